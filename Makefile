@@ -1,0 +1,63 @@
+# Everything a user or CI needs, each one command. Nothing has to be installed before but Python 3.11 or newer.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SERVER ?=
+DEMO_USERS ?= 30
+DEMO_TIME ?= 30s
+
+.PHONY: demo test check format test-real system-packages install wheel lock clean
+
+install: $(VENV)/.installed
+
+$(VENV)/.installed: requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("mmload needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+# A load test from nothing: on the sandbox, or on a real server with `make demo SERVER=http://…`.
+demo: install
+ifeq ($(SERVER),)
+	$(BIN)/mmload run --sandbox --users $(DEMO_USERS) --run-time $(DEMO_TIME) --name demo
+else
+	$(BIN)/mmload doctor --server $(SERVER) --users $(DEMO_USERS)
+	$(BIN)/mmload init --server $(SERVER)
+	$(BIN)/mmload run --server $(SERVER) --users $(DEMO_USERS) --run-time $(DEMO_TIME) --name demo
+endif
+
+test: check
+	$(BIN)/python -m pytest -m "not real"
+
+check: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/codespell
+
+format: install
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# The same user code on a real server: MMLOAD_TEST_SERVER names it.
+test-real: install
+	@test -n "$$MMLOAD_TEST_SERVER" || { echo "set MMLOAD_TEST_SERVER to the server's URL" >&2; exit 2; }
+	$(BIN)/python -m pytest -m real
+
+# What some tests need of the system (Debian, Ubuntu); without it they are skipped, except in CI.
+system-packages:
+	apt-get update -qq
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium openssl postgresql curl xz-utils
+
+wheel: install
+	$(BIN)/python -m build --wheel --no-isolation
+
+# Upgrade the locked dependencies.
+lock:
+	$(BIN)/python -m pip install --quiet pip-tools
+	$(BIN)/pip-compile --quiet --upgrade --extra dev --strip-extras --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-header --allow-unsafe -o requirements.lock pyproject.toml
+
+clean:
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,1 @@
+"""The coordinator: changes the number of users until the server's limit is known."""

@@ -1,0 +1,130 @@
+"""Moving between teams and channels, joining and making them."""
+
+from __future__ import annotations
+
+from mmload.behaviours.actions.names import new_name
+from mmload.behaviours.composing import ROOT_WORDS, compose, send_post
+from mmload.behaviours.loading import open_team
+from mmload.behaviours.person import NothingToDo, Person
+from mmload.behaviours.reading import fetch_faces, look_up_statuses, view_channel
+from mmload.client.models import PRIVATE, PUBLIC, Channel, User
+from mmload.errors import NotAvailable
+from mmload.store import pick
+
+DIALOG_PAGE = 100
+MOST_MEMBERS_ADDED = 4
+
+
+def switch_channel(person: Person) -> None:
+    """Open another public or private channel of the team."""
+    here = person.store.current_channel_id
+    channel = pick(person.rng, [channel for channel in person.store.team_channels() if channel.id != here])
+    if channel is None:
+        raise NothingToDo("no other channel in this team")
+    view_channel(person, channel)
+    if person.site.capabilities.channel_bookmarks:
+        try:
+            person.api.bookmarks(channel.id)
+        except NotAvailable:
+            return
+
+
+def open_direct_or_group_channel(person: Person) -> None:
+    """Open a direct or group channel; it is the current one then, and can be written to."""
+    here = person.store.current_channel_id
+    channel = pick(person.rng, [channel for channel in person.store.personal_channels() if channel.id != here])
+    if channel is None:
+        raise NothingToDo("no other direct or group channel")
+    view_channel(person, channel)
+
+
+def unread_check(person: Person) -> None:
+    """Come back to the window: what is unread in the team is fetched, the current channel is read."""
+    api, store = person.api, person.store
+    store.remember_channels(api.own_channels(person.id, store.current_team_id, True), member=True)
+    api.own_channel_members(person.id, store.current_team_id)
+    if store.current_channel_id:
+        api.view_channel(person.id, store.current_channel_id, "", store.collapsed_threads)
+
+
+def switch_team(person: Person) -> None:
+    """Turn to another of one's teams."""
+    others = [team for team in person.store.teams.values() if team.id != person.store.current_team_id]
+    team = pick(person.rng, others)
+    if team is None:
+        raise NothingToDo("member of one team only")
+    open_team(person, team)
+
+
+def join_channel(person: Person) -> None:
+    """Join a public channel of the team; only a membership that the server confirms counts."""
+    store = person.store
+    channels = person.api.public_channels(store.current_team_id)
+    channel = pick(person.rng, [channel for channel in channels if channel.id not in store.members])
+    if channel is None:
+        raise NothingToDo("member of all public channels of this team")
+    person.api.add_channel_member(channel.id, person.id)
+    store.remember_channels([channel], member=True)
+
+
+def create_public_channel(person: Person) -> None:
+    """Make a public channel."""
+    _create_channel(person, PUBLIC)
+
+
+def create_private_channel(person: Person) -> None:
+    """Make a private channel and add one to four people."""
+    channel, candidates = _create_channel(person, PRIVATE)
+    invited = min(len(candidates), person.rng.randint(1, MOST_MEMBERS_ADDED))
+    for user in person.rng.sample(candidates, invited):
+        person.api.add_channel_member(channel.id, user.id)
+
+
+def _create_channel(person: Person, channel_type: str) -> tuple[Channel, list[User]]:
+    """Make a channel and open the dialog that adds people: the channel, and who could be added."""
+    store, api = person.store, person.api
+    name = new_name(person.rng)
+    channel = api.create_channel(store.current_team_id, name, f"Channel {name}", channel_type)
+    store.remember_channels([channel], member=True)
+    api.team_stats(store.current_team_id)
+    inside = api.users_in_channel(channel.id, 50)
+    outside = api.users_not_in_channel(store.current_team_id, channel.id, DIALOG_PAGE)
+    store.remember_users([*inside, *outside])
+    look_up_statuses(person, [user.id for user in inside])
+    look_up_statuses(person, [user.id for user in outside])
+    api.view_channel(person.id, channel.id, "", store.collapsed_threads)
+    return channel, outside
+
+
+def create_direct_channel(person: Person) -> None:
+    """Write to somebody directly."""
+    someone = pick(person.rng, _people_dialog(person))
+    if someone is None:
+        raise NothingToDo("nobody else is here")
+    channel = person.api.create_direct_channel(person.id, someone.id)
+    person.api.channel(channel.id)
+    person.api.channel_member(channel.id, person.id)
+    _write_into(person, channel)
+
+
+def create_group_channel(person: Person) -> None:
+    """Write to two people at once."""
+    people = _people_dialog(person)
+    if len(people) < 2:
+        raise NothingToDo("fewer than two others are here")
+    chosen = person.rng.sample(people, 2)
+    _write_into(person, person.api.create_group_channel([user.id for user in chosen]))
+
+
+def _people_dialog(person: Person) -> list[User]:
+    """The dialog that chooses whom to write to: a page of people with their pictures."""
+    people = [user for user in person.api.users(0, DIALOG_PAGE) if user.id != person.id and not user.delete_at]
+    person.store.remember_users(people)
+    fetch_faces(person, [user.id for user in people])
+    return people
+
+
+def _write_into(person: Person, channel: Channel) -> None:
+    person.store.remember_channels([channel], member=True)
+    view_channel(person, channel)
+    send_post(person, channel.id, compose(person, channel.id, ROOT_WORDS))

@@ -1,0 +1,96 @@
+"""Reading on and writing."""
+
+from __future__ import annotations
+
+from mmload import text
+from mmload.behaviours.composing import REPLY_WORDS, ROOT_WORDS, compose, send_post, show_typing
+from mmload.behaviours.person import NothingToDo, Person
+from mmload.behaviours.reading import read_posts
+from mmload.client.models import Post
+from mmload.store import pick
+
+MOST_PAGES_SCROLLED = 5
+REMINDER_SECONDS = 600
+
+
+def scroll_channel(person: Person) -> None:
+    """Read back in the current channel, page by page, until one to five pages or its beginning are reached."""
+    for _ in range(person.rng.randint(1, MOST_PAGES_SCROLLED)):
+        oldest = person.store.oldest_post_id()
+        if not oldest:
+            raise NothingToDo("nothing to scroll in this channel")
+        channel_id = person.store.current_channel_id
+        page = person.api.posts_before(channel_id, oldest, person.store.collapsed_threads).listed()
+        if not page:
+            return
+        read_posts(person, page)
+        person.pause(1, 10)
+
+
+def create_post(person: Person) -> None:
+    """Write a message, or a reply to one, into the current channel."""
+    channel_id = person.store.current_channel_id
+    if not channel_id:
+        raise NothingToDo("no channel is open")
+    root_id = ""
+    if person.rng.random() < person.site.settings.simul.percent_replies:
+        root_id = _thread_to_answer(person)
+    show_typing(person, channel_id, root_id)
+    message = compose(person, channel_id, REPLY_WORDS if root_id else ROOT_WORDS)
+    send_post(person, channel_id, message, root_id)
+
+
+def _thread_to_answer(person: Person) -> str:
+    """The root of a message on the screen; "" (a new message then) where there is none."""
+    post = pick(person.rng, person.store.written_posts())
+    return (post.root_id or post.id) if post else ""
+
+
+def add_reaction(person: Person) -> None:
+    """React to a message on the screen, with an emoji that we have not given it yet."""
+    post = pick(person.rng, person.store.written_posts())
+    if post is None:
+        raise NothingToDo("no message to react to")
+    emoji_name = person.rng.choice(text.REACTIONS)
+    if (post.id, emoji_name) in person.store.reactions:
+        raise NothingToDo("reacted like this already")
+    person.api.react(person.id, post.id, emoji_name)
+    person.store.reactions[post.id, emoji_name] = None
+
+
+def edit_post(person: Person) -> None:
+    """Correct one of one's own messages."""
+    post = _own_post(person)
+    person.api.patch_post(post.id, text.message(person.rng, REPLY_WORDS))
+
+
+def delete_post(person: Person) -> None:
+    """Take back one of one's own messages."""
+    post = _own_post(person)
+    person.store.posts.pop(post.id, None)
+    person.api.delete_post(post.id)
+
+
+def create_post_reminder(person: Person) -> None:
+    """Be reminded of a message in ten minutes."""
+    post = pick(person.rng, person.store.written_posts())
+    if post is None:
+        raise NothingToDo("no message to be reminded of")
+    person.api.remind(person.id, post.id, person.now_ms() // 1000 + REMINDER_SECONDS)
+
+
+def remove_reaction(person: Person) -> None:
+    """Take back a reaction."""
+    key = pick(person.rng, list(person.store.reactions))
+    if key is None:
+        raise NothingToDo("no reaction of one's own")
+    del person.store.reactions[key]
+    person.api.unreact(person.id, *key)
+
+
+def _own_post(person: Person) -> Post:
+    own = [post for post in person.store.written_posts() if post.user_id == person.id]
+    post = pick(person.rng, own)
+    if post is None:
+        raise NothingToDo("no message of one's own in this channel")
+    return post

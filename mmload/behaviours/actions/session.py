@@ -1,0 +1,90 @@
+"""The client itself: its connection, its page, its session."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from mmload.behaviours.entering import log_in, open_socket
+from mmload.behaviours.loading import fetch_site, load_page, settle
+from mmload.behaviours.person import NothingToDo, Person
+from mmload.behaviours.reading import look_up_statuses, view_channel
+from mmload.errors import NotAvailable, Refused
+from mmload.store import pick
+
+MOST_USERS_REFRESHED = 500
+
+
+def reconnect_web_socket(person: Person) -> None:
+    """Lose the network for a moment: the socket is cut and resumes, and the client catches up."""
+    if person.socket is None or not person.socket.connected:
+        raise NothingToDo("the socket is down already")
+    person.socket.drop()
+    store, api = person.store, person.api
+    store.remember_channels(api.own_channels(person.id, store.current_team_id, False), member=True)
+    api.own_channel_members(person.id, store.current_team_id)
+    newest = max((post.create_at for post in store.written_posts()), default=0)
+    if newest:
+        posts = api.posts_since(store.current_channel_id, newest, store.collapsed_threads).listed()
+        store.remember_posts(posts)
+        look_up_statuses(person, list(dict.fromkeys(post.user_id for post in posts)))
+    api.teams_unread(person.id, store.collapsed_threads)
+    if person.site.capabilities.plugins:
+        with suppress(NotAvailable):
+            api.webapp_plugins()
+    known = list(store.users)[:MOST_USERS_REFRESHED]
+    if known:
+        store.remember_users(api.users_by_ids(known, since=person.now_ms()))
+
+
+def reload(person: Person) -> None:
+    """Load the page again from the browser's cache; the socket stays."""
+    load_page(person)
+    settle(person)
+
+
+def full_reload(person: Person) -> None:
+    """Load the page anew: a new socket, everything fetched again."""
+    if person.socket is not None:
+        person.socket.close()
+        person.socket = None
+    person.store.clear()
+    fetch_site(person)
+    open_socket(person)
+    reload(person)
+
+
+def logout_login(person: Person) -> None:
+    """Log out and in again. Log-ins wait for their turn like all others."""
+    if person.socket is not None:
+        person.socket.close()
+        person.socket = None
+    person.api.logout()
+    person.api.rest.set_token("")
+    person.store.clear()
+    log_in(person)
+    open_socket(person)
+    reload(person)
+
+
+def click_permalink(person: Person) -> None:
+    """Follow a link to a message, into its channel, joining it if need be."""
+    store, api = person.store, person.api
+    post_id = pick(person.rng, list(store.permalinks))
+    if post_id is None:
+        raise NothingToDo("no link to a message was seen")
+    try:
+        linked = (api.thread(post_id, per_page=25).posts or {}).get(post_id)
+    except Refused as gone:
+        # Deleted since, or in a channel that is not for us: the client says so and forgets it.
+        store.permalinks.pop(post_id, None)
+        raise NothingToDo("the linked message is not for us") from gone
+    if linked is None:
+        raise NothingToDo("the linked message is gone")
+    channel = store.channels.get(linked.channel_id) or api.channel(linked.channel_id)
+    if channel.id not in store.members:
+        api.add_channel_member(channel.id, person.id)
+    store.remember_channels([channel], member=True)
+    if channel.team_id:
+        store.remember_channels(api.own_channels(person.id, channel.team_id, False), member=True)
+        api.own_channel_members(person.id, channel.team_id)
+    view_channel(person, channel)

@@ -1,0 +1,81 @@
+"""The table of actions: what a simulated person does, how often, and what the server must offer for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mmload.behaviours.actions import channels, drafts, people, posts, search, session, sidebar, threads
+from mmload.behaviours.person import Person
+from mmload.client.capabilities import Capabilities
+
+
+def _everywhere(can: Capabilities) -> bool:
+    return True
+
+
+def _threads(can: Capabilities) -> bool:
+    return can.collapsed_threads != "disabled"
+
+
+def _drafts(can: Capabilities) -> bool:
+    return can.synced_drafts
+
+
+def _since(major: int, minor: int) -> Callable[[Capabilities], bool]:
+    def offered(can: Capabilities) -> bool:
+        return can.at_least(major, minor)
+
+    return offered
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """`frequency` is relative to CreatePost = 1 (the proportions of production servers); 0 = on demand only."""
+
+    name: str
+    run: Callable[[Person], None]
+    frequency: float
+    offered: Callable[[Capabilities], bool] = _everywhere
+
+
+SIMULATIVE: tuple[Action, ...] = (
+    Action("SwitchChannel", channels.switch_channel, 6.5219),
+    Action("ScrollChannel", posts.scroll_channel, 1.9873),
+    Action("DeleteDraft", drafts.delete_draft, 1.41, _drafts),
+    Action("UnreadCheck", channels.unread_check, 1.0),
+    Action("CreatePost", posts.create_post, 1.0),
+    Action("OpenDirectOrGroupChannel", channels.open_direct_or_group_channel, 0.9843),
+    Action("ViewGlobalThreads", threads.view_global_threads, 0.6023, _threads),
+    Action("UpsertDraft", drafts.upsert_draft, 0.504, _drafts),
+    Action("UpdateThreadRead", threads.update_thread_read, 0.3236, _threads),
+    Action("ClickPermalink", session.click_permalink, 0.3),
+    Action("ViewThread", threads.view_thread, 0.2841, _threads),
+    Action("ReconnectWebSocket", session.reconnect_web_socket, 0.144),
+    Action("AddReaction", posts.add_reaction, 0.1306),
+    Action("EditPost", posts.edit_post, 0.04),
+    Action("GetDrafts", drafts.get_drafts, 0.037, _drafts),
+    Action("SearchUsers", search.search_users, 0.032),
+    Action("ClickUserProfile", people.click_user_profile, 0.03),
+    Action("SearchPosts", search.search_posts, 0.0218),
+    Action("SearchGroupChannels", search.search_group_channels, 0.0204),
+    Action("SearchChannels", search.search_channels, 0.015),
+    Action("SearchPostsAllTeams", search.search_posts_all_teams, 0.0109, _since(10, 7)),
+    Action("CreateDirectChannel", channels.create_direct_channel, 0.0055),
+    Action("UnfollowThread", threads.unfollow_thread, 0.005, _threads),
+    Action("JoinChannel", channels.join_channel, 0.0049),
+    Action("DeletePost", posts.delete_post, 0.0049),
+    Action("UpdateSidebarCategory", sidebar.update_sidebar_category, 0.004),
+    Action("CreateGroupChannel", channels.create_group_channel, 0.0029),
+    Action("UpdateCustomStatus", people.update_custom_status, 0.0028),
+    Action("RemoveCustomStatus", people.remove_custom_status, 0.0026),
+    Action("FullReload", session.full_reload, 0.0008),
+    Action("LogoutLogin", session.logout_login, 0.0006),
+    Action("CreatePostReminder", posts.create_post_reminder, 0.0005, _since(7, 2)),
+    Action("FollowThread", threads.follow_thread, 0.0005, _threads),
+    Action("CreatePrivateChannel", channels.create_private_channel, 0.0002),
+    Action("SwitchTeam", channels.switch_team, 0.0001),
+    Action("CreateSidebarCategory", sidebar.create_sidebar_category, 0.0001),
+    Action("CreatePublicChannel", channels.create_public_channel, 0.0001),
+    Action("MarkAllThreadsInTeamAsRead", threads.mark_all_threads_in_team_as_read, 0.0001, _threads),
+)

@@ -1,0 +1,86 @@
+"""Writing a message: its words, mentions, links and permalinks, and the typing that others see."""
+
+from __future__ import annotations
+
+from mmload import text
+from mmload.behaviours.person import Person
+from mmload.client.models import Post, User
+from mmload.errors import RequestFailed
+from mmload.metrics.recorder import POSTS_SENT, POSTS_UNCERTAIN
+from mmload.store import pick
+
+ROOT_WORDS = 35
+REPLY_WORDS = 24
+MENTION_SHARE = 0.10
+LINK_SHARE = 0.10
+PERMALINK_SHARE = 0.01
+# People type two to five letters of a name before they see whom they mean.
+MOST_LETTERS_TYPED = 5
+
+
+def show_typing(person: Person, channel_id: str, root_id: str = "") -> None:
+    """Tell the others of the channel, where the server wants that and the channel is not too big."""
+    can = person.site.capabilities
+    if can.typing_events and person.store.member_counts.get(channel_id, 0) < can.typing_channel_limit:
+        person.tell("user_typing", {"channel_id": channel_id, "parent_id": root_id})
+
+
+def compose(person: Person, channel_id: str, average_words: int) -> str:
+    """A message as people write it; a mention asks the server for names while it is typed."""
+    rng = person.rng
+    parts = [text.message(rng, average_words)]
+    if rng.random() < MENTION_SHARE and (someone := person.store.pick_person(rng)):
+        type_name(person, channel_id, someone)
+        parts.insert(0, f"@{someone.username}")
+    if rng.random() < LINK_SHARE:
+        parts.append(text.link(rng))
+    if rng.random() < PERMALINK_SHARE and (link := _permalink(person)):
+        parts.append(link)
+    return " ".join(parts)
+
+
+def type_name(person: Person, channel_id: str, someone: User) -> None:
+    """Autocompletion: one request for each letter typed, until only one person is left to choose."""
+    for term in growing(someone.username, person.rng.randint(2, MOST_LETTERS_TYPED)):
+        found = person.api.autocomplete_users(person.store.current_team_id, channel_id, term, 100).everyone()
+        person.store.remember_users(found)
+        if len(found) <= 1:
+            return
+
+
+def growing(name: str, letters: int) -> list[str]:
+    """What is in the box while the telling end of a name is typed: `testuser-12` → `testuser-1`, `testuser-12`. Pure.
+
+    Test accounts share a long prefix that says nothing; a person would type what tells names apart.
+    """
+    prefix, dash, number = name.rpartition("-")
+    if dash and number.isdigit():
+        return [f"{prefix}-{number[:end]}" for end in range(1, min(letters, len(number)) + 1)]
+    return [name[:end] for end in range(1, min(letters, len(name)) + 1)]
+
+
+def _permalink(person: Person) -> str:
+    post = pick(person.rng, person.store.written_posts())
+    team = person.store.teams.get(person.store.current_team_id)
+    site_url = person.site.capabilities.site_url
+    return f"{site_url}/{team.name}/pl/{post.id}" if post and team and site_url else ""
+
+
+def send_post(person: Person, channel_id: str, message: str, root_id: str = "", file_ids: tuple[str, ...] = ()) -> Post:
+    """Send a message and count it. One without an answer is uncertain: the server may have stored it."""
+    counters = person.site.recorder.counters
+    status = -1
+    try:
+        post = person.api.create_post(channel_id, message, person.pending_post_id(), root_id=root_id, file_ids=file_ids)
+        status = 201
+    except RequestFailed as error:
+        status = error.status
+        raise
+    finally:
+        # Also when this user is stopped in the middle of the request: no exception of ours then.
+        if status == 201:
+            counters[POSTS_SENT] += 1
+        elif status in (-1, 0) or status >= 500:
+            counters[POSTS_UNCERTAIN] += 1
+    person.store.remember_posts((post,))
+    return post

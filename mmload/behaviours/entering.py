@@ -1,0 +1,164 @@
+"""Coming in and going: sign-up on first use, log-in, page load, the socket, and the farewell."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable
+
+from mmload.behaviours.events import Ears
+from mmload.behaviours.loading import fetch_site, load_page, settle
+from mmload.behaviours.person import Person
+from mmload.client.admission import retry_seconds
+from mmload.client.api.users import ACCOUNT_EXISTS, UNKNOWN_LOGIN
+from mmload.client.websocket import WebSocket
+from mmload.errors import (
+    MmloadError,
+    NotAvailable,
+    Refused,
+    RequestFailed,
+    SessionExpired,
+)
+from mmload.metrics.recorder import FAREWELLS, LOGINS, LOGINS_FAILED, RELOGINS, SIGN_UPS
+
+log = logging.getLogger("mmload.users")
+
+# Statuses that repeating the same request will not change.
+_FINAL = (Refused, SessionExpired)
+
+
+class EntryRefused(MmloadError):
+    """This person will never get in: another password, a closed sign-up, a full server."""
+
+
+def enter(person: Person) -> None:
+    """Log in (signing up if nobody knows the account), load the application, open the socket, look at a channel.
+
+    When repeated after a failure, who has a session already does not log in again.
+    """
+    if not person.api.rest.token:
+        log_in(person)
+    began = person.clock()
+    fetch_site(person)
+    _greet(person)
+    open_socket(person)
+    load_page(person)
+    settle(person)
+    person.measured.append(("page_load", (person.clock() - began) * 1000, person.now_ms()))
+
+
+def log_in(person: Person) -> None:
+    """Get a session when it is our turn. `EntryRefused` if there can't be one."""
+    counters = person.site.recorder.counters
+    with person.site.admission.turn():
+        try:
+            _log_in_or_sign_up(person)
+        except RequestFailed as error:
+            counters[LOGINS_FAILED] += 1
+            if isinstance(error, _FINAL):
+                raise EntryRefused(f"log-in refused: {error.reason}") from error
+            raise
+    counters[LOGINS] += 1
+
+
+def _log_in_or_sign_up(person: Person) -> None:
+    try:
+        _new_session(person)
+    except SessionExpired as error:
+        if error.error_id != UNKNOWN_LOGIN:
+            raise
+        _sign_up(person)
+        _new_session(person)
+
+
+def _new_session(person: Person) -> None:
+    token, user = person.api.login(person.account.email, person.account.password)
+    person.api.rest.set_token(token)
+    person.store.me = user
+    if person.socket is not None:
+        person.socket.token = token
+
+
+def _sign_up(person: Person) -> None:
+    account = person.account
+    try:
+        person.api.sign_up(account.email, account.username, account.password)
+    except Refused as error:
+        if error.error_id in ACCOUNT_EXISTS:
+            raise EntryRefused("the account exists with another password") from error
+        raise EntryRefused(f"sign-up refused: {error.reason}") from error
+    person.site.recorder.counters[SIGN_UPS] += 1
+
+
+def log_in_again(person: Person, refused_token: str) -> bool:
+    """After a 401 in the middle: one new log-in, whichever of the person's greenlets comes first."""
+    if person.api.rest.token != refused_token:
+        return True
+    person.site.recorder.counters[RELOGINS] += 1
+    try:
+        log_in(person)
+    except MmloadError:
+        return False
+    return True
+
+
+def _greet(person: Person) -> None:
+    """What the application asks right after a log-in."""
+    api, site = person.api, person.site
+    site.learn(api.client_config(), api.client_license())
+    api.teams()
+    api.own_team_members(person.id)
+    if site.capabilities.custom_profile_attributes:
+        try:
+            api.custom_profile_fields()
+        except NotAvailable:
+            return
+
+
+def open_socket(person: Person) -> None:
+    """Connect the WebSocket, unless it is there already (a repeated entry)."""
+    if person.socket is not None:
+        return
+    site = person.site
+    socket = WebSocket(
+        site.websocket_url,
+        person.api.rest.token,
+        Ears(person, lambda token: log_in_again(person, token)),
+        site.recorder.counters,
+        rng=person.rng,
+        tls_context=site.tls_context,
+    )
+    socket.open()
+    person.socket = socket
+
+
+def enter_patiently(person: Person, on_refused: Callable[[EntryRefused], None]) -> bool:
+    """Come in, however often it takes: between two tries a wait that grows, with jitter. False if it never will be."""
+    users = person.site.settings.config.users
+    rng = random.Random(person.rng.random())
+    failures = 0
+    while True:
+        try:
+            enter(person)
+            return True
+        except EntryRefused as refusal:
+            on_refused(refusal)
+            return False
+        except MmloadError as error:
+            failures += 1
+            log.info("account %d could not come in yet: %s", person.account.number, error)
+            person.sleep(retry_seconds(failures, users.login_retry_min_seconds, users.login_retry_max_seconds, rng))
+
+
+def leave(person: Person) -> None:
+    """The farewell: close the socket as a closing tab does, log out if so configured. Never raises."""
+    if person.socket is not None:
+        person.socket.close()
+        person.socket = None
+    if person.api.rest.token and person.site.settings.config.users.logout_on_farewell:
+        try:
+            person.api.logout()
+        except MmloadError as error:
+            log.info("account %d could not log out: %s", person.account.number, error)
+    person.api.rest.close()
+    person.site.recorder.counters[FAREWELLS] += 1

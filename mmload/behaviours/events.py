@@ -1,0 +1,181 @@
+"""What a client does with the events of its socket. Runs in the hub: it counts and takes notes, and never blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from mmload.behaviours.person import Person
+from mmload.client.frames import Event
+from mmload.client.models import Post, Reaction
+from mmload.metrics.recorder import POSTED_OF_OTHERS
+
+
+class _Posted(msgspec.Struct):
+    post: str
+    should_ack: bool = False
+
+
+class _Reacted(msgspec.Struct):
+    reaction: str
+
+
+class _Typing(msgspec.Struct):
+    user_id: str
+
+
+class _Membership(msgspec.Struct):
+    """`user_added`, `user_removed`: the channel is named in the data or in the broadcast."""
+
+    user_id: str = ""
+    channel_id: str = ""
+    team_id: str = ""
+
+
+class _Broadcast(msgspec.Struct):
+    channel_id: str = ""
+
+
+_POSTED = msgspec.json.Decoder(_Posted)
+_POST = msgspec.json.Decoder(Post)
+_REACTED = msgspec.json.Decoder(_Reacted)
+_REACTION = msgspec.json.Decoder(Reaction)
+_TYPING = msgspec.json.Decoder(_Typing)
+_MEMBERSHIP = msgspec.json.Decoder(_Membership)
+_STATUS_CHANGE = msgspec.json.Decoder(dict[str, str])
+
+
+def posted(person: Person, event: Event) -> None:
+    """A new message: shown if we look at its channel; its unknown author and channel are looked up."""
+    data = _POSTED.decode(event.data)
+    post = _POST.decode(data.post)
+    if post.user_id != person.id:
+        person.site.recorder.counters[POSTED_OF_OTHERS] += 1
+    store = person.store
+    if data.should_ack:
+        acknowledgement = {"post_id": post.id, "user_agent": "", "status": "success", "reason": "", "data": ""}
+        person.tell("posted_notify_ack", acknowledgement)
+    if post.channel_id not in store.members:
+        person.wants_channels[post.channel_id] = None
+        person.wake()
+    if post.channel_id == store.current_channel_id:
+        _meet(person, post.user_id)
+        store.remember_posts((post,))
+
+
+def post_edited(person: Person, event: Event) -> None:
+    post = _POST.decode(_POSTED.decode(event.data).post)
+    if post.id in person.store.posts:
+        person.store.remember_posts((post,))
+
+
+def post_deleted(person: Person, event: Event) -> None:
+    post = _POST.decode(_POSTED.decode(event.data).post)
+    person.store.posts.pop(post.id, None)
+
+
+def reaction_added(person: Person, event: Event) -> None:
+    reaction = _REACTION.decode(_REACTED.decode(event.data).reaction)
+    if reaction.user_id == person.id:
+        person.store.reactions[reaction.post_id, reaction.emoji_name] = None
+
+
+def reaction_removed(person: Person, event: Event) -> None:
+    reaction = _REACTION.decode(_REACTED.decode(event.data).reaction)
+    if reaction.user_id == person.id:
+        person.store.reactions.pop((reaction.post_id, reaction.emoji_name), None)
+
+
+def typing(person: Person, event: Event) -> None:
+    """Somebody writes: their name and status are shown, so they must be known."""
+    _meet(person, _TYPING.decode(event.data).user_id)
+
+
+def status_change(person: Person, event: Event) -> None:
+    change = _STATUS_CHANGE.decode(event.data)
+    if change.get("user_id") in person.store.statuses:
+        person.store.statuses[change["user_id"]] = change.get("status", "offline")
+
+
+def user_added(person: Person, event: Event) -> None:
+    membership = _MEMBERSHIP.decode(event.data)
+    channel_id = membership.channel_id or event.broadcast.channel_id
+    if membership.user_id == person.id and channel_id and channel_id not in person.store.members:
+        person.wants_channels[channel_id] = None
+        person.wake()
+
+
+def user_removed(person: Person, event: Event) -> None:
+    """We were taken out of a channel (then the data name it), or somebody else was."""
+    membership = _MEMBERSHIP.decode(event.data)
+    if membership.channel_id and membership.user_id in ("", person.id):
+        person.store.forget_channel(membership.channel_id)
+
+
+def channel_opened(person: Person, event: Event) -> None:
+    """Somebody opened a direct or group channel with us."""
+    channel_id = event.broadcast.channel_id
+    if channel_id and channel_id not in person.store.members:
+        person.wants_channels[channel_id] = None
+        person.wake()
+
+
+def _meet(person: Person, user_id: str) -> None:
+    store = person.store
+    if user_id == person.id:
+        return
+    if user_id not in store.users:
+        person.wants_users[user_id] = None
+        person.wants_statuses[user_id] = None
+        person.wake()
+    elif user_id not in store.statuses:
+        person.wants_statuses[user_id] = None
+        person.wake()
+
+
+# Events not named here are counted and left undecoded.
+HEARD: dict[str, Callable[[Person, Event], None]] = {
+    "posted": posted,
+    "post_edited": post_edited,
+    "post_deleted": post_deleted,
+    "reaction_added": reaction_added,
+    "reaction_removed": reaction_removed,
+    "typing": typing,
+    "status_change": status_change,
+    "user_added": user_added,
+    "user_removed": user_removed,
+    "direct_added": channel_opened,
+    "group_added": channel_opened,
+}
+
+
+class Ears:
+    """The listener of one person's socket."""
+
+    __slots__ = ("_log_in_again", "_person")
+
+    def __init__(self, person: Person, log_in_again: Callable[[str], bool]) -> None:
+        self._person = person
+        self._log_in_again = log_in_again
+
+    def on_event(self, event: Event) -> None:
+        self._person.site.recorder.events[event.event] += 1
+        hear = HEARD.get(event.event)
+        if hear is not None:
+            hear(self._person, event)
+
+    def on_connected(self, resumed: bool, renewed: bool) -> None:
+        """After a gap that the server could not fill, a web client catches up when it next looks."""
+        if renewed:
+            # What was missed while nobody listened is fetched anew: everything counts as unread.
+            self._person.store.viewed_at.clear()
+            self._person.poll_due = 0.0
+            self._person.wake()
+
+    def on_dropped(self, code: int, reason: str) -> None:
+        """The socket comes back by itself; people do not notice."""
+
+    def on_unauthorised(self) -> str | None:
+        rest = self._person.api.rest
+        return rest.token if self._log_in_again(rest.token) else None

@@ -1,0 +1,126 @@
+"""One simulated person: an account, its client, its memory and its chance. Knows nothing of Locust.
+
+Everything a person does runs in one greenlet: actions, and between them, while the person rests, the duties that a web
+client has in the background (the 60-second polling, looking up people it has heard of). The socket's events arrive in
+the hub and only leave notes (`wants_*`) and a wake-up.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+import gevent
+from gevent.event import Event as WakeUp
+
+from mmload.behaviours.site import Site
+from mmload.client.accounts import Account
+from mmload.client.api import Api
+from mmload.client.websocket import WebSocket
+from mmload.errors import WebSocketFailed
+from mmload.store import Store
+
+POLL_SECONDS = 60.0
+
+
+class NothingToDo(Exception):
+    """The action does not apply now (no other channel, no post, …): it is counted as skipped."""
+
+
+@dataclass(slots=True, eq=False)
+class Person:
+    """`rate` multiplies the idle times. `socket` is None until the person is in, and after the farewell."""
+
+    site: Site
+    account: Account
+    api: Api
+    store: Store
+    rng: random.Random
+    rate: float = 1.0
+    socket: WebSocket | None = None
+    clock: Callable[[], float] = time.monotonic
+    now_ms: Callable[[], int] = lambda: int(time.time() * 1000)
+    sleep: Callable[[float], None] = gevent.sleep
+    wants_users: dict[str, None] = field(default_factory=dict)
+    wants_statuses: dict[str, None] = field(default_factory=dict)
+    wants_channels: dict[str, None] = field(default_factory=dict)
+    # What the web client would report of its own speed: (metric, milliseconds, when).
+    measured: list[tuple[str, float, int]] = field(default_factory=list)
+    paused_seconds: float = 0.0
+    poll_due: float = 0.0
+    reported_until_ms: int = 0
+    last_pending_ms: int = 0
+    _wake: WakeUp = field(default_factory=WakeUp)
+
+    @property
+    def id(self) -> str:
+        return self.store.me.id
+
+    # -- time ------------------------------------------------------------------------------------------------
+
+    def pause(self, shortest_seconds: float, longest_seconds: float) -> None:
+        """Think, read or type in the middle of an action; not counted as the action's duration."""
+        seconds = self.rng.uniform(shortest_seconds, longest_seconds)
+        self.paused_seconds += seconds
+        self.sleep(seconds)
+
+    def rest(self, seconds: float, duties: Callable[[Person], None]) -> None:
+        """Idle for so long; `duties` is called at once, when something came up and when the next poll is due."""
+        until = self.clock() + seconds
+        while True:
+            self._wake.clear()
+            duties(self)
+            remaining = until - self.clock()
+            if remaining <= 0:
+                return
+            self._wake.wait(max(0.0, min(remaining, self.poll_due - self.clock())))
+
+    def wake(self) -> None:
+        """Something is noted for the person to look up. Safe to call from the hub."""
+        self._wake.set()
+
+    def pending_post_id(self) -> str:
+        """A new post's id of our own: `{user_id}:{ms}`, no two alike."""
+        self.last_pending_ms = max(self.now_ms(), self.last_pending_ms + 1)
+        return f"{self.id}:{self.last_pending_ms}"
+
+    # -- the socket ------------------------------------------------------------------------------------------
+
+    def tell(self, action: str, data: dict[str, object]) -> None:
+        """Send over the socket; while it is down a web client drops these messages, and so do we."""
+        if self.socket is not None and self.socket.connected:
+            try:
+                self.socket.send(action, data)
+            except WebSocketFailed:
+                # It broke in this very moment: the same as being down.
+                return
+
+    # -- several requests at once ------------------------------------------------------------------------------
+
+    def together(self, calls: Iterable[Callable[[], object]], at_once: int = 6) -> None:
+        """Make calls as a browser does, up to six at a time; the first failure is raised when all have ended."""
+        waiting = list(calls)
+        if len(waiting) <= 1:
+            for call in waiting:
+                call()
+            return
+        failures: list[Exception] = []
+        waiting.reverse()
+        workers = [gevent.spawn(_work_off, waiting, failures) for _ in range(min(at_once, len(waiting)))]
+        try:
+            gevent.joinall(workers)
+        finally:
+            # A user that is stopped in the middle takes its helpers along.
+            gevent.killall(workers)
+        if failures:
+            raise failures[0]
+
+
+def _work_off(waiting: list[Callable[[], object]], failures: list[Exception]) -> None:
+    while waiting:
+        try:
+            waiting.pop()()
+        except Exception as failure:  # noqa: BLE001 — handed to the person's own greenlet
+            failures.append(failure)

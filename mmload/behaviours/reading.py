@@ -1,0 +1,135 @@
+"""Looking at channels: what the web client asks for when a channel is opened, and around every list of posts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import partial
+
+from mmload.behaviours.person import Person
+from mmload.client.models import DIRECT, Channel, Post, Preference
+from mmload.errors import NoAnswer, RateLimited, ServerFault
+
+_MENTION = re.compile(r"@([a-z0-9][a-z0-9._-]*)")
+_SPECIAL_MENTIONS = frozenset({"all", "channel", "here"})
+_PICTURES = frozenset({"png", "jpg", "jpeg", "gif"})
+# One opening of a channel in a hundred also opens its side panel, which counts the files.
+SIDE_PANEL_SHARE = 0.01
+
+
+def view_channel(person: Person, channel: Channel) -> None:
+    """Open a channel: mark what was read before, fetch what is new, tell the server where we look."""
+    began = person.clock()
+    store, api = person.store, person.api
+    previous = store.current_channel_id
+    if previous:
+        api.view_channel(person.id, previous, "", store.collapsed_threads)
+    posts = fetch_posts(person, channel)
+    store.look_at(channel.id)
+    read_posts(person, posts)
+    stats = api.channel_stats(channel.id, exclude_files_count=person.rng.random() >= SIDE_PANEL_SHARE)
+    store.member_counts[channel.id] = stats.member_count
+    if channel.personal:
+        show_in_sidebar(person, channel)
+    api.view_channel(person.id, channel.id, previous if previous != channel.id else "", store.collapsed_threads)
+    store.viewed_at[channel.id] = person.now_ms()
+    person.measured.append(("channel_switch", (person.clock() - began) * 1000, person.now_ms()))
+    if person.site.capabilities.web_socket_event_scope:
+        person.tell("presence", {"channel_id": channel.id})
+
+
+def fetch_posts(person: Person, channel: Channel) -> list[Post]:
+    """The first time the posts around the first unread one, afterwards what changed since the last look."""
+    seen = person.store.viewed_at.get(channel.id)
+    collapsed = person.store.collapsed_threads
+    if seen is None:
+        return person.api.posts_around_unread(person.id, channel.id, collapsed).listed()
+    return person.api.posts_since(channel.id, seen, collapsed).listed()
+
+
+def show_in_sidebar(person: Person, channel: Channel) -> None:
+    """Opening a direct or group channel makes it visible, under the partner's id or the channel's own."""
+    if channel.type == DIRECT:
+        shown = ("direct_channel_show", person.store.direct_partner(channel))
+    else:
+        shown = ("group_channel_show", channel.id)
+    preferences = [
+        Preference(person.id, *shown, "true"),
+        Preference(person.id, "channel_open_time", channel.id, str(person.now_ms())),
+    ]
+    person.api.set_preferences(person.id, preferences)
+    person.store.remember_preferences(preferences)
+
+
+def read_posts(person: Person, posts: list[Post]) -> None:
+    """Have posts on the screen: pictures, their authors with status and face, people they mention."""
+    alive = [post for post in posts if not post.delete_at]
+    mentions = _unknown_mentions(person, alive)
+    person.together(_picture_requests(person, alive))
+    authors = dict.fromkeys(post.user_id for post in alive)
+    look_up_statuses(person, [author for author in authors if author not in person.store.statuses])
+    look_up_users(person, [author for author in authors if author not in person.store.users])
+    fetch_faces(person, authors)
+    if mentions:
+        person.store.remember_users(person.api.users_by_usernames(mentions))
+    person.store.remember_posts(posts)
+
+
+def _picture_requests(person: Person, posts: Iterable[Post]) -> list[partial[object]]:
+    """Thumbnails, and previews where there are, of attached pictures."""
+    requests: list[partial[object]] = []
+    for post in posts:
+        for file in (post.metadata and post.metadata.files) or ():
+            if file.extension in _PICTURES:
+                requests.append(partial(person.api.thumbnail, file.id))
+                if file.has_preview_image:
+                    requests.append(partial(person.api.preview, file.id))
+    return requests
+
+
+def _unknown_mentions(person: Person, posts: Iterable[Post]) -> list[str]:
+    """Names mentioned that we know nobody by: the first of each post, each once."""
+    known = {user.username for user in person.store.users.values()}
+    names: dict[str, None] = {}
+    for post in posts:
+        found = _MENTION.search(post.message)
+        # A full stop may end a sentence as well as belong to a name; names do not end in one.
+        if found and (name := found[1].rstrip(".-_")) not in known and name not in _SPECIAL_MENTIONS:
+            names[name] = None
+    return list(names)
+
+
+def look_up_users(person: Person, user_ids: list[str]) -> None:
+    if user_ids:
+        person.store.remember_users(person.api.users_by_ids(user_ids))
+
+
+def look_up_statuses(person: Person, user_ids: list[str]) -> None:
+    if not user_ids:
+        return
+    # Somebody without a status (never logged in) is remembered as offline, not asked for again and again.
+    for user_id in user_ids:
+        person.store.statuses[user_id] = "offline"
+    for status in person.api.statuses(user_ids):
+        person.store.statuses[status.user_id] = status.status
+
+
+def fetch_faces(person: Person, user_ids: Iterable[str]) -> None:
+    """Profile pictures not in this browser's cache; the time of the last change is part of their address."""
+    missing = []
+    for user_id in user_ids:
+        user = person.store.users.get(user_id)
+        changed = user.last_picture_update if user else 0
+        if person.store.images.get(user_id) != changed:
+            person.store.images[user_id] = changed
+            missing.append((user_id, changed))
+    person.together(partial(_face, person, user_id, changed) for user_id, changed in missing)
+
+
+def _face(person: Person, user_id: str, changed: int) -> None:
+    try:
+        person.api.profile_image(user_id, changed)
+    except (NoAnswer, ServerFault, RateLimited):
+        # Nothing is in the cache; a refusal (no such picture) is not asked for again.
+        person.store.images.pop(user_id, None)
+        raise

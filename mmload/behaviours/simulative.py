@@ -1,0 +1,93 @@
+"""The simulated person as a Locust TaskSet: draws actions from the mix, waits as people do, records how it went."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from locust import TaskSet
+
+from mmload.behaviours.catalogue import SIMULATIVE, Action
+from mmload.behaviours.duties import duties
+from mmload.behaviours.mix import Mix
+from mmload.behaviours.pace import idle_seconds
+from mmload.behaviours.person import NothingToDo, Person
+from mmload.errors import MmloadError, NotAvailable
+from mmload.metrics.recorder import Outcome
+
+if TYPE_CHECKING:
+    Task = Callable[[Any], None]
+
+log = logging.getLogger("mmload.behaviours")
+
+
+def perform(person: Person, action: Action) -> Outcome:
+    """Do one action and record its outcome and its duration without the person's own pauses. Never fails."""
+    began, paused = person.clock(), person.paused_seconds
+    try:
+        action.run(person)
+        outcome = Outcome.OK
+    except (NothingToDo, NotAvailable) as reason:
+        log.debug("%s skipped: %s", action.name, reason)
+        outcome = Outcome.SKIPPED
+    except MmloadError as error:
+        log.debug("%s failed: %s", action.name, error)
+        outcome = Outcome.FAILED
+    seconds = person.clock() - began - (person.paused_seconds - paused)
+    person.site.recorder.action(action.name, max(0.0, seconds), outcome)
+    return outcome
+
+
+def task_of(action: Action) -> Task:
+    """The action as a Locust task: shown, tagged and chosen by its name."""
+
+    def task(behaviour: Behaviour) -> None:
+        perform(behaviour.person, action)
+
+    task.__name__ = task.__qualname__ = action.name
+    task.__doc__ = action.run.__doc__
+    task.action = action  # type: ignore[attr-defined]
+    return task
+
+
+class Behaviour(TaskSet):  # type: ignore[misc]
+    """A TaskSet whose tasks are actions, drawn by their frequencies; subclasses name theirs in `tasks`."""
+
+    _mix: Mix[Task] | None = None
+
+    @property
+    def person(self) -> Person:
+        person: Person = self.user.person
+        return person
+
+    def on_start(self) -> None:
+        """The mix is made now: Locust's tags have filtered `tasks`, and the server's abilities are known."""
+        can = self.person.site.capabilities
+        weighted = [(task, task.action.frequency) for task in self.tasks if task.action.offered(can)]
+        self._mix = Mix(weighted) if weighted else None
+        # People do not all act in the moment in which they came in.
+        self.wait()
+
+    def get_next_task(self) -> Task:
+        if self._mix is None:
+            return _nothing
+        return self._mix.draw(self.person.rng)
+
+    def wait_time(self) -> float:
+        pace = self.person.site.settings.simul
+        return idle_seconds(pace.min_idle_time_ms, pace.avg_idle_time_ms, self.person.rate, self.person.rng)
+
+    def _sleep(self, seconds: float) -> None:
+        """Locust's hook for waiting: the client's background duties go on meanwhile."""
+        self.person.rest(seconds, duties)
+
+
+def _nothing(behaviour: Behaviour) -> None:
+    """All actions are filtered out, or the server offers none of them."""
+
+
+class SimulatedBehaviour(Behaviour):
+    """What people at a web client do, in the measured proportions."""
+
+    tasks = [task_of(action) for action in SIMULATIVE]  # noqa: RUF012 — Locust's own form

@@ -1,0 +1,44 @@
+"""The command `mmload`: one module per sub-command, errors turned into one line and an exit code here."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from mmload import __version__
+from mmload.errors import ExitCode, MmloadError
+
+# Each module has add_parser(subparsers) and run(args) -> exit code. They import their heavy parts in run().
+COMMANDS = ("init", "doctor", "run", "report", "config", "sandbox")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="mmload", description="Load tests for Mattermost on Locust: how many people does this server hold?"
+    )
+    parser.add_argument("--version", action="version", version=f"mmload {__version__}")
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name in COMMANDS:
+        importlib.import_module(f"mmload.cli.{name}").add_parser(subparsers)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the answer is its exit code (see `mmload.errors.ExitCode`)."""
+    args = _parser().parse_args(arguments)
+    command = importlib.import_module(f"mmload.cli.{args.command}")
+    try:
+        return int(command.run(args))
+    except MmloadError as error:
+        for line in str(error).splitlines():
+            print(f"mmload {args.command}: {line}", file=sys.stderr)
+        return int(error.exit_code)
+    except BrokenPipeError:
+        # The reader of our output went away (`mmload report … | head`): nobody is left to tell.
+        sys.stderr.close()
+        return int(ExitCode.PASSED)
+    except KeyboardInterrupt:
+        print(f"mmload {args.command}: interrupted", file=sys.stderr)
+        return int(ExitCode.INTERRUPTED)

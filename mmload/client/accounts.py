@@ -1,0 +1,74 @@
+"""Which Mattermost account a simulated user acts as. No worker needs another to know its own.
+
+Worker `i` owns the numbers `i·stride + 1 … (i+1)·stride`. A leaving user gives its number back; the lowest free one is
+taken first, so that a test with fewer users uses the same people again.
+"""
+
+from __future__ import annotations
+
+import heapq
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mmload.errors import NoAccountLeft
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A login. `number` decides everything about the person that is drawn by chance."""
+
+    number: int
+    username: str
+    email: str
+    password: str
+
+    def __repr__(self) -> str:
+        return f"Account({self.number}, {self.email!r})"
+
+
+class AccountPool:
+    """The free numbers of one worker."""
+
+    def __init__(self, worker_index: int, stride: int) -> None:
+        self._next = worker_index * stride + 1
+        self._end = (worker_index + 1) * stride
+        self._returned: list[int] = []
+
+    def take(self) -> int:
+        """The lowest free number; `NoAccountLeft` when all are in use."""
+        if self._returned:
+            return heapq.heappop(self._returned)
+        if self._next > self._end:
+            raise NoAccountLeft(
+                f"all account numbers up to {self._end} of this worker are in use: raise UsersConfiguration."
+                "MaxActiveUsers, or add workers"
+            )
+        number = self._next
+        self._next += 1
+        return number
+
+    def give_back(self, number: int) -> None:
+        heapq.heappush(self._returned, number)
+
+
+def session_owner(number: int, sessions_per_user: int, seed: int) -> int:
+    """The account behind a user's number where people have several sessions each. Pure.
+
+    With an average of s sessions, one user in s is a person of its own; the others share an earlier one's account.
+    """
+    if sessions_per_user <= 1 or number == 1:
+        return number
+    rng = random.Random(f"{seed}:sessions:{number}")
+    return number if rng.randrange(sessions_per_user) == 0 else rng.randrange(1, number)
+
+
+def account(
+    number: int, prefix: str, password: str, offset: int = 0, credentials: Sequence[tuple[str, str]] = ()
+) -> Account:
+    """The account of a number: that line of the credentials file while there are lines, else a made-up one. Pure."""
+    if number <= len(credentials):
+        login, secret = credentials[number - 1]
+        return Account(number, login.partition("@")[0].replace("+", "-"), login, secret)
+    name = f"{prefix}-{number + offset}"
+    return Account(number, name, f"{name}@example.com", password)

@@ -1,0 +1,78 @@
+"""Who may log in now. Password hashing makes log-ins the dearest requests there are: they are let in few at a time.
+
+Seen on Mattermost 11.6 with two cores: ten log-ins a second made every one of them time out, and the retries kept it
+that way. So each process has a queue with few places, and a failed log-in makes the whole queue pause, longer each
+time, with jitter, until one succeeds.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import gevent
+from gevent.lock import BoundedSemaphore
+
+from mmload.errors import NoAnswer, RateLimited, RequestFailed, ServerFault
+
+
+def retry_seconds(failures: int, shortest: float, longest: float, rng: random.Random) -> float:
+    """How long to wait after so many failures in a row: doubling from `shortest` to `longest`, half of it jitter. Pure.
+
+    `failures` counts from 1. The result lies in [1/2, 1] of the doubled time.
+    """
+    # 2**30 already exceeds every sensible limit; larger exponents only cost.
+    whole = min(longest, shortest * 2 ** min(failures - 1, 30))
+    return whole * rng.uniform(0.5, 1.0)
+
+
+def shows_overload(error: RequestFailed) -> bool:
+    """Whether a failed log-in says that the server has too much to do (rather than "no"). Pure."""
+    return isinstance(error, (NoAnswer, ServerFault, RateLimited))
+
+
+class Admission:
+    """The queue of one process. `turn()` blocks the caller's greenlet until it may log in."""
+
+    def __init__(
+        self,
+        places: int,
+        shortest_pause_seconds: float,
+        longest_pause_seconds: float,
+        rng: random.Random,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = gevent.sleep,
+    ) -> None:
+        self._places = BoundedSemaphore(places)
+        self._shortest = shortest_pause_seconds
+        self._longest = longest_pause_seconds
+        self._rng = rng
+        self._clock = clock
+        self._sleep = sleep
+        self._failures = 0
+        self._closed_until = 0.0
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Hold a place while logging in; an overloaded server's failure closes the queue for a while."""
+        with self._places:
+            self._wait_until_open()
+            try:
+                yield
+            except RequestFailed as error:
+                if shows_overload(error):
+                    self._close_for_a_while()
+                raise
+            self._failures = 0
+
+    def _wait_until_open(self) -> None:
+        while (rest := self._closed_until - self._clock()) > 0:
+            self._sleep(rest)
+
+    def _close_for_a_while(self) -> None:
+        self._failures += 1
+        pause = retry_seconds(self._failures, self._shortest, self._longest, self._rng)
+        self._closed_until = max(self._closed_until, self._clock() + pause)

@@ -1,0 +1,125 @@
+"""Messages: writing, threads, reactions, files, drafts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from mmload.client.api.calls import Calls, decoded, flag, multipart, query
+from mmload.client.http import Answer, Route
+from mmload.client.models import Draft, FileInfo, Post, PostList, Reaction, UploadedFiles
+
+_POST = msgspec.json.Decoder(Post)
+_POSTS = msgspec.json.Decoder(PostList)
+_REACTION = msgspec.json.Decoder(Reaction)
+_FILES = msgspec.json.Decoder(UploadedFiles)
+_DRAFT = msgspec.json.Decoder(Draft)
+
+CREATE_POST = Route("POST", "/posts")
+_CREATE_URGENT = Route("POST", "/posts", "urgent posts")
+_PATCH = Route("PUT", "/posts/{post_id}/patch")
+_DELETE = Route("DELETE", "/posts/{post_id}")
+_THREAD = Route("GET", "/posts/{post_id}/thread")
+_SEARCH = Route("POST", "/posts/search", "search in all teams")
+_REACT = Route("POST", "/reactions")
+_UNREACT = Route("DELETE", "/users/{user_id}/posts/{post_id}/reactions/{emoji_name}")
+_REMINDER = Route("POST", "/users/{user_id}/posts/{post_id}/reminder", "post reminders")
+_ACKNOWLEDGE = Route("POST", "/users/{user_id}/posts/{post_id}/ack", "post acknowledgements")
+_UPLOAD = Route("POST", "/files")
+_THUMBNAIL = Route("GET", "/files/{file_id}/thumbnail")
+_PREVIEW = Route("GET", "/files/{file_id}/preview")
+_UPSERT_DRAFT = Route("POST", "/drafts", "drafts")
+_DELETE_DRAFT = Route("DELETE", "/users/{user_id}/channels/{channel_id}/drafts", "drafts")
+_DELETE_THREAD_DRAFT = Route("DELETE", "/users/{user_id}/channels/{channel_id}/drafts/{root_id}", "drafts")
+
+
+class PostCalls(Calls):
+    def create_post(
+        self, channel_id: str, message: str, pending_post_id: str, *, root_id: str = "", file_ids: tuple[str, ...] = ()
+    ) -> Post:
+        """Write a message. `pending_post_id` (`{user_id}:{ms}`) comes back in everybody's `posted` event."""
+        user_id, _, milliseconds = pending_post_id.partition(":")
+        body: dict[str, Any] = {
+            "channel_id": channel_id,
+            "message": message,
+            "pending_post_id": pending_post_id,
+            "user_id": user_id,
+            "create_at": 0,
+            "update_at": int(milliseconds),
+            "root_id": root_id,
+            "file_ids": file_ids,
+            "props": {},
+            "metadata": {},
+        }
+        return self._send(CREATE_POST, "/posts", body, _POST)
+
+    def create_priority_post(
+        self, channel_id: str, message: str, pending_post_id: str, *, acknowledge: bool, persistent: bool
+    ) -> Post:
+        """Write an urgent message (licensed servers)."""
+        priority = {
+            "priority": "urgent",
+            "requested_ack": acknowledge,
+            "persistent_notifications": persistent,
+        }
+        body = {
+            "channel_id": channel_id,
+            "message": message,
+            "pending_post_id": pending_post_id,
+            "user_id": pending_post_id.partition(":")[0],
+            "metadata": {"priority": priority},
+        }
+        return self._send(_CREATE_URGENT, "/posts", body, _POST)
+
+    def patch_post(self, post_id: str, message: str) -> Post:
+        return self._send(_PATCH, f"/posts/{post_id}/patch", {"message": message}, _POST)
+
+    def delete_post(self, post_id: str) -> None:
+        self._do(_DELETE, f"/posts/{post_id}")
+
+    def thread(self, root_id: str, *, per_page: int = 60, from_post: str = "", from_create_at: int = 0) -> PostList:
+        """A page of a thread, oldest first; `from_post` and its time continue after that post."""
+        more: dict[str, str | int] = {"fromPost": from_post, "fromCreateAt": from_create_at} if from_post else {}
+        path = f"/posts/{root_id}/thread" + query(
+            collapsedThreads=flag(True), direction="down", perPage=per_page, **more
+        )
+        return self._get(_THREAD, path, _POSTS)
+
+    def search_posts(self, terms: str) -> PostList:
+        """Search in all teams."""
+        return self._send(_SEARCH, "/posts/search", {"terms": terms, "is_or_search": False}, _POSTS)
+
+    def react(self, user_id: str, post_id: str, emoji_name: str) -> Reaction:
+        body = {"user_id": user_id, "post_id": post_id, "emoji_name": emoji_name}
+        return self._send(_REACT, "/reactions", body, _REACTION)
+
+    def unreact(self, user_id: str, post_id: str, emoji_name: str) -> None:
+        self._do(_UNREACT, f"/users/{user_id}/posts/{post_id}/reactions/{emoji_name}")
+
+    def remind(self, user_id: str, post_id: str, target_time_seconds: int) -> None:
+        self._do(_REMINDER, f"/users/{user_id}/posts/{post_id}/reminder", {"target_time": target_time_seconds})
+
+    def acknowledge(self, user_id: str, post_id: str) -> None:
+        self._do(_ACKNOWLEDGE, f"/users/{user_id}/posts/{post_id}/ack")
+
+    def upload_file(self, channel_id: str, file_name: str, content: bytes) -> list[FileInfo]:
+        body, headers = multipart({"channel_id": channel_id}, "files", file_name, content)
+        answer = self.rest.call(_UPLOAD, "/files", body, headers=headers)
+        return decoded(answer, _FILES, _UPLOAD).file_infos or []
+
+    def thumbnail(self, file_id: str) -> Answer:
+        return self.rest.call(_THUMBNAIL, f"/files/{file_id}/thumbnail")
+
+    def preview(self, file_id: str) -> Answer:
+        return self.rest.call(_PREVIEW, f"/files/{file_id}/preview")
+
+    def upsert_draft(self, draft: Draft) -> Draft:
+        return self._send(_UPSERT_DRAFT, "/drafts", draft, _DRAFT)
+
+    def delete_draft(self, user_id: str, channel_id: str, root_id: str) -> None:
+        path = f"/users/{user_id}/channels/{channel_id}/drafts"
+        if root_id:
+            self._do(_DELETE_THREAD_DRAFT, f"{path}/{root_id}")
+        else:
+            self._do(_DELETE_DRAFT, path)

@@ -1,0 +1,117 @@
+"""What this server can do: read from its version, client configuration and licence, and learnt from its answers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+Version = tuple[int, int, int]
+OLDEST_SUPPORTED: Version = (6, 7, 0)
+NEWEST_KNOWN_MAJOR = 11
+
+_VERSION = re.compile(r"^v?(\d+)\.(\d+)(?:\.(\d+))?")
+
+
+def parse_version(text: str) -> Version | None:
+    """`11.6.0.dev.1bb1….false` or `6.7` → (11, 6, 0), (6, 7, 0); None for what is no version. Pure."""
+    found = _VERSION.match(text)
+    return (int(found[1]), int(found[2]), int(found[3] or 0)) if found else None
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """A server's abilities, as its client configuration tells a logged-in client. Shared by all users of a process."""
+
+    version: Version = OLDEST_SUPPORTED
+    licensed: bool = False
+    site_url: str = ""
+    # "disabled", "default_off", "default_on" or "always_on"
+    collapsed_threads: str = "disabled"
+    typing_events: bool = True
+    typing_channel_limit: int = 1000
+    synced_drafts: bool = False
+    scheduled_posts: bool = False
+    channel_bookmarks: bool = False
+    custom_profile_attributes: bool = False
+    web_socket_event_scope: bool = False
+    plugins: bool = True
+    client_metrics: bool = False
+    # How many different emoji one post may carry; 0 = the server names no limit.
+    reaction_limit: int = 0
+
+    def at_least(self, major: int, minor: int) -> bool:
+        return self.version >= (major, minor, 0)
+
+
+def capabilities(config: Mapping[str, str], license: Mapping[str, str], version: str = "") -> Capabilities:
+    """From `/config/client`, `/license/client` and, if set, the configured server version. Pure."""
+    licensed = license.get("IsLicensed") == "true"
+    known = parse_version(version) or parse_version(config.get("Version", "")) or OLDEST_SUPPORTED
+
+    def on(key: str, default: str = "false") -> bool:
+        return config.get(key, default) == "true"
+
+    return Capabilities(
+        version=known,
+        licensed=licensed,
+        site_url=config.get("SiteURL", ""),
+        collapsed_threads=config.get("CollapsedThreads", "disabled"),
+        typing_events=on("EnableUserTypingMessages", "true"),
+        typing_channel_limit=_number(config.get("MaxNotificationsPerChannel", ""), 1000),
+        synced_drafts=on("AllowSyncedDrafts"),
+        scheduled_posts=licensed and on("ScheduledPosts"),
+        channel_bookmarks=licensed and known >= (10, 0, 0) and on("FeatureFlagChannelBookmarks", "true"),
+        custom_profile_attributes=licensed and on("FeatureFlagCustomProfileAttributes"),
+        web_socket_event_scope=on("FeatureFlagWebSocketEventScope"),
+        plugins=on("PluginsEnabled", "true"),
+        client_metrics=on("EnableClientMetrics"),
+        reaction_limit=_number(config.get("UniqueEmojiReactionLimitPerPost", ""), 0),
+    )
+
+
+def _number(text: str, default: int) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        return default
+
+
+def left_out(can: Capabilities) -> dict[str, str]:
+    """Features of the web application that this server does not offer, with the reason: told in the report. Pure."""
+    licence = "" if can.licensed else "needs a licence"
+    offered = {
+        "scheduled posts": (can.scheduled_posts, licence or "switched off, or the server is older than 10.3"),
+        "channel bookmarks": (can.channel_bookmarks, licence or "switched off, or the server is older than 10.0"),
+        "custom profile attributes": (can.custom_profile_attributes, licence or "switched off"),
+        "drafts kept on the server": (can.synced_drafts, "switched off, or the server is older than 7.4"),
+        "plugins": (can.plugins, "switched off"),
+        "client performance reports": (can.client_metrics, "switched off, or the server is older than 9.9"),
+        "collapsed threads": (can.collapsed_threads != "disabled", "switched off"),
+    }
+    return {feature: reason for feature, (there, reason) in offered.items() if not there}
+
+
+def threads_collapsed(setting: str, preference: str | None) -> bool:
+    """Whether a person sees threads collapsed: the server's setting, overridden by their preference. Pure."""
+    if setting == "always_on":
+        return True
+    if setting == "disabled":
+        return False
+    return preference == "on" if preference in ("on", "off") else setting == "default_on"
+
+
+class MissingFeatures:
+    """Features the server has said it lacks: learnt once for all users of the process, told once in the report."""
+
+    def __init__(self, tell: Callable[[str, str], None] = lambda feature, reason: None) -> None:
+        self._missing: set[str] = set()
+        self._tell = tell
+
+    def lacks(self, feature: str) -> bool:
+        return feature in self._missing
+
+    def learn(self, feature: str, reason: str) -> None:
+        if feature not in self._missing:
+            self._missing.add(feature)
+            self._tell(feature, reason)

@@ -1,0 +1,117 @@
+"""The one error tree of mmload and the exit codes of its commands.
+
+Whatever can go wrong is one of these; a foreign error (a socket's, a library's) is mapped to one of them
+once, at the boundary where it appears. `mmload.cli` turns a `MmloadError` into one line on stderr.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What a command answers to the shell (documented in README.md)."""
+
+    PASSED = 0
+    BUG = 1
+    USAGE = 2
+    THRESHOLD_FAILED = 3
+    CONFIGURATION_REFUSED = 4
+    SERVER_NOT_READY = 5
+    INCONCLUSIVE = 6
+    INTERRUPTED = 130
+
+
+class MmloadError(Exception):
+    """Something a user can understand and mend: says what, where, and what to do about it."""
+
+    exit_code: ExitCode = ExitCode.BUG
+
+
+class UsageError(MmloadError):
+    """The command line asks for something impossible."""
+
+    exit_code = ExitCode.USAGE
+
+
+class ConfigurationError(MmloadError):
+    """A configuration document, or a value in it, is refused.
+
+    `problems` has one sentence per fault, each naming file, path of the key and what was expected.
+    """
+
+    exit_code = ExitCode.CONFIGURATION_REFUSED
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class ServerNotReady(MmloadError):
+    """The server can't be reached, is no Mattermost, or isn't set up for a load test."""
+
+    exit_code = ExitCode.SERVER_NOT_READY
+
+
+class RequestFailed(MmloadError):
+    """One request got no good answer. The simulated user's action fails; the user lives on.
+
+    `status` is the HTTP status (0: no answer at all), `error_id` Mattermost's error id or "",
+    `route` the method and path with its ids replaced, `request_id` the server's X-Request-Id or "".
+    """
+
+    def __init__(
+        self, reason: str, *, route: str = "", status: int = 0, error_id: str = "", request_id: str = ""
+    ) -> None:
+        super().__init__(f"{route}: {reason}" if route else reason)
+        self.reason = reason
+        self.route = route
+        self.status = status
+        self.error_id = error_id
+        self.request_id = request_id
+
+
+class NoAnswer(RequestFailed):
+    """Refused, reset or timed out: the server said nothing."""
+
+
+class ServerFault(RequestFailed):
+    """5xx other than "not implemented"."""
+
+
+class RateLimited(RequestFailed):
+    """429; `retry_after_seconds` is what the server asked for."""
+
+    def __init__(self, reason: str, *, retry_after_seconds: float, route: str = "", request_id: str = "") -> None:
+        super().__init__(reason, route=route, status=429, request_id=request_id)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class SessionExpired(RequestFailed):
+    """401: the token is no longer (or never was) good."""
+
+
+class Refused(RequestFailed):
+    """Any other 4xx: the server understood and said no."""
+
+
+class NotAvailable(Refused):
+    """This server lacks the feature (licence, version, setting): leave the action out, it is no failure."""
+
+
+class WebSocketFailed(MmloadError):
+    """The WebSocket could not be opened, or was used while down.
+
+    `status` is the HTTP status of a refused handshake (401: the token is no longer good), else 0.
+    """
+
+    def __init__(self, reason: str, *, status: int = 0) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.status = status
+
+
+class NoAccountLeft(MmloadError):
+    """More users were asked for than this worker owns accounts."""
+
+    exit_code = ExitCode.CONFIGURATION_REFUSED

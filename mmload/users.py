@@ -1,0 +1,165 @@
+"""The Locust users: an account, a client and a behaviour; how they come in and how they leave."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from typing import TYPE_CHECKING, Any
+
+import gevent
+from locust import FastHttpUser
+
+from mmload.behaviours.entering import EntryRefused, enter_patiently, leave, log_in_again
+from mmload.behaviours.pace import rate_of
+from mmload.behaviours.person import Person
+from mmload.behaviours.simulative import SimulatedBehaviour
+from mmload.behaviours.site import Site, site
+from mmload.client.accounts import AccountPool, account, session_owner
+from mmload.client.api import LOGIN_ROUTES, Api
+from mmload.client.http import Rest, Route
+from mmload.config import Settings, load_settings, read_credentials
+from mmload.errors import NoAccountLeft, RequestFailed
+from mmload.metrics.recorder import RATE_LIMITED, Recorder, process_recorder
+from mmload.store import Store
+
+if TYPE_CHECKING:
+    from locust.env import Environment
+
+log = logging.getLogger("mmload.users")
+
+# One who never gets in stays, asleep: a user that dies would be made anew, in a burst, at the next change of the load.
+_ASLEEP_SECONDS = 3600.0
+
+
+class Host:
+    """The shared parts of this process's users: made when the first of them starts (workers fork before that)."""
+
+    def __init__(self, settings: Settings, server_url: str, worker_index: int, recorder: Recorder) -> None:
+        users = settings.config.users
+        seed = settings.config.run.seed
+        self.site: Site = site(settings, server_url, recorder, seed)
+        self.accounts = AccountPool(worker_index, users.max_active_users)
+        self.credentials = read_credentials(users.users_file_path) if users.users_file_path else ()
+
+
+def host_of(environment: Environment) -> Host:
+    """This process's host; the same for all users of one environment."""
+    host: Host | None = getattr(environment, "mmload_host", None)
+    if host is None:
+        settings, _ = load_settings()
+        index = getattr(environment.runner, "worker_index", 0) or 0
+        server_url = environment.host or settings.config.connection.server_url
+        host = Host(settings, server_url.rstrip("/"), max(0, index), process_recorder())
+        environment.mmload_host = host
+    return host
+
+
+def forget_host(environment: Environment) -> None:
+    """Before a new test: the next user makes a new host, perhaps for another server."""
+    environment.mmload_host = None
+
+
+class MattermostUser(FastHttpUser):  # type: ignore[misc]
+    """The base of all our users: comes in patiently, acts by its `tasks`, says farewell, gives its account back.
+
+    `person` is the simulated person; a subclass sets `tasks` to its behaviour (see docs/extending.md).
+    """
+
+    abstract = True
+    # Locust refuses a user without a host; the configured server is filled in by `mmload.agent`, or by --host.
+    host = "http://localhost:8065"
+
+    def __init__(self, environment: Environment) -> None:
+        super().__init__(environment)
+        self.person: Person = None  # type: ignore[assignment] # there from on_start on
+        self._number = 0
+        self._gauge = ""
+
+    def on_start(self) -> None:
+        """Take an account and come in; returns when the person is in, or sleeps for good if it never will be."""
+        host = host_of(self.environment)
+        self._enter_gauge("waiting")
+        try:
+            self._number = host.accounts.take()
+        except NoAccountLeft as error:
+            log.error("%s", error)
+            self._stay_outside()
+        self.person = new_person(host, self._number, self._report)
+        self.person.api.rest.renew_session = lambda token: log_in_again(self.person, token)
+        if not enter_patiently(self.person, self._told_no):
+            self._stay_outside()
+        self._enter_gauge("present")
+
+    def on_stop(self) -> None:
+        """Runs in the dying greenlet, also of a user that was still waiting to log in."""
+        self._enter_gauge("")
+        if self.person is not None:
+            leave(self.person)
+        if self._number:
+            host_of(self.environment).accounts.give_back(self._number)
+            self._number = 0
+
+    def _told_no(self, refusal: EntryRefused) -> None:
+        log.warning("account %d never gets in: %s", self._number, refusal)
+
+    def _stay_outside(self) -> None:
+        self._enter_gauge("gave_up")
+        while True:
+            gevent.sleep(_ASLEEP_SECONDS)
+
+    def _enter_gauge(self, name: str) -> None:
+        """Count this user under `name` (waiting, present, gave_up, or "" = none) and nowhere else."""
+        gauges = process_recorder().users
+        if self._gauge:
+            setattr(gauges, self._gauge, getattr(gauges, self._gauge) - 1)
+        if name:
+            setattr(gauges, name, getattr(gauges, name) + 1)
+        self._gauge = name
+
+    def _report(self, route: Route, start: float, seconds: float, size: int, failure: RequestFailed | None) -> None:
+        """One request's outcome, to our recorder and to Locust's tables."""
+        reason = failure.reason if failure is not None else ""
+        process_recorder().request(str(route), seconds, reason, login=route in LOGIN_ROUTES)
+        self.environment.events.request.fire(
+            request_type=route.method,
+            name=route.path,
+            response_time=seconds * 1000,
+            response_length=size,
+            exception=failure,
+            context={},
+            response=None,
+            start_time=start,
+            url=route.path,
+        )
+
+
+def new_person(host: Host, number: int, report: Any) -> Person:
+    """The person behind a number: all that chance decides about it follows from the number and the seed."""
+    settings = host.site.settings
+    users = settings.config.users
+    owner = session_owner(number, users.avg_sessions_per_user, host.site.seed)
+    rest = Rest(host.site.transport, report=report, unavailable=host.site.missing)
+    counters = host.site.recorder.counters
+
+    def count_rate_limit() -> None:
+        counters[RATE_LIMITED] += 1
+
+    rest.rate_limited = count_rate_limit
+    person = Person(
+        site=host.site,
+        account=account(owner, users.username_prefix, users.password, users.number_offset, host.credentials),
+        api=Api(rest),
+        store=Store(host.site.directory),
+        rng=random.Random(f"{host.site.seed}:person:{number}"),
+        rate=rate_of(number, host.site.seed, settings.config.controller.rates_distribution),
+    )
+    # Clients poll at different moments of the minute.
+    person.poll_due = time.monotonic() + person.rng.uniform(0, 60)
+    return person
+
+
+class SimulatedUser(MattermostUser):
+    """A person at a web client, doing what people do."""
+
+    tasks = [SimulatedBehaviour]  # noqa: RUF012 — Locust's own form

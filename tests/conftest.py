@@ -1,0 +1,67 @@
+"""What all tests share: Locust imported first, a sandbox as a process of its own, the real server where it is."""
+
+from __future__ import annotations
+
+# Locust patches the standard library; `requests` imported before it breaks ssl (a RecursionError on Python 3.11).
+import locust  # noqa: F401  # isort: skip
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+SandboxFactory = Callable[..., str]
+
+
+@contextmanager
+def running_sandbox(*options: str) -> Iterator[str]:
+    """A fresh sandbox process; gives its address."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mmload.sandbox", "--port", "0", *options], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout is not None
+        address = process.stdout.readline().strip()
+        assert address.startswith("http://127.0.0.1:"), f"the sandbox did not start: {address!r}"
+        yield address
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[str]:
+    """The address of a sandbox shared by the tests of one module."""
+    with running_sandbox() as address:
+        yield address
+
+
+@pytest.fixture
+def fresh_sandbox() -> Iterator[str]:
+    """The address of a sandbox of this test's own."""
+    with running_sandbox() as address:
+        yield address
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tests of the real server run only where its address is given."""
+    if os.environ.get("MMLOAD_TEST_SERVER"):
+        return
+    for item in items:
+        if "real" in item.keywords:
+            item.add_marker(pytest.mark.skip(reason="MMLOAD_TEST_SERVER names no real server"))
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """Where everything is required (CI), a skipped test is a failed one, but for those of the real server."""
+    outcome = yield
+    report = outcome.get_result()  # type: ignore[attr-defined]
+    if report.skipped and os.environ.get("MMLOAD_REQUIRE_ALL") == "1" and "real" not in item.keywords:
+        report.outcome = "failed"
+        report.longrepr = f"skipped where MMLOAD_REQUIRE_ALL forbids it: {report.longrepr}"

@@ -1,0 +1,67 @@
+"""Who acts as whom."""
+
+from __future__ import annotations
+
+import pytest
+
+from mmload.client.accounts import AccountPool, account, session_owner
+from mmload.errors import NoAccountLeft
+
+
+def test_workers_own_numbers_of_their_own() -> None:
+    first, second = AccountPool(0, 3), AccountPool(1, 3)
+
+    assert [first.take() for _ in range(3)] == [1, 2, 3]
+    assert [second.take() for _ in range(3)] == [4, 5, 6]
+
+
+def test_the_lowest_free_number_is_taken_first() -> None:
+    """A test with fewer users then uses the same people again."""
+    pool = AccountPool(0, 10)
+    for _ in range(5):
+        pool.take()
+    pool.give_back(4)
+    pool.give_back(2)
+
+    assert [pool.take(), pool.take(), pool.take()] == [2, 4, 6]
+
+
+def test_more_users_than_accounts_are_refused_with_what_to_change() -> None:
+    pool = AccountPool(0, 1)
+    pool.take()
+
+    with pytest.raises(NoAccountLeft, match="MaxActiveUsers"):
+        pool.take()
+
+
+def test_accounts_are_named_as_the_peer_names_them() -> None:
+    """Servers filled by the peer can be used at once."""
+    one = account(7, "testuser", "secret")
+
+    assert (one.username, one.email) == ("testuser-7", "testuser-7@example.com")
+    assert account(7, "testuser", "secret", offset=100).username == "testuser-107"
+
+
+def test_the_credentials_file_gives_the_first_accounts() -> None:
+    credentials = [("ann+1@corp.example", "a"), ("bob@corp.example", "b")]
+
+    assert account(1, "u", "p", credentials=credentials).username == "ann-1"
+    assert account(2, "u", "p", credentials=credentials).email == "bob@corp.example"
+    assert account(3, "u", "p", credentials=credentials).email == "u-3@example.com"
+
+
+def test_an_account_never_shows_its_password() -> None:
+    assert "secret" not in repr(account(1, "testuser", "secret"))
+
+
+def test_with_two_sessions_per_user_half_of_the_users_share_an_account() -> None:
+    owners = [session_owner(number, 2, seed=5) for number in range(1, 1001)]
+
+    alone = sum(owner == number for number, owner in enumerate(owners, 1))
+    assert 420 <= alone <= 580
+    assert all(owner <= number for number, owner in enumerate(owners, 1))
+    assert owners == [session_owner(number, 2, seed=5) for number in range(1, 1001)]
+
+
+def test_one_session_per_user_is_the_rule() -> None:
+    assert [session_owner(number, 1, seed=5) for number in range(1, 5)] == [1, 2, 3, 4]
