@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Generic, TypeVar
 
-from mmload.client.models import Category, Channel, Draft, Post, Preference, Team, Thread, User
+from mmload.client.models import Bookmark, Category, Channel, Draft, Post, Preference, ScheduledPost, Team, Thread, User
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -72,6 +72,8 @@ class Store:
     """One client's memory. Plain attributes; the methods keep what belongs together together."""
 
     __slots__ = (
+        "attribute_ids",
+        "bookmarks",
         "categories",
         "channels",
         "collapsed_threads",
@@ -87,9 +89,11 @@ class Store:
         "posts",
         "preferences",
         "reactions",
+        "scheduled",
         "statuses",
         "teams",
         "threads",
+        "urgent_posts",
         "users",
         "viewed_at",
     )
@@ -119,6 +123,10 @@ class Store:
         self.permalinks: Bounded[str, None] = Bounded(PERMALINKS_KEPT)
         self.preferences: dict[tuple[str, str], str] = {}
         self.categories: list[Category] = []
+        self.bookmarks: Bounded[str, list[Bookmark]] = Bounded(CHANNELS_KEPT)
+        self.scheduled: Bounded[str, ScheduledPost] = Bounded(DRAFTS_KEPT)
+        self.urgent_posts: Bounded[str, None] = Bounded(DRAFTS_KEPT)
+        self.attribute_ids: list[str] = []
 
     # -- remembering -----------------------------------------------------------------------------------------
 
@@ -152,7 +160,10 @@ class Store:
                 continue
             for linked in _PERMALINK.findall(post.message):
                 self.permalinks[linked] = None
+            if post.metadata and post.metadata.priority and post.metadata.priority.requested_ack:
+                self.urgent_posts[post.id] = None
             post.message = ""
+            post.metadata = None
             self.posts[post.id] = post
 
     def remember_preferences(self, preferences: Iterable[Preference]) -> None:

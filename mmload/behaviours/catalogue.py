@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from mmload.behaviours.actions import channels, drafts, people, posts, search, session, sidebar, threads
+from mmload.behaviours.actions import channels, drafts, licensed, people, posts, search, session, sidebar, threads
 from mmload.behaviours.person import Person
 from mmload.client.capabilities import Capabilities
 
@@ -20,6 +20,22 @@ def _threads(can: Capabilities) -> bool:
 
 def _drafts(can: Capabilities) -> bool:
     return can.synced_drafts
+
+
+def _bookmarks(can: Capabilities) -> bool:
+    return can.channel_bookmarks
+
+
+def _scheduled(can: Capabilities) -> bool:
+    return can.scheduled_posts
+
+
+def _attributes(can: Capabilities) -> bool:
+    return can.custom_profile_attributes
+
+
+def _urgent(can: Capabilities) -> bool:
+    return can.licensed and can.post_priority and can.at_least(8, 0)
 
 
 def _since(major: int, minor: int) -> Callable[[Capabilities], bool]:
@@ -74,8 +90,23 @@ SIMULATIVE: tuple[Action, ...] = (
     Action("CreatePostReminder", posts.create_post_reminder, 0.0005, _since(7, 2)),
     Action("FollowThread", threads.follow_thread, 0.0005, _threads),
     Action("CreatePrivateChannel", channels.create_private_channel, 0.0002),
+    Action("CreateScheduledPost", licensed.create_scheduled_post, 0.001, _scheduled),
+    Action("UpdateScheduledPost", licensed.update_scheduled_post, 0.001, _scheduled),
+    Action("DeleteScheduledPost", licensed.delete_scheduled_post, 0.001, _scheduled),
+    Action("SendScheduledPost", licensed.send_scheduled_post, 0.001, _scheduled),
+    Action("UpdateCustomAttribute", licensed.update_custom_attribute, 0.004, _attributes),
+    Action("AddChannelBookmark", licensed.add_channel_bookmark, 0.0003, _bookmarks),
+    Action("UpdateChannelBookmark", licensed.update_channel_bookmark, 0.0002, _bookmarks),
+    Action("UpdateChannelBookmarkSortOrder", licensed.update_channel_bookmark_sort_order, 0.0002, _bookmarks),
+    Action("DeleteChannelBookmark", licensed.delete_channel_bookmark, 0.0001, _bookmarks),
+    Action("CreateAckPost", licensed.create_ack_post, 0.0001, _urgent),
+    Action("AckToPost", licensed.ack_to_post, 0.0001, _urgent),
+    Action("CreatePersistentNotificationPost", licensed.create_persistent_notification_post, 0.0001, _urgent),
+    Action("GenerateUserReport", licensed.generate_user_report, 0.0001, _since(8, 0)),
+    Action("RemoveReaction", posts.remove_reaction, 0.0261),
     Action("SwitchTeam", channels.switch_team, 0.0001),
     Action("CreateSidebarCategory", sidebar.create_sidebar_category, 0.0001),
     Action("CreatePublicChannel", channels.create_public_channel, 0.0001),
     Action("MarkAllThreadsInTeamAsRead", threads.mark_all_threads_in_team_as_read, 0.0001, _threads),
+    Action("Reload", session.reload, 0),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Callable
+from contextlib import suppress
 
 from mmload.behaviours.events import Ears
 from mmload.behaviours.loading import fetch_site, load_page, settle
@@ -109,10 +110,8 @@ def _greet(person: Person) -> None:
     api.teams()
     api.own_team_members(person.id)
     if site.capabilities.custom_profile_attributes:
-        try:
-            api.custom_profile_fields()
-        except NotAvailable:
-            return
+        with suppress(NotAvailable):
+            person.store.attribute_ids = [field.id for field in api.custom_profile_fields() if field.type == "text"]
 
 
 def open_socket(person: Person) -> None:

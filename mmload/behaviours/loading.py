@@ -37,7 +37,10 @@ def load_page(person: Person) -> None:
     _load_self(person)
     api.teams(per_page=50)
     _load_memberships(person)
-    if store.current_team_id in store.teams:
+    if not store.teams:
+        # Who has no team sees the list of open ones first; only then are there channels (recorded: 404 before).
+        join_team(person)
+    elif store.current_team_id in store.teams:
         _load_team_channels(person, store.current_team_id)
     _load_all_channels(person)
     api.teams_unread(person.id, False)
@@ -135,10 +138,12 @@ def first_channel(person: Person) -> Channel:
 
 
 def settle(person: Person) -> None:
-    """Have a team and look at one of its channels; joins a team if the person has none."""
+    """Turn to the team where we were, or to one of ours, and look at one of its channels."""
     store = person.store
     team = store.teams.get(store.current_team_id) or pick(person.rng, list(store.teams.values()))
-    open_team(person, team if team is not None else join_team(person))
+    if team is None:
+        raise RequestFailed("member of no team", route="OpenTeam")
+    open_team(person, team)
 
 
 def join_team(person: Person) -> Team:

@@ -24,7 +24,7 @@ def retry_seconds(failures: int, shortest: float, longest: float, rng: random.Ra
     `failures` counts from 1. The result lies in [1/2, 1] of the doubled time.
     """
     # 2**30 already exceeds every sensible limit; larger exponents only cost.
-    whole = min(longest, shortest * 2 ** min(failures - 1, 30))
+    whole = min(longest, shortest * float(2 ** min(failures - 1, 30)))
     return whole * rng.uniform(0.5, 1.0)
 
 

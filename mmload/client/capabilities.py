@@ -37,6 +37,7 @@ class Capabilities:
     web_socket_event_scope: bool = False
     plugins: bool = True
     client_metrics: bool = False
+    post_priority: bool = False
     # How many different emoji one post may carry; 0 = the server names no limit.
     reaction_limit: int = 0
 
@@ -66,6 +67,7 @@ def capabilities(config: Mapping[str, str], license: Mapping[str, str], version:
         web_socket_event_scope=on("FeatureFlagWebSocketEventScope"),
         plugins=on("PluginsEnabled", "true"),
         client_metrics=on("EnableClientMetrics"),
+        post_priority=on("PostPriority"),
         reaction_limit=_number(config.get("UniqueEmojiReactionLimitPerPost", ""), 0),
     )
 
@@ -84,6 +86,7 @@ def left_out(can: Capabilities) -> dict[str, str]:
         "scheduled posts": (can.scheduled_posts, licence or "switched off, or the server is older than 10.3"),
         "channel bookmarks": (can.channel_bookmarks, licence or "switched off, or the server is older than 10.0"),
         "custom profile attributes": (can.custom_profile_attributes, licence or "switched off"),
+        "urgent posts and acknowledgements": (can.licensed and can.post_priority, licence or "switched off"),
         "drafts kept on the server": (can.synced_drafts, "switched off, or the server is older than 7.4"),
         "plugins": (can.plugins, "switched off"),
         "client performance reports": (can.client_metrics, "switched off, or the server is older than 9.9"),

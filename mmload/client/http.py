@@ -163,11 +163,12 @@ class Transport:
     def connection(self) -> Any:
         """A new pool of connections for one user; nothing is opened yet."""
         url = urlsplit(self.server_url)
+        context = self.tls_context
         return HTTPClient(
             url.hostname or "",
             port=url.port,
             ssl=url.scheme == "https",
-            ssl_context_factory=(lambda: self.tls_context) if url.scheme == "https" else None,
+            ssl_context_factory=None if context is None else lambda: context,
             concurrency=CONNECTIONS_PER_USER,
             connection_timeout=self.connect_timeout_seconds,
             network_timeout=self.request_timeout_seconds,

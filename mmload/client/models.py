@@ -193,3 +193,29 @@ class Draft(msgspec.Struct):
 
 class UploadedFiles(msgspec.Struct):
     file_infos: list[FileInfo] | None = None
+
+
+class Bookmark(msgspec.Struct):
+    id: str
+    display_name: str = ""
+    type: str = "link"
+    sort_order: int = 0
+
+
+class ScheduledPost(msgspec.Struct):
+    id: str
+    channel_id: str = ""
+    root_id: str = ""
+    scheduled_at: int = 0
+
+
+class AttributeField(msgspec.Struct):
+    """A custom profile attribute that administrators have defined."""
+
+    id: str
+    type: str = "text"
+
+
+class ReportedUser(msgspec.Struct):
+    id: str
+    username: str = ""

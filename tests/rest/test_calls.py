@@ -19,6 +19,7 @@ def test_a_form_carries_its_fields_and_its_file_unchanged() -> None:
     message = BytesParser().parsebytes(b"Content-Type: " + headers["Content-Type"].encode() + b"\r\n\r\n" + body)
     parts = {
         part.get_param("name", header="content-disposition"): part.get_payload(decode=True)
-        for part in message.get_payload()  # type: ignore[union-attr]
+        for part in message.walk()
+        if not part.is_multipart()
     }
     assert parts == {"channel_id": b"c1", "files": content}

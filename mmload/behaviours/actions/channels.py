@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from mmload.behaviours.actions.names import new_name
 from mmload.behaviours.composing import ROOT_WORDS, compose, send_post
 from mmload.behaviours.loading import open_team
@@ -23,10 +25,8 @@ def switch_channel(person: Person) -> None:
         raise NothingToDo("no other channel in this team")
     view_channel(person, channel)
     if person.site.capabilities.channel_bookmarks:
-        try:
-            person.api.bookmarks(channel.id)
-        except NotAvailable:
-            return
+        with suppress(NotAvailable):
+            person.store.bookmarks[channel.id] = person.api.bookmarks(channel.id)
 
 
 def open_direct_or_group_channel(person: Person) -> None:

@@ -18,11 +18,11 @@ def click_user_profile(person: Person) -> None:
     post = pick(person.rng, person.store.written_posts())
     if post is None:
         raise NothingToDo("no message whose author to look at")
-    person.api.channel_member(post.channel_id, post.user_id)
+    person.api.is_channel_member(post.channel_id, post.user_id)
     if person.site.capabilities.custom_profile_attributes:
         with suppress(NotAvailable):  # Told once in the report; the profile opens without.
             person.api.custom_profile_attributes(post.user_id)
-    person.api.team_member(person.store.current_team_id, post.user_id)
+    person.api.is_team_member(person.store.current_team_id, post.user_id)
 
 
 def update_custom_status(person: Person) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mmload import text
+from mmload.behaviours.attachments import upload
 from mmload.behaviours.composing import REPLY_WORDS, ROOT_WORDS, compose, send_post, show_typing
 from mmload.behaviours.person import NothingToDo, Person
 from mmload.behaviours.reading import read_posts
@@ -11,6 +12,7 @@ from mmload.store import pick
 
 MOST_PAGES_SCROLLED = 5
 REMINDER_SECONDS = 600
+FILES_SHARE = 0.02
 
 
 def scroll_channel(person: Person) -> None:
@@ -37,7 +39,8 @@ def create_post(person: Person) -> None:
         root_id = _thread_to_answer(person)
     show_typing(person, channel_id, root_id)
     message = compose(person, channel_id, REPLY_WORDS if root_id else ROOT_WORDS)
-    send_post(person, channel_id, message, root_id)
+    files = upload(person, channel_id) if person.rng.random() < FILES_SHARE else ()
+    send_post(person, channel_id, message, root_id, files)
 
 
 def _thread_to_answer(person: Person) -> str:

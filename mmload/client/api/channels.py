@@ -7,6 +7,9 @@ import msgspec
 from mmload.client.api.calls import Calls, flag, query
 from mmload.client.http import Route
 from mmload.client.models import Channel, ChannelMember, ChannelStats, PostList
+from mmload.errors import Refused
+
+NO_CHANNEL_MEMBER = "app.channel.get_member.missing.app_error"
 
 _CHANNEL = msgspec.json.Decoder(Channel)
 _CHANNELS = msgspec.json.Decoder(list[Channel] | None)
@@ -32,7 +35,6 @@ _ALL_OWN_MEMBERS = Route("GET", "/users/{user_id}/channel_members")
 _UNREAD = Route("GET", "/users/{user_id}/channels/{channel_id}/unread")
 _UNREAD_POSTS = Route("GET", "/users/{user_id}/channels/{channel_id}/posts/unread")
 _POSTS_OF = Route("GET", "/channels/{channel_id}/posts")
-_BOOKMARKS = Route("GET", "/channels/{channel_id}/bookmarks", "channel bookmarks")
 
 # What web clients ask for around the first unread post, and per page when scrolling.
 UNREAD_WINDOW = 30
@@ -62,6 +64,16 @@ class ChannelCalls(Calls):
     def channel_members(self, channel_id: str, per_page: int = 100) -> list[ChannelMember]:
         path = f"/channels/{channel_id}/members" + query(page=0, per_page=per_page)
         return self._get(_GET_MEMBERS, path, _MEMBERS) or []
+
+    def is_channel_member(self, channel_id: str, user_id: str) -> bool:
+        """Whether somebody is (still) in a channel; who has left it is a normal answer."""
+        try:
+            self.rest.call(_GET_MEMBER, f"/channels/{channel_id}/members/{user_id}", expected=(NO_CHANNEL_MEMBER,))
+        except Refused as error:
+            if error.error_id != NO_CHANNEL_MEMBER:
+                raise
+            return False
+        return True
 
     def channel_member(self, channel_id: str, user_id: str) -> ChannelMember:
         return self._get(_GET_MEMBER, f"/channels/{channel_id}/members/{user_id}", _MEMBER)
@@ -120,6 +132,3 @@ class ChannelCalls(Calls):
             include_deleted="false",
         )
         return self._get(_POSTS_OF, path, _POSTS)
-
-    def bookmarks(self, channel_id: str) -> None:
-        self._do(_BOOKMARKS, f"/channels/{channel_id}/bookmarks" + query(bookmarks_since=0))

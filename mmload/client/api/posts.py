@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
-from mmload.client.api.calls import Calls, decoded, flag, multipart, query
-from mmload.client.http import Answer, Route
+from mmload.client.api.calls import Calls, flag, multipart, query
+from mmload.client.http import Answer, Route, decoded
 from mmload.client.models import Draft, FileInfo, Post, PostList, Reaction, UploadedFiles
 
 _POST = msgspec.json.Decoder(Post)

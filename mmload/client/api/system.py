@@ -17,7 +17,6 @@ _CONFIG = Route("GET", "/config")
 _ROLES = Route("POST", "/roles/names")
 _WEBAPP_PLUGINS = Route("GET", "/plugins/webapp", "plugins")
 _CLIENT_PERFORMANCE = Route("POST", "/client_perf", "client performance reports")
-_ATTRIBUTE_FIELDS = Route("GET", "/custom_profile_attributes/fields", "custom profile attributes")
 _SITE = Route("GET", "site page")
 _ASSET = Route("GET", "site asset")
 
@@ -42,9 +41,6 @@ class SystemCalls(Calls):
 
     def report_performance(self, report: dict[str, Any]) -> None:
         self._do(_CLIENT_PERFORMANCE, "/client_perf", report)
-
-    def custom_profile_fields(self) -> None:
-        self._do(_ATTRIBUTE_FIELDS, "/custom_profile_attributes/fields")
 
     def site_page(self) -> Answer:
         """The page that loads the web application."""

@@ -18,6 +18,9 @@ from mmload.client.models import (
     Thread,
     ThreadList,
 )
+from mmload.errors import Refused
+
+NO_TEAM_MEMBER = "app.team.get_member.missing.app_error"
 
 _TEAM_LIST = msgspec.json.Decoder(list[Team] | None)
 _MEMBER = msgspec.json.Decoder(TeamMember)
@@ -52,7 +55,6 @@ _READ_ALL_THREADS = Route("PUT", "/users/{user_id}/teams/{team_id}/threads/read"
 _FOLLOW = Route("PUT", "/users/{user_id}/teams/{team_id}/threads/{thread_id}/following")
 _UNFOLLOW = Route("DELETE", "/users/{user_id}/teams/{team_id}/threads/{thread_id}/following")
 _GET_DRAFTS = Route("GET", "/users/{user_id}/teams/{team_id}/drafts", "drafts")
-_SCHEDULED = Route("GET", "/posts/scheduled/team/{team_id}", "scheduled posts")
 
 
 class TeamCalls(Calls):
@@ -73,8 +75,15 @@ class TeamCalls(Calls):
         body = {"team_id": team_id, "user_id": user_id}
         return self._send(_JOIN, f"/teams/{team_id}/members", body, _MEMBER)
 
-    def team_member(self, team_id: str, user_id: str) -> None:
-        self._do(_TEAM_MEMBER, f"/teams/{team_id}/members/{user_id}")
+    def is_team_member(self, team_id: str, user_id: str) -> bool:
+        """Whether somebody is in a team; people of direct channels may not be: a normal answer."""
+        try:
+            self.rest.call(_TEAM_MEMBER, f"/teams/{team_id}/members/{user_id}", expected=(NO_TEAM_MEMBER,))
+        except Refused as error:
+            if error.error_id != NO_TEAM_MEMBER:
+                raise
+            return False
+        return True
 
     def team_stats(self, team_id: str) -> None:
         self._do(_STATS, f"/teams/{team_id}/stats")
@@ -135,6 +144,3 @@ class TeamCalls(Calls):
 
     def drafts(self, user_id: str, team_id: str) -> list[Draft]:
         return self._get(_GET_DRAFTS, f"/users/{user_id}/teams/{team_id}/drafts", _DRAFTS) or []
-
-    def scheduled_posts(self, team_id: str) -> None:
-        self._do(_SCHEDULED, f"/posts/scheduled/team/{team_id}" + query(includeDirectChannels="true"))

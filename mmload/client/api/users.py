@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 import msgspec
 
-from mmload.client.api.calls import Calls, decoded, multipart, query
-from mmload.client.http import Answer, Route
+from mmload.client.api.calls import Calls, multipart, query
+from mmload.client.http import Answer, Route, decoded
 from mmload.client.models import Autocompletion, Preference, Status, User
 
 _USER = msgspec.json.Decoder(User)
@@ -45,7 +45,6 @@ _SET_CUSTOM_STATUS = Route("PUT", "/users/{user_id}/status/custom")
 _REMOVE_CUSTOM_STATUS = Route("DELETE", "/users/{user_id}/status/custom")
 _GET_PREFERENCES = Route("GET", "/users/{user_id}/preferences")
 _SET_PREFERENCES = Route("PUT", "/users/{user_id}/preferences")
-_ATTRIBUTES_OF = Route("GET", "/users/{user_id}/custom_profile_attributes", "custom profile attributes")
 
 
 class UserCalls(Calls):
@@ -123,6 +122,3 @@ class UserCalls(Calls):
 
     def set_preferences(self, user_id: str, preferences: list[Preference]) -> None:
         self._do(_SET_PREFERENCES, f"/users/{user_id}/preferences", preferences)
-
-    def custom_profile_attributes(self, user_id: str) -> None:
-        self._do(_ATTRIBUTES_OF, f"/users/{user_id}/custom_profile_attributes")

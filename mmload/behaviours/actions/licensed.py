@@ -1,0 +1,160 @@
+"""What people do on a licensed server only: bookmarks, scheduled and urgent posts, profile attributes."""
+
+from __future__ import annotations
+
+from mmload import text
+from mmload.behaviours.composing import REPLY_WORDS, ROOT_WORDS, compose, send_post, show_typing
+from mmload.behaviours.person import NothingToDo, Person
+from mmload.client.models import Bookmark, ScheduledPost
+from mmload.store import pick
+
+BOOKMARK_NAMES = ("Documentation", "Runbook", "Dashboard", "Meeting notes")
+EMOJI_SHARE = 0.1
+SCHEDULED_REPLY_SHARE = 0.25
+DAY_MS = 24 * 3600 * 1000
+
+
+def add_channel_bookmark(person: Person) -> None:
+    """Keep a link at the top of the channel."""
+    channel_id = _channel(person)
+    bookmark = {
+        "display_name": person.rng.choice(BOOKMARK_NAMES),
+        "type": "link",
+        "link_url": text.link(person.rng),
+        **_perhaps_emoji(person),
+    }
+    made = person.api.create_bookmark(channel_id, bookmark)
+    person.store.bookmarks[channel_id] = [*person.store.bookmarks.get(channel_id, []), made]
+
+
+def update_channel_bookmark(person: Person) -> None:
+    """Rename a bookmark of the channel."""
+    channel_id, bookmark = _bookmark(person)
+    changes = {"display_name": person.rng.choice(BOOKMARK_NAMES), **_perhaps_emoji(person)}
+    person.api.patch_bookmark(channel_id, bookmark.id, changes)
+
+
+def update_channel_bookmark_sort_order(person: Person) -> None:
+    """Move a bookmark."""
+    channel_id, bookmark = _bookmark(person)
+    count = len(person.store.bookmarks[channel_id])
+    if count < 2:
+        raise NothingToDo("fewer than two bookmarks")
+    person.api.sort_bookmark(channel_id, bookmark.id, person.rng.randrange(count))
+
+
+def delete_channel_bookmark(person: Person) -> None:
+    """Remove a bookmark."""
+    channel_id, bookmark = _bookmark(person)
+    person.store.bookmarks[channel_id].remove(bookmark)
+    person.api.delete_bookmark(channel_id, bookmark.id)
+
+
+def create_scheduled_post(person: Person) -> None:
+    """Write a message for a later day."""
+    channel_id = _channel(person)
+    root_id = ""
+    if person.rng.random() < SCHEDULED_REPLY_SHARE and (post := pick(person.rng, person.store.written_posts())):
+        root_id = post.root_id or post.id
+    show_typing(person, channel_id, root_id)
+    message = compose(person, channel_id, REPLY_WORDS if root_id else ROOT_WORDS)
+    made = person.api.schedule_post(person.id, channel_id, root_id, message, _some_days_ahead(person))
+    person.store.scheduled[made.id] = made
+
+
+def update_scheduled_post(person: Person) -> None:
+    """Rewrite a message that is to be sent later."""
+    post = _scheduled_post(person)
+    message = text.message(person.rng, ROOT_WORDS)
+    person.store.scheduled[post.id] = person.api.reschedule_post(person.id, post, message, _some_days_ahead(person))
+
+
+def delete_scheduled_post(person: Person) -> None:
+    """Decide not to send it."""
+    post = _scheduled_post(person)
+    del person.store.scheduled[post.id]
+    person.api.unschedule_post(post.id)
+
+
+def send_scheduled_post(person: Person) -> None:
+    """Send it now: it is posted, and taken from the schedule."""
+    post = _scheduled_post(person)
+    send_post(person, post.channel_id, text.message(person.rng, ROOT_WORDS), post.root_id)
+    del person.store.scheduled[post.id]
+    person.api.unschedule_post(post.id)
+
+
+def create_ack_post(person: Person) -> None:
+    """Write an urgent message that everybody has to acknowledge."""
+    message = text.message(person.rng, ROOT_WORDS)
+    person.api.create_priority_post(
+        _channel(person), message, person.pending_post_id(), acknowledge=True, persistent=False
+    )
+
+
+def ack_to_post(person: Person) -> None:
+    """Acknowledge an urgent message."""
+    post_id = pick(person.rng, list(person.store.urgent_posts))
+    if post_id is None:
+        raise NothingToDo("no message asks for an acknowledgement")
+    del person.store.urgent_posts[post_id]
+    person.api.acknowledge(person.id, post_id)
+
+
+def create_persistent_notification_post(person: Person) -> None:
+    """Write an urgent message that keeps ringing at somebody."""
+    channel_id = _channel(person)
+    members = [member.user_id for member in person.api.channel_members(channel_id) if member.user_id != person.id]
+    someone = person.store.users.get(pick(person.rng, members) or "")
+    if someone is None:
+        raise NothingToDo("nobody known is in this channel")
+    message = f"@{someone.username} " + text.message(person.rng, REPLY_WORDS)
+    person.api.create_priority_post(channel_id, message, person.pending_post_id(), acknowledge=False, persistent=True)
+
+
+def update_custom_attribute(person: Person) -> None:
+    """Change a line of one's own profile."""
+    field_id = pick(person.rng, person.store.attribute_ids)
+    if field_id is None:
+        raise NothingToDo("no profile attribute is defined")
+    person.api.set_custom_profile_attributes({field_id: text.words(person.rng, 1)[0]})
+
+
+def generate_user_report(person: Person) -> None:
+    """An administrator reads the list of all users, page by page."""
+    if "system_admin" not in person.store.me.roles:
+        raise NothingToDo("not an administrator")
+    last_name = last_id = ""
+    while page := person.api.report_users(last_name, last_id):
+        last_name, last_id = page[-1].username, page[-1].id
+        if len(page) < 50:
+            return
+
+
+def _channel(person: Person) -> str:
+    if not person.store.current_channel_id:
+        raise NothingToDo("no channel is open")
+    return person.store.current_channel_id
+
+
+def _bookmark(person: Person) -> tuple[str, Bookmark]:
+    channel_id = _channel(person)
+    bookmark = pick(person.rng, person.store.bookmarks.get(channel_id, []))
+    if bookmark is None:
+        raise NothingToDo("no bookmark in this channel")
+    return channel_id, bookmark
+
+
+def _scheduled_post(person: Person) -> ScheduledPost:
+    post = pick(person.rng, list(person.store.scheduled.values()))
+    if post is None:
+        raise NothingToDo("nothing is scheduled")
+    return post
+
+
+def _perhaps_emoji(person: Person) -> dict[str, str]:
+    return {"emoji": f":{person.rng.choice(text.EMOJI)}:"} if person.rng.random() < EMOJI_SHARE else {}
+
+
+def _some_days_ahead(person: Person) -> int:
+    return person.now_ms() + person.rng.randrange(2 * DAY_MS, 12 * DAY_MS)

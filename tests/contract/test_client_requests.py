@@ -1,0 +1,112 @@
+"""Every request that our client can make is one that Mattermost's API description, or a recording, knows."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import pathlib
+import re
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from mmload.client.api import Api
+from mmload.client.http import Route
+from mmload.client.models import Category, Draft, Preference, ScheduledPost
+
+FOLDER = pathlib.Path(__file__).parent.parent / "recordings"
+OPERATIONS: dict[str, dict[str, list[str]]] = json.loads((FOLDER / "operations.json").read_text())
+
+ID = "7ynymuwnuprh5jn37abf14pb7o"
+# What neither names, though the web application sends it.
+UNDESCRIBED_QUERY = {
+    "GET /users/{}/image": {"_"},  # its cache key
+    "GET /users/{}/teams/{}/threads": {"before"},
+}
+UNDESCRIBED_BODY = {
+    "POST /posts": {"update_at", "props"},
+    "POST /drafts": {"root_id"},
+    "POST /channels/members/{}/view": {"collapsed_threads_supported"},
+    "POST /posts/schedule": {"user_id", "metadata"},
+    "PUT /posts/schedule/{}": {"user_id", "metadata", "root_id", "props"},
+}
+UNDESCRIBED_OPERATIONS = {"DELETE /users/{}/channels/{}/drafts/{}"}  # a reply's draft
+BODIES_BY_ID = {"PATCH /custom_profile_attributes/values"}  # the keys are ids of fields
+
+SAMPLES: dict[str, Any] = {
+    "str": ID,
+    "int": 3,
+    "bool": True,
+    "bytes": b"content",
+    "Iterable[str]": [ID],
+    "list[str]": [ID],
+    "tuple[str, ...]": (ID,),
+    "dict[str, str]": {"nickname": "n"},
+    "dict[str, Any]": {"version": "0.1.0", "start": 1, "end": 2},
+    "list[Preference]": [Preference(ID, "direct_channel_show", ID, "true")],
+    "list[Category]": [Category(ID, ID, ID)],
+    "Draft": Draft(ID, ID, ID, "text"),
+    "ScheduledPost": ScheduledPost(ID, ID),
+}
+SPECIAL: dict[str, dict[str, Any]] = {
+    "create_post": {"pending_post_id": f"{ID}:1795488762386"},
+    "create_priority_post": {"pending_post_id": f"{ID}:1795488762386"},
+    "create_bookmark": {"bookmark": {"display_name": "docs", "type": "link", "link_url": "https://x"}},
+    "patch_bookmark": {"changes": {"display_name": "docs"}},
+}
+SITE_CALLS = {"site_page", "site_asset"}
+
+
+class Asked(Exception):
+    """Stops a call where it would go out, with what it would send."""
+
+
+class Caught:
+    """Stands where `Rest` is: raises what it is asked."""
+
+    def call(self, route: Route, path: str, body: bytes = b"", **_: Any) -> None:
+        raise Asked(route, path, body)
+
+
+def calls() -> list[str]:
+    return [name for name, _ in inspect.getmembers(Api, inspect.isfunction) if not name.startswith("_")]
+
+
+def asked(name: str) -> tuple[Route, str, bytes]:
+    """Make a call with sample arguments; what it sends."""
+    method = getattr(Api(Caught()), name)  # type: ignore[arg-type]
+    parameters = inspect.signature(method).parameters.values()
+    arguments = {parameter.name: SAMPLES[str(parameter.annotation)] for parameter in parameters}
+    with pytest.raises(Asked) as caught:
+        method(**{**arguments, **SPECIAL.get(name, {})})
+    route, path, body = caught.value.args
+    return route, path, body
+
+
+@pytest.mark.parametrize("name", [name for name in calls() if name not in SITE_CALLS])
+def test_a_call_sends_what_the_api_description_knows(name: str) -> None:
+    route, path, body = asked(name)
+    key = re.sub(r"{[^}]*}", "{}", str(route))
+
+    if key in UNDESCRIBED_OPERATIONS:
+        return
+    assert key in OPERATIONS, f"{key} is in no description"
+    url = urlsplit(path)
+    assert re.fullmatch(re.sub(r"{[^}]*}", "[^/]+", route.path), url.path), "the path does not follow its route"
+    unknown = set(parse_qs(url.query)) - set(OPERATIONS[key]["query"]) - UNDESCRIBED_QUERY.get(key, set())
+    assert not unknown, f"unknown query parameters {unknown}"
+    if body.startswith((b"{", b"[")) and key not in BODIES_BY_ID:
+        assert not unknown_keys(key, json.loads(body))
+
+
+def unknown_keys(key: str, body: Any) -> set[str]:
+    """Keys of the body, or of its elements, that nobody has described."""
+    objects = body if isinstance(body, list) else [body]
+    names = {name for item in objects if isinstance(item, dict) for name in item}
+    return names - set(OPERATIONS[key]["body"]) - UNDESCRIBED_BODY.get(key, set())
+
+
+def test_every_call_is_among_the_tested_ones() -> None:
+    """A call whose arguments have no sample would fail above, not pass unseen."""
+    assert len(calls()) > 70
