@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Generic, TypeVar
 
-from mmload.client.models import Bookmark, Category, Channel, Draft, Post, Preference, ScheduledPost, Team, Thread, User
+from mmload.models import Bookmark, Category, Channel, Draft, Post, Preference, ScheduledPost, Team, Thread, User
 
 K = TypeVar("K")
 V = TypeVar("V")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from mmload import text
 from mmload.behaviours.person import Person
-from mmload.client.models import Post, User
 from mmload.errors import RequestFailed
 from mmload.metrics.recorder import POSTS_SENT, POSTS_UNCERTAIN
+from mmload.models import Post, User
 from mmload.store import pick
 
 ROOT_WORDS = 35

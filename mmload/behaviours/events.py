@@ -8,8 +8,8 @@ import msgspec
 
 from mmload.behaviours.person import Person
 from mmload.client.frames import Event
-from mmload.client.models import Post, Reaction
 from mmload.metrics.recorder import POSTED_OF_OTHERS
+from mmload.models import Post, Reaction
 
 
 class _Posted(msgspec.Struct):

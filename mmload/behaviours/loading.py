@@ -9,8 +9,8 @@ from functools import partial
 from mmload.behaviours.person import Person
 from mmload.behaviours.reading import look_up_statuses, look_up_users, view_channel
 from mmload.client.capabilities import threads_collapsed
-from mmload.client.models import Channel, Team
 from mmload.errors import NotAvailable, RequestFailed
+from mmload.models import Channel, Team
 from mmload.store import pick
 
 MEMBERS_PER_PAGE = 200

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from functools import partial
 
 from mmload.behaviours.person import Person
-from mmload.client.models import DIRECT, Channel, Post, Preference
 from mmload.errors import NoAnswer, RateLimited, ServerFault
+from mmload.models import DIRECT, Channel, Post, Preference
 
 _MENTION = re.compile(r"@([a-z0-9][a-z0-9._-]*)")
 _SPECIAL_MENTIONS = frozenset({"all", "channel", "here"})

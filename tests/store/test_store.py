@@ -8,7 +8,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmload.client.models import Channel, Post, Preference, Team, User
+from mmload.models import Channel, Post, Preference, Team, User
 from mmload.store import POSTS_KEPT, Bounded, Directory, Store, pick, pick_skewed
 
 

@@ -9,8 +9,8 @@ from mmload.behaviours.composing import ROOT_WORDS, compose, send_post
 from mmload.behaviours.loading import open_team
 from mmload.behaviours.person import NothingToDo, Person
 from mmload.behaviours.reading import fetch_faces, look_up_statuses, view_channel
-from mmload.client.models import PRIVATE, PUBLIC, Channel, User
 from mmload.errors import NotAvailable
+from mmload.models import PRIVATE, PUBLIC, Channel, User
 from mmload.store import pick
 
 DIALOG_PAGE = 100

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mmload.behaviours.composing import ROOT_WORDS, compose, show_typing
 from mmload.behaviours.person import NothingToDo, Person
-from mmload.client.models import Draft
+from mmload.models import Draft
 from mmload.store import pick
 
 # Most drafts are begun replies: they stay behind when another thread is opened.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mmload import text
 from mmload.behaviours.composing import REPLY_WORDS, ROOT_WORDS, compose, send_post, show_typing
 from mmload.behaviours.person import NothingToDo, Person
-from mmload.client.models import Bookmark, ScheduledPost
+from mmload.models import Bookmark, ScheduledPost
 from mmload.store import pick
 
 BOOKMARK_NAMES = ("Documentation", "Runbook", "Dashboard", "Meeting notes")

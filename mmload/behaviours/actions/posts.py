@@ -7,7 +7,7 @@ from mmload.behaviours.attachments import upload
 from mmload.behaviours.composing import REPLY_WORDS, ROOT_WORDS, compose, send_post, show_typing
 from mmload.behaviours.person import NothingToDo, Person
 from mmload.behaviours.reading import read_posts
-from mmload.client.models import Post
+from mmload.models import Post
 from mmload.store import pick
 
 MOST_PAGES_SCROLLED = 5

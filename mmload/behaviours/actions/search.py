@@ -7,7 +7,7 @@ import datetime
 from mmload import text
 from mmload.behaviours.composing import growing, type_name
 from mmload.behaviours.person import NothingToDo, Person
-from mmload.client.models import User
+from mmload.models import User
 from mmload.store import pick
 
 FROM_SHARE = IN_SHARE = DATE_SHARE = EXCLUDED_SHARE = PHRASE_SHARE = 0.2

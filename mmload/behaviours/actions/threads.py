@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mmload.behaviours.person import NothingToDo, Person
 from mmload.behaviours.reading import read_posts
-from mmload.client.models import Thread
+from mmload.models import Thread
 from mmload.store import pick
 
 MOST_PAGES_SCROLLED = 3

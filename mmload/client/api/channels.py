@@ -6,8 +6,8 @@ import msgspec
 
 from mmload.client.api.calls import Calls, flag, query
 from mmload.client.http import Route
-from mmload.client.models import Channel, ChannelMember, ChannelStats, PostList
 from mmload.errors import Refused
+from mmload.models import Channel, ChannelMember, ChannelStats, PostList
 
 NO_CHANNEL_MEMBER = "app.channel.get_member.missing.app_error"
 

@@ -8,7 +8,7 @@ import msgspec
 
 from mmload.client.api.calls import Calls, query
 from mmload.client.http import Route
-from mmload.client.models import AttributeField, Bookmark, ReportedUser, ScheduledPost
+from mmload.models import AttributeField, Bookmark, ReportedUser, ScheduledPost
 
 BOOKMARKS = "channel bookmarks"
 SCHEDULED = "scheduled posts"

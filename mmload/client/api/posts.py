@@ -8,7 +8,7 @@ import msgspec
 
 from mmload.client.api.calls import Calls, flag, multipart, query
 from mmload.client.http import Answer, Route, decoded
-from mmload.client.models import Draft, FileInfo, Post, PostList, Reaction, UploadedFiles
+from mmload.models import Draft, FileInfo, Post, PostList, Reaction, UploadedFiles
 
 _POST = msgspec.json.Decoder(Post)
 _POSTS = msgspec.json.Decoder(PostList)

@@ -6,7 +6,8 @@ import msgspec
 
 from mmload.client.api.calls import Calls, flag, query
 from mmload.client.http import Route
-from mmload.client.models import (
+from mmload.errors import Refused
+from mmload.models import (
     Categories,
     Category,
     Channel,
@@ -18,7 +19,6 @@ from mmload.client.models import (
     Thread,
     ThreadList,
 )
-from mmload.errors import Refused
 
 NO_TEAM_MEMBER = "app.team.get_member.missing.app_error"
 

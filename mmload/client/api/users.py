@@ -8,7 +8,7 @@ import msgspec
 
 from mmload.client.api.calls import Calls, multipart, query
 from mmload.client.http import Answer, Route, decoded
-from mmload.client.models import Autocompletion, Preference, Status, User
+from mmload.models import Autocompletion, Preference, Status, User
 
 _USER = msgspec.json.Decoder(User)
 _USERS = msgspec.json.Decoder(list[User] | None)

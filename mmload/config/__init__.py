@@ -1,0 +1,48 @@
+"""The configuration: typed, checked, from documents with the peer's names and from the environment.
+
+Every process of a run imports this package: it needs nothing but msgspec and the standard library.
+"""
+
+from mmload.config.credentials import Credential, read_credentials
+from mmload.config.documents import default_document
+from mmload.config.environment import environment_name
+from mmload.config.loading import load_settings
+from mmload.config.showing import fingerprint, from_json, shown, to_json
+from mmload.config.tables import (
+    Config,
+    Connection,
+    Controller,
+    Instance,
+    Log,
+    Rate,
+    Run,
+    Settings,
+    SimpleAction,
+    SimpleController,
+    SimulController,
+    Users,
+)
+
+__all__ = [
+    "Config",
+    "Connection",
+    "Controller",
+    "Credential",
+    "Instance",
+    "Log",
+    "Rate",
+    "Run",
+    "Settings",
+    "SimpleAction",
+    "SimpleController",
+    "SimulController",
+    "Users",
+    "default_document",
+    "environment_name",
+    "fingerprint",
+    "from_json",
+    "load_settings",
+    "read_credentials",
+    "shown",
+    "to_json",
+]

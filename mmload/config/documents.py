@@ -1,0 +1,106 @@
+"""Which documents there are: telling them apart by what is in them, and finding the default ones that users copy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from mmload.config.checking import UNUSED_KEYS
+from mmload.config.fields import keys
+from mmload.config.tables import Config, SimpleController, SimulController
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A kind of document. `table` is its struct; without one it is only recognised, and `unread` says why."""
+
+    name: str
+    top_keys: frozenset[str]
+    table: type[msgspec.Struct] | None = None
+    unread: str = ""
+
+
+def _ours(name: str, table: type[msgspec.Struct]) -> Document:
+    return Document(name, _lower(*(key.name for key in keys(table))), table)
+
+
+def _lower(*names: str) -> frozenset[str]:
+    # LogSettings is in nearly all of them: it tells nothing.
+    return frozenset(name.lower() for name in names) - {"logsettings"}
+
+
+_CONFIG = Document("config", _lower(*(key.name for key in keys(Config)), *UNUSED_KEYS[""]), Config)
+_SIMUL = _ours("simulcontroller", SimulController)
+_SIMPLE = _ours("simplecontroller", SimpleController)
+READ = (_CONFIG, _SIMUL, _SIMPLE)
+
+# The peer's other documents, by keys that only they have.
+_UNREAD = (
+    Document(
+        "coordinator",
+        _lower("ClusterConfig", "MonitorConfig", "NumUsersInc", "NumUsersDec", "RestTimeSec"),
+        unread="not read yet",
+    ),
+    Document(
+        "gencontroller",
+        _lower(
+            *"""NumTeams NumChannelsDM NumChannelsGM NumChannelsPrivate NumChannelsPublic NumCPAFields NumPosts
+            NumReactions NumPostReminders NumSidebarCategories NumFollowedThreads PercentReplies
+            PercentRepliesInLongThreads PercentUrgentPosts ChannelMembersDistribution""".split()
+        ),
+        unread="not read yet; what `mmload init` makes is in InstanceConfiguration of config.json",
+    ),
+    Document(
+        "browsercontroller",
+        _lower("SimulationId", "RunInHeadless", "SimulationTimeoutMs"),
+        unread="not read at all: it is for the peer's browser agents",
+    ),
+    Document(
+        "comparison",
+        _lower("BaseBuild", "NewBuild", "LoadTests", "Output"),
+        unread="not read at all: it is for the peer's comparisons of builds that it deploys",
+    ),
+    Document(
+        "metricswatcher",
+        _lower("PrometheusConfiguration", "Queries"),
+        unread="not read at all: it is for the peer's metricswatcher",
+    ),
+    Document(
+        "deployer",
+        _lower(
+            *"""AWSProfile AWSRegion AWSAvailabilityZone AWSRoleARN AWSAMI ClusterName ClusterVpcID ClusterSubnetIDs
+            ConnectionType AppInstanceCount AppInstanceType AgentInstanceCount AgentInstanceType ProxyInstanceCount
+            ProxyInstanceType SSHPublicKey TerraformStateDir TerraformDBSettings ExternalDBSettings
+            ExternalBucketSettings MattermostDownloadURL LoadTestDownloadURL ElasticSearchSettings JobServerSettings
+            StorageSizes PyroscopeSettings""".split()
+        ),
+        unread="not read at all: it is for the peer's deployments, and mmload deploys no servers",
+    ),
+)
+
+
+def likeness(document: Document, values: Mapping[str, Any]) -> int:
+    """How many of the values' keys belong to this kind of document. Pure."""
+    return sum(name.lower() in document.top_keys for name in values)
+
+
+def recognised(values: Mapping[str, Any], file_name: str = "") -> Document:
+    """The kind of document these values are; the file's name decides where they don't. Pure."""
+    best = max((*READ, *_UNREAD), key=lambda document: likeness(document, values))
+    if likeness(best, values):
+        return best
+    named = (document for document in (*READ, *_UNREAD) if file_name.lower().startswith(document.name))
+    return next(named, _CONFIG)
+
+
+def default_document(name: str) -> bytes:
+    """The text of `config/{name}`, such as config.default.json: from the installed package, else from the checkout."""
+    package = Path(__file__).resolve().parents[1]
+    for folder in (package / "default_documents", package.parent / "config"):
+        if (folder / name).is_file():
+            return (folder / name).read_bytes()
+    raise FileNotFoundError(f"the default document {name} is not part of this installation")

@@ -1,0 +1,120 @@
+"""What a key of a document may hold: the annotations of the tables, and the field table read from them."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cache
+from typing import Annotated, Any, get_args, get_origin
+from urllib.parse import urlsplit
+
+import msgspec
+
+SCALARS = (bool, int, float, str)
+
+
+@dataclass(frozen=True, slots=True)
+class Says:
+    """What a key means, in the words of docs/configuration.md."""
+
+    meaning: str
+    ours: bool = False  # mmload's own: the peer's documents don't have it
+    secret: bool = False  # never shown
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What a value must be besides its type. `expected` completes "expected …"."""
+
+    expected: str
+    accepts: Callable[[Any], bool]
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One field of a table: the attribute, its name in the documents, and all that is known of it."""
+
+    attribute: str
+    name: str
+    kind: Any
+    default: Any
+    says: Says
+    checks: tuple[Check, ...]
+
+    @property
+    def table(self) -> type[msgspec.Struct] | None:
+        """The struct of a nested table."""
+        return self.kind if isinstance(self.kind, type) and issubclass(self.kind, msgspec.Struct) else None
+
+    @property
+    def element(self) -> Any:
+        """The type of a list's elements, or None when this is no list."""
+        return get_args(self.kind)[0] if get_origin(self.kind) is tuple else None
+
+
+@cache
+def keys(table: type[msgspec.Struct]) -> tuple[Key, ...]:
+    """The field table of a struct, in the order of its declaration."""
+    return tuple(_key(field) for field in msgspec.structs.fields(table))
+
+
+def _key(field: msgspec.structs.FieldInfo) -> Key:
+    kind, *notes = get_args(field.type) if get_origin(field.type) is Annotated else (field.type,)
+    says = next((note for note in notes if isinstance(note, Says)), Says(""))
+    checks = tuple(note for note in notes if isinstance(note, Check))
+    return Key(field.name, field.encode_name, kind, field.default, says, checks)
+
+
+_WORDS = {"url": "URL", "websocket": "WebSocket", "tls": "TLS", "seconds": "Sec"}
+
+
+def key_name(attribute: str) -> str:
+    """The documents' name of an attribute: `server_url` is ServerURL, `rest_seconds` is RestSec. Pure."""
+    return "".join(_WORDS.get(word, word.capitalize()) for word in attribute.split("_"))
+
+
+def at_least(low: float) -> Check:
+    return Check(f"{low:g} or more", lambda value: value >= low)
+
+
+def more_than(low: float) -> Check:
+    return Check(f"more than {low:g}", lambda value: value > low)
+
+
+def between(low: float, high: float) -> Check:
+    return Check(f"{low:g} to {high:g}", lambda value: low <= value <= high)
+
+
+def one_of(*choices: str) -> Check:
+    return Check(f"one of {', '.join(choices)}", lambda value: value in choices, choices)
+
+
+def matching(pattern: str, expected: str) -> Check:
+    compiled = re.compile(pattern)
+    return Check(expected, lambda value: compiled.fullmatch(value) is not None)
+
+
+def url(*schemes: str) -> Check:
+    """An absolute URL. Name and password have their own keys: in a URL they would be shown."""
+    forms = " or ".join(f"{scheme}://host[:port]" for scheme in schemes)
+    return Check(f"a URL {forms}, without user name, query or fragment", lambda value: _is_url(value, schemes))
+
+
+def _is_url(text: str, schemes: Iterable[str]) -> bool:
+    if re.search(r"[\s\x00-\x1f\\@?#]", text):
+        return False
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        return False
+    return parts.scheme in schemes and bool(parts.hostname) and port != 0
+
+
+NOT_EMPTY = Check("a text that is not empty", bool)
+EMAIL = matching(r"[^@\s]+@[^@\s]+", "an e-mail address")
+FINITE = Check("a finite number", math.isfinite)
+SHARE = between(0, 1)
