@@ -6,6 +6,7 @@ import logging
 import random
 import time
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import gevent
 from locust import FastHttpUser
@@ -43,24 +44,27 @@ class Host:
         self.credentials = read_credentials(users.users_file_path) if users.users_file_path else ()
 
 
+_hosts: WeakKeyDictionary[Environment, Host] = WeakKeyDictionary()
+
+
 def host_of(environment: Environment) -> Host:
     """This process's host; the same for all users of one environment."""
-    host: Host | None = getattr(environment, "mmload_host", None)
+    host = _hosts.get(environment)
     if host is None:
         settings, _ = load_settings()
         index = getattr(environment.runner, "worker_index", 0) or 0
         server_url = environment.host or settings.config.connection.server_url
         host = Host(settings, server_url.rstrip("/"), max(0, index), process_recorder())
-        environment.mmload_host = host
+        _hosts[environment] = host
     return host
 
 
 def forget_host(environment: Environment) -> None:
     """Before a new test: the next user makes a new host, perhaps for another server."""
-    environment.mmload_host = None
+    _hosts.pop(environment, None)
 
 
-class MattermostUser(FastHttpUser):  # type: ignore[misc]
+class MattermostUser(FastHttpUser):
     """The base of all our users: comes in patiently, acts by its `tasks`, says farewell, gives its account back.
 
     `person` is the simulated person; a subclass sets `tasks` to its behaviour (see docs/extending.md).

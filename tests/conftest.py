@@ -8,12 +8,10 @@ import locust  # noqa: F401  # isort: skip
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-
-SandboxFactory = Callable[..., str]
 
 
 @contextmanager
@@ -37,6 +35,16 @@ def running_sandbox(*options: str) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[str]:
     """The address of a sandbox shared by the tests of one module."""
+    with running_sandbox() as address:
+        yield address
+
+
+@pytest.fixture(scope="module", params=["sandbox", pytest.param("real", marks=pytest.mark.real)])
+def server(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address of a server: the same test runs on the sandbox and, where there is one, on the real Mattermost."""
+    if request.param == "real":
+        yield os.environ["MMLOAD_TEST_SERVER"]
+        return
     with running_sandbox() as address:
         yield address
 

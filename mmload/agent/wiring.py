@@ -60,7 +60,8 @@ def _on_test_start(environment: Environment, **_: Any) -> None:
     if problem is not None:
         print(f"mmload: {problem}", file=sys.stderr)
         environment.process_exit_code = int(ExitCode.SERVER_NOT_READY)
-        environment.runner.quit()
+        if environment.runner is not None:
+            environment.runner.quit()
 
 
 def server_problem(environment: Environment) -> MmloadError | None:

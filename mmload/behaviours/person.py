@@ -11,6 +11,7 @@ import random
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import gevent
 from gevent.event import Event as WakeUp
@@ -88,7 +89,7 @@ class Person:
 
     # -- the socket ------------------------------------------------------------------------------------------
 
-    def tell(self, action: str, data: dict[str, object]) -> None:
+    def tell(self, action: str, data: dict[str, Any]) -> None:
         """Send over the socket; while it is down a web client drops these messages, and so do we."""
         if self.socket is not None and self.socket.connected:
             try:

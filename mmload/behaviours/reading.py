@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 
 from mmload.behaviours.person import Person
@@ -75,9 +75,9 @@ def read_posts(person: Person, posts: list[Post]) -> None:
     person.store.remember_posts(posts)
 
 
-def _picture_requests(person: Person, posts: Iterable[Post]) -> list[partial[object]]:
+def _picture_requests(person: Person, posts: Iterable[Post]) -> list[Callable[[], object]]:
     """Thumbnails, and previews where there are, of attached pictures."""
-    requests: list[partial[object]] = []
+    requests: list[Callable[[], object]] = []
     for post in posts:
         for file in (post.metadata and post.metadata.files) or ():
             if file.extension in _PICTURES:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from locust import TaskSet
 
@@ -51,23 +51,24 @@ def task_of(action: Action) -> Task:
     return task
 
 
-class Behaviour(TaskSet):  # type: ignore[misc]
+class Behaviour(TaskSet):
     """A TaskSet whose tasks are actions, drawn by their frequencies; subclasses name theirs in `tasks`."""
 
     _mix: Mix[Task] | None = None
 
     @property
     def person(self) -> Person:
-        person: Person = self.user.person
-        return person
+        """The person of the user that runs this; Locust's own class does not know of it."""
+        return cast("Person", self.user.person)  # type: ignore[attr-defined]
 
     def on_start(self) -> None:
         """The mix is made now: Locust's tags have filtered `tasks`, and the server's abilities are known."""
         can = self.person.site.capabilities
-        weighted = [(task, task.action.frequency) for task in self.tasks if task.action.offered(can)]
+        tasks = cast("list[Any]", self.tasks)
+        weighted = [(task, task.action.frequency) for task in tasks if task.action.offered(can)]
         self._mix = Mix(weighted) if weighted else None
         # People do not all act in the moment in which they came in.
-        self.wait()
+        self.wait()  # type: ignore[no-untyped-call]
 
     def get_next_task(self) -> Task:
         if self._mix is None:

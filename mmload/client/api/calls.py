@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mimetypes
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
@@ -34,7 +35,7 @@ def multipart(fields: dict[str, str], name: str, file_name: str, content: bytes)
     ]
     parts.append(
         f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"; filename="{file_name}"\r\n'
-        "Content-Type: application/octet-stream\r\n\r\n"
+        f"Content-Type: {mimetypes.guess_type(file_name)[0] or 'application/octet-stream'}\r\n\r\n"
     )
     body = "".join(parts).encode() + content + f"\r\n--{_BOUNDARY}--\r\n".encode()
     return body, {"Content-Type": f"multipart/form-data; boundary={_BOUNDARY}"}

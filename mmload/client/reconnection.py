@@ -1,0 +1,90 @@
+"""When and from where a lost WebSocket is taken up again. Pure: numbers in, decisions out."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from enum import Enum, auto
+from urllib.parse import urlencode
+
+# The web application's rule: up to so many failures in a row it waits the same, then with their square.
+PATIENT_FAILURES = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How patient a connection is. The defaults are the web application's where it has such a number.
+
+    `dead_after_seconds`: as long as the server waits for us before it gives a silent connection up.
+    `good_after_seconds`: a connection that lived so long was a good one and clears the count of failures; one that is
+    accepted and dropped at once (a proxy without its server) must not.
+    `after_gap_seconds`: the server has to notice first that the old socket is gone; to one who resumes a connection
+    that it takes for open it gives a new one (seen on 11.6).
+    `refused_from_seconds` to `refused_until_seconds`: a token that is not good is accepted at the handshake, and the
+    socket dropped without a word when the time to authenticate, five seconds, is over (seen on 11.6).
+    """
+
+    handshake_timeout_seconds: float = 10.0
+    ping_interval_seconds: float = 30.0
+    dead_after_seconds: float = 100.0
+    first_retry_seconds: float = 3.0
+    longest_retry_seconds: float = 300.0
+    shortest_jitter: float = 0.5
+    good_after_seconds: float = 30.0
+    after_gap_seconds: float = 0.1
+    refused_from_seconds: float = 4.0
+    refused_until_seconds: float = 10.0
+
+
+def retry_delay(failures: int, rng: random.Random, timing: Timing) -> float:
+    """Seconds to wait before the next try, after so many failed ones in a row.
+
+    first                      up to 7 failures
+    min(first · n², longest)   after n > 7 failures;     times a jitter from [0.5, 1.0]: users lost together, by a
+    restart of the server, come back one by one.
+    """
+    seconds = timing.first_retry_seconds
+    if failures > PATIENT_FAILURES:
+        seconds = min(seconds * failures**2, timing.longest_retry_seconds)
+    return seconds * rng.uniform(timing.shortest_jitter, 1.0)
+
+
+def looks_refused(lived_seconds: float, heard_anything: bool, timing: Timing) -> bool:
+    """Whether a connection ended as one does whose token the server does not know."""
+    return not heard_anything and timing.refused_from_seconds <= lived_seconds <= timing.refused_until_seconds
+
+
+def handshake_url(base_url: str, connection_id: str, next_sequence: int) -> str:
+    """Where to connect: fresh without a connection id, else to take that connection up from the next number on."""
+    url = f"{base_url.rstrip('/')}/api/v4/websocket"
+    if not connection_id:
+        return url
+    return f"{url}?{urlencode({'connection_id': connection_id, 'sequence_number': next_sequence})}"
+
+
+class Arrival(Enum):
+    """An event's number against the expected one."""
+
+    IN_ORDER = auto()
+    AGAIN = auto()
+    GAP = auto()
+
+
+class Sequence:
+    """The numbers of one connection's events: 0, 1, 2, … `expected` is what the next one must bear."""
+
+    __slots__ = ("expected",)
+
+    def __init__(self) -> None:
+        self.expected = 0
+
+    def take(self, number: int) -> Arrival:
+        """Judge the number, and go on to the next if it was in order."""
+        if number == self.expected:
+            self.expected = number + 1
+            return Arrival.IN_ORDER
+        return Arrival.AGAIN if number < self.expected else Arrival.GAP
+
+    def restart(self) -> None:
+        """The server numbers from 0 again: it gave us another connection."""
+        self.expected = 0

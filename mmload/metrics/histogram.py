@@ -1,0 +1,112 @@
+"""A histogram of durations: log-linear, three significant digits, mergeable, of bounded memory.
+
+Durations are counted in whole microseconds. Up to 2047 µs every microsecond has its own bucket; above, each power of
+two is cut into 1024 buckets, so that a bucket is never wider than 1/1024 of its values.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Self
+
+import msgspec
+
+_BUCKETS_PER_POWER = 1024
+# Longer durations count as this one (19 hours): it bounds the number of buckets to 27 * 1024.
+LONGEST_US = 2**36 - 1
+
+
+class Histogram(msgspec.Struct, omit_defaults=True):
+    """Durations and how often each came. Figures go in and come out in seconds; merging is exact in any order.
+
+    The fields are the wire form: whole microseconds, `buckets` by `bucket_of`.
+    """
+
+    count: int = 0
+    minimum_us: int = 0
+    maximum_us: int = 0
+    total_us: int = 0
+    buckets: dict[int, int] = {}
+
+    def record(self, seconds: float) -> None:
+        """Count one duration; a negative one counts as zero."""
+        us = min(max(0, round(seconds * 1e6)), LONGEST_US)
+        shift = max(0, us.bit_length() - 11)
+        bucket = shift * _BUCKETS_PER_POWER + (us >> shift)
+        self.buckets[bucket] = self.buckets.get(bucket, 0) + 1
+        if self.count == 0 or us < self.minimum_us:
+            self.minimum_us = us
+        self.maximum_us = max(self.maximum_us, us)
+        self.count += 1
+        self.total_us += us
+
+    def merge(self, other: Histogram) -> None:
+        """Take in all that `other` has counted; `other` stays as it is."""
+        if not other.count:
+            return
+        self.minimum_us = min(self.minimum_us, other.minimum_us) if self.count else other.minimum_us
+        self.maximum_us = max(self.maximum_us, other.maximum_us)
+        self.count += other.count
+        self.total_us += other.total_us
+        for bucket, count in other.buckets.items():
+            self.buckets[bucket] = self.buckets.get(bucket, 0) + count
+
+    def percentile(self, percent: float) -> float | None:
+        """The duration that `percent` of all didn't exceed (nearest rank), within 0.1 %; None if there is none."""
+        if not self.count:
+            return None
+        rank = max(1, math.ceil(self.count * percent / 100))
+        seen = 0
+        for bucket in sorted(self.buckets):
+            seen += self.buckets[bucket]
+            if seen >= rank:
+                return min(max(middle_us(bucket), self.minimum_us), self.maximum_us) / 1e6
+        return self.maximum
+
+    @property
+    def minimum(self) -> float | None:
+        """The shortest duration, exact to the microsecond."""
+        return self.minimum_us / 1e6 if self.count else None
+
+    @property
+    def maximum(self) -> float | None:
+        """The longest duration, exact to the microsecond."""
+        return self.maximum_us / 1e6 if self.count else None
+
+    @property
+    def total(self) -> float:
+        """The sum of all durations, in seconds."""
+        return self.total_us / 1e6
+
+    def copy(self) -> Histogram:
+        """One of its own with the same content."""
+        return Histogram(self.count, self.minimum_us, self.maximum_us, self.total_us, dict(self.buckets))
+
+    def to_wire(self) -> dict[str, Any]:
+        """As plain dicts and ints, for msgpack and JSON."""
+        wire: dict[str, Any] = msgspec.to_builtins(self)
+        return wire
+
+    @classmethod
+    def from_wire(cls, wire: Any) -> Self:
+        """What `to_wire` gave, also after JSON made texts of the keys. Raises `msgspec.ValidationError`."""
+        return msgspec.convert(wire, cls, strict=False)
+
+
+def bucket_of(us: int) -> int:
+    """The bucket of a duration in whole microseconds; greater durations never have a smaller one."""
+    shift = max(0, us.bit_length() - 11)
+    return shift * _BUCKETS_PER_POWER + (us >> shift)
+
+
+def edges_us(bucket: int) -> tuple[int, int]:
+    """The smallest and the greatest duration of a bucket."""
+    shift = max(0, bucket // _BUCKETS_PER_POWER - 1)
+    low = (bucket - shift * _BUCKETS_PER_POWER) << shift
+    return low, low + (1 << shift) - 1
+
+
+def middle_us(bucket: int) -> int:
+    """The duration that stands for a bucket: at most half its width from any of its values."""
+    low, high = edges_us(bucket)
+    return (low + high) // 2

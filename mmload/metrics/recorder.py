@@ -1,0 +1,111 @@
+"""What one process counts while its users act: plain increments, taken away once a second as a `Delta`.
+
+Nothing here does I/O or knows Locust. All of a process's greenlets share one `Recorder`; it is not for threads.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from enum import StrEnum
+
+import msgspec
+
+from mmload.metrics.delta import ActionFigures, Delta, RouteFigures, UserGauges, entry
+
+__all__ = ["Delta", "Outcome", "Recorder", "UserGauges", "process_recorder"]
+
+POSTS_SENT = "posts_sent"  # answers 201 to POST /posts
+POSTS_UNCERTAIN = "posts_uncertain"  # POST /posts that got no answer: may or may not be stored
+POSTED_OF_OTHERS = "posted_of_others"  # `posted` events about a post that the receiver did not write
+SOCKETS_OPENED = "sockets_opened"
+SOCKETS_DROPPED = "sockets_dropped"
+SOCKETS_CLOSED = "sockets_closed"  # by the user, in order
+SOCKETS_RESUMED = "sockets_resumed"  # the same connection id: nothing lost
+SOCKETS_RENEWED = "sockets_renewed"  # back with a new connection id: events may be lost
+SEQUENCE_GAPS = "sequence_gaps"
+SIGN_UPS = "sign_ups"
+LOGINS = "logins"
+LOGINS_FAILED = "logins_failed"
+RELOGINS = "relogins"  # a 401 in the middle
+RATE_LIMITED = "rate_limited"  # a 429 obeyed
+FAREWELLS = "farewells"
+
+
+class Outcome(StrEnum):
+    """How an action ended."""
+
+    OK = "ok"
+    FAILED = "failed"
+    SKIPPED = "skipped"  # the person had nothing to do it on
+
+
+class Recorder:
+    """The figures of one process since they were last taken. See design.md for who reads them.
+
+    `events` and `counters` are incremented in place. `users` is a level, not a count: it stays when the rest is taken.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self.events: dict[str, int] = defaultdict(int)
+        self.counters: dict[str, int] = defaultdict(int)
+        self.users = UserGauges()
+        self._clock = clock
+        self._delta = Delta()
+        self._unavailable: set[str] = set()
+
+    def action(self, name: str, seconds: float, outcome: Outcome) -> None:
+        """One action of a person has ended. A skipped one is counted without its time."""
+        figures = self._delta.actions.get(name)
+        if figures is None:
+            figures = entry(self._delta.actions, name, ActionFigures)
+        if outcome is Outcome.OK:
+            figures.times.record(seconds)
+        elif outcome is Outcome.FAILED:
+            figures.failed_times.record(seconds)
+        else:
+            figures.skipped += 1
+
+    def request(self, route: str, seconds: float, failure: str = "", login: bool = False) -> None:
+        """One REST call has ended. `failure` is a constant text, "" if good; it begins with the status if there is one.
+
+        `login` calls are reported apart from the steady load: they are the dearest there are.
+        """
+        routes = self._delta.logins if login else self._delta.routes
+        figures = routes.get(route)
+        if figures is None:
+            figures = entry(routes, route, RouteFigures)
+        if failure:
+            figures.fail(seconds, failure, self._clock())
+        else:
+            figures.times.record(seconds)
+
+    def unavailable(self, feature: str, reason: str) -> None:
+        """This server lacks a feature; told once, however often it is found out."""
+        if feature not in self._unavailable:
+            self._unavailable.add(feature)
+            self._delta.unavailable[feature] = reason
+
+    def take(self) -> Delta:
+        """What came since the last take."""
+        delta, self._delta = self._delta, Delta()
+        delta.events = dict(self.events)
+        delta.counters = dict(self.counters)
+        delta.users = msgspec.structs.replace(self.users)
+        self.events.clear()
+        self.counters.clear()
+        return delta
+
+    def forget(self) -> None:
+        """A new test begins: what was counted before is dropped, and missing features may be told again."""
+        self.take()
+        self._unavailable.clear()
+
+
+_process_recorder = Recorder()
+
+
+def process_recorder() -> Recorder:
+    """The recorder of this process (a forked worker has its own copy)."""
+    return _process_recorder

@@ -1,0 +1,64 @@
+"""A scene for the actions: one team with three channels of its own, two people in it who know each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from mmload.behaviours.catalogue import SIMULATIVE, Action
+from mmload.behaviours.loading import open_team
+from mmload.behaviours.person import Person
+from mmload.behaviours.simulative import perform
+from mmload.metrics.recorder import Outcome
+from mmload.models import Team
+from tests.support import Crowd, crowd
+
+ACTIONS = {action.name: action for action in SIMULATIVE}
+
+
+@dataclass
+class Scene:
+    """`ann` and `bob` are in `team`; what ann asks of the server is on record."""
+
+    crowd: Crowd
+    team: Team
+    channels: list[dict[str, Any]]
+    ann: Person
+    bob: Person
+
+    def does(self, name: str, outcome: Outcome = Outcome.OK) -> list[str]:
+        """Ann does an action; the routes she asked, in order."""
+        action: Action = ACTIONS[name]
+        self.crowd.asked.clear()
+        self.crowd.failed.clear()
+        assert perform(self.ann, action) is outcome, (name, self.crowd.failed)
+        return list(self.crowd.asked)
+
+    def at(self, number: int) -> str:
+        """Ann looks at one of the scene's channels; its id."""
+        channel_id: str = self.channels[number]["id"]
+        self.ann.store.look_at(channel_id)
+        return channel_id
+
+
+@pytest.fixture(scope="module")
+def scene(server: str) -> Iterator[Scene]:
+    with crowd(server) as here:
+        made = here.admin.team()
+        channels = [here.admin.channel(made["id"]) for _ in range(3)]
+        people = [here.come(), here.come()]
+        team = Team(id=made["id"], name=made["name"])
+        for person in people:
+            if team.id not in person.store.teams:
+                person.api.join_team(team.id, person.id)
+                person.store.remember_teams([*person.store.teams.values(), team])
+            for channel in channels:
+                person.api.add_channel_member(channel["id"], person.id)
+            person.store.remember_channels(person.api.own_channels(person.id, team.id, True), member=True)
+            open_team(person, team)
+        ann, bob = people
+        ann.store.remember_users([bob.store.me])
+        yield Scene(here, team, channels, ann, bob)

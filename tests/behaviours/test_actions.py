@@ -1,0 +1,240 @@
+"""Each action asks what the web application asks, in its order, and leaves its mark at the server and in the store."""
+
+from __future__ import annotations
+
+import pytest
+
+from mmload.behaviours.catalogue import SIMULATIVE
+from mmload.behaviours.composing import send_post
+from mmload.behaviours.simulative import perform
+from mmload.metrics.recorder import POSTS_SENT, Outcome
+from mmload.models import Post
+from tests.behaviours.conftest import Scene
+
+VIEW = "POST /channels/members/{user_id}/view"
+STATS = "GET /channels/{channel_id}/stats"
+UNREAD_POSTS = "GET /users/{user_id}/channels/{channel_id}/posts/unread"
+POSTS = "GET /channels/{channel_id}/posts"
+LOOK_UPS = {"POST /users/ids", "POST /users/status/ids", "GET /users/{user_id}/image", "POST /users/usernames"}
+
+
+def main_requests(asked: list[str]) -> list[str]:
+    """Without the looking up of people, which depends on whom one has met before."""
+    return [route for route in asked if route not in LOOK_UPS]
+
+
+def test_opening_a_channel_for_the_first_time_asks_for_what_is_unread(scene: Scene) -> None:
+    scene.at(0)
+    scene.ann.store.viewed_at.clear()
+
+    asked = scene.does("SwitchChannel")
+
+    assert main_requests(asked) == [VIEW, UNREAD_POSTS, STATS, VIEW]
+    assert scene.ann.store.current_channel_id != scene.channels[0]["id"]
+
+
+def test_coming_back_to_a_channel_asks_only_for_what_is_new(scene: Scene) -> None:
+    for channel in scene.ann.store.team_channels():
+        scene.ann.store.viewed_at[channel.id] = scene.ann.now_ms()
+
+    assert main_requests(scene.does("SwitchChannel")) == [VIEW, POSTS, STATS, VIEW]
+
+
+def test_a_message_arrives_at_the_server_as_it_was_sent(scene: Scene) -> None:
+    channel_id = scene.at(1)
+    before = scene.ann.site.recorder.counters[POSTS_SENT]
+
+    asked = scene.does("CreatePost")
+
+    assert asked[-1] == "POST /posts"
+    posts = scene.crowd.admin.posts(channel_id)
+    assert posts[0]["user_id"] == scene.ann.id
+    assert posts[0]["pending_post_id"] in ("", f"{scene.ann.id}:{scene.ann.last_pending_ms}")
+    assert posts[0]["message"]
+    assert scene.ann.site.recorder.counters[POSTS_SENT] == before + 1
+    assert posts[0]["id"] in scene.ann.store.posts
+
+
+def test_replies_answer_the_thread_of_a_message_on_the_screen(scene: Scene) -> None:
+    """18 % of the messages are replies; forty give at least one, but for one run in two thousand."""
+    channel_id = scene.at(1)
+    for _ in range(40):
+        scene.does("CreatePost")
+
+    replies = [post for post in scene.crowd.admin.posts(channel_id) if post["root_id"]]
+    roots = {post["id"] for post in scene.crowd.admin.posts(channel_id) if not post["root_id"]}
+    assert replies
+    assert {post["root_id"] for post in replies} <= roots
+
+
+def test_scrolling_goes_back_page_by_page_to_the_beginning(scene: Scene) -> None:
+    """The peer reads the newest page again and again."""
+    channel_id = scene.at(2)
+    sent = [send_post(scene.bob, channel_id, f"message {number}").id for number in range(70)]
+    scene.ann.store.posts.clear()
+    scene.ann.store.remember_posts([Post(id=sent[-1], channel_id=channel_id, create_at=scene.ann.now_ms())])
+
+    pages = 0
+    while sent[0] not in scene.ann.store.posts and pages < 20:
+        pages += main_requests(scene.does("ScrollChannel")).count(POSTS)
+
+    # 69 older posts in pages of 30; two in one millisecond at a page's edge are skipped by the server.
+    assert 3 <= pages <= 7
+    assert len(scene.ann.store.written_posts()) >= 60
+
+
+def test_an_empty_channel_has_nothing_to_scroll(scene: Scene) -> None:
+    scene.at(0)
+    scene.ann.store.posts.clear()
+
+    assert scene.does("ScrollChannel", Outcome.SKIPPED) == []
+
+
+def test_a_reaction_is_one_the_server_accepts_and_can_be_taken_back(scene: Scene) -> None:
+    """The peer's names carry colons: every one of its reactions is refused."""
+    channel_id = scene.at(1)
+    post = send_post(scene.ann, channel_id, "what do you think?")
+    scene.ann.store.posts.clear()
+    scene.ann.store.reactions.clear()
+    scene.ann.store.remember_posts([post])
+
+    assert scene.does("AddReaction") == ["POST /reactions"]
+    reactions = scene.crowd.admin.ask("GET", f"/posts/{post.id}/reactions")
+    assert [(reaction["user_id"], reaction["emoji_name"]) for reaction in reactions] == [
+        (scene.ann.id, next(iter(scene.ann.store.reactions))[1])
+    ]
+
+    assert scene.does("RemoveReaction") == ["DELETE /users/{user_id}/posts/{post_id}/reactions/{emoji_name}"]
+    assert not scene.crowd.admin.ask("GET", f"/posts/{post.id}/reactions")
+
+
+def test_coming_back_to_the_window_checks_what_is_unread(scene: Scene) -> None:
+    assert scene.does("UnreadCheck") == [
+        "GET /users/{user_id}/teams/{team_id}/channels",
+        "GET /users/{user_id}/teams/{team_id}/channels/members",
+        VIEW,
+    ]
+
+
+def test_a_direct_channel_becomes_current_and_is_written_to(scene: Scene) -> None:
+    """The peer opens direct channels but never writes into one; its preference carries the channel's id."""
+    asked = main_requests(scene.does("CreateDirectChannel"))
+
+    assert asked[0] == "GET /users"
+    assert asked[1:4] == [
+        "POST /channels/direct",
+        "GET /channels/{channel_id}",
+        "GET /channels/{channel_id}/members/{user_id}",
+    ]
+    assert "PUT /users/{user_id}/preferences" in asked
+    assert asked[-1] == "POST /posts"
+    channel = scene.ann.store.channels[scene.ann.store.current_channel_id]
+    assert channel.type == "D"
+    partner = scene.ann.store.direct_partner(channel)
+    assert scene.ann.store.preferences["direct_channel_show", partner] == "true"
+    assert partner in scene.ann.store.shown_partners()
+
+
+def test_opening_a_direct_channel_again_shows_it_in_the_sidebar(scene: Scene) -> None:
+    channel = scene.ann.api.create_direct_channel(scene.ann.id, scene.bob.id)
+    scene.ann.store.remember_channels([channel], member=True)
+    scene.at(0)
+
+    asked = main_requests(scene.does("OpenDirectOrGroupChannel"))
+
+    assert asked[0] == VIEW
+    assert asked[2:] == [STATS, "PUT /users/{user_id}/preferences", VIEW]
+    assert scene.ann.store.channels[scene.ann.store.current_channel_id].personal
+
+
+def test_nothing_is_opened_where_nobody_wrote_directly(scene: Scene) -> None:
+    kept = dict(scene.ann.store.channels)
+    for channel in scene.ann.store.personal_channels():
+        scene.ann.store.forget_channel(channel.id)
+
+    assert scene.does("OpenDirectOrGroupChannel", Outcome.SKIPPED) == []
+    scene.ann.store.remember_channels(kept.values(), member=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "asked"),
+    [
+        ("EditPost", ["PUT /posts/{post_id}/patch"]),
+        ("DeletePost", ["DELETE /posts/{post_id}"]),
+        ("UpdateCustomStatus", ["PUT /users/{user_id}/status/custom"]),
+        ("RemoveCustomStatus", ["DELETE /users/{user_id}/status/custom"]),
+        (
+            "ClickUserProfile",
+            ["GET /channels/{channel_id}/members/{user_id}", "GET /teams/{team_id}/members/{user_id}"],
+        ),
+    ],
+)
+def test_small_actions_ask_just_this(scene: Scene, name: str, asked: list[str]) -> None:
+    channel_id = scene.at(1)
+    send_post(scene.ann, channel_id, "something of my own")
+
+    assert scene.does(name) == asked
+
+
+def test_a_draft_is_kept_and_deleted_once(scene: Scene) -> None:
+    """The peer deletes the same draft over and over: a tenth of its actions."""
+    channel_id = scene.at(1)
+    send_post(scene.ann, channel_id, "to be answered")
+    scene.ann.store.drafts.clear()
+
+    assert scene.does("UpsertDraft")[-1] == "POST /drafts"
+    kept = scene.ann.api.drafts(scene.ann.id, scene.team.id)
+    assert [(draft.channel_id, draft.root_id) for draft in kept] == list(scene.ann.store.drafts)
+
+    assert len(scene.does("DeleteDraft")) == 1
+    assert scene.ann.api.drafts(scene.ann.id, scene.team.id) == []
+    assert scene.does("DeleteDraft", Outcome.SKIPPED) == []
+
+
+def test_joining_counts_only_when_the_server_confirms_it(scene: Scene) -> None:
+    made = scene.crowd.admin.channel(scene.team.id)
+
+    assert scene.does("JoinChannel") == ["GET /teams/{team_id}/channels", "POST /channels/{channel_id}/members"]
+
+    assert made["id"] in scene.ann.store.members
+    members = scene.crowd.admin.ask("GET", f"/channels/{made['id']}/members?page=0&per_page=100")
+    assert scene.ann.id in {member["user_id"] for member in members}
+    assert scene.does("JoinChannel", Outcome.SKIPPED) == ["GET /teams/{team_id}/channels"]
+
+
+def test_a_reload_of_everything_causes_no_failure(scene: Scene) -> None:
+    """The peer's first load of every user fails and is done again."""
+    asked = scene.does("FullReload")
+
+    assert scene.crowd.failed == []
+    for route in (
+        "GET /users/{user_id}/preferences",
+        "GET /config/client",
+        "GET /users/me",
+        "GET /users/{user_id}/teams/members",
+        "GET /users/{user_id}/channel_members",
+        "GET /users/{user_id}/teams/{team_id}/channels/categories",
+    ):
+        assert route in asked
+    assert scene.ann.store.current_team_id in scene.ann.store.teams
+
+
+def test_logging_out_and_in_gives_a_new_session(scene: Scene) -> None:
+    token = scene.ann.api.rest.token
+
+    asked = scene.does("LogoutLogin")
+
+    assert asked[:2] == ["POST /users/logout", "POST /users/login"]
+    assert scene.ann.api.rest.token not in ("", token)
+
+
+def test_every_action_of_a_free_server_can_be_done_without_a_failure(scene: Scene) -> None:
+    """What a person can not do now is skipped; nothing that is done fails."""
+    channel_id = scene.at(1)
+    send_post(scene.bob, channel_id, f"@{scene.ann.account.username} hello")
+    can = scene.ann.site.capabilities
+    for action in SIMULATIVE:
+        if action.offered(can):
+            scene.crowd.failed.clear()
+            assert perform(scene.ann, action) is not Outcome.FAILED, (action.name, scene.crowd.failed)
+            assert scene.crowd.failed == [], action.name

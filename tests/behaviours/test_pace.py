@@ -1,0 +1,83 @@
+"""How often people do what, and how long they wait."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+
+import pytest
+
+from mmload.behaviours.catalogue import SIMULATIVE
+from mmload.behaviours.mix import Mix
+from mmload.behaviours.pace import idle_seconds, rate_of
+from mmload.client.capabilities import Capabilities
+from mmload.config import Rate
+
+PEER = tuple(Rate(rate, share) for rate, share in ((1.0, 0.05), (2.0, 0.1), (3.0, 0.15), (6.0, 0.4), (30.0, 0.3)))
+
+
+def test_actions_come_in_the_proportions_of_their_frequencies() -> None:
+    mix = Mix([(action.name, action.frequency) for action in SIMULATIVE])
+    rng = random.Random(1)
+    draws = 200_000
+
+    drawn = Counter(mix.draw(rng) for _ in range(draws))
+
+    total = sum(action.frequency for action in SIMULATIVE)
+    for action in SIMULATIVE:
+        expected = action.frequency / total * draws
+        assert abs(drawn[action.name] - expected) <= 5 * max(expected, 1) ** 0.5, action.name
+    assert drawn["Reload"] == 0
+
+
+def test_a_mix_of_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match="frequency"):
+        Mix([("x", 0.0)])
+
+
+def test_idle_times_are_uniform_between_the_least_and_twice_the_mean() -> None:
+    rng = random.Random(2)
+    waits = [idle_seconds(1000, 20_000, 1.0, rng) for _ in range(20_000)]
+
+    assert 1.0 <= min(waits) < 1.1
+    assert 38.9 < max(waits) < 39.0
+    assert 19.8 < sum(waits) / len(waits) < 20.2
+
+
+def test_a_slower_person_waits_in_proportion() -> None:
+    assert idle_seconds(1000, 20_000, 6.0, random.Random(3)) == pytest.approx(
+        6 * idle_seconds(1000, 20_000, 1.0, random.Random(3))
+    )
+
+
+def test_rates_follow_the_distribution_and_belong_to_the_account() -> None:
+    rates = [rate_of(number, 7, PEER) for number in range(1, 10_001)]
+
+    shares = {rate: count / 10_000 for rate, count in Counter(rates).items()}
+    assert shares == pytest.approx({1.0: 0.05, 2.0: 0.1, 3.0: 0.15, 6.0: 0.4, 30.0: 0.3}, abs=0.02)
+    assert rate_of(42, 7, PEER) == rate_of(42, 7, PEER)
+    assert rate_of(42, 7, ()) == 1.0
+
+
+def test_names_of_actions_are_unique() -> None:
+    names = [action.name for action in SIMULATIVE]
+
+    assert len(names) == len(set(names))
+
+
+def test_a_free_server_is_offered_no_licensed_action() -> None:
+    free = Capabilities(version=(11, 6, 0), collapsed_threads="default_on", synced_drafts=True)
+    offered = {action.name for action in SIMULATIVE if action.offered(free)}
+
+    assert "AddChannelBookmark" not in offered
+    assert "CreateScheduledPost" not in offered
+    assert "CreateAckPost" not in offered
+    assert {"SwitchChannel", "CreatePost", "UpsertDraft", "ViewThread", "SearchPostsAllTeams"} <= offered
+
+
+def test_an_old_server_is_offered_only_what_it_had() -> None:
+    old = Capabilities(version=(6, 7, 3), collapsed_threads="default_on")
+    offered = {action.name for action in SIMULATIVE if action.offered(old)}
+
+    assert not {"UpsertDraft", "SearchPostsAllTeams", "CreatePostReminder", "GenerateUserReport"} & offered
+    assert {"SwitchChannel", "ScrollChannel", "CreatePost", "AddReaction", "ViewThread"} <= offered
