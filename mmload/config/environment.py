@@ -24,6 +24,8 @@ DOCUMENT_VARIABLES = {
 # Variables of mmload that are no settings.
 RESERVED = frozenset(DOCUMENT_VARIABLES.values()) | {
     "MMLOAD_TEST_SERVER",
+    "MMLOAD_TEST_SERVER_CONTROL",
+    "MMLOAD_CHECKED",
     "MMLOAD_REQUIRE_ALL",
     "MMLOAD_AGENT_TOKEN",
     "MMLOAD_RUN_FOLDER",
