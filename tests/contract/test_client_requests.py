@@ -13,7 +13,7 @@ import pytest
 
 from mmload.client.api import Api
 from mmload.client.http import Route
-from mmload.client.models import Category, Draft, Preference, ScheduledPost
+from mmload.models import Category, Draft, Preference, ScheduledPost
 
 FOLDER = pathlib.Path(__file__).parent.parent / "recordings"
 OPERATIONS: dict[str, dict[str, list[str]]] = json.loads((FOLDER / "operations.json").read_text())

@@ -1,0 +1,67 @@
+"""Mattermost's refusals: error id, message and status as the recordings have them."""
+
+from __future__ import annotations
+
+
+class ApiError(Exception):
+    """One refused request. `detailed` is shown by newer servers only (6.7 keeps it empty)."""
+
+    def __init__(self, status: int, error_id: str, message: str, detailed: str = "") -> None:
+        super().__init__(error_id)
+        self.status = status
+        self.error_id = error_id
+        self.message = message
+        self.detailed = detailed
+
+
+def session_expired(detailed: str = "UserRequired") -> ApiError:
+    return ApiError(
+        401,
+        "api.context.session_expired.app_error",
+        "Invalid or expired session, please login again.",
+        detailed,
+    )
+
+
+def forbidden(user_id: str, permission: str) -> ApiError:
+    return ApiError(
+        403,
+        "api.context.permissions.app_error",
+        "You do not have the appropriate permissions.",
+        f"userId={user_id}, permission={permission}",
+    )
+
+
+def bad_body(what: str, detailed: str = "") -> ApiError:
+    return ApiError(
+        400, "api.context.invalid_body_param.app_error", f"Invalid or missing {what} in request body.", detailed
+    )
+
+
+def bad_url_param(name: str) -> ApiError:
+    return ApiError(
+        400, "api.context.invalid_url_param.app_error", f"Invalid or missing {name} parameter in request URL."
+    )
+
+
+def no_such_route(path: str) -> ApiError:
+    return ApiError(
+        404,
+        "api.context.404.app_error",
+        "Sorry, we could not find the page.",
+        f"There doesn't appear to be an api call for the url='{path}'.  "
+        "Typo? are you missing a team_id or user_id as part of the url?",
+    )
+
+
+def not_found(kind: str, error_id: str, message: str, found_by: str) -> ApiError:
+    return ApiError(404, error_id, message, f'resource "{kind}" not found, id: {found_by}')
+
+
+def no_licence(status: int = 501) -> ApiError:
+    return ApiError(
+        status,
+        "license_error.feature_unavailable",
+        "Feature is not available for the current license",
+        "feature is not available for the current license",
+    )

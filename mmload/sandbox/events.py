@@ -1,0 +1,99 @@
+"""What is said over the WebSockets, and to whom: one event encoded once, its number spliced in for each reader."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+_encode = msgspec.json.encode
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """The `broadcast` of an event. A user goes before a channel, a channel before a team; none: everybody."""
+
+    user_id: str = ""
+    channel_id: str = ""
+    team_id: str = ""
+    omit_users: tuple[str, ...] = ()
+    # Sanitised copies go to those who are no system admins, full copies to those who are.
+    sanitised: bool = False
+    sensitive: bool = False
+
+    def document(self, modern: bool) -> dict[str, Any]:
+        fields: dict[str, Any] = {
+            "omit_users": dict.fromkeys(self.omit_users, True) or None,
+            "user_id": self.user_id,
+            "channel_id": self.channel_id,
+            "team_id": self.team_id,
+        }
+        if modern:
+            fields |= {"connection_id": "", "omit_connection_id": ""}
+            if self.sanitised:
+                fields["contains_sanitized_data"] = True
+            if self.sensitive:
+                fields["contains_sensitive_data"] = True
+        return fields
+
+
+@dataclass(slots=True)
+class Event:
+    """One event. `personal` holds what some readers get besides: user id → further `data`."""
+
+    name: str
+    data: dict[str, Any]
+    audience: Audience
+    modern: bool
+    personal: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _common: bytes = b""
+
+    def frame(self, user_id: str, sequence: int) -> bytes:
+        """The text of the frame for one reader. Common copies are spaced, personal ones compact with a new line:
+        as seen on 11.6, whose common part is encoded beforehand."""
+        extra = self.personal.get(user_id)
+        if extra is not None:
+            return self._whole({**self.data, **extra}, sequence)
+        if not self._common:
+            self._common = b"".join(
+                (
+                    b'{"event": ',
+                    _encode(self.name),
+                    b', "data": ',
+                    _encode(dict(sorted(self.data.items()))),
+                    b', "broadcast": ',
+                    _encode(self.audience.document(self.modern)),
+                    b', "seq": ',
+                )
+            )
+        return b"%b%d}" % (self._common, sequence)
+
+    def _whole(self, data: dict[str, Any], sequence: int) -> bytes:
+        document = {
+            "event": self.name,
+            "data": dict(sorted(data.items())),
+            "broadcast": self.audience.document(self.modern),
+            "seq": sequence,
+        }
+        return _encode(document) + b"\n"
+
+
+def hello(user_id: str, connection_id: str, version_id: str, modern: bool) -> Event:
+    """The first event of a connection: it names the connection, so that it can be resumed."""
+    data = {"connection_id": connection_id, "server_version": version_id}
+    if modern:
+        data["server_hostname"] = "sandbox"
+    # Empty personal data: the copy is compact, as the real hello is.
+    return Event("hello", data, Audience(user_id=user_id), modern, personal={user_id: {}})
+
+
+def ids_text(ids: Collection[str]) -> str:
+    """A list of ids as the JSON text that events carry it in."""
+    return _encode(sorted(ids)).decode()
+
+
+def text(document: Any) -> str:
+    """A document as the JSON text that events carry it in."""
+    return _encode(document).decode()

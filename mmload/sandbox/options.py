@@ -1,0 +1,98 @@
+"""How a sandbox is to behave, and the command-line options that say so."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from enum import StrEnum
+
+from mmload.errors import UsageError
+
+ADMIN_EMAIL = "sysadmin@sample.mattermost.com"
+ADMIN_PASSWORD = "Sys@dmin-sample1"
+# What a free 11.6 enforces: seen in its GET /limits/server.
+FREE_ACCOUNT_LIMIT = 250
+
+
+class Version(StrEnum):
+    """Whose recording is followed."""
+
+    V11_6 = "11.6"
+    V6_7 = "6.7"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the sandbox pretends to be. Defaults: a free 11.6 as fast as it can, without limits."""
+
+    version: Version = Version.V11_6
+    licensed: bool = False
+    empty: bool = False
+    signup_open: bool = True
+    server_open: bool = True
+    account_limit: int = 0
+    rate_limit_per_second: int = 0
+    slots: int = 0
+    service_seconds: float = 0.0
+    login_seconds: float = 0.005
+
+    @property
+    def modern(self) -> bool:
+        """Whether this is an 11.6 rather than a 6.7."""
+        return self.version is Version.V11_6
+
+
+def _not_negative(text: str) -> float:
+    value = float(text)
+    if value < 0 or value != value or value == float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not a number of 0 or more")
+    return value
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of 0 or more")
+    return value
+
+
+def _port(text: str) -> int:
+    value = int(text)
+    if not 0 <= value <= 65535:
+        raise argparse.ArgumentTypeError(f"{text} is not a port (0 to 65535; 0: any free one)")
+    return value
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of `python -m mmload.sandbox` and `mmload sandbox`."""
+    add = parser.add_argument
+    add("--port", type=_port, default=8065, help="where to listen; 0: any free port (default: %(default)s)")
+    add("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    add("--version", dest="server_version", default="11.6", choices=[v.value for v in Version], help="whose behaviour")
+    add("--licensed", action="store_true", help="as with a licence: scheduled posts, bookmarks, urgent posts, …")
+    add("--empty", action="store_true", help="no account at all; the first to sign up becomes system admin")
+    add("--closed-signup", action="store_true", help="EnableUserCreation off: no one can sign up")
+    add("--no-open-server", action="store_true", help="EnableOpenServer off: signing up needs an invitation")
+    add("--account-limit", type=_count, default=0, help="refuse more accounts (a free 11.6: 250; default: no limit)")
+    add("--rate-limit", type=_count, default=0, metavar="PER_SEC", help="requests a second before it answers 429")
+    add("--slots", type=_count, default=0, help="requests served at the same time; others queue (default: no limit)")
+    add("--service-ms", type=_not_negative, default=0.0, help="time each request keeps its slot")
+    add("--login-ms", type=_not_negative, default=5.0, help="further time a log-in or sign-up keeps its slot")
+
+
+def options_from(args: argparse.Namespace) -> Options:
+    """The options as parsed. Raises UsageError for those that exclude each other."""
+    if args.service_ms and not args.slots:
+        raise UsageError("--service-ms needs --slots: without a number of slots no request would ever queue")
+    return Options(
+        version=Version(args.server_version),
+        licensed=args.licensed,
+        empty=args.empty,
+        signup_open=not args.closed_signup,
+        server_open=not args.no_open_server,
+        account_limit=args.account_limit,
+        rate_limit_per_second=args.rate_limit,
+        slots=args.slots,
+        service_seconds=args.service_ms / 1000,
+        login_seconds=args.login_ms / 1000,
+    )

@@ -1,0 +1,340 @@
+"""Posts: writing, editing, deleting, reacting; who is mentioned, who follows a thread, and what clients are told."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from mmload.sandbox import shapes
+from mmload.sandbox.errors import ApiError, bad_body, forbidden, no_licence
+from mmload.sandbox.events import Audience, ids_text, text
+from mmload.sandbox.state import Channel, Document, Post, ThreadMember, User
+from mmload.sandbox.world import World
+
+MAX_MESSAGE_RUNES = 16383
+_MENTION = re.compile(r"@([a-z0-9_.\-]+)", re.IGNORECASE)
+_EVERYBODY = frozenset({"all", "channel", "here"})
+
+
+def metadata(world: World, post: Post) -> Document:
+    """What a client needs to show the post: its files, reactions, priority."""
+    document: Document = {}
+    if post.file_ids:
+        files = [world.state.files[file_id] for file_id in post.file_ids if file_id in world.state.files]
+        document["files"] = [shapes.file_info(file, world.modern) for file in files]
+    if post.reactions:
+        document["reactions"] = list(post.reactions.values())
+    if post.priority is not None:
+        document["priority"] = post.priority
+    if post.acknowledgements:
+        document["acknowledgements"] = [
+            {"user_id": user_id, "post_id": post.id, "acknowledged_at": at, "channel_id": post.channel_id}
+            for user_id, at in post.acknowledgements.items()
+        ]
+    return document
+
+
+def post_document(world: World, post: Post, *, reply_count: int | None = None, pending: bool = False) -> Document:
+    """A post as its writer and readers get it by itself. A reply counts as many replies as its thread has."""
+    if reply_count is None:
+        root = world.state.posts.get(post.root_id, post)
+        reply_count = len(root.replies)
+    document = shapes.post(post, world.modern, reply_count=reply_count, metadata=metadata(world, post))
+    if pending:
+        document["pending_post_id"] = post.pending_post_id
+    return document
+
+
+def mentioned_users(world: World, channel: Channel, message: str, author_id: str) -> frozenset[str]:
+    """Whom the text calls; in a direct channel (for newer servers in a group, too), everybody else in it."""
+    if channel.type == "D" or (channel.type == "G" and world.modern):
+        return frozenset(channel.members) - {author_id}
+    found: set[str] = set()
+    for match in _MENTION.finditer(message):
+        name = match.group(1).lower().rstrip(".-_")
+        user = world.state.users_by_name.get(name)
+        if user is not None and user.id in channel.members:
+            found.add(user.id)
+        elif name in _EVERYBODY:
+            found |= channel.members.keys()
+    return frozenset(found - {author_id})
+
+
+def _check_message(world: World, message: str, post_id: str) -> None:
+    if len(message) <= MAX_MESSAGE_RUNES:
+        return
+    if world.modern:
+        raise ApiError(
+            400,
+            "model.post.is_valid.message_length.app_error",
+            "Post Message property is longer than the maximum permitted length.",
+            f"id={post_id}",
+        )
+    raise ApiError(400, "model.post.is_valid.msg.app_error", "Invalid message.")
+
+
+def _priority_of(world: World, body: Document) -> Document | None:
+    """The priority asked for. Newer servers sell it; the older one knows of none and keeps none."""
+    asked = (body.get("metadata") or {}).get("priority") if isinstance(body.get("metadata"), dict) else None
+    if not isinstance(asked, dict) or not asked.get("priority"):
+        return None
+    if not world.modern:
+        return None
+    if not world.options.licensed:
+        raise no_licence()
+    return {
+        "priority": asked["priority"],
+        "requested_ack": bool(asked.get("requested_ack", False)),
+        "persistent_notifications": bool(asked.get("persistent_notifications", False)),
+    }
+
+
+def _root_of(world: World, channel: Channel, root_id: str) -> Post | None:
+    if not root_id:
+        return None
+    root = world.state.posts.get(root_id)
+    if root is not None and root.channel_id != channel.id:
+        message = "Invalid ChannelId for RootId parameter."
+        raise ApiError(400, "api.post.create_post.channel_root_id.app_error", message)
+    if root is None or root.delete_at or root.root_id:
+        detailed = f'resource "Post" not found, id: {root_id}'
+        raise ApiError(400, "api.post.create_post.root_id.app_error", "Invalid RootId parameter.", detailed)
+    return root
+
+
+def create_post(world: World, author: User, body: Document) -> tuple[Post, bool]:
+    """A person's post, and whether it is new (a repeated `pending_post_id` gets the first one again)."""
+    channel = world.state.channels.get(str(body.get("channel_id", "")))
+    if channel is None or author.id not in channel.members:
+        raise forbidden(author.id, "create_post")
+    pending = str(body.get("pending_post_id") or "")
+    if pending and pending in author.pending:
+        return world.state.posts[author.pending[pending]], False
+    root = _root_of(world, channel, str(body.get("root_id") or ""))
+    message = body.get("message") or ""
+    file_ids = body.get("file_ids") or []
+    if not isinstance(message, str) or not isinstance(file_ids, list):
+        raise bad_body("post")
+    post = _new_post(world, channel, author.id, message)
+    _check_message(world, message, post.id)
+    post.priority = _priority_of(world, body)
+    post.root_id = root.id if root is not None else ""
+    post.pending_post_id = pending
+    post.props = body["props"] if isinstance(body.get("props"), dict) else {}
+    post.mentioned = mentioned_users(world, channel, message, author.id)
+    post.file_ids = _attach(world, author, post, file_ids)
+    if pending:
+        author.pending[pending] = post.id
+    _store(world, channel, post, root)
+    _tell_posted(world, channel, post, root, author)
+    return post, True
+
+
+def _new_post(world: World, channel: Channel, author_id: str, message: str) -> Post:
+    now = world.now()
+    return Post(world.new_id(), now, now, author_id, channel.id, message)
+
+
+def _attach(world: World, author: User, post: Post, file_ids: list[Any]) -> list[str]:
+    attached = []
+    for file_id in file_ids:
+        file = world.state.files.get(str(file_id))
+        if file is not None and file.user_id == author.id and not file.post_id:
+            file.post_id = post.id
+            attached.append(file.id)
+    return attached
+
+
+def _store(world: World, channel: Channel, post: Post, root: Post | None) -> None:
+    """Counters and threads; the author of a post outside a thread has read the channel up to it."""
+    world.state.add_post(post)
+    channel.last_post_at = post.create_at
+    channel.total_msg_count += 1
+    if root is None:
+        channel.last_root_post_at = post.create_at
+        channel.total_msg_count_root += 1
+    for user_id in post.mentioned:
+        member = channel.members[user_id]
+        member.mention_count += 1
+        if root is None:
+            member.mention_count_root += 1
+        if post.priority is not None:
+            member.urgent_mention_count += 1
+    if root is not None:
+        root.replies.append(post)
+        root.last_reply_at = post.create_at
+        channel.touch(root, post.create_at)
+        world.state.threads_by_channel[channel.id][root.id] = root
+        _follow_by_reply(world, channel, post, root)
+
+
+def _follow_by_reply(world: World, channel: Channel, reply: Post, root: Post) -> None:
+    """Who wrote in a thread or is called in it follows it."""
+    called = {reply.user_id, root.user_id, *root.mentioned, *reply.mentioned}
+    for user_id in called:
+        if user_id in channel.members and user_id not in root.followers:
+            follow(world, root, world.state.users[user_id])
+    root.followers[reply.user_id].following = True
+
+
+def follow(world: World, root: Post, user: User) -> ThreadMember:
+    thread = root.followers.get(user.id)
+    if thread is None:
+        thread = ThreadMember(user.id)
+        root.followers[user.id] = thread
+        user.threads[root.id] = thread
+    thread.following = True
+    return thread
+
+
+def _tell_posted(world: World, channel: Channel, post: Post, root: Post | None, author: User) -> None:
+    followers: frozenset[str] = frozenset()
+    if root is not None:
+        followers = frozenset(uid for uid, thread in root.followers.items() if thread.following and uid != author.id)
+    _publish_posted(world, channel, post, f"@{author.username}", author, followers)
+    if root is not None:
+        _tell_thread(world, channel, post, root)
+        return
+    member = channel.members[author.id]
+    member.msg_count, member.msg_count_root = channel.total_msg_count, channel.total_msg_count_root
+    member.last_viewed_at = member.last_update_at = post.create_at
+    told = Audience(user_id=author.id)
+    if world.modern:
+        world.publish("multiple_channels_viewed", {"channel_times": {channel.id: post.create_at}}, told)
+    else:
+        world.publish("channel_viewed", {"channel_id": channel.id}, told)
+
+
+def _publish_posted(
+    world: World, channel: Channel, post: Post, sender: str, author: User, followers: frozenset[str]
+) -> None:
+    data: dict[str, Any] = {
+        "channel_display_name": f"@{author.username}" if channel.type == "D" else channel.display_name,
+        "channel_name": channel.name,
+        "channel_type": channel.type,
+        "post": text(post_document(world, post, pending=True)),
+        "sender_name": sender,
+        "set_online": True,
+        "team_id": channel.team_id,
+    }
+    if post.file_ids:
+        data["otherFile"] = "true"
+        if any(world.state.files[file_id].is_image for file_id in post.file_ids):
+            data["image"] = "true"
+    personal: dict[str, dict[str, Any]] = {}
+    if world.modern:
+        for user_id in post.mentioned:
+            personal[user_id] = {"mentions": ids_text((user_id,))}
+            if any(connection.wants_acks for connection in world.hub.connections(user_id)):
+                personal[user_id]["should_ack"] = True
+        for user_id in followers:
+            personal.setdefault(user_id, {})["followers"] = ids_text((user_id,))
+    else:
+        if post.mentioned:
+            data["mentions"] = ids_text(post.mentioned)
+        if followers:
+            data["followers"] = ids_text(followers)
+    world.publish("posted", data, Audience(channel_id=channel.id), personal)
+
+
+def _tell_thread(world: World, channel: Channel, reply: Post, root: Post) -> None:
+    """Every follower gets the thread with their own unread counts."""
+    for user_id, thread in root.followers.items():
+        if not thread.following:
+            continue
+        before = {
+            "previous_unread_mentions": thread.unread_mentions,
+            "previous_unread_replies": thread.unread_replies,
+        }
+        if user_id != reply.user_id:
+            thread.unread_replies += 1
+            thread.unread_mentions += user_id in reply.mentioned
+        team_id = world.team_id_of(channel, user_id)
+        document = thread_document(world, root, thread, extended=True)
+        world.publish(
+            "thread_updated", {**before, "thread": text(document)}, Audience(user_id=user_id, team_id=team_id)
+        )
+
+
+def thread_document(world: World, root: Post, thread: ThreadMember, *, extended: bool = False) -> Document:
+    """A thread as its follower sees it; `extended` tells the participants' whole profiles."""
+    document: Document = {
+        "id": root.id,
+        "reply_count": len(root.replies),
+        "last_reply_at": root.last_reply_at,
+        "last_viewed_at": thread.last_viewed_at,
+        "participants": participants(world, root, auth_data=True, extended=extended),
+        "post": shapes.post(root, world.modern),
+        "unread_replies": thread.unread_replies,
+        "unread_mentions": thread.unread_mentions,
+    }
+    if world.modern:
+        document |= {"is_urgent": root.priority is not None, "delete_at": root.delete_at}
+    return document
+
+
+def participants(world: World, root: Post, *, auth_data: bool, extended: bool = False) -> list[Document]:
+    """Who wrote replies, latest first, once each."""
+    authors = dict.fromkeys(reply.user_id for reply in reversed(root.replies))
+    return [
+        shapes.participant(world.state.users[user_id], auth_data=auth_data, modern=world.modern, extended=extended)
+        for user_id in authors
+    ]
+
+
+def system_post(
+    world: World,
+    channel: Channel,
+    user: User,
+    kind: str,
+    message: str,
+    props: Document,
+    mentioned: frozenset[str] = frozenset(),
+) -> Post:
+    """The server's own word on who came and went. It moves the channel's time, not its message counts."""
+    post = _new_post(world, channel, user.id, message)
+    post.type, post.props, post.mentioned = kind, props, mentioned
+    post.remote_id = None
+    world.state.add_post(post)
+    channel.last_post_at = channel.last_root_post_at = post.create_at
+    _publish_posted(world, channel, post, "System", user, frozenset())
+    return post
+
+
+def edit_post(world: World, post: Post, editor: User, message: str | None, is_pinned: bool | None) -> None:
+    if message is not None:
+        _check_message(world, message, post.id)
+        if message != post.message:
+            post.message = message
+            post.edit_at = world.now()
+    channel = world.state.channels[post.channel_id]
+    if is_pinned is not None:
+        channel.pinned += is_pinned - post.is_pinned
+        post.is_pinned = is_pinned
+    channel.touch(post, world.now())
+    document = post_document(world, post)
+    world.publish("post_edited", {"post": text(document)}, Audience(channel_id=post.channel_id))
+
+
+def delete_post(world: World, post: Post, by: User) -> None:
+    """Gone for readers; a deleted root takes its thread along. System admins are told who did it."""
+    told = shapes.post(post, world.modern)
+    channel = world.state.channels[post.channel_id]
+    now = world.now()
+    root = world.state.posts.get(post.root_id)
+    if root is not None:
+        root.replies.remove(post)
+        channel.touch(root, now)
+    for gone in (post, *post.replies):
+        gone.delete_at = now
+        channel.pinned -= gone.is_pinned
+        channel.touch(gone, now)
+    for user_id in post.followers:
+        world.state.users[user_id].threads.pop(post.id, None)
+    world.state.threads_by_channel[channel.id].pop(post.id, None)
+    if not world.modern:
+        world.publish("post_deleted", {"post": text(told)}, Audience(channel_id=channel.id))
+        return
+    world.publish("post_deleted", {"post": text(told)}, Audience(channel_id=channel.id, sanitised=True))
+    full = {"delete_by": by.id, "post": text(told)}
+    world.publish("post_deleted", full, Audience(channel_id=channel.id, sensitive=True))

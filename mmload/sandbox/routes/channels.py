@@ -1,0 +1,344 @@
+"""Channels of all four kinds: making, joining, leaving, looking at them, finding them."""
+
+from __future__ import annotations
+
+from mmload.sandbox import channels, shapes
+from mmload.sandbox.errors import ApiError, bad_body, forbidden
+from mmload.sandbox.http import OK, Answer, Call, Routes, unchanged
+from mmload.sandbox.ids import is_id
+from mmload.sandbox.state import Channel, ChannelMember, Document, User
+
+api = Routes()
+MIN_GROUP, MAX_GROUP = 3, 8
+MAX_FOUND = 50
+
+
+def _shown(call: Call, found: list[Channel], *, with_team: bool = False) -> list[Document]:
+    """A list of channels in the order of their names as people see them."""
+    teams = call.world.state.teams
+    ordered = sorted(found, key=lambda channel: channel.display_name.lower())
+    return [
+        shapes.channel(item, call.world.modern, team_of=teams.get(item.team_id) if with_team else None)
+        for item in ordered
+    ]
+
+
+@api.add("POST", "/channels")
+def create_channel(call: Call) -> Answer:
+    body = call.document("channel")
+    team = call.world.state.teams.get(str(body.get("team_id", "")))
+    name, kind = str(body.get("name", "")), str(body.get("type", ""))
+    if kind not in {"O", "P"}:
+        raise ApiError(400, "model.channel.is_valid.type.app_error", "Invalid type.")
+    if not name:
+        message = "Name must be 1 or more lowercase alphanumeric character."
+        raise ApiError(400, "model.channel.is_valid.1_or_more.app_error", message)
+    if team is None or (team.id not in call.user.teams and not call.user.is_admin):
+        permission = "create_public_channel" if kind == "O" else "create_private_channel"
+        raise forbidden(call.user.id, permission)
+    channel = channels.create_channel(call.world, call.user, team, kind, name, str(body.get("display_name") or name))
+    document = shapes.channel(channel, call.world.modern)
+    # As recorded: the answer is the channel as it was before the first post in it.
+    return Answer(document | {"last_post_at": 0, "last_root_post_at": 0}, 201)
+
+
+@api.add("POST", "/channels/direct")
+def create_direct_channel(call: Call) -> Answer:
+    ids = call.texts("user_ids")
+    if not 1 <= len(ids) <= 2:
+        raise bad_body("user_ids")
+    if call.user.id not in ids and not call.user.is_admin:
+        raise forbidden(call.user.id, "manage_system")
+    users = call.world.state.users
+    if any(user_id not in users for user_id in ids):
+        raise ApiError(
+            400,
+            "api.channel.create_direct_channel.invalid_user.app_error",
+            "Invalid user ID for direct channel creation.",
+        )
+    # Named alone, one speaks with oneself.
+    first, second = users[ids[0]], users[ids[-1]]
+    channel = channels.direct_channel(call.world, first, second)
+    return Answer(shapes.channel(channel, call.world.modern), 201)
+
+
+@api.add("POST", "/channels/group")
+def create_group_channel(call: Call) -> Answer:
+    ids = dict.fromkeys([*call.texts("user_ids"), call.user.id])
+    if not MIN_GROUP <= len(ids) <= MAX_GROUP:
+        raise ApiError(
+            400,
+            "api.channel.create_group.bad_size.app_error",
+            "Group message channels must contain at least 3 and no more than 8 users.",
+        )
+    users = call.world.state.users
+    if any(user_id not in users for user_id in ids):
+        message = "One of the provided users does not exist."
+        raise ApiError(400, "api.channel.create_group.bad_user.app_error", message)
+    channel = channels.group_channel(call.world, [users[user_id] for user_id in ids])
+    return Answer(shapes.channel(channel, call.world.modern), 201)
+
+
+@api.add("GET", "/channels/{channel_id}")
+def get_channel(call: Call) -> Answer:
+    channel = call.channel()
+    channels.require_readable(call.world, channel, call.user)
+    return Answer(shapes.channel(channel, call.world.modern))
+
+
+@api.add("GET", "/teams/{team_id}/channels/name/{channel_name}")
+def get_channel_by_name(call: Call) -> Answer:
+    channel = call.team().channels.get(call.params["channel_name"])
+    if channel is None:
+        message = "Channel does not exist."
+        raise ApiError(404, "app.channel.get_by_name.missing.app_error", message)
+    channels.require_readable(call.world, channel, call.user)
+    return Answer(shapes.channel(channel, call.world.modern))
+
+
+@api.add("DELETE", "/channels/{channel_id}")
+def delete_channel(call: Call) -> Answer:
+    channel = call.channel()
+    if call.user.id not in channel.members and not call.user.is_admin:
+        raise forbidden(call.user.id, "delete_public_channel")
+    channel.delete_at = channel.update_at = call.world.now()
+    return Answer(OK)
+
+
+@api.add("GET", "/channels/{channel_id}/stats")
+def get_channel_stats(call: Call) -> Answer:
+    channel = call.channel()
+    # Unlike its posts, an open channel's figures are for its members only.
+    if call.user.id not in channel.members and not call.user.is_admin:
+        raise forbidden(call.user.id, "read_channel")
+    files = -1
+    if not call.flag("exclude_files_count"):
+        files = sum(len(post.file_ids) for post in channel.posts if not post.delete_at)
+    return Answer(
+        {
+            "channel_id": channel.id,
+            "member_count": len(channel.members),
+            "guest_count": 0,
+            "pinnedpost_count": channel.pinned,
+            "files_count": files,
+        }
+    )
+
+
+@api.add("GET", "/channels/{channel_id}/members")
+def get_channel_members(call: Call) -> Answer:
+    channel = call.channel()
+    channels.require_readable(call.world, channel, call.user)
+    number, size = call.page()
+    members = [channel.members[user_id] for user_id in sorted(channel.members)]
+    return Answer([_member(call, member) for member in members[number * size : (number + 1) * size]])
+
+
+def _member(call: Call, member: ChannelMember) -> Document:
+    return shapes.channel_member(member, call.world.modern, mine=member.user_id == call.user.id)
+
+
+@api.add("GET", "/channels/{channel_id}/members/{user_id}")
+def get_channel_member(call: Call) -> Answer:
+    channel = call.channel()
+    channels.require_readable(call.world, channel, call.user)
+    member = channel.members.get(call.params["user_id"])
+    if member is None:
+        detailed = f'resource "ChannelMember" not found, id: {channel.id}, {call.params["user_id"]}'
+        raise ApiError(
+            404, "app.channel.get_member.missing.app_error", "No channel member found for that user ID.", detailed
+        )
+    return Answer(_member(call, member))
+
+
+@api.add("POST", "/channels/{channel_id}/members")
+def add_channel_member(call: Call) -> Answer:
+    channel = call.channel()
+    body = call.document("channel_member")
+    listed = body.get("user_ids")
+    ids = listed if isinstance(listed, list) else [body.get("user_id")]
+    if not all(is_id(user_id) for user_id in ids):
+        raise bad_body("user_id or user_ids")
+    users = [call.any_user(str(user_id)) for user_id in ids]
+    if channel.is_personal:
+        raise ApiError(
+            400,
+            "api.channel.add_user_to_channel.type.app_error",
+            "Can not add user to this channel type.",
+        )
+    added = [_add(call, channel, user) for user in users]
+    return Answer(added if isinstance(listed, list) else added[0], 201)
+
+
+def _add(call: Call, channel: Channel, user: User) -> Document:
+    _require_may_add(call, channel, user)
+    member = channels.add_member(call.world, channel, user, call.user)
+    return shapes.channel_member(member, call.world.modern, mine=user is call.user)
+
+
+def _require_may_add(call: Call, channel: Channel, user: User) -> None:
+    if call.user.is_admin and channel.team_id in user.teams:
+        return
+    if user is call.user and channel.team_id not in user.teams:
+        raise forbidden(user.id, "join_public_channels")
+    if channel.team_id not in user.teams:
+        raise ApiError(
+            404, "app.team.get_member.missing.app_error", "No team member found for that user ID and team ID."
+        )
+    if channel.type == "P" and call.user.id not in channel.members:
+        raise forbidden(call.user.id, "manage_private_channel_members")
+    if channel.type == "O" and user is not call.user and call.user.id not in channel.members:
+        raise forbidden(call.user.id, "manage_public_channel_members")
+
+
+@api.add("DELETE", "/channels/{channel_id}/members/{user_id}")
+def remove_channel_member(call: Call) -> Answer:
+    channel, user = call.channel(), call.any_user()
+    if user is not call.user and call.user.id not in channel.members and not call.user.is_admin:
+        permission = "manage_public_channel_members" if channel.type == "O" else "manage_private_channel_members"
+        raise forbidden(call.user.id, permission)
+    channels.remove_member(call.world, channel, user, call.user)
+    return Answer(OK)
+
+
+@api.add("POST", "/channels/members/{user_id}/view")
+def view_channel(call: Call) -> Answer:
+    user = call.self_or_admin()
+    body = call.document("channel_view")
+    wanted = [str(body[key]) for key in ("channel_id", "prev_channel_id") if body.get(key)]
+    if not all(is_id(channel_id) for channel_id in wanted):
+        raise bad_body("channel_view.channel_id")
+    apart = bool(body.get("collapsed_threads_supported", False))
+    times = channels.view(call.world, user, wanted, threads_apart=apart)
+    return Answer({"status": "OK", "last_viewed_at_times": times})
+
+
+@api.add("GET", "/users/{user_id}/channels/{channel_id}/unread")
+def get_channel_unread(call: Call) -> Answer:
+    user, channel = call.self_or_admin(), call.channel()
+    member = channel.members.get(user.id)
+    if member is None:
+        raise forbidden(call.user.id, "read_channel")
+    document: Document = {
+        "team_id": channel.team_id,
+        "channel_id": channel.id,
+        "msg_count": max(0, channel.total_msg_count - member.msg_count),
+        "mention_count": member.mention_count,
+        "mention_count_root": member.mention_count_root,
+    }
+    if call.world.modern:
+        document["urgent_mention_count"] = member.urgent_mention_count
+    document["msg_count_root"] = max(0, channel.total_msg_count_root - member.msg_count_root)
+    return Answer(document)
+
+
+def _own_team(user: User, team_id: str) -> str:
+    if team_id not in user.teams:
+        detailed = f'resource "Channel" not found, id: userId={user.id}'
+        raise ApiError(404, "app.channel.get_channels.not_found.app_error", "No channels were found.", detailed)
+    return team_id
+
+
+def _of_user(call: Call, user: User, team_id: str, *, deleted: bool) -> list[Channel]:
+    """A user's channels in a team; direct and group channels are in every team."""
+    mine = (call.world.state.channels[channel_id] for channel_id in user.channels)
+    return [item for item in mine if item.team_id in ("", team_id) and (deleted or not item.delete_at)]
+
+
+@api.add("GET", "/users/{user_id}/teams/{team_id}/channels")
+def get_channels_for_team_for_user(call: Call) -> Answer:
+    user = call.self_or_admin()
+    found = _of_user(call, user, _own_team(user, call.params["team_id"]), deleted=call.flag("include_deleted"))
+    etag = f"{call.world.version_number}.{max((channel.last_post_at for channel in found), default=0)}.{len(found)}"
+    return unchanged(call, etag) or Answer(_shown(call, found), headers={"Etag": etag})
+
+
+@api.add("GET", "/users/{user_id}/teams/{team_id}/channels/members")
+def get_channel_members_for_team_for_user(call: Call) -> Answer:
+    user = call.self_or_admin()
+    found = _of_user(call, user, _own_team(user, call.params["team_id"]), deleted=True)
+    return Answer([_member(call, item.members[user.id]) for item in found])
+
+
+@api.add("GET", "/users/{user_id}/channels")
+def get_channels_for_user(call: Call) -> Answer:
+    user = call.self_or_admin()
+    return Answer(_shown(call, [call.world.state.channels[channel_id] for channel_id in user.channels]))
+
+
+@api.add("GET", "/users/{user_id}/channel_members")
+def get_channel_members_for_user(call: Call) -> Answer:
+    user, state = call.self_or_admin(), call.world.state
+    number, size = call.page()
+    answers = []
+    for member in list(user.channels.values())[number * size : (number + 1) * size]:
+        team = state.teams.get(state.channels[member.channel_id].team_id)
+        document = shapes.channel_member(member, call.world.modern, mine=True)
+        in_no_team = {"team_display_name": "", "team_name": "", "team_update_at": 0}
+        answers.append(document | (shapes.team_fields(team) if team is not None else in_no_team))
+    return Answer(answers)
+
+
+@api.add("GET", "/teams/{team_id}/channels")
+def get_public_channels_for_team(call: Call) -> Answer:
+    team = call.team()
+    if team.id not in call.user.teams and not call.user.is_admin:
+        raise forbidden(call.user.id, "list_team_channels")
+    number, size = call.page()
+    public = [channel for channel in team.channels.values() if channel.type == "O" and not channel.delete_at]
+    return Answer(_shown(call, public)[number * size : (number + 1) * size])
+
+
+def _matching(call: Call, candidates: list[Channel], term: str) -> list[Channel]:
+    """Those a person may see whose names begin with, or hold, the term."""
+    wanted = term.lower()
+    found = []
+    for channel in candidates:
+        visible = channel.type == "O" or call.user.id in channel.members
+        if visible and not channel.delete_at and (wanted in channel.name or wanted in channel.display_name.lower()):
+            found.append(channel)
+            if len(found) >= MAX_FOUND:
+                break
+    return found
+
+
+@api.add("POST", "/channels/search")
+def search_all_channels(call: Call) -> Answer:
+    term = str(call.document("channel search").get("term", ""))
+    of_all_teams = call.query.get("system_console") != "false"
+    if of_all_teams and not call.user.is_admin:
+        raise forbidden(call.user.id, "sysconsole_read_user_management_channels")
+    candidates = [
+        channel for team_id in call.user.teams for channel in call.world.state.teams[team_id].channels.values()
+    ]
+    return Answer(_shown(call, _matching(call, candidates, term), with_team=True))
+
+
+@api.add("POST", "/teams/{team_id}/channels/search")
+def search_channels_for_team(call: Call) -> Answer:
+    team = call.team()
+    term = str(call.document("channel search").get("term", ""))
+    if team.id not in call.user.teams and not call.user.is_admin:
+        raise forbidden(call.user.id, "list_team_channels")
+    public = [channel for channel in team.channels.values() if channel.type == "O"]
+    return Answer(_shown(call, _matching(call, public, term)))
+
+
+@api.add("GET", "/teams/{team_id}/channels/search_autocomplete")
+def autocomplete_channels_for_team_for_search(call: Call) -> Answer:
+    team = call.team()
+    candidates = list(team.channels.values())
+    return Answer(_shown(call, _matching(call, candidates, call.query.get("name", ""))))
+
+
+@api.add("POST", "/channels/group/search")
+def search_group_channels(call: Call) -> Answer:
+    term = str(call.document("channel search").get("term", "")).lower()
+    state = call.world.state
+    mine = (state.channels[channel_id] for channel_id in call.user.channels)
+    found = [
+        channel
+        for channel in mine
+        if channel.type == "G" and any(term in state.users[user_id].username for user_id in channel.members)
+    ]
+    return Answer(_shown(call, found))

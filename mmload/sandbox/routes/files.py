@@ -1,0 +1,126 @@
+"""Files: uploading, fetching, their small copies; custom emoji."""
+
+from __future__ import annotations
+
+from mmload.sandbox import pictures, shapes
+from mmload.sandbox.errors import ApiError, forbidden
+from mmload.sandbox.events import Audience, text
+from mmload.sandbox.http import Answer, Call, Routes
+from mmload.sandbox.state import Document, File
+
+api = Routes()
+
+
+def _kept(call: Call) -> dict[str, str]:
+    """How long a browser may keep a file."""
+    return {"Cache-Control": "private, max-age=86400" if call.world.modern else "private, no-cache"}
+
+
+@api.add("POST", "/files")
+def upload_file(call: Call) -> Answer:
+    channel = call.channel(call.fields.get("channel_id") or call.query.get("channel_id", "") or "-")
+    if call.user.id not in channel.members:
+        raise forbidden(call.user.id, "upload_file")
+    now = call.world.now()
+    infos = []
+    for upload in call.uploads:
+        is_picture = upload.content_type.startswith("image/")
+        width, height = pictures.size_of(upload.content) if is_picture else (0, 0)
+        file = File(
+            call.world.new_id(),
+            call.user.id,
+            channel.id,
+            now,
+            upload.name,
+            upload.content,
+            upload.content_type,
+            width,
+            height,
+        )
+        call.world.state.files[file.id] = file
+        infos.append(shapes.file_info(file, call.world.modern))
+    return Answer({"file_infos": infos, "client_ids": []}, 201)
+
+
+def _readable_file(call: Call) -> File:
+    file = call.world.state.files.get(call.params["file_id"])
+    if file is None:
+        raise ApiError(404, "api.file.get_file_info.app_error", "Failed to get file info.")
+    if file.user_id != call.user.id and file.channel_id not in call.user.channels:
+        raise forbidden(call.user.id, "read_channel_content")
+    return file
+
+
+@api.add("GET", "/files/{file_id}")
+def get_file(call: Call) -> Answer:
+    file = _readable_file(call)
+    return Answer(content=file.content, content_type=file.mime_type, headers=_kept(call))
+
+
+def _derivative(call: Call, size_bytes: int, what: str) -> Answer:
+    file = _readable_file(call)
+    if not file.is_image:
+        raise ApiError(400, f"api.file.get_file_{what}.no_{what}.app_error", f"File doesn't have a {what} image.")
+    return Answer(content=pictures.jpeg_of(size_bytes), content_type="image/jpeg", headers=_kept(call))
+
+
+@api.add("GET", "/files/{file_id}/thumbnail")
+def get_file_thumbnail(call: Call) -> Answer:
+    return _derivative(call, pictures.THUMBNAIL_BYTES, "thumbnail")
+
+
+@api.add("GET", "/files/{file_id}/preview")
+def get_file_preview(call: Call) -> Answer:
+    return _derivative(call, pictures.PREVIEW_BYTES, "preview")
+
+
+@api.add("GET", "/files/{file_id}/info")
+def get_file_info(call: Call) -> Answer:
+    document = shapes.file_info(_readable_file(call), call.world.modern)
+    return Answer(document, headers={"Cache-Control": "max-age=2592000, private"})
+
+
+@api.add("POST", "/emoji")
+def create_emoji(call: Call) -> Answer:
+    document = _emoji_asked_for(call)
+    name = str(document.get("name", ""))
+    if name in call.world.state.emoji:
+        raise ApiError(
+            400,
+            "api.emoji.create.duplicate.app_error",
+            "Unable to create emoji. Another emoji with the same name already exists.",
+        )
+    now = call.world.now()
+    emoji: Document = {
+        "id": call.world.new_id(),
+        "create_at": now,
+        "update_at": now,
+        "delete_at": 0,
+        "creator_id": call.user.id,
+        "name": name,
+    }
+    call.world.state.emoji[name] = emoji
+    call.world.publish("emoji_added", {"emoji": text(emoji)}, Audience())
+    return Answer(emoji)
+
+
+def _emoji_asked_for(call: Call) -> Document:
+    inner = Call(call.world, {}, {}, {}, call.fields.get("emoji", "").encode(), call.token, call.signed_in)
+    document = inner.document("emoji")
+    if not document.get("name") or not call.uploads:
+        raise ApiError(400, "api.emoji.create.parse.app_error", "Unable to create emoji. Could not understand request.")
+    return document
+
+
+@api.add("GET", "/emoji/name/{emoji_name}")
+def get_emoji_by_name(call: Call) -> Answer:
+    emoji = call.world.state.emoji.get(call.params["emoji_name"])
+    if emoji is None:
+        detailed = f'resource "Emoji" not found, id: Name={call.params["emoji_name"]}'
+        raise ApiError(404, "app.emoji.get_by_name.no_result", "We couldn’t find the emoji.", detailed)
+    return Answer(emoji)
+
+
+@api.add("GET", "/emoji")
+def get_emoji_list(call: Call) -> Answer:
+    return Answer(list(call.world.state.emoji.values()))

@@ -1,0 +1,170 @@
+"""Teams and who is in them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mmload.sandbox import channels, shapes
+from mmload.sandbox.errors import ApiError, bad_body, forbidden
+from mmload.sandbox.http import OK, Answer, Call, Routes
+from mmload.sandbox.state import Team
+
+api = Routes()
+
+
+@api.add("POST", "/teams")
+def create_team(call: Call) -> Answer:
+    body = call.document("team")
+    name, kind = str(body.get("name", "")), str(body.get("type", ""))
+    if not name or kind not in {"O", "I"}:
+        raise bad_body("team")
+    is_open = bool(body.get("allow_open_invite", False))
+    title = str(body.get("display_name", "")) or name
+    team = channels.create_team(call.world, call.user, name, title, kind, is_open)
+    return Answer(shapes.team(team, call.world.modern, with_email=True), 201)
+
+
+def _shown(call: Call, team: Team) -> dict[str, object]:
+    member = call.user.teams.get(team.id)
+    manages = call.user.is_admin or (member is not None and member.scheme_admin)
+    return shapes.team(team, call.world.modern, with_email=manages)
+
+
+@api.add("GET", "/teams")
+def get_all_teams(call: Call) -> Answer:
+    number, size = call.page()
+    visible = [
+        team
+        for team in call.world.state.teams.values()
+        if call.user.is_admin or team.allow_open_invite or team.id in call.user.teams
+    ]
+    visible.sort(key=lambda team: team.display_name)
+    return Answer([_shown(call, team) for team in visible[number * size : (number + 1) * size]])
+
+
+def _readable(call: Call) -> Team:
+    team = call.team()
+    if not (team.id in call.user.teams or team.allow_open_invite or call.user.is_admin):
+        raise forbidden(call.user.id, "view_team")
+    return team
+
+
+@api.add("GET", "/teams/{team_id}")
+def get_team(call: Call) -> Answer:
+    return Answer(_shown(call, _readable(call)))
+
+
+@api.add("GET", "/teams/name/{team_name}")
+def get_team_by_name(call: Call) -> Answer:
+    team = call.world.state.teams_by_name.get(call.params["team_name"])
+    if team is None:
+        raise ApiError(404, "app.team.get_by_name.missing.app_error", "Unable to find the existing team.")
+    call.params["team_id"] = team.id
+    return Answer(_shown(call, _readable(call)))
+
+
+@api.add("GET", "/users/{user_id}/teams")
+def get_teams_for_user(call: Call) -> Answer:
+    teams = call.world.state.teams
+    return Answer([_shown(call, teams[team_id]) for team_id in call.self_or_admin().teams])
+
+
+@api.add("GET", "/users/{user_id}/teams/members")
+def get_team_members_for_user(call: Call) -> Answer:
+    return Answer([shapes.team_member(member) for member in call.self_or_admin().teams.values()])
+
+
+@api.add("GET", "/users/{user_id}/teams/unread")
+def get_teams_unread_for_user(call: Call) -> Answer:
+    user, state = call.self_or_admin(), call.world.state
+    with_threads = call.flag("include_collapsed_threads")
+    answers = []
+    for team_id in user.teams:
+        entry: dict[str, Any] = {
+            "team_id": team_id,
+            "msg_count": 0,
+            "mention_count": 0,
+            "mention_count_root": 0,
+            "msg_count_root": 0,
+            "thread_count": 0,
+            "thread_mention_count": 0,
+        }
+        if call.world.modern:
+            entry["thread_urgent_mention_count"] = 0
+        for member in user.channels.values():
+            channel = state.channels[member.channel_id]
+            if channel.team_id == team_id:
+                entry["msg_count"] += max(0, channel.total_msg_count - member.msg_count)
+                entry["msg_count_root"] += max(0, channel.total_msg_count_root - member.msg_count_root)
+                entry["mention_count"] += member.mention_count
+                entry["mention_count_root"] += member.mention_count_root
+        if with_threads:
+            followed = [
+                thread
+                for root_id, thread in user.threads.items()
+                if thread.following and state.channels[state.posts[root_id].channel_id].team_id == team_id
+            ]
+            entry["thread_count"] = sum(1 for thread in followed if thread.unread_replies)
+            entry["thread_mention_count"] = sum(thread.unread_mentions for thread in followed)
+        answers.append(entry)
+    return Answer(answers)
+
+
+@api.add("POST", "/teams/{team_id}/members")
+def add_team_member(call: Call) -> Answer:
+    team = call.team()
+    body = call.document("team member")
+    if body.get("team_id") != team.id:
+        raise bad_body("team_id")
+    user = call.any_user(str(body.get("user_id", "")) or "-")
+    by_member = team.members.get(call.user.id)
+    if user is call.user:
+        if not (team.allow_open_invite or call.user.is_admin or by_member is not None):
+            raise forbidden(call.user.id, "join_private_teams")
+    elif by_member is None and not call.user.is_admin:
+        raise forbidden(call.user.id, "add_user_to_team")
+    return Answer(shapes.team_member(channels.join_team(call.world, team, user)), 201)
+
+
+@api.add("GET", "/teams/{team_id}/members/{user_id}")
+def get_team_member(call: Call) -> Answer:
+    team = call.team()
+    if call.user.id not in team.members and not call.user.is_admin:
+        raise forbidden(call.user.id, "view_team")
+    member = team.members.get(call.params["user_id"])
+    if member is None:
+        detailed = f'resource "TeamMember" not found, id: teamId={team.id}, userId={call.params["user_id"]}'
+        raise ApiError(
+            404, "app.team.get_member.missing.app_error", "No team member found for that user ID and team ID.", detailed
+        )
+    return Answer(shapes.team_member(member))
+
+
+@api.add("GET", "/teams/{team_id}/members")
+def get_team_members(call: Call) -> Answer:
+    team = call.team()
+    if call.user.id not in team.members and not call.user.is_admin:
+        raise forbidden(call.user.id, "view_team")
+    number, size = call.page()
+    members = list(team.members.values())[number * size : (number + 1) * size]
+    return Answer([shapes.team_member(member) for member in members])
+
+
+@api.add("DELETE", "/teams/{team_id}/members/{user_id}")
+def remove_team_member(call: Call) -> Answer:
+    team, user = call.team(), call.any_user()
+    if user is not call.user and not call.user.is_admin:
+        raise forbidden(call.user.id, "remove_user_from_team")
+    if user.id not in team.members:
+        raise ApiError(
+            404, "app.team.get_member.missing.app_error", "No team member found for that user ID and team ID."
+        )
+    channels.leave_team(call.world, team, user)
+    return Answer(OK)
+
+
+@api.add("GET", "/teams/{team_id}/stats")
+def get_team_stats(call: Call) -> Answer:
+    team = _readable(call)
+    count = len(team.members)
+    return Answer({"team_id": team.id, "total_member_count": count, "active_member_count": count})

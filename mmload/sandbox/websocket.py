@@ -1,0 +1,283 @@
+"""One WebSocket: the handshake, resuming, what clients say on it, and the pings that find the dead.
+
+Frames out are written by hand to the transport: thousands of events a second are the sandbox's main work.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+import msgspec
+from aiohttp import WSMsgType, web
+
+from mmload.sandbox import accounts
+from mmload.sandbox.errors import ApiError
+from mmload.sandbox.events import Audience, hello
+from mmload.sandbox.hub import Connection
+from mmload.sandbox.ids import is_id
+from mmload.sandbox.metrics import Measures
+from mmload.sandbox.state import Document, User
+from mmload.sandbox.world import World
+
+PATH = "/api/v4/websocket"
+PING_EVERY_SECONDS = 60.0
+DEAD_AFTER_SECONDS = 100.0
+# Who has not said who they are by then is sent away without a word (seen on 11.6).
+AUTHENTICATE_WITHIN_SECONDS = 5.0
+# A reader with that much unread is slow: its events wait in the hub's queue.
+SLOW_READER_BYTES = 256 * 1024
+FLUSH_SECONDS = 0.02
+_TEXT_FRAME, _PING_FRAME = 0x81, b"\x89\x00"
+
+
+def text_frame(payload: bytes) -> bytes:
+    """A server's frame: whole, unmasked, uncompressed."""
+    size = len(payload)
+    if size < 126:
+        return bytes((_TEXT_FRAME, size)) + payload
+    if size < 65536:
+        return bytes((_TEXT_FRAME, 126)) + size.to_bytes(2, "big") + payload
+    return bytes((_TEXT_FRAME, 127)) + size.to_bytes(8, "big") + payload
+
+
+class SocketWire:
+    """The hub's way to the bytes of one socket."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self.heard_at = time.monotonic()
+        self.pinged_at = self.heard_at
+
+    def send_text(self, payload: bytes) -> bool:
+        transport = self._transport
+        if transport.is_closing() or transport.get_write_buffer_size() > SLOW_READER_BYTES:
+            return False
+        transport.write(text_frame(payload))
+        return True
+
+    def ping(self) -> None:
+        self.pinged_at = time.monotonic()
+        if not self._transport.is_closing():
+            self._transport.write(_PING_FRAME)
+
+    def close(self) -> None:
+        self._transport.abort()
+
+
+class Sockets:
+    """Opens and serves sockets; `tend` looks after all of them."""
+
+    def __init__(self, world: World, measures: Measures) -> None:
+        self._world = world
+        self._measures = measures
+
+    async def serve(self, request: web.BaseRequest, token: str) -> web.StreamResponse:
+        """One socket from its handshake to its end."""
+        socket = web.WebSocketResponse(autoping=False, autoclose=False, compress=False, max_msg_size=1 << 20)
+        await socket.prepare(request)
+        assert isinstance(request.transport, asyncio.Transport)
+        wire = SocketWire(request.transport)
+        if not _resumes_well(request):
+            wire.close()
+            return socket
+        connection = self._first_connection(request, wire, token)
+        deadline = AUTHENTICATE_WITHIN_SECONDS if connection is None else None
+        try:
+            async with asyncio.timeout(deadline) as timer:
+                await self._read(socket, wire, connection, request, timer)
+        except TimeoutError:
+            wire.close()
+        return socket
+
+    def _first_connection(self, request: web.BaseRequest, wire: SocketWire, token: str) -> Connection | None:
+        user_id = self._world.state.sessions.get(token)
+        if user_id is None:
+            return None
+        return self._open(self._world.state.users[user_id], token, wire, request)
+
+    async def _read(
+        self,
+        socket: web.WebSocketResponse,
+        wire: SocketWire,
+        connection: Connection | None,
+        request: web.BaseRequest,
+        timer: asyncio.Timeout,
+    ) -> None:
+        try:
+            async for message in socket:
+                wire.heard_at = time.monotonic()
+                if message.type is WSMsgType.PING:
+                    await socket.pong(message.data)
+                elif message.type is WSMsgType.TEXT:
+                    action = _action(message.data)
+                    if action is None:
+                        wire.close()
+                        break
+                    if connection is None:
+                        connection = self._challenged(action, wire, request)
+                        timer.reschedule(None if connection is not None else timer.when())
+                    else:
+                        self._answer(connection, wire, action)
+        finally:
+            if connection is not None:
+                self._left(connection, wire)
+
+    def _challenged(self, action: Document, wire: SocketWire, request: web.BaseRequest) -> Connection | None:
+        """Before a token is known only the challenge is heard; a wrong token ends the socket."""
+        if action.get("action") != "authentication_challenge":
+            return None
+        token = str((action.get("data") or {}).get("token", ""))
+        user_id = self._world.state.sessions.get(token)
+        if user_id is None:
+            wire.close()
+            return None
+        connection = self._open(self._world.state.users[user_id], token, wire, request)
+        wire.send_text(msgspec.json.encode({"status": "OK", "seq_reply": action["seq"]}) + b"\n")
+        return connection
+
+    def _open(self, user: User, token: str, wire: SocketWire, request: web.BaseRequest) -> Connection:
+        """Register the socket, resuming if it names a connection that is kept."""
+        wanted = request.query.get("connection_id", "")
+        old = self._world.hub.take_absent(user.id, wanted) if wanted else None
+        self._measures.sockets_opened += 1
+        connection = old or Connection(self._world.new_id(), user.id, token, None)
+        connection.token, connection.wire, connection.muted = token, wire, False
+        connection.wants_acks = request.query.get("posted_ack") == "true"
+        if old is None:
+            self._measures.sockets_renewed += bool(wanted)
+            self._greet(connection)
+        else:
+            self._resume(connection, int(request.query["sequence_number"]))
+        self._world.hub.add(connection)
+        self._world.hub.flush(connection)
+        accounts.come_online(self._world, user)
+        return connection
+
+    def _greet(self, connection: Connection) -> None:
+        world = self._world
+        event = hello(connection.user_id, connection.id, world.version_id, world.modern)
+        world.hub.offer_first(connection, event)
+
+    def _resume(self, connection: Connection, number: int) -> None:
+        """Send again from that number on. If that is lost: a new id, and numbers from 0; what waited still comes."""
+        sent = {sequence for sequence, _ in connection.sent}
+        if number in sent:
+            self._measures.sockets_resumed += 1
+            self._world.hub.send_again(connection, number)
+        elif number == connection.sequence:
+            self._measures.sockets_resumed += 1
+        elif number == 0:
+            connection.sequence = 0
+        else:
+            self._measures.sockets_renewed += 1
+            connection.id = self._world.new_id()
+            connection.sequence = 0
+            connection.sent.clear()
+            self._greet(connection)
+
+    def _left(self, connection: Connection, wire: SocketWire) -> None:
+        if connection.wire is not wire:
+            return
+        if self._world.hub.absent(connection, time.monotonic()):
+            accounts.go_offline(self._world, self._world.state.users[connection.user_id])
+
+    def _answer(self, connection: Connection, wire: SocketWire, action: Document) -> None:
+        """Do what the client asks and reply under its number."""
+        if connection.muted:
+            return
+        reply: Document
+        try:
+            data = self._perform(connection, str(action.get("action")), action.get("data") or {})
+            reply = {"status": "OK", "seq_reply": action["seq"]}
+            if data is not None:
+                reply["data"] = data
+        except ApiError as error:
+            about = {"id": error.error_id, "message": error.message, "detailed_error": "", "status_code": error.status}
+            reply = {"status": "FAIL", "seq_reply": action["seq"], "error": about}
+        wire.send_text(msgspec.json.encode(reply) + b"\n")
+
+    def _perform(self, connection: Connection, action: str, data: Document) -> Document | None:
+        world = self._world
+        users = world.state.users
+        match action:
+            case "user_typing":
+                self._typing(connection, data)
+                return None
+            case "ping":
+                now = world.now()
+                return {"node_id": "", "server_time": now, "text": "pong", "version": world.version_number}
+            case "get_statuses":
+                return {user.id: user.status for user in users.values() if user.status != "offline"}
+            case "get_statuses_by_ids":
+                wanted = data.get("user_ids")
+                if not isinstance(wanted, list) or not wanted:
+                    raise _bad_parameter("user_ids")
+                return {user_id: users[user_id].status for user_id in wanted if user_id in users}
+            case "user_update_active_status":
+                accounts.come_online(world, users[connection.user_id])
+                return None
+            case "presence" | "posted_notify_ack" if world.modern:
+                return None
+            case _:
+                raise ApiError(500, "api.web_socket_router.bad_action.app_error", "Unknown WebSocket action.")
+
+    def _typing(self, connection: Connection, data: Document) -> None:
+        channel = self._world.state.channels.get(str(data.get("channel_id", "")))
+        if channel is None or connection.user_id not in channel.members:
+            raise _bad_parameter("channel_id")
+        about = {"parent_id": str(data.get("parent_id") or ""), "user_id": connection.user_id}
+        told = Audience(channel_id=channel.id, omit_users=(connection.user_id,))
+        self._world.publish("typing", about, told)
+
+    async def tend(self) -> None:
+        """Until cancelled: bring slow readers what waits, ping all, drop the dead and the long absent."""
+        hub = self._world.hub
+        looked_at = 0.0
+        while True:
+            await asyncio.sleep(FLUSH_SECONDS)
+            hub.flush_slow()
+            now = time.monotonic()
+            if now - looked_at >= 1.0:
+                looked_at = now
+                self._look_after(now)
+
+    def _look_after(self, now: float) -> None:
+        for connection in self._world.hub.all_connections():
+            wire = connection.wire
+            if not isinstance(wire, SocketWire):
+                continue
+            if now - wire.heard_at > DEAD_AFTER_SECONDS:
+                wire.close()
+            elif now - wire.pinged_at > PING_EVERY_SECONDS:
+                wire.ping()
+        self._world.hub.forget_absent(now)
+
+    def drop_all(self) -> int:
+        """A fault: every socket is cut, as if a proxy had been restarted."""
+        wires = [connection.wire for connection in self._world.hub.all_connections() if connection.wire is not None]
+        for wire in wires:
+            wire.close()
+        return len(wires)
+
+
+def _resumes_well(request: web.BaseRequest) -> bool:
+    """Who names a connection must name it and a number rightly, or is cut off (seen on 11.6)."""
+    wanted, number = request.query.get("connection_id", ""), request.query.get("sequence_number", "")
+    return not wanted or (is_id(wanted) and number.isascii() and number.isdigit())
+
+
+def _action(text: str) -> Document | None:
+    """What a client sent; None if it is none of the protocol (the real server hangs up then)."""
+    try:
+        action: Any = msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return None
+    if not isinstance(action, dict) or not isinstance(action.get("seq"), int):
+        return None
+    return action
+
+
+def _bad_parameter(name: str) -> ApiError:
+    return ApiError(400, "api.websocket_handler.invalid_param.app_error", f"Invalid {name} parameter.")
