@@ -8,11 +8,15 @@ import random
 import sys
 from typing import TYPE_CHECKING, Any
 
+import gevent
 from locust.runners import WorkerRunner
+from msgspec.structs import replace
 
 from mmload.agent import recording
+from mmload.behaviours.site import websocket_url
 from mmload.config import Settings, load_settings
-from mmload.errors import ExitCode, MmloadError
+from mmload.errors import MmloadError, ServerNotReady
+from mmload.results.origin import server_facts
 from mmload.users import MattermostUser, forget_host
 
 if TYPE_CHECKING:
@@ -29,6 +33,7 @@ def wire(events: Any) -> None:
     settings = _settings_or_exit()
     _draw_seed(settings)
     MattermostUser.host = settings.config.connection.server_url
+    events.init.add_listener(_on_init)
     events.test_start.add_listener(_on_test_start)
     recording.register(events)
 
@@ -51,26 +56,59 @@ def _draw_seed(settings: Settings) -> None:
         os.environ[SEED_VARIABLE] = str(random.SystemRandom().randrange(1, 2**31))
 
 
+def _on_init(environment: Environment, **_: Any) -> None:
+    """Without a web UI there is one test, on one server: if it is not ready, the process ends before it begins."""
+    if environment.web_ui is None and _checks_here(environment) and (problem := server_problem(environment)):
+        for line in str(problem).splitlines():
+            print(f"mmload: {line}", file=sys.stderr)
+        sys.exit(int(problem.exit_code))
+
+
 def _on_test_start(environment: Environment, **_: Any) -> None:
-    """A new test may go to another server: what was shared before is forgotten; the server is checked once."""
+    """A new test may go to another server: what was shared before is forgotten, and that server is checked."""
     forget_host(environment)
-    if isinstance(environment.runner, WorkerRunner) or os.environ.get(CHECKED_VARIABLE):
-        return
-    problem = server_problem(environment)
-    if problem is not None:
-        print(f"mmload: {problem}", file=sys.stderr)
-        environment.process_exit_code = int(ExitCode.SERVER_NOT_READY)
-        if environment.runner is not None:
-            environment.runner.quit()
+    if environment.web_ui is not None and _checks_here(environment) and (problem := server_problem(environment)):
+        for line in str(problem).splitlines():
+            log.error(line)  # shown on the page's "logs" tab
+        # The test is being started just now: it is stopped when that is done.
+        gevent.spawn(_stop, environment)
+
+
+def _stop(environment: Environment) -> None:
+    if environment.runner is not None:
+        environment.runner.stop()
+
+
+def _checks_here(environment: Environment) -> bool:
+    """Whether this process is the one that checks the server: a master or an only process, not yet checked for."""
+    return not isinstance(environment.runner, WorkerRunner) and not os.environ.get(CHECKED_VARIABLE)
 
 
 def server_problem(environment: Environment) -> MmloadError | None:
-    """What stands in the way of a load test on this server, or None."""
-    from mmload.population.readiness import require_ready  # heavy (requests), and only needed once
+    """What stands in the way of a load test on this server, or None; describes the server to the run's record."""
+    from mmload.population.readiness import examine_quickly  # imports requests, and only one process asks
 
     settings, _ = load_settings()
-    try:
-        require_ready(settings, environment.host or settings.config.connection.server_url)
-    except MmloadError as error:
-        return error
+    url = (environment.host or settings.config.connection.server_url).rstrip("/")
+    options = environment.parsed_options
+    examination = examine_quickly(at(settings, url), getattr(options, "num_users", None) or 1)
+    for finding in examination.findings:
+        if finding.level == "warning":
+            log.warning("%s. %s", finding.what, finding.fix)
+    if examination.errors:
+        return ServerNotReady("\n".join(f"{finding.what}. {finding.fix}" for finding in examination.errors))
+    recording.describe_server(server_facts(examination.server, url))
     return None
+
+
+def at(settings: Settings, url: str) -> Settings:
+    """The settings for another server than the configured one. Pure."""
+    connection = settings.config.connection
+    if url == connection.server_url:
+        return settings
+    moved = replace(
+        connection,
+        server_url=url,
+        websocket_url=websocket_url(connection.server_url, connection.websocket_url, url),
+    )
+    return replace(settings, config=replace(settings.config, connection=moved))

@@ -48,7 +48,9 @@ def look_up(person: Person) -> None:
     for first in range(0, len(statuses), LOOK_UP_AT_ONCE):
         look_up_statuses(person, statuses[first : first + LOOK_UP_AT_ONCE])
     for channel_id in channels:
-        _get_to_know(person, channel_id)
+        # The page may have loaded it since the event came.
+        if channel_id not in person.store.members:
+            _get_to_know(person, channel_id)
 
 
 def _get_to_know(person: Person, channel_id: str) -> None:
