@@ -10,6 +10,8 @@ from weakref import WeakKeyDictionary
 
 import gevent
 from locust import FastHttpUser
+from locust.exception import StopUser
+from locust.user.task import LOCUST_STATE_STOPPING, LOCUST_STATE_WAITING
 
 from mmload.behaviours.entering import EntryRefused, enter_patiently, leave, log_in_again
 from mmload.behaviours.pace import rate_of
@@ -90,6 +92,7 @@ class MattermostUser(FastHttpUser):
             log.error("%s", error)
             self._stay_outside()
         self.person = new_person(host, self._number, self._report)
+        self.person.sleep = self._sleep_as_one_who_may_go
         self.person.api.rest.renew_session = lambda token: log_in_again(self.person, token)
         if not enter_patiently(self.person, self._told_no):
             self._stay_outside()
@@ -103,6 +106,14 @@ class MattermostUser(FastHttpUser):
         if self._number:
             host_of(self.environment).accounts.give_back(self._number)
             self._number = 0
+
+    def _sleep_as_one_who_may_go(self, seconds: float) -> None:
+        """A pause in the middle of an action: Locust may stop the user in it as between two actions, at once."""
+        before, self._state = self._state, LOCUST_STATE_WAITING
+        gevent.sleep(seconds)
+        if self._state == LOCUST_STATE_STOPPING:
+            raise StopUser
+        self._state = before
 
     def _told_no(self, refusal: EntryRefused) -> None:
         log.warning("account %d never gets in: %s", self._number, refusal)

@@ -177,5 +177,7 @@ class Ears:
         """The socket comes back by itself; people do not notice."""
 
     def on_unauthorised(self) -> str | None:
+        """A new token; the old one after a log-in that failed for now, so that the socket goes on trying."""
         rest = self._person.api.rest
-        return rest.token if self._log_in_again(rest.token) else None
+        self._log_in_again(rest.token)
+        return rest.token

@@ -21,7 +21,7 @@ from mmload.client.frames import (
     close_payload,
     sole_text,
 )
-from mmload.client.handshake import network_reason
+from mmload.client.handshake import HUNG_UP, network_reason
 from mmload.client.readiness import Readiness
 from mmload.client.reconnection import Timing
 from mmload.client.wire import NOT_NOW, Wire
@@ -119,13 +119,14 @@ class Connection:
         """Read once and serve what came: the hot path of a load test (measured: docs/performance.md)."""
         try:
             data = self._receive(_READ_BYTES)
-            self._heard = True
             if self._reader.idle and (payload := sole_text(data)) is not None:
+                self._heard = True
                 self._on_text(payload)
             elif data:
+                self._heard = True
                 self._digest(data)
             else:
-                self._end(CloseCode.ABNORMAL, "the server hung up")
+                self._end(CloseCode.ABNORMAL, HUNG_UP)
             if self._pending is not None:
                 self._read_pending()
         except NOT_NOW:

@@ -250,22 +250,27 @@ _POSTED = msgspec.json.Decoder(PostedData)
 _POST_ONLY = msgspec.json.Decoder(_PostOnly)
 
 
-def decode(payload: bytes) -> Event | Reply:
-    """What a text frame says. Measured: 0.5 µs an event, as fast as searching the bytes for its name."""
-    try:
-        return _EVENT.decode(payload)
-    except msgspec.ValidationError:
-        # Replies are few: one for each action that we sent.
-        return _reply(payload)
-    except msgspec.DecodeError as error:
-        raise ProtocolError(CloseCode.UNREADABLE, "frame is not JSON") from error
+decode_event = _EVENT.decode
+"""The event in a text frame; `msgspec.DecodeError` if it is none: a reply, perhaps.
+
+Measured: 0.5 µs, as fast as searching the bytes for the event's name.
+"""
 
 
-def _reply(payload: bytes) -> Reply:
+def decode_reply(payload: bytes) -> Reply:
+    """The reply in a text frame that is no event."""
     try:
         return _REPLY.decode(payload)
     except msgspec.MsgspecError as error:
         raise ProtocolError(CloseCode.UNREADABLE, "neither an event nor a reply") from error
+
+
+def decode(payload: bytes) -> Event | Reply:
+    """What a text frame says, whichever it is."""
+    try:
+        return decode_event(payload)
+    except msgspec.DecodeError:
+        return decode_reply(payload)
 
 
 def hello(data: msgspec.Raw) -> HelloData:

