@@ -1,0 +1,1 @@
+"""Reports of runs: pure functions of the record, one module per form."""

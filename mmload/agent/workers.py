@@ -1,0 +1,53 @@
+"""The master's view of its workers during one test: who came, who was lost, whose figures are still to come."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import gevent
+from locust.runners import STATE_MISSING
+
+
+class Workers:
+    """The workers of a master during one test."""
+
+    def __init__(self, runner: Any) -> None:
+        self._runner = runner
+        self.start_over()
+
+    def start_over(self) -> None:
+        """A new test begins."""
+        self.finished: set[str] = set()
+        self._known: dict[str, str] = {each.id: self.name(each.id) for each in self._alive()}
+        self._numbers: dict[str, int] = {}
+
+    def name(self, client_id: str) -> str:
+        """As Locust's log names it."""
+        return f"worker {self._runner.get_worker_index(client_id)}"
+
+    def _alive(self) -> list[Any]:
+        return [each for each in self._runner.clients.all if each.state != STATE_MISSING]
+
+    def changes(self) -> tuple[list[str], list[tuple[str, str]]]:
+        """The names of those that came since the last look, and (name, id) of those that went."""
+        alive = {each.id: self.name(each.id) for each in self._alive()}
+        came = [name for client_id, name in alive.items() if client_id not in self._known]
+        lost = [(name, client_id) for client_id, name in self._known.items() if client_id not in alive]
+        self._known = alive
+        return came, lost
+
+    def skipped(self, client_id: str, number: int) -> int:
+        """How many reports of a worker are missing before this one."""
+        expected = self._numbers.get(client_id, 0) + 1
+        self._numbers[client_id] = number
+        return max(0, number - expected)
+
+    def wait_for_last(self, patience_seconds: float) -> list[str]:
+        """Wait until each living worker has sent its last figures; the names of those that did not."""
+        deadline = time.monotonic() + patience_seconds
+        while True:
+            left = [each.id for each in self._alive() if each.id not in self.finished]
+            if not left or time.monotonic() >= deadline:
+                return [self.name(client_id) for client_id in left]
+            gevent.sleep(0.05)

@@ -1,0 +1,146 @@
+"""Locust as a process of its own: how it is started, watched, ended and, if need be, killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from mmload.cli.progress import Progress
+
+# Users in the middle of an action may finish it for so long when the run ends.
+STOP_TIMEOUT_SECONDS = 10
+# After the run's end (farewells, last figures) nothing should take longer than this.
+LONGEST_END_SECONDS = 120.0
+POLL_SECONDS = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What Locust is to do."""
+
+    users: int
+    spawn_rate: float
+    run_time_seconds: int
+    server_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How Locust ended: its exit code, and whether we were asked to end it."""
+
+    code: int
+    interrupted: bool
+
+
+def locustfile() -> Path:
+    """The locustfile that travels in the package."""
+    return Path(__file__).resolve().parent.parent / "locustfile.py"
+
+
+def command(load: Load, file: Path, *, verbose: bool = False) -> list[str]:
+    """Locust's command line. Pure. A spawn rate of 0 is all at once."""
+    return [
+        *(sys.executable, "-m", "locust", "-f", str(file), "--headless", "--only-summary"),
+        *("-u", str(load.users), "-r", f"{load.spawn_rate or load.users:g}", "-t", f"{load.run_time_seconds}s"),
+        *("--host", load.server_url, "--stop-timeout", str(STOP_TIMEOUT_SECONDS)),
+        *("--loglevel", "DEBUG" if verbose else "INFO"),
+    ]
+
+
+def start(arguments: Sequence[str], environ: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:
+    """Start it in a session of its own: a Ctrl-C at the terminal reaches us alone, and we end it in order."""
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            list(arguments),
+            env=dict(environ),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            # A shell that starts us in the background ignores SIGINT, and so would Locust.
+            preexec_fn=_heed_interrupts,
+        )
+
+
+def _heed_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def watch(
+    process: subprocess.Popen[bytes],
+    progress: Progress,
+    run_time_seconds: float,
+    clock: Callable[[], float] = time.monotonic,
+) -> Ended:
+    """Wait for the end, showing progress. The first Ctrl-C (or SIGTERM) ends the run in order, the second kills it."""
+    deadline = clock() + run_time_seconds + LONGEST_END_SECONDS
+    interrupts = 0
+    with _terminated_as_interrupted():
+        while True:
+            try:
+                if clock() > deadline:
+                    progress.tell("mmload run: Locust does not end by itself: killed")
+                    kill(process)
+                code = _wait(process, progress)
+                if code is not None:
+                    return Ended(code, interrupts > 0)
+            except KeyboardInterrupt:
+                interrupts += 1
+                if interrupts == 1:
+                    progress.tell("mmload run: interrupted; ending in order (Ctrl-C again to kill)")
+                    process.send_signal(signal.SIGINT)
+                    deadline = clock() + STOP_TIMEOUT_SECONDS + LONGEST_END_SECONDS
+                else:
+                    kill(process)
+
+
+def _wait(process: subprocess.Popen[bytes], progress: Progress) -> int | None:
+    """One look: the exit code if it ended."""
+    try:
+        code = process.wait(timeout=POLL_SECONDS)
+    except subprocess.TimeoutExpired:
+        progress.update()
+        return None
+    progress.end()
+    return code
+
+
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """End the whole session at once, workers too."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """A SIGTERM to us ends the run as Ctrl-C does, also where the shell made us ignore Ctrl-C."""
+
+    def interrupt(_signal: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def last_lines(log: Path, number: int, secrets: Sequence[str]) -> list[str]:
+    """The end of a log, without the secrets that might be in it."""
+    try:
+        text = log.read_text(errors="replace")
+    except OSError:
+        return []
+    for secret in sorted(filter(None, secrets), key=len, reverse=True):
+        text = text.replace(secret, "********")
+    return text.splitlines()[-number:]

@@ -1,0 +1,89 @@
+"""What an examination of a server tells: facts, findings, and the case that rules look at. Values only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from mmload.client.capabilities import capabilities, left_out
+from mmload.config import Settings
+from mmload.population.probing import Facts
+
+Level = Literal["error", "warning", "info"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing to know. `ours`: it is mmload's configuration that has to change, not the server."""
+
+    level: Level
+    what: str
+    why: str = ""
+    fix: str = ""
+    ours: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ServerFacts:
+    """The server, as reports name it. `account_limit` is None where there is none."""
+
+    version: str
+    build: str
+    licensed: bool
+    sku: str
+    accounts: int | None
+    account_limit: int | None
+    left_out: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """What an examination found. `server` is None if none answered."""
+
+    findings: tuple[Finding, ...]
+    server: ServerFacts | None
+
+    @property
+    def errors(self) -> tuple[Finding, ...]:
+        """What makes a load test impossible, or its result worthless."""
+        return tuple(finding for finding in self.findings if finding.level == "error")
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What a rule looks at."""
+
+    facts: Facts
+    settings: Settings
+    users: int
+
+    def setting(self, table: str, key: str, default: Any = None) -> Any:
+        """A value of Mattermost's config.json, as the administrator sees it."""
+        return (self.facts.admin_config.get(table) or {}).get(key, default)
+
+    def client(self, key: str) -> str:
+        """A value of the client configuration; "" if the server has none of that name."""
+        return self.facts.client_config.get(key, "")
+
+    @property
+    def missing(self) -> int:
+        """Accounts that so many users need and that aren't there; 0 where that is not known."""
+        there = self.facts.accounts_there
+        return 0 if there is None else max(0, self.users - there)
+
+
+def server_facts(facts: Facts, override: str) -> ServerFacts:
+    """The server's description. Pure."""
+    config, license = facts.client_config, facts.license
+    limit = facts.limits.get("maxUsersHardLimit", 0)
+    return ServerFacts(
+        version=override or config.get("Version", "") or facts.contact.version_header,
+        build=config.get("BuildNumber", ""),
+        licensed=license.get("IsLicensed") == "true",
+        sku=license.get("SkuShortName", ""),
+        accounts=facts.limits.get("activeUserCount"),
+        account_limit=limit or None,
+        # Only who is logged in is told of all features.
+        left_out=left_out(capabilities(config, license, override)) if facts.admin_roles else {},
+    )

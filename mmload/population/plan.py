@@ -1,0 +1,239 @@
+"""What `mmload init` is to make: accounts, teams, channels with their members, history. Values only; nothing here
+knows a server. The same seed and settings give the same plan; larger numbers extend it."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import combinations
+
+from mmload.client.accounts import Account, account
+from mmload.config import Settings
+from mmload.population.draws import portions, spawn, stable_choice
+from mmload.text import words
+
+SMALLEST_GROUP, LARGEST_GROUP = 3, 8
+# Most group messages are small.
+_GROUP_SIZES = range(SMALLEST_GROUP, LARGEST_GROUP + 1)
+_GROUP_SIZE_WEIGHTS = (40, 25, 15, 10, 6, 4)
+# Draws of a conversation that is not there yet, before the first free one is taken.
+_DRAWS = 64
+# Mattermost refuses team names that begin with a word of its own URLs.
+_RESERVED = tuple(
+    "admin api boards channel claim error files help landing login mfa oauth playbooks plug plugins post signup "
+    "shared select_team".split()
+)
+
+
+class Kind(StrEnum):
+    """The four kinds of channels."""
+
+    PUBLIC = "public"
+    PRIVATE = "private"
+    DIRECT = "direct"
+    GROUP = "group"
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedTeam:
+    """An open team that everybody joins."""
+
+    name: str
+    display_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedChannel:
+    """A channel. `members` are indices into the plan's accounts, ascending; `team` one into its teams.
+
+    Direct and group messages have no team and no name: their members are what makes them the same.
+    """
+
+    kind: Kind
+    members: tuple[int, ...]
+    name: str = ""
+    display_name: str = ""
+    team: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedPost:
+    """One message of history. Its text follows from seed and number (`history.text_of`); `root` is the number of the
+    post it answers."""
+
+    number: int
+    channel: int
+    author: int
+    root: int | None = None
+    urgent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedReaction:
+    """`account` reacts to the post of that number."""
+
+    post: int
+    account: int
+    emoji: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All that is to exist. `notices` tell what was asked for and can't be."""
+
+    seed: int
+    accounts: tuple[Account, ...]
+    admins: tuple[Account, ...]
+    teams: tuple[PlannedTeam, ...]
+    channels: tuple[PlannedChannel, ...]
+    posts: tuple[PlannedPost, ...]
+    reactions: tuple[PlannedReaction, ...]
+    notices: tuple[str, ...] = ()
+
+
+def plan(settings: Settings, seed: int, credentials: Sequence[tuple[str, str]] = ()) -> Plan:
+    """The population that the settings describe. Pure."""
+    from mmload.population.history import planned_posts, planned_reactions
+
+    instance, users = settings.config.instance, settings.config.users
+    accounts = tuple(
+        account(number, users.username_prefix, users.password, users.number_offset, credentials)
+        for number in range(1, instance.num_users + 1)
+    )
+    teams = tuple(_team(users.username_prefix, number) for number in range(1, instance.num_teams + 1))
+    notices: list[str] = []
+    channels = tuple(_channels(settings, seed, len(accounts), len(teams), notices.append))
+    posts = planned_posts(instance, seed, channels, len(accounts))
+    if instance.num_posts and not posts:
+        notices.append("no history: there is no channel to write in, or nobody to write")
+    return Plan(
+        seed=seed,
+        accounts=accounts,
+        admins=tuple(_admin(users.username_prefix, users.password, n) for n in range(1, instance.num_admins + 1)),
+        teams=teams,
+        channels=channels,
+        posts=posts,
+        reactions=planned_reactions(instance, seed, channels, posts),
+        notices=tuple(notices),
+    )
+
+
+def _admin(prefix: str, password: str, number: int) -> Account:
+    name = f"{prefix}-admin-{number}"
+    return Account(0, name, f"{name}@example.com", password)
+
+
+def team_prefix(prefix: str) -> str:
+    """The prefix of user names as one that teams and channels may have: letters, digits and single dashes."""
+    slug = re.sub(r"[^a-z0-9]+", "-", prefix).strip("-")
+    return f"mm-{slug}" if slug.startswith(_RESERVED) else slug
+
+
+def _team(prefix: str, number: int) -> PlannedTeam:
+    return PlannedTeam(f"{team_prefix(prefix)}-team-{number}", f"Team {number}")
+
+
+def _channels(
+    settings: Settings, seed: int, accounts: int, teams: int, tell: Callable[[str], None]
+) -> Iterator[PlannedChannel]:
+    """All channels, the four kinds one after the other; `tell` hears of those that can't be."""
+    instance, prefix = settings.config.instance, settings.config.users.username_prefix
+    shares = {
+        Kind.PUBLIC: instance.percent_public_channels,
+        Kind.PRIVATE: instance.percent_private_channels,
+        Kind.DIRECT: instance.percent_direct_channels,
+        Kind.GROUP: instance.percent_group_channels,
+    }
+    wanted = dict(zip(shares, portions(instance.num_channels, list(shares.values())), strict=True))
+    for kind in (Kind.PUBLIC, Kind.PRIVATE):
+        if wanted[kind] and not teams:
+            tell(f"no {kind} channels: they need a team, and InstanceConfiguration.NumTeams is 0")
+        for index in range(wanted[kind] if teams else 0):
+            yield _team_channel(kind, index, seed, team_prefix(prefix), accounts, teams)
+    for kind, conversations in ((Kind.DIRECT, direct_pairs), (Kind.GROUP, groups)):
+        found = 0
+        for members in conversations(seed, wanted[kind], accounts):
+            found += 1
+            yield PlannedChannel(kind, members)
+        if found < wanted[kind]:
+            tell(f"{found} {kind} channels instead of {wanted[kind]}: {accounts} accounts can't have more")
+
+
+def _team_channel(kind: Kind, index: int, seed: int, prefix: str, accounts: int, teams: int) -> PlannedChannel:
+    first, second = words(random.Random(f"{seed}:{kind}:{index}:name"), 2)
+    return PlannedChannel(
+        kind=kind,
+        members=channel_members(kind, index, seed, accounts),
+        name=f"{prefix}-{kind}-{index + 1}",
+        display_name=f"{first} {second} {index + 1}".capitalize(),
+        team=index % teams,
+    )
+
+
+def channel_members(kind: Kind, index: int, seed: int, accounts: int) -> tuple[int, ...]:
+    """Who is in a public or private channel: everybody in the first public one, in the others a share of the
+    accounts that is large for few channels and small for most (the third power of a uniform draw); three at least.
+
+    Each account has a draw of its own, so that further accounts don't change who was in it.
+    """
+    rng = random.Random(f"{seed}:{kind}:{index}:members")
+    share = rng.random() ** 3 * (1.0 if kind is Kind.PUBLIC else 0.4)
+    if kind is Kind.PUBLIC and index == 0:
+        share = 1.0
+    drawn = [rng.random() for _ in range(accounts)]
+    least = sorted(range(accounts), key=drawn.__getitem__)[:3]
+    return tuple(sorted({*least, *(i for i, draw in enumerate(drawn) if draw < share)}))
+
+
+def direct_pairs(seed: int, wanted: int, accounts: int) -> Iterator[tuple[int, ...]]:
+    """Different pairs of accounts; fewer than wanted where there are no more."""
+    possible = accounts * (accounts - 1) // 2
+    remaining = combinations(range(accounts), 2)
+    taken: set[tuple[int, ...]] = set()
+    for index in range(min(wanted, possible)):
+        yield _untaken(random.Random(f"{seed}:direct:{index}"), lambda _: 2, accounts, taken, remaining)
+
+
+def groups(seed: int, wanted: int, accounts: int) -> Iterator[tuple[int, ...]]:
+    """Different groups of 3 to 8 accounts, most of them small; fewer than wanted where there are no more."""
+    remaining = (group for size in _GROUP_SIZES for group in combinations(range(accounts), size))
+    taken: set[tuple[int, ...]] = set()
+    if accounts < SMALLEST_GROUP:
+        return
+    for index in range(wanted):
+        try:
+            yield _untaken(random.Random(f"{seed}:group:{index}"), _group_size, accounts, taken, remaining)
+        except StopIteration:
+            return
+
+
+def _group_size(rng: random.Random) -> int:
+    return rng.choices(_GROUP_SIZES, _GROUP_SIZE_WEIGHTS)[0]
+
+
+def _untaken(
+    rng: random.Random,
+    size: Callable[[random.Random], int],
+    accounts: int,
+    taken: set[tuple[int, ...]],
+    remaining: Iterator[tuple[int, ...]],
+) -> tuple[int, ...]:
+    """Members that no conversation has yet: drawn, or the first of `remaining` when the draws find none."""
+    for _ in range(_DRAWS):
+        members = _distinct(rng, min(size(rng), accounts), accounts)
+        if members not in taken:
+            break
+    else:
+        members = next(members for members in remaining if members not in taken)
+    taken.add(members)
+    return members
+
+
+def _distinct(rng: random.Random, size: int, accounts: int) -> tuple[int, ...]:
+    chosen: set[int] = set()
+    while len(chosen) < size:
+        chosen.add(stable_choice(spawn(rng), accounts))
+    return tuple(sorted(chosen))

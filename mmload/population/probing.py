@@ -1,0 +1,258 @@
+"""Asking a server what can be known of it before a load test. Everything is read only; what it means is judged in
+`mmload.population.findings`."""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import requests
+
+from mmload.client.accounts import account
+from mmload.config import Settings, read_credentials
+from mmload.errors import RequestFailed, ServerNotReady
+from mmload.population.greeting import greeted
+from mmload.population.patience import Patience
+from mmload.population.plan import team_prefix
+from mmload.population.server import API, Answer, Server, refusal
+from mmload.population.session import login_refused
+from mmload.population.work import batches
+
+NAMES_PER_CALL = 100
+TEAMS_PER_PAGE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """The answer to the first request. `trouble` is empty if a Mattermost answered."""
+
+    trouble: str = ""
+    advice: str = ""
+    version_header: str = ""
+    clock_ahead_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class TeamFacts:
+    """One team of the server; `members` is None where it was not asked for."""
+
+    name: str
+    open: bool
+    members: int | None = None
+
+
+@dataclass(slots=True)
+class Facts:
+    """All that was learnt. What could not be asked is None or empty."""
+
+    contact: Contact
+    client_config: Mapping[str, str] = field(default_factory=dict)
+    license: Mapping[str, str] = field(default_factory=dict)
+    admin_trouble: str = ""
+    admin_roles: str = ""
+    admin_config: Mapping[str, Any] = field(default_factory=dict)
+    limits: Mapping[str, int] = field(default_factory=dict)
+    accounts_there: int | None = None
+    deactivated: int = 0
+    teams: tuple[TeamFacts, ...] | None = None
+    our_channels: int | None = None
+    websocket_trouble: str | None = None
+    open_files_limit: int = 0
+
+
+def probe(settings: Settings, users_wanted: int, *, quick: bool) -> Facts:
+    """Ask everything, or with `quick` only what decides whether a test can run at all."""
+    server = Server(settings.config.connection)
+    try:
+        facts = first_facts(server)
+        if not facts.contact.trouble:
+            _ask_as_administrator(server, settings, facts, users_wanted, quick=quick)
+        return facts
+    finally:
+        server.close()
+
+
+def first_facts(server: Server, patience: Patience | None = None) -> Facts:
+    """What a server tells everybody."""
+    patience = patience or Patience()
+    facts = Facts(contact(server, patience), open_files_limit=resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+    if not facts.contact.trouble:
+        _ask_anonymously(server, patience, facts)
+    return facts
+
+
+def contact(server: Server, patience: Patience, clock: Callable[[], float] = time.time) -> Contact:
+    """Knock: is anybody there, and is it Mattermost?"""
+
+    def knock() -> requests.Response:
+        response = server.exchange("GET", f"{API}/system/ping?get_server_status=true")
+        if response.status_code == 429:
+            raise refusal(response, "GET /system/ping")
+        return response
+
+    try:
+        response = patience.run("first contact", knock, only_rate_limits=True)
+    except RequestFailed as error:
+        return Contact(trouble=error.reason, advice=_connecting_advice(error.reason, server.url))
+    return recognised(response, clock())
+
+
+def _connecting_advice(reason: str, url: str) -> str:
+    if reason.startswith("TLS failed"):
+        if "speak TLS" in reason:
+            return f"use {url.replace('https://', 'http://')} as ConnectionConfiguration.ServerURL (--server)"
+        return "install the right certificate, or set ConnectionConfiguration.VerifyTLS to false"
+    if reason == "connection refused":
+        return "start the server, or mend the port in ConnectionConfiguration.ServerURL (--server)"
+    return "mend ConnectionConfiguration.ServerURL (--server), or the network between here and there"
+
+
+def recognised(response: requests.Response, now: float) -> Contact:
+    """Judge the answer to the first request. Pure."""
+    status, where = response.status_code, response.headers.get("Location", "")
+    version = response.headers.get("X-Version-Id", "")
+    mend = "set ConnectionConfiguration.ServerURL (--server) to a Mattermost server's address, without /api/v4"
+    if 300 <= status < 400:
+        target = where.partition(API)[0] or where
+        return Contact(f"the server redirects to {target}", f"set ConnectionConfiguration.ServerURL to {target}")
+    document = _json_object(response)
+    if "status" in document and (version or "AndroidLatestVersion" in document):
+        if status != 200:
+            unwell = [key.removesuffix("_status") for key in document if document[key] == "UNHEALTHY"]
+            return Contact(
+                f"Mattermost says it is unwell: {', '.join(unwell) or status}", "mend the server; its log says more"
+            )
+        return Contact("", "", version, _ahead_seconds(response.headers.get("Date", ""), now))
+    if version and status in (200, 404):
+        return Contact("Mattermost answers there, but not below this path", "remove the path from the server's URL")
+    if response.headers.get("Content-Type", "").startswith("text/html"):
+        return Contact(f"this is no Mattermost server: a web page came ({status})", mend)
+    if status >= 500:
+        return Contact(f"the server, or a proxy before it, answers {status}", "look at its log")
+    return Contact(f"this is no Mattermost server: its answer is {status} without Mattermost's fields", mend)
+
+
+def _json_object(response: requests.Response) -> Mapping[str, Any]:
+    try:
+        document = response.json()
+    except ValueError:
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _ahead_seconds(date: str, now: float) -> float:
+    """How far the server's clock is ahead of ours. Its header has whole seconds: within one second is 0. Pure."""
+    try:
+        server = parsedate_to_datetime(date).timestamp()
+    except ValueError:
+        return 0.0
+    if server <= now < server + 1:
+        return 0.0
+    return server - now if server > now else server + 1 - now
+
+
+def _ask_anonymously(server: Server, patience: Patience, facts: Facts) -> None:
+    def get(path: str) -> Any:
+        return patience.run(path, lambda: server.call("GET", path), only_rate_limits=True).document
+
+    try:
+        # Without a format servers before 11 answer 501.
+        facts.client_config = get("/config/client?format=old")
+        facts.license = get("/license/client?format=old")
+    except RequestFailed as error:
+        facts.contact = Contact(f"its client configuration can't be read: {error.reason}", "look at the server's log")
+
+
+def _ask_as_administrator(server: Server, settings: Settings, facts: Facts, users_wanted: int, *, quick: bool) -> None:
+    """Everything that takes the administrator's rights; stops at the first thing that is refused."""
+    admin = _Administrator(server, settings)
+    try:
+        facts.admin_roles = admin.log_in()
+    except ServerNotReady as error:
+        facts.admin_trouble = str(error)
+        return
+    facts.client_config = admin.get("/config/client?format=old") or facts.client_config
+    facts.admin_config = admin.get("/config") or {}
+    facts.limits = admin.get("/limits/server") or {}
+    facts.accounts_there, facts.deactivated = admin.accounts(users_wanted)
+    facts.teams = admin.teams(members=not quick)
+    if not quick:
+        facts.our_channels = admin.channels()
+        facts.websocket_trouble = greeted(settings.config.connection, admin.token)
+
+
+class _Administrator:
+    """The administrator's questions. One that is refused or not answered is answered None."""
+
+    def __init__(self, server: Server, settings: Settings) -> None:
+        self._server = server
+        self._patience = Patience()
+        self._settings = settings
+        self.token = ""
+
+    def log_in(self) -> str:
+        """Our roles. Raises `ServerNotReady` with the reason."""
+        connection = self._settings.config.connection
+        body = {"login_id": connection.admin_email, "password": connection.admin_password}
+        try:
+            answer = self._patiently("POST", "/users/login", body)
+        except RequestFailed as error:
+            raise ServerNotReady(login_refused(connection.admin_email, error)) from error
+        self.token = answer.headers.get("Token", "")
+        return str(answer.document["roles"])
+
+    def get(self, path: str) -> Any:
+        """The answer to a GET."""
+        return self._ask("GET", path)
+
+    def accounts(self, users_wanted: int) -> tuple[int, int]:
+        """How many of the accounts that so many users need are there, and how many of these are deactivated."""
+        users = self._settings.config.users
+        credentials = read_credentials(users.users_file_path) if users.users_file_path else ()
+        names = (
+            account(number, users.username_prefix, "", users.number_offset, credentials).username
+            for number in range(1, users_wanted + 1)
+        )
+        there = deactivated = 0
+        for batch in batches(names, NAMES_PER_CALL):
+            found = self._ask("POST", "/users/usernames", batch) or ()
+            there += len(found)
+            deactivated += sum(1 for user in found if user.get("delete_at"))
+        return there, deactivated
+
+    def teams(self, *, members: bool) -> tuple[TeamFacts, ...] | None:
+        """The server's teams (the first page of them)."""
+        found = self.get(f"/teams?page=0&per_page={TEAMS_PER_PAGE}")
+        if found is None:
+            return None
+        return tuple(
+            TeamFacts(team["name"], team["allow_open_invite"], self._members(team["id"]) if members else None)
+            for team in found
+            if not team.get("delete_at")
+        )
+
+    def _members(self, team_id: str) -> int | None:
+        stats = self.get(f"/teams/{team_id}/stats")
+        return stats["active_member_count"] if stats else None
+
+    def channels(self) -> int | None:
+        """How many public channels the population of our prefix has."""
+        prefix = team_prefix(self._settings.config.users.username_prefix)
+        found = self._ask("POST", "/channels/search", {"term": f"{prefix}-public-"})
+        return None if found is None else sum(1 for item in found if item["name"].startswith(f"{prefix}-public-"))
+
+    def _ask(self, method: str, path: str, body: Any = None) -> Any:
+        try:
+            return self._patiently(method, path, body).document
+        except RequestFailed:
+            return None
+
+    def _patiently(self, method: str, path: str, body: Any = None) -> Answer:
+        """One call; where the server limits the rate, when it lets us."""
+        return self._patience.run(
+            path, lambda: self._server.call(method, path, body, self.token), only_rate_limits=True
+        )

@@ -1,0 +1,195 @@
+"""What stands in the way of a load test in the server's settings, on the way to it, and on this machine. Pure.
+
+Each rule takes the `Case` and gives findings, as in `account_rules`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mmload.client.capabilities import NEWEST_KNOWN_MAJOR, OLDEST_SUPPORTED, capabilities, left_out, parse_version
+from mmload.population.findings import Case, Finding, Level
+
+# Two files per user: a socket and a kept-open connection; and what Python, Locust and the logs need.
+FILES_PER_USER, FILES_BESIDES = 2, 100
+# From the action table of the peer: 0.05 actions/s of 5 to 10 requests, and the polling, at an idle factor of 1.
+REQUESTS_PER_USER_SECOND = 0.5
+CLOCK_TOLERANCE_SECONDS = 2.0
+
+
+def generator(case: Case) -> Iterator[Finding]:
+    """This machine, and our own configuration."""
+    most = case.settings.config.users.max_active_users
+    if case.users > most:
+        yield Finding(
+            "error",
+            f"{case.users} users are more than MaxActiveUsers, {most}",
+            "one process has account numbers for so many",
+            "raise UsersConfiguration.MaxActiveUsers, or use several workers",
+            ours=True,
+        )
+    needed = case.users * FILES_PER_USER + FILES_BESIDES
+    limit = case.facts.open_files_limit
+    if 0 < limit < needed:
+        yield Finding(
+            "error",
+            f"this machine lets a process open {limit} files",
+            f"{case.users} users need about {needed}: a socket and a connection each",
+            f"ulimit -n {needed} in the shell that starts mmload, or LimitNOFILE in its unit",
+        )
+
+
+def version(case: Case) -> Iterator[Finding]:
+    """Mattermost 6.7 to 11.x; others only if asked for."""
+    override = case.settings.config.controller.server_version
+    told = override or case.facts.client_config.get("Version", "") or case.facts.contact.version_header
+    known = parse_version(told)
+    allowed: Level = "warning" if case.settings.config.connection.allow_unsupported_server else "error"
+    fix = (
+        "use a server from 6.7 to 11.x, or set ConnectionConfiguration.AllowUnsupportedServer "
+        "(--allow-unsupported-server)"
+    )
+    if known is None:
+        yield Finding(allowed, f"the server's version is not known ({told or 'it names none'})", fix=fix)
+    elif known < OLDEST_SUPPORTED:
+        yield Finding(allowed, f"Mattermost {told} is older than 6.7", "its API lacks what the users do", fix)
+    elif known[0] > NEWEST_KNOWN_MAJOR:
+        yield Finding(allowed, f"Mattermost {told} is newer than 11.x", "its API may have changed", fix)
+
+
+def administrator(case: Case) -> Iterator[Finding]:
+    """The account that sees settings and limits."""
+    if case.client("EnableSignInWithEmail") == "false":
+        return  # nobody gets in, whatever the password: another rule says so
+    if case.facts.admin_trouble:
+        yield Finding(
+            "error",
+            f"administrator {case.facts.admin_trouble}",
+            "without it neither settings nor limits can be seen",
+            "set ConnectionConfiguration.AdminEmail and AdminPassword "
+            "(MMLOAD_CONNECTIONCONFIGURATION_ADMINEMAIL, …_ADMINPASSWORD)",
+        )
+    elif "system_admin" not in case.facts.admin_roles.split():
+        yield Finding(
+            "error",
+            f"{case.settings.config.connection.admin_email} is no system administrator",
+            "it can't make accounts, teams and members, and sees no settings",
+            "System Console > User Management > Users: make it System Admin (mmctl roles system-admin NAME)",
+        )
+
+
+def rate_limit(case: Case) -> Iterator[Finding]:
+    """Mattermost's limiter counts by address, unless told otherwise: all users of a generator share one."""
+    if not case.setting("RateLimitSettings", "Enable"):
+        return
+    allowed = case.setting("RateLimitSettings", "PerSec", 0)
+    expected = case.users * REQUESTS_PER_USER_SECOND
+    shared = not case.setting("RateLimitSettings", "VaryByUser")
+    whose = "for all users of this machine together" if shared else "for each user"
+    yield Finding(
+        "error" if shared and expected > allowed else "warning",
+        f"rate limiting is on: {allowed} requests a second {whose}",
+        f"{case.users} users make about {expected:.0f} a second at their default pace: you would measure the limiter",
+        "System Console > Environment > Rate Limiting > Enable Rate Limiting (RateLimitSettings.Enable): false",
+    )
+
+
+def population(case: Case) -> Iterator[Finding]:
+    """Without channels and history users have little to do."""
+    if case.facts.our_channels == 0 and case.settings.config.instance.num_channels:
+        prefix = case.settings.config.users.username_prefix
+        yield Finding(
+            "warning",
+            f"no channels of the population {prefix!r} were found",
+            "users of an empty server have little to read: the load is lighter than real",
+            "mmload init",
+        )
+
+
+def sessions(case: Case) -> Iterator[Finding]:
+    """Sessions should outlive the test."""
+    run_seconds = case.settings.config.run.run_time_seconds
+    idle = case.setting("ServiceSettings", "SessionIdleTimeoutInMinutes", 0)
+    hours = case.setting("ServiceSettings", "SessionLengthWebInHours", 0)
+    if not hours:
+        hours = 24 * case.setting("ServiceSettings", "SessionLengthWebInDays", 0)
+    if 0 < idle * 60 < run_seconds:
+        yield Finding(
+            "warning",
+            f"sessions end after {idle} idle minutes, the test takes {run_seconds // 60}",
+            "users log in again in the middle, which is dear",
+            "System Console > Environment > Session Lengths > Session Idle Timeout "
+            "(ServiceSettings.SessionIdleTimeoutInMinutes)",
+        )
+    if 0 < hours * 3600 < run_seconds:
+        yield Finding(
+            "warning",
+            f"sessions end after {hours} hours, the test takes {run_seconds // 3600}",
+            "users log in again in the middle, which is dear",
+            "System Console > Environment > Session Lengths (ServiceSettings.SessionLengthWebInHours)",
+        )
+
+
+def websocket(case: Case) -> Iterator[Finding]:
+    if case.facts.websocket_trouble:
+        url = case.settings.config.connection.websocket_url
+        yield Finding(
+            "error",
+            f"the WebSocket at {url} can't be used: {case.facts.websocket_trouble}",
+            "users receive everything through it",
+            "mend ConnectionConfiguration.WebSocketURL, or let the proxy before the server pass Upgrade and Connection "
+            "headers on",
+        )
+
+
+def clock(case: Case) -> Iterator[Finding]:
+    ahead = case.facts.contact.clock_ahead_seconds
+    if abs(ahead) > CLOCK_TOLERANCE_SECONDS:
+        yield Finding(
+            "warning",
+            f"the server's clock is {abs(ahead):.0f} seconds {'ahead of' if ahead > 0 else 'behind'} ours",
+            "server logs and graphs won't line up with the report",
+            "synchronise both clocks (chrony, systemd-timesyncd)",
+        )
+
+
+def character(case: Case) -> Iterator[Finding]:
+    """What makes this server's load different from another's: good to know, nothing to mend."""
+    if case.client("EnableUserTypingMessages") == "false":
+        yield Finding("info", "typing messages are switched off", "the load is lighter than with them",
+            "ServiceSettings.EnableUserTypingMessages")  # fmt: skip
+    if case.client("EnableUserStatuses") == "false":
+        yield Finding("info", "user statuses are switched off", "the load is lighter than with them",
+            "ServiceSettings.EnableUserStatuses")  # fmt: skip
+    if case.setting("ClusterSettings", "Enable"):
+        yield Finding("info", "the server is part of a cluster: settings and figures are those of all its nodes")
+    if case.setting("PluginSettings", "Enable"):
+        states = case.setting("PluginSettings", "PluginStates", {}) or {}
+        active = sorted(name for name, state in states.items() if state.get("Enable"))
+        yield Finding("info", f"plugins are on ({', '.join(active) or 'none enabled'}): they share the server's CPU")
+    if threads := case.client("CollapsedThreads"):
+        yield Finding("info", f"collapsed threads: {threads}")
+
+
+def missing_features(case: Case) -> Iterator[Finding]:
+    """Features that this server lacks: users do without them. Only who is logged in is told of all."""
+    if not case.facts.admin_roles:
+        return
+    override = case.settings.config.controller.server_version
+    lacking = left_out(capabilities(case.facts.client_config, case.facts.license, override))
+    for feature, reason in lacking.items():
+        yield Finding("info", f"left out: {feature}", reason)
+
+
+RULES = (
+    generator,
+    version,
+    administrator,
+    websocket,
+    rate_limit,
+    population,
+    sessions,
+    clock,
+    character,
+    missing_features,
+)

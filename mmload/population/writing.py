@@ -1,0 +1,184 @@
+"""The history of a population: what its channels hold is read, and what the plan has more is written by its authors."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from mmload.population.channels import MadeChannel
+from mmload.population.history import text_of
+from mmload.population.plan import PlannedPost, PlannedReaction
+from mmload.population.work import Work
+
+POSTS_PER_PAGE = 200
+_NONE: Iterator[str] = iter(())
+
+
+@dataclass(slots=True)
+class Found:
+    """What a channel holds, as far as it was read: ids of messages by author and text, oldest first, and reactions.
+
+    Messages that were edited since (simulated people do that) are known by their author only.
+    """
+
+    messages: defaultdict[tuple[str, str], list[str]] = field(default_factory=lambda: defaultdict(list))
+    edited: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    reactions: set[tuple[str, str, str]] = field(default_factory=set)  # (post id, user id, emoji)
+
+    def add(self, posts: Iterable[Mapping[str, Any]]) -> None:
+        """Take in posts, oldest first."""
+        for post in posts:
+            if post.get("type") or post.get("delete_at"):
+                continue
+            author, text = post["user_id"], post["message"]
+            ids = self.edited[author] if post.get("edit_at") else self.messages[author, text]
+            if post["id"] not in ids:
+                ids.append(post["id"])
+            for reaction in (post.get("metadata") or {}).get("reactions") or ():
+                self.reactions.add((post["id"], reaction["user_id"], reaction["emoji_name"]))
+
+
+def matched(planned: Sequence[tuple[PlannedPost, str, str]], found: Found) -> dict[int, str]:
+    """Which of the planned (post, author's id, text) are there: post number → id. Pure.
+
+    Posts are the same by author and text; of those that say the same, as many count as there are. What is left over
+    may have been edited since.
+    """
+    unused = {key: iter(ids) for key, ids in found.messages.items()}
+    edited = {author_id: iter(ids) for author_id, ids in found.edited.items()}
+    ids: dict[int, str] = {}
+    for post, author_id, text in planned:
+        ids[post.number] = next(unused.get((author_id, text), _NONE), "")
+    for post, author_id, _ in planned:
+        ids[post.number] = ids[post.number] or next(edited.get(author_id, _NONE), "")
+    return {number: post_id for number, post_id in ids.items() if post_id}
+
+
+def write_history(work: Work, channels: Sequence[MadeChannel], *, urgent: bool) -> None:
+    """Write the posts and reactions that are missing, channel by channel. `urgent`: the server knows priorities."""
+    posts: defaultdict[int, list[PlannedPost]] = defaultdict(list)
+    reactions: defaultdict[int, list[PlannedReaction]] = defaultdict(list)
+    place = {}
+    for post in work.plan.posts:
+        posts[post.channel].append(post)
+        place[post.number] = post.channel
+    for reaction in work.plan.reactions:
+        reactions[place[reaction.post]].append(reaction)
+    # The longest first: they end last, and the threads should end together.
+    histories = [
+        _History(work, channels[index].id, channels[index].messages, posts[index], reactions[index], urgent)
+        for index in sorted(posts, key=lambda index: -len(posts[index]))
+    ]
+    work.each("messages and reactions", histories, _History.write, size=lambda history: history.size)
+
+
+class _History:
+    """The history of one channel."""
+
+    def __init__(
+        self,
+        work: Work,
+        channel_id: str,
+        messages: int,
+        posts: Sequence[PlannedPost],
+        reactions: Sequence[PlannedReaction],
+        urgent: bool,
+    ) -> None:
+        self._work = work
+        self._channel_id = channel_id
+        self._messages = messages
+        self._posts = posts
+        self._reactions = reactions
+        self._urgent = urgent
+        self.size = len(posts) + len(reactions)
+
+    def write(self) -> None:
+        planned = [
+            (post, self._work.user_ids[post.author], text_of(self._work.plan.seed, post)) for post in self._posts
+        ]
+        found = self._read(planned)
+        ids = matched(planned, found)
+        self._work.tally.found("posts", len(ids))
+        self._work.progress.advance(len(ids))
+        for post, author_id, text in planned:
+            if post.number not in ids:
+                self._work.patience.check()
+                ids[post.number] = self._write(post, author_id, text, ids)
+                self._work.tally.new("posts")
+                self._work.progress.advance()
+        for reaction in self._reactions:
+            self._work.patience.check()
+            self._react(reaction, ids[reaction.post], found)
+            self._work.progress.advance()
+
+    def _read(self, planned: Sequence[tuple[PlannedPost, str, str]]) -> Found:
+        """What the channel holds, from its oldest page on, until all that is planned was seen.
+
+        A load test writes more behind our history: of a channel with a million posts only the first pages are read.
+        """
+        pages = []
+        number = self._messages // POSTS_PER_PAGE
+        while page := self._page(number):
+            pages.append(page)
+            number += 1
+        found = Found()
+        for page in reversed(pages):
+            found.add(page)
+        for number in range(self._messages // POSTS_PER_PAGE - 1, -1, -1):
+            if len(matched(planned, found)) == len(planned):
+                break
+            found.add(self._page(number))
+        return found
+
+    def _page(self, number: int) -> list[dict[str, Any]]:
+        """The posts of a page (0: the newest), oldest first."""
+        path = f"/channels/{self._channel_id}/posts?page={number}&per_page={POSTS_PER_PAGE}"
+        listed = self._work.admin.call("GET", path, step="reading history")
+        return [listed["posts"][post_id] for post_id in reversed(listed["order"] or ())]
+
+    def _write(self, post: PlannedPost, author_id: str, text: str, ids: Mapping[int, str]) -> str:
+        """Write one post, once: after an attempt without an answer the channel is read before the next one."""
+        body = self._body(post, author_id, text, ids)
+        tried = False
+
+        def attempt() -> str:
+            nonlocal tried
+            if tried and (stored := self._stored(author_id, text, set(ids.values()))):
+                return stored
+            tried = True
+            return self._send(post, body)
+
+        return self._work.patience.run("writing history", attempt)
+
+    def _send(self, post: PlannedPost, body: Mapping[str, Any]) -> str:
+        author = self._work.session(post.author)
+        path = "/posts?set_online=false"
+        answer = author.call("POST", path, body, step="writing history", repeatable=False)
+        return str(answer["id"])
+
+    def _body(self, post: PlannedPost, author_id: str, text: str, ids: Mapping[int, str]) -> dict[str, Any]:
+        body: dict[str, Any] = {"channel_id": self._channel_id, "user_id": author_id, "message": text}
+        # The server answers with the post it has made when the same pending id comes again.
+        body["pending_post_id"] = f"{author_id}:history-{self._work.plan.seed}-{post.number}"
+        if post.root is not None:
+            body["root_id"] = ids[post.root]
+        if post.urgent and self._urgent:
+            body["metadata"] = {"priority": {"priority": "urgent", "requested_ack": False}}
+        return body
+
+    def _stored(self, author_id: str, text: str, accounted: set[str]) -> str:
+        """The id of a post that was stored though its answer was lost, or "". It is among the newest."""
+        found = Found()
+        found.add(self._page(0))
+        return next((post_id for post_id in found.messages[author_id, text] if post_id not in accounted), "")
+
+    def _react(self, reaction: PlannedReaction, post_id: str, found: Found) -> None:
+        user_id = self._work.user_ids[reaction.account]
+        if (post_id, user_id, reaction.emoji) in found.reactions:
+            self._work.tally.found("reactions")
+            return
+        body = {"user_id": user_id, "post_id": post_id, "emoji_name": reaction.emoji}
+        self._work.session(reaction.account).call("POST", "/reactions", body, step="reacting")
+        self._work.tally.new("reactions")

@@ -1,0 +1,225 @@
+"""The report on the terminal: at most 100 columns, readable without colour. Pure."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Mapping
+
+from mmload.metrics.delta import Delta, RouteFigures
+from mmload.metrics.histogram import Histogram
+from mmload.report.tables import PAGE_WIDTH, cut, table, wrapped
+from mmload.report.wording import clock, count, milliseconds, plural, rate, span
+from mmload.results.folder import TOTALS
+from mmload.results.model import NoteKind, Run, Server
+from mmload.results.outages import Outage, outages
+from mmload.results.summary import (
+    Summary,
+    Throughput,
+    UserSummary,
+    actions_by_count,
+    by_count,
+    routes_by_count,
+    summary,
+)
+from mmload.results.verdict import Outcome, verdict
+
+MOST_ROUTES = 25
+MOST_FAILURES = 25
+MOST_EVENTS = 20
+_PERCENTILES = (50, 95, 99)
+_TIME_HEADINGS = ("p50 ms", "p95 ms", "p99 ms")
+
+_BOLD, _GREEN, _YELLOW, _PLAIN = "\033[1m", "\033[32m", "\033[33m", "\033[0m"
+
+
+def terminal_report(run: Run, *, colour: bool = False) -> str:
+    """The whole report, with a line break at its end."""
+    figures = summary(run)
+    lines = [_bold(line, colour) for line in _title(run)]
+    lines += _verdict(run, colour)
+    for heading, section in _sections(run, figures):
+        if section:
+            lines += ["", _bold(heading, colour), *section]
+    lines += ["", f"Details: {run.folder}"]
+    return "\n".join(lines) + "\n"
+
+
+def _bold(text: str, colour: bool) -> str:
+    return f"{_BOLD}{text}{_PLAIN}" if colour else text
+
+
+def _sections(run: Run, figures: Summary) -> Iterator[tuple[str, list[str]]]:
+    """Headings with their lines, in reading order; those without lines are left out."""
+    steady = figures.steady.seconds > 0
+    window = f"steady window, {span(figures.steady.seconds)}" if steady else "whole run: no steady window"
+    delta = run.totals.steady if steady else run.totals.whole
+    yield "Users", _users(figures.users)
+    yield "Throughput", _throughput(figures)
+    yield f"Actions ({window})", _actions(delta)
+    yield f"Requests ({window})", _routes(delta.routes)
+    yield "Log-in requests (whole run)", _routes(run.totals.whole.logins)
+    yield "Failures (whole run)", _failures(figures)
+    yield "Messages (whole run)", _messages(figures)
+    yield "WebSockets (whole run)", _sockets(figures)
+    yield "Outages", [_outage(outage) for outage in outages(run.seconds)]
+    yield "Left out, because this server lacks it", _unavailable(figures.unavailable)
+    yield "What happened", _notes(run)
+
+
+def _title(run: Run) -> list[str]:
+    facts = run.facts
+    name = f"Load test {facts.name}".rstrip()
+    ran = f"{span(run.totals.seconds)}" + (f" ({facts.ending})" if facts.ending else "")
+    seed = f"seed {facts.seed}" if facts.seed else ""
+    parts = [name, facts.server.url, _server(facts.server), ran, seed]
+    return wrapped([part for part in parts if part], indent="", separator=" · ")
+
+
+def _server(server: Server) -> str:
+    if not server.version:
+        return "sandbox" if server.sandbox else ""
+    licence = {True: f"licensed {server.sku}".rstrip(), False: "no licence", None: ""}[server.licensed]
+    name = f"{'sandbox in place of ' if server.sandbox else ''}Mattermost {server.version}"
+    return ", ".join(part for part in (name, licence) if part)
+
+
+def _verdict(run: Run, colour: bool) -> list[str]:
+    said = verdict(run)
+    text = f"Verdict: {said.outcome}"
+    if colour:
+        text = f"{_GREEN if said.outcome is Outcome.PASSED else _YELLOW}{text}{_PLAIN}"
+    reasons = [
+        textwrap.wrap(reason, PAGE_WIDTH, initial_indent="  - ", subsequent_indent="    ") for reason in said.reasons
+    ]
+    return [text, *(line for reason in reasons for line in reason)]
+
+
+def _users(users: UserSummary) -> list[str]:
+    came = f"highest {count(users.highest)}"
+    if users.present_after_ramp is not None:
+        came = f"{count(users.present_after_ramp)} in after {span(users.ramp_seconds or 0)}, {came}"
+    first = [f"{count(users.asked)} asked for", came]
+    if users.waiting:
+        first.append(f"{count(users.waiting)} still waiting at the end")
+    if users.gave_up:
+        first.append(f"{count(users.gave_up)} never got in")
+    second = [
+        f"{plural(users.logins, 'log-in')}, {count(users.logins_failed)} failed",
+        plural(users.sign_ups, "sign-up"),
+    ]
+    if users.relogins:
+        second.append(f"{count(users.relogins)} logged in again in the middle")
+    second.append(plural(users.farewells, "farewell"))
+    return [*wrapped(first), *wrapped(second)]
+
+
+def _throughput(figures: Summary) -> list[str]:
+    lines = [_throughput_line("steady", figures.steady)] if figures.steady.seconds else []
+    lines.append(_throughput_line("whole", figures.whole))
+    if figures.rate_limited:
+        lines.append(f"  the server asked for patience (429) {count(figures.rate_limited)} times")
+    return lines
+
+
+def _throughput_line(name: str, part: Throughput) -> str:
+    share = f" ({part.failures / part.requests:.2%})" if part.failures else ""
+    return (
+        f"  {name:7}{rate(part.actions_per_second)} actions/s, {rate(part.requests_per_second)} requests/s: "
+        f"{plural(part.requests, 'request')} in {span(part.seconds)}, {count(part.failures)} failed{share}"
+    )
+
+
+def _actions(delta: Delta) -> list[str]:
+    rows = [
+        [
+            name,
+            count(action.done + action.skipped),
+            count(action.times.count),
+            count(action.failed_times.count),
+            count(action.skipped),
+            *_times(action.times),
+        ]
+        for name, action in actions_by_count(delta)
+    ]
+    return table(["action", "count", "ok", "failed", "skipped", *_TIME_HEADINGS], rows)
+
+
+def _routes(routes: Mapping[str, RouteFigures]) -> list[str]:
+    ordered = routes_by_count(routes)
+    rows = [
+        [cut(route, 58), count(figures.count), count(figures.failed_times.count), *_times(figures.times)]
+        for route, figures in ordered[:MOST_ROUTES]
+    ]
+    lines = table(["route", "count", "failed", *_TIME_HEADINGS], rows)
+    return lines + _more(len(ordered) - MOST_ROUTES, "routes")
+
+
+def _times(times: Histogram) -> list[str]:
+    return [milliseconds(times.percentile(percent)) for percent in _PERCENTILES]
+
+
+def _more(left: int, what: str) -> list[str]:
+    return [f"  and {left} more {what} in {TOTALS}"] if left > 0 else []
+
+
+def _failures(figures: Summary) -> list[str]:
+    rows = [
+        [cut(f"{row.route}: {row.reason}", 70), count(row.count), clock(row.first), clock(row.last)]
+        for row in figures.failures[:MOST_FAILURES]
+    ]
+    lines = table(["route: reason", "count", "first", "last"], rows)
+    return lines + _more(len(figures.failures) - MOST_FAILURES, "kinds of failures")
+
+
+def _messages(figures: Summary) -> list[str]:
+    messages = figures.messages
+    if not messages.posts_sent and not messages.events and not messages.posts_uncertain:
+        return []
+    sent = [plural(messages.posts_sent, "post") + " sent"]
+    if messages.posts_uncertain:
+        sent.append(f"{count(messages.posts_uncertain)} without an answer (stored or not)")
+    sent.append(f"{plural(messages.posted_of_others, '`posted` event')} received about posts of others")
+    return [*wrapped(sent), *_events(messages.events)]
+
+
+def _events(events: Mapping[str, int]) -> list[str]:
+    if not events:
+        return []
+    items = [f"{name} {count(number)}" for name, number in by_count(events).items()]
+    lines = wrapped([f"{plural(sum(events.values()), 'event')} received: {items[0]}", *items[1:MOST_EVENTS]])
+    return lines + _more(len(items) - MOST_EVENTS, "events")
+
+
+def _sockets(figures: Summary) -> list[str]:
+    sockets = figures.sockets
+    if not sockets.opened and not sockets.dropped:
+        return []
+    told = [f"{count(sockets.opened)} opened", f"{count(sockets.dropped)} dropped"]
+    told.append(f"{count(sockets.resumed)} resumed (nothing lost)")
+    told.append(f"{count(sockets.renewed)} renewed (events may be lost)")
+    if sockets.given_up:
+        told.append(f"{count(sockets.given_up)} given up (no new session)")
+    return wrapped([*told, f"{plural(sockets.gaps, 'gap')} in sequence numbers"])
+
+
+def _outage(outage: Outage) -> str:
+    text = (
+        f"  the server gave no answer from {clock(outage.start_ms / 1000)} to {clock(outage.end_ms / 1000)} "
+        f"({span(outage.seconds)}); {plural(outage.unanswered, 'request')} failed"
+    )
+    if not outage.sockets_dropped:
+        return text
+    back = f"{count(outage.sockets_back)} came back"
+    if outage.sockets_back:
+        back += f" within {span(outage.back_after_seconds)}"
+    return f"{text};\n  {plural(outage.sockets_dropped, 'socket')} dropped, {back}"
+
+
+def _unavailable(features: Mapping[str, str]) -> list[str]:
+    return [f"  {cut(f'{feature}: {reason}', 96)}" for feature, reason in sorted(features.items())]
+
+
+def _notes(run: Run) -> list[str]:
+    """What is worth a line: phases are told above, the reasons of the verdict too."""
+    told = (NoteKind.WORKER_CAME, NoteKind.LATE, NoteKind.USERS)
+    return [f"  {clock(note.ms / 1000)} {cut(note.text, 88)}" for note in run.notes if note.kind in told][:MOST_EVENTS]

@@ -1,0 +1,159 @@
+"""The run's folder on disk: written as the run goes on, readable after `kill -9`, whatever is torn or missing.
+
+run.json and totals.json are replaced as a whole; seconds.jsonl and notes.jsonl grow by whole lines.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from mmload.errors import UsageError
+from mmload.results.model import SCHEMA, Facts, Note, Run, Second, Totals
+
+FACTS = "run.json"
+TOTALS = "totals.json"
+SECONDS = "seconds.jsonl"
+NOTES = "notes.jsonl"
+LOG = "locust.log"
+
+T = TypeVar("T")
+
+
+def folder_name(when: datetime, name: str) -> str:
+    """`2026-01-31T12-00-00-name`: sorts by time, and is a valid name everywhere. Pure."""
+    stamp = when.strftime("%Y-%m-%dT%H-%M-%S")
+    return f"{stamp}-{name}" if name else stamp
+
+
+def make_folder(runs: Path, when: datetime, name: str) -> Path:
+    """A new folder for a run; a number is added where two runs began in the same second."""
+    for attempt in range(1, 100):
+        folder = runs / (folder_name(when, name) + (f"-{attempt}" if attempt > 1 else ""))
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            if not runs.is_dir():
+                break
+            continue
+        except OSError as error:
+            raise UsageError(f"{runs}: the folder for the results can't be made: {error.strerror}") from None
+        return folder
+    raise UsageError(f"{runs}: the folder for the results can't be made: something is in the way")
+
+
+class RunFolder:
+    """The writing side. One process writes; others may read at any moment."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._seconds: Any = None
+        self._notes: Any = None
+
+    def write_facts(self, facts: Facts) -> None:
+        """Write run.json anew."""
+        _replace(self.path / FACTS, msgspec.json.format(msgspec.json.encode(facts), indent=2))
+
+    def write_totals(self, totals: Totals) -> None:
+        """Write totals.json anew."""
+        _replace(self.path / TOTALS, msgspec.json.encode(totals))
+
+    def add_second(self, second: Second) -> None:
+        """Add one line to seconds.jsonl."""
+        if self._seconds is None:
+            self._seconds = (self.path / SECONDS).open("ab", buffering=0)
+        self._seconds.write(msgspec.json.encode(second) + b"\n")
+
+    def add_note(self, note: Note) -> None:
+        """Add one line to notes.jsonl."""
+        if self._notes is None:
+            self._notes = (self.path / NOTES).open("ab", buffering=0)
+        self._notes.write(msgspec.json.encode(note) + b"\n")
+
+    def close(self) -> None:
+        """Nothing more will be written."""
+        for file in (self._seconds, self._notes):
+            if file is not None:
+                file.close()
+        self._seconds = self._notes = None
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """The old content or the new, never half of it: also for a reader in the middle."""
+    new = path.with_name(path.name + ".new")
+    new.write_bytes(content)
+    os.replace(new, path)
+
+
+def read_run(folder: Path) -> Run:
+    """The run of a folder. `UsageError` if it is none; what a torn one lacks is said in `missing`."""
+    if not folder.is_dir():
+        raise UsageError(f"{folder}: no such folder")
+    if not any((folder / name).exists() for name in (FACTS, SECONDS, TOTALS)):
+        raise UsageError(f"{folder}: not the folder of a run (no {FACTS}, {SECONDS} or {TOTALS} in it)")
+    missing: list[str] = []
+    facts = _document(folder / FACTS, Facts, missing) or Facts()
+    totals = _document(folder / TOTALS, Totals, missing) or Totals()
+    seconds = lines(folder / SECONDS, Second, missing)
+    notes = lines(folder / NOTES, Note, missing, required=False)
+    missing += _torn(facts, totals, seconds)
+    return Run(str(folder), facts, totals, seconds, notes, tuple(missing))
+
+
+def read_facts(folder: Path) -> Facts:
+    """run.json as far as it is there and readable."""
+    return _document(folder / FACTS, Facts, []) or Facts()
+
+
+def _torn(facts: Facts, totals: Totals, seconds: tuple[Second, ...]) -> list[str]:
+    """What an end out of order left out."""
+    sentences = []
+    if facts.started_ms and not facts.ended_ms:
+        sentences.append("the run was cut off: its end was never written")
+    lost = len(seconds) - totals.seconds
+    if totals.seconds and lost > 0:
+        sentences.append(f"the totals lack the last {lost} s of the run")
+    return sentences
+
+
+def _document(path: Path, kind: type[T], missing: list[str]) -> T | None:
+    try:
+        document = msgspec.json.decode(path.read_bytes(), type=kind)
+    except FileNotFoundError:
+        missing.append(f"{path.name} is not there")
+        return None
+    except (OSError, msgspec.MsgspecError) as error:
+        missing.append(f"{path.name} can't be read: {error}")
+        return None
+    if getattr(document, "schema", SCHEMA) > SCHEMA:
+        raise UsageError(
+            f"{path}: written by a newer mmload (schema {getattr(document, 'schema', 0)}): upgrade to read it"
+        )
+    return document
+
+
+def lines(path: Path, kind: type[T], missing: list[str], *, required: bool = True) -> tuple[T, ...]:
+    """The whole lines of a file; a torn last line is what an interrupted write leaves, and is passed over."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        if required:
+            missing.append(f"{path.name} is not there")
+        return ()
+    except OSError as error:
+        missing.append(f"{path.name} can't be read: {error.strerror}")
+        return ()
+    found: list[T] = []
+    broken = 0
+    for line in content.split(b"\n")[:-1]:
+        try:
+            found.append(msgspec.json.decode(line, type=kind))
+        except msgspec.MsgspecError:
+            broken += 1
+    if broken:
+        missing.append(f"{path.name}: {broken} lines can't be read")
+    return tuple(found)

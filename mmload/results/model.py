@@ -1,0 +1,146 @@
+"""What a run's folder holds, as typed values (docs/run-folder.md describes every field)."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from mmload.metrics.delta import Delta
+
+# Raised when a reader of the old form would misunderstand the new one; new fields alone do not raise it.
+SCHEMA = 1
+
+
+class Phase(StrEnum):
+    """Which part of a run a second belongs to."""
+
+    RAMP = "ramp"  # users are still coming in
+    STEADY = "steady"  # all that will come are in
+    FAREWELL = "farewell"  # users are leaving
+
+
+class Ending(StrEnum):
+    """Why a run ended."""
+
+    RUN_TIME_OVER = "run time over"
+    INTERRUPTED = "interrupted"
+    STOPPED = "stopped"  # by hand, in the web UI or by its API
+    WORKERS_LOST = "all workers lost"
+
+
+class Server(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The server under test, as far as it was asked before the run."""
+
+    url: str = ""
+    version: str = ""
+    build: str = ""
+    licensed: bool | None = None
+    sku: str = ""
+    sandbox: bool = False  # our own stand-in: nothing about Mattermost follows from the figures
+
+
+class Machine(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The machine that made the load (of the master, where there are workers)."""
+
+    cores: int = 0
+    memory_bytes: int = 0
+    kernel: str = ""
+
+
+class Facts(msgspec.Struct, frozen=True):
+    """run.json: what was run, on what, by what. `ended_ms` 0: the run has not ended, or was cut off."""
+
+    schema: int = SCHEMA
+    name: str = ""
+    mmload: str = ""
+    locust: str = ""
+    python: str = ""
+    command: tuple[str, ...] = ()
+    settings: dict[str, Any] = {}  # secrets hidden
+    seed: int = 0
+    users: int = 0  # asked for at the start
+    spawn_rate: float = 0.0
+    run_time_seconds: float = 0.0  # 0: without limit
+    workers: int = 0  # 0: everything in one process
+    server: Server = Server()
+    machine: Machine = Machine()
+    started_ms: int = 0
+    started: str = ""
+    ended_ms: int = 0
+    ended: str = ""
+    ending: Ending | None = None
+
+
+class Second(msgspec.Struct, frozen=True):
+    """One line of seconds.jsonl: what happened in one second of the wall clock, and how things stood at its end."""
+
+    ms: int  # when it began, since 1970
+    elapsed: int  # whole seconds since the run began
+    phase: Phase
+    asked: int
+    spawned: int
+    waiting: int
+    present: int
+    gave_up: int
+    sockets: int
+    requests: int  # REST calls that ended, good or not, without log-ins
+    failures: int  # of them
+    logins: int  # log-in requests that ended
+    login_failures: int  # of them
+    unanswered: int  # requests and log-ins that got no answer at all
+    actions: int
+    posts: int
+    events: int
+    posted_of_others: int
+    dropped: int
+    resumed: int
+    renewed: int
+    p50_ms: float | None  # of the good answers, without log-ins
+    p95_ms: float | None
+    p99_ms: float | None
+
+
+class Totals(msgspec.Struct, frozen=True):
+    """totals.json: the sums of all seconds so far (`whole`), and of those in the steady phase (`steady`)."""
+
+    schema: int = SCHEMA
+    ms: int = 0
+    seconds: int = 0
+    steady_seconds: int = 0
+    highest_present: int = 0
+    whole: Delta = msgspec.field(default_factory=Delta)
+    steady: Delta = msgspec.field(default_factory=Delta)
+
+
+class NoteKind(StrEnum):
+    """What a note is about."""
+
+    PHASE = "phase"
+    USERS = "users"
+    WORKER_CAME = "worker came"
+    WORKER_LOST = "worker lost"
+    WORKER_LEFT_OUT = "worker left out"  # its last figures never came
+    LATE = "late"
+    FAULT = "fault"  # an exception that a simulated user didn't expect
+    END = "end"
+
+
+class Note(msgspec.Struct, frozen=True):
+    """One line of notes.jsonl: something that happened, in words."""
+
+    ms: int
+    kind: NoteKind
+    text: str
+
+
+class Run(msgspec.Struct, frozen=True):
+    """A run as its folder tells it. `missing` says in sentences what a torn folder no longer has."""
+
+    folder: str
+    facts: Facts
+    totals: Totals
+    seconds: tuple[Second, ...] = ()
+    notes: tuple[Note, ...] = ()
+    missing: tuple[str, ...] = ()

@@ -1,0 +1,192 @@
+"""The figures of a run that are told at its end: computed from the record, in the units of their names. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from mmload.metrics.delta import ActionFigures, Delta, RouteFigures
+from mmload.metrics.recorder import (
+    FAREWELLS,
+    LOGINS,
+    LOGINS_FAILED,
+    POSTED_OF_OTHERS,
+    POSTS_SENT,
+    POSTS_UNCERTAIN,
+    RATE_LIMITED,
+    RELOGINS,
+    SEQUENCE_GAPS,
+    SIGN_UPS,
+    SOCKETS_DROPPED,
+    SOCKETS_GIVEN_UP,
+    SOCKETS_OPENED,
+    SOCKETS_RENEWED,
+    SOCKETS_RESUMED,
+)
+from mmload.results.model import Phase, Run, Second
+
+
+class UserSummary(msgspec.Struct, frozen=True):
+    """Who ran."""
+
+    asked: int
+    present_after_ramp: int | None  # None: the ramp never ended
+    ramp_seconds: int | None
+    highest: int
+    waiting: int  # for their turn to log in, when the farewell began
+    gave_up: int
+    logins: int
+    logins_failed: int
+    sign_ups: int
+    relogins: int
+    farewells: int
+
+
+class Throughput(msgspec.Struct, frozen=True):
+    """Counts of a span of the run, and what they are per second."""
+
+    seconds: int
+    actions: int
+    requests: int
+    failures: int
+
+    @property
+    def actions_per_second(self) -> float:
+        """Over the whole span."""
+        return self.actions / self.seconds if self.seconds else 0.0
+
+    @property
+    def requests_per_second(self) -> float:
+        """Over the whole span, without log-ins."""
+        return self.requests / self.seconds if self.seconds else 0.0
+
+
+class Messages(msgspec.Struct, frozen=True):
+    """Posts sent, events received."""
+
+    posts_sent: int
+    posts_uncertain: int
+    posted_of_others: int
+    events: dict[str, int]
+
+
+class Sockets(msgspec.Struct, frozen=True):
+    """What became of the WebSockets."""
+
+    opened: int
+    dropped: int
+    resumed: int
+    renewed: int
+    given_up: int
+    gaps: int
+
+
+class FailureRow(msgspec.Struct, frozen=True):
+    """The failures of one route for one reason; `first` and `last` in seconds since 1970."""
+
+    route: str
+    reason: str
+    count: int
+    first: float
+    last: float
+
+
+class Summary(msgspec.Struct, frozen=True):
+    """What a run comes to."""
+
+    users: UserSummary
+    whole: Throughput
+    steady: Throughput
+    messages: Messages
+    sockets: Sockets
+    failures: tuple[FailureRow, ...]
+    rate_limited: int
+    unavailable: dict[str, str]
+
+
+def summary(run: Run) -> Summary:
+    """The summary of a run; of a torn one, as far as its record goes."""
+    whole = run.totals.whole
+    counters = whole.counters
+    return Summary(
+        users=_users(run),
+        whole=_throughput(whole, run.totals.seconds),
+        steady=_throughput(run.totals.steady, run.totals.steady_seconds),
+        messages=Messages(
+            posts_sent=counters.get(POSTS_SENT, 0),
+            posts_uncertain=counters.get(POSTS_UNCERTAIN, 0),
+            posted_of_others=counters.get(POSTED_OF_OTHERS, 0),
+            events=by_count(whole.events),
+        ),
+        sockets=Sockets(
+            opened=counters.get(SOCKETS_OPENED, 0),
+            dropped=counters.get(SOCKETS_DROPPED, 0),
+            resumed=counters.get(SOCKETS_RESUMED, 0),
+            renewed=counters.get(SOCKETS_RENEWED, 0),
+            given_up=counters.get(SOCKETS_GIVEN_UP, 0),
+            gaps=counters.get(SEQUENCE_GAPS, 0),
+        ),
+        failures=failure_rows(whole),
+        rate_limited=counters.get(RATE_LIMITED, 0),
+        unavailable=dict(whole.unavailable),
+    )
+
+
+def _users(run: Run) -> UserSummary:
+    counters = run.totals.whole.counters
+    first_steady = next((second for second in run.seconds if second.phase is Phase.STEADY), None)
+    end = _before_farewell(run.seconds)
+    return UserSummary(
+        asked=max((second.asked for second in run.seconds), default=run.facts.users),
+        present_after_ramp=first_steady.present if first_steady else None,
+        ramp_seconds=first_steady.elapsed if first_steady else None,
+        highest=run.totals.highest_present,
+        waiting=end.waiting if end else 0,
+        gave_up=max((second.gave_up for second in run.seconds), default=0),
+        logins=counters.get(LOGINS, 0),
+        logins_failed=counters.get(LOGINS_FAILED, 0),
+        sign_ups=counters.get(SIGN_UPS, 0),
+        relogins=counters.get(RELOGINS, 0),
+        farewells=counters.get(FAREWELLS, 0),
+    )
+
+
+def _before_farewell(seconds: tuple[Second, ...]) -> Second | None:
+    """The last second in which the load was on."""
+    return next((second for second in reversed(seconds) if second.phase is not Phase.FAREWELL), None)
+
+
+def _throughput(delta: Delta, seconds: int) -> Throughput:
+    return Throughput(
+        seconds=seconds,
+        actions=sum(action.done for action in delta.actions.values()),
+        requests=sum(route.count for route in delta.routes.values()),
+        failures=sum(route.failed_times.count for route in delta.routes.values()),
+    )
+
+
+def failure_rows(delta: Delta) -> tuple[FailureRow, ...]:
+    """Every route's failures by reason, log-ins too; the most frequent first."""
+    rows = [
+        FailureRow(route, reason, failures.count, failures.first, failures.last)
+        for routes in (delta.routes, delta.logins)
+        for route, figures in routes.items()
+        for reason, failures in figures.failures.items()
+    ]
+    return tuple(sorted(rows, key=lambda row: (-row.count, row.route, row.reason)))
+
+
+def by_count(counts: Mapping[str, int]) -> dict[str, int]:
+    """The same counts, the greatest first."""
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+def actions_by_count(delta: Delta) -> list[tuple[str, ActionFigures]]:
+    """The actions, the most frequent first."""
+    return sorted(delta.actions.items(), key=lambda item: (-item[1].done, item[0]))
+
+
+def routes_by_count(routes: Mapping[str, RouteFigures]) -> list[tuple[str, RouteFigures]]:
+    """The routes, the most frequent first."""
+    return sorted(routes.items(), key=lambda item: (-item[1].count, item[0]))

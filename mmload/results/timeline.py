@@ -1,0 +1,197 @@
+"""From the figures of processes to the seconds and totals of a run. Pure: time comes in with every call.
+
+Each process takes its figures at every whole second of the wall clock. A worker's come with a delay, so a second is
+closed only when all workers should have reported it; what comes later still counts, in the next second to be closed.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from mmload.metrics.delta import Delta, RouteFigures, UserGauges, all_times, answered
+from mmload.metrics.recorder import (
+    POSTED_OF_OTHERS,
+    POSTS_SENT,
+    SOCKETS_CLOSED,
+    SOCKETS_DROPPED,
+    SOCKETS_OPENED,
+    SOCKETS_RENEWED,
+    SOCKETS_RESUMED,
+)
+from mmload.results.model import Phase, Second, Totals
+
+__all__ = ["Load", "Timeline", "next_phase"]
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What Locust was asked for and has at one moment."""
+
+    asked: int = 0
+    spawned: int = 0
+    stopping: bool = False
+
+
+def next_phase(phase: Phase, asked_then: int, load: Load, users: UserGauges) -> Phase:
+    """The phase after a second, from its own and how things stood at its end. `asked_then`: the fewest asked for in it.
+
+    The ramp ends when all users are in, or when none that could still come in is left. It begins again when more
+    users are asked for; that some drop out later does not.
+    """
+    if load.stopping:
+        return Phase.FAREWELL
+    if phase is Phase.STEADY and load.asked <= asked_then:
+        return Phase.STEADY
+    came = load.asked > 0 and users.present >= load.asked
+    nobody_left = load.asked > 0 and users.waiting == 0 and users.present + users.gave_up >= load.asked
+    return Phase.STEADY if came or nobody_left else Phase.RAMP
+
+
+@dataclass(slots=True)
+class Timeline:
+    """The seconds of one run, closed one after the other.
+
+    `started` is when the run began (seconds since 1970), `delay_seconds` how long a second stays open for late figures.
+    """
+
+    started: float
+    delay_seconds: int = 0
+    phase: Phase = Phase.RAMP
+    totals: Totals = field(default_factory=Totals)
+    late: int = 0
+    _coming: Phase = Phase.RAMP
+    _next: int = field(init=False)
+    _open: dict[int, Delta] = field(default_factory=lambda: defaultdict(Delta))
+    _levels: dict[str, UserGauges] = field(default_factory=dict)
+    _levels_at: dict[int, dict[str, UserGauges]] = field(default_factory=lambda: defaultdict(dict))
+    _loads: dict[int, Load] = field(default_factory=dict)
+    _load: Load = field(default_factory=Load)
+    _asked_then: int = 0
+
+    def __post_init__(self) -> None:
+        self._next = int(self.started)
+
+    def add(self, second: int, process: str, delta: Delta) -> None:
+        """Take in one process's figures of one second (whole seconds since 1970)."""
+        if second < self._next:
+            self.late += 1
+            second = self._next
+        self._open[second].merge(delta)
+        self._levels_at[second][process] = delta.users
+
+    def observe(self, second: int, load: Load) -> None:
+        """How Locust stood at the end of a second."""
+        self._loads[second] = load
+
+    def forget(self, process: str) -> None:
+        """A process is gone: its users no longer stand anywhere."""
+        self._levels.pop(process, None)
+        for levels in self._levels_at.values():
+            levels.pop(process, None)
+
+    def closed(self, now: float, *, all_of_them: bool = False) -> Iterator[Second]:
+        """Close the seconds that are over (`all_of_them`: also those kept open) and give their records, in order."""
+        end = int(now) - (0 if all_of_them else self.delay_seconds)
+        while self._next < end or (all_of_them and self._open):
+            yield self._close(self._next)
+            self._next += 1
+
+    def _close(self, second: int) -> Second:
+        delta = self._open.pop(second, None) or Delta()
+        self._levels.update(self._levels_at.pop(second, {}))
+        self._load = self._loads.pop(second, self._load)
+        users = _together(self._levels.values())
+        self.phase = Phase.FAREWELL if self._load.stopping else self._coming
+        self._count(second, delta, users)
+        self._look_ahead(users)
+        return _record(second, second - int(self.started), self.phase, self._load, users, delta, self.totals.whole)
+
+    def _look_ahead(self, users: UserGauges) -> None:
+        """What the next second is: how things stand now. So the steady phase has whole seconds only."""
+        self._coming = next_phase(self.phase, self._asked_then, self._load, users)
+        begins = self._coming is not self.phase
+        self._asked_then = self._load.asked if begins else min(self._asked_then, self._load.asked)
+
+    def _count(self, second: int, delta: Delta, users: UserGauges) -> None:
+        steady = self.phase is Phase.STEADY
+        self.totals.whole.merge(delta)
+        if steady:
+            self.totals.steady.merge(delta)
+        self.totals = Totals(
+            ms=(second + 1) * 1000,
+            seconds=self.totals.seconds + 1,
+            steady_seconds=self.totals.steady_seconds + steady,
+            highest_present=max(self.totals.highest_present, users.present),
+            whole=self.totals.whole,
+            steady=self.totals.steady,
+        )
+
+
+def _together(levels: Iterable[UserGauges]) -> UserGauges:
+    """The levels of all processes together."""
+    whole = UserGauges()
+    for level in levels:
+        whole.waiting += level.waiting
+        whole.present += level.present
+        whole.gave_up += level.gave_up
+    return whole
+
+
+def sockets_open(counters: Mapping[str, int]) -> int:
+    """How many sockets are open after all that was counted so far."""
+    came = sum(counters.get(name, 0) for name in (SOCKETS_OPENED, SOCKETS_RESUMED, SOCKETS_RENEWED))
+    went = counters.get(SOCKETS_DROPPED, 0) + counters.get(SOCKETS_CLOSED, 0)
+    return max(0, came - went)
+
+
+def _record(
+    second: int, elapsed: int, phase: Phase, load: Load, users: UserGauges, delta: Delta, whole: Delta
+) -> Second:
+    times = all_times(delta.routes)
+    counters = delta.counters
+    p50, p95, p99 = (_ms(times.percentile(percent)) for percent in (50, 95, 99))
+    return Second(
+        ms=second * 1000,
+        elapsed=elapsed,
+        phase=phase,
+        asked=load.asked,
+        spawned=load.spawned,
+        waiting=users.waiting,
+        present=users.present,
+        gave_up=users.gave_up,
+        sockets=sockets_open(whole.counters),
+        requests=sum(route.count for route in delta.routes.values()),
+        failures=_failures(delta.routes),
+        logins=sum(route.count for route in delta.logins.values()),
+        login_failures=_failures(delta.logins),
+        unanswered=_unanswered(delta.routes) + _unanswered(delta.logins),
+        actions=sum(action.done for action in delta.actions.values()),
+        posts=counters.get(POSTS_SENT, 0),
+        events=sum(delta.events.values()),
+        posted_of_others=counters.get(POSTED_OF_OTHERS, 0),
+        dropped=counters.get(SOCKETS_DROPPED, 0),
+        resumed=counters.get(SOCKETS_RESUMED, 0),
+        renewed=counters.get(SOCKETS_RENEWED, 0),
+        p50_ms=p50,
+        p95_ms=p95,
+        p99_ms=p99,
+    )
+
+
+def _ms(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds * 1000, 3)
+
+
+def _failures(routes: Mapping[str, RouteFigures]) -> int:
+    return sum(route.failed_times.count for route in routes.values())
+
+
+def _unanswered(routes: Mapping[str, RouteFigures]) -> int:
+    return sum(
+        failures.count
+        for route in routes.values()
+        for reason, failures in route.failures.items()
+        if not answered(reason)
+    )

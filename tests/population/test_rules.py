@@ -1,0 +1,202 @@
+"""What an examination makes of the facts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from mmload.config import Settings
+from mmload.errors import ExitCode, ServerNotReady
+from mmload.population.findings import Examination
+from mmload.population.probing import Contact, Facts, TeamFacts
+from mmload.population.readiness import exit_code, judge, require_mattermost
+from tests.population.making_settings import settings
+
+CLIENT = {"Version": "11.6.0", "BuildNumber": "11.6.0", "EnableSignInWithEmail": "true", "EnableUserCreation": "true"}
+OPEN = (TeamFacts("team", open=True, members=30),)
+
+
+def facts(**fields: Any) -> Facts:
+    """A server on which everything is well."""
+    default: dict[str, Any] = {
+        "contact": Contact(version_header="11.6.0.11.6.0.hash.false"),
+        "client_config": CLIENT,
+        "license": {"IsLicensed": "false"},
+        "admin_roles": "system_user system_admin",
+        "admin_config": {},
+        "limits": {"maxUsersHardLimit": 250, "activeUserCount": 31},
+        "accounts_there": 20,
+        "teams": OPEN,
+        "our_channels": 2,
+        "websocket_trouble": "",
+        "open_files_limit": 100_000,
+    }
+    return Facts(**(default | fields))
+
+
+def judged(users: int = 20, of: Settings | None = None, **fields: Any) -> Examination:
+    return judge(facts(**fields), of or settings(), users)
+
+
+def told(examination: Examination, level: str = "error") -> list[str]:
+    return [finding.what for finding in examination.findings if finding.level == level]
+
+
+def test_a_good_server_has_nothing_in_the_way() -> None:
+    """What a free server lacks is information, not trouble."""
+    examination = judged()
+
+    assert told(examination, "error") == told(examination, "warning") == []
+    assert "left out: scheduled posts" in told(examination, "info")
+    assert exit_code(examination) == ExitCode.PASSED
+    assert examination.server is not None
+    assert (examination.server.version, examination.server.account_limit) == ("11.6.0", 250)
+
+
+@pytest.mark.parametrize(
+    ("fields", "what", "fix"),
+    [
+        ({"client_config": CLIENT | {"Version": "6.6.1"}}, "older than 6.7", "AllowUnsupportedServer"),
+        ({"client_config": CLIENT | {"Version": "12.0.0"}}, "newer than 11.x", "AllowUnsupportedServer"),
+        ({"client_config": {"Version": "?"}}, "version is not known", "AllowUnsupportedServer"),
+        ({"admin_trouble": "root@example.com: wrong password"}, "wrong password", "AdminEmail"),
+        ({"admin_roles": "system_user"}, "no system administrator", "System Console > User Management"),
+        ({"websocket_trouble": "timed out"}, "WebSocket", "Upgrade"),
+        ({"client_config": CLIENT | {"EnableSignInWithEmail": "false"}}, "log-in", "EnableSignInWithEmail"),
+        ({"admin_config": {"EmailSettings": {"RequireEmailVerification": True}}}, "verified", "RequireEmail"),
+        (
+            {"client_config": CLIENT | {"EnforceMultifactorAuthentication": "true"}},
+            "multi-factor",
+            "ServiceSettings.EnforceMultifactorAuthentication",
+        ),
+        (
+            {"client_config": CLIENT | {"EnableUserCreation": "false"}, "accounts_there": 5},
+            "sign-up is closed (EnableUserCreation",
+            "TeamSettings.EnableUserCreation); or mmload init --users 20",
+        ),
+        (
+            {"client_config": CLIENT | {"EnableOpenServer": "false"}, "accounts_there": 5},
+            "sign-up is closed (EnableOpenServer",
+            "TeamSettings.EnableOpenServer",
+        ),
+        (
+            {"limits": {"maxUsersHardLimit": 250, "activeUserCount": 245}, "accounts_there": 10},
+            "takes 250 accounts, has 245, and 10 more",
+            "at most 15 users",
+        ),
+        ({"admin_config": {"TeamSettings": {"RestrictCreationToDomains": "corp.example"}}, "accounts_there": 0},
+         "corp.example", "RestrictCreationToDomains"),
+        ({"admin_config": {"RateLimitSettings": {"Enable": True, "PerSec": 5}}}, "rate limit", "RateLimitSettings"),
+        ({"admin_config": {"TeamSettings": {"MaxUsersPerTeam": 10}}}, "team takes 10", "TeamSettings.MaxUsersPerTeam"),
+        ({"teams": ()}, "there is no team", "mmload init"),
+        ({"teams": (TeamFacts("closed", open=False),)}, "no team is open", "allow_open_invite"),
+        ({"deactivated": 3}, "3 of the users' accounts are deactivated", "User Management"),
+        ({"open_files_limit": 120}, "open 120 files", "ulimit -n 140"),
+    ],
+)  # fmt: skip
+def test_what_stands_in_the_way_is_an_error_with_the_setting_to_change(
+    fields: dict[str, Any], what: str, fix: str
+) -> None:
+    """Found before the run, one by one, each with its remedy."""
+    errors = judged(**fields).errors
+
+    assert len(errors) == 1
+    assert what in errors[0].what
+    assert fix in errors[0].fix
+    assert exit_code(judged(**fields)) == ExitCode.SERVER_NOT_READY
+
+
+@pytest.mark.parametrize(
+    ("fields", "what"),
+    [
+        ({"our_channels": 0}, "no channels of the population 'testuser'"),
+        ({"contact": Contact(version_header="11.6.0", clock_ahead_seconds=-30)}, "30 seconds behind ours"),
+        ({"admin_config": {"ServiceSettings": {"MaximumLoginAttempts": 2}}}, "locked after 2 failed log-ins"),
+        ({"admin_config": {"RateLimitSettings": {"Enable": True, "PerSec": 500}}}, "rate limiting is on"),
+        (
+            {"admin_config": {"RateLimitSettings": {"Enable": True, "PerSec": 5, "VaryByUser": True}}},
+            "5 requests a second for each user",
+        ),
+    ],
+)
+def test_what_distorts_a_test_without_stopping_it_is_a_warning(fields: dict[str, Any], what: str) -> None:
+    examination = judged(**fields)
+
+    assert [what in warning for warning in told(examination, "warning")] == [True]
+    assert exit_code(examination) == ExitCode.PASSED
+
+
+def test_sign_up_may_be_closed_when_all_accounts_are_there() -> None:
+    """Nobody signs up then."""
+    assert judged(client_config=CLIENT | {"EnableUserCreation": "false"}).errors == ()
+
+
+def test_a_full_server_is_no_trouble_when_all_accounts_are_there() -> None:
+    """250 of 250, and all of them ours."""
+    assert judged(limits={"maxUsersHardLimit": 250, "activeUserCount": 250}).errors == ()
+
+
+def test_more_users_than_our_own_limit_is_our_configurations_fault() -> None:
+    """Exit code 4, not 5: the server can't help it."""
+    examination = judged(users=30, of=settings(users={"max_active_users": 25}), accounts_there=30)
+
+    assert exit_code(examination) == ExitCode.CONFIGURATION_REFUSED
+
+
+def test_an_unsupported_server_is_only_a_warning_when_it_is_wanted() -> None:
+    wanted = settings(connection={"allow_unsupported_server": True})
+
+    assert judged(of=wanted, client_config=CLIENT | {"Version": "5.39.0"}).errors == ()
+    require_mattermost(facts(client_config=CLIENT | {"Version": "5.39.0"}), wanted)
+    with pytest.raises(ServerNotReady, match="older than"):
+        require_mattermost(facts(client_config=CLIENT | {"Version": "5.39.0"}), settings())
+
+
+def test_the_configured_version_is_believed() -> None:
+    """UserControllerConfiguration.ServerVersion is for servers that say something odd."""
+    default = settings()
+    controller = replace_version(default, "11.6.0")
+
+    assert judged(of=controller, client_config=CLIENT | {"Version": "?"}).errors == ()
+
+
+def replace_version(default: Settings, version: str) -> Settings:
+    from msgspec.structs import replace as changed
+
+    config = changed(default.config, controller=changed(default.config.controller, server_version=version))
+    return changed(default, config=config)
+
+
+def test_a_server_that_does_not_answer_is_the_one_finding() -> None:
+    """Everything else would be guessing."""
+    examination = judged(contact=Contact("connection refused", "start the server"))
+
+    assert [(finding.what, finding.fix) for finding in examination.findings] == [
+        ("http://127.0.0.1:1: connection refused", "start the server")
+    ]
+    assert examination.server is None
+
+
+def test_features_are_judged_only_by_who_is_logged_in() -> None:
+    """The server tells others little: "left out: collapsed threads" would be wrong."""
+    examination = judged(admin_trouble="wrong password", admin_roles="")
+
+    assert not [what for what in told(examination, "info") if what.startswith("left out")]
+
+
+def test_findings_never_hold_a_secret() -> None:
+    """They are printed, logged and kept in records."""
+    hidden = settings(users={"password": "verysecret"}, connection={"admin_password": "mostsecret"})
+    for fields in ({}, {"admin_trouble": "no"}, {"accounts_there": 0}):
+        text = repr(judged(of=hidden, **fields))
+        assert "verysecret" not in text
+        assert "mostsecret" not in text
+
+
+def test_facts_without_a_server_are_not_changed_by_judging() -> None:
+    """Judging is pure: the same facts, the same findings."""
+    same = facts()
+
+    assert judge(same, settings(), 20) == judge(replace(same), settings(), 20)

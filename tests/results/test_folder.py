@@ -1,0 +1,172 @@
+"""The run's folder: written as it goes, read in whatever state it was left."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from mmload.errors import UsageError
+from mmload.results.folder import (
+    FACTS,
+    NOTES,
+    SECONDS,
+    TOTALS,
+    RunFolder,
+    folder_name,
+    make_folder,
+    read_facts,
+    read_run,
+)
+from mmload.results.model import SCHEMA, Ending, Facts, Machine, Note, NoteKind, Second, Server, Totals
+from tests.results import records
+
+WHEN = datetime(2026, 1, 31, 12, 0, 5)
+DOCUMENT = Path(__file__).parents[2] / "docs" / "run-folder.md"
+
+
+def written(folder: Path, seconds: int = 10) -> RunFolder:
+    """A folder as a run leaves it that ended in order."""
+    files = RunFolder(folder)
+    run = records.run()
+    files.write_facts(run.facts)
+    files.write_totals(run.totals)
+    for second in run.seconds[:seconds]:
+        files.add_second(second)
+    files.add_note(Note(records.START * 1000, NoteKind.PHASE, "steady: 10 of 10 users are in"))
+    files.close()
+    return files
+
+
+def test_what_was_written_is_read(tmp_path: Path) -> None:
+    """The whole record, through the disk."""
+    written(tmp_path)
+
+    run = read_run(tmp_path)
+
+    expected = records.run()
+    assert (run.facts, run.totals, run.seconds) == (expected.facts, expected.totals, expected.seconds)
+    assert [note.text for note in run.notes] == ["steady: 10 of 10 users are in"]
+    assert run.missing == ()
+
+
+def test_a_folder_is_named_by_time_and_name() -> None:
+    """They sort by time; without a name there is no dash left over."""
+    assert folder_name(WHEN, "demo") == "2026-01-31T12-00-05-demo"
+    assert folder_name(WHEN, "") == "2026-01-31T12-00-05"
+
+
+def test_two_runs_of_one_second_get_two_folders(tmp_path: Path) -> None:
+    """Neither writes into the other's record."""
+    first = make_folder(tmp_path / "runs", WHEN, "a")
+    second = make_folder(tmp_path / "runs", WHEN, "a")
+
+    assert first != second
+    assert first.is_dir() and second.is_dir()
+
+
+def test_a_folder_that_cant_be_made_is_said(tmp_path: Path) -> None:
+    """One clear message instead of a traceback."""
+    (tmp_path / "runs").write_text("a file is in the way")
+
+    with pytest.raises(UsageError, match="can't be made"):
+        make_folder(tmp_path / "runs", WHEN, "a")
+
+
+def test_a_torn_last_line_is_passed_over(tmp_path: Path) -> None:
+    """`kill -9` in the middle of a write must not lose the rest."""
+    written(tmp_path)
+    with (tmp_path / SECONDS).open("ab") as file:
+        file.write(b'{"ms":18000000100')
+
+    run = read_run(tmp_path)
+
+    assert len(run.seconds) == 10
+    assert run.missing == ()
+
+
+def test_a_broken_line_in_the_middle_is_told(tmp_path: Path) -> None:
+    """That is not what an interrupted write leaves."""
+    written(tmp_path)
+    lines = (tmp_path / SECONDS).read_bytes().splitlines()
+    lines[4] = b"@@@"
+    (tmp_path / SECONDS).write_bytes(b"\n".join(lines) + b"\n")
+
+    run = read_run(tmp_path)
+
+    assert len(run.seconds) == 9
+    assert f"{SECONDS}: 1 lines can't be read" in run.missing
+
+
+@pytest.mark.parametrize("name", [FACTS, TOTALS, SECONDS])
+def test_a_missing_part_is_told(tmp_path: Path, name: str) -> None:
+    """What is left is still reported."""
+    written(tmp_path)
+    (tmp_path / name).unlink()
+
+    assert f"{name} is not there" in read_run(tmp_path).missing
+
+
+def test_a_run_without_an_end_was_cut_off(tmp_path: Path) -> None:
+    """And its totals may lack the last seconds."""
+    files = written(tmp_path)
+    files.write_facts(msgspec.structs.replace(records.run().facts, ended_ms=0))
+    files.write_totals(msgspec.structs.replace(records.run().totals, seconds=7))
+
+    missing = read_run(tmp_path).missing
+
+    assert "the run was cut off: its end was never written" in missing
+    assert "the totals lack the last 3 s of the run" in missing
+
+
+def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
+    """So is none at all."""
+    with pytest.raises(UsageError, match="not the folder of a run"):
+        read_run(tmp_path)
+    with pytest.raises(UsageError, match="no such folder"):
+        read_run(tmp_path / "nowhere")
+
+
+def test_a_record_of_a_newer_form_is_refused(tmp_path: Path) -> None:
+    """It would be misread."""
+    written(tmp_path).write_facts(Facts(schema=SCHEMA + 1))
+
+    with pytest.raises(UsageError, match="newer mmload"):
+        read_run(tmp_path)
+
+
+def test_new_fields_of_a_later_version_do_no_harm(tmp_path: Path) -> None:
+    """A record may grow without a new schema."""
+    written(tmp_path)
+    facts = msgspec.json.decode((tmp_path / FACTS).read_bytes())
+    (tmp_path / FACTS).write_bytes(msgspec.json.encode({**facts, "weather": "fine"}))
+
+    assert read_run(tmp_path).facts.name == "demo"
+
+
+def test_facts_are_replaced_as_a_whole(tmp_path: Path) -> None:
+    """What the starter knew stays, when the Locust process reads and completes it; no half file is left."""
+    files = RunFolder(tmp_path)
+    files.write_facts(Facts(command=("mmload", "run")))
+    files.write_facts(msgspec.structs.replace(read_facts(tmp_path), ending=Ending.INTERRUPTED))
+
+    assert read_facts(tmp_path) == Facts(command=("mmload", "run"), ending=Ending.INTERRUPTED)
+    assert [path.name for path in tmp_path.iterdir()] == [FACTS]
+
+
+@pytest.mark.parametrize("kind", [Facts, Server, Machine, Second, Totals, Note])
+def test_every_field_of_the_record_is_documented(kind: type[msgspec.Struct]) -> None:
+    """Others read these files: docs/run-folder.md is their contract."""
+    text = DOCUMENT.read_text()
+
+    missing = [field.encode_name for field in msgspec.structs.fields(kind) if f"`{field.encode_name}`" not in text]
+
+    assert missing == []
+
+
+@pytest.mark.parametrize("name", [FACTS, TOTALS, SECONDS, NOTES, *NoteKind, *Ending])
+def test_every_file_and_kind_is_documented(name: str) -> None:
+    """The same for the files, the kinds of notes and the endings."""
+    assert f"`{name}`" in DOCUMENT.read_text()

@@ -1,0 +1,28 @@
+"""Where a run comes from and why it ended."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+from mmload.results.model import Ending
+from mmload.results.origin import command, ending, server_facts, without_credentials
+
+
+def test_a_run_ends_for_one_reason() -> None:
+    """Told from each other by the clock and by who is left."""
+    assert ending(60, 59.7, headless=True, workers_left=True) is Ending.RUN_TIME_OVER
+    assert ending(60, 20, headless=True, workers_left=True) is Ending.INTERRUPTED
+    assert ending(0, 900, headless=False, workers_left=True) is Ending.STOPPED
+    assert ending(60, 20, headless=True, workers_left=False) is Ending.WORKERS_LOST
+
+
+def test_credentials_in_a_url_are_left_out_of_the_record() -> None:
+    """Of the server's name and of the command line."""
+    assert without_credentials("http://me:pw@mm.example/x") == "http://mm.example/x"
+    assert command(["run", "--server", "https://me:pw@mm.example"]) == ("run", "--server", "https://mm.example")
+
+
+def test_what_was_not_asked_of_the_server_stays_unknown() -> None:
+    """A missing licence is another thing than an unknown one."""
+    assert server_facts(None, "http://x").licensed is None
+    assert server_facts(SimpleNamespace(version="11.6.0", licensed=False), "http://x").version == "11.6.0"

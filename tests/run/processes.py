@@ -1,0 +1,93 @@
+"""Locust and mmload as processes of their own, with made-up users."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+LOCUSTFILE = Path(__file__).with_name("made_up.py")
+ROOT = Path(__file__).parents[2]
+PATIENCE_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What a process left."""
+
+    code: int
+    out: str
+    err: str
+
+
+def environ(folder: Path, **more: str) -> dict[str, str]:
+    """Nothing of the caller's configuration; the truth is written into the folder."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("MMLOAD_", "LOCUST_"))}
+    return kept | {"MADE_UP_TRUTH": str(folder / "truth"), "PYTHONPATH": str(ROOT), "NO_COLOR": "1"} | more
+
+
+def truth(folder: Path) -> list[int]:
+    """How many actions each user really did."""
+    return [int(line) for line in (folder / "truth").read_text().split()]
+
+
+def start(arguments: Iterable[str], folder: Path, **more: str) -> subprocess.Popen[str]:
+    """Start Python with these arguments in the folder."""
+    return subprocess.Popen(
+        [sys.executable, *arguments],
+        cwd=folder,
+        env=environ(folder, **more),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def end(process: subprocess.Popen[str]) -> Ended:
+    """Wait for its end; whatever happens, nothing of it stays."""
+    try:
+        out, err = process.communicate(timeout=PATIENCE_SECONDS)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, 9)
+    return Ended(process.returncode, out, err)
+
+
+def locust(*options: str) -> list[str]:
+    """The arguments of a headless Locust on the made-up users."""
+    common = ["--headless", "--only-summary", "--host", "http://127.0.0.1:9", "--stop-timeout", "5"]
+    return ["-m", "locust", "-f", str(LOCUSTFILE), *common, *options]
+
+
+def distributed(processes: int) -> list[str]:
+    """Options for workers: on a port of our own, so that two tests at once do not meet."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    ports = ["--master-bind-host", "127.0.0.1", "--master-bind-port", port, "--master-port", port]
+    return ["--processes", str(processes), *ports]
+
+
+def the_folder(folder: Path) -> Path:
+    """The one run's folder there is."""
+    [found] = (folder / "runs").iterdir()
+    return found
+
+
+def wait_for_seconds(folder: Path, seconds: int) -> Path:
+    """Wait until the record has so many lines; gives the run's folder."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        files = list((folder / "runs").glob("*/seconds.jsonl")) if (folder / "runs").exists() else []
+        if files and files[0].read_bytes().count(b"\n") >= seconds:
+            return files[0].parent
+        time.sleep(0.1)
+    raise AssertionError(f"no record of {seconds} seconds came")
