@@ -16,7 +16,7 @@ def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
         "sandbox",
         help="run a stand-in Mattermost server",
         description="A stand-in Mattermost server in one process: for trying and testing, "
-        "never a measure of Mattermost. Its address is printed on stdout when it answers; it ends on SIGTERM or Ctrl-C.",
+        "never a measure of Mattermost. Its address is printed on stdout when it answers; SIGTERM or Ctrl-C end it.",
     )
     add_options(parser)
 

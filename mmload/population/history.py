@@ -5,7 +5,6 @@ Message lengths and the share of emoji are those of the simulated people (`mmloa
 
 from __future__ import annotations
 
-import math
 import random
 from collections import defaultdict
 from collections.abc import Sequence
@@ -19,9 +18,8 @@ from mmload.text import REACTIONS, message
 ROOT_WORDS, REPLY_WORDS = 34, 24
 # How busy one channel of a kind is beside another: whole teams write more than two people do.
 _BUSY = {Kind.PUBLIC: 8.0, Kind.PRIVATE: 5.0, Kind.DIRECT: 1.0, Kind.GROUP: 1.5}
-# Draws for a channel in proportion to its size, and for a reaction that is not there yet.
+# Draws for a channel that is busy enough, and for a reaction that is not there yet.
 _DRAWS = 16
-_SMALLEST_SHARE = 0.05
 # The first posts of a channel grow the long threads; other replies go to one of the latest.
 LONG_THREADS, RECENT_ROOTS = 2, 12
 
@@ -44,9 +42,14 @@ def text_of(seed: int, post: PlannedPost) -> str:
     return message(random.Random(f"{seed}:text:{post.number}"), ROOT_WORDS if post.root is None else REPLY_WORDS)
 
 
-def writers(channel: PlannedChannel) -> int:
-    """How many of a channel's members (the first ones) write: few write, most read, and each writer is a log-in."""
-    return min(len(channel.members), 5 + 2 * math.isqrt(len(channel.members)))
+def writer(rng: random.Random, channel: PlannedChannel) -> int:
+    """One of a channel's members. Few write and most read, and each writer is a log-in: the place among the members is
+    Pareto distributed (beyond place x with probability (1 + x/4)^-1.5), whatever their number is; drawn again if there
+    is no such place. So further members hardly change who wrote what."""
+    while True:
+        place = 4 * ((1 - rng.random()) ** (-1 / 1.5) - 1)
+        if place < len(channel.members):
+            return channel.members[int(place)]
 
 
 def planned_posts(
@@ -62,8 +65,8 @@ def planned_posts(
     for number in range(instance.num_posts):
         rng = random.Random(f"{seed}:post:{number}")
         kind = rng.choices(list(busy), list(busy.values()))[0]
-        index = _place(spawn(rng), places[kind], channels, accounts)
-        author = channels[index].members[stable_choice(spawn(rng), writers(channels[index]))]
+        index = _place(spawn(rng), places[kind], channels)
+        author = writer(spawn(rng), channels[index])
         root = _root(spawn(rng), instance, threads[index])
         urgent = root is None and spawn(rng).random() < instance.percent_urgent_posts
         if root is None:
@@ -81,14 +84,11 @@ def _shares(instance: Instance) -> dict[Kind, float]:
     }
 
 
-def _place(rng: random.Random, places: Sequence[int], channels: Sequence[PlannedChannel], accounts: int) -> int:
-    """One of these channels, roughly in proportion to its members: drawn, and drawn again if it is too small."""
+def _place(rng: random.Random, places: Sequence[int], channels: Sequence[PlannedChannel]) -> int:
+    """One of these channels, roughly as busy as they are: drawn, and drawn again if it is too quiet."""
     for _ in range(_DRAWS):
         index = places[stable_choice(spawn(rng), len(places))]
-        channel = channels[index]
-        if channel.kind in (Kind.DIRECT, Kind.GROUP):
-            break
-        if rng.random() < max(_SMALLEST_SHARE, len(channel.members) / accounts):
+        if rng.random() < channels[index].busy:
             break
     return index
 
@@ -120,7 +120,4 @@ def planned_reactions(
 
 def _reaction(rng: random.Random, channels: Sequence[PlannedChannel], posts: Sequence[PlannedPost]) -> PlannedReaction:
     post = posts[stable_choice(spawn(rng), len(posts))]
-    channel = channels[post.channel]
-    return PlannedReaction(
-        post.number, channel.members[stable_choice(spawn(rng), writers(channel))], rng.choice(REACTIONS)
-    )
+    return PlannedReaction(post.number, writer(spawn(rng), channels[post.channel]), rng.choice(REACTIONS))

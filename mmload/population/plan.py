@@ -19,8 +19,12 @@ SMALLEST_GROUP, LARGEST_GROUP = 3, 8
 # Most group messages are small.
 _GROUP_SIZES = range(SMALLEST_GROUP, LARGEST_GROUP + 1)
 _GROUP_SIZE_WEIGHTS = (40, 25, 15, 10, 6, 4)
+# The first conversations are among the first accounts, and each further one lets in a few more: some people have many,
+# and more accounts don't change who the first ones were between.
+_FIRST_PARTNERS, _FURTHER_PARTNERS = 12, 3
 # Draws of a conversation that is not there yet, before the first free one is taken.
 _DRAWS = 64
+_LEAST_BUSY = 0.05
 # Mattermost refuses team names that begin with a word of its own URLs.
 _RESERVED = tuple(
     "admin api boards channel claim error files help landing login mfa oauth playbooks plug plugins post signup "
@@ -49,7 +53,8 @@ class PlannedTeam:
 class PlannedChannel:
     """A channel. `members` are indices into the plan's accounts, ascending; `team` one into its teams.
 
-    Direct and group messages have no team and no name: their members are what makes them the same.
+    Direct and group messages have no team and no name: their members are what makes them the same. `busy` is how much
+    is written in it beside others of its kind.
     """
 
     kind: Kind
@@ -57,6 +62,7 @@ class PlannedChannel:
     name: str = ""
     display_name: str = ""
     team: int = 0
+    busy: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,25 +170,30 @@ def _channels(
 
 def _team_channel(kind: Kind, index: int, seed: int, prefix: str, accounts: int, teams: int) -> PlannedChannel:
     first, second = words(random.Random(f"{seed}:{kind}:{index}:name"), 2)
+    share = share_of_members(kind, index, seed)
     return PlannedChannel(
         kind=kind,
-        members=channel_members(kind, index, seed, accounts),
+        members=_members(random.Random(f"{seed}:{kind}:{index}:members"), share, accounts),
         name=f"{prefix}-{kind}-{index + 1}",
         display_name=f"{first} {second} {index + 1}".capitalize(),
         team=index % teams,
+        busy=max(_LEAST_BUSY, share),
     )
 
 
-def channel_members(kind: Kind, index: int, seed: int, accounts: int) -> tuple[int, ...]:
-    """Who is in a public or private channel: everybody in the first public one, in the others a share of the
-    accounts that is large for few channels and small for most (the third power of a uniform draw); three at least.
-
-    Each account has a draw of its own, so that further accounts don't change who was in it.
-    """
-    rng = random.Random(f"{seed}:{kind}:{index}:members")
-    share = rng.random() ** 3 * (1.0 if kind is Kind.PUBLIC else 0.4)
+def share_of_members(kind: Kind, index: int, seed: int) -> float:
+    """Which share of the accounts is in a public or private channel: all of them in the first public one, in the others
+    a share that is large for few channels and small for most (the third power of a uniform draw)."""
     if kind is Kind.PUBLIC and index == 0:
-        share = 1.0
+        return 1.0
+    largest = 1.0 if kind is Kind.PUBLIC else 0.4
+    share: float = largest * random.Random(f"{seed}:{kind}:{index}:share").random() ** 3
+    return share
+
+
+def _members(rng: random.Random, share: float, accounts: int) -> tuple[int, ...]:
+    """That share of the accounts, three at least. Each has a draw of its own, so that further accounts don't change who
+    was in it."""
     drawn = [rng.random() for _ in range(accounts)]
     least = sorted(range(accounts), key=drawn.__getitem__)[:3]
     return tuple(sorted({*least, *(i for i, draw in enumerate(drawn) if draw < share)}))
@@ -194,7 +205,8 @@ def direct_pairs(seed: int, wanted: int, accounts: int) -> Iterator[tuple[int, .
     remaining = combinations(range(accounts), 2)
     taken: set[tuple[int, ...]] = set()
     for index in range(min(wanted, possible)):
-        yield _untaken(random.Random(f"{seed}:direct:{index}"), lambda _: 2, accounts, taken, remaining)
+        partners = _partners(index, accounts)
+        yield _untaken(random.Random(f"{seed}:direct:{index}"), lambda _: 2, partners, taken, remaining)
 
 
 def groups(seed: int, wanted: int, accounts: int) -> Iterator[tuple[int, ...]]:
@@ -205,9 +217,15 @@ def groups(seed: int, wanted: int, accounts: int) -> Iterator[tuple[int, ...]]:
         return
     for index in range(wanted):
         try:
-            yield _untaken(random.Random(f"{seed}:group:{index}"), _group_size, accounts, taken, remaining)
+            partners = _partners(index, accounts)
+            yield _untaken(random.Random(f"{seed}:group:{index}"), _group_size, partners, taken, remaining)
         except StopIteration:
             return
+
+
+def _partners(index: int, accounts: int) -> int:
+    """Among how many of the first accounts a conversation is."""
+    return min(accounts, _FIRST_PARTNERS + _FURTHER_PARTNERS * index)
 
 
 def _group_size(rng: random.Random) -> int:

@@ -14,17 +14,19 @@ from mmload.population.work import Work
 
 POSTS_PER_PAGE = 200
 _NONE: Iterator[str] = iter(())
+# Who said it, what, and whether it answers something.
+Said = tuple[str, str, bool]
 
 
 @dataclass(slots=True)
 class Found:
-    """What a channel holds, as far as it was read: ids of messages by author and text, oldest first, and reactions.
+    """What a channel holds, as far as it was read: ids of messages by what was said, oldest first, and reactions.
 
     Messages that were edited since (simulated people do that) are known by their author only.
     """
 
-    messages: defaultdict[tuple[str, str], list[str]] = field(default_factory=lambda: defaultdict(list))
-    edited: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    messages: defaultdict[Said, list[str]] = field(default_factory=lambda: defaultdict(list))
+    edited: defaultdict[tuple[str, bool], list[str]] = field(default_factory=lambda: defaultdict(list))
     reactions: set[tuple[str, str, str]] = field(default_factory=set)  # (post id, user id, emoji)
 
     def add(self, posts: Iterable[Mapping[str, Any]]) -> None:
@@ -32,8 +34,8 @@ class Found:
         for post in posts:
             if post.get("type") or post.get("delete_at"):
                 continue
-            author, text = post["user_id"], post["message"]
-            ids = self.edited[author] if post.get("edit_at") else self.messages[author, text]
+            author, text, reply = post["user_id"], post["message"], bool(post["root_id"])
+            ids = self.edited[author, reply] if post.get("edit_at") else self.messages[author, text, reply]
             if post["id"] not in ids:
                 ids.append(post["id"])
             for reaction in (post.get("metadata") or {}).get("reactions") or ():
@@ -43,16 +45,16 @@ class Found:
 def matched(planned: Sequence[tuple[PlannedPost, str, str]], found: Found) -> dict[int, str]:
     """Which of the planned (post, author's id, text) are there: post number → id. Pure.
 
-    Posts are the same by author and text; of those that say the same, as many count as there are. What is left over
-    may have been edited since.
+    Posts are the same by author, text and being a reply; of those that say the same, as many count as there are. What
+    is left over may have been edited since.
     """
-    unused = {key: iter(ids) for key, ids in found.messages.items()}
-    edited = {author_id: iter(ids) for author_id, ids in found.edited.items()}
+    unused = {said: iter(ids) for said, ids in found.messages.items()}
+    edited = {author: iter(ids) for author, ids in found.edited.items()}
     ids: dict[int, str] = {}
     for post, author_id, text in planned:
-        ids[post.number] = next(unused.get((author_id, text), _NONE), "")
+        ids[post.number] = next(unused.get((author_id, text, post.root is not None), _NONE), "")
     for post, author_id, _ in planned:
-        ids[post.number] = ids[post.number] or next(edited.get(author_id, _NONE), "")
+        ids[post.number] = ids[post.number] or next(edited.get((author_id, post.root is not None), _NONE), "")
     return {number: post_id for number, post_id in ids.items() if post_id}
 
 
@@ -145,7 +147,7 @@ class _History:
 
         def attempt() -> str:
             nonlocal tried
-            if tried and (stored := self._stored(author_id, text, set(ids.values()))):
+            if tried and (stored := self._stored((author_id, text, post.root is not None), set(ids.values()))):
                 return stored
             tried = True
             return self._send(post, body)
@@ -161,18 +163,18 @@ class _History:
     def _body(self, post: PlannedPost, author_id: str, text: str, ids: Mapping[int, str]) -> dict[str, Any]:
         body: dict[str, Any] = {"channel_id": self._channel_id, "user_id": author_id, "message": text}
         # The server answers with the post it has made when the same pending id comes again.
-        body["pending_post_id"] = f"{author_id}:history-{self._work.plan.seed}-{post.number}"
+        body["pending_post_id"] = f"{author_id}:{self._channel_id}-{post.number}"
         if post.root is not None:
             body["root_id"] = ids[post.root]
         if post.urgent and self._urgent:
             body["metadata"] = {"priority": {"priority": "urgent", "requested_ack": False}}
         return body
 
-    def _stored(self, author_id: str, text: str, accounted: set[str]) -> str:
+    def _stored(self, said: Said, accounted: set[str]) -> str:
         """The id of a post that was stored though its answer was lost, or "". It is among the newest."""
         found = Found()
         found.add(self._page(0))
-        return next((post_id for post_id in found.messages[author_id, text] if post_id not in accounted), "")
+        return next((post_id for post_id in found.messages[said] if post_id not in accounted), "")
 
     def _react(self, reaction: PlannedReaction, post_id: str, found: Found) -> None:
         user_id = self._work.user_ids[reaction.account]

@@ -1,5 +1,5 @@
-"""`mmload init` on a server: everything once, whatever happens in the middle. On the sandbox, as 11.6 and as 6.7, and on
-a real server where there is one."""
+"""`mmload init` on a server: everything once, whatever happens in the middle. On the sandbox, as 11.6 and as 6.7, and
+on a real server where there is one."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def test_a_larger_plan_makes_only_what_is_missing(server: str) -> None:
 
     assert grown["accounts"] == (7, 2)
     assert grown["teams"] == (2, 0)
-    assert grown["posts"][0] > 10
+    assert grown["posts"][0] >= 10
     assert sum(grown["posts"]) == 60
 
 

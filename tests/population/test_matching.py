@@ -15,7 +15,7 @@ PLANNED = [
 
 
 def post(post_id: str, author: str, message: str, **fields: Any) -> dict[str, Any]:
-    return {"id": post_id, "user_id": author, "message": message, "type": "", "edit_at": 0, **fields}
+    return {"id": post_id, "user_id": author, "message": message, "type": "", "root_id": "", "edit_at": 0, **fields}
 
 
 def found(*posts: dict[str, Any]) -> Found:
@@ -32,6 +32,11 @@ def test_who_said_the_same_twice_is_found_as_often_as_it_was_said() -> None:
 
 def test_the_same_words_of_another_are_another_post() -> None:
     assert matched(PLANNED, found(post("c", "bob", "hello"))) == {2: "c"}
+
+
+def test_a_reply_is_no_root_post_with_the_same_words() -> None:
+    """Messages of one word are often the same; a reply that is taken for a root can't be answered."""
+    assert matched(PLANNED, found(post("d", "ann", "hello", root_id="x"))) == {}
 
 
 def test_a_post_that_comes_on_two_pages_is_one() -> None:

@@ -37,7 +37,11 @@ def locust(fresh_sandbox: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Envi
     monkeypatch.setenv("MMLOAD_SIMULCONTROLLER_AVGIDLETIMEMS", "100")
     monkeypatch.setattr("sys.argv", ["locust"])
     process_recorder().forget()
-    environment = Environment(user_classes=[SimulatedUser], events=Events(), host=fresh_sandbox)
+    environment = Environment(
+        user_classes=[SimulatedUser],
+        events=Events(),  # type: ignore[no-untyped-call]
+        host=fresh_sandbox,
+    )
     environment.create_local_runner()
     yield environment
     assert environment.runner is not None
