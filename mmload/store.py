@@ -232,7 +232,7 @@ def pick(rng: random.Random, choices: list[V]) -> V | None:
     return rng.choice(choices) if choices else None
 
 
-def pick_skewed(rng: random.Random, choices: list[V], exponent: float, rank: Callable[[V], object] = id) -> V | None:
+def pick_skewed(rng: random.Random, choices: list[V], exponent: float, rank: Callable[[V], str]) -> V | None:
     """One of them by Zipf's law: the k-th in order of `rank` is chosen with weight k^-exponent (0 = all alike).
 
     People read few channels much and many a little; ranked by something that all clients share (the id), the same
@@ -240,6 +240,6 @@ def pick_skewed(rng: random.Random, choices: list[V], exponent: float, rank: Cal
     """
     if not choices or exponent <= 0:
         return pick(rng, choices)
-    ranked = sorted(choices, key=rank)  # type: ignore[arg-type]
+    ranked = sorted(choices, key=rank)
     weights = [position**-exponent for position in range(1, len(ranked) + 1)]
     return rng.choices(ranked, weights)[0]

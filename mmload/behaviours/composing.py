@@ -9,11 +9,6 @@ from mmload.metrics.recorder import POSTS_SENT, POSTS_UNCERTAIN
 from mmload.models import Post, User
 from mmload.store import pick
 
-ROOT_WORDS = 35
-REPLY_WORDS = 24
-MENTION_SHARE = 0.10
-LINK_SHARE = 0.10
-PERMALINK_SHARE = 0.01
 # People type two to five letters of a name before they see whom they mean.
 MOST_LETTERS_TYPED = 5
 
@@ -25,16 +20,17 @@ def show_typing(person: Person, channel_id: str, root_id: str = "") -> None:
         person.tell("user_typing", {"channel_id": channel_id, "parent_id": root_id})
 
 
-def compose(person: Person, channel_id: str, average_words: int) -> str:
+def compose(person: Person, channel_id: str, *, reply: bool = False) -> str:
     """A message as people write it; a mention asks the server for names while it is typed."""
-    rng = person.rng
+    rng, shares = person.rng, person.site.settings.simul
+    average_words = shares.avg_words_per_reply if reply else shares.avg_words_per_post
     parts = [text.message(rng, average_words)]
-    if rng.random() < MENTION_SHARE and (someone := person.store.pick_person(rng)):
+    if rng.random() < shares.percent_posts_with_mention and (someone := person.store.pick_person(rng)):
         type_name(person, channel_id, someone)
         parts.insert(0, f"@{someone.username}")
-    if rng.random() < LINK_SHARE:
+    if rng.random() < shares.percent_posts_with_link:
         parts.append(text.link(rng))
-    if rng.random() < PERMALINK_SHARE and (link := _permalink(person)):
+    if rng.random() < shares.percent_posts_with_permalink and (link := _permalink(person)):
         parts.append(link)
     return " ".join(parts)
 
@@ -70,8 +66,10 @@ def send_post(person: Person, channel_id: str, message: str, root_id: str = "", 
     """Send a message and count it. One without an answer is uncertain: the server may have stored it."""
     counters = person.site.recorder.counters
     status = -1
+    pending_post_id = person.pending_post_id()
+    person.site.sent_at[pending_post_id] = person.clock()
     try:
-        post = person.api.create_post(channel_id, message, person.pending_post_id(), root_id=root_id, file_ids=file_ids)
+        post = person.api.create_post(channel_id, message, pending_post_id, root_id=root_id, file_ids=file_ids)
         status = 201
     except RequestFailed as error:
         status = error.status

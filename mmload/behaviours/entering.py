@@ -41,7 +41,7 @@ def enter(person: Person) -> None:
         log_in(person)
     began = person.clock()
     fetch_site(person)
-    _greet(person)
+    greet(person)
     open_socket(person)
     load_page(person)
     settle(person)
@@ -82,6 +82,8 @@ def _new_session(person: Person) -> None:
 
 def _sign_up(person: Person) -> None:
     account = person.account
+    if not account.username:
+        raise EntryRefused("nobody knows this account, and it is not ours to make")
     try:
         person.api.sign_up(account.email, account.username, account.password)
     except Refused as error:
@@ -103,7 +105,7 @@ def log_in_again(person: Person, refused_token: str) -> bool:
     return True
 
 
-def _greet(person: Person) -> None:
+def greet(person: Person) -> None:
     """What the application asks right after a log-in."""
     api, site = person.api, person.site
     site.learn(api.client_config(), api.client_license())
@@ -131,14 +133,16 @@ def open_socket(person: Person) -> None:
     person.socket = socket
 
 
-def enter_patiently(person: Person, on_refused: Callable[[EntryRefused], None]) -> bool:
+def enter_patiently(
+    person: Person, on_refused: Callable[[EntryRefused], None], come_in: Callable[[Person], None] = enter
+) -> bool:
     """Come in, however often it takes: between two tries a wait that grows, with jitter. False if it never will be."""
     users = person.site.settings.config.users
     rng = random.Random(person.rng.random())
     failures = 0
     while True:
         try:
-            enter(person)
+            come_in(person)
             return True
         except EntryRefused as refusal:
             on_refused(refusal)

@@ -8,7 +8,7 @@ import msgspec
 
 from mmload.behaviours.person import Person
 from mmload.client.frames import Event
-from mmload.metrics.recorder import POSTED_OF_OTHERS
+from mmload.metrics.recorder import DELIVERY, POSTED_OF_OTHERS, RECONNECT
 from mmload.models import Post, Reaction
 
 
@@ -51,7 +51,11 @@ def posted(person: Person, event: Event) -> None:
     data = _POSTED.decode(event.data)
     post = _POST.decode(data.post)
     if post.user_id != person.id:
-        person.site.recorder.counters[POSTED_OF_OTHERS] += 1
+        recorder = person.site.recorder
+        recorder.counters[POSTED_OF_OTHERS] += 1
+        sent_at = person.site.sent_at.get(post.pending_post_id)
+        if sent_at is not None:
+            recorder.span(DELIVERY, person.clock() - sent_at)
     store = person.store
     if data.should_ack:
         acknowledgement = {"post_id": post.id, "user_agent": "", "status": "success", "reason": "", "data": ""}
@@ -153,11 +157,12 @@ HEARD: dict[str, Callable[[Person, Event], None]] = {
 class Ears:
     """The listener of one person's socket."""
 
-    __slots__ = ("_log_in_again", "_person")
+    __slots__ = ("_log_in_again", "_lost_at", "_person")
 
     def __init__(self, person: Person, log_in_again: Callable[[str], bool]) -> None:
         self._person = person
         self._log_in_again = log_in_again
+        self._lost_at: float | None = None
 
     def on_event(self, event: Event) -> None:
         self._person.site.recorder.events[event.event] += 1
@@ -167,6 +172,9 @@ class Ears:
 
     def on_connected(self, resumed: bool, renewed: bool) -> None:
         """After a gap that the server could not fill, a web client catches up when it next looks."""
+        if self._lost_at is not None:
+            self._person.site.recorder.span(RECONNECT, self._person.clock() - self._lost_at)
+            self._lost_at = None
         if renewed:
             # What was missed while nobody listened is fetched anew: everything counts as unread.
             self._person.store.viewed_at.clear()
@@ -175,6 +183,7 @@ class Ears:
 
     def on_dropped(self, code: int, reason: str) -> None:
         """The socket comes back by itself; people do not notice."""
+        self._lost_at = self._person.clock()
 
     def on_unauthorised(self) -> str | None:
         """A new token; the old one after a log-in that failed for now, so that the socket goes on trying."""

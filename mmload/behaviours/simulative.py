@@ -11,10 +11,10 @@ from locust import TaskSet
 from mmload.behaviours.catalogue import SIMULATIVE, Action
 from mmload.behaviours.duties import duties
 from mmload.behaviours.mix import Mix
-from mmload.behaviours.pace import idle_seconds
+from mmload.behaviours.pace import Schedule
 from mmload.behaviours.person import NothingToDo, Person
 from mmload.errors import MmloadError, NotAvailable
-from mmload.metrics.recorder import Outcome
+from mmload.metrics.recorder import SCHEDULE_LAG, Outcome
 
 if TYPE_CHECKING:
     Task = Callable[[Any], None]
@@ -55,6 +55,7 @@ class Behaviour(TaskSet):
     """A TaskSet whose tasks are actions, drawn by their frequencies; subclasses name theirs in `tasks`."""
 
     _mix: Mix[Task] | None = None
+    _schedule: Schedule
 
     @property
     def person(self) -> Person:
@@ -67,17 +68,22 @@ class Behaviour(TaskSet):
         tasks = cast("list[Any]", self.tasks)
         weighted = [(task, task.action.frequency) for task in tasks if task.action.offered(can)]
         self._mix = Mix(weighted) if weighted else None
+        person = self.person
+        self._schedule = Schedule(person.site.settings.simul, person.clock(), person.rng)
         # People do not all act in the moment in which they came in.
         self.wait()  # type: ignore[no-untyped-call]
 
     def get_next_task(self) -> Task:
         if self._mix is None:
             return _nothing
-        return self._mix.draw(self.person.rng)
+        person = self.person
+        if person.site.settings.simul.open_model:
+            person.site.recorder.span(SCHEDULE_LAG, self._schedule.lag(person.clock()))
+        return self._mix.draw(person.rng)
 
     def wait_time(self) -> float:
-        pace = self.person.site.settings.simul
-        return idle_seconds(pace.min_idle_time_ms, pace.avg_idle_time_ms, self.person.rate, self.person.rng)
+        person = self.person
+        return self._schedule.next_wait(person.clock(), person.rate, person.rng)
 
     def _sleep(self, seconds: float) -> None:
         """Locust's hook for waiting: the client's background duties go on meanwhile."""

@@ -11,7 +11,10 @@ from mmload.client.capabilities import Capabilities, MissingFeatures, capabiliti
 from mmload.client.http import Transport
 from mmload.config import Settings
 from mmload.metrics.recorder import Recorder
-from mmload.store import Directory
+from mmload.store import Bounded, Directory
+
+# Far more than are under way at any moment; a delivery later than this many posts is not timed.
+SENT_POSTS_KEPT = 20_000
 
 
 @dataclass(slots=True)
@@ -27,6 +30,8 @@ class Site:
     missing: MissingFeatures
     tls_context: ssl.SSLContext | None = None
     directory: Directory = field(default_factory=Directory)
+    # When the posts of this process were sent, by their pending ids: the other end of their delivery.
+    sent_at: Bounded[str, float] = field(default_factory=lambda: Bounded(SENT_POSTS_KEPT))
     can: Capabilities | None = None
 
     @property

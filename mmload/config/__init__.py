@@ -9,9 +9,11 @@ from mmload.config.environment import environment_name
 from mmload.config.loading import load_settings
 from mmload.config.showing import fingerprint, from_json, shown, to_json
 from mmload.config.tables import (
+    ChannelMembers,
     Config,
     Connection,
     Controller,
+    GenController,
     Instance,
     Log,
     Rate,
@@ -24,10 +26,12 @@ from mmload.config.tables import (
 )
 
 __all__ = [
+    "ChannelMembers",
     "Config",
     "Connection",
     "Controller",
     "Credential",
+    "GenController",
     "Instance",
     "Log",
     "Rate",

@@ -10,14 +10,14 @@ import msgspec
 
 from mmload.config.environment import RESERVED, environment_name
 from mmload.config.fields import SCALARS, Key, keys
-from mmload.config.tables import Config, SimpleController, SimulController, Table
+from mmload.config.tables import Config, GenController, SimpleController, SimulController, Table
 
 _INTRODUCTION = """\
 # Configuration
 
 This page is written by `mmload config describe`; the tables come from the code.
 
-mmload reads three documents, all of them optional. Without them the defaults run: a load test of a Mattermost server
+mmload reads four documents, all of them optional. Without them the defaults run: a load test of a Mattermost server
 on `http://localhost:8065`.
 
 | document | what is in it | named by |
@@ -25,6 +25,7 @@ on `http://localhost:8065`.
 | `config/config.json` | the server, the users, the run | `--config`, `MMLOAD_CONFIG` |
 | `config/simulcontroller.json` | the pace of the simulative user | `--simulcontroller`, `MMLOAD_SIMULCONTROLLER` |
 | `config/simplecontroller.json` | the cycle of the simple user | `--simplecontroller`, `MMLOAD_SIMPLECONTROLLER` |
+| `config/gencontroller.json` | the goals of the generative user | `MMLOAD_GENCONTROLLER` |
 
 `mmload config new` copies the default documents into the folder `config`. Each may be TOML as well (`config.toml`).
 The documents of mattermost-load-test-ng run unchanged: keys that only its Go parts need are accepted and named in a
@@ -57,6 +58,7 @@ def description() -> str:
     sections = [_INTRODUCTION, "## config.json\n", *_config_sections()]
     sections += ["## simulcontroller.json\n", *_section(SimulController, "SimulController")]
     sections += ["## simplecontroller.json\n", *_section(SimpleController, "")]
+    sections += ["## gencontroller.json\n", *_section(GenController, "GenController")]
     return "\n".join([*sections, _USERS_FILE, _reserved()])
 
 
@@ -122,5 +124,6 @@ def default_documents() -> dict[str, str]:
         "config.default.json": Config(),
         "simulcontroller.default.json": SimulController(),
         "simplecontroller.default.json": SimpleController(),
+        "gencontroller.default.json": GenController(),
     }
     return {name: json.dumps(_plain(document), indent=2) + "\n" for name, document in documents.items()}

@@ -11,7 +11,7 @@ import msgspec
 
 from mmload.config.checking import UNUSED_KEYS
 from mmload.config.fields import keys
-from mmload.config.tables import Config, SimpleController, SimulController
+from mmload.config.tables import Config, GenController, SimpleController, SimulController
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,8 @@ def _lower(*names: str) -> frozenset[str]:
 _CONFIG = Document("config", _lower(*(key.name for key in keys(Config)), *UNUSED_KEYS[""]), Config)
 _SIMUL = _ours("simulcontroller", SimulController)
 _SIMPLE = _ours("simplecontroller", SimpleController)
-READ = (_CONFIG, _SIMUL, _SIMPLE)
+_GENERATE = _ours("gencontroller", GenController)
+READ = (_CONFIG, _SIMUL, _SIMPLE, _GENERATE)
 
 # The peer's other documents, by keys that only they have.
 _UNREAD = (
@@ -44,15 +45,6 @@ _UNREAD = (
         "coordinator",
         _lower("ClusterConfig", "MonitorConfig", "NumUsersInc", "NumUsersDec", "RestTimeSec"),
         unread="not read yet",
-    ),
-    Document(
-        "gencontroller",
-        _lower(
-            *"""NumTeams NumChannelsDM NumChannelsGM NumChannelsPrivate NumChannelsPublic NumCPAFields NumPosts
-            NumReactions NumPostReminders NumSidebarCategories NumFollowedThreads PercentReplies
-            PercentRepliesInLongThreads PercentUrgentPosts ChannelMembersDistribution""".split()
-        ),
-        unread="not read yet; what `mmload init` makes is in InstanceConfiguration of config.json",
     ),
     Document(
         "browsercontroller",

@@ -1,4 +1,4 @@
-"""`MMLOAD_…` environment variables: one for every key of config.json and simulcontroller.json that is no list."""
+"""`MMLOAD_…` environment variables: one for every key that is no list (simplecontroller.json is a list)."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from msgspec.structs import replace
 
 from mmload.config.checking import Findings, join, leaf, nearest
 from mmload.config.fields import SCALARS, Key, keys
-from mmload.config.tables import Config, SimulController
+from mmload.config.tables import Config, GenController, SimulController
 
 _PREFIX = "MMLOAD_"
 DOCUMENT_VARIABLES = {
     "config": "MMLOAD_CONFIG",
     "simulcontroller": "MMLOAD_SIMULCONTROLLER",
     "simplecontroller": "MMLOAD_SIMPLECONTROLLER",
+    "gencontroller": "MMLOAD_GENCONTROLLER",
 }
 # Variables of mmload that are no settings.
 RESERVED = frozenset(DOCUMENT_VARIABLES.values()) | {
@@ -52,8 +53,8 @@ def environment_name(table: str, key: str) -> str:
 @cache
 def variables(document: type[msgspec.Struct]) -> tuple[Variable, ...]:
     """The variables that set keys of this document."""
-    if document is SimulController:
-        return tuple(_of_table("SimulController", "", "", SimulController))
+    if document in (SimulController, GenController):
+        return tuple(_of_table(document.__name__, "", "", document))
     if document is Config:
         tables = [key for key in keys(Config) if key.table is not None]
         return tuple(each for key in tables for each in _of_table(key.name, key.name, key.attribute, key.kind))
@@ -100,7 +101,7 @@ def _parsed(key: Key, text: str) -> Any:
 
 def unknown_variables(environ: Mapping[str, str]) -> list[str]:
     """A notice for every variable that begins as ours do and sets nothing: most are misspelled. Pure."""
-    known = {variable.name for document in (Config, SimulController) for variable in variables(document)} | RESERVED
+    known = {variable.name for document in (Config, SimulController, GenController) for variable in variables(document)} | RESERVED
     strangers = sorted(name for name in environ if name.startswith(_PREFIX) and name not in known)
     endings = sorted(name.removeprefix(_PREFIX) for name in known)
     return [_unknown(name, nearest(name.removeprefix(_PREFIX), endings)) for name in strangers]

@@ -68,7 +68,7 @@ def _key(field: msgspec.structs.FieldInfo) -> Key:
     return Key(field.name, field.encode_name, kind, field.default, says, checks)
 
 
-_WORDS = {"url": "URL", "websocket": "WebSocket", "tls": "TLS", "seconds": "Sec"}
+_WORDS = {"url": "URL", "websocket": "WebSocket", "tls": "TLS", "seconds": "Sec", "dm": "DM", "gm": "GM", "cpa": "CPA"}
 
 
 def key_name(attribute: str) -> str:

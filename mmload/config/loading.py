@@ -45,18 +45,19 @@ def load_settings(
     simple: Path | None = None,
     environ: Mapping[str, str] = os.environ,
     folder: Path = Path("config"),
+    generate: Path | None = None,
 ) -> tuple[Settings, tuple[str, ...]]:
     """The settings in force, and notices about them. Raises ConfigurationError with every problem there is."""
-    loaded = load((config, simul, simple), environ, folder)
+    loaded = load((config, simul, simple, generate), environ, folder)
     return loaded.settings, loaded.notices
 
 
 def load(
-    given: tuple[Path | None, ...] = (None, None, None),
+    given: tuple[Path | None, ...] = (None, None, None, None),
     environ: Mapping[str, str] = os.environ,
     folder: Path = Path("config"),
 ) -> Loaded:
-    """As `load_settings`, with the sources. `given` are the files of config, simulcontroller and simplecontroller."""
+    """As `load_settings`, with the sources. `given` are the files in the order of `READ`."""
     sources: dict[str, str] = {}
     checked = [_one(kind, path, environ, folder, sources) for kind, path in zip(READ, given, strict=True)]
     problems = [problem for each in checked for problem in each.problems]

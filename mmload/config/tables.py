@@ -1,7 +1,7 @@
 """The configuration as frozen structs, one per table of the documents, with defaults, limits and meaning at each field.
 
-Names and defaults are those of the peer's documents (config.json, simulcontroller.json, simplecontroller.json), so
-that they run unchanged; keys marked `ours` are additions.
+Names and defaults are those of the peer's documents (config.json, simulcontroller.json, simplecontroller.json,
+gencontroller.json), so that they run unchanged; keys marked `ours` are additions.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from mmload.config.fields import (
     Check,
     Says,
     at_least,
+    between,
     key_name,
     keys,
     matching,
@@ -225,6 +226,25 @@ class SimulController(Table, frozen=True):
     enabled_plugins: Annotated[
         tuple[str, ...], Says("Plugins whose actions take part, by their plugin id."), NOT_EMPTY
     ] = ()
+    open_model: Annotated[
+        bool,
+        Ours("Actions begin by the clock: a slow answer delays the next action, but not those planned after it."),
+    ] = False
+    channel_pick_exponent: Annotated[
+        float, Ours("Zipf exponent of the choice among one's channels; 0 picks all alike."), between(0, 5)
+    ] = 1.0
+    avg_active_minutes: Annotated[
+        float, Ours("Mean length of a spell of activity; 0 means that people never pause."), at_least(0)
+    ] = 0.0
+    avg_pause_minutes: Annotated[float, Ours("Mean length of the pause between two such spells."), at_least(0)] = 0.0
+    avg_words_per_post: Annotated[int, Ours("Mean number of words of a message."), at_least(1)] = 35
+    avg_words_per_reply: Annotated[int, Ours("Mean number of words of a reply."), at_least(1)] = 24
+    percent_posts_with_files: Annotated[float, Ours("Share of the messages with attached files."), SHARE] = 0.02
+    percent_posts_with_mention: Annotated[float, Ours("Share of the messages that mention somebody."), SHARE] = 0.1
+    percent_posts_with_link: Annotated[float, Ours("Share of the messages with a link."), SHARE] = 0.1
+    percent_posts_with_permalink: Annotated[
+        float, Ours("Share of the messages with a link to another message."), SHARE
+    ] = 0.01
 
 
 class SimpleAction(Table, frozen=True):
@@ -243,9 +263,55 @@ class SimpleController(Table, frozen=True):
     ] = ()
 
 
+class ChannelMembers(Table, frozen=True):
+    """A share of the generated channels, and how full they get."""
+
+    member_limit: Annotated[int, Says("The most members of these channels; 0: as many as come."), _COUNT] = 0
+    percent_channels: Annotated[float, Says("Their share of the channels."), SHARE] = 0.0
+    probability: Annotated[float, Says("How likely a new membership is one of theirs."), SHARE] = 0.0
+
+
+class GenController(Table, frozen=True):
+    """gencontroller.json: what the generative users fill a server with, all of them together."""
+
+    num_teams: Annotated[int, Says("Teams."), _COUNT] = 2
+    num_channels_dm: Annotated[
+        int, Says("Direct channels. Of n users there are n·(n-1)/2 pairs; more is reported as impossible."), _COUNT
+    ] = 20
+    num_channels_gm: Annotated[int, Says("Group channels (three to eight people)."), _COUNT] = 20
+    num_channels_private: Annotated[int, Says("Private channels."), _COUNT] = 20
+    num_channels_public: Annotated[int, Says("Public channels."), _COUNT] = 20
+    num_cpa_fields: Annotated[
+        int, Says("Profile attributes; accepted, but none are made: that takes an administrator."), between(0, 20)
+    ] = 2
+    num_posts: Annotated[int, Says("Messages, replies among them."), _COUNT] = 1000
+    num_reactions: Annotated[int, Says("Reactions to messages."), _COUNT] = 200
+    num_post_reminders: Annotated[int, Says("Reminders of messages."), _COUNT] = 200
+    num_sidebar_categories: Annotated[int, Says("Sections in people's sidebars."), _COUNT] = 10
+    num_followed_threads: Annotated[int, Says("Threads that somebody follows."), _COUNT] = 10
+    percent_replies: Annotated[float, Says("Share of the messages that answer another one."), SHARE] = 0.5
+    percent_replies_in_long_threads: Annotated[
+        float, Says("Share of the replies that go into long threads, at most two of a channel."), SHARE
+    ] = 0.05
+    percent_urgent_posts: Annotated[
+        float, Says("Share of the root messages that are urgent, where the server can."), SHARE
+    ] = 0.001
+    channel_members_distribution: Annotated[
+        tuple[ChannelMembers, ...],
+        Says(
+            "How full public and private channels get: a list of {MemberLimit, PercentChannels, Probability}. The "
+            "percentages and the probabilities add up to 1 each. None: all channels are alike."
+        ),
+    ] = ()
+    enabled_plugins: Annotated[
+        tuple[str, ...], Says("Plugins whose actions take part, by their plugin id."), NOT_EMPTY
+    ] = ()
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All of it, checked: what every process of a run works with."""
 
     config: Config = Config()
     simul: SimulController = SimulController()
     simple: SimpleController = SimpleController()
+    generate: GenController = GenController()

@@ -91,6 +91,7 @@ class Delta(msgspec.Struct, omit_defaults=True):
     logins: dict[str, RouteFigures] = {}
     counters: dict[str, int] = {}
     events: dict[str, int] = {}
+    spans: dict[str, Histogram] = {}
     unavailable: dict[str, str] = {}
     users: UserGauges = msgspec.field(default_factory=UserGauges)
 
@@ -101,6 +102,8 @@ class Delta(msgspec.Struct, omit_defaults=True):
         for mine, theirs in ((self.routes, other.routes), (self.logins, other.logins)):
             for route, figures in theirs.items():
                 entry(mine, route, RouteFigures).merge(figures)
+        for name, times in other.spans.items():
+            entry(self.spans, name, Histogram).merge(times)
         _add(self.counters, other.counters)
         _add(self.events, other.events)
         for feature, reason in other.unavailable.items():

@@ -13,6 +13,7 @@ from enum import StrEnum
 import msgspec
 
 from mmload.metrics.delta import ActionFigures, Delta, RouteFigures, UserGauges, entry
+from mmload.metrics.histogram import Histogram
 
 __all__ = ["Delta", "Outcome", "Recorder", "UserGauges", "process_recorder"]
 
@@ -33,6 +34,11 @@ LOGINS_FAILED = "logins_failed"
 RELOGINS = "relogins"  # a 401 in the middle
 RATE_LIMITED = "rate_limited"  # a 429 obeyed
 FAREWELLS = "farewells"
+
+# Spans of time that are neither an action's nor a request's.
+DELIVERY = "delivery"  # from sending a post to its `posted` event on another socket of the same process
+RECONNECT = "reconnect"  # from the loss of a socket to its being back
+SCHEDULE_LAG = "schedule_lag"  # by how much an action began later than planned (open model)
 
 
 class Outcome(StrEnum):
@@ -82,6 +88,13 @@ class Recorder:
             figures.fail(seconds, failure, self._clock())
         else:
             figures.times.record(seconds)
+
+    def span(self, name: str, seconds: float) -> None:
+        """A span of time that is neither an action's nor a request's (names above)."""
+        times = self._delta.spans.get(name)
+        if times is None:
+            times = self._delta.spans[name] = Histogram()
+        times.record(seconds)
 
     def unavailable(self, feature: str, reason: str) -> None:
         """This server lacks a feature; told once, however often it is found out."""

@@ -126,5 +126,5 @@ def _left_out(plan: Plan, able: Capabilities) -> tuple[str, ...]:
     """What the plan has and this server can't do."""
     urgent = sum(post.urgent for post in plan.posts)
     if urgent and not _urgent(able):
-        return (f"{urgent} urgent posts are written as ordinary ones: priorities need a licence",)
+        return (f"posts planned as urgent are written as ordinary ones ({urgent}): priorities need a licence",)
     return ()

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from mmload.metrics.delta import Delta, RouteFigures
 from mmload.metrics.histogram import Histogram
+from mmload.metrics.recorder import DELIVERY, RECONNECT, SCHEDULE_LAG
 from mmload.report.tables import PAGE_WIDTH, cut, table, wrapped
 from mmload.report.wording import clock, count, milliseconds, plural, rate, span
 from mmload.results.folder import TOTALS
@@ -61,6 +62,7 @@ def _sections(run: Run, figures: Summary) -> Iterator[tuple[str, list[str]]]:
     yield "Failures (whole run)", _failures(figures)
     yield "Messages (whole run)", _messages(figures)
     yield "WebSockets (whole run)", _sockets(figures)
+    yield f"Other times ({window})", _spans(delta.spans)
     yield "Outages", [_outage(outage) for outage in outages(run.seconds)]
     yield "Left out, because this server lacks it", _unavailable(figures.unavailable)
     yield "What happened", _notes(run)
@@ -200,6 +202,18 @@ def _sockets(figures: Summary) -> list[str]:
     if sockets.given_up:
         told.append(f"{count(sockets.given_up)} given up (no new session)")
     return wrapped([*told, f"{plural(sockets.gaps, 'gap')} in sequence numbers"])
+
+
+_SPANS = {
+    DELIVERY: "delivery of a post to another user",
+    RECONNECT: "return of a lost socket",
+    SCHEDULE_LAG: "actions begun later than planned",
+}
+
+
+def _spans(spans: Mapping[str, Histogram]) -> list[str]:
+    rows = [[_SPANS[name], count(spans[name].count), *_times(spans[name])] for name in _SPANS if name in spans]
+    return table(["what", "count", *_TIME_HEADINGS], rows) if rows else []
 
 
 def _outage(outage: Outage) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections import Counter
 
@@ -9,9 +10,9 @@ import pytest
 
 from mmload.behaviours.catalogue import SIMULATIVE
 from mmload.behaviours.mix import Mix
-from mmload.behaviours.pace import idle_seconds, rate_of
+from mmload.behaviours.pace import Schedule, idle_seconds, rate_of
 from mmload.client.capabilities import Capabilities
-from mmload.config import Rate
+from mmload.config import Rate, SimulController
 
 PEER = tuple(Rate(rate, share) for rate, share in ((1.0, 0.05), (2.0, 0.1), (3.0, 0.15), (6.0, 0.4), (30.0, 0.3)))
 
@@ -81,3 +82,57 @@ def test_an_old_server_is_offered_only_what_it_had() -> None:
 
     assert not {"UpsertDraft", "SearchPostsAllTeams", "CreatePostReminder", "GenerateUserReport"} & offered
     assert {"SwitchChannel", "ScrollChannel", "CreatePost", "AddReaction", "ViewThread"} <= offered
+
+
+def moments(settings: SimulController, slowness: float, actions: int = 200) -> list[float]:
+    """When actions begin, if each of them takes `slowness` seconds."""
+    rng, now = random.Random(4), 0.0
+    schedule = Schedule(settings, now, rng)
+    begun = []
+    for _ in range(actions):
+        now += schedule.next_wait(now, 1.0, rng)
+        begun.append(now)
+        now += slowness
+    return begun
+
+
+def test_in_the_closed_model_a_slow_server_slows_its_people() -> None:
+    settings = SimulController(min_idle_time_ms=1000, avg_idle_time_ms=2000)
+
+    assert moments(settings, 2.0)[-1] > 1.9 * moments(settings, 0.0)[-1]
+
+
+def test_in_the_open_model_it_does_not() -> None:
+    """Its slowness must show as lateness, not as fewer requests."""
+    settings = SimulController(min_idle_time_ms=1000, avg_idle_time_ms=2000, open_model=True)
+
+    assert moments(settings, 0.9) == pytest.approx(moments(settings, 0.0))
+
+
+def test_an_action_that_takes_too_long_makes_the_next_one_late_by_as_much() -> None:
+    settings = SimulController(min_idle_time_ms=1000, avg_idle_time_ms=1001, open_model=True)
+    rng = random.Random(5)
+    schedule = Schedule(settings, 0.0, rng)
+    first = schedule.next_wait(0.0, 1.0, rng)
+    assert schedule.lag(first) == pytest.approx(0.0)
+
+    assert schedule.next_wait(first + 5.0, 1.0, rng) == 0.0
+    assert schedule.lag(first + 5.0) == pytest.approx(4.0, abs=0.01)
+
+
+def test_people_with_spells_of_activity_pause_between_them() -> None:
+    settings = SimulController(
+        min_idle_time_ms=1000, avg_idle_time_ms=2000, avg_active_minutes=1.0, avg_pause_minutes=5.0
+    )
+    begun = moments(settings, 0.0, actions=3000)
+    waits = [later - earlier for earlier, later in itertools.pairwise(begun)]
+
+    pauses = [wait for wait in waits if wait > 3.0]
+    assert 60 < len(pauses) < 140
+    assert 200 < sum(pauses) / len(pauses) < 400
+
+
+def test_people_without_spells_never_pause() -> None:
+    begun = moments(SimulController(min_idle_time_ms=1000, avg_idle_time_ms=2000), 0.0, actions=3000)
+
+    assert max(later - earlier for earlier, later in itertools.pairwise(begun)) <= 3.0

@@ -16,7 +16,7 @@ from mmload.config.loading import Checked, check_values, load_settings
 from mmload.config.reading import Object, read_document
 from mmload.errors import ConfigurationError, ExitCode
 
-CONFIG, SIMUL, SIMPLE = READ
+CONFIG, SIMUL, SIMPLE, GENERATE = READ
 
 
 def checked(values: dict[str, Any], kind: Any = CONFIG) -> Checked:
@@ -234,6 +234,16 @@ def test_ten_tenths_add_up_to_one() -> None:
     rates = [{"Rate": 1.0, "Percentage": 0.1}] * 10
 
     assert problems({"UserControllerConfiguration": {"RatesDistribution": rates}}) == ()
+
+
+def test_the_two_shares_of_the_channel_members_add_up_to_one() -> None:
+    """Each of them decides another draw: one wrong sum must not hide the other."""
+    half = {"MemberLimit": 5, "PercentChannels": 0.5, "Probability": 0.25}
+
+    assert problems({"ChannelMembersDistribution": [half, {**half, "Probability": 0.75}]}, GENERATE) == ()
+    percent, probability = problems({"ChannelMembersDistribution": [half]}, GENERATE)
+    assert "PercentChannels: expected values that add up to 1, found 0.5" in percent
+    assert "Probability: expected values that add up to 1, found 0.25" in probability
 
 
 def test_a_small_maximum_of_users_lowers_the_users_at_the_start() -> None:

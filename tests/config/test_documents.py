@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from mmload.config import Rate, Settings, SimulController, default_document, load_settings
+from mmload.config import ChannelMembers, Rate, Settings, SimulController, default_document, load_settings
 from mmload.config.describing import default_documents, description
 from mmload.config.loading import check_file
 
 DOCUMENTS = Path(__file__).parent / "documents"
 CHECKOUT = Path(__file__).parents[2]
-SAMPLES = ("config", "simulcontroller", "simplecontroller")
+SAMPLES = ("config", "simulcontroller", "simplecontroller", "gencontroller")
 
 
 def test_without_a_document_the_defaults_run(tmp_path: Path) -> None:
@@ -26,15 +26,17 @@ def test_without_a_document_the_defaults_run(tmp_path: Path) -> None:
 
 def test_the_peers_documents_load_unchanged() -> None:
     """Whoever comes from the peer brings them along."""
-    config, simul, simple = (DOCUMENTS / f"{name}.sample.json" for name in SAMPLES)
+    config, simul, simple, generate = (DOCUMENTS / f"{name}.sample.json" for name in SAMPLES)
 
-    settings, notices = load_settings(config, simul, simple, environ={})
+    settings, notices = load_settings(config, simul, simple, environ={}, generate=generate)
 
     assert notices == ()
     assert settings.config.controller.rates_distribution[4] == Rate(rate=30.0, percentage=0.3)
     assert settings.config.users.initial_active_users == 0
     assert settings.simul == SimulController(enabled_plugins=("playbooks", "mattermost-ai"))
     assert [settings.simple.actions[11].action_id, settings.simple.actions[11].run_period] == ["UpdateTeam", 50]
+    assert settings.generate.num_channels_dm == 20 and settings.generate.num_cpa_fields == 2
+    assert settings.generate.channel_members_distribution[1] == ChannelMembers(5, 0.5, 0.3)
 
 
 def test_the_seed_tools_config_loads_with_one_notice_of_what_is_not_used() -> None:
@@ -50,7 +52,6 @@ def test_the_seed_tools_config_loads_with_one_notice_of_what_is_not_used() -> No
 
 UNREAD: dict[str, dict[str, Any]] = {
     "coordinator": {"ClusterConfig": {}, "MonitorConfig": {}, "NumUsersInc": 8, "NumUsersDec": 8, "LogSettings": {}},
-    "gencontroller": {"NumTeams": 2, "NumChannelsDM": 20, "NumPosts": 1000, "PercentReplies": 0.5},
     "browsercontroller": {"SimulationId": "x", "RunInHeadless": True, "EnabledPlugins": False, "LogSettings": {}},
     "comparison": {"BaseBuild": {}, "NewBuild": {}, "LoadTests": [], "Output": {}},
     "metricswatcher": {"LogSettings": {}, "PrometheusConfiguration": {}, "Queries": []},
@@ -84,9 +85,9 @@ def test_the_default_documents_equal_the_codes_defaults(name: str) -> None:
 
 def test_the_default_documents_mean_the_defaults() -> None:
     """A copy that was not changed changes nothing."""
-    config, simul, simple = (CHECKOUT / "config" / name for name in default_documents())
+    config, simul, simple, generate = (CHECKOUT / "config" / name for name in default_documents())
 
-    assert load_settings(config, simul, simple, environ={}) == (Settings(), ())
+    assert load_settings(config, simul, simple, environ={}, generate=generate) == (Settings(), ())
 
 
 def test_the_page_on_the_configuration_is_up_to_date() -> None:

@@ -147,4 +147,4 @@ def test_skewed_picks_follow_zipf_and_uniform_ones_do_not() -> None:
     assert 8.5 < skewed["a"] / skewed["j"] < 11.8
     assert max(uniform.values()) / min(uniform.values()) < 1.2
     assert pick(rng, []) is None
-    assert pick_skewed(rng, [], 1.0) is None
+    assert pick_skewed(rng, list[str](), 1.0, rank=str) is None

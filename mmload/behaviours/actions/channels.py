@@ -5,13 +5,13 @@ from __future__ import annotations
 from contextlib import suppress
 
 from mmload.behaviours.actions.names import new_name
-from mmload.behaviours.composing import ROOT_WORDS, compose, send_post
+from mmload.behaviours.composing import compose, send_post
 from mmload.behaviours.loading import open_team
 from mmload.behaviours.person import NothingToDo, Person
 from mmload.behaviours.reading import fetch_faces, look_up_statuses, view_channel
 from mmload.errors import NotAvailable
 from mmload.models import PRIVATE, PUBLIC, Channel, User
-from mmload.store import pick
+from mmload.store import pick, pick_skewed
 
 DIALOG_PAGE = 100
 MOST_MEMBERS_ADDED = 4
@@ -20,7 +20,8 @@ MOST_MEMBERS_ADDED = 4
 def switch_channel(person: Person) -> None:
     """Open another public or private channel of the team."""
     here = person.store.current_channel_id
-    channel = pick(person.rng, [channel for channel in person.store.team_channels() if channel.id != here])
+    others = [channel for channel in person.store.team_channels() if channel.id != here]
+    channel = _one_of(person, others)
     if channel is None:
         raise NothingToDo("no other channel in this team")
     view_channel(person, channel)
@@ -29,10 +30,17 @@ def switch_channel(person: Person) -> None:
             person.store.bookmarks[channel.id] = person.api.bookmarks(channel.id)
 
 
+def _one_of(person: Person, channels: list[Channel]) -> Channel | None:
+    """A channel by popularity: the order of the ids, the same for everybody, so that some channels are busy for all."""
+    exponent = person.site.settings.simul.channel_pick_exponent
+    return pick_skewed(person.rng, channels, exponent, rank=lambda channel: channel.id)
+
+
 def open_direct_or_group_channel(person: Person) -> None:
     """Open a direct or group channel; it is the current one then, and can be written to."""
     here = person.store.current_channel_id
-    channel = pick(person.rng, [channel for channel in person.store.personal_channels() if channel.id != here])
+    others = [channel for channel in person.store.personal_channels() if channel.id != here]
+    channel = _one_of(person, others)
     if channel is None:
         raise NothingToDo("no other direct or group channel")
     view_channel(person, channel)
@@ -127,4 +135,4 @@ def _people_dialog(person: Person) -> list[User]:
 def _write_into(person: Person, channel: Channel) -> None:
     person.store.remember_channels([channel], member=True)
     view_channel(person, channel)
-    send_post(person, channel.id, compose(person, channel.id, ROOT_WORDS))
+    send_post(person, channel.id, compose(person, channel.id))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mmload.behaviours.composing import ROOT_WORDS, compose, show_typing
+from mmload.behaviours.composing import compose, show_typing
 from mmload.behaviours.person import NothingToDo, Person
 from mmload.models import Draft
 from mmload.store import pick
@@ -22,7 +22,7 @@ def upsert_draft(person: Person) -> None:
         root_id = post.root_id or post.id
     show_typing(person, channel_id, root_id)
     now = person.now_ms()
-    draft = Draft(person.id, channel_id, root_id, compose(person, channel_id, ROOT_WORDS), now, now)
+    draft = Draft(person.id, channel_id, root_id, compose(person, channel_id, reply=bool(root_id)), now, now)
     person.api.upsert_draft(draft)
     draft.message = ""
     person.store.drafts[channel_id, root_id] = draft

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mmload import text
-from mmload.behaviours.composing import REPLY_WORDS, ROOT_WORDS, compose, send_post, show_typing
+from mmload.behaviours.composing import compose, send_post, show_typing
 from mmload.behaviours.person import NothingToDo, Person
 from mmload.models import Bookmark, ScheduledPost
 from mmload.store import pick
@@ -57,7 +57,7 @@ def create_scheduled_post(person: Person) -> None:
     if person.rng.random() < SCHEDULED_REPLY_SHARE and (post := pick(person.rng, person.store.written_posts())):
         root_id = post.root_id or post.id
     show_typing(person, channel_id, root_id)
-    message = compose(person, channel_id, REPLY_WORDS if root_id else ROOT_WORDS)
+    message = compose(person, channel_id, reply=bool(root_id))
     made = person.api.schedule_post(person.id, channel_id, root_id, message, _some_days_ahead(person))
     person.store.scheduled[made.id] = made
 
@@ -65,7 +65,7 @@ def create_scheduled_post(person: Person) -> None:
 def update_scheduled_post(person: Person) -> None:
     """Rewrite a message that is to be sent later."""
     post = _scheduled_post(person)
-    message = text.message(person.rng, ROOT_WORDS)
+    message = text.message(person.rng, person.site.settings.simul.avg_words_per_post)
     person.store.scheduled[post.id] = person.api.reschedule_post(person.id, post, message, _some_days_ahead(person))
 
 
@@ -79,14 +79,16 @@ def delete_scheduled_post(person: Person) -> None:
 def send_scheduled_post(person: Person) -> None:
     """Send it now: it is posted, and taken from the schedule."""
     post = _scheduled_post(person)
-    send_post(person, post.channel_id, text.message(person.rng, ROOT_WORDS), post.root_id)
+    send_post(
+        person, post.channel_id, text.message(person.rng, person.site.settings.simul.avg_words_per_post), post.root_id
+    )
     del person.store.scheduled[post.id]
     person.api.unschedule_post(post.id)
 
 
 def create_ack_post(person: Person) -> None:
     """Write an urgent message that everybody has to acknowledge."""
-    message = text.message(person.rng, ROOT_WORDS)
+    message = text.message(person.rng, person.site.settings.simul.avg_words_per_post)
     person.api.create_priority_post(
         _channel(person), message, person.pending_post_id(), acknowledge=True, persistent=False
     )
@@ -108,7 +110,7 @@ def create_persistent_notification_post(person: Person) -> None:
     someone = person.store.users.get(pick(person.rng, members) or "")
     if someone is None:
         raise NothingToDo("nobody known is in this channel")
-    message = f"@{someone.username} " + text.message(person.rng, REPLY_WORDS)
+    message = f"@{someone.username} " + text.message(person.rng, person.site.settings.simul.avg_words_per_reply)
     person.api.create_priority_post(channel_id, message, person.pending_post_id(), acknowledge=False, persistent=True)
 
 

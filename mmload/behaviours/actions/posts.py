@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mmload import text
 from mmload.behaviours.attachments import upload
-from mmload.behaviours.composing import REPLY_WORDS, ROOT_WORDS, compose, send_post, show_typing
+from mmload.behaviours.composing import compose, send_post, show_typing
 from mmload.behaviours.person import NothingToDo, Person
 from mmload.behaviours.reading import read_posts
 from mmload.models import Post
@@ -12,7 +12,6 @@ from mmload.store import pick
 
 MOST_PAGES_SCROLLED = 5
 REMINDER_SECONDS = 600
-FILES_SHARE = 0.02
 
 
 def scroll_channel(person: Person) -> None:
@@ -34,12 +33,13 @@ def create_post(person: Person) -> None:
     channel_id = person.store.current_channel_id
     if not channel_id:
         raise NothingToDo("no channel is open")
+    simul = person.site.settings.simul
     root_id = ""
-    if person.rng.random() < person.site.settings.simul.percent_replies:
+    if person.rng.random() < simul.percent_replies:
         root_id = _thread_to_answer(person)
     show_typing(person, channel_id, root_id)
-    message = compose(person, channel_id, REPLY_WORDS if root_id else ROOT_WORDS)
-    files = upload(person, channel_id) if person.rng.random() < FILES_SHARE else ()
+    message = compose(person, channel_id, reply=bool(root_id))
+    files = upload(person, channel_id) if person.rng.random() < simul.percent_posts_with_files else ()
     send_post(person, channel_id, message, root_id, files)
 
 
@@ -64,7 +64,7 @@ def add_reaction(person: Person) -> None:
 def edit_post(person: Person) -> None:
     """Correct one of one's own messages."""
     post = _own_post(person)
-    person.api.patch_post(post.id, text.message(person.rng, REPLY_WORDS))
+    person.api.patch_post(post.id, text.message(person.rng, person.site.settings.simul.avg_words_per_reply))
 
 
 def delete_post(person: Person) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mmload.client.api.channels import ChannelCalls
+from mmload.client.api.console import ConsoleCalls
 from mmload.client.api.licensed import LicensedCalls
 from mmload.client.api.posts import PostCalls
 from mmload.client.api.system import SystemCalls
@@ -12,5 +13,5 @@ from mmload.client.api.users import LOGIN_ROUTES, UserCalls
 __all__ = ["LOGIN_ROUTES", "Api"]
 
 
-class Api(UserCalls, TeamCalls, ChannelCalls, PostCalls, SystemCalls, LicensedCalls):
+class Api(UserCalls, TeamCalls, ChannelCalls, PostCalls, SystemCalls, ConsoleCalls, LicensedCalls):
     """All calls of one user."""

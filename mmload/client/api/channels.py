@@ -34,6 +34,7 @@ _ALL_OWN = Route("GET", "/users/{user_id}/channels")
 _ALL_OWN_MEMBERS = Route("GET", "/users/{user_id}/channel_members")
 _UNREAD = Route("GET", "/users/{user_id}/channels/{channel_id}/unread")
 _UNREAD_POSTS = Route("GET", "/users/{user_id}/channels/{channel_id}/posts/unread")
+_PINNED = Route("GET", "/channels/{channel_id}/pinned")
 _POSTS_OF = Route("GET", "/channels/{channel_id}/posts")
 
 # What web clients ask for around the first unread post, and per page when scrolling.
@@ -132,3 +133,10 @@ class ChannelCalls(Calls):
             include_deleted="false",
         )
         return self._get(_POSTS_OF, path, _POSTS)
+
+    def newest_posts(self, channel_id: str, per_page: int) -> PostList:
+        path = f"/channels/{channel_id}/posts" + query(page=0, per_page=per_page)
+        return self._get(_POSTS_OF, path, _POSTS)
+
+    def pinned_posts(self, channel_id: str) -> PostList:
+        return self._get(_PINNED, f"/channels/{channel_id}/pinned", _POSTS)

@@ -22,6 +22,7 @@ from mmload.models import (
 
 NO_TEAM_MEMBER = "app.team.get_member.missing.app_error"
 
+_TEAM = msgspec.json.Decoder(Team)
 _TEAM_LIST = msgspec.json.Decoder(list[Team] | None)
 _MEMBER = msgspec.json.Decoder(TeamMember)
 _MEMBERS = msgspec.json.Decoder(list[TeamMember] | None)
@@ -35,6 +36,8 @@ _DRAFTS = msgspec.json.Decoder(list[Draft] | None)
 _POSTS = msgspec.json.Decoder(PostList)
 
 _TEAMS = Route("GET", "/teams")
+_CREATE_TEAM = Route("POST", "/teams")
+_PATCH_TEAM = Route("PUT", "/teams/{team_id}/patch")
 _OWN_TEAMS = Route("GET", "/users/{user_id}/teams")
 _OWN_MEMBERS = Route("GET", "/users/{user_id}/teams/members")
 _UNREAD = Route("GET", "/users/{user_id}/teams/unread")
@@ -61,6 +64,14 @@ class TeamCalls(Calls):
     def teams(self, per_page: int = 100) -> list[Team]:
         """The teams this person may see: all open ones and their own."""
         return self._get(_TEAMS, "/teams" + query(page=0, per_page=per_page), _TEAM_LIST) or []
+
+    def create_team(self, name: str, display_name: str) -> Team:
+        """Make a team that everybody may join."""
+        body = {"name": name, "display_name": display_name, "type": "O", "allow_open_invite": True}
+        return self._send(_CREATE_TEAM, "/teams", body, _TEAM)
+
+    def rename_team(self, team_id: str, display_name: str) -> Team:
+        return self._send(_PATCH_TEAM, f"/teams/{team_id}/patch", {"display_name": display_name}, _TEAM)
 
     def own_teams(self, user_id: str) -> list[Team]:
         return self._get(_OWN_TEAMS, f"/users/{user_id}/teams", _TEAM_LIST) or []
