@@ -260,6 +260,10 @@ class Recording:
         for fault in list(self._environment.runner.exceptions.values())[:MOST_FAULTS]:
             self._note(NoteKind.FAULT, f"a simulated user raised {fault['msg']} ({fault['count']} times)")
 
+    def note(self, kind: NoteKind, text: str) -> None:
+        """Something that happened to this test now."""
+        self._note(kind, text)
+
     def _note(self, kind: NoteKind, text: str, ms: int = 0) -> None:
         self._files.add_note(Note(ms or int(self._clock() * 1000), kind, text))
 

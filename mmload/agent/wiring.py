@@ -12,7 +12,7 @@ import gevent
 from locust.runners import WorkerRunner
 from msgspec.structs import replace
 
-from mmload.agent import recording
+from mmload.agent import injection, recording
 from mmload.behaviours.site import websocket_url
 from mmload.config import Settings, load_settings
 from mmload.errors import MmloadError, ServerNotReady
@@ -36,6 +36,7 @@ def wire(events: Any) -> None:
     events.init.add_listener(_on_init)
     events.test_start.add_listener(_on_test_start)
     recording.register(events)
+    injection.register(events)
 
 
 def _settings_or_exit() -> Settings:

@@ -19,9 +19,11 @@ MEASURES_KEPT = 100
 
 
 def duties(person: Person) -> None:
-    """Whatever is due now. A failure is counted under the duty's name and leaves the person as it is."""
+    """Whatever is due now, and what was ordered. A failure is counted under the duty's name and leaves the person as it is."""
     if person.wants_users or person.wants_statuses or person.wants_channels:
         _carry_out(person, LOOK_UP)
+    while person.orders:
+        person.orders.popleft()()
     if person.clock() >= person.poll_due:
         _carry_out(person, POLL)
         # From the due time, not from now: a slow server must not slow the polling down. But never catch up.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,6 +25,7 @@ from mmload.errors import WebSocketFailed
 from mmload.store import Store
 
 POLL_SECONDS = 60.0
+MOST_ORDERS = 10
 
 
 class NothingToDo(Exception):
@@ -50,6 +52,7 @@ class Person:
     # What the web client would report of its own speed: (metric, milliseconds, when).
     measured: list[tuple[str, float, int]] = field(default_factory=list)
     paused_seconds: float = 0.0
+    orders: deque[Callable[[], object]] = field(default_factory=lambda: deque(maxlen=MOST_ORDERS))
     poll_due: float = 0.0
     reported_until_ms: int = 0
     last_pending_ms: int = 0
@@ -81,6 +84,11 @@ class Person:
     def wake(self) -> None:
         """Something is noted for the person to look up. Safe to call from the hub."""
         self._wake.set()
+
+    def give_order(self, do: Callable[[], object]) -> None:
+        """Have the person do something as soon as they rest; of too many orders the oldest are forgotten."""
+        self.orders.append(do)
+        self.wake()
 
     def pending_post_id(self) -> str:
         """A new post's id of our own: `{user_id}:{ms}`, no two alike."""

@@ -235,5 +235,5 @@ def _unavailable(features: Mapping[str, str]) -> list[str]:
 
 def _notes(run: Run) -> list[str]:
     """What is worth a line: phases are told above, the reasons of the verdict too."""
-    told = (NoteKind.WORKER_CAME, NoteKind.LATE, NoteKind.USERS)
+    told = (NoteKind.WORKER_CAME, NoteKind.LATE, NoteKind.USERS, NoteKind.INJECTED)
     return [f"  {clock(note.ms / 1000)} {cut(note.text, 88)}" for note in run.notes if note.kind in told][:MOST_EVENTS]

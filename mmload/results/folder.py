@@ -19,9 +19,18 @@ FACTS = "run.json"
 TOTALS = "totals.json"
 SECONDS = "seconds.jsonl"
 NOTES = "notes.jsonl"
+ORDERS = "orders.jsonl"
 LOG = "locust.log"
 
 T = TypeVar("T")
+
+
+class Order(msgspec.Struct, frozen=True):
+    """One line of orders.jsonl: what somebody wants of a run that goes on. `users` 0 means all of them."""
+
+    action: str
+    users: int = 0
+    within_seconds: float = 0.0
 
 
 def folder_name(when: datetime, name: str) -> str:
@@ -102,6 +111,20 @@ def read_run(folder: Path) -> Run:
     notes = lines(folder / NOTES, Note, missing, required=False)
     missing += _torn(facts, totals, seconds)
     return Run(str(folder), facts, totals, seconds, notes, tuple(missing))
+
+
+def add_order(folder: Path, order: Order) -> None:
+    """Ask something of the run that writes this folder."""
+    try:
+        with (folder / ORDERS).open("ab", buffering=0) as file:
+            file.write(msgspec.json.encode(order) + b"\n")
+    except OSError as error:
+        raise UsageError(f"{folder}: {error.strerror}") from None
+
+
+def read_notes(folder: Path) -> tuple[Note, ...]:
+    """notes.jsonl as far as it is there and readable."""
+    return lines(folder / NOTES, Note, [], required=False)
 
 
 def read_facts(folder: Path) -> Facts:

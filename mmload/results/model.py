@@ -124,6 +124,7 @@ class NoteKind(StrEnum):
     WORKER_LEFT_OUT = "worker left out"  # its last figures never came
     LATE = "late"
     FAULT = "fault"  # an exception that a simulated user didn't expect
+    INJECTED = "injected"  # an action on demand
     END = "end"
 
 
