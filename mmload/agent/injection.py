@@ -49,10 +49,8 @@ def action_named(name: str) -> Action:
         if known.lower() == wanted:
             return action
     near = difflib.get_close_matches(name, ACTIONS, n=1)
-    raise UsageError(
-        f"{name}: no such action"
-        + (f"; did you mean {near[0]}?" if near else f"; known are {', '.join(sorted(ACTIONS))}")
-    )
+    advice = f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(ACTIONS))}"
+    raise UsageError(f"{name}: no such action; {advice}")
 
 
 def shares(users: int, present: Mapping[str, int]) -> dict[str, int]:
@@ -126,7 +124,10 @@ def _give(environment: Environment, order: Order) -> str:
         return str(error)
     runner = environment.runner
     if isinstance(runner, MasterRunner):
-        parts = shares(order.users, {worker.id: worker.user_count for worker in runner.clients.ready_and_running})
+        parts = shares(
+            order.users,
+            {worker.id: worker.user_count for worker in (*runner.clients.running, *runner.clients.spawning)},
+        )
         for worker, count in parts.items():
             if count:
                 part = msgspec.structs.replace(order, users=count)
