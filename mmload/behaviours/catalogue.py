@@ -15,26 +15,32 @@ def _everywhere(can: Capabilities) -> bool:
 
 
 def _threads(can: Capabilities) -> bool:
+    """collapsed threads"""
     return can.collapsed_threads != "disabled"
 
 
 def _drafts(can: Capabilities) -> bool:
+    """synchronised drafts"""
     return can.synced_drafts
 
 
 def _bookmarks(can: Capabilities) -> bool:
+    """a licence, channel bookmarks"""
     return can.channel_bookmarks
 
 
 def _scheduled(can: Capabilities) -> bool:
+    """a licence, scheduled posts"""
     return can.scheduled_posts
 
 
 def _attributes(can: Capabilities) -> bool:
+    """a licence, custom profile attributes"""
     return can.custom_profile_attributes
 
 
 def _urgent(can: Capabilities) -> bool:
+    """a licence, message priority"""
     return can.licensed and can.post_priority and can.at_least(8, 0)
 
 
@@ -42,6 +48,7 @@ def _since(major: int, minor: int) -> Callable[[Capabilities], bool]:
     def offered(can: Capabilities) -> bool:
         return can.at_least(major, minor)
 
+    offered.__doc__ = f"Mattermost {major}.{minor}"
     return offered
 
 

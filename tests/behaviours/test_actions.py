@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pathlib
+
 import pytest
 
 from mmload.behaviours.catalogue import SIMULATIVE
 from mmload.behaviours.composing import send_post
+from mmload.behaviours.describing import LOOK_UPS, REQUESTS, description
 from mmload.behaviours.simulative import perform
 from mmload.metrics.recorder import POSTS_SENT, Outcome
 from mmload.models import Post
@@ -15,7 +18,6 @@ VIEW = "POST /channels/members/{user_id}/view"
 STATS = "GET /channels/{channel_id}/stats"
 UNREAD_POSTS = "GET /users/{user_id}/channels/{channel_id}/posts/unread"
 POSTS = "GET /channels/{channel_id}/posts"
-LOOK_UPS = {"POST /users/ids", "POST /users/status/ids", "GET /users/{user_id}/image", "POST /users/usernames"}
 
 
 def main_requests(asked: list[str]) -> list[str]:
@@ -236,5 +238,15 @@ def test_every_action_of_a_free_server_can_be_done_without_a_failure(scene: Scen
     for action in SIMULATIVE:
         if action.offered(can):
             scene.crowd.failed.clear()
+            scene.crowd.asked.clear()
             assert perform(scene.ann, action) is not Outcome.FAILED, (action.name, scene.crowd.failed)
             assert scene.crowd.failed == [], action.name
+            assert not set(scene.crowd.asked) - set(REQUESTS[action.name]) - set(LOOK_UPS), action.name
+
+
+def test_the_page_about_the_actions_is_up_to_date() -> None:
+    """`python -m mmload.behaviours.describing > docs/behaviours.md` makes it."""
+    page = pathlib.Path(__file__).parents[2] / "docs" / "behaviours.md"
+
+    assert page.read_text() == description()
+    assert set(REQUESTS) == {action.name for action in SIMULATIVE}
