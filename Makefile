@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SERVER ?=
-DEMO_USERS ?= 30
+DEMO_USERS ?= 50
 DEMO_TIME ?= 30s
 
 .PHONY: demo test check format test-real system-packages install wheel lock clean
@@ -17,13 +17,13 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@
 
-# A load test from nothing: on the sandbox, or on a real server with `make demo SERVER=http://…`.
+# A load test from nothing: on the sandbox (with people who hardly pause, to have something to see), or on a real server with `make demo SERVER=http://…`.
 demo: install
 ifeq ($(SERVER),)
-	$(BIN)/mmload run --sandbox --users $(DEMO_USERS) --run-time $(DEMO_TIME) --name demo
+	MMLOAD_SIMULCONTROLLER_AVGIDLETIMEMS=4000 $(BIN)/mmload run --sandbox --users $(DEMO_USERS) --run-time $(DEMO_TIME) --name demo
 else
-	$(BIN)/mmload doctor --server $(SERVER) --users $(DEMO_USERS)
 	$(BIN)/mmload init --server $(SERVER)
+	$(BIN)/mmload doctor --server $(SERVER) --users $(DEMO_USERS)
 	$(BIN)/mmload run --server $(SERVER) --users $(DEMO_USERS) --run-time $(DEMO_TIME) --name demo
 endif
 
