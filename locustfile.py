@@ -1,5 +1,5 @@
-"""Load tests for Mattermost: `locust -f locustfile.py`. Settings: config/*.json and MMLOAD_… (docs/configuration.md)."""
+"""Load tests for Mattermost: `locust -f locustfile.py`. Settings: config/*.json, MMLOAD_… (docs/configuration.md)."""
 
-from mmload.locustfile import SimulatedUser
+from mmload.locustfile import ClusterUser, GenerateUser, IdleUser, SimpleUser, SimulatedUser
 
-__all__ = ["SimulatedUser"]
+__all__ = ["ClusterUser", "GenerateUser", "IdleUser", "SimpleUser", "SimulatedUser"]

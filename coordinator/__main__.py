@@ -19,8 +19,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--version", action="version", version=f"mmload-coordinator {__version__}")
     parser.parse_args(arguments)
     print(
-        f"mmload-coordinator: version {__version__} can't look for a server's capacity by itself yet; change the number "
-        "of users in Locust's web UI, or by POST /swarm",
+        f"mmload-coordinator: version {__version__} can't look for a server's capacity by itself yet; change the "
+        "number of users in Locust's web UI, or by POST /swarm",
         file=sys.stderr,
     )
     return int(ExitCode.USAGE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import random
 import time
 from typing import TYPE_CHECKING, Any
@@ -13,12 +14,17 @@ from locust import FastHttpUser
 from locust.exception import StopUser
 from locust.user.task import LOCUST_STATE_STOPPING, LOCUST_STATE_WAITING
 
-from mmload.behaviours.entering import EntryRefused, enter_patiently, leave, log_in_again
+from mmload.behaviours.cluster import ClusterBehaviour, enter_console
+from mmload.behaviours.entering import EntryRefused, enter, enter_patiently, leave, log_in_again
+from mmload.behaviours.generate import GenerateBehaviour, enter_to_generate
+from mmload.behaviours.goals import Generation, Goals, targets
+from mmload.behaviours.idle import IdleBehaviour
 from mmload.behaviours.pace import rate_of
 from mmload.behaviours.person import Person
+from mmload.behaviours.simple import SimpleBehaviour
 from mmload.behaviours.simulative import SimulatedBehaviour
 from mmload.behaviours.site import Site, site
-from mmload.client.accounts import AccountPool, account, session_owner
+from mmload.client.accounts import Account, AccountPool, account, session_owner
 from mmload.client.api import LOGIN_ROUTES, Api
 from mmload.client.http import Rest, Route
 from mmload.config import Settings, load_settings, read_credentials
@@ -38,12 +44,16 @@ _ASLEEP_SECONDS = 3600.0
 class Host:
     """The shared parts of this process's users: made when the first of them starts (workers fork before that)."""
 
-    def __init__(self, settings: Settings, server_url: str, worker_index: int, recorder: Recorder) -> None:
+    def __init__(
+        self, settings: Settings, server_url: str, worker_index: int, recorder: Recorder, workers: int = 1
+    ) -> None:
         users = settings.config.users
         seed = settings.config.run.seed
         self.site: Site = site(settings, server_url, recorder, seed)
         self.accounts = AccountPool(worker_index, users.max_active_users)
         self.credentials = read_credentials(users.users_file_path) if users.users_file_path else ()
+        part, parts = (worker_index, workers) if worker_index < workers else (0, 1)
+        self.generation = Generation(Goals(targets(settings.generate, part, parts)))
 
 
 _hosts: WeakKeyDictionary[Environment, Host] = WeakKeyDictionary()
@@ -56,9 +66,15 @@ def host_of(environment: Environment) -> Host:
         settings, _ = load_settings()
         index = getattr(environment.runner, "worker_index", 0) or 0
         server_url = environment.host or settings.config.connection.server_url
-        host = Host(settings, server_url.rstrip("/"), max(0, index), process_recorder())
+        host = Host(settings, server_url.rstrip("/"), max(0, index), process_recorder(), workers_of(environment))
         _hosts[environment] = host
     return host
+
+
+def workers_of(environment: Environment) -> int:
+    """How many workers there are, as far as a process can know: those of `--processes`; else it counts as alone."""
+    asked = getattr(environment.parsed_options, "processes", None) or 1
+    return asked if asked > 0 else os.cpu_count() or 1
 
 
 def forget_host(environment: Environment) -> None:
@@ -82,6 +98,11 @@ class MattermostUser(FastHttpUser):
         self._number = 0
         self._gauge = ""
 
+    @property
+    def is_in(self) -> bool:
+        """Whether the person has come in and acts."""
+        return self._gauge == "present"
+
     def on_start(self) -> None:
         """Take an account and come in; returns when the person is in, or sleeps for good if it never will be."""
         host = host_of(self.environment)
@@ -91,12 +112,20 @@ class MattermostUser(FastHttpUser):
         except NoAccountLeft as error:
             log.error("%s", error)
             self._stay_outside()
-        self.person = new_person(host, self._number, self._report)
+        self.person = self.new_person(host, self._number)
         self.person.sleep = self._sleep_as_one_who_may_go
         self.person.api.rest.renew_session = lambda token: log_in_again(self.person, token)
-        if not enter_patiently(self.person, self._told_no):
+        if not enter_patiently(self.person, self._told_no, self.come_in):
             self._stay_outside()
         self._enter_gauge("present")
+
+    def new_person(self, host: Host, number: int) -> Person:
+        """The person that this user is; a subclass may give it another store or account before it comes in."""
+        return new_person(host, number, self._report)
+
+    def come_in(self, person: Person) -> None:
+        """Log in and load what this kind of user sees first; called again when it failed."""
+        enter(person)
 
     def on_stop(self) -> None:
         """Runs in the dying greenlet, also of a user that was still waiting to log in."""
@@ -178,3 +207,44 @@ class SimulatedUser(MattermostUser):
     """A person at a web client, doing what people do."""
 
     tasks = [SimulatedBehaviour]  # noqa: RUF012 — Locust's own form
+
+
+class SimpleUser(MattermostUser):
+    """Repeats the steps of simplecontroller.json."""
+
+    tasks = [SimpleBehaviour]  # noqa: RUF012
+
+
+class IdleUser(MattermostUser):
+    """Is connected and does nothing: for counting what connections cost."""
+
+    tasks = [IdleBehaviour]  # noqa: RUF012
+
+
+class ClusterUser(MattermostUser):
+    """The administrator at the system console. Its account is that of ConnectionConfiguration."""
+
+    tasks = [ClusterBehaviour]  # noqa: RUF012
+
+    def new_person(self, host: Host, number: int) -> Person:
+        person = super().new_person(host, number)
+        connection = host.site.settings.config.connection
+        # Without a user name nobody signs it up: an administrator that is not there is not ours to make.
+        person.account = Account(number, "", connection.admin_email, connection.admin_password)
+        return person
+
+    def come_in(self, person: Person) -> None:
+        enter_console(person)
+
+
+class GenerateUser(MattermostUser):
+    """Fills the server, with the others of its process, up to the goals of gencontroller.json."""
+
+    tasks = [GenerateBehaviour]  # noqa: RUF012
+
+    @property
+    def generation(self) -> Generation:
+        return host_of(self.environment).generation
+
+    def come_in(self, person: Person) -> None:
+        enter_to_generate(person, self.generation)

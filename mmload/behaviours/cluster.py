@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from mmload.behaviours.catalogue import Action
 from mmload.behaviours.entering import greet, log_in, open_socket
@@ -11,6 +13,9 @@ from mmload.behaviours.loading import fetch_site
 from mmload.behaviours.person import Person
 from mmload.behaviours.simulative import Behaviour, task_of
 from mmload.errors import MmloadError
+
+if TYPE_CHECKING:
+    from locust.env import Environment
 
 log = logging.getLogger("mmload.behaviours")
 
@@ -55,6 +60,29 @@ def update_config(person: Person) -> None:
     person.api.replace_config(config)
 
 
+class Found:
+    """The setting as this process found it. Its last console to close puts it back.
+
+    Consoles in several workers may find each other's change: run one worker, or one console.
+    """
+
+    def __init__(self) -> None:
+        self.setting: bool | None = None
+        self.consoles = 0
+
+    def opened(self, person: Person) -> None:
+        self.consoles += 1
+        if self.setting is None:
+            with suppress(MmloadError):  # What could not be read is not put back.
+                self.setting = bool(person.api.whole_config()[SECTION][SETTING])
+
+    def closed(self, person: Person) -> None:
+        self.consoles -= 1
+        if self.consoles == 0 and self.setting is not None:
+            put_back(person, self.setting)
+            self.setting = None
+
+
 def put_back(person: Person, setting: bool) -> None:
     """Leave the setting as it was found. Never raises: a farewell goes on."""
     try:
@@ -75,22 +103,30 @@ CONSOLE = (
 )
 
 
+_found: WeakKeyDictionary[Environment, Found] = WeakKeyDictionary()
+
+
 class ClusterBehaviour(Behaviour):
     """The console's pages in order, one a second times the person's rate."""
 
     tasks = [task_of(action) for action in CONSOLE]  # noqa: RUF012 — Locust's own form
-    _found: bool | None = None
+    _found: Found | None = None
     _next = 0
 
     def on_start(self) -> None:
-        """Remember the setting that will be changed. What could not be read is not put back."""
         super().on_start()
-        with suppress(MmloadError):
-            self._found = bool(self.person.api.whole_config()[SECTION][SETTING])
+        self._found = _found.setdefault(self.user.environment, Found())
+        self._found.opened(self.person)
 
     def on_stop(self) -> None:
-        if self._found is not None and self.person.api.rest.token:
-            put_back(self.person, self._found)
+        if self._found is not None:
+            self._found.closed(self.person)
 
-    def get_next_task(self):  # type: ignore[no-untyped-def] # noqa: ANN201 — as the base
-        ...
+    def get_next_task(self) -> Any:
+        if not self.tasks:
+            return super().get_next_task()
+        self._next += 1
+        return self.tasks[(self._next - 1) % len(self.tasks)]
+
+    def wait_time(self) -> float:
+        return WAIT_SECONDS * self.person.rate

@@ -45,13 +45,14 @@ def locustfile() -> Path:
     return Path(__file__).resolve().parent.parent / "locustfile.py"
 
 
-def command(load: Load, file: Path, *, verbose: bool = False) -> list[str]:
-    """Locust's command line. Pure. A spawn rate of 0 is all at once."""
+def command(load: Load, file: Path, user_classes: Sequence[str] = (), *, verbose: bool = False) -> list[str]:
+    """Locust's command line. Pure. A spawn rate of 0 is all at once; no classes: what the locustfile says."""
     return [
         *(sys.executable, "-m", "locust", "-f", str(file), "--headless", "--only-summary"),
         *("-u", str(load.users), "-r", f"{load.spawn_rate or load.users:g}", "-t", f"{load.run_time_seconds}s"),
         *("--host", load.server_url, "--stop-timeout", str(STOP_TIMEOUT_SECONDS)),
         *("--loglevel", "DEBUG" if verbose else "INFO"),
+        *user_classes,
     ]
 
 

@@ -7,7 +7,7 @@ import os
 import re
 import secrets
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from mmload.choosing import CLASSES
 from mmload.cli import locust_process, sandboxed
 from mmload.cli.locust_process import Ended, Load
 from mmload.cli.progress import Progress
@@ -33,6 +34,7 @@ OPTIONS = {
     "MMLOAD_CONFIG": "--config",
     "MMLOAD_SIMULCONTROLLER": "--simulcontroller",
     "MMLOAD_SIMPLECONTROLLER": "--simplecontroller",
+    "MMLOAD_GENCONTROLLER": "--gencontroller",
     environment_name("RunConfiguration", "RunTimeSec"): "--run-time",
     environment_name("RunConfiguration", "SpawnRate"): "--spawn-rate",
     environment_name("RunConfiguration", "Seed"): "--seed",
@@ -54,6 +56,14 @@ def add_parser(subparsers: Any) -> None:
     target.add_argument("--server", metavar="URL", help="the Mattermost server")
     target.add_argument("--sandbox", action="store_true", help="run on a stand-in server, started for this run")
     parser.add_argument("--users", metavar="N", type=int, help="simulated users")
+    parser.add_argument(
+        "--user-class",
+        metavar="NAME",
+        action="append",
+        choices=list(CLASSES),
+        default=[],
+        help=f"the kind of users, in place of the configured one; several times: mixed ({', '.join(CLASSES)})",
+    )
     parser.add_argument("--run-time", metavar="TIME", help="how long: 90, 90s, 5m, 1h30m")
     parser.add_argument("--spawn-rate", metavar="R", type=float, help="new users per second (0: all at once)")
     parser.add_argument("--seed", metavar="N", type=int, help="the seed of all that is left to chance")
@@ -62,6 +72,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--config", metavar="FILE", help="the configuration (JSON or TOML)")
     parser.add_argument("--simulcontroller", metavar="FILE", help="the pace of the simulative user")
     parser.add_argument("--simplecontroller", metavar="FILE", help="the cycle of the simple user")
+    parser.add_argument("--gencontroller", metavar="FILE", help="the goals of the generative user")
     parser.add_argument("--allow-unsupported-server", action="store_true", help="go on with a server of any version")
     parser.add_argument("--no-checks", action="store_true", help="don't examine the server before the run")
     parser.add_argument("-v", "--verbose", action="store_true", help="more in Locust's log")
@@ -80,8 +91,15 @@ def run(args: argparse.Namespace) -> int:
             environ |= _server_variables(stack.enter_context(sandboxed.sandbox()))
             settings, _ = _settings(environ)
             sandboxed.populate(settings.config.connection.server_url, environ)
-        server = replace(_server(settings, users, checked=not args.no_checks), sandbox=args.sandbox)
+        checked = _server(_for_these_users(settings, args.user_class), users, checked=not args.no_checks)
+        server = replace(checked, sandbox=args.sandbox)
         return _carry_out(args, settings, environ, users, server)
+
+
+def _for_these_users(settings: Settings, user_classes: Sequence[str]) -> Settings:
+    from mmload.agent.wiring import for_these_users  # imports locust: only where classes are named
+
+    return for_these_users(settings, user_classes) if user_classes else settings
 
 
 def overrides(args: argparse.Namespace) -> dict[str, str]:
@@ -192,7 +210,7 @@ def _carry_out(
     )
     _tell(f"{users} users on {server.url} for {load.run_time_seconds} s, seed {config.run.seed}; results in {folder}")
     process = locust_process.start(
-        locust_process.command(load, locust_process.locustfile(), verbose=args.verbose),
+        locust_process.command(load, locust_process.locustfile(), args.user_class, verbose=args.verbose),
         {**environ, "MMLOAD_RUN_FOLDER": str(folder), "MMLOAD_CHECKED": "1"},
         folder / LOG,
     )

@@ -25,7 +25,7 @@ on `http://localhost:8065`.
 | `config/config.json` | the server, the users, the run | `--config`, `MMLOAD_CONFIG` |
 | `config/simulcontroller.json` | the pace of the simulative user | `--simulcontroller`, `MMLOAD_SIMULCONTROLLER` |
 | `config/simplecontroller.json` | the cycle of the simple user | `--simplecontroller`, `MMLOAD_SIMPLECONTROLLER` |
-| `config/gencontroller.json` | the goals of the generative user | `MMLOAD_GENCONTROLLER` |
+| `config/gencontroller.json` | the goals of the generative user | `--gencontroller`, `MMLOAD_GENCONTROLLER` |
 
 `mmload config new` copies the default documents into the folder `config`. Each may be TOML as well (`config.toml`).
 The documents of mattermost-load-test-ng run unchanged: keys that only its Go parts need are accepted and named in a

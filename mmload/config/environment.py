@@ -101,7 +101,8 @@ def _parsed(key: Key, text: str) -> Any:
 
 def unknown_variables(environ: Mapping[str, str]) -> list[str]:
     """A notice for every variable that begins as ours do and sets nothing: most are misspelled. Pure."""
-    known = {variable.name for document in (Config, SimulController, GenController) for variable in variables(document)} | RESERVED
+    documents = (Config, SimulController, GenController)
+    known = {variable.name for document in documents for variable in variables(document)} | RESERVED
     strangers = sorted(name for name in environ if name.startswith(_PREFIX) and name not in known)
     endings = sorted(name.removeprefix(_PREFIX) for name in known)
     return [_unknown(name, nearest(name.removeprefix(_PREFIX), endings)) for name in strangers]

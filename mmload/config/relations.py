@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 
-from mmload.config.tables import ChannelMembers, Config, Connection, GenController, SimulController, Users
+from mmload.config.tables import Config, Connection, GenController, SimulController, Users
 
 _RATES = "UserControllerConfiguration.RatesDistribution"
 _SHARES = tuple(f"InstanceConfiguration.Percent{kind}Channels" for kind in ("Public", "Private", "Direct", "Group"))
@@ -68,19 +68,14 @@ def _idle_times(simul: SimulController) -> str:
     return f"expected more than MinIdleTimeMs ({simul.min_idle_time_ms}), found {simul.avg_idle_time_ms}"
 
 
-def _channel_members(share: Callable[[ChannelMembers], float], generate: GenController) -> str:
-    total = sum(share(each) for each in generate.channel_members_distribution)
-    if not generate.channel_members_distribution or round(total, 9) == 1:
-        return ""
-    return f"expected values that add up to 1, found {total:g}"
-
-
-def _percent_channels(generate: GenController) -> str:
-    return _channel_members(lambda each: each.percent_channels, generate)
-
-
-def _probabilities(generate: GenController) -> str:
-    return _channel_members(lambda each: each.probability, generate)
+def _channel_members(generate: GenController) -> str:
+    distribution = generate.channel_members_distribution
+    sums = {
+        "PercentChannels": sum(each.percent_channels for each in distribution),
+        "Probability": sum(each.probability for each in distribution),
+    }
+    wrong = [f"expected {key} that add up to 1, found {total:g}" for key, total in sums.items() if round(total, 9) != 1]
+    return "; ".join(wrong) if distribution else ""
 
 
 _USERS = "UsersConfiguration"
@@ -99,10 +94,7 @@ RELATIONS: dict[type, tuple[Relation, ...]] = {
         ),
     ),
     SimulController: (Relation("AvgIdleTimeMs", ("AvgIdleTimeMs", "MinIdleTimeMs"), _idle_times),),
-    GenController: (
-        Relation(f"{_MEMBERS}[].PercentChannels", (_MEMBERS,), _percent_channels),
-        Relation(f"{_MEMBERS}[].Probability", (_MEMBERS,), _probabilities),
-    ),
+    GenController: (Relation(_MEMBERS, (_MEMBERS,), _channel_members),),
 }
 
 

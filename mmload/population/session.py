@@ -129,8 +129,8 @@ def login_refused(email: str, error: RequestFailed) -> str:
         )
     if error.status == 401:
         return (
-            f"{email}: wrong password, or no such account ({error.error_id or error.status}); set ConnectionConfiguration"
-            ".AdminPassword for the administrator, UsersConfiguration.Password for users"
+            f"{email}: wrong password, or no such account ({error.error_id or error.status}); set "
+            "ConnectionConfiguration.AdminPassword for the administrator, UsersConfiguration.Password for users"
         )
     return f"{email}: log-in refused: {error.reason}"
 

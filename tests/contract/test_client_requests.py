@@ -31,8 +31,14 @@ UNDESCRIBED_BODY = {
     "POST /posts/schedule": {"user_id", "metadata"},
     "PUT /posts/schedule/{}": {"user_id", "metadata", "root_id", "props"},
 }
-UNDESCRIBED_OPERATIONS = {"DELETE /users/{}/channels/{}/drafts/{}"}  # a reply's draft
-BODIES_BY_ID = {"PATCH /custom_profile_attributes/values"}  # the keys are ids of fields
+UNDESCRIBED_OPERATIONS = {
+    "DELETE /users/{}/channels/{}/drafts/{}",  # a reply's draft
+    "POST /jobs",  # in a part of the description that is not among ours
+}
+BODIES_BY_ID = {
+    "PATCH /custom_profile_attributes/values",  # the keys are ids of fields
+    "PUT /config",  # the keys are the server's own: what it sent comes back
+}
 
 SAMPLES: dict[str, Any] = {
     "str": ID,

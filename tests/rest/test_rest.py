@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from gevent.pywsgi import WSGIServer
@@ -47,17 +47,23 @@ class Scripted:
 def scripted() -> Iterator[Scripted]:
     server = Scripted()
     yield server
+    for client in Client.made:
+        client.rest.close()
+    Client.made.clear()
     server.server.stop(timeout=1)
 
 
 class Client:
     """A `Rest` with its reports and its sleeps on record."""
 
+    made: ClassVar[list[Client]] = []
+
     def __init__(self, url: str) -> None:
         self.reports: list[tuple[str, str]] = []
         self.slept: list[float] = []
         self.missing = MissingFeatures()
         transport = Transport(url, connect_timeout_seconds=2, request_timeout_seconds=2)
+        self.made.append(self)
         self.rest = Rest(transport, report=self._report, unavailable=self.missing, sleep=self.slept.append)
 
     def _report(self, route: Route, start: float, seconds: float, size: int, failure: RequestFailed | None) -> None:

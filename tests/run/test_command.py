@@ -196,6 +196,13 @@ def test_all_users_at_once_is_a_spawn_rate_of_all_users() -> None:
     assert slowly[slowly.index("-r") + 1] == "2.5"
 
 
+def test_named_kinds_of_users_come_last_on_locusts_command_line() -> None:
+    """Where Locust looks for them."""
+    load = Load(4, 0.0, 60, "http://x")
+
+    assert locust_process.command(load, Path("f.py"), ["IdleUser", "SimpleUser"])[-2:] == ["IdleUser", "SimpleUser"]
+
+
 def test_the_packaged_locustfile_is_there() -> None:
     """It travels in the wheel."""
     assert locust_process.locustfile().is_file()

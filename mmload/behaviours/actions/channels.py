@@ -91,7 +91,7 @@ def create_private_channel(person: Person) -> None:
 def _create_channel(person: Person, channel_type: str) -> tuple[Channel, list[User]]:
     """Make a channel and open the dialog that adds people: the channel, and who could be added."""
     store, api = person.store, person.api
-    name = new_name(person.rng)
+    name = new_name(person.rng, person.now_ms())
     channel = api.create_channel(store.current_team_id, name, f"Channel {name}", channel_type)
     store.remember_channels([channel], member=True)
     api.team_stats(store.current_team_id)

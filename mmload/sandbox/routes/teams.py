@@ -54,6 +54,18 @@ def get_team(call: Call) -> Answer:
     return Answer(_shown(call, _readable(call)))
 
 
+@api.add("PUT", "/teams/{team_id}/patch")
+def patch_team(call: Call) -> Answer:
+    team = call.team()
+    member = team.members.get(call.user.id)
+    if not call.user.is_admin and (member is None or not member.scheme_admin):
+        raise forbidden(call.user.id, "manage_team")
+    body = call.document("team")
+    team.display_name = str(body.get("display_name", team.display_name))
+    team.description = str(body.get("description", team.description))
+    return Answer(_shown(call, team))
+
+
 @api.add("GET", "/teams/name/{team_name}")
 def get_team_by_name(call: Call) -> Answer:
     team = call.world.state.teams_by_name.get(call.params["team_name"])

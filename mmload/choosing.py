@@ -1,0 +1,47 @@
+"""Which kinds of users run: by name on Locust's command line, by its class picker, else as the configuration says.
+
+Pure. Locust drops classes of weight 0 when it starts, so the weights are decided when the locustfile is imported.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+# UserControllerConfiguration.Type of each class; `noop` is the peer's name of `idle`.
+CLASSES: Mapping[str, tuple[str, ...]] = {
+    "SimulatedUser": ("simulative",),
+    "SimpleUser": ("simple",),
+    "IdleUser": ("idle", "noop"),
+    "ClusterUser": ("cluster",),
+    "GenerateUser": ("generative",),
+}
+_NAMED_IN_JSON = re.compile(r'"user_class_name"\s*:\s*"(\w+)"')
+# A worker is told by its master which classes to run, and the picker shows only what is there.
+_ALL_OPTIONS = frozenset({"--worker", "--class-picker", "--list", "-l"})
+_ALL_VARIABLES = ("LOCUST_MODE_WORKER", "LOCUST_USERCLASS_PICKER", "LOCUST_CLASS_PICKER")
+_TEAMLESS = frozenset({"ClusterUser", "GenerateUser"})
+_TRUE = frozenset({"1", "true", "yes", "on"})
+
+
+def weights(type_: str, arguments: Sequence[str], environ: Mapping[str, str]) -> dict[str, int]:
+    """The weight of each class: 1 of those that may run, 0 of the others. `arguments` is Locust's command line."""
+    named = _named(arguments, environ)
+    if named:
+        return {name: int(name in named) for name in CLASSES}
+    if _ALL_OPTIONS & set(arguments) or any(environ.get(name, "").lower() in _TRUE for name in _ALL_VARIABLES):
+        return dict.fromkeys(CLASSES, 1)
+    return {name: int(type_ in types) for name, types in CLASSES.items()}
+
+
+def some_need_a_team(type_: str, arguments: Sequence[str], environ: Mapping[str, str]) -> bool:
+    """Whether any of the users that run joins a team: those of the console and those that fill a server do not."""
+    return any(weight and name not in _TEAMLESS for name, weight in weights(type_, arguments, environ).items())
+
+
+def _named(arguments: Sequence[str], environ: Mapping[str, str]) -> set[str]:
+    """Our classes that the command line, `LOCUST_USER_CLASSES` or `--config-users` name."""
+    words = {*arguments, *re.split(r"[\s,\[\]'\"]+", environ.get("LOCUST_USER_CLASSES", ""))}
+    for argument in arguments:
+        words.update(_NAMED_IN_JSON.findall(argument))
+    return words & set(CLASSES)

@@ -1,0 +1,54 @@
+"""Which kinds of users run: the command line, else the configuration."""
+
+from __future__ import annotations
+
+import pytest
+
+from mmload import users
+from mmload.choosing import CLASSES, weights
+from mmload.config.tables import BEHAVIOURS
+
+HEADLESS = ["-f", "locustfile.py", "--headless", "-u", "4"]
+
+
+def running(type_: str, *arguments: str, **environ: str) -> list[str]:
+    return sorted(name for name, weight in weights(type_, [*HEADLESS, *arguments], environ).items() if weight)
+
+
+def test_every_configured_type_has_its_class() -> None:
+    assert sorted(type_ for types in CLASSES.values() for type_ in types) == sorted(BEHAVIOURS)
+    for name in CLASSES:
+        assert issubclass(getattr(users, name), users.MattermostUser)
+
+
+@pytest.mark.parametrize("type_", BEHAVIOURS)
+def test_without_names_the_configured_type_runs_alone(type_: str) -> None:
+    [name] = running(type_)
+
+    assert type_ in CLASSES[name]
+
+
+def test_names_on_the_command_line_win() -> None:
+    assert running("simulative", "IdleUser", "SimulatedUser") == ["IdleUser", "SimulatedUser"]
+    assert running("cluster", "SimpleUser") == ["SimpleUser"]
+
+
+def test_names_in_the_environment_and_in_config_users_count_as_well() -> None:
+    assert running("simulative", LOCUST_USER_CLASSES="IdleUser ClusterUser") == ["ClusterUser", "IdleUser"]
+    assert running("simulative", "--config-users", '{"user_class_name": "IdleUser", "fixed_count": 5}') == ["IdleUser"]
+
+
+def test_the_class_picker_and_a_listing_show_all() -> None:
+    assert running("simulative", "--class-picker") == sorted(CLASSES)
+    assert running("simulative", "--list") == sorted(CLASSES)
+    assert running("simulative", LOCUST_USERCLASS_PICKER="true") == sorted(CLASSES)
+
+
+def test_a_worker_has_all_since_its_master_says_which_run() -> None:
+    """Its own command line need not repeat the names."""
+    assert running("simulative", "--worker") == sorted(CLASSES)
+    assert running("simulative", LOCUST_MODE_WORKER="1") == sorted(CLASSES)
+
+
+def test_a_word_of_ours_that_is_no_class_of_ours_means_nothing() -> None:
+    assert running("idle", "--tags", "SwitchChannel", "OwnUser") == ["IdleUser"]
