@@ -8,6 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from msgspec.structs import replace
+
+from mmload.config import Settings
+
 # UserControllerConfiguration.Type of each class; `noop` is the peer's name of `idle`.
 CLASSES: Mapping[str, tuple[str, ...]] = {
     "SimulatedUser": ("simulative",),
@@ -37,6 +41,14 @@ def weights(type_: str, arguments: Sequence[str], environ: Mapping[str, str]) ->
 def some_need_a_team(type_: str, arguments: Sequence[str], environ: Mapping[str, str]) -> bool:
     """Whether any of the users that run joins a team: those of the console and those that fill a server do not."""
     return any(weight and name not in _TEAMLESS for name, weight in weights(type_, arguments, environ).items())
+
+
+def for_these_users(settings: Settings, arguments: Sequence[str], environ: Mapping[str, str]) -> Settings:
+    """What a check of the server goes by when the users that run are named otherwise than by the configured type."""
+    controller = settings.config.controller
+    if some_need_a_team(controller.type, arguments, environ):
+        return settings
+    return replace(settings, config=replace(settings.config, controller=replace(controller, type="generative")))
 
 
 def _named(arguments: Sequence[str], environ: Mapping[str, str]) -> set[str]:

@@ -6,7 +6,6 @@ import logging
 import os
 import random
 import sys
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import gevent
@@ -15,7 +14,7 @@ from msgspec.structs import replace
 
 from mmload.agent import injection, recording
 from mmload.behaviours.site import websocket_url
-from mmload.choosing import some_need_a_team
+from mmload.choosing import for_these_users
 from mmload.config import Settings, load_settings
 from mmload.errors import MmloadError, ServerNotReady
 from mmload.results.origin import server_facts
@@ -91,7 +90,7 @@ def server_problem(environment: Environment) -> MmloadError | None:
     """What stands in the way of a load test on this server, or None; describes the server to the run's record."""
     from mmload.population.readiness import examine_quickly  # imports requests, and only one process asks
 
-    settings = for_these_users(load_settings()[0], sys.argv[1:])
+    settings = for_these_users(load_settings()[0], sys.argv[1:], os.environ)
     url = (environment.host or settings.config.connection.server_url).rstrip("/")
     options = environment.parsed_options
     examination = examine_quickly(at(settings, url), getattr(options, "num_users", None) or 1)
@@ -102,14 +101,6 @@ def server_problem(environment: Environment) -> MmloadError | None:
         return ServerNotReady("\n".join(f"{finding.what}. {finding.fix}" for finding in examination.errors))
     recording.describe_server(server_facts(examination.server, url))
     return None
-
-
-def for_these_users(settings: Settings, arguments: Sequence[str]) -> Settings:
-    """What the check of the server goes by when the users that run are named otherwise than by the configured type."""
-    if some_need_a_team(settings.config.controller.type, arguments, os.environ):
-        return settings
-    controller = replace(settings.config.controller, type="generative")
-    return replace(settings, config=replace(settings.config, controller=controller))
 
 
 def at(settings: Settings, url: str) -> Settings:

@@ -7,7 +7,7 @@ import os
 import re
 import secrets
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from mmload.choosing import CLASSES
+from mmload.choosing import CLASSES, for_these_users
 from mmload.cli import locust_process, sandboxed
 from mmload.cli.locust_process import Ended, Load
 from mmload.cli.progress import Progress
@@ -91,15 +91,9 @@ def run(args: argparse.Namespace) -> int:
             environ |= _server_variables(stack.enter_context(sandboxed.sandbox()))
             settings, _ = _settings(environ)
             sandboxed.populate(settings.config.connection.server_url, environ)
-        checked = _server(_for_these_users(settings, args.user_class), users, checked=not args.no_checks)
+        checked = _server(for_these_users(settings, args.user_class or (), environ), users, checked=not args.no_checks)
         server = replace(checked, sandbox=args.sandbox)
         return _carry_out(args, settings, environ, users, server)
-
-
-def _for_these_users(settings: Settings, user_classes: Sequence[str]) -> Settings:
-    from mmload.agent.wiring import for_these_users  # imports locust: only where classes are named
-
-    return for_these_users(settings, user_classes) if user_classes else settings
 
 
 def overrides(args: argparse.Namespace) -> dict[str, str]:
