@@ -24,10 +24,10 @@ from mmload.behaviours.person import Person
 from mmload.behaviours.simple import SimpleBehaviour
 from mmload.behaviours.simulative import SimulatedBehaviour
 from mmload.behaviours.site import Site, site
-from mmload.client.accounts import Account, AccountPool, account, session_owner
+from mmload.client.accounts import Account, AccountPool, account, is_administrator, session_owner
 from mmload.client.api import LOGIN_ROUTES, Api
 from mmload.client.http import Rest, Route
-from mmload.config import Settings, load_settings, read_credentials
+from mmload.config import Connection, Settings, load_settings, read_credentials
 from mmload.errors import NoAccountLeft, RequestFailed
 from mmload.metrics.recorder import RATE_LIMITED, Recorder, process_recorder
 from mmload.store import Store
@@ -192,7 +192,9 @@ def new_person(host: Host, number: int, report: Any) -> Person:
     rest.rate_limited = count_rate_limit
     person = Person(
         site=host.site,
-        account=account(owner, users.username_prefix, users.password, users.number_offset, host.credentials),
+        account=administrator(owner, settings.config.connection)
+        if is_administrator(owner, users.percent_of_users_are_admin)
+        else account(owner, users.username_prefix, users.password, users.number_offset, host.credentials),
         api=Api(rest),
         store=Store(host.site.directory),
         rng=random.Random(f"{host.site.seed}:person:{number}"),
@@ -201,6 +203,11 @@ def new_person(host: Host, number: int, report: Any) -> Person:
     # Clients poll at different moments of the minute.
     person.poll_due = time.monotonic() + person.rng.uniform(0, 60)
     return person
+
+
+def administrator(number: int, connection: Connection) -> Account:
+    """The configured administrator. Without a user name nobody signs it up: one that is missing is not ours to make."""
+    return Account(number, "", connection.admin_email, connection.admin_password)
 
 
 class SimulatedUser(MattermostUser):
@@ -228,9 +235,7 @@ class ClusterUser(MattermostUser):
 
     def new_person(self, host: Host, number: int) -> Person:
         person = super().new_person(host, number)
-        connection = host.site.settings.config.connection
-        # Without a user name nobody signs it up: an administrator that is not there is not ours to make.
-        person.account = Account(number, "", connection.admin_email, connection.admin_password)
+        person.account = administrator(number, host.site.settings.config.connection)
         return person
 
     def come_in(self, person: Person) -> None:

@@ -63,6 +63,11 @@ def session_owner(number: int, sessions_per_user: int, seed: int) -> int:
     return number if rng.randrange(sessions_per_user) == 0 else rng.randrange(1, number)
 
 
+def is_administrator(number: int, share: float) -> bool:
+    """Whether the user of this number acts as the configured system administrator: every (1/share)-th does. Pure."""
+    return share > 0 and number % max(1, int(1 / share)) == 0
+
+
 def account(
     number: int, prefix: str, password: str, offset: int = 0, credentials: Sequence[tuple[str, str]] = ()
 ) -> Account:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mmload.client.accounts import AccountPool, account, session_owner
+from mmload.client.accounts import AccountPool, account, is_administrator, session_owner
 from mmload.errors import NoAccountLeft
 
 
@@ -65,3 +65,11 @@ def test_with_two_sessions_per_user_half_of_the_users_share_an_account() -> None
 
 def test_one_session_per_user_is_the_rule() -> None:
     assert [session_owner(number, 1, seed=5) for number in range(1, 5)] == [1, 2, 3, 4]
+
+
+def test_a_share_of_the_users_acts_as_the_administrator() -> None:
+    """The peer's rule, so that the same share gives the same users."""
+    assert [number for number in range(1, 41) if is_administrator(number, 0.1)] == [10, 20, 30, 40]
+    assert is_administrator(2000, 0.0005)
+    assert not any(is_administrator(number, 0.0) for number in range(1, 100))
+    assert is_administrator(3, 1.0)

@@ -123,3 +123,17 @@ def test_log_ins_are_admitted_few_at_a_time(locust: Environment) -> None:
 
     await_that(watch, "thirty users are in")
     assert 1 <= most <= 2
+
+
+def test_administrators_among_the_users_have_a_session_of_the_configured_one(
+    locust: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MMLOAD_USERSCONFIGURATION_PERCENTOFUSERSAREADMIN", "0.5")
+    runner = locust.runner
+    assert runner is not None
+
+    runner.start(4, spawn_rate=100)
+    await_that(lambda: process_recorder().users.present == 4, "four users are in")
+
+    roles = [greenlet.args[0].person.store.me.roles for greenlet in runner.user_greenlets]
+    assert sum("system_admin" in role for role in roles) == 2
