@@ -44,21 +44,25 @@ class Scene:
         return channel_id
 
 
+def make_scene(here: Crowd, people: int = 2) -> Scene:
+    """A team with three channels, and people who are in all of them."""
+    made = here.admin.team()
+    channels = [here.admin.channel(made["id"]) for _ in range(3)]
+    team = Team(id=made["id"], name=made["name"])
+    for person in [here.come() for _ in range(people)]:
+        if team.id not in person.store.teams:
+            person.api.join_team(team.id, person.id)
+            person.store.remember_teams([*person.store.teams.values(), team])
+        for channel in channels:
+            person.api.add_channel_member(channel["id"], person.id)
+        person.store.remember_channels(person.api.own_channels(person.id, team.id, True), member=True)
+        open_team(person, team)
+    ann, bob = here.people[:2]
+    ann.store.remember_users([bob.store.me])
+    return Scene(here, team, channels, ann, bob)
+
+
 @pytest.fixture(scope="module")
 def scene(server: str) -> Iterator[Scene]:
     with crowd(server) as here:
-        made = here.admin.team()
-        channels = [here.admin.channel(made["id"]) for _ in range(3)]
-        people = [here.come(), here.come()]
-        team = Team(id=made["id"], name=made["name"])
-        for person in people:
-            if team.id not in person.store.teams:
-                person.api.join_team(team.id, person.id)
-                person.store.remember_teams([*person.store.teams.values(), team])
-            for channel in channels:
-                person.api.add_channel_member(channel["id"], person.id)
-            person.store.remember_channels(person.api.own_channels(person.id, team.id, True), member=True)
-            open_team(person, team)
-        ann, bob = people
-        ann.store.remember_users([bob.store.me])
-        yield Scene(here, team, channels, ann, bob)
+        yield make_scene(here)

@@ -1,0 +1,371 @@
+"""Every action of the table: what it asks, in order, and what it leaves in the client's memory.
+
+Those that a free server offers run on the sandbox and on the real one, the others on a licensed sandbox. A route with a
+`+` may come several times in a row. Looking up people one has not met yet may come at any point (`LOOK_UPS`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from mmload.behaviours.catalogue import SIMULATIVE
+from mmload.behaviours.composing import send_post
+from mmload.behaviours.describing import LOOK_UPS
+from mmload.behaviours.loading import open_team
+from mmload.models import Team
+from tests.behaviours.conftest import Scene, make_scene
+from tests.conftest import running_sandbox
+from tests.support import crowd
+
+CALM = {
+    "MMLOAD_SIMULCONTROLLER_PERCENTREPLIES": "0",
+    "MMLOAD_SIMULCONTROLLER_PERCENTPOSTSWITHFILES": "0",
+    "MMLOAD_SIMULCONTROLLER_PERCENTPOSTSWITHMENTION": "0",
+    "MMLOAD_SIMULCONTROLLER_PERCENTPOSTSWITHPERMALINK": "0",
+}
+
+VIEW = "POST /channels/members/{user_id}/view"
+UNREAD_POSTS = "GET /users/{user_id}/channels/{channel_id}/posts/unread"
+POSTS = "GET /channels/{channel_id}/posts"
+STATS = "GET /channels/{channel_id}/stats"
+PREFERENCES = "PUT /users/{user_id}/preferences"
+THREADS = "GET /users/{user_id}/teams/{team_id}/threads"
+THREAD = "/users/{user_id}/teams/{team_id}/threads/{thread_id}"
+CATEGORIES = "/users/{user_id}/teams/{team_id}/channels/categories"
+OWN_CHANNELS = "GET /users/{user_id}/teams/{team_id}/channels"
+OWN_MEMBERS = "GET /users/{user_id}/teams/{team_id}/channels/members"
+DRAFTS = "/users/{user_id}/channels/{channel_id}/drafts"
+BOOKMARKS = "/channels/{channel_id}/bookmarks"
+
+FIRST_VISIT = [VIEW, UNREAD_POSTS, STATS, VIEW]
+DIRECT_VISIT = [VIEW, UNREAD_POSTS, STATS, PREFERENCES, VIEW]
+TEAM = ["GET /users/{user_id}/teams/unread", THREADS, f"GET {CATEGORIES}"]
+PAGE = [
+    "GET /users",
+    "GET /users/{user_id}/preferences",
+    "GET /users+?",
+    VIEW,
+    "GET /config/client",
+    "GET /users/me",
+    "POST /roles/names",
+    "GET /plugins/webapp",
+    "GET /teams",
+    "GET /users/{user_id}/teams",
+    "GET /users/{user_id}/teams/members",
+    OWN_CHANNELS,
+    OWN_MEMBERS,
+    "GET /users/{user_id}/channels",
+    "GET /users/{user_id}/channel_members",
+    "GET /users/{user_id}/teams/unread",
+    "GET /users/{user_id}/status",
+    STATS,
+    "GET /users/{user_id}/channels/{channel_id}/unread",
+    *TEAM,
+    VIEW,
+]
+DIALOG = ["POST /channels", "GET /teams/{team_id}/stats", "GET /users", "GET /users", VIEW]
+
+FREE: dict[str, list[str]] = {
+    "SwitchChannel": FIRST_VISIT,
+    "ScrollChannel": [POSTS + "+"],
+    "DeleteDraft": [f"DELETE {DRAFTS}|DELETE {DRAFTS}/{{root_id}}"],
+    "UnreadCheck": [OWN_CHANNELS, OWN_MEMBERS, VIEW],
+    "CreatePost": ["POST /posts"],
+    "OpenDirectOrGroupChannel": DIRECT_VISIT,
+    "ViewGlobalThreads": [THREADS + "+"],
+    "UpsertDraft": ["POST /drafts"],
+    "UpdateThreadRead": [f"PUT {THREAD}/read/{{timestamp}}"],
+    "ClickPermalink": ["GET /posts/{post_id}/thread", OWN_CHANNELS, OWN_MEMBERS, *FIRST_VISIT],
+    "ViewThread": ["GET /posts/{post_id}/thread+"],
+    "ReconnectWebSocket": [
+        OWN_CHANNELS,
+        OWN_MEMBERS,
+        POSTS,
+        "GET /users/{user_id}/teams/unread",
+        "GET /plugins/webapp",
+    ],
+    "AddReaction": ["POST /reactions"],
+    "EditPost": ["PUT /posts/{post_id}/patch"],
+    "GetDrafts": ["GET /users/{user_id}/teams/{team_id}/drafts"],
+    "SearchUsers": ["POST /users/search+"],
+    "ClickUserProfile": [
+        "GET /channels/{channel_id}/members/{user_id}",
+        "GET /teams/{team_id}/members/{user_id}",
+    ],
+    "SearchPosts": [
+        "GET /users/autocomplete+?",
+        "GET /teams/{team_id}/channels/search_autocomplete+?",
+        "POST /teams/{team_id}/posts/search",
+    ],
+    "SearchGroupChannels": ["POST /channels/group/search+"],
+    "SearchChannels": ["POST /channels/search+"],
+    "SearchPostsAllTeams": ["POST /posts/search"],
+    "CreateDirectChannel": [
+        "GET /users",
+        "POST /channels/direct",
+        "GET /channels/{channel_id}",
+        "GET /channels/{channel_id}/members/{user_id}",
+        *DIRECT_VISIT,
+        "POST /posts",
+    ],
+    "UnfollowThread": [f"DELETE {THREAD}/following"],
+    "JoinChannel": ["GET /teams/{team_id}/channels", "POST /channels/{channel_id}/members"],
+    "DeletePost": ["DELETE /posts/{post_id}"],
+    "UpdateSidebarCategory": [f"PUT {CATEGORIES}", f"GET {CATEGORIES}"],
+    "CreateGroupChannel": ["GET /users", "POST /channels/group", *DIRECT_VISIT, "POST /posts"],
+    "UpdateCustomStatus": ["PUT /users/{user_id}/status/custom"],
+    "RemoveCustomStatus": ["DELETE /users/{user_id}/status/custom"],
+    "FullReload": ["GET site page", "GET site asset+?", *PAGE, f"{UNREAD_POSTS}|{POSTS}", STATS, VIEW],
+    "LogoutLogin": ["POST /users/logout", "POST /users/login", *PAGE, f"{UNREAD_POSTS}|{POSTS}", STATS, VIEW],
+    "CreatePostReminder": ["POST /users/{user_id}/posts/{post_id}/reminder"],
+    "FollowThread": [f"PUT {THREAD}/following"],
+    "CreatePrivateChannel": [*DIALOG, "POST /channels/{channel_id}/members+"],
+    "GenerateUserReport": ["GET /reports/users+"],
+    "RemoveReaction": ["DELETE /users/{user_id}/posts/{post_id}/reactions/{emoji_name}"],
+    "SwitchTeam": [*TEAM, OWN_CHANNELS, OWN_MEMBERS, *FIRST_VISIT],
+    "CreateSidebarCategory": [f"POST {CATEGORIES}", f"GET {CATEGORIES}"],
+    "CreatePublicChannel": DIALOG,
+    "MarkAllThreadsInTeamAsRead": ["PUT /users/{user_id}/teams/{team_id}/threads/read"],
+    "Reload": [*PAGE, f"{UNREAD_POSTS}|{POSTS}", STATS, VIEW],
+}
+LICENSED: dict[str, list[str]] = {
+    "CreateScheduledPost": ["POST /posts/schedule"],
+    "UpdateScheduledPost": ["PUT /posts/schedule/{scheduled_post_id}"],
+    "DeleteScheduledPost": ["DELETE /posts/schedule/{scheduled_post_id}"],
+    "SendScheduledPost": ["POST /posts", "DELETE /posts/schedule/{scheduled_post_id}"],
+    "UpdateCustomAttribute": ["PATCH /custom_profile_attributes/values"],
+    "AddChannelBookmark": [f"POST {BOOKMARKS}"],
+    "UpdateChannelBookmark": [f"PATCH {BOOKMARKS}/{{bookmark_id}}"],
+    "UpdateChannelBookmarkSortOrder": [f"POST {BOOKMARKS}/{{bookmark_id}}/sort_order"],
+    "DeleteChannelBookmark": [f"DELETE {BOOKMARKS}/{{bookmark_id}}"],
+    "CreateAckPost": ["POST /posts"],
+    "AckToPost": ["POST /users/{user_id}/posts/{post_id}/ack"],
+    "CreatePersistentNotificationPost": ["GET /channels/{channel_id}/members", "POST /posts"],
+}
+
+
+def in_order(asked: list[str], expected: list[str]) -> bool:
+    """Whether the requests are the expected ones, in order, but for looking up people."""
+
+    def pattern(route: str) -> str:
+        bare = route.rstrip("?").rstrip("+")
+        one = "(?:" + "|".join(re.escape(part) for part in bare.split("|")) + ")\n"
+        return f"(?:{one})" + ("*" if route.endswith("+?") else "+" if route.endswith("+") else "")
+
+    rest = "".join(f"{route}\n" for route in asked if route not in LOOK_UPS)
+    return re.fullmatch("".join(map(pattern, expected)), rest) is not None
+
+
+def needs_nothing(scene: Scene) -> None:
+    """The stage is enough."""
+
+
+def needs_draft(scene: Scene) -> None:
+    scene.does("UpsertDraft")
+
+
+def needs_reaction(scene: Scene) -> None:
+    scene.ann.store.reactions.clear()
+    scene.does("AddReaction")
+
+
+def needs_thread(scene: Scene) -> None:
+    """A followed thread with an answer."""
+    root = send_post(scene.ann, scene.at(1), "who can help?")
+    send_post(scene.bob, scene.at(1), "I can", root.id)
+    scene.ann.api.follow_thread(scene.ann.id, scene.team.id, root.id)
+    scene.ann.store.threads.clear()
+    scene.does("ViewGlobalThreads")
+
+
+def needs_direct_channel(scene: Scene) -> None:
+    for channel in scene.ann.store.personal_channels():
+        scene.ann.store.forget_channel(channel.id)
+    channel = scene.ann.api.create_direct_channel(scene.ann.id, scene.bob.id)
+    scene.ann.store.remember_channels([channel], member=True)
+    scene.ann.store.viewed_at.clear()
+
+
+def needs_second_team(scene: Scene) -> None:
+    made = scene.crowd.admin.team()
+    scene.ann.api.join_team(made["id"], scene.ann.id)
+    here, there = scene.team, Team(id=made["id"], name=made["name"])
+    scene.ann.store.remember_teams([here, there])
+
+
+def needs_permalink(scene: Scene) -> None:
+    scene.ann.store.viewed_at.clear()
+    post = send_post(scene.bob, scene.at(1), "linked")
+    scene.ann.store.permalinks.clear()
+    scene.ann.store.permalinks[post.id] = None
+
+
+def needs_unjoined_channel(scene: Scene) -> None:
+    scene.crowd.admin.channel(scene.team.id)
+
+
+def needs_first_visit(scene: Scene) -> None:
+    scene.ann.store.viewed_at.clear()
+
+
+def needs_two_categories(scene: Scene) -> None:
+    scene.does("CreateSidebarCategory")
+
+
+def needs_administrator(scene: Scene) -> None:
+    """Bob, made an administrator, lends ann his role for one action: only the admin may read the report."""
+    scene.crowd.admin.ask("PUT", f"/users/{scene.ann.id}/roles", {"roles": "system_user system_admin"})
+    scene.does("LogoutLogin")
+
+
+def needs_scheduled_post(scene: Scene) -> None:
+    scene.does("CreateScheduledPost")
+
+
+def needs_attribute(scene: Scene) -> None:
+    scene.ann.store.attribute_ids = [made["id"] for made in attribute_fields(scene)]
+
+
+def attribute_fields(scene: Scene) -> list[dict[str, str]]:
+    fields: list[dict[str, str]] = scene.crowd.admin.ask("GET", "/custom_profile_attributes/fields")
+    if not fields:
+        body = {"name": "Favourite colour", "type": "text"}
+        fields = [scene.crowd.admin.ask("POST", "/custom_profile_attributes/fields", body)]
+    return fields
+
+
+def needs_bookmarks(scene: Scene) -> None:
+    scene.at(1)
+    scene.does("AddChannelBookmark")
+    scene.does("AddChannelBookmark")
+
+
+def needs_urgent_post(scene: Scene) -> None:
+    post = scene.bob.api.create_priority_post(
+        scene.at(1), "read this", scene.bob.pending_post_id(), acknowledge=True, persistent=False
+    )
+    scene.ann.store.remember_posts([post])
+
+
+PREPARED: dict[str, Callable[[Scene], None]] = {
+    "SwitchChannel": needs_first_visit,
+    "DeleteDraft": needs_draft,
+    "OpenDirectOrGroupChannel": needs_direct_channel,
+    "CreateDirectChannel": needs_first_visit,
+    "CreateGroupChannel": needs_first_visit,
+    "UpdateThreadRead": needs_thread,
+    "ViewThread": needs_thread,
+    "UnfollowThread": needs_thread,
+    "ClickPermalink": needs_permalink,
+    "JoinChannel": needs_unjoined_channel,
+    "UpdateSidebarCategory": needs_two_categories,
+    "GenerateUserReport": needs_administrator,
+    "RemoveReaction": needs_reaction,
+    "AddReaction": lambda scene: scene.ann.store.reactions.clear(),
+    "SwitchTeam": needs_second_team,
+    "UpdateScheduledPost": needs_scheduled_post,
+    "DeleteScheduledPost": needs_scheduled_post,
+    "SendScheduledPost": needs_scheduled_post,
+    "UpdateCustomAttribute": needs_attribute,
+    "UpdateChannelBookmark": needs_bookmarks,
+    "UpdateChannelBookmarkSortOrder": needs_bookmarks,
+    "DeleteChannelBookmark": needs_bookmarks,
+    "AckToPost": needs_urgent_post,
+}
+
+
+def stage(scene: Scene) -> None:
+    """Ann is in her team, looks at a channel with messages of hers and of others, and knows where she has been."""
+    ann = scene.ann
+    if ann.store.current_team_id != scene.team.id:
+        open_team(ann, scene.team)
+    channel_id = scene.at(1)
+    ann.store.posts.clear()
+    ann.store.remember_posts([send_post(scene.bob, channel_id, "hello"), send_post(ann, channel_id, "hello yourself")])
+    answered = send_post(ann, channel_id, "any news?")
+    ann.store.remember_posts([answered, send_post(scene.bob, channel_id, "none", answered.id)])
+    channel = ann.store.channels[channel_id]
+    ann.store.viewed_at.setdefault(channel.id, ann.now_ms())
+
+
+def check(scene: Scene, name: str, expected: list[str]) -> None:
+    stage(scene)
+    PREPARED.get(name, needs_nothing)(scene)
+    if name not in ("ScrollChannel",):
+        scene.at(1)
+    before = summary_of(scene)
+    asked = scene.does(name)
+    assert in_order(asked, expected), f"{name} asked {asked}"
+    assert scene.crowd.failed == []
+    assert_effect(scene, name, before)
+
+
+def summary_of(scene: Scene) -> dict[str, int]:
+    store = scene.ann.store
+    return {
+        "members": len(store.members),
+        "drafts": len(store.drafts),
+        "reactions": len(store.reactions),
+        "threads": len(store.threads),
+        "own": sum(post.user_id == scene.ann.id for post in store.posts.values()),
+        "scheduled": len(store.scheduled),
+        "bookmarks": len(store.bookmarks.get(store.current_channel_id, [])),
+    }
+
+
+# What an action changes in the store: the part, and by how much.
+EFFECTS = {
+    "CreatePost": ("own", 1),
+    "DeletePost": ("own", -1),
+    "DeleteDraft": ("drafts", -1),
+    "AddReaction": ("reactions", 1),
+    "RemoveReaction": ("reactions", -1),
+    "UnfollowThread": ("threads", -1),
+    "JoinChannel": ("members", 1),
+    "CreatePublicChannel": ("members", 1),
+    "CreatePrivateChannel": ("members", 1),
+    "CreateScheduledPost": ("scheduled", 1),
+    "DeleteScheduledPost": ("scheduled", -1),
+    "SendScheduledPost": ("scheduled", -1),
+    "AddChannelBookmark": ("bookmarks", 1),
+    "DeleteChannelBookmark": ("bookmarks", -1),
+}
+ELSEWHERE = {"SwitchChannel", "OpenDirectOrGroupChannel", "CreateDirectChannel", "CreateGroupChannel", "SwitchTeam"}
+
+
+def assert_effect(scene: Scene, name: str, before: dict[str, int]) -> None:
+    if name in EFFECTS:
+        part, change = EFFECTS[name]
+        assert summary_of(scene)[part] == before[part] + change, name
+    here = scene.ann.store.current_channel_id
+    assert (here != scene.channels[1]["id"]) == (name in ELSEWHERE), f"{name} ended in {here}"
+
+
+@pytest.fixture(scope="module")
+def calm_scene(server: str) -> Iterator[Scene]:
+    with crowd(server, **CALM) as here:
+        # Groups need a third person.
+        yield make_scene(here, people=3)
+
+
+@pytest.fixture(scope="module")
+def licensed_scene() -> Iterator[Scene]:
+    with running_sandbox("--licensed") as address, crowd(address, **CALM) as here:
+        yield make_scene(here)
+
+
+@pytest.mark.parametrize("name", [name for name in FREE if name != "GenerateUserReport"])
+def test_what_an_action_asks_and_changes(calm_scene: Scene, name: str) -> None:
+    check(calm_scene, name, FREE[name])
+
+
+@pytest.mark.parametrize("name", [*LICENSED, "GenerateUserReport"])
+def test_what_an_action_asks_and_changes_on_a_licensed_server(licensed_scene: Scene, name: str) -> None:
+    check(licensed_scene, name, {**FREE, **LICENSED}[name])
+
+
+def test_no_action_is_left_out() -> None:
+    assert {*FREE, *LICENSED} == {action.name for action in SIMULATIVE}
