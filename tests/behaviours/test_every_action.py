@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
+import gevent
 import pytest
 
 from mmload.behaviours.catalogue import SIMULATIVE
@@ -339,7 +340,11 @@ ELSEWHERE = {"SwitchChannel", "OpenDirectOrGroupChannel", "CreateDirectChannel",
 def assert_effect(scene: Scene, name: str, before: dict[str, int]) -> None:
     if name in EFFECTS:
         part, change = EFFECTS[name]
-        assert summary_of(scene)[part] == before[part] + change, name
+        expected = before[part] + change
+        # The socket's events of the action itself may still be on their way.
+        with gevent.Timeout(5, AssertionError(f"{name}: {part} never came to {expected}")):
+            while summary_of(scene)[part] != expected:
+                gevent.sleep(0.02)
     here = scene.ann.store.current_channel_id
     assert (here != scene.channels[1]["id"]) == (name in ELSEWHERE), f"{name} ended in {here}"
 
