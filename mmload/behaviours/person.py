@@ -121,7 +121,7 @@ class Person:
         try:
             gevent.joinall(workers)
         finally:
-            # A user that is stopped in the middle takes its helpers along.
+            # A user that is stopped in the middle takes its greenlets along.
             gevent.killall(workers)
         if failures:
             raise failures[0]

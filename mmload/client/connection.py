@@ -116,7 +116,7 @@ class Connection:
     # -- the hub calls ---------------------------------------------------------------------------------------
 
     def on_readable(self) -> None:
-        """Read once and serve what came: the hot path of a load test (measured: docs/performance.md)."""
+        """Read once and serve what came: the hot path of a load test."""
         try:
             data = self._receive(_READ_BYTES)
             if self._reader.idle and (payload := sole_text(data)) is not None:

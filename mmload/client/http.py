@@ -1,7 +1,7 @@
 """One REST call of one simulated user: token, stable names, constant error texts, the rules for 401, 429 and 5xx.
 
 The transport is geventhttpclient, the library under FastHttpUser, used without its cookie jar and session layer
-(measured: 51-73 µs of CPU a request against 101-181, `docs/performance.md`). Every call is reported once, to Locust
+(measured: 51-73 µs of CPU a request against 101-181). Every call is reported once, to Locust
 and to our own recorder, with its time from the first byte sent to the last byte read.
 """
 

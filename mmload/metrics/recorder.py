@@ -50,7 +50,7 @@ class Outcome(StrEnum):
 
 
 class Recorder:
-    """The figures of one process since they were last taken. See design.md for who reads them.
+    """The figures of one process since they were last taken.
 
     `events` and `counters` are incremented in place. `users` is a level, not a count: it stays when the rest is taken.
     """
