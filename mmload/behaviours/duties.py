@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from mmload.behaviours.entering import open_socket
 from mmload.behaviours.person import POLL_SECONDS, Person
 from mmload.behaviours.reading import look_up_statuses, look_up_users
 from mmload.errors import MmloadError, NotAvailable, Refused
@@ -69,6 +70,9 @@ def _get_to_know(person: Person, channel_id: str) -> None:
 
 def poll(person: Person) -> None:
     """Once a minute: statuses of the people on the screen, and the client's own speed."""
+    if person.socket is None and person.api.rest.token:
+        # A reload or a log-in that failed half-way left a person without one: a page without its socket tries again.
+        open_socket(person)
     on_screen = person.store.written_posts()[-POSTS_ON_SCREEN:]
     people = dict.fromkeys([person.id, *(post.user_id for post in on_screen), *person.store.shown_partners()])
     for status in person.api.statuses(list(people)):

@@ -133,6 +133,23 @@ def open_socket(person: Person) -> None:
     person.socket = socket
 
 
+def close_socket(person: Person) -> None:
+    """Close the WebSocket in order, if there is one."""
+    socket, person.socket = person.socket, None
+    if socket is not None:
+        socket.close()
+
+
+def log_out(person: Person) -> None:
+    """Close the socket, end the session, forget what was loaded."""
+    close_socket(person)
+    person.api.logout()
+    person.api.rest.set_token("")
+    person.store.clear()
+    for noted in (person.wants_users, person.wants_statuses, person.wants_channels):
+        noted.clear()
+
+
 def enter_patiently(
     person: Person, on_refused: Callable[[EntryRefused], None], come_in: Callable[[Person], None] = enter
 ) -> bool:
@@ -155,9 +172,7 @@ def enter_patiently(
 
 def leave(person: Person) -> None:
     """The farewell: close the socket as a closing tab does, log out if so configured. Never raises."""
-    if person.socket is not None:
-        person.socket.close()
-        person.socket = None
+    close_socket(person)
     if person.api.rest.token and person.site.settings.config.users.logout_on_farewell:
         try:
             person.api.logout()

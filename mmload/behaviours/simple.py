@@ -9,6 +9,7 @@ from mmload.behaviours.actions import channels, posts, search, session
 from mmload.behaviours.actions import simple_actions as simple
 from mmload.behaviours.catalogue import Action
 from mmload.behaviours.duties import duties
+from mmload.behaviours.entering import log_out
 from mmload.behaviours.idle import nothing
 from mmload.behaviours.person import POLL_SECONDS, NothingToDo, Person
 from mmload.behaviours.simulative import Behaviour, perform
@@ -40,7 +41,7 @@ SIMPLE: tuple[Action, ...] = tuple(
         "JoinTeam": simple.join_team,
         "LeaveChannel": simple.leave_channel,
         "Login": simple.log_in_once_more,
-        "Logout": simple.log_out,
+        "Logout": log_out,
         "MessageExport": simple.message_export,
         "Reload": session.reload,
         "RemoveReaction": posts.remove_reaction,

@@ -9,6 +9,8 @@ import pytest
 from mmload.behaviours.catalogue import SIMULATIVE
 from mmload.behaviours.composing import send_post
 from mmload.behaviours.describing import LOOK_UPS, REQUESTS, description
+from mmload.behaviours.duties import poll
+from mmload.behaviours.entering import close_socket
 from mmload.behaviours.simulative import perform
 from mmload.metrics.recorder import POSTS_SENT, Outcome
 from mmload.models import Post
@@ -228,6 +230,16 @@ def test_logging_out_and_in_gives_a_new_session(scene: Scene) -> None:
 
     assert asked[:2] == ["POST /users/logout", "POST /users/login"]
     assert scene.ann.api.rest.token not in ("", token)
+
+
+def test_a_person_left_without_a_socket_gets_one_at_the_next_poll(scene: Scene) -> None:
+    """A reload that fails between closing the old socket and opening the new one must not leave a deaf user."""
+    close_socket(scene.ann)
+
+    poll(scene.ann)
+
+    assert scene.ann.socket is not None
+    assert scene.ann.socket.connected
 
 
 def test_every_action_of_a_free_server_can_be_done_without_a_failure(scene: Scene) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from mmload.behaviours.entering import log_in, open_socket
+from mmload.behaviours.entering import close_socket, log_in, log_out, open_socket
 from mmload.behaviours.loading import fetch_site, load_page, settle
 from mmload.behaviours.person import NothingToDo, Person
 from mmload.behaviours.reading import look_up_statuses, view_channel
@@ -44,9 +44,7 @@ def reload(person: Person) -> None:
 
 def full_reload(person: Person) -> None:
     """Load the page anew: a new socket, everything fetched again."""
-    if person.socket is not None:
-        person.socket.close()
-        person.socket = None
+    close_socket(person)
     person.store.clear()
     fetch_site(person)
     open_socket(person)
@@ -55,12 +53,7 @@ def full_reload(person: Person) -> None:
 
 def logout_login(person: Person) -> None:
     """Log out and in again. Log-ins wait for their turn like all others."""
-    if person.socket is not None:
-        person.socket.close()
-        person.socket = None
-    person.api.logout()
-    person.api.rest.set_token("")
-    person.store.clear()
+    log_out(person)
     log_in(person)
     open_socket(person)
     reload(person)

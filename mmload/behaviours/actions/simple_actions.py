@@ -31,18 +31,6 @@ def log_in_once_more(person: Person) -> None:
     reload(person)
 
 
-def log_out(person: Person) -> None:
-    """Close the socket and end the session."""
-    if person.socket is not None:
-        person.socket.close()
-        person.socket = None
-    person.api.logout()
-    person.api.rest.set_token("")
-    person.store.clear()
-    for noted in (person.wants_users, person.wants_statuses, person.wants_channels):
-        noted.clear()
-
-
 def create_post(person: Person) -> None:
     """Write a message into one of one's channels."""
     channel = _some_channel(person)
