@@ -33,10 +33,6 @@ class _Membership(msgspec.Struct):
     team_id: str = ""
 
 
-class _Broadcast(msgspec.Struct):
-    channel_id: str = ""
-
-
 _POSTED = msgspec.json.Decoder(_Posted)
 _POST = msgspec.json.Decoder(Post)
 _REACTED = msgspec.json.Decoder(_Reacted)

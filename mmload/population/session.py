@@ -13,7 +13,6 @@ from mmload.errors import Refused, RequestFailed, ServerNotReady, SessionExpired
 from mmload.population.patience import Patience
 from mmload.population.server import Answer, Server
 
-WRONG_PASSWORD = "api.user.login.invalid_credentials"
 TOO_MANY_ATTEMPTS = "api.user.check_user_login_attempts.too_many"
 
 
