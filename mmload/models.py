@@ -89,13 +89,13 @@ class Priority(msgspec.Struct, gc=False):
     requested_ack: bool | None = None
 
 
-class PostMetadata(msgspec.Struct):
+class PostMetadata(msgspec.Struct, gc=False):
     files: list[FileInfo] | None = None
     reactions: list[Reaction] | None = None
     priority: Priority | None = None
 
 
-class Post(msgspec.Struct):
+class Post(msgspec.Struct, gc=False):
     """A message. `type` is "" for what people write, `system_…` otherwise; `root_id` is "" for root posts."""
 
     id: str

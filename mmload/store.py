@@ -1,19 +1,21 @@
 """What one simulated client remembers, bounded in memory, and random picks from it.
 
-People, teams and channels are kept once per process (`Directory`); a store holds references. Every pick takes the
-caller's `rng`, so that a run with the same seed makes the same choices.
+People, teams, channels and posts are kept once per process (`Directory`), and so are their ids; a store holds
+references. Every pick takes the caller's `rng`, so that a run with the same seed makes the same choices.
 """
 
 from __future__ import annotations
 
 import random
 import re
+from array import array
 from collections.abc import Callable, Iterable, Iterator
-from typing import Generic, TypeVar
+from sys import intern
+from typing import Protocol, TypeVar
 
+from mmload.bounded import Bounded, Numbers, Seen
 from mmload.models import Bookmark, Category, Channel, Draft, Post, Preference, ScheduledPost, Team, Thread, User
 
-K = TypeVar("K")
 V = TypeVar("V")
 
 POSTS_KEPT = 250
@@ -21,46 +23,66 @@ PEOPLE_KEPT = 500
 CHANNELS_KEPT = 1000
 THREADS_KEPT = 250
 REACTIONS_KEPT = 50
-IMAGES_KEPT = 500
 DRAFTS_KEPT = 50
 PERMALINKS_KEPT = 20
+# No more than 65,536: people's numbers take two bytes.
 DIRECTORY_KEPT = 50_000
+# Of all clients together; what they show at one time are mostly the same newest ones (a quarter of a KB each).
+POSTS_SHARED = 20_000
 
 _PERMALINK = re.compile(r"/pl/([a-z0-9]{26})")
 
 
-class Bounded(dict[K, V], Generic[K, V]):
-    """A dict of at most `limit` entries: a new key beyond that pushes the oldest out. Updating moves nothing."""
-
-    __slots__ = ("limit",)
-
-    def __init__(self, limit: int) -> None:
-        super().__init__()
-        self.limit = limit
-
-    def __setitem__(self, key: K, value: V) -> None:
-        if key not in self and len(self) >= self.limit:
-            del self[next(iter(self))]
-        super().__setitem__(key, value)
-
-
 class Directory:
-    """People, teams and channels as seen by anybody of this process: one object each, however many know it."""
+    """People, teams, channels and posts as seen by anybody of this process: one object each, however many know it.
+
+    Their ids are one object each, too: the keys of all stores are the same few texts. Measured with 500 users: a
+    store's 250 posts take 7 KB instead of 160.
+    """
 
     def __init__(self) -> None:
         self.users: Bounded[str, User] = Bounded(DIRECTORY_KEPT)
         self.channels: Bounded[str, Channel] = Bounded(DIRECTORY_KEPT)
         self.teams: Bounded[str, Team] = Bounded(DIRECTORY_KEPT)
+        self.posts: Bounded[str, Post] = Bounded(POSTS_SHARED)
+        self.people = Numbers(DIRECTORY_KEPT)
+        self.pictures = Numbers(DIRECTORY_KEPT)
+        # Those whom somebody knows, by their numbers among the people.
+        self.numbered: dict[int, User] = {}
 
     def user(self, user: User) -> User:
         known = self.users.get(user.id)
         if known is None or known.last_picture_update < user.last_picture_update or known.username != user.username:
-            self.users[user.id] = known = user
+            user.id = intern(user.id)
+            self.users[user.id] = self.numbered[self.people.of(user.id)] = known = user
         return known
+
+    def post(self, post: Post) -> Post:
+        """The newest version that anybody has seen, without its text and what is attached."""
+        known = self.posts.get(post.id)
+        if known is None or (known.update_at, known.reply_count) < (post.update_at, post.reply_count):
+            self._slim(post, known)
+            self.posts[post.id] = known = post
+        return known
+
+    def _slim(self, post: Post, known: Post | None) -> None:
+        """Drop what nobody reads again, and share what is the same: 245 bytes are left, measured (335 when all ids
+        were interned, though of a post's own there is one object anyway, and times were not shared)."""
+        root = self.posts.get(post.root_id)
+        if known is not None:
+            post.id = known.id
+        if root is not None:
+            post.root_id = root.id
+        if post.update_at == post.create_at:
+            post.update_at = post.create_at
+        post.user_id, post.channel_id, post.type = intern(post.user_id), intern(post.channel_id), intern(post.type)
+        post.message = post.pending_post_id = ""
+        post.metadata = None
 
     def channel(self, channel: Channel) -> Channel:
         known = self.channels.get(channel.id)
         if known is None or known.delete_at != channel.delete_at or known.display_name != channel.display_name:
+            channel.id, channel.team_id = intern(channel.id), intern(channel.team_id)
             self.channels[channel.id] = known = channel
         return known
 
@@ -68,8 +90,60 @@ class Directory:
         return self.teams.setdefault(team.id, team)
 
 
+class KnownPeople(Seen):
+    """Whom a client knows, in the order in which it met them: the newest `limit`. What there is to know is shared.
+
+    Two bytes each and a bit, 1 KB for 500 people, where a dict of them takes 13 KB (measured).
+    """
+
+    __slots__ = ("_limit", "_met", "_shared")
+
+    def __init__(self, directory: Directory, limit: int) -> None:
+        super().__init__(directory.people)
+        self._limit = limit
+        self._shared = directory.numbered
+        self._met = array("H")
+
+    def meet(self, user: User) -> None:
+        """Know somebody from now on."""
+        if user.id in self:
+            return
+        if len(self._met) >= self._limit:
+            self.discard_number(self._met.pop(0))
+        number = self.add(user.id)
+        self._met.append(number)
+        self._shared[number] = user
+
+    def __len__(self) -> int:
+        return len(self._met)
+
+    def __iter__(self) -> Iterator[str]:
+        return (user.id for user in self.values())
+
+    def get(self, user_id: str) -> User | None:
+        """Somebody we know; None if we don't."""
+        return self._shared[self._numbers.known(user_id, -1)] if user_id in self else None
+
+    def values(self) -> list[User]:
+        """All of them."""
+        return list(map(self._shared.__getitem__, self._met))
+
+
+class Memberships(Protocol):
+    """Told of the channels that a client belongs to."""
+
+    def joined(self, channel_id: str) -> None: ...
+
+    def left(self, channel_id: str) -> None: ...
+
+    def left_all(self) -> None: ...
+
+
 class Store:
-    """One client's memory. Plain attributes; the methods keep what belongs together together."""
+    """One client's memory. Plain attributes; the methods keep what belongs together together.
+
+    `memberships` is told whenever the channels that we belong to change.
+    """
 
     __slots__ = (
         "attribute_ids",
@@ -85,6 +159,7 @@ class Store:
         "me",
         "member_counts",
         "members",
+        "memberships",
         "permalinks",
         "posts",
         "preferences",
@@ -104,6 +179,7 @@ class Store:
         self.current_team_id = ""
         self.current_channel_id = ""
         self.collapsed_threads = False
+        self.memberships: Memberships | None = None
         self.clear()
 
     def clear(self) -> None:
@@ -111,12 +187,18 @@ class Store:
         self.teams: dict[str, Team] = {}
         self.channels: Bounded[str, Channel] = Bounded(CHANNELS_KEPT)
         self.members: set[str] = set()
+        if self.memberships is not None:
+            self.memberships.left_all()
         self.member_counts: Bounded[str, int] = Bounded(CHANNELS_KEPT)
         self.viewed_at: Bounded[str, int] = Bounded(CHANNELS_KEPT)
         self.posts: Bounded[str, Post] = Bounded(POSTS_KEPT)
-        self.users: Bounded[str, User] = Bounded(PEOPLE_KEPT)
-        self.statuses: Bounded[str, str] = Bounded(PEOPLE_KEPT)
-        self.images: Bounded[str, int] = Bounded(IMAGES_KEPT)
+        # It fills up within minutes: what a test will take is taken at its start, not all along.
+        self.posts.reserve()
+        self.users = KnownPeople(self.directory, PEOPLE_KEPT)
+        # Whose status we know: what it is, nobody reads.
+        self.statuses = Seen(self.directory.people)
+        # Whose picture is in our cache, and which: (person, time of its last change).
+        self.images = Seen(self.directory.pictures)
         self.threads: Bounded[str, Thread] = Bounded(THREADS_KEPT)
         self.reactions: Bounded[tuple[str, str], None] = Bounded(REACTIONS_KEPT)
         self.drafts: Bounded[tuple[str, str], Draft] = Bounded(DRAFTS_KEPT)
@@ -132,7 +214,7 @@ class Store:
 
     def remember_users(self, users: Iterable[User]) -> None:
         for user in users:
-            self.users[user.id] = self.directory.user(user)
+            self.users.meet(self.directory.user(user))
 
     def remember_channels(self, channels: Iterable[Channel], *, member: bool) -> None:
         """Channels we have seen; with `member` we belong to them."""
@@ -140,13 +222,23 @@ class Store:
             if channel.delete_at:
                 self.forget_channel(channel.id)
                 continue
-            self.channels[channel.id] = self.directory.channel(channel)
+            known = self.directory.channel(channel)
+            self.channels[known.id] = known
             if member:
-                self.members.add(channel.id)
+                self._join(known.id)
 
     def forget_channel(self, channel_id: str) -> None:
         self.channels.pop(channel_id, None)
-        self.members.discard(channel_id)
+        if channel_id in self.members:
+            self.members.discard(channel_id)
+            if self.memberships is not None:
+                self.memberships.left(channel_id)
+
+    def _join(self, channel_id: str) -> None:
+        if channel_id not in self.members:
+            self.members.add(channel_id)
+            if self.memberships is not None:
+                self.memberships.joined(channel_id)
 
     def remember_teams(self, teams: Iterable[Team]) -> None:
         """Our teams: all of them, in place of what we knew."""
@@ -158,17 +250,17 @@ class Store:
             if post.delete_at:
                 self.posts.pop(post.id, None)
                 continue
-            for linked in _PERMALINK.findall(post.message):
-                self.permalinks[linked] = None
+            if "/pl/" in post.message:
+                for linked in _PERMALINK.findall(post.message):
+                    self.permalinks[linked] = None
             if post.metadata and post.metadata.priority and post.metadata.priority.requested_ack:
                 self.urgent_posts[post.id] = None
-            post.message = ""
-            post.metadata = None
-            self.posts[post.id] = post
+            known = self.directory.post(post)
+            self.posts[known.id] = known
 
     def remember_preferences(self, preferences: Iterable[Preference]) -> None:
         for preference in preferences:
-            self.preferences[preference.category, preference.name] = preference.value
+            self.preferences[intern(preference.category), intern(preference.name)] = intern(preference.value)
 
     def look_at(self, channel_id: str) -> str:
         """Make a channel the current one; the id of the one before."""

@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 import gevent
 from locust import FastHttpUser
 from locust.exception import StopUser
+from locust.runners import WorkerRunner
 from locust.user.task import LOCUST_STATE_STOPPING, LOCUST_STATE_WAITING
 
 from mmload.behaviours.cluster import ClusterBehaviour, enter_console
@@ -39,18 +40,29 @@ log = logging.getLogger("mmload.users")
 
 # One who never gets in stays, asleep: a user that dies would be made anew, in a burst, at the next change of the load.
 _ASLEEP_SECONDS = 3600.0
+# Who leaves gives the account back within moments; with none for so long, there are more users than accounts.
+ACCOUNT_PATIENCE_SECONDS = 60.0
+_ACCOUNT_LOOK_SECONDS = 0.25
 
 
 class Host:
     """The shared parts of this process's users: made when the first of them starts (workers fork before that)."""
 
     def __init__(
-        self, settings: Settings, server_url: str, worker_index: int, recorder: Recorder, workers: int = 1
+        self,
+        settings: Settings,
+        server_url: str,
+        worker_index: int,
+        recorder: Recorder,
+        workers: int = 1,
+        *,
+        shared: bool = False,
+        accounts: AccountPool | None = None,
     ) -> None:
         users = settings.config.users
         seed = settings.config.run.seed
-        self.site: Site = site(settings, server_url, recorder, seed)
-        self.accounts = AccountPool(worker_index, users.max_active_users)
+        self.site: Site = site(settings, server_url, recorder, seed, shared=shared)
+        self.accounts = accounts or AccountPool(worker_index, users.max_active_users)
         self.credentials = read_credentials(users.users_file_path) if users.users_file_path else ()
         part, parts = (worker_index, workers) if worker_index < workers else (0, 1)
         self.generation = Generation(Goals(targets(settings.generate, part, parts)))
@@ -63,12 +75,35 @@ def host_of(environment: Environment) -> Host:
     """This process's host; the same for all users of one environment."""
     host = _hosts.get(environment)
     if host is None:
-        settings, _ = load_settings()
-        index = getattr(environment.runner, "worker_index", 0) or 0
-        server_url = environment.host or settings.config.connection.server_url
-        host = Host(settings, server_url.rstrip("/"), max(0, index), process_recorder(), workers_of(environment))
-        _hosts[environment] = host
+        host = _hosts[environment] = _new_host(environment)
     return host
+
+
+def _new_host(environment: Environment, accounts: AccountPool | None = None) -> Host:
+    settings, _ = load_settings()
+    index = getattr(environment.runner, "worker_index", 0) or 0
+    server_url = environment.host or settings.config.connection.server_url
+    return Host(
+        settings,
+        server_url.rstrip("/"),
+        max(0, index),
+        process_recorder(),
+        workers_of(environment),
+        shared=isinstance(environment.runner, WorkerRunner),
+        accounts=accounts,
+    )
+
+
+def renew_host(environment: Environment) -> None:
+    """Users that start from now on go by the settings now in force. Those who are in keep theirs.
+
+    All share one pool of accounts until the test ends: a number must not be taken twice.
+    """
+    host = _hosts.get(environment)
+    if host is not None:
+        renewed = _hosts[environment] = _new_host(environment, host.accounts)
+        # One account of messages, too: those who are in and those who come write to each other.
+        renewed.site.deliveries = process_recorder().account = host.site.deliveries
 
 
 def workers_of(environment: Environment) -> int:
@@ -96,7 +131,13 @@ class MattermostUser(FastHttpUser):
         super().__init__(environment)
         self.person: Person = None  # type: ignore[assignment] # there from on_start on
         self._number = 0
+        self._accounts: AccountPool | None = None
         self._gauge = ""
+
+    @property
+    def account_number(self) -> int:
+        """The number of this user's account; 0 while it has none."""
+        return self._number
 
     @property
     def is_in(self) -> bool:
@@ -107,17 +148,28 @@ class MattermostUser(FastHttpUser):
         """Take an account and come in; returns when the person is in, or sleeps for good if it never will be."""
         host = host_of(self.environment)
         self._enter_gauge("waiting")
-        try:
-            self._number = host.accounts.take()
-        except NoAccountLeft as error:
-            log.error("%s", error)
-            self._stay_outside()
+        self._take_account(host.accounts)
         self.person = self.new_person(host, self._number)
+        self.person.seat = self.person.store.memberships = host.site.deliveries.seat()
         self.person.sleep = self._sleep_as_one_who_may_go
         self.person.api.rest.renew_session = lambda token: log_in_again(self.person, token)
         if not enter_patiently(self.person, self._told_no, self.come_in):
             self._stay_outside()
         self._enter_gauge("present")
+
+    def _take_account(self, accounts: AccountPool) -> None:
+        """Wait for an account, if need be, until one who leaves gives it back."""
+        looks = 0
+        while not self._number:
+            try:
+                self._number, self._accounts = accounts.take(), accounts
+            except NoAccountLeft as error:
+                looks += 1
+                if looks == int(ACCOUNT_PATIENCE_SECONDS / _ACCOUNT_LOOK_SECONDS):
+                    log.error("%s", error)
+                    self._enter_gauge("gave_up")
+                self._sleep_as_one_who_may_go(_ACCOUNT_LOOK_SECONDS)
+        self._enter_gauge("waiting")
 
     def new_person(self, host: Host, number: int) -> Person:
         """The person that this user is; a subclass may give it another store or account before it comes in."""
@@ -132,9 +184,9 @@ class MattermostUser(FastHttpUser):
         self._enter_gauge("")
         if self.person is not None:
             leave(self.person)
-        if self._number:
-            host_of(self.environment).accounts.give_back(self._number)
-            self._number = 0
+        if self._accounts is not None:
+            self._accounts.give_back(self._number)
+            self._number, self._accounts = 0, None
 
     def _sleep_as_one_who_may_go(self, seconds: float) -> None:
         """A pause in the middle of an action: Locust may stop the user in it as between two actions, at once."""
@@ -163,8 +215,8 @@ class MattermostUser(FastHttpUser):
 
     def _report(self, route: Route, start: float, seconds: float, size: int, failure: RequestFailed | None) -> None:
         """One request's outcome, to our recorder and to Locust's tables."""
-        reason = failure.reason if failure is not None else ""
-        process_recorder().request(str(route), seconds, reason, login=route in LOGIN_ROUTES)
+        reason, request_id = (failure.reason, failure.request_id) if failure is not None else ("", "")
+        process_recorder().request(str(route), seconds, reason, route in LOGIN_ROUTES, request_id)
         self.environment.events.request.fire(
             request_type=route.method,
             name=route.path,

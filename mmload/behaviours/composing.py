@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from mmload import text
 from mmload.behaviours.person import Person
+from mmload.client.http import NEVER_SENT
 from mmload.errors import RequestFailed
-from mmload.metrics.recorder import POSTS_SENT, POSTS_UNCERTAIN
 from mmload.models import Post, User
 from mmload.store import pick
 
+# In place of a status: the server surely does not have it.
+_NEVER_SENT = 1
 # People type two to five letters of a name before they see whom they mean.
 MOST_LETTERS_TYPED = 5
 
@@ -63,22 +65,23 @@ def _permalink(person: Person) -> str:
 
 
 def send_post(person: Person, channel_id: str, message: str, root_id: str = "", file_ids: tuple[str, ...] = ()) -> Post:
-    """Send a message and count it. One without an answer is uncertain: the server may have stored it."""
-    counters = person.site.recorder.counters
+    """Send a message and keep account of it. One without an answer is uncertain: the server may have stored it."""
+    account = person.site.deliveries
     status = -1
     pending_post_id = person.pending_post_id()
-    person.site.sent_at[pending_post_id] = person.clock()
+    account.sending(pending_post_id, channel_id, person.seat.number if person.seat is not None else None)
     try:
         post = person.api.create_post(channel_id, message, pending_post_id, root_id=root_id, file_ids=file_ids)
         status = 201
+        account.accepted(pending_post_id, post.id, post.create_at)
     except RequestFailed as error:
-        status = error.status
+        status = error.status or (_NEVER_SENT if error.reason in NEVER_SENT else 0)
         raise
     finally:
         # Also when this user is stopped in the middle of the request: no exception of ours then.
-        if status == 201:
-            counters[POSTS_SENT] += 1
-        elif status in (-1, 0) or status >= 500:
-            counters[POSTS_UNCERTAIN] += 1
+        if status in (-1, 0) or status >= 500:
+            account.unanswered(pending_post_id)
+        elif status != 201:
+            account.refused(pending_post_id)
     person.store.remember_posts((post,))
     return post

@@ -76,7 +76,7 @@ def poll(person: Person) -> None:
     on_screen = person.store.written_posts()[-POSTS_ON_SCREEN:]
     people = dict.fromkeys([person.id, *(post.user_id for post in on_screen), *person.store.shown_partners()])
     for status in person.api.statuses(list(people)):
-        person.store.statuses[status.user_id] = status.status
+        person.store.statuses.add(status.user_id)
     report_performance(person)
 
 

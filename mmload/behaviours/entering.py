@@ -7,6 +7,8 @@ import random
 from collections.abc import Callable
 from contextlib import suppress
 
+import gevent
+
 from mmload.behaviours.events import Ears
 from mmload.behaviours.loading import fetch_site, load_page, settle
 from mmload.behaviours.person import Person
@@ -23,6 +25,9 @@ from mmload.errors import (
 from mmload.metrics.recorder import FAREWELLS, LOGINS, LOGINS_FAILED, RELOGINS, SIGN_UPS
 
 log = logging.getLogger("mmload.users")
+
+# How often a person who leaves looks whether the last messages have come.
+DRAIN_CHECK_SECONDS = 0.05
 
 # Statuses that repeating the same request will not change.
 _FINAL = (Refused, SessionExpired)
@@ -134,9 +139,16 @@ def open_socket(person: Person) -> None:
 
 
 def close_socket(person: Person) -> None:
-    """Close the WebSocket in order, if there is one."""
+    """Close the WebSocket in order, if there is one, when what is about to come has come: two seconds at most."""
     socket, person.socket = person.socket, None
-    if socket is not None:
+    if socket is None:
+        return
+    try:
+        while person.seat is not None and socket.connected and person.seat.outstanding():
+            gevent.sleep(DRAIN_CHECK_SECONDS)
+    finally:
+        if person.seat is not None:
+            person.seat.closed()
         socket.close()
 
 
@@ -179,4 +191,7 @@ def leave(person: Person) -> None:
         except MmloadError as error:
             log.info("account %d could not log out: %s", person.account.number, error)
     person.api.rest.close()
+    if person.seat is not None:
+        person.seat.free()
+        person.seat = None
     person.site.recorder.counters[FAREWELLS] += 1

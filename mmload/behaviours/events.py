@@ -8,7 +8,7 @@ import msgspec
 
 from mmload.behaviours.person import Person
 from mmload.client.frames import Event
-from mmload.metrics.recorder import DELIVERY, POSTED_OF_OTHERS, RECONNECT
+from mmload.metrics.recorder import POSTED_OF_OTHERS, RECONNECT
 from mmload.models import Post, Reaction
 
 
@@ -39,19 +39,17 @@ _REACTED = msgspec.json.Decoder(_Reacted)
 _REACTION = msgspec.json.Decoder(Reaction)
 _TYPING = msgspec.json.Decoder(_Typing)
 _MEMBERSHIP = msgspec.json.Decoder(_Membership)
-_STATUS_CHANGE = msgspec.json.Decoder(dict[str, str])
 
 
 def posted(person: Person, event: Event) -> None:
     """A new message: shown if we look at its channel; its unknown author and channel are looked up."""
     data = _POSTED.decode(event.data)
     post = _POST.decode(data.post)
+    site = person.site
     if post.user_id != person.id:
-        recorder = person.site.recorder
-        recorder.counters[POSTED_OF_OTHERS] += 1
-        sent_at = person.site.sent_at.get(post.pending_post_id)
-        if sent_at is not None:
-            recorder.span(DELIVERY, person.clock() - sent_at)
+        site.recorder.counters[POSTED_OF_OTHERS] += 1
+    if post.pending_post_id and person.seat is not None:
+        site.deliveries.received(person.seat.number, post)
     store = person.store
     if data.should_ack:
         acknowledgement = {"post_id": post.id, "user_agent": "", "status": "success", "reason": "", "data": ""}
@@ -90,12 +88,6 @@ def reaction_removed(person: Person, event: Event) -> None:
 def typing(person: Person, event: Event) -> None:
     """Somebody writes: their name and status are shown, so they must be known."""
     _meet(person, _TYPING.decode(event.data).user_id)
-
-
-def status_change(person: Person, event: Event) -> None:
-    change = _STATUS_CHANGE.decode(event.data)
-    if change.get("user_id") in person.store.statuses:
-        person.store.statuses[change["user_id"]] = change.get("status", "offline")
 
 
 def user_added(person: Person, event: Event) -> None:
@@ -142,7 +134,6 @@ HEARD: dict[str, Callable[[Person, Event], None]] = {
     "reaction_added": reaction_added,
     "reaction_removed": reaction_removed,
     "typing": typing,
-    "status_change": status_change,
     "user_added": user_added,
     "user_removed": user_removed,
     "direct_added": channel_opened,
@@ -168,6 +159,8 @@ class Ears:
 
     def on_connected(self, resumed: bool, renewed: bool) -> None:
         """After a gap that the server could not fill, a web client catches up when it next looks."""
+        if self._person.seat is not None:
+            self._person.seat.connected(renewed=renewed)
         if self._lost_at is not None:
             self._person.site.recorder.span(RECONNECT, self._person.clock() - self._lost_at)
             self._lost_at = None
@@ -179,6 +172,8 @@ class Ears:
 
     def on_dropped(self, code: int, reason: str) -> None:
         """The socket comes back by itself; people do not notice."""
+        if self._person.seat is not None:
+            self._person.seat.dropped()
         self._lost_at = self._person.clock()
 
     def on_unauthorised(self) -> str | None:

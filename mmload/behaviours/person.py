@@ -15,13 +15,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import gevent
-from gevent.event import Event as WakeUp
 
+from mmload.behaviours.alarm import Alarm
 from mmload.behaviours.site import Site
 from mmload.client.accounts import Account
 from mmload.client.api import Api
 from mmload.client.websocket import WebSocket
 from mmload.errors import WebSocketFailed
+from mmload.metrics.delivery import Seat
 from mmload.store import Store
 
 POLL_SECONDS = 60.0
@@ -34,7 +35,10 @@ class NothingToDo(Exception):
 
 @dataclass(slots=True, eq=False)
 class Person:
-    """`rate` multiplies the idle times. `socket` is None until the person is in, and after the farewell."""
+    """`rate` multiplies the idle times. `socket` is None until the person is in, and after the farewell.
+
+    `seat` is the socket's place in the account of messages; None: this person's deliveries are not accounted for.
+    """
 
     site: Site
     account: Account
@@ -43,6 +47,7 @@ class Person:
     rng: random.Random
     rate: float = 1.0
     socket: WebSocket | None = None
+    seat: Seat | None = None
     clock: Callable[[], float] = time.monotonic
     now_ms: Callable[[], int] = lambda: int(time.time() * 1000)
     sleep: Callable[[float], None] = gevent.sleep
@@ -56,7 +61,7 @@ class Person:
     poll_due: float = 0.0
     reported_until_ms: int = 0
     last_pending_ms: int = 0
-    _wake: WakeUp = field(default_factory=WakeUp)
+    _alarm: Alarm = field(default_factory=Alarm)
 
     @property
     def id(self) -> str:
@@ -74,16 +79,16 @@ class Person:
         """Idle for so long; `duties` is called at once, when something came up and when the next poll is due."""
         until = self.clock() + seconds
         while True:
-            self._wake.clear()
+            self._alarm.clear()
             duties(self)
             remaining = until - self.clock()
             if remaining <= 0:
                 return
-            self._wake.wait(max(0.0, min(remaining, self.poll_due - self.clock())))
+            self._alarm.sleep(max(0.0, min(remaining, self.poll_due - self.clock())))
 
     def wake(self) -> None:
         """Something is noted for the person to look up. Safe to call from the hub."""
-        self._wake.set()
+        self._alarm.ring()
 
     def give_order(self, do: Callable[[], object]) -> None:
         """Have the person do something as soon as they rest; of too many orders the oldest are forgotten."""

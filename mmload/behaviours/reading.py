@@ -89,14 +89,15 @@ def _picture_requests(person: Person, posts: Iterable[Post]) -> list[Callable[[]
 
 def _unknown_mentions(person: Person, posts: Iterable[Post]) -> list[str]:
     """Names mentioned that we know nobody by: the first of each post, each once."""
-    known = {user.username for user in person.store.users.values()}
     names: dict[str, None] = {}
     for post in posts:
         found = _MENTION.search(post.message)
         # A full stop may end a sentence as well as belong to a name; names do not end in one.
-        if found and (name := found[1].rstrip(".-_")) not in known and name not in _SPECIAL_MENTIONS:
+        if found and (name := found[1].rstrip(".-_")) not in _SPECIAL_MENTIONS:
             names[name] = None
-    return list(names)
+    # Made only where somebody is mentioned: there may be hundreds.
+    known = {user.username for user in person.store.users.values()} if names else ()
+    return [name for name in names if name not in known]
 
 
 def look_up_users(person: Person, user_ids: list[str]) -> None:
@@ -107,11 +108,10 @@ def look_up_users(person: Person, user_ids: list[str]) -> None:
 def look_up_statuses(person: Person, user_ids: list[str]) -> None:
     if not user_ids:
         return
-    # Somebody without a status (never logged in) is remembered as offline, not asked for again and again.
+    # Somebody without a status (never logged in) counts as offline, and is not asked for again and again.
     for user_id in user_ids:
-        person.store.statuses[user_id] = "offline"
-    for status in person.api.statuses(user_ids):
-        person.store.statuses[status.user_id] = status.status
+        person.store.statuses.add(user_id)
+    person.api.statuses(user_ids)
 
 
 def fetch_faces(person: Person, user_ids: Iterable[str]) -> None:
@@ -120,8 +120,8 @@ def fetch_faces(person: Person, user_ids: Iterable[str]) -> None:
     for user_id in user_ids:
         user = person.store.users.get(user_id)
         changed = user.last_picture_update if user else 0
-        if person.store.images.get(user_id) != changed:
-            person.store.images[user_id] = changed
+        if (user_id, changed) not in person.store.images:
+            person.store.images.add((user.id if user else user_id, changed))
             missing.append((user_id, changed))
     person.together(partial(_face, person, user_id, changed) for user_id, changed in missing)
 
@@ -131,5 +131,5 @@ def _face(person: Person, user_id: str, changed: int) -> None:
         person.api.profile_image(user_id, changed)
     except (NoAnswer, ServerFault, RateLimited):
         # Nothing is in the cache; a refusal (no such picture) is not asked for again.
-        person.store.images.pop(user_id, None)
+        person.store.images.discard((user_id, changed))
         raise

@@ -10,11 +10,9 @@ from mmload.client.admission import Admission
 from mmload.client.capabilities import Capabilities, MissingFeatures, capabilities, left_out
 from mmload.client.http import Transport
 from mmload.config import Settings
+from mmload.metrics.delivery import Deliveries
 from mmload.metrics.recorder import Recorder
-from mmload.store import Bounded, Directory
-
-# Far more than are under way at any moment; a delivery later than this many posts is not timed.
-SENT_POSTS_KEPT = 20_000
+from mmload.store import Directory
 
 
 @dataclass(slots=True)
@@ -28,10 +26,9 @@ class Site:
     websocket_url: str
     admission: Admission
     missing: MissingFeatures
+    deliveries: Deliveries
     tls_context: ssl.SSLContext | None = None
     directory: Directory = field(default_factory=Directory)
-    # When the posts of this process were sent, by their pending ids: the other end of their delivery.
-    sent_at: Bounded[str, float] = field(default_factory=lambda: Bounded(SENT_POSTS_KEPT))
     can: Capabilities | None = None
 
     @property
@@ -64,8 +61,8 @@ def websocket_url(configured_server: str, configured_websocket: str, server_url:
     return "ws" + server_url.removeprefix("http")
 
 
-def site(settings: Settings, server_url: str, recorder: Recorder, seed: int) -> Site:
-    """The shared parts of a process that drives users on `server_url`."""
+def site(settings: Settings, server_url: str, recorder: Recorder, seed: int, *, shared: bool = False) -> Site:
+    """The shared parts of a process that drives users on `server_url`. `shared`: other processes do, too."""
     connection = settings.config.connection
     users = settings.config.users
     context = tls_context(connection.verify_tls) if server_url.startswith("https") else None
@@ -84,5 +81,12 @@ def site(settings: Settings, server_url: str, recorder: Recorder, seed: int) -> 
             random.Random(f"{seed}:admission"),
         ),
         missing=MissingFeatures(recorder.unavailable),
+        deliveries=deliveries(recorder, settings.config.run.late_delivery_ms / 1000, shared=shared),
         tls_context=context,
     )
+
+
+def deliveries(recorder: Recorder, late_seconds: float, *, shared: bool) -> Deliveries:
+    """The account of this test's messages, which the recorder settles every second."""
+    account = recorder.account = Deliveries(recorder, late_seconds, shared=shared)
+    return account

@@ -81,8 +81,18 @@ def _number(text: str, default: int) -> int:
 
 def left_out(can: Capabilities) -> dict[str, str]:
     """Features of the web application that this server does not offer, with the reason: told in the report. Pure."""
+    return {feature: reason for feature, (there, reason) in _offered(can).items() if not there}
+
+
+def features(can: Capabilities) -> tuple[str, ...]:
+    """Features of the web application that this server offers: they change what a load is. Pure."""
+    return tuple(feature for feature, (there, _) in _offered(can).items() if there)
+
+
+def _offered(can: Capabilities) -> dict[str, tuple[bool, str]]:
+    """Each feature: whether it is there, and why not."""
     licence = "" if can.licensed else "needs a licence"
-    offered = {
+    return {
         "scheduled posts": (can.scheduled_posts, licence or "switched off, or the server is older than 10.3"),
         "channel bookmarks": (can.channel_bookmarks, licence or "switched off, or the server is older than 10.0"),
         "custom profile attributes": (can.custom_profile_attributes, licence or "switched off"),
@@ -92,7 +102,6 @@ def left_out(can: Capabilities) -> dict[str, str]:
         "client performance reports": (can.client_metrics, "switched off, or the server is older than 9.9"),
         "collapsed threads": (can.collapsed_threads != "disabled", "switched off"),
     }
-    return {feature: reason for feature, (there, reason) in offered.items() if not there}
 
 
 def threads_collapsed(setting: str, preference: str | None) -> bool:

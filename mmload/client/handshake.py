@@ -15,6 +15,7 @@ import gevent
 import websocket
 from gevent import socket
 
+from mmload.client.dialling import dial
 from mmload.client.wire import Wire, plain_wire, tls_wire
 from mmload.errors import WebSocketFailed
 
@@ -137,38 +138,12 @@ def _upgrade(url: str, caller: Caller, opened: ExitStack) -> tuple[Wire, bytes]:
 
 
 def _connect(url: str, caller: Caller, opened: ExitStack) -> Any:
-    """A TCP connection, with TLS if the URL says so; `opened` closes it unless it is taken out again.
-
-    In single steps, each covered: a greenlet may be killed in any of them, and socket.create_connection or a TLS
-    handshake within wrap_socket would then leave the socket to the garbage collector.
-    """
+    """A TCP connection, with TLS if the URL says so; `opened` closes it unless it is taken out again."""
     parts = urlsplit(url)
     secure = parts.scheme == "wss"
-    connection = _tcp(parts.hostname or "", parts.port or (443 if secure else 80), opened)
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    if secure:
-        assert caller.tls_context is not None
-        connection = caller.tls_context.wrap_socket(
-            connection, server_hostname=parts.hostname, do_handshake_on_connect=False
-        )
-        opened.callback(connection.close)
-        connection.do_handshake()
-    return connection
-
-
-def _tcp(host: str, port: int, opened: ExitStack) -> Any:
-    """Connected to the first address of the host that accepts."""
-    failure: OSError = OSError("no address")
-    for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
-        connection = socket.socket(family, kind, protocol)
-        opened.callback(connection.close)
-        try:
-            connection.connect(address)
-            return connection
-        except OSError as error:
-            connection.close()
-            failure = error
-    raise failure
+    assert not secure or caller.tls_context is not None
+    context = caller.tls_context if secure else None
+    return dial(parts.hostname or "", parts.port or (443 if secure else 80), context, opened)
 
 
 def _status(first_line: bytes) -> int:

@@ -1,8 +1,8 @@
 """One REST call of one simulated user: token, stable names, constant error texts, the rules for 401, 429 and 5xx.
 
-The transport is geventhttpclient, the library under FastHttpUser, used without its cookie jar and session layer
-(measured: 51-73 µs of CPU a request against 101-181). Every call is reported once, to Locust
-and to our own recorder, with its time from the first byte sent to the last byte read.
+The transport is our own (`connections`, `http1`): the library under FastHttpUser costs more than twice the CPU, and
+from the 1024th open file on it opens a new connection for each request. Every call is reported once, to Locust and to
+our own recorder, with its time from the first byte sent to the last byte read.
 """
 
 from __future__ import annotations
@@ -12,15 +12,18 @@ import ssl
 import time
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
 from urllib.parse import urlsplit
 
 import gevent
 import msgspec
-from geventhttpclient.client import HTTPClient
-from geventhttpclient.response import HTTPConnectionClosed, HTTPParseError
 
+from mmload.client.connections import Connections, Patience
+from mmload.client.dialling import default_tls_context, dial
+from mmload.client.http1 import BadAnswer, Incoming, decompressed, request_bytes
+from mmload.client.wire import Wire, plain_wire, tls_wire
 from mmload.errors import (
     NoAnswer,
     NotAvailable,
@@ -35,11 +38,15 @@ API = "/api/v4"
 USER_AGENT = "Mozilla/5.0 (mmload)"
 # A browser opens at most six connections to a host.
 CONNECTIONS_PER_USER = 6
+# Failures after which a request surely never reached the server.
+NEVER_SENT = ("connection refused", "host name not found")
 # A server that asks for more patience than this is not waited for: the action fails instead.
 LONGEST_RATE_LIMIT_WAIT_SECONDS = 60.0
 RATE_LIMIT_RETRIES = 3
 # Numbers above this are points in time (seconds since 1970), below it spans of seconds.
 _EPOCH_FROM = 1_000_000_000
+
+_COMMON_HEADERS = {"User-Agent": USER_AGENT, "Accept-Encoding": "gzip", "X-Requested-With": "XMLHttpRequest"}
 
 T = TypeVar("T")
 
@@ -51,9 +58,14 @@ class Route:
     method: str
     path: str
     feature: str = ""
+    name: str = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # Made once, not at every request.
+        object.__setattr__(self, "name", f"{self.method} {self.path}")
 
     def __str__(self) -> str:
-        return f"{self.method} {self.path}"
+        return self.name
 
 
 class Unavailable(Protocol):
@@ -71,27 +83,28 @@ Report = Callable[[Route, float, float, int, RequestFailed | None], None]
 class Answer:
     """A good answer: status, headers and the body as it came."""
 
-    __slots__ = ("_body", "_response", "status")
+    __slots__ = ("_incoming", "status")
 
-    def __init__(self, response: Any, body: bytes) -> None:
-        self.status: int = response.status_code
-        self._response = response
-        self._body = body
+    def __init__(self, incoming: Incoming) -> None:
+        self.status = incoming.status
+        self._incoming = incoming
 
     def header(self, name: str) -> str:
-        """The value of a header, "" if absent; the last one if it came twice."""
-        value = self._response.get(name, "")
-        return value[-1] if isinstance(value, list) else str(value)
+        """The value of a header (its name in lower case), "" if absent; the last one if it came twice."""
+        return self._incoming.header(name)
 
     def body(self) -> bytes:
         """The body, decompressed only now that somebody wants it."""
-        if self.header("content-encoding") == "gzip":
-            return zlib.decompress(self._body, wbits=31)
-        return self._body
+        body = self._incoming.body
+        return decompressed(body) if self.header("content-encoding") == "gzip" else body
 
     def size(self) -> int:
         """Bytes of the body as sent over the wire."""
-        return len(self._body)
+        return len(self._incoming.body)
+
+    def ready_at(self) -> float:
+        """When the last of it was there to be read (`time.perf_counter`); 0.0: not known."""
+        return self._incoming.ready_at
 
 
 class _ErrorBody(msgspec.Struct):
@@ -142,16 +155,16 @@ def transport_failure(error: Exception, route: str) -> NoAnswer:
         reason = "host name not found"
     elif isinstance(error, ssl.SSLError):
         reason = "TLS failed"
-    elif isinstance(error, (ConnectionError, HTTPConnectionClosed)):
+    elif isinstance(error, ConnectionError):
         reason = "connection lost"
-    elif isinstance(error, HTTPParseError):
+    elif isinstance(error, BadAnswer):
         reason = "answer was not HTTP, or cut off"
     else:
         reason = f"network error {getattr(error, 'errno', None) or type(error).__name__}"
     return NoAnswer(reason, route=route)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Transport:
     """How connections are made: shared by all users of a process."""
 
@@ -159,27 +172,43 @@ class Transport:
     connect_timeout_seconds: float = 10.0
     request_timeout_seconds: float = 30.0
     tls_context: ssl.SSLContext | None = None
+    _patience: Patience = field(init=False, compare=False)
 
-    def connection(self) -> Any:
-        """A new pool of connections for one user; nothing is opened yet."""
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_patience", Patience(self.request_timeout_seconds))
+
+    def connections(self) -> Connections:
+        """Those of one user; nothing is opened yet."""
+        return Connections(self._dial, self._patience, CONNECTIONS_PER_USER)
+
+    def _dial(self) -> Wire:
+        """Connect, and speak TLS where the URL says so; nothing stays open when that fails."""
         url = urlsplit(self.server_url)
-        context = self.tls_context
-        return HTTPClient(
-            url.hostname or "",
-            port=url.port,
-            ssl=url.scheme == "https",
-            ssl_context_factory=None if context is None else lambda: context,
-            concurrency=CONNECTIONS_PER_USER,
-            connection_timeout=self.connect_timeout_seconds,
-            network_timeout=self.request_timeout_seconds,
-            block_size=16384,
-            headers={"User-Agent": USER_AGENT, "Accept-Encoding": "gzip", "X-Requested-With": "XMLHttpRequest"},
-        )
+        secure = url.scheme == "https"
+        context = (self.tls_context or default_tls_context()) if secure else None
+        deadline = gevent.Timeout(self.connect_timeout_seconds, TimeoutError("timed out"))
+        with ExitStack() as opened, deadline:
+            connection = dial(url.hostname or "", url.port or (443 if secure else 80), context, opened)
+            wire = tls_wire(connection) if secure else plain_wire(connection)
+            opened.pop_all()
+            return wire
 
     @property
     def prefix(self) -> str:
         """The path of the server's URL, without a slash at the end (a server may live in a sub-path)."""
         return urlsplit(self.server_url).path.rstrip("/")
+
+    @property
+    def common_headers(self) -> bytes:
+        """The header lines of every request to this server."""
+        url = urlsplit(self.server_url)
+        host = f"[{url.hostname}]" if url.hostname and ":" in url.hostname else url.hostname or ""
+        port = f":{url.port}" if url.port and url.port not in (80, 443) else ""
+        return _header_lines({"Host": host + port, **_COMMON_HEADERS})
+
+
+def _header_lines(headers: dict[str, str]) -> bytes:
+    return "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode("latin-1")
 
 
 class Rest:
@@ -197,12 +226,12 @@ class Rest:
         unavailable: Unavailable,
         sleep: Callable[[float], None] = gevent.sleep,
     ) -> None:
-        self._connection = transport.connection()
+        self._connections = transport.connections()
+        self._everybodys_headers = self._headers = transport.common_headers
         self._prefix = transport.prefix
         self._report = report
         self._unavailable = unavailable
         self._sleep = sleep
-        self._headers: dict[str, str] = {}
         self.token = ""
         self.renew_session: Callable[[str], bool] = lambda token: False
         self.rate_limited: Callable[[], None] = lambda: None
@@ -210,11 +239,12 @@ class Rest:
     def set_token(self, token: str) -> None:
         """All further requests act with this token ("" = nobody's)."""
         self.token = token
-        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        own = _header_lines({"Authorization": f"Bearer {token}"}) if token else b""
+        self._headers = self._everybodys_headers + own
 
     def close(self) -> None:
         """Close the idle connections; a request in flight ends as it may."""
-        self._connection.close()
+        self._connections.close()
 
     def call(
         self,
@@ -271,22 +301,19 @@ class Rest:
         start = time.time()
         began = time.perf_counter()
         try:
-            response = self._connection.request(
-                route.method, self._prefix + path, body, {**self._headers, **headers} if headers else self._headers
-            )
-            content = response.read()
-        except (OSError, HTTPParseError) as error:
+            request = request_bytes(route.method, self._prefix + path, self._headers, headers, body)
+            answer = Answer(self._connections.ask(route.method, request))
+        except (OSError, BadAnswer) as error:
             failure: RequestFailed = transport_failure(error, str(route))
             self._report(route, start, time.perf_counter() - began, 0, failure)
             raise failure from error
-        seconds = time.perf_counter() - began
-        answer = Answer(response, content)
+        seconds = (answer.ready_at() or time.perf_counter()) - began
         if answer.status < 400:
-            self._report(route, start, seconds, len(content), None)
+            self._report(route, start, seconds, answer.size(), None)
             return answer
         failure = self._refusal(route, answer, start)
         normal = failure.error_id in expected or isinstance(failure, NotAvailable)
-        self._report(route, start, seconds, len(content), None if normal else failure)
+        self._report(route, start, seconds, answer.size(), None if normal else failure)
         raise failure
 
     def _refusal(self, route: Route, answer: Answer, now: float) -> RequestFailed:

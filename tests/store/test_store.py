@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import random
+import sys
 from collections import Counter
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mmload.bounded import Bounded, Numbers, Seen
 from mmload.models import Channel, Post, Preference, Team, User
-from mmload.store import POSTS_KEPT, Bounded, Directory, Store, pick, pick_skewed
+from mmload.store import POSTS_KEPT, Directory, KnownPeople, Store, pick, pick_skewed
 
 
 def store() -> Store:
@@ -29,6 +31,28 @@ def test_a_bounded_dict_keeps_the_newest_keys(keys: list[int], limit: int) -> No
             model = [*model, key][-limit:]
 
     assert list(bounded) == model
+
+
+def test_a_bounded_dict_takes_no_more_memory_for_being_written_to_again_and_again() -> None:
+    bounded: Bounded[int, int] = Bounded(POSTS_KEPT)
+    bounded.update(dict.fromkeys(range(POSTS_KEPT), 0))
+    full = sys.getsizeof(bounded)
+    for key in range(20 * POSTS_KEPT):
+        bounded[key] = key
+        assert sys.getsizeof(bounded) <= full
+
+
+def test_a_bounded_dict_with_reserved_memory_takes_no_more_when_it_is_full() -> None:
+    """Else it would grow by and by, and the process with it."""
+    bounded: Bounded[str, int] = Bounded(POSTS_KEPT)
+    bounded.reserve()
+    assert not bounded
+    reserved = sys.getsizeof(bounded)
+    for key in range(3 * POSTS_KEPT):
+        bounded[str(key)] = key
+        assert sys.getsizeof(bounded) == reserved
+
+    assert list(bounded.values()) == list(range(2 * POSTS_KEPT, 3 * POSTS_KEPT))
 
 
 def test_posts_are_bounded_and_the_oldest_go_first() -> None:
@@ -111,7 +135,128 @@ def test_people_are_one_object_for_all_clients_of_a_process() -> None:
     first.remember_users([User(id="u", username="ann")])
     second.remember_users([User(id="u", username="ann")])
 
-    assert first.users["u"] is second.users["u"]
+    assert first.users.get("u") is second.users.get("u") is not None
+
+
+@given(st.lists(st.integers(0, 30)), st.integers(1, 10))
+def test_a_client_knows_the_people_whom_it_met_last(met: list[int], limit: int) -> None:
+    """Those of all clients have numbers; nobody knows somebody because another does."""
+    directory = Directory()
+    Store(directory).remember_users(User(id=f"stranger-{n}") for n in range(5))
+    known = KnownPeople(directory, limit)
+    model: list[str] = []
+    for number in met:
+        user = directory.user(User(id=str(number), username=f"user-{number}"))
+        known.meet(user)
+        model = model if user.id in model else [*model, user.id][-limit:]
+
+        assert user.id in known and known.get(user.id) is user
+    assert list(known) == [user.id for user in known.values()] == model
+    assert len(known) == len(model)
+    assert [known.get(str(n)) is not None for n in range(31)] == [str(n) in model for n in range(31)]
+    assert "stranger-1" not in known and known.get("stranger-1") is None
+
+
+def test_a_client_sees_people_as_they_were_last_seen_by_anybody() -> None:
+    """A server tells everybody at once of a new picture."""
+    directory = Directory()
+    first, second = Store(directory), Store(directory)
+    first.remember_users([User(id="u", username="ann")])
+    second.remember_users([User(id="u", username="ann", last_picture_update=5)])
+
+    seen = first.users.get("u")
+    assert seen is not None and seen.last_picture_update == 5
+
+
+def test_more_people_than_there_are_numbers_do_no_harm() -> None:
+    """Whose number is given again is known no longer: the new one is taken for known."""
+    directory = Directory()
+    directory.people = Numbers(3)
+    kept = Store(directory)
+    kept.remember_users(User(id=str(n)) for n in range(5))
+
+    assert [user.id for user in kept.users.values()] == ["3", "4", "2"]
+    assert [str(n) in kept.users for n in range(5)] == [False, False, True, True, True]
+    assert kept.users.get("0") is None
+
+
+def test_posts_share_their_ids_and_times() -> None:
+    """What is the same text or number is one object: 20,000 posts are kept."""
+    kept = store()
+    kept.remember_posts([Post(id=read("root"), create_at=int("1700000000000"), update_at=int("1700000000000"))])
+    kept.remember_posts([Post(id=read("reply"), root_id=read("root"), user_id=read("ann"))])
+    kept.remember_posts([Post(id=read("root"), create_at=int("1700000000000"), update_at=int("1700000000001"))])
+    root, reply = kept.posts["root"], kept.posts["reply"]
+
+    assert (root.update_at, root.id, reply.root_id) == (1700000000001, "root", "root")
+    assert reply.root_id is root.id is next(iter(kept.posts)) is next(iter(kept.directory.posts))
+    assert kept.directory.posts["reply"].create_at is reply.update_at
+
+
+def test_posts_are_one_object_for_all_clients_of_a_process() -> None:
+    """People look at the same channels: what one of them holds costs the others a reference."""
+    directory = Directory()
+    first, second = Store(directory), Store(directory)
+    for kept in (first, second):
+        kept.remember_posts([Post(id=read("p"), channel_id="c", pending_post_id="ann:1", message="hello")])
+
+    assert first.posts["p"] is second.posts["p"]
+    assert (first.posts["p"].message, first.posts["p"].pending_post_id) == ("", "")
+
+
+def test_the_newest_version_of_a_post_is_the_one_that_counts() -> None:
+    """Answers overtake each other: an older version must not bring back what was before."""
+    kept = store()
+    kept.remember_posts([Post(id="p", channel_id="c", update_at=2, reply_count=1)])
+    kept.remember_posts([Post(id="p", channel_id="c", update_at=1)])
+    assert kept.posts["p"].reply_count == 1
+
+    kept.remember_posts([Post(id="p", channel_id="c", update_at=3, reply_count=2)])
+    assert kept.posts["p"].reply_count == 2
+
+
+def read(text: str) -> str:
+    """A text of its own, as each answer brings."""
+    return text.encode().decode()
+
+
+def test_ids_are_one_text_however_often_they_were_read() -> None:
+    """Two thousand clients that know five hundred people each would hold a million texts."""
+    directory = Directory()
+    stores = [Store(directory) for _ in range(2)]
+    for kept in stores:
+        kept.remember_users([User(id=read("user"))])
+
+    [first], [second] = (list(kept.users) for kept in stores)
+    assert first is second
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 30))))
+def test_what_was_seen_is_a_set_of_each_clients_own(steps: list[tuple[bool, int]]) -> None:
+    numbers = Numbers(32)
+    seen, others = Seen(numbers), Seen(numbers)
+    model: set[int] = set()
+    others.add(-1)
+    for adds, key in steps:
+        (seen.add if adds else seen.discard)(key)
+        (model.add if adds else model.discard)(key)
+
+    assert {key for key in range(-1, 31) if key in seen} == model
+    assert {key for key in range(-1, 31) if key in others} == {-1}
+
+
+def test_numbers_are_as_many_as_they_may_be_and_the_oldest_is_given_again() -> None:
+    """A process that meets new people all day must not grow."""
+    numbers = Numbers(3)
+    assert [numbers.of(key) for key in "abcabd"] == [0, 1, 2, 0, 1, 0]
+    assert [numbers.known(key, -1) for key in ("a", "b", "d")] == [-1, 1, 0]
+
+
+def test_another_picture_of_the_same_person_was_not_seen() -> None:
+    kept = store()
+    kept.images.add(("u", 1))
+    assert ("u", 1) in kept.images
+    assert ("u", 2) not in kept.images
 
 
 def test_a_new_picture_or_name_replaces_what_the_directory_knows() -> None:

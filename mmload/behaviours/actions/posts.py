@@ -17,15 +17,22 @@ REMINDER_SECONDS = 600
 def scroll_channel(person: Person) -> None:
     """Read back in the current channel, page by page, until one to five pages or its beginning are reached."""
     for _ in range(person.rng.randint(1, MOST_PAGES_SCROLLED)):
-        oldest = person.store.oldest_post_id()
-        if not oldest:
-            raise NothingToDo("nothing to scroll in this channel")
-        channel_id = person.store.current_channel_id
-        page = person.api.posts_before(channel_id, oldest, person.store.collapsed_threads).listed()
-        if not page:
+        # In a function of its own: while somebody pauses, a page's texts (40 KB) are not held.
+        if not _read_back(person):
             return
-        read_posts(person, page)
         person.pause(1, 10)
+
+
+def _read_back(person: Person) -> bool:
+    """Read the page before the oldest message that we have; whether there is one."""
+    oldest = person.store.oldest_post_id()
+    if not oldest:
+        raise NothingToDo("nothing to scroll in this channel")
+    channel_id = person.store.current_channel_id
+    page = person.api.posts_before(channel_id, oldest, person.store.collapsed_threads).listed()
+    if page:
+        read_posts(person, page)
+    return bool(page)
 
 
 def create_post(person: Person) -> None:

@@ -20,12 +20,17 @@ def view_global_threads(person: Person) -> None:
 
 
 def _scroll_threads(person: Person, unread: bool) -> None:
-    page = _fetch(person, unread=unread)
+    last = _last_id(_fetch(person, unread=unread))
     for _ in range(person.rng.randint(1, MOST_PAGES_SCROLLED)):
-        if not page:
+        if not last:
             return
         person.pause(1, 10)
-        page = _fetch(person, unread=unread, before=page[-1].id)
+        last = _last_id(_fetch(person, unread=unread, before=last))
+
+
+def _last_id(page: list[Thread]) -> str:
+    """Where the next page begins, "" after an empty one. Only that is held while somebody pauses: a page is large."""
+    return page[-1].id if page else ""
 
 
 def view_thread(person: Person) -> None:
@@ -87,7 +92,7 @@ def _fetch(person: Person, *, unread: bool = False, before: str = "") -> list[Th
     page = person.api.threads(person.id, person.store.current_team_id, unread=unread, before=before)
     for thread in page:
         if thread.post is not None:
-            thread.post.message = ""
+            thread.post = person.store.directory.post(thread.post)
         person.store.threads[thread.id] = thread
     return page
 

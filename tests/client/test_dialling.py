@@ -1,0 +1,77 @@
+"""Which address a connection goes to."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+from gevent import socket
+
+from mmload.client.dialling import KEPT_SECONDS, Addresses, dial, rotated
+
+
+def address(number: int, family: Any = socket.AF_INET) -> tuple[Any, ...]:
+    return (family, socket.SOCK_STREAM, 6, "", (f"10.0.0.{number}", 80))
+
+
+class Resolver:
+    """Names that are looked up, counted."""
+
+    def __init__(self, *found: tuple[Any, ...]) -> None:
+        self.found = list(found)
+        self.asked = 0
+
+    def __call__(self, host: str, port: int, **_: Any) -> list[tuple[Any, ...]]:
+        self.asked += 1
+        return self.found
+
+
+def first_hosts(known: Addresses, times: int) -> list[str]:
+    return [known.in_turn()[0][3][0] for _ in range(times)]
+
+
+def test_the_addresses_of_a_name_are_taken_in_turn() -> None:
+    """A name of three machines is meant to spread its clients over all three."""
+    known = Addresses("chat", 80, resolve=Resolver(address(1), address(2), address(3)))
+
+    assert sorted(first_hosts(known, 3)) == ["10.0.0.1", "10.0.0.2", "10.0.0.3"]
+
+
+def test_addresses_of_the_other_family_come_last() -> None:
+    """A system that prefers one family may have no way to the other."""
+    preferred = (socket.AF_INET, socket.SOCK_STREAM, 6, ("10.0.0.1", 80))
+    other = (socket.AF_INET6, socket.SOCK_STREAM, 6, ("::1", 80))
+
+    assert {rotated([preferred, other], turn)[0] for turn in range(4)} == {preferred}
+
+
+def test_a_name_is_asked_for_once_a_minute() -> None:
+    now = 0.0
+    resolve = Resolver(address(1))
+    known = Addresses("chat", 80, clock=lambda: now, resolve=resolve)
+
+    first_hosts(known, 5)
+    assert resolve.asked == 1
+    now = KEPT_SECONDS
+    first_hosts(known, 5)
+    assert resolve.asked == 2
+
+
+def test_when_no_address_answers_the_name_is_asked_for_again() -> None:
+    resolve = Resolver(address(1))
+    known = Addresses("chat", 80, resolve=resolve)
+
+    first_hosts(known, 1)
+    known.forget()
+    first_hosts(known, 1)
+
+    assert resolve.asked == 2
+
+
+def test_dialling_nobody_leaves_no_socket_open() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with ExitStack() as opened, pytest.raises(ConnectionRefusedError):
+        dial("127.0.0.1", port, None, opened)

@@ -1,0 +1,70 @@
+"""What thresholds can be about is known before a run: the lists are those of the classes of users and of the client."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from mmload import users
+from mmload.behaviours.describing import LOOK_UPS, REQUESTS
+from mmload.behaviours.duties import LOOK_UP, POLL
+from mmload.behaviours.generate import JOIN_TEAMS
+from mmload.behaviours.subjects import ACTIONS, refusals, routes
+from mmload.choosing import CLASSES
+from mmload.client.api import LOGIN_ROUTES
+from mmload.config.thresholds import WHOLES
+
+# Recorded for everybody beside the tasks; and what no task of its own stands for.
+BESIDE = {POLL, LOOK_UP}
+NOT_A_TASK = {"GenerateUser": {JOIN_TEAMS}}
+NOT_RECORDED = {"IdleUser": {"Nothing"}}
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_the_actions_of_a_class_are_its_tasks(name: str) -> None:
+    """One that was forgotten here would be refused in a threshold though it happens."""
+    behaviours: list[Any] = getattr(users, name).tasks
+    tasks = {task.action.name for behaviour in behaviours for task in behaviour.tasks}
+
+    assert set(ACTIONS[name]) - BESIDE == (tasks | NOT_A_TASK.get(name, set())) - NOT_RECORDED.get(name, set())
+
+
+def test_every_route_that_an_action_asks_is_known() -> None:
+    asked = {route for routes_of_one in REQUESTS.values() for route in routes_of_one}
+
+    assert asked | set(LOOK_UPS) | {str(route) for route in LOGIN_ROUTES} <= set(routes())
+
+
+@pytest.mark.parametrize("subject", [*WHOLES, *ACTIONS["SimulatedUser"], "Create*", "*", "POST /posts", "GET /users/*"])
+def test_what_there_is_can_be_asked_for(subject: str) -> None:
+    assert refusals([f"p99({subject}) < 2s"], ["SimulatedUser"]) == []
+
+
+@pytest.mark.parametrize(
+    ("subject", "said"),
+    [
+        ("CreatPost", "there is no action CreatPost; did you mean CreatePost?"),
+        ("createpost", "did you mean CreatePost?"),
+        ("login", "did you mean logins?"),
+        ("Crate*", "there is no action Crate*"),
+        ("GET /api/v4/users/me", "there is no route GET /api/v4/users/me; did you mean GET /users/me?"),
+        ("GET  /user/me", "did you mean GET /users/me?"),
+        ("GET /nowhere/at/all*", "routes are written as in the report"),
+        ("CreateReply", "there is no action CreateReply"),
+    ],
+)
+def test_what_there_will_never_be_is_refused(subject: str, said: str) -> None:
+    """The last of them is one of another class of users, which does not run."""
+    (told,) = refusals([f"p99({subject}) < 2s"], ["SimulatedUser"])
+
+    assert "column 5: " in told
+    assert said in told
+
+
+def test_an_action_of_any_class_that_runs_will_do() -> None:
+    assert refusals(["p99(CreateReply) < 2s", "p99(CreatePost) < 2s"], ["SimulatedUser", "GenerateUser"]) == []
+
+
+def test_all_that_is_wrong_is_told_at_once() -> None:
+    assert len(refusals(["p99(CreatPost) < 2s", "errors < 1%", "p99(Dance) < 2s"], ["SimulatedUser"])) == 2
