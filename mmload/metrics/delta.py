@@ -5,28 +5,35 @@ A `Delta` travels from a worker to the master, and is kept in the run's folder, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
 import msgspec
 
-from mmload.metrics.histogram import Histogram
+from mmload.metrics.histogram import Histogram, plain
 
 # More distinct names than this are a fault of ours (an id in a route or reason); memory stays bounded all the same.
 MOST_NAMES = 500
 OTHER = "(other)"
+# Named one by one; beyond that they are only counted.
+MOST_LOSSES = 1000
 
 
 class Failures(msgspec.Struct, omit_defaults=True):
-    """The failures for one reason: how many, and the first and the last of them (seconds since 1970)."""
+    """The failures for one reason: how many, the first and the last of them (seconds since 1970).
+
+    `example` is the `X-Request-Id` of one of them, by which the server's log tells more; "" if none had one.
+    """
 
     count: int = 0
     first: float = 0.0
     last: float = 0.0
+    example: str = ""
 
-    def add(self, count: int, first: float, last: float) -> None:
+    def add(self, count: int, first: float, last: float, example: str = "") -> None:
         """Count more of them."""
         self.first = min(self.first, first) if self.count else first
+        self.example = self.example or example
         self.last = max(self.last, last)
         self.count += count
 
@@ -62,17 +69,18 @@ class RouteFigures(msgspec.Struct, omit_defaults=True):
         """All requests, good or not."""
         return self.times.count + self.failed_times.count
 
-    def fail(self, seconds: float, reason: str, now: float) -> None:
+    def fail(self, seconds: float, reason: str, now: float, request_id: str = "") -> None:
         """Count one failed request."""
         self.failed_times.record(seconds)
-        entry(self.failures, reason, Failures).add(1, now, now)
+        entry(self.failures, reason, Failures).add(1, now, now, request_id)
 
     def merge(self, other: RouteFigures) -> None:
         """Take in the other's figures."""
         self.times.merge(other.times)
         self.failed_times.merge(other.failed_times)
         for reason, failures in other.failures.items():
-            entry(self.failures, reason, Failures).add(failures.count, failures.first, failures.last)
+            told = entry(self.failures, reason, Failures)
+            told.add(failures.count, failures.first, failures.last, failures.example)
 
 
 class UserGauges(msgspec.Struct, omit_defaults=True):
@@ -83,8 +91,42 @@ class UserGauges(msgspec.Struct, omit_defaults=True):
     gave_up: int = 0
 
 
+class ProcessHealth(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How one process of the generator fared in one second: whether its figures of that second are to be trusted.
+
+    `cpu`: CPU seconds per second (1.0 is a whole core). `lag_ms`: the longest that the event loop kept something
+    waiting. `backlog`: the most sockets that were found readable at once. `gc_ms`: garbage collection, summed up.
+    `rss_bytes`: memory. `steal`: the share of the machine's CPU time that its host gave to others. `throttled_ms`: how
+    long the system held the process back for its CPU quota. What the system does not tell is None.
+    """
+
+    cpu: float = 0.0
+    lag_ms: float = 0.0
+    backlog: int = 0
+    gc_ms: float = 0.0
+    rss_bytes: int = 0
+    steal: float | None = None
+    throttled_ms: float | None = None
+
+
+class Loss(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A post that did not reach all sockets it should have: which, and how many it missed, by reason.
+
+    `sent_ms` is since 1970. A post with receivers in several processes may be named once for each.
+    """
+
+    post_id: str
+    channel_id: str
+    sent_ms: int
+    expected: int
+    missing: dict[str, int]
+
+
 class Delta(msgspec.Struct, omit_defaults=True):
-    """What was counted in a span of time. `users` is the level at its end; the rest are sums."""
+    """What was counted in a span of time. `users` and `health` are how things stood in it; the rest are sums.
+
+    `losses` names at most `MOST_LOSSES` of the posts that were not delivered to all.
+    """
 
     actions: dict[str, ActionFigures] = {}
     routes: dict[str, RouteFigures] = {}
@@ -94,9 +136,11 @@ class Delta(msgspec.Struct, omit_defaults=True):
     spans: dict[str, Histogram] = {}
     unavailable: dict[str, str] = {}
     users: UserGauges = msgspec.field(default_factory=UserGauges)
+    health: ProcessHealth | None = None
+    losses: list[Loss] = []
 
     def merge(self, other: Delta) -> None:
-        """Add the other's sums; `users` is left alone (levels of different processes and moments do not add up)."""
+        """Add the other's sums; `users` and `health` are left alone: those of different processes do not add up."""
         for name, action in other.actions.items():
             entry(self.actions, name, ActionFigures).merge(action)
         for mine, theirs in ((self.routes, other.routes), (self.logins, other.logins)):
@@ -108,10 +152,23 @@ class Delta(msgspec.Struct, omit_defaults=True):
         _add(self.events, other.events)
         for feature, reason in other.unavailable.items():
             self.unavailable.setdefault(feature, reason)
+        self.losses += other.losses[: MOST_LOSSES - len(self.losses)]
+
+    def pack(self) -> None:
+        """Let all histograms take as little memory as may be (`Histogram.pack`)."""
+        for times in self._histograms():
+            times.pack()
+
+    def _histograms(self) -> Iterator[Histogram]:
+        yield from self.spans.values()
+        for table in (self.actions, self.routes, self.logins):
+            for figures in table.values():
+                yield figures.times
+                yield figures.failed_times
 
     def to_wire(self) -> dict[str, Any]:
         """As plain dicts, texts and numbers, for msgpack and JSON."""
-        wire: dict[str, Any] = msgspec.to_builtins(self)
+        wire: dict[str, Any] = msgspec.to_builtins(self, enc_hook=plain)
         return wire
 
     @classmethod

@@ -9,10 +9,11 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 from enum import StrEnum
+from typing import Any, Protocol
 
 import msgspec
 
-from mmload.metrics.delta import ActionFigures, Delta, RouteFigures, UserGauges, entry
+from mmload.metrics.delta import MOST_LOSSES, ActionFigures, Delta, Loss, RouteFigures, UserGauges, entry
 from mmload.metrics.histogram import Histogram
 
 __all__ = ["Delta", "Outcome", "Recorder", "UserGauges", "process_recorder"]
@@ -28,6 +29,8 @@ SOCKETS_GIVEN_UP = "sockets_given_up"  # no fresh token was to be had: this user
 SOCKETS_CLOSED = "sockets_closed"  # by the user, in order
 LISTENER_ERRORS = "listener_errors"  # an event that our own code could not handle
 SEQUENCE_GAPS = "sequence_gaps"
+GAPS_FILLED = "gaps_filled"  # by resuming: the server sent the missing events again
+GAPS_LOST = "gaps_lost"  # the socket was renewed: the missing events will not come
 SIGN_UPS = "sign_ups"
 LOGINS = "logins"
 LOGINS_FAILED = "logins_failed"
@@ -35,10 +38,24 @@ RELOGINS = "relogins"  # a 401 in the middle
 RATE_LIMITED = "rate_limited"  # a 429 obeyed
 FAREWELLS = "farewells"
 
+# The account of messages (mmload.metrics.delivery). expected = delivered + missing + withdrawn when all is settled.
+DELIVERIES_EXPECTED = "deliveries_expected"
+DELIVERIES = "deliveries"  # of those expected
+DELIVERIES_MISSING = "deliveries_missing"
+DELIVERIES_WITHDRAWN = "deliveries_withdrawn"  # expected, but the receiver left in order before it was due
+DELIVERIES_EXTRA = "deliveries_extra"  # not expected, and came: to somebody who had just joined, or was not connected
+DELIVERIES_LATE = "deliveries_late"  # of those delivered: after the limit
+DELIVERIES_RESUMED = "deliveries_resumed"  # of those delivered and extra: after a lost socket was taken up again
+DELIVERIES_TWICE = "deliveries_twice"  # one that had come before
+DELIVERIES_OUT_OF_ORDER = "deliveries_out_of_order"  # after a later post of the same channel
+MISSING_BECAUSE = "deliveries_missing: "  # + reason
+
 # Spans of time that are neither an action's nor a request's.
 DELIVERY = "delivery"  # from sending a post to its `posted` event on another socket of the same process
 RECONNECT = "reconnect"  # from the loss of a socket to its being back
 SCHEDULE_LAG = "schedule_lag"  # by how much an action began later than planned (open model)
+LOOP_LAG = "loop_lag"  # by how much the event loop was late, 20 times a second
+HANDLING_DELAY = "handling_delay"  # from finding many sockets readable to the last one's being served
 
 
 class Outcome(StrEnum):
@@ -47,6 +64,18 @@ class Outcome(StrEnum):
     OK = "ok"
     FAILED = "failed"
     SKIPPED = "skipped"  # the person had nothing to do it on
+
+
+class MessageAccount(Protocol):
+    """The account of messages, which settles as time goes by (`mmload.metrics.delivery`)."""
+
+    def tick(self) -> None: ...
+
+    def finish(self) -> None: ...
+
+    def take_announcements(self) -> list[Any]: ...
+
+    def announced(self, posts: list[Any]) -> None: ...
 
 
 class Recorder:
@@ -59,6 +88,7 @@ class Recorder:
         self.events: dict[str, int] = defaultdict(int)
         self.counters: dict[str, int] = defaultdict(int)
         self.users = UserGauges()
+        self.account: MessageAccount | None = None
         self._clock = clock
         self._delta = Delta()
         self._unavailable: set[str] = set()
@@ -75,17 +105,18 @@ class Recorder:
         else:
             figures.skipped += 1
 
-    def request(self, route: str, seconds: float, failure: str = "", login: bool = False) -> None:
+    def request(self, route: str, seconds: float, failure: str = "", login: bool = False, request_id: str = "") -> None:
         """One REST call has ended. `failure` is a constant text, "" if good; it begins with the status if there is one.
 
-        `login` calls are reported apart from the steady load: they are the dearest there are.
+        `request_id` is the answer's `X-Request-Id` if it failed. `login` calls are reported apart from the steady
+        load: they are the dearest there are.
         """
         routes = self._delta.logins if login else self._delta.routes
         figures = routes.get(route)
         if figures is None:
             figures = entry(routes, route, RouteFigures)
         if failure:
-            figures.fail(seconds, failure, self._clock())
+            figures.fail(seconds, failure, self._clock(), request_id)
         else:
             figures.times.record(seconds)
 
@@ -96,6 +127,11 @@ class Recorder:
             times = self._delta.spans[name] = Histogram()
         times.record(seconds)
 
+    def loss(self, loss: Loss) -> None:
+        """A post that did not reach all it should have."""
+        if len(self._delta.losses) < MOST_LOSSES:
+            self._delta.losses.append(loss)
+
     def unavailable(self, feature: str, reason: str) -> None:
         """This server lacks a feature; told once, however often it is found out."""
         if feature not in self._unavailable:
@@ -104,6 +140,8 @@ class Recorder:
 
     def take(self) -> Delta:
         """What came since the last take."""
+        if self.account is not None:
+            self.account.tick()
         delta, self._delta = self._delta, Delta()
         delta.events = dict(self.events)
         delta.counters = dict(self.counters)
@@ -114,6 +152,7 @@ class Recorder:
 
     def forget(self) -> None:
         """A new test begins: what was counted before is dropped, and missing features may be told again."""
+        self.account = None
         self.take()
         self._unavailable.clear()
 

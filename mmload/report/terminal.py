@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from mmload.metrics.delta import Delta, RouteFigures
 from mmload.metrics.histogram import Histogram
 from mmload.metrics.recorder import DELIVERY, RECONNECT, SCHEDULE_LAG
+from mmload.report.account import (
+    GENERATOR_HEADINGS,
+    account_rows,
+    generator_rows,
+    loss_texts,
+    threshold_sentences,
+)
+from mmload.report.findings import Findings, findings, subtitle, title
 from mmload.report.tables import PAGE_WIDTH, cut, table, wrapped
 from mmload.report.wording import clock, count, milliseconds, plural, rate, span
 from mmload.results.folder import TOTALS
-from mmload.results.model import NoteKind, Run, Server
-from mmload.results.outages import Outage, outages
+from mmload.results.model import NoteKind, Run
+from mmload.results.outages import Outage
 from mmload.results.summary import (
     Summary,
     Throughput,
@@ -20,9 +28,8 @@ from mmload.results.summary import (
     actions_by_count,
     by_count,
     routes_by_count,
-    summary,
 )
-from mmload.results.verdict import Outcome, verdict
+from mmload.results.verdict import Outcome, Verdict
 
 MOST_ROUTES = 25
 MOST_FAILURES = 25
@@ -30,15 +37,17 @@ MOST_EVENTS = 20
 _PERCENTILES = (50, 95, 99)
 _TIME_HEADINGS = ("p50 ms", "p95 ms", "p99 ms")
 
-_BOLD, _GREEN, _YELLOW, _PLAIN = "\033[1m", "\033[32m", "\033[33m", "\033[0m"
+_BOLD, _PLAIN = "\033[1m", "\033[0m"
+_COLOURS = {Outcome.PASSED: "\033[32m", Outcome.FAILED: "\033[31m", Outcome.INCONCLUSIVE: "\033[33m"}
 
 
 def terminal_report(run: Run, *, colour: bool = False) -> str:
     """The whole report, with a line break at its end."""
-    figures = summary(run)
-    lines = [_bold(line, colour) for line in _title(run)]
-    lines += _verdict(run, colour)
-    for heading, section in _sections(run, figures):
+    found = findings(run)
+    heads = wrapped([title(run), *subtitle(run)], indent="", separator=" · ")
+    lines = [_bold(line, colour) for line in heads]
+    lines += _verdict(found.said, colour)
+    for heading, section in _sections(found):
         if section:
             lines += ["", _bold(heading, colour), *section]
     lines += ["", f"Details: {run.folder}"]
@@ -49,51 +58,37 @@ def _bold(text: str, colour: bool) -> str:
     return f"{_BOLD}{text}{_PLAIN}" if colour else text
 
 
-def _sections(run: Run, figures: Summary) -> Iterator[tuple[str, list[str]]]:
+def _sections(found: Findings) -> Iterator[tuple[str, list[str]]]:
     """Headings with their lines, in reading order; those without lines are left out."""
-    steady = figures.steady.seconds > 0
-    window = f"steady window, {span(figures.steady.seconds)}" if steady else "whole run: no steady window"
-    delta = run.totals.steady if steady else run.totals.whole
+    run, figures, window, delta = found.run, found.figures, found.window_name, found.window
     yield "Users", _users(figures.users)
     yield "Throughput", _throughput(figures)
+    yield "Thresholds", _paragraphs(threshold_sentences(found.said.thresholds))
     yield f"Actions ({window})", _actions(delta)
     yield f"Requests ({window})", _routes(delta.routes)
     yield "Log-in requests (whole run)", _routes(run.totals.whole.logins)
     yield "Failures (whole run)", _failures(figures)
     yield "Messages (whole run)", _messages(figures)
+    yield "Deliveries (whole run)", _deliveries(figures)
     yield "WebSockets (whole run)", _sockets(figures)
     yield f"Other times ({window})", _spans(delta.spans)
-    yield "Outages", [_outage(outage) for outage in outages(run.seconds)]
+    yield "Generator", _generator(found)
+    yield "Outages", [_outage(outage) for outage in found.outages]
     yield "Left out, because this server lacks it", _unavailable(figures.unavailable)
     yield "What happened", _notes(run)
 
 
-def _title(run: Run) -> list[str]:
-    facts = run.facts
-    name = f"Load test {facts.name}".rstrip()
-    ran = f"{span(run.totals.seconds)}" + (f" ({facts.ending})" if facts.ending else "")
-    seed = f"seed {facts.seed}" if facts.seed else ""
-    parts = [name, facts.server.url, _server(facts.server), ran, seed]
-    return wrapped([part for part in parts if part], indent="", separator=" · ")
-
-
-def _server(server: Server) -> str:
-    if not server.version:
-        return "sandbox" if server.sandbox else ""
-    licence = {True: f"licensed {server.sku}".rstrip(), False: "no licence", None: ""}[server.licensed]
-    name = f"{'sandbox in place of ' if server.sandbox else ''}Mattermost {server.version}"
-    return ", ".join(part for part in (name, licence) if part)
-
-
-def _verdict(run: Run, colour: bool) -> list[str]:
-    said = verdict(run)
+def _verdict(said: Verdict, colour: bool) -> list[str]:
     text = f"Verdict: {said.outcome}"
     if colour:
-        text = f"{_GREEN if said.outcome is Outcome.PASSED else _YELLOW}{text}{_PLAIN}"
-    reasons = [
-        textwrap.wrap(reason, PAGE_WIDTH, initial_indent="  - ", subsequent_indent="    ") for reason in said.reasons
-    ]
-    return [text, *(line for reason in reasons for line in reason)]
+        text = f"{_COLOURS[said.outcome]}{text}{_PLAIN}"
+    return [text, *_paragraphs([*said.reasons, *(f"Worth knowing: {warning}" for warning in said.warnings)])]
+
+
+def _paragraphs(texts: Sequence[str]) -> list[str]:
+    """Sentences, each beginning on a line of its own."""
+    wraps = (textwrap.wrap(text, PAGE_WIDTH, initial_indent="  - ", subsequent_indent="    ") for text in texts)
+    return [line for lines in wraps for line in lines]
 
 
 def _users(users: UserSummary) -> list[str]:
@@ -192,6 +187,18 @@ def _events(events: Mapping[str, int]) -> list[str]:
     return lines + _more(len(items) - MOST_EVENTS, "events")
 
 
+def _deliveries(figures: Summary) -> list[str]:
+    """The account of messages: what was due at whose socket, and what came of it."""
+    rows = [[f"{name} ({meaning})", count(number)] for name, number, meaning in account_rows(figures.delivery)]
+    return [*table(["deliveries", "number"], rows), *_paragraphs(loss_texts(figures.delivery))]
+
+
+def _generator(found: Findings) -> list[str]:
+    """How the processes that made the load fared; a run of an older form tells nothing of it."""
+    rows = generator_rows(found)
+    return [*table(GENERATOR_HEADINGS, rows), *_paragraphs(found.trust.sentences)] if rows else []
+
+
 def _sockets(figures: Summary) -> list[str]:
     sockets = figures.sockets
     if not sockets.opened and not sockets.dropped:
@@ -235,5 +242,5 @@ def _unavailable(features: Mapping[str, str]) -> list[str]:
 
 def _notes(run: Run) -> list[str]:
     """What is worth a line: phases are told above, the reasons of the verdict too."""
-    told = (NoteKind.WORKER_CAME, NoteKind.LATE, NoteKind.USERS, NoteKind.INJECTED)
+    told = (NoteKind.WORKER_CAME, NoteKind.LATE, NoteKind.USERS, NoteKind.INJECTED, NoteKind.SERVER)
     return [f"  {clock(note.ms / 1000)} {cut(note.text, 88)}" for note in run.notes if note.kind in told][:MOST_EVENTS]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 NONE = "-"
@@ -47,3 +48,22 @@ def clock(seconds: float) -> str:
 def plural(number: int, noun: str) -> str:
     """`1 socket`, `2 sockets`."""
     return f"{count(number)} {noun}" if number == 1 else f"{count(number)} {noun}s"
+
+
+def population_text(population: Mapping[str, int]) -> str:
+    """What a server held: `60 users, 1 team, 8 channels`. Its statistics leave direct and group channels out."""
+    said = [plural(number, name.removesuffix("s")) for name, number in population.items()]
+    return ", ".join(said) + (" (direct and group channels are not counted)" if "posts" in population else "")
+
+
+def percent(share: float) -> str:
+    """A share of 1 as `4 %`, `0.42 %`, `0 %`."""
+    hundredths = share * 100
+    if hundredths == 0 or hundredths >= 10:
+        return f"{hundredths:,.0f} %"
+    return f"{hundredths:.1f} %" if hundredths >= 1 else f"{hundredths:.2g} %"
+
+
+def megabytes(size: int) -> str:
+    """Bytes as whole megabytes of 10^6: `85`."""
+    return f"{size / 1e6:,.0f}"

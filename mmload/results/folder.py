@@ -1,28 +1,37 @@
 """The run's folder on disk: written as the run goes on, readable after `kill -9`, whatever is torn or missing.
 
-run.json and totals.json are replaced as a whole; seconds.jsonl and notes.jsonl grow by whole lines.
+run.json and totals.json are replaced as a whole; seconds.jsonl, figures.jsonl and notes.jsonl grow by whole lines.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 from mmload.errors import UsageError
-from mmload.results.model import SCHEMA, Facts, Note, Run, Second, Totals
+from mmload.metrics.delta import Delta
+from mmload.metrics.histogram import plain
+from mmload.results.calm import calm, disturbed
+from mmload.results.model import SCHEMA, Calm, Facts, Figures, Note, Run, Second, ServerSample, Totals
 
 FACTS = "run.json"
 TOTALS = "totals.json"
 SECONDS = "seconds.jsonl"
+FIGURES = "figures.jsonl"
 NOTES = "notes.jsonl"
 ORDERS = "orders.jsonl"
+SERVER = "server.jsonl"
 LOG = "locust.log"
 
 T = TypeVar("T")
+# What is no JSON of this form, and what is no text at all.
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError)
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -61,15 +70,16 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._seconds: Any = None
+        self._figures: Any = None
         self._notes: Any = None
 
     def write_facts(self, facts: Facts) -> None:
         """Write run.json anew."""
-        _replace(self.path / FACTS, msgspec.json.format(msgspec.json.encode(facts), indent=2))
+        _replace(self.path / FACTS, [msgspec.json.format(msgspec.json.encode(facts), indent=2)])
 
-    def write_totals(self, totals: Totals) -> None:
-        """Write totals.json anew."""
-        _replace(self.path / TOTALS, msgspec.json.encode(totals))
+    def write_totals(self, totals: Totals, breathe: Callable[[], object] = lambda: None) -> None:
+        """Write totals.json anew. `breathe` is called again and again meanwhile: it takes long after a long run."""
+        _replace(self.path / TOTALS, _breathing(totals_parts(totals), breathe))
 
     def add_second(self, second: Second) -> None:
         """Add one line to seconds.jsonl."""
@@ -77,25 +87,74 @@ class RunFolder:
             self._seconds = (self.path / SECONDS).open("ab", buffering=0)
         self._seconds.write(msgspec.json.encode(second) + b"\n")
 
+    def add_figures(self, figures: Figures) -> None:
+        """Add one line to figures.jsonl."""
+        if self._figures is None:
+            self._figures = (self.path / FIGURES).open("ab", buffering=0)
+        self._figures.write(msgspec.json.encode(figures, enc_hook=plain) + b"\n")
+
     def add_note(self, note: Note) -> None:
         """Add one line to notes.jsonl."""
         if self._notes is None:
             self._notes = (self.path / NOTES).open("ab", buffering=0)
         self._notes.write(msgspec.json.encode(note) + b"\n")
 
+    def write_server(self, samples: Iterable[ServerSample]) -> None:
+        """Write server.jsonl anew."""
+        _replace(self.path / SERVER, (msgspec.json.encode(sample) + b"\n" for sample in samples))
+
     def close(self) -> None:
         """Nothing more will be written."""
-        for file in (self._seconds, self._notes):
+        for file in (self._seconds, self._figures, self._notes):
             if file is not None:
                 file.close()
-        self._seconds = self._notes = None
+        self._seconds = self._figures = self._notes = None
 
 
-def _replace(path: Path, content: bytes) -> None:
+def _replace(path: Path, content: Iterable[bytes]) -> None:
     """The old content or the new, never half of it: also for a reader in the middle."""
     new = path.with_name(path.name + ".new")
-    new.write_bytes(content)
+    with new.open("wb") as file:
+        file.writelines(content)
     os.replace(new, path)
+
+
+def totals_parts(totals: Totals) -> Iterator[bytes]:
+    """The sums as JSON, a name's figures at a time. Pure.
+
+    In one piece they would take megabytes for a moment (2.5 after half an hour), which the C library then keeps.
+    """
+    yield _open({name: getattr(totals, name) for name in Totals.__struct_fields__ if name not in ("whole", "steady")})
+    for name, delta in (("whole", totals.whole), ("steady", totals.steady)):
+        yield b',"%b":' % name.encode()
+        yield from _delta_parts(delta)
+    yield b"}"
+
+
+def _delta_parts(delta: Delta) -> Iterator[bytes]:
+    rest = _open(replace(delta, actions={}, routes={}, logins={}, spans={}))
+    yield rest
+    comma = b"," if len(rest) > 1 else b""
+    for table in ("actions", "routes", "logins", "spans"):
+        yield b'%b"%b":{' % (comma, table.encode())
+        comma = b""
+        for name, figures in getattr(delta, table).items():
+            yield comma + msgspec.json.encode(name) + b":" + msgspec.json.encode(figures, enc_hook=plain)
+            comma = b","
+        yield b"}"
+        comma = b","
+    yield b"}"
+
+
+def _open(value: Any) -> bytes:
+    """A struct or dict as JSON, without the brace at its end."""
+    return msgspec.json.encode(value)[:-1]
+
+
+def _breathing(parts: Iterable[bytes], breathe: Callable[[], object]) -> Iterator[bytes]:
+    for part in parts:
+        yield part
+        breathe()
 
 
 def read_run(folder: Path) -> Run:
@@ -110,7 +169,31 @@ def read_run(folder: Path) -> Run:
     seconds = lines(folder / SECONDS, Second, missing)
     notes = lines(folder / NOTES, Note, missing, required=False)
     missing += _torn(facts, totals, seconds)
-    return Run(str(folder), facts, totals, seconds, notes, tuple(missing))
+    return Run(str(folder), facts, totals, seconds, notes, tuple(missing), _calm(folder, facts, seconds))
+
+
+def _calm(folder: Path, facts: Facts, seconds: tuple[Second, ...]) -> Calm | None:
+    """Read only where the verdict may turn on it: a long run has many figures."""
+    without = disturbed(seconds) if facts.thresholds else frozenset()
+    return calm(read_figures(folder), without) if without else None
+
+
+def read_figures(folder: Path) -> Iterator[Figures]:
+    """The seconds of figures.jsonl, one at a time: all of a long run's at once would fill the memory.
+
+    Lines that can't be read are passed over; none at all where the file is missing.
+    """
+    decoder = msgspec.json.Decoder(Figures, strict=False)
+    try:
+        file = (folder / FIGURES).open("rb")
+    except OSError:
+        return
+    with file:
+        for line in file:
+            try:
+                yield decoder.decode(line)
+            except _UNREADABLE:
+                continue
 
 
 def add_order(folder: Path, order: Order) -> None:
@@ -149,7 +232,7 @@ def _document(path: Path, kind: type[T], missing: list[str]) -> T | None:
     except FileNotFoundError:
         missing.append(f"{path.name} is not there")
         return None
-    except (OSError, msgspec.MsgspecError) as error:
+    except (OSError, *_UNREADABLE) as error:
         missing.append(f"{path.name} can't be read: {error}")
         return None
     if getattr(document, "schema", SCHEMA) > SCHEMA:
@@ -175,7 +258,7 @@ def lines(path: Path, kind: type[T], missing: list[str], *, required: bool = Tru
     for line in content.split(b"\n")[:-1]:
         try:
             found.append(msgspec.json.decode(line, type=kind))
-        except msgspec.MsgspecError:
+        except _UNREADABLE:
             broken += 1
     if broken:
         missing.append(f"{path.name}: {broken} lines can't be read")

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from mmload.metrics.delta import Delta
+from mmload.metrics.delta import Delta, ProcessHealth
 
 # Raised when a reader of the old form would misunderstand the new one; new fields alone do not raise it.
 SCHEMA = 1
@@ -39,6 +39,7 @@ class Server(msgspec.Struct, frozen=True, omit_defaults=True):
     licensed: bool | None = None
     sku: str = ""
     sandbox: bool = False  # our own stand-in: nothing about Mattermost follows from the figures
+    features: tuple[str, ...] = ()  # the features that change the load, by name, as far as they are on
 
 
 class Machine(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -64,6 +65,9 @@ class Facts(msgspec.Struct, frozen=True):
     spawn_rate: float = 0.0
     run_time_seconds: float = 0.0  # 0: without limit
     workers: int = 0  # 0: everything in one process
+    thresholds: tuple[str, ...] = ()  # as given: "p99(CreatePost) < 2s"
+    versions: dict[str, str] = {}  # of the libraries that matter for the figures
+    population: dict[str, int] = {}  # what the server held before the run: users, teams, channels, posts
     server: Server = Server()
     machine: Machine = Machine()
     started_ms: int = 0
@@ -100,6 +104,21 @@ class Second(msgspec.Struct, frozen=True):
     p50_ms: float | None  # of the good answers, without log-ins
     p95_ms: float | None
     p99_ms: float | None
+    expected: int = 0  # deliveries that posts accepted in this second should have (not: of the posts delivered in it)
+    delivered: int = 0  # deliveries that came in this second
+    missing: int = 0  # deliveries given up in this second; negative if some of those came after all
+    delivery_p50_ms: float | None = None
+    delivery_p95_ms: float | None = None
+    delivery_p99_ms: float | None = None
+    health: dict[str, ProcessHealth] = {}  # by process: "local" (this one or the master), "worker 0", …
+
+
+class Figures(msgspec.Struct, frozen=True):
+    """One line of figures.jsonl: all figures of one second, histograms included (the seconds of seconds.jsonl)."""
+
+    ms: int
+    phase: Phase
+    figures: Delta
 
 
 class Totals(msgspec.Struct, frozen=True):
@@ -112,6 +131,20 @@ class Totals(msgspec.Struct, frozen=True):
     highest_present: int = 0
     whole: Delta = msgspec.field(default_factory=Delta)
     steady: Delta = msgspec.field(default_factory=Delta)
+    clock_error_ms: float | None = None  # of deliveries between hosts; None: there are none
+
+
+class ServerSample(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One line of server.jsonl: a figure of the server at one moment (milliseconds since 1970).
+
+    `limit` is what the coordinator holds it against; None: nothing.
+    """
+
+    ms: int
+    name: str
+    value: float
+    unit: str = ""
+    limit: float | None = None
 
 
 class NoteKind(StrEnum):
@@ -124,6 +157,7 @@ class NoteKind(StrEnum):
     WORKER_LEFT_OUT = "worker left out"  # its last figures never came
     LATE = "late"
     FAULT = "fault"  # an exception that a simulated user didn't expect
+    SERVER = "server"  # its own figures are not to be had
     INJECTED = "injected"  # an action on demand
     END = "end"
 
@@ -136,8 +170,25 @@ class Note(msgspec.Struct, frozen=True):
     text: str
 
 
+class Part(msgspec.Struct, frozen=True):
+    """The sums of some seconds of a run."""
+
+    seconds: int
+    figures: Delta
+
+
+class Calm(msgspec.Struct, frozen=True):
+    """The seconds in which neither the generator nor the server was out of order: the steady ones, and all of them."""
+
+    steady: Part
+    whole: Part
+
+
 class Run(msgspec.Struct, frozen=True):
-    """A run as its folder tells it. `missing` says in sentences what a torn folder no longer has."""
+    """A run as its folder tells it. `missing` says in sentences what a torn folder no longer has.
+
+    `calm` is None where all seconds were, or nobody needs to know (a run without thresholds).
+    """
 
     folder: str
     facts: Facts
@@ -145,3 +196,4 @@ class Run(msgspec.Struct, frozen=True):
     seconds: tuple[Second, ...] = ()
     notes: tuple[Note, ...] = ()
     missing: tuple[str, ...] = ()
+    calm: Calm | None = None

@@ -29,7 +29,13 @@ def server_facts(facts: object, url: str = "") -> Server:
         build=str(getattr(facts, "build", "")),
         licensed=getattr(facts, "licensed", None),
         sku=str(getattr(facts, "sku", "")),
+        features=tuple(getattr(facts, "features", ())),
     )
+
+
+def population(facts: object) -> dict[str, int]:
+    """What the server held before the run, as far as it said."""
+    return dict(getattr(facts, "population", {}))
 
 
 def timestamp(seconds: float) -> str:

@@ -14,6 +14,10 @@ FEWEST_UNANSWERED = 2
 MOST_ANSWERED_SHARE = 0.1
 # How long sockets may take to come back to be told of with the outage (the longest back-off is 5 minutes).
 RETURN_SECONDS = 330
+# A server that stops takes its sockets along within a moment: nearly all of them.
+_STOP_SECONDS = 3
+_FEWEST_SOCKETS = 2
+_MOST_KEPT_SHARE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,32 @@ def outages(seconds: Sequence[Second]) -> tuple[Outage, ...]:
             found.append(_outage(seconds, index, end))
         index = max(end, index + 1)
     return tuple(found)
+
+
+def restarts(seconds: Sequence[Second]) -> tuple[int, ...]:
+    """The moments (`ms`) at which the server was restarted so fast that hardly a request noticed.
+
+    All sockets break within a moment, and most of them come back anew: the server has forgotten them. Those of an
+    outage are not told here.
+    """
+    away = outages(seconds)
+    found: list[int] = []
+    for index, second in enumerate(seconds):
+        known = any(each.start_ms - 2000 <= second.ms < each.end_ms for each in away)
+        again = bool(found) and second.ms - found[-1] < _STOP_SECONDS * 1000
+        if second.dropped and not known and not again and _all_lost(seconds, index):
+            found.append(second.ms)
+    return tuple(found)
+
+
+def _all_lost(seconds: Sequence[Second], index: int) -> bool:
+    """Whether the server lost all its sockets from this second on, and does not know them any more."""
+    before = seconds[index - 1].sockets if index else 0
+    dropped = sum(second.dropped for second in seconds[index : index + _STOP_SECONDS])
+    if before < _FEWEST_SOCKETS or dropped < before * (1 - _MOST_KEPT_SHARE):
+        return False
+    after = seconds[index : index + RETURN_SECONDS]
+    return sum(second.renewed for second in after) > sum(second.resumed for second in after)
 
 
 def _unanswered(second: Second) -> bool:

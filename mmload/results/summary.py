@@ -7,10 +7,24 @@ from collections.abc import Mapping
 import msgspec
 
 from mmload.metrics.delta import ActionFigures, Delta, RouteFigures
+from mmload.metrics.histogram import Histogram
 from mmload.metrics.recorder import (
+    DELIVERIES,
+    DELIVERIES_EXPECTED,
+    DELIVERIES_EXTRA,
+    DELIVERIES_LATE,
+    DELIVERIES_MISSING,
+    DELIVERIES_OUT_OF_ORDER,
+    DELIVERIES_RESUMED,
+    DELIVERIES_TWICE,
+    DELIVERIES_WITHDRAWN,
+    DELIVERY,
     FAREWELLS,
+    GAPS_FILLED,
+    GAPS_LOST,
     LOGINS,
     LOGINS_FAILED,
+    MISSING_BECAUSE,
     POSTED_OF_OTHERS,
     POSTS_SENT,
     POSTS_UNCERTAIN,
@@ -80,6 +94,34 @@ class Sockets(msgspec.Struct, frozen=True):
     renewed: int
     given_up: int
     gaps: int
+    gaps_filled: int
+    gaps_lost: int
+
+
+class Delivery(msgspec.Struct, frozen=True):
+    """The account of the run's messages, and how long they took (milliseconds, over the steady window if there is one).
+
+    `expected` counts pairs of a post and another socket of this test that was connected in its channel when it was
+    sent; each of them ends as delivered, missing or withdrawn (its user left in order before it was due).
+    `clock_error_ms`: by how much a time between two hosts may be wrong; None if no delivery crossed hosts.
+    """
+
+    sent: int  # posts that the server accepted
+    uncertain: int  # posts without an answer, seen by nobody: stored or not
+    expected: int
+    delivered: int
+    missing: int
+    withdrawn: int
+    extra: int
+    late: int
+    resumed: int
+    duplicated: int
+    out_of_order: int
+    reasons: dict[str, int]  # why they are missing
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+    clock_error_ms: float | None = None
 
 
 class FailureRow(msgspec.Struct, frozen=True):
@@ -90,6 +132,7 @@ class FailureRow(msgspec.Struct, frozen=True):
     count: int
     first: float
     last: float
+    example: str = ""
 
 
 class Summary(msgspec.Struct, frozen=True):
@@ -99,6 +142,7 @@ class Summary(msgspec.Struct, frozen=True):
     whole: Throughput
     steady: Throughput
     messages: Messages
+    delivery: Delivery
     sockets: Sockets
     failures: tuple[FailureRow, ...]
     rate_limited: int
@@ -119,6 +163,7 @@ def summary(run: Run) -> Summary:
             posted_of_others=counters.get(POSTED_OF_OTHERS, 0),
             events=by_count(whole.events),
         ),
+        delivery=_delivery(run),
         sockets=Sockets(
             opened=counters.get(SOCKETS_OPENED, 0),
             dropped=counters.get(SOCKETS_DROPPED, 0),
@@ -126,6 +171,8 @@ def summary(run: Run) -> Summary:
             renewed=counters.get(SOCKETS_RENEWED, 0),
             given_up=counters.get(SOCKETS_GIVEN_UP, 0),
             gaps=counters.get(SEQUENCE_GAPS, 0),
+            gaps_filled=counters.get(GAPS_FILLED, 0),
+            gaps_lost=counters.get(GAPS_LOST, 0),
         ),
         failures=failure_rows(whole),
         rate_limited=counters.get(RATE_LIMITED, 0),
@@ -152,6 +199,39 @@ def _users(run: Run) -> UserSummary:
     )
 
 
+def _delivery(run: Run) -> Delivery:
+    counters = run.totals.whole.counters
+    part = run.totals.steady if run.totals.steady_seconds else run.totals.whole
+    times = part.spans.get(DELIVERY) or Histogram()
+    p50, p95, p99 = (_ms(times.percentile(percent)) for percent in (50, 95, 99))
+    return Delivery(
+        sent=counters.get(POSTS_SENT, 0),
+        uncertain=counters.get(POSTS_UNCERTAIN, 0),
+        expected=counters.get(DELIVERIES_EXPECTED, 0),
+        delivered=counters.get(DELIVERIES, 0),
+        missing=counters.get(DELIVERIES_MISSING, 0),
+        withdrawn=counters.get(DELIVERIES_WITHDRAWN, 0),
+        extra=counters.get(DELIVERIES_EXTRA, 0),
+        late=counters.get(DELIVERIES_LATE, 0),
+        resumed=counters.get(DELIVERIES_RESUMED, 0),
+        duplicated=counters.get(DELIVERIES_TWICE, 0),
+        out_of_order=counters.get(DELIVERIES_OUT_OF_ORDER, 0),
+        reasons={
+            name.removeprefix(MISSING_BECAUSE): number
+            for name, number in sorted(counters.items())
+            if name.startswith(MISSING_BECAUSE) and number
+        },
+        p50_ms=p50,
+        p95_ms=p95,
+        p99_ms=p99,
+        clock_error_ms=run.totals.clock_error_ms,
+    )
+
+
+def _ms(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds * 1000, 3)
+
+
 def _before_farewell(seconds: tuple[Second, ...]) -> Second | None:
     """The last second in which the load was on."""
     return next((second for second in reversed(seconds) if second.phase is not Phase.FAREWELL), None)
@@ -169,7 +249,7 @@ def _throughput(delta: Delta, seconds: int) -> Throughput:
 def failure_rows(delta: Delta) -> tuple[FailureRow, ...]:
     """Every route's failures by reason, log-ins too; the most frequent first."""
     rows = [
-        FailureRow(route, reason, failures.count, failures.first, failures.last)
+        FailureRow(route, reason, failures.count, failures.first, failures.last, failures.example)
         for routes in (delta.routes, delta.logins)
         for route, figures in routes.items()
         for reason, failures in figures.failures.items()

@@ -9,9 +9,17 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-from mmload.metrics.delta import Delta, RouteFigures, UserGauges, all_times, answered
+from msgspec.structs import replace
+
+from mmload.metrics.delta import Delta, ProcessHealth, RouteFigures, UserGauges, all_times, answered
+from mmload.metrics.histogram import Histogram
 from mmload.metrics.recorder import (
+    DELIVERIES,
+    DELIVERIES_EXPECTED,
+    DELIVERIES_MISSING,
+    DELIVERY,
     POSTED_OF_OTHERS,
     POSTS_SENT,
     SOCKETS_CLOSED,
@@ -20,9 +28,12 @@ from mmload.metrics.recorder import (
     SOCKETS_RENEWED,
     SOCKETS_RESUMED,
 )
-from mmload.results.model import Phase, Second, Totals
+from mmload.results.model import Figures, Phase, Second, Totals
 
 __all__ = ["Load", "Timeline", "next_phase"]
+
+# How often the histograms of the totals are packed that have grown meanwhile.
+PACKED_EVERY_SECONDS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +72,13 @@ class Timeline:
     phase: Phase = Phase.RAMP
     totals: Totals = field(default_factory=Totals)
     late: int = 0
+    clock_error_ms: float | None = None
     _coming: Phase = Phase.RAMP
     _next: int = field(init=False)
     _open: dict[int, Delta] = field(default_factory=lambda: defaultdict(Delta))
     _levels: dict[str, UserGauges] = field(default_factory=dict)
     _levels_at: dict[int, dict[str, UserGauges]] = field(default_factory=lambda: defaultdict(dict))
+    _health_at: dict[int, dict[str, ProcessHealth]] = field(default_factory=lambda: defaultdict(dict))
     _loads: dict[int, Load] = field(default_factory=dict)
     _load: Load = field(default_factory=Load)
     _asked_then: int = 0
@@ -80,6 +93,8 @@ class Timeline:
             second = self._next
         self._open[second].merge(delta)
         self._levels_at[second][process] = delta.users
+        if delta.health is not None:
+            self._health_at[second][process] = _worse(self._health_at[second].get(process), delta.health)
 
     def observe(self, second: int, load: Load) -> None:
         """How Locust stood at the end of a second."""
@@ -91,14 +106,14 @@ class Timeline:
         for levels in self._levels_at.values():
             levels.pop(process, None)
 
-    def closed(self, now: float, *, all_of_them: bool = False) -> Iterator[Second]:
+    def closed(self, now: float, *, all_of_them: bool = False) -> Iterator[tuple[Second, Figures]]:
         """Close the seconds that are over (`all_of_them`: also those kept open) and give their records, in order."""
         end = int(now) - (0 if all_of_them else self.delay_seconds)
         while self._next < end or (all_of_them and self._open):
             yield self._close(self._next)
             self._next += 1
 
-    def _close(self, second: int) -> Second:
+    def _close(self, second: int) -> tuple[Second, Figures]:
         delta = self._open.pop(second, None) or Delta()
         self._levels.update(self._levels_at.pop(second, {}))
         self._load = self._loads.pop(second, self._load)
@@ -106,7 +121,10 @@ class Timeline:
         self.phase = Phase.FAREWELL if self._load.stopping else self._coming
         self._count(second, delta, users)
         self._look_ahead(users)
-        return _record(second, second - int(self.started), self.phase, self._load, users, delta, self.totals.whole)
+        elapsed = second - int(self.started)
+        record = _record(second, elapsed, self.phase, self._load, users, delta, self.totals.whole)
+        health = self._health_at.pop(second, {})
+        return replace(record, health=health), Figures(record.ms, record.phase, delta)
 
     def _look_ahead(self, users: UserGauges) -> None:
         """What the next second is: how things stand now. So the steady phase has whole seconds only."""
@@ -119,6 +137,9 @@ class Timeline:
         self.totals.whole.merge(delta)
         if steady:
             self.totals.steady.merge(delta)
+        if self.totals.seconds % PACKED_EVERY_SECONDS == 0:
+            self.totals.whole.pack()
+            self.totals.steady.pack()
         self.totals = Totals(
             ms=(second + 1) * 1000,
             seconds=self.totals.seconds + 1,
@@ -126,7 +147,19 @@ class Timeline:
             highest_present=max(self.totals.highest_present, users.present),
             whole=self.totals.whole,
             steady=self.totals.steady,
+            clock_error_ms=self.clock_error_ms,
         )
+
+
+def _worse(one: ProcessHealth | None, other: ProcessHealth) -> ProcessHealth:
+    """Of two looks at the same process in the same second (one of them came late): each figure's worse one."""
+    if one is None:
+        return other
+    worse: dict[str, Any] = {}
+    for name in ProcessHealth.__struct_fields__:
+        told = [each for each in (getattr(one, name), getattr(other, name)) if each is not None]
+        worse[name] = max(told, default=None)
+    return ProcessHealth(**worse)
 
 
 def _together(levels: Iterable[UserGauges]) -> UserGauges:
@@ -151,7 +184,8 @@ def _record(
 ) -> Second:
     times = all_times(delta.routes)
     counters = delta.counters
-    p50, p95, p99 = (_ms(times.percentile(percent)) for percent in (50, 95, 99))
+    p50, p95, p99 = _percentiles(times)
+    delivery = _percentiles(delta.spans.get(DELIVERY) or Histogram())
     return Second(
         ms=second * 1000,
         elapsed=elapsed,
@@ -177,7 +211,18 @@ def _record(
         p50_ms=p50,
         p95_ms=p95,
         p99_ms=p99,
+        expected=counters.get(DELIVERIES_EXPECTED, 0),
+        delivered=counters.get(DELIVERIES, 0),
+        missing=counters.get(DELIVERIES_MISSING, 0),
+        delivery_p50_ms=delivery[0],
+        delivery_p95_ms=delivery[1],
+        delivery_p99_ms=delivery[2],
     )
+
+
+def _percentiles(times: Histogram) -> tuple[float | None, float | None, float | None]:
+    p50, p95, p99 = (_ms(times.percentile(percent)) for percent in (50, 95, 99))
+    return p50, p95, p99
 
 
 def _ms(seconds: float | None) -> float | None:

@@ -1,50 +1,123 @@
-"""What a run says: passed, or inconclusive and why. Pure.
+"""What a run says: passed, failed, or inconclusive and why. Pure.
 
-Failures by themselves do not fail a run: they are what a load test looks for.
+Failed requests by themselves do not fail a run: they are what a load test looks for; thresholds judge them.
+
+- failed: a threshold is crossed, also without the seconds in which the generator or the server was out of order;
+- inconclusive: the figures can't be trusted, or don't say what was asked: each reason is a sentence;
+- passed: neither.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 
 import msgspec
 
+from mmload.config.thresholds import DELIVERY, DELIVERY_COUNTS, parse
 from mmload.errors import ExitCode
 from mmload.metrics.recorder import LISTENER_ERRORS
-from mmload.results.model import Ending, NoteKind, Run
+from mmload.results.model import Ending, NoteKind, Phase, Run
+from mmload.results.outages import Outage, outages, restarts
+from mmload.results.thresholds import ThresholdResult, Window, judge, window
+from mmload.results.trust import FEWEST_SECONDS, MOST_SHARE, GeneratorTrust, generator
+
+__all__ = ["Outcome", "ThresholdResult", "Verdict", "exit_code", "verdict"]
 
 _DOUBTFUL = (NoteKind.WORKER_LOST, NoteKind.WORKER_LEFT_OUT, NoteKind.FAULT)
+# One person alone hears no other, waits for nobody, and meets caches that are all its own.
+FEWEST_USERS = 2
+# On a server with fewer posts than these everything is in its caches.
+FEW_POSTS = 100
+# A worker's report is 3 s old, and people who log out and in again are away for a moment.
+MOST_AWAY_SHARE = 0.1
 
 
 class Outcome(StrEnum):
     """The outcomes of a run."""
 
     PASSED = "passed"
+    FAILED = "failed"
     INCONCLUSIVE = "inconclusive"
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """The outcome, and a sentence for each reason why the figures can't be trusted."""
+    """The outcome with its reasons, a sentence each. `warnings` are worth knowing and change nothing."""
 
     outcome: Outcome
     reasons: tuple[str, ...] = ()
+    thresholds: tuple[ThresholdResult, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def verdict(run: Run) -> Verdict:
-    """Whether this run says anything about the server."""
-    reasons = tuple(_doubts(run))
-    return Verdict(Outcome.INCONCLUSIVE if reasons else Outcome.PASSED, reasons)
+    """What this run says about the server."""
+    trust, away = generator(run), outages(run.seconds)
+    results = tuple(judge(text, window(run)) for text in run.facts.thresholds)
+    doubts = tuple(_doubts(run, trust, away))
+    sure, unsure = _breaches(run, results, trust, away, doubts)
+    doubts = (*doubts, *unsure, *(each.said for each in results if each.passed is None))
+    warnings = (*_warnings(run, trust), *(doubts if sure else ()))
+    if sure:
+        return Verdict(Outcome.FAILED, tuple(sure), results, warnings)
+    outcome = Outcome.INCONCLUSIVE if doubts else Outcome.PASSED
+    return Verdict(outcome, doubts, results, warnings)
 
 
 def exit_code(run: Run) -> ExitCode:
     """What the command that made this run answers to the shell."""
     if run.facts.ending is Ending.INTERRUPTED:
         return ExitCode.INTERRUPTED
-    return ExitCode.PASSED if verdict(run).outcome is Outcome.PASSED else ExitCode.INCONCLUSIVE
+    return {
+        Outcome.PASSED: ExitCode.PASSED,
+        Outcome.FAILED: ExitCode.THRESHOLD_FAILED,
+        Outcome.INCONCLUSIVE: ExitCode.INCONCLUSIVE,
+    }[verdict(run).outcome]
 
 
-def _doubts(run: Run) -> Iterator[str]:
+def _breaches(
+    run: Run, results: Sequence[ThresholdResult], trust: GeneratorTrust, away: Sequence[Outage], doubts: Sequence[str]
+) -> tuple[list[str], list[str]]:
+    """The crossed thresholds: those that are crossed for sure, and those that may not be the server's doing."""
+    sure: list[str] = []
+    unsure: list[str] = []
+    for result in results:
+        if result.passed is not False:
+            continue
+        blame = _blame(run, result, trust, away, doubts)
+        if blame:
+            unsure.append(f"{result.said}, but {blame}")
+        else:
+            sure.append(result.said)
+    return sure, unsure
+
+
+def _blame(
+    run: Run, result: ThresholdResult, trust: GeneratorTrust, away: Sequence[Outage], doubts: Sequence[str]
+) -> str:
+    """Who else may have crossed this threshold; "" nobody."""
+    threshold = parse(result.text)
+    # Too little of something is what a run with too little load has, whatever the server can do.
+    if threshold.operator in (">", ">=") and doubts:
+        return "the load was not what was asked for"
+    counted = threshold.subject == DELIVERY and threshold.measure in DELIVERY_COUNTS
+    # An account of the whole run can't be taken apart by seconds.
+    if counted or run.calm is None:
+        who = _who(trust.saturated, away)
+        return f"{who} in that time" if who else ""
+    calm = Window(run.calm.steady.figures, run.calm.steady.seconds, run.calm.whole.figures, run.calm.whole.seconds)
+    if judge(threshold, calm).passed is False:
+        return ""
+    return f"not without the seconds in which {_who(bool(trust.saturated_seconds), away)}"
+
+
+def _who(saturated: bool, away: Sequence[Outage]) -> str:
+    parts = ["the generator was saturated"] if saturated else []
+    parts += ["the server was away"] if away else []
+    return " and ".join(parts)
+
+
+def _doubts(run: Run, trust: GeneratorTrust, away: Sequence[Outage]) -> Iterator[str]:
     totals = run.totals
     yield from run.missing
     requests = sum(route.count for route in totals.whole.routes.values())
@@ -53,6 +126,19 @@ def _doubts(run: Run) -> Iterator[str]:
     yield from _doubts_about_users(run)
     if requests and not totals.steady_seconds:
         yield "there was no steady phase: the run ended before all users had been in for a whole second"
+    if trust.saturated:
+        yield "the generator was saturated, so the times may be its own and not the server's"
+        yield from trust.sentences
+    for outage in away:
+        yield (
+            f"the server gave no answer for {outage.seconds} s: it was restarted or could not be reached, and what "
+            "went before and after are two different tests"
+        )
+    for ms in restarts(run.seconds):
+        yield (
+            f"all sockets were lost at once after {(ms - run.seconds[0].ms) // 1000} s, and none was known any more: "
+            "the server was restarted"
+        )
     if errors := totals.whole.counters.get(LISTENER_ERRORS, 0):
         yield f"{errors} WebSocket events could not be handled: a fault of mmload, or of your own user class"
     for note in run.notes:
@@ -70,3 +156,38 @@ def _doubts_about_users(run: Run) -> Iterator[str]:
         yield f"{gave_up} users never got in"
     elif highest < asked:
         yield f"only {highest} of {asked} users got in"
+    yield from _doubts_about_dropouts(run)
+    if run.facts.thresholds:
+        yield from _doubts_about_size(run, highest)
+
+
+def _doubts_about_dropouts(run: Run) -> Iterator[str]:
+    """Users that were in and went missing: the load was less than the figures are said to be of."""
+    steady = [second for second in run.seconds if second.phase is Phase.STEADY and second.asked]
+    short = [second for second in steady if second.present + second.gave_up < second.asked * (1 - MOST_AWAY_SHARE)]
+    if len(short) >= FEWEST_SECONDS and len(short) > MOST_SHARE * len(steady):
+        worst = min(short, key=lambda second: second.present / second.asked)
+        yield (
+            f"users went missing: only {worst.present} of {worst.asked} were in at the worst "
+            f"({len(short)} of {len(steady)} s were more than {MOST_AWAY_SHARE:.0%} short)"
+        )
+
+
+def _doubts_about_size(run: Run, highest: int) -> Iterator[str]:
+    if 0 < highest < FEWEST_USERS:
+        yield "one user alone says nothing about many: the thresholds were held against too small a population"
+    posts = run.facts.population.get("posts")
+    if posts is not None and posts < FEW_POSTS:
+        yield (
+            f"the server held only {posts} posts before the run, all of them in its caches: thresholds that hold "
+            "there say nothing about a grown one; fill it with `mmload init`"
+        )
+
+
+def _warnings(run: Run, trust: GeneratorTrust) -> Iterator[str]:
+    """What a reader should know though the verdict stands."""
+    posts = run.facts.population.get("posts")
+    if posts is not None and posts < FEW_POSTS and not run.facts.thresholds:
+        yield f"the server held only {posts} posts before the run: a grown one answers more slowly (`mmload init`)"
+    if trust.saturated_seconds and not trust.saturated:
+        yield from trust.sentences

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mmload.report.tables import PAGE_WIDTH, cut, table, wrapped
-from mmload.report.wording import count, milliseconds, plural, rate, span
+from mmload.report.wording import count, milliseconds, plural, population_text, rate, span
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,13 @@ def test_rates_and_counts_are_readable() -> None:
     """Thousands apart, small rates with digits."""
     assert (rate(0.042), rate(4.2), rate(1234.5), count(1234567)) == ("0.04", "4.2", "1,234", "1,234,567")
     assert (plural(1, "socket"), plural(0, "socket")) == ("1 socket", "0 sockets")
+
+
+def test_a_population_is_told_with_what_is_not_in_it() -> None:
+    told = population_text({"users": 61, "teams": 1, "channels": 8, "posts": 1475})
+
+    assert told == "61 users, 1 team, 8 channels, 1,475 posts (direct and group channels are not counted)"
+    assert population_text({}) == ""
 
 
 def test_a_table_lines_its_columns_up() -> None:

@@ -19,6 +19,7 @@ from mmload.results.folder import (
     make_folder,
     read_facts,
     read_run,
+    totals_parts,
 )
 from mmload.results.model import SCHEMA, Ending, Facts, Machine, Note, NoteKind, Second, Server, Totals
 from tests.results import records
@@ -50,6 +51,26 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
     assert (run.facts, run.totals, run.seconds) == (expected.facts, expected.totals, expected.seconds)
     assert [note.text for note in run.notes] == ["steady: 10 of 10 users are in"]
     assert run.missing == ()
+
+
+def test_sums_are_written_in_parts_between_which_others_have_a_turn(tmp_path: Path) -> None:
+    """What the parts make up is what the sums would be in one piece; packed ones are read as any others."""
+    totals = records.run().totals
+    turns: list[str] = []
+    totals.whole.pack()
+    RunFolder(tmp_path).write_totals(totals, lambda: turns.append("turn"))
+
+    content = (tmp_path / TOTALS).read_bytes()
+    assert msgspec.json.decode(content, type=Totals) == totals
+    assert msgspec.json.decode(content).keys() == set(Totals.__struct_fields__)
+    assert len(turns) == len(list(totals_parts(totals))) > 10
+
+
+def test_sums_of_nothing_can_be_written(tmp_path: Path) -> None:
+    """A test may end in its first second."""
+    RunFolder(tmp_path).write_totals(Totals())
+
+    assert msgspec.json.decode((tmp_path / TOTALS).read_bytes(), type=Totals) == Totals()
 
 
 def test_a_folder_is_named_by_time_and_name() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mmload.results.model import Second
-from mmload.results.outages import outages
+from mmload.results.outages import outages, restarts
 from tests.results.records import START, second
 
 
@@ -79,3 +79,45 @@ def test_two_outages_are_two() -> None:
 def test_no_seconds_no_outage() -> None:
     """A torn folder may have none."""
     assert outages([]) == ()
+
+
+def lost(sockets: int = 100, dropped: int = 100, **back: int) -> list[Second]:
+    """A run in which so many sockets break in the fifth second, and come back (`resumed`, `renewed`) 4 s later."""
+    return [
+        *(second(elapsed, sockets=sockets) for elapsed in range(5)),
+        second(5, sockets=sockets - dropped, dropped=dropped),
+        *(second(elapsed, sockets=sockets - dropped) for elapsed in range(6, 9)),
+        second(9, sockets=sockets, **back),
+        *(second(elapsed, sockets=sockets) for elapsed in range(10, 20)),
+    ]
+
+
+def test_a_restart_faster_than_an_outage_is_seen_by_the_sockets() -> None:
+    """All of them break, and the server knows none of them any more."""
+    assert restarts(lost(renewed=100)) == ((START + 5) * 1000,)
+    assert restarts(lost(dropped=95, renewed=90, resumed=5)) == ((START + 5) * 1000,)
+
+
+def test_sockets_that_are_taken_up_again_were_cut_by_something_in_between() -> None:
+    """A proxy, or a fault made on purpose: the server is the same."""
+    assert restarts(lost(resumed=100)) == ()
+
+
+def test_some_lost_sockets_are_no_restart() -> None:
+    assert restarts(lost(dropped=60, renewed=60)) == ()
+    assert restarts(lost(sockets=1, dropped=1, renewed=1)) == ()
+
+
+def test_sockets_that_break_over_two_seconds_are_one_restart() -> None:
+    seconds = lost(renewed=100)
+    seconds[5:7] = [second(5, sockets=40, dropped=60), second(6, sockets=0, dropped=40)]
+
+    assert restarts(seconds) == ((START + 5) * 1000,)
+
+
+def test_the_restart_of_an_outage_is_told_with_the_outage() -> None:
+    seconds = [*(second(at, sockets=50) for at in range(4)), second(4, sockets=0, dropped=50)]
+    seconds += [*(refused(at) for at in range(5, 15)), second(15, sockets=50, renewed=50), second(16, sockets=50)]
+
+    assert len(outages(seconds)) == 1
+    assert restarts(seconds) == ()

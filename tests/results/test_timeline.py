@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
 
 from mmload.metrics.recorder import (
@@ -15,7 +17,7 @@ from mmload.metrics.recorder import (
     Recorder,
     UserGauges,
 )
-from mmload.results.model import Phase, Second
+from mmload.results.model import Figures, Phase, Second
 from mmload.results.timeline import Load, Timeline, next_phase, sockets_open
 
 START = 1_800_000_000
@@ -30,6 +32,11 @@ def delta(requests: int = 0, present: int = 0, waiting: int = 0, failure: str = 
     return recorder.take()
 
 
+def records_of(closed: Iterable[tuple[Second, Figures]]) -> list[Second]:
+    """The seconds without their histograms."""
+    return [second for second, _ in closed]
+
+
 def local(seconds: list[tuple[Delta, Load]]) -> tuple[Timeline, list[Second]]:
     """A run of one process, closed second by second."""
     timeline = Timeline(START + 0.4)
@@ -37,7 +44,7 @@ def local(seconds: list[tuple[Delta, Load]]) -> tuple[Timeline, list[Second]]:
     for index, (figures, load) in enumerate(seconds):
         timeline.add(START + index, "local", figures)
         timeline.observe(START + index, load)
-        records += timeline.closed(START + index + 1.001)
+        records += records_of(timeline.closed(START + index + 1.001))
     return timeline, records
 
 
@@ -116,7 +123,7 @@ def test_a_worker_has_time_to_report() -> None:
 
     assert list(timeline.closed(START + 6.5)) == []
     timeline.add(START, "two", delta(3, present=2))
-    [first] = timeline.closed(START + 7.5)
+    [first] = records_of(timeline.closed(START + 7.5))
     assert (first.requests, first.present) == (5, 4)
     assert timeline.late == 0
 
@@ -127,7 +134,7 @@ def test_figures_that_come_late_still_count() -> None:
     list(timeline.closed(START + 10))
     timeline.add(START + 1, "one", delta(3))
 
-    records = list(timeline.closed(START + 11))
+    records = records_of(timeline.closed(START + 11))
 
     assert [each.requests for each in records] == [3]
     assert timeline.late == 1
@@ -140,7 +147,7 @@ def test_the_end_closes_everything() -> None:
     for second in range(3):
         timeline.add(START + second, "one", delta(1))
 
-    records = list(timeline.closed(START + 2.1, all_of_them=True))
+    records = records_of(timeline.closed(START + 2.1, all_of_them=True))
 
     assert [each.requests for each in records] == [1, 1, 1]
 
@@ -150,9 +157,9 @@ def test_a_lost_worker_takes_its_users_along() -> None:
     timeline = Timeline(START)
     for process in ("one", "two"):
         timeline.add(START, process, delta(1, present=5))
-    [first] = timeline.closed(START + 1)
+    [first] = records_of(timeline.closed(START + 1))
     timeline.forget("two")
-    [second] = timeline.closed(START + 2)
+    [second] = records_of(timeline.closed(START + 2))
 
     assert (first.present, second.present) == (10, 5)
 
@@ -163,7 +170,7 @@ def test_a_process_that_stalled_leaves_empty_seconds() -> None:
     timeline.add(START, "local", delta(1, present=3))
     timeline.observe(START, Load(3, 3))
 
-    records = list(timeline.closed(START + 4.2))
+    records = records_of(timeline.closed(START + 4.2))
 
     assert [(each.elapsed, each.requests, each.asked, each.present) for each in records] == [
         (0, 1, 3, 3),
@@ -181,7 +188,7 @@ def test_the_sum_of_the_seconds_is_the_total() -> None:
     for second in range(5):
         recorder.counters[POSTS_SENT] += second
         timeline.add(START + second, "local", recorder.take())
-        records += timeline.closed(START + second + 1)
+        records += records_of(timeline.closed(START + second + 1))
 
     assert sum(each.posts for each in records) == timeline.totals.whole.counters[POSTS_SENT] == 10
 

@@ -1,0 +1,139 @@
+"""The account of messages, the generator's health and the thresholds in words: the same in every report. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mmload.report.findings import Findings
+from mmload.report.health import ProcessFigures, label, process_figures
+from mmload.report.wording import NONE, count, megabytes, milliseconds, percent, plural
+from mmload.results.summary import Delivery
+from mmload.results.thresholds import ThresholdResult
+
+MEANINGS = {
+    "expected": "pairs of a post and another connected socket of its channel",
+    "delivered": "of them: came",
+    "missing": "of them: did not come",
+    "withdrawn": "of them: the receiver left in order before it was due",
+    "late": "of the delivered: after the limit",
+    "resumed": "of the delivered and not expected: after a lost socket was taken up again",
+    "out_of_order": "came after a later post of its channel",
+    "duplicated": "came a second time",
+    "extra": "came to somebody who was not expected to get it",
+}
+NAMES = {"out_of_order": "out of order", "duplicated": "twice", "extra": "not expected"}
+
+# Of so many events that are expected, none happens in 5 % of all cases: exp(-3) = 0.05.
+_THREE = 3
+
+# Always told, also when they are 0; the others only where they happened.
+_ALWAYS = ("expected", "delivered", "missing", "withdrawn")
+
+GENERATOR_HEADINGS = (
+    "process",
+    "CPU mean",
+    "CPU most",
+    "lag ms",
+    "backlog",
+    "GC ms",
+    "memory MB",
+    "steal",
+    "throttled ms",
+)
+
+
+def account_rows(delivery: Delivery) -> list[tuple[str, int, str]]:
+    """Name, number and meaning of each line of the account; none where there was nothing to deliver."""
+    if not delivery.expected and not delivery.extra:
+        return []
+    rows = [(name, int(getattr(delivery, name)), meaning) for name, meaning in MEANINGS.items()]
+    return [(NAMES.get(name, name), number, meaning) for name, number, meaning in rows if number or name in _ALWAYS]
+
+
+def sent_text(delivery: Delivery) -> str:
+    """How many posts the account is about."""
+    text = f"{plural(delivery.sent, 'post')} sent"
+    if delivery.uncertain:
+        text += f", {count(delivery.uncertain)} without an answer (stored or not)"
+    return text
+
+
+def time_text(delivery: Delivery) -> str:
+    """How long deliveries took."""
+    if delivery.p50_ms is None:
+        return ""
+    times = (delivery.p50_ms, delivery.p95_ms, delivery.p99_ms)
+    said = [f"{name} {_ms(value)} ms" for name, value in zip(("p50", "p95", "p99"), times, strict=True)]
+    error = delivery.clock_error_ms
+    return ", ".join(said) + (f" (clocks of several hosts: ± {_ms(error)} ms)" if error is not None else "")
+
+
+def _ms(value: float | None) -> str:
+    return milliseconds(None if value is None else value / 1000)
+
+
+def unseen_text(delivery: Delivery) -> str:
+    """What an account without a loss can't rule out. Rule of three: with 95 % confidence, a rate of 3 / n at most."""
+    if delivery.missing or not delivery.delivered:
+        return ""
+    if delivery.delivered <= _THREE:
+        return "nothing is missing, but too little was delivered to say how often something is lost"
+    none = f"none of {count(delivery.delivered)} deliveries is missing"
+    return f"{none}: a loss rate below {percent(_THREE / delivery.delivered)} could have gone unseen"
+
+
+def loss_texts(delivery: Delivery) -> list[str]:
+    """Why deliveries are missing; where none is, what that is worth."""
+    reasons = [f"{count(number)} missing: {reason}" for reason, number in delivery.reasons.items()]
+    unseen = unseen_text(delivery)
+    return [*reasons, *([unseen] if unseen else [])]
+
+
+def generator_rows(found: Findings) -> list[list[str]]:
+    """The processes of the generator, in the order of `GENERATOR_HEADINGS`."""
+    figures = process_figures(found.run.seconds)
+    return [_generator_cells(label(name, figures), process) for name, process in figures.items()]
+
+
+def _generator_cells(name: str, process: ProcessFigures) -> list[str]:
+    return [
+        name,
+        percent(process.cpu_mean),
+        percent(process.cpu_max),
+        milliseconds(process.lag_max_ms / 1000),
+        count(process.backlog_max),
+        milliseconds(process.gc_max_ms / 1000),
+        megabytes(process.rss_max_bytes),
+        NONE if process.steal_max is None else percent(process.steal_max),
+        NONE if process.throttled_max_ms is None else milliseconds(process.throttled_max_ms / 1000),
+    ]
+
+
+def generator_sentences(found: Findings) -> list[str]:
+    """What is to be said of the generator."""
+    return list(found.trust.sentences) or [_kept_up(len(found.trust.saturated_seconds))]
+
+
+def _kept_up(seconds_beside: int) -> str:
+    """Charts and tables are of the whole run: what they show beside the seconds that count is not denied."""
+    if not seconds_beside:
+        return "The generator kept up: none of its limits was crossed."
+    return (
+        "The generator kept up in the seconds that count: a limit was crossed only in the ramp or the farewell "
+        f"({seconds_beside} s)."
+    )
+
+
+def mark(result: ThresholdResult) -> str:
+    """A threshold's outcome in one word."""
+    return {True: "passed", False: "failed", None: "can't be told"}[result.passed]
+
+
+def why(result: ThresholdResult) -> str:
+    """What became of a threshold, without its own words and its outcome: they stand beside it."""
+    return result.said.removeprefix(f"{result.text}: ").removeprefix(f"{mark(result)}: ")
+
+
+def threshold_sentences(results: Sequence[ThresholdResult]) -> list[str]:
+    """Every threshold with its outcome and why."""
+    return [result.said or f"{result.text}: {mark(result)}" for result in results]

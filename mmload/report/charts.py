@@ -1,0 +1,224 @@
+"""Which charts a report has, and what each of them shows. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from mmload.metrics.delta import ProcessHealth
+from mmload.metrics.histogram import Histogram
+from mmload.metrics.recorder import DELIVERY
+from mmload.report.findings import Findings
+from mmload.report.health import label, process_names
+from mmload.report.html import Markup, table
+from mmload.report.scales import linear_axis, logarithmic_axis, percentile_axis
+from mmload.report.server_metrics import Metric
+from mmload.report.svg import STYLES, Chart, Line
+from mmload.report.timeframe import Timeframe
+from mmload.report.wording import milliseconds
+from mmload.results.model import Second
+from mmload.results.series import Point, Window, averaged, curve, percentile_points, points, thinned
+from mmload.results.summary import actions_by_count
+from mmload.results.trust import LIMITS
+
+_PERCENTILES = (50, 95, 99)
+_TABLED = (10, 50, 75, 90, 95, 99, 99.9)
+_SMALL = 110  # pixels: a chart among others of its kind
+# Curves that can still be told apart beside that of all answers and that of deliveries.
+_MOST_ACTIONS = 4
+
+
+def users_chart(found: Findings, time: Timeframe) -> Chart:
+    """How many users were asked for, in, waiting, and given up."""
+    figures: dict[str, Callable[[Second], float]] = {
+        "in": lambda second: second.present,
+        "asked for": lambda second: second.asked,
+        "on their way in": lambda second: second.waiting,
+        "never got in": lambda second: second.gave_up,
+    }
+    lines = [Line(name, thinned(points(found.run.seconds, figure))) for name, figure in figures.items()]
+    kept = [line for line in lines[:3] if _values([line])] + [line for line in lines[3:] if any(_values([line]))]
+    return time.chart("Users", "", kept, linear_axis(_values(kept)))
+
+
+def throughput_chart(found: Findings, time: Timeframe) -> Chart:
+    """Requests, actions and failures per second."""
+    figures: dict[str, Callable[[Second], float]] = {
+        "requests": lambda second: second.requests,
+        "actions": lambda second: second.actions,
+        "log-ins": lambda second: second.logins,
+    }
+    lines = [_rate(found, time, name, figure) for name, figure in figures.items()]
+    return time.chart("Requests, actions and log-ins", _per_second(time), lines, linear_axis(_values(lines)))
+
+
+def failures_chart(found: Findings, time: Timeframe) -> Chart:
+    """Failed requests and log-ins per second: on an axis of their own, where few are seen as well."""
+    failed = _rate(found, time, "failed requests", lambda second: second.failures, area=True)
+    logins = _rate(found, time, "failed log-ins", lambda second: second.login_failures)
+    return time.chart(
+        "Failures", _per_second(time), [failed, logins], linear_axis(_values([failed, logins]), 1.0), height=_SMALL
+    )
+
+
+def _per_second(time: Timeframe) -> str:
+    return "per second" + (f", means of {time.width} s" if time.width > 1 else "")
+
+
+def _rate(
+    found: Findings, time: Timeframe, name: str, figure: Callable[[Second], float], *, area: bool = False
+) -> Line:
+    return Line(name, thinned(averaged(points(found.run.seconds, figure), time.width)), area)
+
+
+def _values(lines: Iterable[Line]) -> list[float]:
+    return [value for line in lines for _, value in line.points if value is not None]
+
+
+def answers_chart(found: Findings, time: Timeframe, parts: Sequence[Window]) -> Chart:
+    """How long good answers took; without the histograms of the seconds, by the percentiles that each second has."""
+    lines = _percentile_lines(parts, lambda part: part.answers) if parts else _lines_of_seconds(found, "")
+    return time.chart("Times of good answers", _window_unit(parts), lines, logarithmic_axis(_values(lines)))
+
+
+def delivery_chart(found: Findings, time: Timeframe, parts: Sequence[Window]) -> Chart:
+    """How long deliveries took."""
+    lines = _percentile_lines(parts, lambda part: part.deliveries) if parts else _lines_of_seconds(found, "delivery_")
+    return time.chart("Times of deliveries", _window_unit(parts), lines, logarithmic_axis(_values(lines)))
+
+
+def _window_unit(parts: Sequence[Window]) -> str:
+    width = parts[0].seconds if parts else 1
+    return f"ms, logarithmic, of {'every second' if width == 1 else f'every {width} s'}"
+
+
+def _percentile_lines(parts: Sequence[Window], times: Callable[[Window], Histogram]) -> list[Line]:
+    return [Line(f"p{percent}", thinned(percentile_points(parts, times, percent))) for percent in _PERCENTILES]
+
+
+def _lines_of_seconds(found: Findings, prefix: str) -> list[Line]:
+    return [
+        Line(
+            f"p{percent}", thinned([(s.elapsed + 0.5, getattr(s, f"{prefix}p{percent}_ms")) for s in found.run.seconds])
+        )
+        for percent in _PERCENTILES
+    ]
+
+
+def account_chart(found: Findings, time: Timeframe) -> Chart:
+    """Deliveries per second: due, come, given up."""
+    lines = [
+        _rate(found, time, "delivered", lambda second: second.delivered),
+        _rate(found, time, "expected", lambda second: second.expected),
+        _rate(found, time, "found missing", lambda second: max(0, second.missing), area=True),
+    ]
+    return time.chart("Deliveries", _per_second(time), lines, linear_axis(_values(lines), 1.0))
+
+
+def curves_chart(found: Findings) -> Chart:
+    """All durations by percentile: where a tail begins, and how long it is."""
+    window = found.window
+    histograms = {"all good answers": found.times}
+    if delivery := window.spans.get(DELIVERY):
+        histograms["deliveries"] = delivery
+    for name, action in actions_by_count(window)[:_MOST_ACTIONS]:
+        histograms[name] = action.times
+    lines = [Line(name, curve(times)) for name, times in histograms.items() if times.count]
+    highest = max((at for line in lines for at, _ in line.points), default=1.0)
+    return Chart(
+        "Times by percentile",
+        "ms, logarithmic; each further nine takes the same room",
+        lines,
+        percentile_axis(highest),
+        logarithmic_axis(_values(lines)),
+        height=260,
+        figures=_percentile_table(histograms),
+    )
+
+
+def _percentile_table(histograms: Mapping[str, Histogram]) -> Markup:
+    rows = [
+        [name, *(milliseconds(times.percentile(percent)) for percent in _TABLED), milliseconds(times.maximum)]
+        for name, times in histograms.items()
+    ]
+    return table(["ms", *(f"{percent:g} %" for percent in _TABLED), "all"], rows, "Times by percentile, as figures")
+
+
+_CPU = "cpu"
+# Titles and units by the names of the figures.
+_HEALTH = {
+    _CPU: ("CPU", "of one core"),
+    "lag_ms": ("Longest wait in the event loop", "ms"),
+    "gc_ms": ("Garbage collection", "ms in a second"),
+    "backlog": ("Sockets readable at once", ""),
+    "rss_bytes": ("Memory", "MB"),
+    "steal": ("CPU time that the host gave to others", "of all"),
+    "throttled_ms": ("Held back for its CPU quota", "ms in a second"),
+}
+_SCALES = {"rss_bytes": 1e-6}
+_LEAST = {_CPU: 1.0, "steal": 0.1}
+_MOST = {limit.figure: limit.most for limit in LIMITS}
+# A limit far above all values is left out: it would press them down to the axis.
+_NEAR_SHARE = 0.2
+
+
+def health_charts(found: Findings, time: Timeframe) -> list[Chart]:
+    """The generator's health on the axis of the run; what no process told is left out."""
+    charts = []
+    for name, (title, unit) in _HEALTH.items():
+        lines = _process_lines(found, name)
+        values = _values(lines)
+        if values and (any(values) or name == _CPU):
+            limit = _limit(name, max(values))
+            axis = linear_axis(values, max(_LEAST.get(name, 1.0), limit[0] if limit else 0.0))
+            charts.append(time.chart(title, unit, lines, axis, height=_SMALL, limit=limit))
+    return charts
+
+
+def _limit(name: str, highest: float) -> tuple[float, str] | None:
+    """The line from which on a second is one of a saturated generator."""
+    most = _MOST.get(name)
+    if most is None or (highest < most * _NEAR_SHARE and name != _CPU):
+        return None
+    return most, f"limit ({most:g})"
+
+
+def _process_lines(found: Findings, figure: str) -> list[Line]:
+    """A line per process; of many, the greatest of all and the mean: more lines can't be told apart."""
+    seconds = found.run.seconds
+    names = process_names(seconds)
+    told = [[_figure(s.health.get(name), figure) for s in seconds] for name in names]
+    if len(names) > STYLES:
+        names = [f"highest of {len(told)} processes", "mean"]
+        told = [[_highest(values) for values in zip(*told, strict=True)], [_mean(v) for v in zip(*told, strict=True)]]
+    at = [second.elapsed + 0.5 for second in seconds]
+    shown = [label(name, names) for name in names]
+    return [Line(name, thinned(list(zip(at, line, strict=True)))) for name, line in zip(shown, told, strict=True)]
+
+
+def _figure(health: ProcessHealth | None, name: str) -> float | None:
+    value = None if health is None else getattr(health, name)
+    return None if value is None else value * _SCALES.get(name, 1)
+
+
+def _highest(values: Iterable[float | None]) -> float | None:
+    return max((value for value in values if value is not None), default=None)
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
+
+
+def server_charts(metrics: Sequence[Metric], time: Timeframe) -> list[Chart]:
+    """The server's own figures on the axis of the run, where there are any."""
+    charts = []
+    for metric in metrics:
+        line: list[Point] = [((ms - time.first_ms) / 1000, value) for ms, value in metric.values]
+        inside = [(at, value) for at, value in line if 0 <= time.axis.place(at) <= 1]
+        values = [value for _, value in inside if value is not None]
+        near = metric.limit is not None and max(values, default=0.0) >= metric.limit * _NEAR_SHARE
+        limit = (metric.limit, f"limit ({metric.limit:g})") if near and metric.limit is not None else None
+        axis = linear_axis(values, limit[0] if limit else 0.0)
+        lines = [Line(metric.name, thinned(inside))]
+        charts.append(time.chart(metric.name, metric.unit, lines, axis, height=_SMALL, limit=limit))
+    return charts

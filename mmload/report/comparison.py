@@ -1,0 +1,242 @@
+"""A comparison of runs in words, as a document, on the terminal and as Markdown. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from mmload.report.markdown import code, plain, rows
+from mmload.report.tables import table, wrapped
+from mmload.report.wording import plural, rate, span
+from mmload.results.compare import Comparison, Difference, Judgement
+from mmload.results.estimates import Scale
+
+SCHEMA = 1
+HEADINGS = ("figure", "base", "new", "difference", "95 % band", "said")
+FOOTNOTE = (
+    "The outcome follows from the first table alone. An action's times also depend on how many requests it took, and "
+    "throughput on what people happened to do."
+)
+# Further runs than this to ask for would be no advice.
+_MOST_LONGER = 20.0
+_MINUS = "−"
+_SIGNS = {Judgement.SAME: "✅", Judgement.BETTER: "✅", Judgement.WORSE: "❌", Judgement.UNKNOWN: "❔"}
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A comparison with the folders it was made from, and what has to be known about them."""
+
+    comparison: Comparison
+    base: tuple[str, ...]
+    new: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def all_notes(self) -> tuple[str, ...]:
+        """Of the runs and of the comparison."""
+        return (*self.comparison.notes, *self.notes)
+
+    def part(self, *, primary: bool) -> list[Difference]:
+        """The figures that the outcome follows from, or the others."""
+        return [each for each in self.comparison.differences if each.primary is primary]
+
+
+# -- words -----------------------------------------------------------------------------------------------------
+
+
+def headline(compared: Compared) -> str:
+    """The outcome in a sentence."""
+    differences = compared.comparison.differences
+    leading = next((each for each in differences if each.leading), None)
+    if leading is None:
+        return "Can't tell" + "".join(f": {note}" for note in compared.comparison.notes[:1])
+    if compared.comparison.outcome is Judgement.WORSE:
+        worse = [each for each in differences if each.primary and each.judgement is Judgement.WORSE]
+        return "; ".join(_headed(each) for each in worse)
+    if compared.comparison.outcome is Judgement.UNKNOWN:
+        return f"Can't tell: spread {_percent(leading.spread)}, {advice(leading, compared.comparison)}"
+    return _headed(leading)
+
+
+def _headed(each: Difference) -> str:
+    words = said(each)
+    return f"{words[0].upper()}{words[1:]}" if each.leading else f"{each.subject}, {each.measure}: {words}"
+
+
+def advice(each: Difference, comparison: Comparison) -> str:
+    """What would help where the band is too wide."""
+    if each.longer is not None and each.longer <= _MOST_LONGER:
+        seconds = sum(map(sum, comparison.seconds)) / sum(map(len, comparison.seconds))
+        # A tenth more, so that the advice is not at the very edge.
+        minutes = max(1, round(seconds * max(1.0, each.longer) * 1.1 / 60 + 0.5))
+        return f"run longer (about {span(minutes * 60)})"
+    return f"repeat the runs (about {each.repeats} of each)"
+
+
+def said(each: Difference) -> str:
+    """What one figure says."""
+    if each.judgement is Judgement.SAME:
+        return f"tolerated: {direction(each)} by {amount(each)}" if each.leaves_out_zero else "no difference seen"
+    if each.judgement is not Judgement.UNKNOWN:
+        return f"{direction(each)} by {amount(each)}"
+    if each.leaves_out_zero:
+        return f"can't tell: {direction(each)} by {amount(each)}, if that is no chance among so many figures"
+    return f"can't tell: spread {_width(each)}"
+
+
+def direction(each: Difference) -> str:
+    """`slower`, `faster`, `more` or `fewer`."""
+    if each.unit is Scale.TIME:
+        return "slower" if each.change > 0 else "faster"
+    return "more" if each.change > 0 else "fewer"
+
+
+def amount(each: Difference) -> str:
+    """The band without its sign: `6–11 %`."""
+    low, high = sorted((abs(each.low), abs(each.high)))
+    unit = " points" if each.unit is Scale.SHARE else " %"
+    digits = _digits(low, high)
+    first, last = f"{low * 100:.{digits}f}", f"{high * 100:.{digits}f}"
+    return (first if first == last else f"{first}–{last}") + unit
+
+
+def _digits(low: float, high: float) -> int:
+    """As many as it takes to tell the edges apart and from nothing."""
+    if low >= 0.01 and high - low >= 0.01:
+        return 0
+    return 1 if low >= 0.001 and high - low >= 0.001 else 2
+
+
+def _width(each: Difference) -> str:
+    return f"{each.spread * 100:.2f} points" if each.unit is Scale.SHARE else _percent(each.spread)
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:.0f} %" if share >= 0.02 else f"{share * 100:.1f} %"
+
+
+def signed(change: float, unit: Scale) -> str:
+    """`+4.3 %`, `−0.12 points`."""
+    digits, name = (2, "points") if unit is Scale.SHARE else (1, "%")
+    number = f"{abs(change) * 100:,.{digits}f}"
+    sign = "" if float(number.replace(",", "")) == 0 else "+" if change > 0 else _MINUS
+    return f"{sign}{number} {name}"
+
+
+def value(number: float, unit: Scale) -> str:
+    """A figure with its unit."""
+    if unit is Scale.SHARE:
+        return f"{number * 100:.2g} %"
+    if unit is Scale.TIME:
+        return f"{number:,.1f} ms" if number < 100 else f"{number:,.0f} ms"
+    return f"{rate(number)} {'/s' if unit is Scale.RATE else '/min'}"
+
+
+def band(each: Difference) -> str:
+    """`−2.8 to +4.3 %`."""
+    low, high = signed(each.low, each.unit), signed(each.high, each.unit)
+    return f"{low.split()[0]} to {high}"
+
+
+def cells(each: Difference) -> list[str]:
+    """One row, as `HEADINGS` names them."""
+    return [
+        f"{each.subject}, {each.measure}",
+        value(each.base, each.unit),
+        value(each.new, each.unit),
+        signed(each.change, each.unit),
+        band(each),
+        said(each),
+    ]
+
+
+def facts(compared: Compared) -> list[str]:
+    """How it was compared."""
+    comparison = compared.comparison
+    sentences = [
+        f"{name}: {', '.join(folders)} ({plural(len(folders), 'run')}, {span(sum(seconds))} steady)"
+        for name, folders, seconds in zip(
+            ("base", "new"), (compared.base, compared.new), comparison.seconds, strict=True
+        )
+    ]
+    if comparison.differences:
+        sentences.append(
+            f"differences up to {_percent(comparison.tolerance)} are tolerated; the common mix of routes holds "
+            f"{comparison.covered * 100:.0f} % of the requests"
+        )
+    return sentences
+
+
+# -- forms -----------------------------------------------------------------------------------------------------
+
+
+def document(all_compared: Sequence[Compared], outcome: Judgement) -> dict[str, Any]:
+    """For scripts; docs/compare.md tells the fields."""
+    return {
+        "schema": SCHEMA,
+        "outcome": str(outcome),
+        "comparisons": [
+            {
+                "outcome": str(each.comparison.outcome),
+                "said": headline(each),
+                "base": list(each.base),
+                "new": list(each.new),
+                "tolerance": each.comparison.tolerance,
+                "covered": each.comparison.covered,
+                "steady_seconds": {"base": each.comparison.seconds[0], "new": each.comparison.seconds[1]},
+                "notes": list(each.all_notes),
+                "figures": [_figure(difference) for difference in each.comparison.differences],
+            }
+            for each in all_compared
+        ],
+    }
+
+
+def _figure(each: Difference) -> dict[str, Any]:
+    fields = msgspec.to_builtins(each)
+    return {**fields, "said": said(each)}
+
+
+def terminal_comparison(all_compared: Sequence[Compared]) -> str:
+    """On at most 100 columns, with a line break at the end."""
+    return "\n".join(line for each in all_compared for line in [*_terminal(each), ""])
+
+
+def _terminal(compared: Compared) -> list[str]:
+    lines = [*wrapped([headline(compared)], indent=""), ""]
+    lines += [f"  {sentence}" for sentence in facts(compared)]
+    lines += [f"  note: {note}" for note in compared.all_notes]
+    for heading, primary in (("What the outcome follows from", True), ("More figures", False)):
+        if part := compared.part(primary=primary):
+            lines += ["", heading, *table(HEADINGS[:5], [cells(each)[:5] for each in part])]
+            lines += _remarks(part)
+    return lines
+
+
+def _remarks(part: Sequence[Difference]) -> list[str]:
+    """What stands in no column for want of room: the words of the figures that say something."""
+    return [f"  {each.subject}, {each.measure}: {said(each)}" for each in part if said(each) != str(Judgement.SAME)]
+
+
+def markdown_comparison(all_compared: Sequence[Compared]) -> str:
+    """For a CI comment."""
+    return "\n".join(_markdown(each) for each in all_compared)
+
+
+def _markdown(compared: Compared) -> str:
+    parts = [
+        f"## {_SIGNS[compared.comparison.outcome]} {plain(headline(compared))}",
+        "\n".join(f"- {plain(sentence)}" for sentence in (*facts(compared), *compared.all_notes)),
+        _markdown_table(compared.part(primary=True)),
+    ]
+    if others := _markdown_table(compared.part(primary=False)):
+        parts.append(f"<details><summary>More figures</summary>\n\n{others}\n\n{FOOTNOTE}\n\n</details>")
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _markdown_table(part: Sequence[Difference]) -> str:
+    return rows(HEADINGS, [[code(cells(each)[0]), *map(plain, cells(each)[1:])] for each in part])

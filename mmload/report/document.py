@@ -1,0 +1,279 @@
+"""The report as JSON, for scripts: its form is versioned, and docs/report.md describes every key. Pure."""
+
+from __future__ import annotations
+
+import msgspec
+
+from mmload.metrics.delta import ActionFigures, Delta, RouteFigures
+from mmload.metrics.histogram import Histogram
+from mmload.metrics.recorder import RECONNECT, SCHEDULE_LAG
+from mmload.report.findings import Findings
+from mmload.report.health import ProcessFigures, process_figures
+from mmload.results.model import Machine, Note, Server
+from mmload.results.outages import Outage
+from mmload.results.summary import Delivery, Sockets, UserSummary, actions_by_count, routes_by_count
+
+# Raised when a reader of the old form would misunderstand the new one; new keys alone do not raise it.
+SCHEMA = 1
+
+
+class RunDocument(msgspec.Struct, frozen=True):
+    """What ran."""
+
+    folder: str
+    name: str
+    started_ms: int
+    started: str
+    ended_ms: int
+    ended: str
+    ending: str | None
+    seconds: int
+    seed: int
+    command: tuple[str, ...]
+    mmload: str
+    locust: str
+    python: str
+    versions: dict[str, str]
+    spawn_rate: float
+    run_time_seconds: float
+    workers: int
+    population: dict[str, int]
+    server: Server
+    machine: Machine
+    missing: tuple[str, ...]
+
+
+class ThresholdDocument(msgspec.Struct, frozen=True):
+    """One threshold and what became of it."""
+
+    text: str
+    value: float | None
+    passed: bool | None
+    said: str
+
+
+class VerdictDocument(msgspec.Struct, frozen=True):
+    """What the run says."""
+
+    outcome: str
+    reasons: tuple[str, ...]
+    warnings: tuple[str, ...]
+    thresholds: tuple[ThresholdDocument, ...]
+
+
+class TimesDocument(msgspec.Struct, frozen=True):
+    """Percentiles of durations in milliseconds; null where there were none."""
+
+    count: int
+    mean_ms: float | None
+    p50_ms: float | None
+    p90_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+    p99_9_ms: float | None
+    max_ms: float | None
+
+
+class WindowDocument(msgspec.Struct, frozen=True):
+    """The part of the run that actions, routes and times are from."""
+
+    phase: str
+    seconds: int
+    actions: int
+    requests: int
+    failures: int
+    actions_per_second: float
+    requests_per_second: float
+    times: TimesDocument
+
+
+class UsersDocument(UserSummary, frozen=True):
+    """Who ran, and who was still there."""
+
+    alive: int
+
+
+class RequestsDocument(msgspec.Struct, frozen=True):
+    """REST calls of the whole run, without log-ins."""
+
+    count: int
+    failures: int
+    unanswered: int
+    rate_limited: int
+
+
+class GeneratorDocument(msgspec.Struct, frozen=True):
+    """Whether the generator could keep up."""
+
+    saturated: bool
+    reasons: tuple[str, ...]
+    saturated_seconds: int
+    processes: dict[str, ProcessFigures]
+
+
+class ActionDocument(msgspec.Struct, frozen=True):
+    """One action of people."""
+
+    name: str
+    count: int
+    failures: int
+    skipped: int
+    times: TimesDocument
+
+
+class RouteDocument(msgspec.Struct, frozen=True):
+    """One route of the REST API."""
+
+    route: str
+    count: int
+    failures: int
+    times: TimesDocument
+
+
+class ErrorDocument(msgspec.Struct, frozen=True):
+    """The failures of one route for one reason."""
+
+    route: str
+    reason: str
+    count: int
+    first_ms: int
+    last_ms: int
+    example: str
+
+
+class OutageDocument(msgspec.Struct, frozen=True):
+    """A span without answers."""
+
+    start_ms: int
+    end_ms: int
+    unanswered: int
+    sockets_dropped: int
+    sockets_back: int
+    back_after_seconds: int
+
+
+class Document(msgspec.Struct, frozen=True):
+    """The whole report."""
+
+    schema: int
+    run: RunDocument
+    verdict: VerdictDocument
+    window: WindowDocument
+    users: UsersDocument
+    requests: RequestsDocument
+    delivery: Delivery
+    sockets: Sockets
+    events: dict[str, int]
+    generator: GeneratorDocument
+    actions: tuple[ActionDocument, ...]
+    routes: tuple[RouteDocument, ...]
+    logins: tuple[RouteDocument, ...]
+    reconnects: TimesDocument
+    schedule_lag: TimesDocument
+    errors: tuple[ErrorDocument, ...]
+    outages: tuple[OutageDocument, ...]
+    unavailable: dict[str, str]
+    notes: tuple[Note, ...]
+
+
+def json_report(found: Findings) -> str:
+    """The document as text, with a line break at its end."""
+    return msgspec.json.format(msgspec.json.encode(document(found)), indent=2).decode() + "\n"
+
+
+def document(found: Findings) -> Document:
+    """The report of a run as a document."""
+    figures, window = found.figures, found.window
+    return Document(
+        schema=SCHEMA,
+        run=_run(found),
+        verdict=_verdict(found),
+        window=_window(found),
+        users=UsersDocument(alive=found.alive, **msgspec.structs.asdict(figures.users)),
+        requests=_requests(found),
+        delivery=figures.delivery,
+        sockets=figures.sockets,
+        events=figures.messages.events,
+        generator=_generator(found),
+        actions=tuple(_action(name, action) for name, action in actions_by_count(window)),
+        routes=tuple(_route(name, route) for name, route in routes_by_count(window.routes)),
+        logins=tuple(_route(name, route) for name, route in routes_by_count(found.run.totals.whole.logins)),
+        reconnects=_span(found.run.totals.whole, RECONNECT),
+        schedule_lag=_span(window, SCHEDULE_LAG),
+        errors=_errors(found),
+        outages=tuple(_outage(outage) for outage in found.outages),
+        unavailable=figures.unavailable,
+        notes=found.run.notes,
+    )
+
+
+def _run(found: Findings) -> RunDocument:
+    facts = found.run.facts
+    same = {name: getattr(facts, name) for name in RunDocument.__struct_fields__ if hasattr(facts, name)}
+    return RunDocument(**same, folder=found.run.folder, seconds=found.run.totals.seconds, missing=found.run.missing)
+
+
+def _verdict(found: Findings) -> VerdictDocument:
+    said = found.said
+    thresholds = tuple(ThresholdDocument(each.text, each.value, each.passed, each.said) for each in said.thresholds)
+    return VerdictDocument(str(said.outcome), said.reasons, said.warnings, thresholds)
+
+
+def _window(found: Findings) -> WindowDocument:
+    part = found.throughput
+    return WindowDocument(
+        phase="steady" if found.steady else "whole",
+        seconds=part.seconds,
+        actions=part.actions,
+        requests=part.requests,
+        failures=part.failures,
+        actions_per_second=round(part.actions_per_second, 3),
+        requests_per_second=round(part.requests_per_second, 3),
+        times=times_document(found.times),
+    )
+
+
+def _requests(found: Findings) -> RequestsDocument:
+    whole = found.figures.whole
+    unanswered = sum(second.unanswered for second in found.run.seconds)
+    return RequestsDocument(whole.requests, whole.failures, unanswered, found.figures.rate_limited)
+
+
+def _generator(found: Findings) -> GeneratorDocument:
+    trust = found.trust
+    processes = process_figures(found.run.seconds)
+    return GeneratorDocument(trust.saturated, trust.sentences, len(trust.saturated_seconds), processes)
+
+
+def _action(name: str, action: ActionFigures) -> ActionDocument:
+    return ActionDocument(name, action.done, action.failed_times.count, action.skipped, times_document(action.times))
+
+
+def _route(name: str, route: RouteFigures) -> RouteDocument:
+    return RouteDocument(name, route.count, route.failed_times.count, times_document(route.times))
+
+
+def _span(delta: Delta, name: str) -> TimesDocument:
+    return times_document(delta.spans.get(name) or Histogram())
+
+
+def _errors(found: Findings) -> tuple[ErrorDocument, ...]:
+    return tuple(
+        ErrorDocument(row.route, row.reason, row.count, round(row.first * 1000), round(row.last * 1000), row.example)
+        for row in found.figures.failures
+    )
+
+
+def _outage(outage: Outage) -> OutageDocument:
+    return OutageDocument(*(getattr(outage, name) for name in OutageDocument.__struct_fields__))
+
+
+def times_document(times: Histogram) -> TimesDocument:
+    """The percentiles of a histogram, in milliseconds to the microsecond."""
+    mean = times.total / times.count if times.count else None
+    p50, p90, p95, p99, p99_9 = (_ms(times.percentile(percent)) for percent in (50, 90, 95, 99, 99.9))
+    return TimesDocument(times.count, _ms(mean), p50, p90, p95, p99, p99_9, _ms(times.maximum))
+
+
+def _ms(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds * 1000, 3)

@@ -1,0 +1,103 @@
+"""Everything that the reports of a run have in common, computed once from its record. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mmload.metrics.delta import Delta, all_times
+from mmload.metrics.histogram import Histogram
+from mmload.report.wording import count, milliseconds, plural, rate, span
+from mmload.results.model import Phase, Run, Second, Server
+from mmload.results.outages import Outage, outages
+from mmload.results.summary import Summary, Throughput, summary
+from mmload.results.trust import GeneratorTrust, generator
+from mmload.results.verdict import Verdict, verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """A run with its summary, its verdict, and what its generator's health lets one believe."""
+
+    run: Run
+    figures: Summary
+    said: Verdict
+    trust: GeneratorTrust
+    outages: tuple[Outage, ...]
+
+    @property
+    def steady(self) -> bool:
+        """Whether there is a steady window; without one, tables show the whole run."""
+        return self.figures.steady.seconds > 0
+
+    @property
+    def window(self) -> Delta:
+        """The sums that the tables show."""
+        return self.run.totals.steady if self.steady else self.run.totals.whole
+
+    @property
+    def throughput(self) -> Throughput:
+        """The throughput of that window."""
+        return self.figures.steady if self.steady else self.figures.whole
+
+    @property
+    def window_name(self) -> str:
+        """Which window that is, in words."""
+        return f"steady window, {span(self.figures.steady.seconds)}" if self.steady else "whole run: no steady window"
+
+    @property
+    def times(self) -> Histogram:
+        """The times of all good answers in that window."""
+        return all_times(self.window.routes)
+
+    @property
+    def alive(self) -> int:
+        """How many users were in when the load ended, before the farewell."""
+        end = last_loaded(self.run.seconds)
+        return end.present if end else 0
+
+
+def findings(run: Run) -> Findings:
+    """What there is to tell of a run; of a torn one, as far as its record goes."""
+    return Findings(run, summary(run), verdict(run), generator(run), outages(run.seconds))
+
+
+def last_loaded(seconds: tuple[Second, ...]) -> Second | None:
+    """The last second in which the load was on."""
+    return next((second for second in reversed(seconds) if second.phase is not Phase.FAREWELL), None)
+
+
+def title(run: Run) -> str:
+    """`Load test` with the run's name."""
+    return f"Load test {run.facts.name}".rstrip()
+
+
+def subtitle(run: Run) -> list[str]:
+    """Where, on what, how long, by which seed: what is known of it."""
+    facts = run.facts
+    ran = f"{span(run.totals.seconds)}" + (f" ({facts.ending})" if facts.ending else "")
+    seed = f"seed {facts.seed}" if facts.seed else ""
+    return [part for part in (facts.server.url, server_text(facts.server), ran, seed) if part]
+
+
+def server_text(server: Server) -> str:
+    """`Mattermost 11.6.0, no licence`; a sandbox is never taken for Mattermost."""
+    if not server.version:
+        return "sandbox" if server.sandbox else ""
+    licence = {True: f"licensed {server.sku}".rstrip(), False: "no licence", None: ""}[server.licensed]
+    name = f"{'sandbox in place of ' if server.sandbox else ''}Mattermost {server.version}"
+    return ", ".join(part for part in (name, licence) if part)
+
+
+def sentence(found: Findings) -> str:
+    """The verdict with the load it was reached at, in one sentence."""
+    part, users = found.throughput, found.figures.users
+    load = f"{count(found.alive)} of {plural(users.asked, 'user')}"
+    work = f"{rate(part.requests_per_second)} requests/s"
+    slow = found.times.percentile(99)
+    times = f", 99 % of the answers within {milliseconds(slow)} ms" if slow is not None else ""
+    return f"{said(found)}: {load} at the end, {work}{times} ({found.window_name})."
+
+
+def said(found: Findings) -> str:
+    """`Passed`, `Failed` or `Inconclusive`."""
+    return str(found.said.outcome).capitalize()

@@ -1,0 +1,89 @@
+"""The report as JUnit XML, which CI systems show as tests: one per threshold, and one for the verdict. Pure."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from xml.etree import ElementTree
+from xml.etree.ElementTree import Element, SubElement
+
+from mmload.report.findings import Findings, sentence
+from mmload.results.thresholds import ThresholdResult
+from mmload.results.verdict import Outcome
+
+SUITE = "mmload"
+VERDICT = "verdict"
+# What XML 1.0 has no way to write, not even escaped.
+_FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def junit_report(found: Findings, output: str = "") -> str:
+    """The XML with a line break at its end. `output` is a text to be kept with the verdict.
+
+    A breached threshold is a failure, one that can't be told is skipped; a failed run is a failure, an inconclusive
+    one an error: it says nothing about the server, and must not look like success.
+    """
+    suite = Element("testsuite", _attributes(found))
+    _properties(suite, found)
+    for threshold in found.said.thresholds:
+        _threshold(suite, threshold)
+    _verdict(suite, found, output)
+    for kind in ("failure", "error", "skipped"):
+        number = len(suite.findall(f"testcase/{kind}"))
+        suite.set({"failure": "failures", "error": "errors"}.get(kind, kind), str(number))
+    ElementTree.indent(suite)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(suite, encoding="unicode") + "\n"
+
+
+def writable(text: str) -> str:
+    """The text with a mark in place of each character that XML can't hold."""
+    return _FORBIDDEN.sub("\ufffd", text)
+
+
+def _attributes(found: Findings) -> dict[str, str]:
+    facts = found.run.facts
+    started = datetime.fromtimestamp(facts.started_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    return {
+        "name": writable(f"{SUITE} {facts.name}".rstrip()),
+        "tests": str(len(found.said.thresholds) + 1),
+        "time": str(found.run.totals.seconds),
+        "timestamp": started,
+    }
+
+
+def _properties(suite: Element, found: Findings) -> None:
+    facts = found.run.facts
+    values = {
+        "folder": found.run.folder,
+        "server": facts.server.url,
+        "server version": facts.server.version,
+        "mmload": facts.mmload,
+        "seed": str(facts.seed),
+        "users": str(found.figures.users.asked),
+    }
+    properties = SubElement(suite, "properties")
+    for name, value in values.items():
+        SubElement(properties, "property", name=name, value=writable(value))
+
+
+def _threshold(suite: Element, threshold: ThresholdResult) -> None:
+    case = _case(suite, f"{SUITE}.threshold", threshold.text, 0)
+    if threshold.passed is None:
+        SubElement(case, "skipped", message=writable(threshold.said))
+    elif not threshold.passed:
+        SubElement(case, "failure", message=writable(threshold.said), type="threshold")
+
+
+def _verdict(suite: Element, found: Findings, output: str) -> None:
+    case = _case(suite, SUITE, VERDICT, found.run.totals.seconds)
+    outcome = found.said.outcome
+    if outcome is not Outcome.PASSED:
+        kind = "failure" if outcome is Outcome.FAILED else "error"
+        told = SubElement(case, kind, message=writable(sentence(found)), type=str(outcome))
+        told.text = writable("\n".join(found.said.reasons))
+    if output:
+        SubElement(case, "system-out").text = writable(output)
+
+
+def _case(suite: Element, classname: str, name: str, seconds: int) -> Element:
+    return SubElement(suite, "testcase", classname=classname, name=writable(name), time=str(seconds))

@@ -1,0 +1,134 @@
+"""The search for the capacity in a report: users, measures, limits and decisions over time, and what came of it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from coordinator.answer import Answer
+from coordinator.answering import minutes, people
+from coordinator.history import Reading
+from coordinator.journal import NAME, Cycle, Journal, read
+from mmload.errors import UsageError
+from mmload.report.html import Markup, element, listed, together
+from mmload.report.scales import linear_axis, moment
+from mmload.report.svg import Chart, Line, Mark, drawn
+from mmload.report.timeframe import MOST_MARKS, Timeframe
+from mmload.results.series import Point, thinned
+
+# Users that change all the time, as in a climb, are one decision; after a rest of this length a change is another.
+REST_SECONDS = 8.0
+_LOW = 110  # pixels
+
+
+def read_search(folder: Path) -> Journal | str | None:
+    """The journal in a run's folder; why it can't be read; None where nothing was looked for."""
+    if not (folder / NAME).is_file():
+        return None
+    try:
+        return read(folder)
+    except UsageError as error:
+        return str(error)
+
+
+def staircase(search: Journal | str | None, time: Timeframe) -> Markup:
+    """The section's content; empty where nothing was looked for. Pure."""
+    if search is None:
+        return Markup()
+    if isinstance(search, str):
+        return element("p", search)
+    decided = decisions(search.cycles)
+    marks = tuple(Mark(time.axis.place(_at(cycle, time)), n, cycle.reason) for n, cycle in enumerate(decided, start=1))
+    charts = [_users_chart(search, time), *_reading_charts(search, time)]
+    return together(
+        [
+            element("p", element("strong", _answer_text(search))),
+            *(drawn(dataclasses.replace(chart, bands=(), marks=marks)) for chart in charts),
+            element("p", "The decisions, by their numbers at the heads of these charts:", class_="quiet"),
+            listed([_decision_text(cycle) for cycle in decided], numbered=True),
+        ]
+    )
+
+
+def decisions(cycles: Sequence[Cycle]) -> list[Cycle]:
+    """The cycles that changed something: the part of the search, or the users after a rest. Pure."""
+    found: list[Cycle] = []
+    users, part, changed = -1, "", 0.0
+    for cycle in cycles:
+        seconds, word = cycle.seen.seconds, _part(cycle)
+        if word != part or (cycle.users != users and seconds - changed >= REST_SECONDS):
+            found.append(cycle)
+        if cycle.users != users:
+            changed = seconds
+        users, part = cycle.users, word
+    return found[: MOST_MARKS - 1] + found[-1:] if len(found) > MOST_MARKS else found
+
+
+def _part(cycle: Cycle) -> str:
+    return cycle.reason.partition(":")[0] if cycle.reason.startswith(("stairs:", "climb:", "measure:")) else "between"
+
+
+def _decision_text(cycle: Cycle) -> str:
+    return f"{moment(cycle.seen.seconds)} {cycle.users} users: {cycle.reason}"
+
+
+def _answer_text(search: Journal) -> str:
+    if search.end is None:
+        return "No answer: the search was cut off."
+    answer = search.end.answer
+    broke = f"what broke first: {answer.broke_first}" if answer.broke_first else ""
+    told = "; ".join(filter(None, [people(answer), broke, minutes(answer.minutes)]))
+    return f"{told}. Ended by: {answer.ended_by}: {answer.reason}."
+
+
+def _at(cycle: Cycle, time: Timeframe) -> float:
+    return (cycle.ms - time.first_ms) / 1000
+
+
+def _inside(points: Iterable[Point], time: Timeframe) -> list[Point]:
+    return [(at, value) for at, value in points if 0 <= time.axis.place(at) <= 1]
+
+
+def _users_chart(search: Journal, time: Timeframe) -> Chart:
+    asked = _inside(((_at(cycle, time), float(cycle.seen.target)) for cycle in search.cycles), time)
+    present = _inside(((_at(cycle, time), float(cycle.seen.users)) for cycle in search.cycles), time)
+    lines = [Line("in", thinned(present)), Line("asked for", thinned(asked))]
+    ends = list(_interval(search.end.answer, asked)) if search.end is not None else []
+    values = [value for line in (*lines, *ends) for _, value in line.points if value is not None]
+    users = search.end.answer.users if search.end is not None else None
+    limit = (float(users), f"the answer ({users:,})") if users is not None else None
+    axis = linear_axis(values, limit[0] if limit else 0.0)
+    return time.chart("Users", "", [*lines, *ends], axis, height=240, limit=limit)
+
+
+def _interval(answer: Answer, points: Sequence[Point]) -> Iterator[Line]:
+    """The interval's ends across the chart."""
+    if not points or answer.users is None:
+        return
+    first, last = points[0][0], points[-1][0]
+    for name, users in (("interval, from", answer.low), ("interval, to", answer.high)):
+        if users is not None:
+            yield Line(f"{name} {users:,}", [(first, float(users)), (last, float(users))])
+
+
+def _reading_charts(search: Journal, time: Timeframe) -> list[Chart]:
+    """What was measured, each with its limit; last the queries without Alert, which have none."""
+    alerting = {reading.name: reading.limit for cycle in search.cycles for reading in cycle.seen.readings}
+    watched = {reading.name: None for cycle in search.cycles for reading in cycle.watched}
+    return [_reading_chart(search, time, name, limit) for name, limit in {**watched, **alerting}.items()]
+
+
+def _reading_chart(search: Journal, time: Timeframe, name: str, limit: float | None) -> Chart:
+    line = _inside(((_at(cycle, time), _value(cycle, name)) for cycle in search.cycles), time)
+    values = [value for _, value in line if value is not None]
+    told = (limit, f"limit ({limit:g})") if limit is not None else None
+    height = _LOW if limit is None or max(values, default=0.0) <= limit else 200
+    return time.chart(
+        name, "", [Line(name, thinned(line))], linear_axis(values, limit or 0.0), height=height, limit=told
+    )
+
+
+def _value(cycle: Cycle, name: str) -> float | None:
+    readings: tuple[Reading, ...] = (*cycle.seen.readings, *cycle.watched)
+    return next((reading.value for reading in readings if reading.name == name), None)

@@ -1,0 +1,272 @@
+"""Whether one server is slower than another, from the windows of runs: a band for each figure, and an outcome.
+
+A run varies within itself (the bootstrap of its seconds) and from run to run. From one run of each server the latter
+can't be seen, so each figure brings an assumption; with every repeat the runs themselves count for more.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import msgspec
+
+from mmload.errors import ExitCode
+from mmload.results.autocorrelation import autocorrelation, levels
+from mmload.results.bootstrap import SHORTEST_SECONDS, Estimate
+from mmload.results.estimates import Figure, Mix, Scale, common_mix, estimates
+from mmload.results.student import bound, two_sided
+from mmload.results.windows import Window
+
+# How many degrees of freedom the assumption about the variation between runs is worth: the number of pairs of runs
+# that it was measured on, less a margin for being another server and another machine.
+_ASSUMED_FREEDOM = 6
+# Differences of failures are in points; smaller ones than this don't matter, wider bands tell nothing.
+SHARE_TOLERANCE = 0.001
+_SHARE_RESOLUTION = 0.005
+
+
+class Judgement(StrEnum):
+    """What can be said about a figure, and about the whole."""
+
+    SAME = "no difference seen"
+    WORSE = "worse"
+    BETTER = "better"
+    UNKNOWN = "can't tell"
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How to judge. `tolerance`: smaller differences don't matter; `between`: how much runs of one server differ.
+
+    `between` (relative, for the typical time) replaces what the figures assume; theirs grow or shrink with it.
+    `comparisons`: with how many others the base is compared at once.
+    """
+
+    tolerance: float = 0.05
+    confidence: float = 0.95
+    between: float | None = None
+    comparisons: int = 1
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """One figure of both sides. `change`, `low` and `high` are relative (0.1: 10 % more), of a share absolute.
+
+    `low` to `high` is the band; `probability` that of such a difference by chance alone, corrected for the number of
+    figures looked at. `needed`: by what factor longer (or more) the runs must be to tell; None: no length would do.
+    """
+
+    subject: str
+    measure: str
+    unit: Scale
+    base: float
+    new: float
+    change: float
+    low: float
+    high: float
+    probability: float
+    judgement: Judgement
+    primary: bool = False
+    leading: bool = False
+    longer: float | None = 1.0
+    repeats: int = 1
+
+    @property
+    def spread(self) -> float:
+        """The width of the band."""
+        return self.high - self.low
+
+    @property
+    def leaves_out_zero(self) -> bool:
+        """Whether the whole band is on one side."""
+        return self.low > 0 or self.high < 0
+
+
+class Comparison(msgspec.Struct, frozen=True):
+    """The outcome and what it follows from. `covered`: the share of the requests that the common mix holds."""
+
+    outcome: Judgement
+    differences: tuple[Difference, ...]
+    covered: float
+    tolerance: float
+    seconds: tuple[tuple[int, ...], tuple[int, ...]]
+    notes: tuple[str, ...] = ()
+
+
+EXIT_CODES = {
+    Judgement.SAME: ExitCode.PASSED,
+    Judgement.BETTER: ExitCode.PASSED,
+    Judgement.WORSE: ExitCode.THRESHOLD_FAILED,
+    Judgement.UNKNOWN: ExitCode.INCONCLUSIVE,
+}
+
+
+def compare(base: Sequence[Window], new: Sequence[Window], rules: Rules | None = None) -> Comparison:
+    """Compare two sides of one or more runs each."""
+    rules = rules or Rules()
+    windows = (*base, *new)
+    seconds = (tuple(each.seconds for each in base), tuple(each.seconds for each in new))
+    shortest = min(each.seconds for each in windows)
+    if shortest < SHORTEST_SECONDS:
+        note = f"a steady window of {shortest} s is too short to compare: at least {SHORTEST_SECONDS} s are needed"
+        return Comparison(Judgement.UNKNOWN, (), 0.0, rules.tolerance, seconds, (note,))
+    mix = common_mix(windows)
+    memory = autocorrelation([levels(window) for window in windows])
+    # Draws are made with the run's number as seed: the same runs always give the same answer.
+    found = [estimates(window, mix, memory, seed) for seed, window in enumerate(windows)]
+    differences = _differences(found[: len(base)], found[len(base) :], rules)
+    return Comparison(overall(differences), differences, mix.covered, rules.tolerance, seconds, _notes(mix))
+
+
+def _notes(mix: Mix) -> tuple[str, ...]:
+    if mix.covered >= 0.5:
+        return ()
+    return (
+        f"the routes that are frequent in all runs give only {mix.covered * 100:.0f} % of the requests: run longer",
+    )
+
+
+def overall(differences: Sequence[Difference]) -> Judgement:
+    """The outcome: worse if any primary figure is; else as the leading one. So p99's wide band hides nothing."""
+    if any(each.primary and each.judgement is Judgement.WORSE for each in differences):
+        return Judgement.WORSE
+    return next((each.judgement for each in differences if each.leading), Judgement.UNKNOWN)
+
+
+@dataclass(frozen=True, slots=True)
+class Contrast:
+    """The difference of a figure, its standard error, and what that consists of."""
+
+    figure: Figure
+    base: float
+    new: float
+    error: float
+    within: float
+    freedom: float
+
+    @property
+    def change(self) -> float:
+        """New less base, of logarithms where the figure has them."""
+        return self.new - self.base
+
+    @property
+    def probability(self) -> float:
+        """Of a difference at least as great by chance alone."""
+        return two_sided(self.change / self.error, self.freedom) if self.error else 1.0
+
+
+def contrast(
+    figure: Figure, base: Sequence[Estimate], new: Sequence[Estimate], between: float | None = None
+) -> Contrast:
+    """Compare the means of two sides.
+
+    The variance of one run is a mean of two: what its seconds and the assumption say, and, given repeats, what the
+    runs of a side really differ by; each weighs as many degrees of freedom as it has (a moderated t, Smyth 2004).
+    Drawing runs as the seconds are drawn would not do: of 2 or 3 runs there are too few different draws.
+    """
+    sides = (base, new)
+    means = [statistics.fmean(each.value for each in side) for side in sides]
+    within = statistics.fmean(statistics.fmean(each.variance for each in side) for side in sides)
+    scale = 1.0 if figure.scale.logarithmic else statistics.fmean(means)
+    assumed = within + ((figure.between if between is None else between) * scale) ** 2
+    freedom = len(base) + len(new) - 2
+    seen = math.fsum((each.value - mean) ** 2 for side, mean in zip(sides, means, strict=True) for each in side)
+    variance = (_ASSUMED_FREEDOM * assumed + seen) / (_ASSUMED_FREEDOM + freedom)
+    weight = 1 / len(base) + 1 / len(new)
+    return Contrast(
+        figure, means[0], means[1], math.sqrt(variance * weight), within * weight, _ASSUMED_FREEDOM + freedom
+    )
+
+
+def _differences(
+    base: Sequence[dict[Figure, Estimate]], new: Sequence[dict[Figure, Estimate]], rules: Rules
+) -> tuple[Difference, ...]:
+    """Of all figures that every run has."""
+    figures = [figure for figure in base[0] if all(figure in run for run in (*base, *new))]
+    factor = _between_factor(figures, rules)
+    contrasts = [
+        contrast(figure, [run[figure] for run in base], [run[figure] for run in new], figure.between * factor)
+        for figure in figures
+    ]
+    # Two families: that many actions were looked at takes nothing from the figures that the outcome follows from.
+    primary = corrected([each for each in contrasts if each.figure.primary], rules.comparisons)
+    others = corrected([each for each in contrasts if not each.figure.primary], rules.comparisons)
+    return tuple(difference(each, probability, rules) for each, probability in (*primary, *others))
+
+
+def _between_factor(figures: Sequence[Figure], rules: Rules) -> float:
+    leading = next((figure.between for figure in figures if figure.leading), None)
+    return 1.0 if rules.between is None or leading is None else rules.between / leading
+
+
+def corrected(contrasts: Sequence[Contrast], comparisons: int = 1) -> list[tuple[Contrast, float]]:
+    """The probabilities corrected for their number (Holm 1979), in the order given."""
+    order = sorted(range(len(contrasts)), key=lambda index: contrasts[index].probability)
+    found = [1.0] * len(contrasts)
+    least = 0.0
+    for rank, index in enumerate(order):
+        least = max(least, contrasts[index].probability * (len(contrasts) - rank) * comparisons)
+        found[index] = min(1.0, least)
+    return list(zip(contrasts, found, strict=True))
+
+
+def difference(each: Contrast, probability: float, rules: Rules) -> Difference:
+    """A contrast in the units that people read, and judged."""
+    reach = bound(rules.confidence, each.freedom) * each.error
+    edges = (each.change, each.change - reach, each.change + reach)
+    logarithmic = each.figure.scale.logarithmic
+    change, low, high = (math.expm1(edge) if logarithmic else edge for edge in edges)
+    longer, repeats = _needed(each, rules)
+    return Difference(
+        subject=each.figure.subject,
+        measure=each.figure.measure,
+        unit=each.figure.scale,
+        base=_shown(each.figure.scale, each.base),
+        new=_shown(each.figure.scale, each.new),
+        change=change,
+        low=low,
+        high=high,
+        probability=probability,
+        judgement=_judged(each, change, reach, probability, rules),
+        primary=each.figure.primary,
+        leading=each.figure.leading,
+        longer=longer,
+        repeats=repeats,
+    )
+
+
+def _shown(scale: Scale, value: float) -> float:
+    if scale is Scale.TIME:
+        return math.exp(value) * 1000
+    return math.exp(value) if scale.logarithmic else value
+
+
+def _judged(each: Contrast, change: float, reach: float, probability: float, rules: Rules) -> Judgement:
+    """Worse or better: not by chance, and beyond the tolerance. Can't tell: a difference that matters may hide."""
+    tolerance, resolution = _limits(each, rules)
+    if probability < 1 - rules.confidence and abs(change) > tolerance:
+        worse = (change > 0) == each.figure.scale.more_is_worse
+        return Judgement.WORSE if worse else Judgement.BETTER
+    # A band too wide, or one that leaves out 0 and reaches further than what is tolerated.
+    hidden = reach > resolution or (reach < abs(each.change) and abs(each.change) + reach > resolution)
+    return Judgement.UNKNOWN if hidden else Judgement.SAME
+
+
+def _limits(each: Contrast, rules: Rules) -> tuple[float, float]:
+    if each.figure.scale.logarithmic:
+        return rules.tolerance, math.log1p(rules.tolerance)
+    return SHARE_TOLERANCE, _SHARE_RESOLUTION
+
+
+def _needed(each: Contrast, rules: Rules) -> tuple[float | None, int]:
+    """By what factor longer runs, or how many times as many, would make the band narrow enough.
+
+    Only what the seconds vary shrinks with a longer run. What the runs differ by shrinks with their number alone.
+    """
+    wanted = (_limits(each, rules)[1] / bound(rules.confidence, each.freedom)) ** 2
+    between = max(0.0, each.error**2 - each.within)
+    longer = each.within / (wanted - between) if wanted > between else None
+    return longer, max(1, math.ceil(each.error**2 / wanted))

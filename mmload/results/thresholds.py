@@ -1,0 +1,287 @@
+"""What a threshold's figure comes to in a run, and whether the threshold holds. Pure.
+
+Times and errors count over the steady window; log-ins and the account of messages over the whole run, as most log-ins
+come before the steady window and a message's account is closed after it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from operator import eq, ge, gt, le, lt
+from typing import TypeVar
+
+import msgspec
+
+from mmload.config.checking import nearest
+from mmload.config.thresholds import (
+    ACTIONS,
+    DELIVERY,
+    DELIVERY_COUNTS,
+    LOGINS,
+    REQUESTS,
+    SPANS,
+    Threshold,
+    ThresholdRefused,
+    Unit,
+    matching,
+    parse,
+)
+from mmload.metrics.delta import ActionFigures, Delta, RouteFigures
+from mmload.metrics.histogram import Histogram, middle_us
+from mmload.metrics.recorder import (
+    DELIVERIES,
+    DELIVERIES_EXPECTED,
+    DELIVERIES_EXTRA,
+    DELIVERIES_LATE,
+    DELIVERIES_MISSING,
+    DELIVERIES_OUT_OF_ORDER,
+    DELIVERIES_TWICE,
+    DELIVERIES_WITHDRAWN,
+    POSTS_SENT,
+    POSTS_UNCERTAIN,
+)
+from mmload.results.model import Run
+
+T = TypeVar("T")
+
+__all__ = ["Threshold", "ThresholdRefused", "ThresholdResult", "Window", "evaluate", "judge", "parse", "window"]
+
+# The samples that must lie beyond a percentile for it to be one: with ten, its place among them is known to a third
+# (1/sqrt(10)). So p99 takes 1,000 samples, p95 200, p50 20.
+FEWEST_BEYOND = 10
+FEWEST_FOR_MEAN = 10
+_OPERATORS: Mapping[str, Callable[[float, float], bool]] = {"<": lt, "<=": le, ">": gt, ">=": ge, "==": eq}
+_COUNTERS = dict(
+    zip(
+        DELIVERY_COUNTS,
+        (
+            POSTS_SENT,
+            POSTS_UNCERTAIN,
+            DELIVERIES_EXPECTED,
+            DELIVERIES,
+            DELIVERIES_MISSING,
+            DELIVERIES_EXTRA,
+            DELIVERIES_LATE,
+            DELIVERIES_TWICE,
+            DELIVERIES_OUT_OF_ORDER,
+        ),
+        strict=True,
+    )
+)
+_ALWAYS_COUNTED = ("sent", "uncertain", "expected")
+
+
+class ThresholdResult(msgspec.Struct, frozen=True):
+    """One threshold in one run. `value` is in seconds, a share, per second or a number; `passed` None: can't be told.
+
+    `said` is a sentence: what came out, or why nothing can be told.
+    """
+
+    text: str
+    value: float | None
+    passed: bool | None
+    said: str
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Figures of a run that thresholds are held against: of its steady window, and of all of it."""
+
+    steady: Delta
+    steady_seconds: int
+    whole: Delta
+    whole_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What a threshold is about: times of what went well, and how often it did not."""
+
+    times: Histogram
+    failed: int
+    seconds: int
+
+    @property
+    def count(self) -> int:
+        return self.times.count + self.failed
+
+
+class _Untold(Exception):
+    """Carries the sentence that says why the figure can't be told."""
+
+
+def window(run: Run) -> Window:
+    """The windows of a run as they are."""
+    totals = run.totals
+    return Window(totals.steady, totals.steady_seconds, totals.whole, totals.seconds)
+
+
+def evaluate(threshold: Threshold | str, run: Run) -> ThresholdResult:
+    """Whether a threshold holds in a run; one that can't be read can't be told."""
+    return judge(threshold, window(run))
+
+
+def judge(threshold: Threshold | str, over: Window) -> ThresholdResult:
+    """Whether a threshold holds over some windows."""
+    try:
+        meant = parse(threshold) if isinstance(threshold, str) else threshold
+        return _judged(meant, over)
+    except ThresholdRefused as refusal:
+        return ThresholdResult(str(threshold), None, None, f"{refusal}")
+    except _Untold as why:
+        text = threshold if isinstance(threshold, str) else threshold.text
+        return ThresholdResult(text, None, None, f"{text}: can't be told: {why}")
+
+
+def _judged(threshold: Threshold, over: Window) -> ThresholdResult:
+    value, enough = _delivery_count(threshold, over) if _counts_deliveries(threshold) else _sampled(threshold, over)
+    holds = _OPERATORS[threshold.operator](value, threshold.limit)
+    shown = written(value, threshold.unit)
+    if enough and (holds or not _sure_breach(threshold, over)):
+        return ThresholdResult(
+            threshold.text, value, None, f"{threshold.text}: can't be told: it is {shown}, but {enough}"
+        )
+    return ThresholdResult(
+        threshold.text, value, holds, f"{threshold.text}: {'holds' if holds else 'crossed'}: {shown}"
+    )
+
+
+def _counts_deliveries(threshold: Threshold) -> bool:
+    return threshold.subject == DELIVERY and threshold.measure in DELIVERY_COUNTS
+
+
+def _delivery_count(threshold: Threshold, over: Window) -> tuple[float, str]:
+    """A figure of the account of messages, and what it lacks to be believed when it is a good one ("" nothing)."""
+    counters = over.whole.counters
+    expected = counters.get(DELIVERIES_EXPECTED, 0)
+    count = counters.get(_COUNTERS[threshold.measure], 0)
+    if threshold.measure in _ALWAYS_COUNTED:
+        return count, ""
+    if not expected:
+        raise _Untold("no delivery was expected: nobody wrote where another user of this test was connected")
+    settled = sum(counters.get(name, 0) for name in (DELIVERIES, DELIVERIES_MISSING, DELIVERIES_WITHDRAWN))
+    lacks = f"{expected - settled} deliveries are not settled: the record ends too early" if settled < expected else ""
+    return (count / expected if threshold.unit is Unit.SHARE else count), lacks
+
+
+def _sampled(threshold: Threshold, over: Window) -> tuple[float, str]:
+    """The figure of a sample, and what the sample lacks for it ("" nothing)."""
+    sample = _sample(threshold.subject, over)
+    if threshold.measure == "count":
+        return sample.count, ""
+    if threshold.measure == "rate":
+        return sample.count / sample.seconds, ""
+    if threshold.measure == "errors":
+        if not sample.count:
+            raise _Untold("nothing of it was done in this window")
+        return (sample.failed / sample.count if threshold.unit is Unit.SHARE else sample.failed), ""
+    if not sample.times.count:
+        raise _Untold("nothing of it went well in this window, so there are no times")
+    needed = fewest(threshold)
+    lacks = _lacks(sample.times.count, needed) if sample.times.count < needed else ""
+    return _time(threshold, sample.times), lacks
+
+
+def _lacks(count: int, needed: int) -> str:
+    """What to do about too small a sample, too."""
+    return f"of {count:,} samples; {needed:,} are needed: run about {math.ceil(needed / count)} times as long"
+
+
+def _time(threshold: Threshold, times: Histogram) -> float:
+    value = {
+        "min": times.minimum,
+        "max": times.maximum,
+        "avg": times.total / times.count,
+        "percentile": times.percentile(threshold.percent),
+    }[threshold.measure]
+    assert value is not None, "there is a sample"
+    return value
+
+
+def fewest(threshold: Threshold) -> int:
+    """How many samples its figure takes."""
+    if threshold.measure == "percentile":
+        beyond = min(threshold.percent, 100 - threshold.percent) / 100
+        return math.ceil(round(FEWEST_BEYOND / beyond, 6))
+    return FEWEST_FOR_MEAN if threshold.measure == "avg" else 1
+
+
+def _sure_breach(threshold: Threshold, over: Window) -> bool:
+    """Whether a percentile is crossed beyond doubt although it takes more samples: enough of them are past the limit.
+
+    Missing deliveries are missing, however many are still open.
+    """
+    if _counts_deliveries(threshold):
+        return threshold.operator in ("<", "<=", "==")
+    if threshold.measure != "percentile" or threshold.operator not in ("<", "<="):
+        return False
+    times = _sample(threshold.subject, over).times
+    past = sum(count for bucket, count in times.buckets.items() if middle_us(bucket) / 1e6 > threshold.limit)
+    return past >= FEWEST_BEYOND
+
+
+def _sample(subject: str, over: Window) -> Sample:
+    """What a subject names; `_Untold` if there is nothing of this name, or no window to look at."""
+    if subject == LOGINS:
+        return _of_routes(over.whole.logins.values(), over.whole_seconds)
+    if not over.steady_seconds:
+        raise _Untold("there was no steady window")
+    if subject in SPANS:
+        return Sample(over.steady.spans.get(subject) or Histogram(), 0, over.steady_seconds)
+    if subject == REQUESTS:
+        return _of_routes(over.steady.routes.values(), over.steady_seconds)
+    if subject == ACTIONS:
+        return _of_actions(over.steady.actions.values(), over.steady_seconds)
+    return _named(subject, over)
+
+
+def _named(subject: str, over: Window) -> Sample:
+    """An action, a route, or a class of them."""
+    if " " not in subject:
+        _check_known(subject, over.whole.actions)
+        return _of_actions(_matching(subject, over.steady.actions), over.steady_seconds)
+    if not _any(subject, over.whole.routes) and _any(subject, over.whole.logins):
+        return _of_routes(_matching(subject, over.whole.logins), over.whole_seconds)
+    _check_known(subject, over.whole.routes)
+    return _of_routes(_matching(subject, over.steady.routes), over.steady_seconds)
+
+
+def _check_known(subject: str, table: Mapping[str, object]) -> None:
+    if not _any(subject, table):
+        what = "route" if " " in subject else "action"
+        resembled = nearest(subject, list(table))
+        hint = f"; did you mean {resembled}?" if resembled and resembled != subject else ""
+        raise _Untold(f"no such {what} in this run{hint}")
+
+
+def _any(subject: str, table: Mapping[str, object]) -> bool:
+    return bool(_matching(subject, table))
+
+
+def _matching(subject: str, table: Mapping[str, T]) -> list[T]:
+    return [table[name] for name in matching(subject, table)]
+
+
+def _of_routes(routes: Iterable[RouteFigures], seconds: int) -> Sample:
+    whole = RouteFigures()
+    for figures in routes:
+        whole.merge(figures)
+    return Sample(whole.times, whole.failed_times.count, seconds)
+
+
+def _of_actions(actions: Iterable[ActionFigures], seconds: int) -> Sample:
+    whole = ActionFigures()
+    for figures in actions:
+        whole.merge(figures)
+    return Sample(whole.times, whole.failed_times.count, seconds)
+
+
+def written(value: float, unit: Unit) -> str:
+    """A figure for a sentence: `340 ms`, `2.41 s`, `0.12 %`, `51.3/s`, `1,204`."""
+    if unit is Unit.SECONDS:
+        return f"{value * 1000:,.3g} ms" if value < 1 else f"{value:,.2f} s"
+    if unit is Unit.SHARE:
+        return f"{value * 100:.3g} %"
+    return f"{value:,.1f}/s" if unit is Unit.PER_SECOND else f"{value:,.0f}"

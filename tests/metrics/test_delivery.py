@@ -1,0 +1,588 @@
+"""The account of messages: every delivery that is due ends as delivered, missing or withdrawn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mmload.metrics.delivery import (
+    CLOSED_KEPT_SECONDS,
+    JOINING_SECONDS,
+    KEPT_SECONDS,
+    MISSING_AFTER_SECONDS,
+    Deliveries,
+    Seat,
+)
+from mmload.metrics.delta import Loss
+from mmload.metrics.ledger import DRAIN_SECONDS
+from mmload.metrics.message import NEVER_CAME, SOCKET_DOWN, SOCKET_LOST, Announcement
+from mmload.metrics.recorder import MISSING_BECAUSE, Recorder
+from mmload.models import Post
+
+WALL_AHEAD = 1_800_000_000.0
+LATE_SECONDS = 5.0
+
+
+class Room:
+    """A process's account, with a clock that is set by hand, and seats that are all in one channel."""
+
+    def __init__(self, seats: int = 3, *, shared: bool = False) -> None:
+        self.now = 100.0
+        self.recorder = Recorder()
+        self.deliveries = Deliveries(
+            self.recorder, LATE_SECONDS, shared=shared, clock=lambda: self.now, wall=lambda: WALL_AHEAD + self.now
+        )
+        self.recorder.account = self.deliveries
+        self.seats = [self.deliveries.seat() for _ in range(seats)]
+        for seat in self.seats:
+            seat.connected(renewed=False)
+            seat.joined("channel")
+        self.wait(JOINING_SECONDS + 1)
+        self.losses: list[Loss] = []
+        self.sums: dict[str, int] = {}
+
+    def wait(self, seconds: float) -> None:
+        self.now += seconds
+        self.deliveries.tick()
+
+    def send(self, name: str, seat: int | None = 0, channel: str = "channel") -> Post:
+        self.deliveries.sending(name, channel, seat)
+        return self.post(name, channel)
+
+    def post(self, name: str, channel: str = "channel") -> Post:
+        return Post(
+            id=f"post-{name}", pending_post_id=name, channel_id=channel, create_at=int((WALL_AHEAD + self.now) * 1000)
+        )
+
+    def accept(self, post: Post) -> None:
+        self.deliveries.accepted(post.pending_post_id, post.id, post.create_at)
+
+    def receive(self, post: Post, *seats: int) -> None:
+        for seat in seats:
+            self.deliveries.received(seat, post)
+
+    def account(self) -> dict[str, int]:
+        """All that was counted so far, without what is zero."""
+        delta = self.recorder.take()
+        self.losses += delta.losses
+        for name, number in delta.counters.items():
+            self.sums[name] = self.sums.get(name, 0) + number
+        return {name: number for name, number in self.sums.items() if number}
+
+    def finish(self) -> dict[str, int]:
+        self.deliveries.finish()
+        return self.account()
+
+
+def closes(account: Mapping[str, int]) -> bool:
+    ends = ("deliveries", "deliveries_missing", "deliveries_withdrawn")
+    reasons = sum(number for name, number in account.items() if name.startswith(MISSING_BECAUSE))
+    return account.get("deliveries_expected", 0) == sum(account.get(end, 0) for end in ends) and reasons == account.get(
+        "deliveries_missing", 0
+    )
+
+
+def test_a_post_is_due_at_every_other_connected_socket_of_its_channel() -> None:
+    room = Room()
+    outsider = room.deliveries.seat()
+    outsider.connected(renewed=False)
+
+    post = room.send("a")
+    room.accept(post)
+    room.receive(post, 0, 1, 2)
+
+    assert room.finish() == {"posts_sent": 1, "deliveries_expected": 2, "deliveries": 2}
+
+
+def test_an_event_may_come_before_the_answer() -> None:
+    room = Room()
+    post = room.send("a")
+    room.receive(post, 1)
+    room.accept(post)
+    room.receive(post, 2)
+
+    assert room.finish() == {"posts_sent": 1, "deliveries_expected": 2, "deliveries": 2}
+
+
+def test_the_time_of_a_delivery_is_from_sending_to_the_event() -> None:
+    room = Room()
+    post = room.send("a")
+    room.now += 0.25
+    room.receive(post, 1)
+
+    times = room.recorder.take().spans["delivery"]
+    assert (times.count, times.minimum) == (1, 0.25)
+
+
+def test_what_a_standing_socket_does_not_get_is_missing_and_named() -> None:
+    room = Room()
+    post = room.send("a")
+    room.accept(post)
+    room.receive(post, 1)
+    room.wait(MISSING_AFTER_SECONDS + 1)
+
+    assert room.account()["deliveries_missing"] == 1
+    account = room.finish()
+    assert closes(account)
+    assert account[MISSING_BECAUSE + NEVER_CAME] == 1
+    assert room.losses == [Loss("post-a", "channel", int((WALL_AHEAD + 103.0) * 1000), 2, {NEVER_CAME: 1})]
+
+
+def test_what_was_missing_and_comes_after_all_is_late() -> None:
+    room = Room()
+    post = room.send("a")
+    room.accept(post)
+    room.receive(post, 1)
+    room.wait(MISSING_AFTER_SECONDS + 1)
+    room.receive(post, 2)
+
+    assert room.finish() == {"posts_sent": 1, "deliveries_expected": 2, "deliveries": 2, "deliveries_late": 1}
+    assert room.losses == []
+
+
+def test_late_begins_after_the_limit() -> None:
+    room = Room()
+    post = room.send("a")
+    room.accept(post)
+    room.now += LATE_SECONDS
+    room.receive(post, 1)
+    room.now += 0.001
+    room.receive(post, 2)
+
+    assert room.finish()["deliveries_late"] == 1
+
+
+def test_a_second_event_of_a_post_is_counted_as_such() -> None:
+    room = Room()
+    post = room.send("a")
+    room.accept(post)
+    room.receive(post, 1, 1, 1, 2)
+
+    account = room.finish()
+    assert (account["deliveries"], account["deliveries_twice"]) == (2, 2)
+
+
+def test_the_order_of_a_channel_is_that_of_the_server() -> None:
+    room = Room()
+    first, other = room.send("a"), room.send("other", channel="elsewhere")
+    room.now += 0.001
+    second = room.send("b")
+    for post in (first, other, second):
+        room.accept(post)
+    room.receive(first, 1)
+    room.receive(second, 1)
+    room.receive(second, 2)
+    room.receive(first, 2)
+
+    assert room.finish()["deliveries_out_of_order"] == 1
+
+
+def test_a_post_may_be_overtaken_for_as_long_as_it_may_still_come() -> None:
+    """The later one, whose account is closed long since, is remembered until then."""
+    room = Room()
+    late = room.send("late")
+    room.accept(late)
+    room.wait(1)
+    soon = room.send("soon")
+    room.accept(soon)
+    room.receive(soon, 1, 2)
+    room.receive(late, 1)
+    # Given up only when its socket has been away for too long.
+    room.seats[2].dropped()
+    room.wait(KEPT_SECONDS - 2)
+    room.receive(late, 2)
+
+    assert room.finish()["deliveries_out_of_order"] == 2
+
+
+def test_channels_hold_no_posts_that_nothing_can_overtake_any_more() -> None:
+    """They have a byte for each socket: with many channels, that is what would fill the memory."""
+    room = Room()
+    for number in range(5):
+        post = room.send(f"old-{number}")
+        room.accept(post)
+        room.receive(post, 1, 2)
+    lost = room.send("lost")
+    room.accept(lost)
+    room.seats[1].dropped()
+    recent = room.deliveries._doings.channel("channel").recent
+    room.wait(KEPT_SECONDS - 10)
+    room.accept(room.send("new"))
+    assert [message.pending_id for message in recent] == [*(f"old-{number}" for number in range(5)), "lost", "new"]
+
+    room.wait(11)
+    assert [message.pending_id for message in recent] == ["new"]
+
+
+def test_posts_of_the_same_instant_have_no_order() -> None:
+    room = Room()
+    first, second = room.send("a"), room.send("b")
+    room.receive(second, 1, 2)
+    room.receive(first, 1, 2)
+
+    assert "deliveries_out_of_order" not in room.finish()
+
+
+def test_nothing_is_due_at_a_lost_socket_and_what_it_gets_later_is_extra() -> None:
+    room = Room()
+    room.seats[2].dropped()
+    post = room.send("a")
+    room.accept(post)
+    room.receive(post, 1)
+    room.now += 3
+    room.seats[2].connected(renewed=False)
+    room.receive(post, 2)
+
+    account = room.finish()
+    assert (account["deliveries_expected"], account["deliveries_extra"], account["deliveries_resumed"]) == (1, 1, 1)
+
+
+def test_a_resumed_socket_gets_what_it_missed() -> None:
+    room = Room()
+    post = room.send("a")
+    room.accept(post)
+    room.seats[2].dropped()
+    room.now += 3
+    room.seats[2].connected(renewed=False)
+    room.receive(post, 1, 2)
+
+    account = room.finish()
+    assert closes(account)
+    assert (account["deliveries"], account["deliveries_resumed"]) == (2, 1)
+
+
+def test_a_renewed_socket_has_missed_it() -> None:
+    room = Room()
+    post = room.send("a")
+    room.accept(post)
+    room.seats[2].dropped()
+    room.now += 3
+    room.seats[2].connected(renewed=True)
+    room.receive(post, 1)
+
+    account = room.finish()
+    assert closes(account)
+    assert account[MISSING_BECAUSE + SOCKET_LOST] == 1
+
+
+def test_a_lost_socket_is_waited_for_until_the_end() -> None:
+    room = Room()
+    post = room.send("a")
+    room.accept(post)
+    room.seats[2].dropped()
+    room.receive(post, 1)
+    room.wait(MISSING_AFTER_SECONDS * 3)
+    assert "deliveries_missing" not in room.account()
+
+    account = room.finish()
+    assert closes(account)
+    assert account[MISSING_BECAUSE + SOCKET_DOWN] == 1
+
+
+def test_who_leaves_at_once_is_not_missed_and_who_leaves_later_is() -> None:
+    room = Room()
+    post = room.send("a")
+    room.accept(post)
+    assert room.seats[1].outstanding()
+    room.seats[1].closed()
+    room.now += DRAIN_SECONDS
+    assert not room.seats[2].outstanding()
+    room.seats[2].closed()
+
+    account = room.finish()
+    assert closes(account)
+    assert (account["deliveries_withdrawn"], account["deliveries_missing"]) == (1, 1)
+
+
+def test_who_leaves_with_a_lost_socket_has_missed_it_for_that_reason() -> None:
+    room = Room()
+    post = room.send("a")
+    room.accept(post)
+    room.receive(post, 1)
+    room.seats[2].dropped()
+    room.now += DRAIN_SECONDS
+    room.seats[2].closed()
+
+    account = room.finish()
+    assert closes(account)
+    assert account[MISSING_BECAUSE + SOCKET_DOWN] == 1
+
+
+def test_who_leaves_the_channel_is_not_missed() -> None:
+    room = Room()
+    post = room.send("a")
+    room.accept(post)
+    room.receive(post, 1)
+    room.seats[2].left("channel")
+
+    account = room.finish()
+    assert closes(account)
+    assert account["deliveries_withdrawn"] == 1
+
+
+def test_who_has_just_joined_is_not_expected_yet() -> None:
+    room = Room(2)
+    newcomer = room.deliveries.seat()
+    newcomer.connected(renewed=False)
+    newcomer.joined("channel")
+    room.wait(JOINING_SECONDS / 2)
+    post = room.send("a")
+    room.receive(post, 1, 2)
+    room.wait(JOINING_SECONDS)
+    later = room.send("b")
+    room.receive(later, 1, 2)
+
+    account = room.finish()
+    assert (account["deliveries_expected"], account["deliveries_extra"]) == (3, 1)
+
+
+def test_a_refused_post_leaves_no_trace() -> None:
+    room = Room()
+    room.send("a")
+    room.deliveries.refused("a")
+
+    assert room.finish() == {}
+
+
+def test_a_post_without_an_answer_that_nobody_saw_is_uncertain_and_due_nowhere() -> None:
+    room = Room()
+    room.send("a")
+    room.seats[2].closed()
+    room.deliveries.unanswered("a")
+    room.wait(MISSING_AFTER_SECONDS + 1)
+
+    assert room.finish() == {"posts_uncertain": 1}
+
+
+def test_a_post_without_an_answer_that_somebody_saw_was_accepted() -> None:
+    room = Room()
+    post = room.send("a")
+    room.deliveries.unanswered("a")
+    room.receive(post, 1)
+    room.wait(MISSING_AFTER_SECONDS + 1)
+
+    account = room.finish()
+    assert closes(account)
+    assert (account["posts_sent"], account["deliveries"], account["deliveries_missing"]) == (1, 1, 1)
+    assert not account.get("posts_uncertain")
+
+
+def test_events_of_posts_that_nobody_of_the_test_wrote_are_not_accounted_for() -> None:
+    room = Room()
+    room.receive(room.post("stranger:1"), 1, 2)
+
+    assert room.finish() == {}
+
+
+def test_a_seat_is_not_given_to_another_while_its_messages_are_remembered() -> None:
+    room = Room()
+    room.seats[2].closed()
+    room.seats[2].free()
+    assert room.deliveries.seat().number == 3
+    room.wait(KEPT_SECONDS + 1)
+    assert room.deliveries.seat().number == 2
+
+
+def test_a_closed_account_is_forgotten_and_its_memory_freed() -> None:
+    room = Room()
+    for number in range(50):
+        post = room.send(str(number))
+        room.receive(post, 1, 2)
+    room.wait(CLOSED_KEPT_SECONDS + 1)
+
+    assert room.deliveries._ledger.messages == {} and room.deliveries._ledger.open == {}
+
+
+# -- several processes ---------------------------------------------------------------------------------------------
+
+
+def told(post: Post, sent: float) -> Announcement:
+    return Announcement(post.pending_post_id, post.channel_id, post.id, WALL_AHEAD + sent, post.create_at)
+
+
+def test_a_post_of_another_process_is_accounted_for_when_it_is_announced() -> None:
+    """The event is here first; its time counts from when the other process sent it, by the wall clock."""
+    room = Room(2, shared=True)
+    post = room.post("theirs:1")
+    sent = room.now
+    room.now += 0.125
+    room.receive(post, 0)
+    room.now += 3
+    room.deliveries.announced([told(post, sent)])
+    room.wait(MISSING_AFTER_SECONDS)
+
+    account = room.account()
+    assert (account["deliveries_expected"], account["deliveries"], account["deliveries_missing"]) == (2, 1, 1)
+
+
+def test_the_time_of_such_a_delivery_is_that_of_its_event() -> None:
+    room = Room(1, shared=True)
+    post = room.post("theirs:1")
+    sent = room.now
+    room.now += 0.125
+    room.receive(post, 0)
+    room.now += 3
+    room.deliveries.announced([told(post, sent)])
+
+    [times] = [room.recorder.take().spans["delivery"]]
+    assert times.maximum == pytest.approx(0.125, abs=1e-5)
+
+
+@pytest.mark.parametrize(("lost", "back", "resumed"), [(-1.0, 0.5, 1), (0.2, 0.5, 1), (1.5, 2.0, 0), (-2.0, -1.0, 0)])
+def test_what_came_on_a_connection_taken_up_since_counts_as_resumed_also_before_it_is_announced(
+    lost: float, back: float, resumed: int
+) -> None:
+    """The event comes a second after the post was sent; seconds are from the sending. Due or not is the same."""
+    room = Room(1, shared=True)
+    post, sent = room.post("theirs:1"), room.now + 10
+    moments: dict[float, Callable[[], object]] = {
+        lost: room.seats[0].dropped,
+        back: lambda: room.seats[0].connected(renewed=False),
+        1.0: lambda: room.receive(post, 0),
+    }
+    for moment in sorted(moments):
+        room.now = sent + moment
+        moments[moment]()
+    room.now = sent + 3
+    room.deliveries.announced([told(post, sent)])
+
+    account = room.finish()
+    assert account.get("deliveries", 0) + account.get("deliveries_extra", 0) == 1
+    assert account.get("deliveries_resumed", 0) == resumed
+
+
+@pytest.mark.parametrize(
+    ("happens", "expected"),
+    [
+        (lambda seat: None, {NEVER_CAME: 1}),
+        (lambda seat: (seat.dropped(), seat.connected(renewed=True)), {SOCKET_LOST: 1}),
+        (lambda seat: seat.dropped(), {SOCKET_DOWN: 1}),
+        (lambda seat: (seat.dropped(), seat.connected(renewed=False)), {NEVER_CAME: 1}),
+        (lambda seat: (seat.closed(), seat.free()), {}),
+        (lambda seat: seat.left("channel"), {}),
+    ],
+    ids=["nothing", "renewed", "down", "resumed", "closed", "left"],
+)
+def test_what_happened_to_a_socket_before_the_announcement_is_made_up_for(
+    happens: Callable[[Seat], object], expected: dict[str, int]
+) -> None:
+    room = Room(2, shared=True)
+    post = room.post("theirs:1")
+    sent = room.now
+    room.now += 0.5
+    room.receive(post, 0)
+    happens(room.seats[1])
+    room.now += 3
+    room.deliveries.announced([told(post, sent)])
+    account = room.finish()
+
+    assert closes(account)
+    assert account["deliveries_expected"] == 2
+    reasons = {name: n for name, n in account.items() if name.startswith(MISSING_BECAUSE)}
+    assert reasons == {MISSING_BECAUSE + reason: number for reason, number in expected.items()}
+
+
+def test_a_socket_that_was_lost_and_given_up_before_the_announcement_is_named_for_that() -> None:
+    """The user left long after the post was sent, its socket being down."""
+    room = Room(2, shared=True)
+    post = room.post("theirs:1")
+    sent = room.now
+    room.now += 0.5
+    room.receive(post, 0)
+    room.seats[1].dropped()
+    room.now += DRAIN_SECONDS
+    room.seats[1].closed()
+    room.deliveries.announced([told(post, sent)])
+
+    account = room.finish()
+    assert closes(account)
+    assert account[MISSING_BECAUSE + SOCKET_DOWN] == 1
+
+
+def test_who_came_after_a_post_of_another_process_is_not_expected_to_have_it() -> None:
+    room = Room(1, shared=True)
+    post = room.post("theirs:1")
+    sent = room.now
+    room.now += 0.01
+    late = room.deliveries.seat()
+    late.connected(renewed=False)
+    late.joined("channel")
+    room.wait(JOINING_SECONDS + 1)
+    room.receive(post, 0)
+    room.deliveries.announced([told(post, sent)])
+
+    assert room.finish() == {"deliveries_expected": 1, "deliveries": 1}
+
+
+def test_our_own_posts_are_announced_once() -> None:
+    room = Room(2, shared=True)
+    post = room.send("ours:1")
+    room.accept(post)
+
+    [announcement] = room.deliveries.take_announcements()
+    assert announcement.pending_id == "ours:1" and announcement.sent == pytest.approx(WALL_AHEAD + room.now)
+    assert room.deliveries.take_announcements() == []
+
+
+# -- whatever happens ----------------------------------------------------------------------------------------------
+
+DOINGS = (
+    "send accept refuse unanswered receive drop resume renew close open join leave wait wait-long announce look".split()
+)
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(DOINGS),
+        st.integers(0, 3),
+        st.integers(0, 5),
+    ),
+    max_size=60,
+)
+
+
+@given(STEPS, st.booleans())
+def test_the_account_always_closes(steps: list[tuple[str, int, int]], shared: bool) -> None:
+    """expected = delivered + missing + withdrawn, whatever happens in whatever order."""
+    room = Room(4, shared=shared)
+    posts: dict[int, Post] = {}
+    for step, number, which in steps:
+        _do(room, posts, step, room.seats[number], which)
+    account = room.finish()
+
+    assert closes(account)
+    assert min(account.values(), default=0) >= 0
+    assert room.deliveries._ledger.messages == {} and room.deliveries._ledger.open == {}
+
+
+def _do(room: Room, posts: dict[int, Post], step: str, seat: Seat, which: int) -> None:
+    post = posts.get(which)
+    match step:
+        case "send" if post is None:
+            posts[which] = room.send(f"p{which}", seat.number)
+        case "announce" if post is None:
+            posts[which] = room.post(f"p{which}")
+            room.deliveries.announced([told(posts[which], room.now - 1)])
+        case "accept" if post is not None:
+            room.accept(post)
+        case "refuse" if post is not None:
+            room.deliveries.refused(post.pending_post_id)
+        case "unanswered" if post is not None:
+            room.deliveries.unanswered(post.pending_post_id)
+        case "receive" if post is not None:
+            room.receive(post, seat.number)
+        case "drop":
+            seat.dropped()
+        case "resume" | "renew" | "open":
+            seat.connected(renewed=step == "renew")
+        case "close":
+            seat.closed()
+        case "join":
+            seat.joined("channel")
+        case "leave":
+            seat.left("channel")
+        case "wait" | "wait-long":
+            room.wait(1.0 if step == "wait" else 40.0)
+        case _:
+            room.account()

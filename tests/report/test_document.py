@@ -1,0 +1,138 @@
+"""The report as JSON: the keys that scripts rely on, and figures that are those of the record."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from mmload.report.document import SCHEMA, Document, TimesDocument, json_report
+from mmload.report.findings import findings
+from mmload.results.model import Run, Totals
+from tests.report.made_up import rich
+from tests.results.records import run
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "report.md"
+
+
+@pytest.fixture(scope="module")
+def made() -> Run:
+    return rich()[0]
+
+
+def report(record: Run) -> Any:
+    return json.loads(json_report(findings(record)))
+
+
+def at(document: Any, path: str) -> Any:
+    for key in path.split("."):
+        document = document[key]
+    return document
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("schema", int),
+        ("verdict.outcome", str),
+        ("verdict.reasons", list),
+        ("users.asked", int),
+        ("users.alive", int),
+        ("requests.count", int),
+        ("requests.failures", int),
+        ("delivery.sent", int),
+        ("delivery.expected", int),
+        ("delivery.delivered", int),
+        ("delivery.missing", int),
+        ("delivery.duplicated", int),
+        ("delivery.out_of_order", int),
+        ("delivery.p50_ms", float),
+        ("delivery.p95_ms", float),
+        ("delivery.p99_ms", float),
+        ("generator.saturated", bool),
+    ],
+)
+def test_the_keys_that_scripts_rely_on_are_there(made: Run, path: str, kind: type) -> None:
+    """By these names for ever, or with another schema."""
+    assert type(at(report(made), path)) is kind
+    assert report(made)["schema"] == SCHEMA == 1
+
+
+def test_its_figures_are_those_of_the_record(made: Run) -> None:
+    """Sums of the seconds, not something computed twice."""
+    document = report(made)
+
+    assert document["requests"]["count"] == sum(second.requests for second in made.seconds)
+    assert document["requests"]["failures"] == sum(second.failures for second in made.seconds)
+    assert document["delivery"]["delivered"] == sum(second.delivered for second in made.seconds)
+    assert document["delivery"]["missing"] == sum(second.missing for second in made.seconds)
+    assert document["users"]["alive"] == 100
+    assert document["window"]["seconds"] == made.totals.steady_seconds
+    assert sum(action["count"] for action in document["actions"]) == document["window"]["actions"]
+    assert document["verdict"]["thresholds"][0]["text"] == "p99(CreatePost) < 2s"
+    assert [outage["end_ms"] - outage["start_ms"] for outage in document["outages"]] == [10_000]
+
+
+def test_users_that_are_alive_are_those_before_the_farewell(made: Run) -> None:
+    """In the last second of a run all have left: that is no loss."""
+    assert made.seconds[-1].phase == "farewell"
+    assert report(made)["users"]["alive"] == made.seconds[-4].present
+
+
+def test_what_was_not_measured_is_null_and_not_zero() -> None:
+    """A run without any delivery did not deliver in no time."""
+    document = report(run(totals=Totals(seconds=10)))
+
+    assert document["delivery"]["p99_ms"] is None
+    assert document["window"]["times"]["p99_ms"] is None
+    assert document["window"]["phase"] == "whole"
+
+
+def test_a_run_of_which_nothing_is_left_is_a_document_all_the_same() -> None:
+    document = report(run(seconds=(), totals=Totals(), missing=("seconds.jsonl is not there",)))
+
+    assert document["verdict"]["outcome"] == "inconclusive"
+    assert document["run"]["missing"] == ["seconds.jsonl is not there"]
+    assert document["users"]["alive"] == 0
+
+
+def test_it_has_its_own_form(made: Run) -> None:
+    """The typed document reads what was written."""
+    assert msgspec.json.decode(json_report(findings(made)), type=Document).schema == SCHEMA
+
+
+def paths(kind: Any, prefix: str = "") -> set[str]:
+    """Every key of a struct, with its path; those of a list's elements under the list's name; distributions whole."""
+    found: set[str] = set()
+    for field in msgspec.structs.fields(kind):
+        path = f"{prefix}{field.encode_name}"
+        below = element_of(msgspec.inspect.type_info(field.type))
+        whole = below is None or below is TimesDocument
+        found |= {path} if whole else paths(below, f"{path}.")
+    return found
+
+
+def element_of(info: Any) -> Any:
+    """The struct that a field's value, or each element of it, is; None if it is none."""
+    if isinstance(info, msgspec.inspect.VarTupleType):
+        info = info.item_type
+    if isinstance(info, msgspec.inspect.DictType):
+        info = info.value_type
+    return info.cls if isinstance(info, msgspec.inspect.StructType) else None
+
+
+def documented(heading: str) -> list[str]:
+    """The keys in the table below a heading of docs/report.md."""
+    section = DOCUMENT.read_text().partition(f"## {heading}\n")[2].partition("\n## ")[0]
+    rows = [line for line in section.splitlines() if line.startswith("| `")]
+    return sorted(name for row in rows for name in re.findall(r"`([^`]+)`", row.split("|")[1]))
+
+
+def test_every_key_is_documented_and_every_documented_key_is_there() -> None:
+    """Who writes a script reads docs/report.md."""
+    assert documented("The keys of the JSON") == sorted(paths(Document))
+    assert documented("A distribution") == sorted(paths(TimesDocument))
