@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import locust
@@ -14,6 +16,8 @@ from mmload import __version__
 from mmload.config import Settings, shown
 from mmload.results.model import Facts, Machine
 from mmload.results.origin import timestamp, without_credentials
+
+LIBRARIES = ("gevent", "geventhttpclient", "greenlet", "msgspec", "urllib3", "websocket-client", "pyzmq")
 
 
 def facts_of(environment: Any, settings: Settings, started: float, given: Facts) -> Facts:
@@ -32,12 +36,23 @@ def facts_of(environment: Any, settings: Settings, started: float, given: Facts)
         users=getattr(options, "num_users", None) or 0,
         spawn_rate=float(getattr(options, "spawn_rate", None) or 0),
         run_time_seconds=float(getattr(options, "run_time", None) or 0),
+        thresholds=run.thresholds,
+        versions=versions(),
         workers=environment.runner.worker_count if isinstance(environment.runner, MasterRunner) else 0,
         server=given.server if given.server.url else replace(given.server, url=url),
         machine=machine(),
         started_ms=int(started * 1000),
         started=timestamp(started),
     )
+
+
+def versions() -> dict[str, str]:
+    """The libraries that a figure may depend on."""
+    found = {}
+    for library in LIBRARIES:
+        with suppress(PackageNotFoundError):
+            found[library] = version(library)
+    return found
 
 
 def machine() -> Machine:

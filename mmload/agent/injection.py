@@ -94,7 +94,10 @@ def _watch(environment: Environment) -> None:
         if recording is None or not recording.running or recording.folder is None:
             continue
         for order in new_orders(recording.folder / ORDERS, read):
-            recording.note(NoteKind.INJECTED, _give(environment, order))
+            try:
+                give(environment, order, random.Random())
+            except UsageError as error:
+                note(environment, str(error))
 
 
 def new_orders(file: Path, read: dict[Path, int]) -> list[Order]:
@@ -116,12 +119,9 @@ def new_orders(file: Path, read: dict[Path, int]) -> list[Order]:
     return orders
 
 
-def _give(environment: Environment, order: Order) -> str:
-    """Carry an order out, or pass it to the workers; what to say of it."""
-    try:
-        action = action_named(order.action)
-    except UsageError as error:
-        return str(error)
+def give(environment: Environment, order: Order, rng: random.Random) -> int:
+    """Carry an order out, or pass it to the workers, and note it; by how many users it is done."""
+    action = action_named(order.action)
     runner = environment.runner
     if isinstance(runner, MasterRunner):
         parts = shares(
@@ -134,8 +134,16 @@ def _give(environment: Environment, order: Order) -> str:
                 runner.send_message(MESSAGE, msgspec.to_builtins(part), client_id=worker)
         number = sum(parts.values())
     else:
-        number = carry_out(people_of(environment), order, random.Random())
-    return f"{action.name} by {number} users within {order.within_seconds:g} s"
+        number = carry_out(people_of(environment), order, rng)
+    note(environment, f"{action.name} by {number} users within {order.within_seconds:g} s")
+    return number
+
+
+def note(environment: Environment, text: str) -> None:
+    """Write into the record of the test that runs, if there is one."""
+    recording = recording_of(environment)
+    if recording is not None and recording.running:
+        recording.note(NoteKind.INJECTED, text)
 
 
 def people_of(environment: Environment) -> list[Person]:

@@ -9,6 +9,7 @@ import logging
 import os
 import sys
 import time
+from collections import deque
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -21,14 +22,17 @@ from locust.runners import MasterRunner, WorkerRunner
 from msgspec.structs import replace
 
 from mmload.agent.facts import facts_of
-from mmload.agent.shipping import FAREWELL, LAST, REPORT_KEY, Shipping, seconds_until_next
+from mmload.agent.messages import CLOCK_ANSWER, Relay
+from mmload.agent.server_figures import keep_server_figures
+from mmload.agent.shipping import FAREWELL, LAST, REPORT_KEY, SETTLE, SETTLED, Shipping, seconds_until_next
 from mmload.agent.workers import Workers
 from mmload.config import load_settings
 from mmload.errors import ExitCode
 from mmload.metrics.delta import Delta
+from mmload.metrics.health import Probe
 from mmload.metrics.recorder import Recorder, process_recorder
 from mmload.results.folder import RunFolder, make_folder, read_facts, read_run
-from mmload.results.model import Note, NoteKind, Phase, Server
+from mmload.results.model import Facts, Note, NoteKind, Phase, Second, Server, Totals
 from mmload.results.origin import command, ending, timestamp
 from mmload.results.timeline import Load, Timeline
 from mmload.results.verdict import exit_code
@@ -39,14 +43,19 @@ log = logging.getLogger("mmload.recording")
 FOLDER_VARIABLE = "MMLOAD_RUN_FOLDER"
 # Workers report every 3 s; a second is kept open for two reports.
 WORKER_DELAY_SECONDS = 6
-# Encoding them holds everything up: 10 ms for 60 routes with 200 buckets each (measured).
+# Encoding them takes 10 ms for 60 routes with 200 buckets each (measured), in parts between which others have a turn.
 TOTALS_EVERY_SECONDS = 10
+LONGEST_TURN_SECONDS = 0.001
 # Beyond Locust's own stop-timeout: time for the users' farewells, which that does not bound.
 LONGEST_FAREWELL_SECONDS = 30.0
+SETTLING_SECONDS = 5.0
 MOST_FAULTS = 10
+# Ten minutes for the pages that show how it goes.
+RECENT_SECONDS = 600
 _LOCAL = "local"
 
 _server = Server()
+_population: dict[str, int] = {}
 
 
 def register(events: Any) -> None:
@@ -56,10 +65,10 @@ def register(events: Any) -> None:
     events.quitting.add_listener(_on_quitting)
 
 
-def describe_server(server: Server) -> None:
+def describe_server(server: Server, population: dict[str, int]) -> None:
     """What a check before the test found out about the server: it goes into the records of this process."""
-    global _server
-    _server = server
+    global _server, _population
+    _server, _population = server, population
 
 
 def recording_of(environment: Any) -> Recording | None:
@@ -73,6 +82,16 @@ def _on_init(environment: Any, **_: Any) -> None:
         environment.mmload_shipping = Shipping(environment, process_recorder())
     else:
         environment.mmload_recording = Recording(environment, process_recorder())
+    freshen_timers()
+
+
+def freshen_timers() -> None:
+    """Let timers set from now on count from now.
+
+    The event loop's clock stands still until it first turns, so Locust's timer for the run time, set when all imports
+    are done, would go off earlier by as long as these took (measured: 0.4 s on an idle machine, 1 s on a busy one).
+    """
+    gevent.get_hub().loop.update_now()
 
 
 def _on_quitting(environment: Any, **_: Any) -> None:
@@ -104,10 +123,15 @@ class Recording:
     def __init__(self, environment: Any, recorder: Recorder, clock: Callable[[], float] = time.time) -> None:
         self.folder: Path | None = None
         self.running = False
+        # What is told of the test while it goes on, and until the next one begins.
+        self.facts, self.recent = Facts(), deque[Second](maxlen=RECENT_SECONDS)
+        self._timeline = Timeline(0)
         self._environment = environment
         self._recorder = recorder
         self._clock = clock
         self._workers = Workers(environment.runner) if isinstance(environment.runner, MasterRunner) else None
+        # A master makes no load: its lateness is in no latency.
+        self._probe = Probe(recorder if self._workers is None else None)
         self._listen()
 
     def _listen(self) -> None:
@@ -117,7 +141,11 @@ class Recording:
         events.test_stop.add_listener(self._on_test_stop)
         if self._workers is not None:
             events.worker_report.add_listener(self._on_worker_report)
-            self._environment.runner.register_message(LAST, self._on_last)
+            runner = self._environment.runner
+            self._relay = Relay(lambda message, data, client_id: runner.send_message(message, data, client_id))
+            runner.register_message(LAST, self._on_last)
+            runner.register_message(SETTLED, self._on_settled)
+            runner.register_message(CLOCK_ANSWER, self._on_clock_answer)
 
     def _on_test_start(self, **_: Any) -> None:
         # An exit code is there already when a check refused the server: then there is no run to record.
@@ -127,11 +155,15 @@ class Recording:
         settings, _notices = load_settings()
         self.folder = _folder(settings.config.run.runs_folder, settings.config.run.name, now, again=bool(self.folder))
         self._files = RunFolder(self.folder)
-        given = replace(read_facts(self.folder), server=_server) if _server.url else read_facts(self.folder)
+        given = read_facts(self.folder)
+        if _server.url:
+            given = replace(given, server=_server, population=_population)
         if not given.command:
             given = replace(given, command=command(sys.argv))
         self._facts = facts_of(self._environment, settings, now, given)
         self._files.write_facts(self._facts)
+        self.facts = self._facts
+        self.recent.clear()
         self._timeline = Timeline(now, WORKER_DELAY_SECONDS if self._workers else 0)
         self._taken_at, self._stopping, self._asked = now, False, 0
         self._since_totals = TOTALS_EVERY_SECONDS - 1
@@ -139,8 +171,14 @@ class Recording:
         if self._workers is not None:
             self._workers.start_over()
         self.running = True
+        self._probe.start()
         self._ticker = gevent.spawn(self._tick_on)
         log.info("this run is recorded in %s", self.folder)
+
+    @property
+    def totals(self) -> Totals:
+        """The sums of the recorded seconds; they go on growing while the test does."""
+        return self._timeline.totals
 
     def _tick_on(self) -> None:
         while True:
@@ -154,10 +192,13 @@ class Recording:
         """Take our own figures, look around, close the seconds that are over."""
         now = self._clock()
         second, self._taken_at = int(self._taken_at), now
-        self._timeline.add(second, _LOCAL, self._recorder.take())
+        delta = self._recorder.take()
+        delta.health = self._probe.look()
+        self._timeline.add(second, _LOCAL, delta)
         self._look_at_load(second)
         if self._workers is not None and not self._stopping:
             self._look_at_workers(self._workers)
+            self._relay.measure(self._workers.alive())
         self._write_seconds(now, last=last)
 
     def _look_at_load(self, second: int) -> None:
@@ -173,20 +214,23 @@ class Recording:
         came, lost = workers.changes()
         for worker in came:
             self._note(NoteKind.WORKER_CAME, f"{worker} came")
-        for worker, client_id in lost:
-            self._timeline.forget(client_id)
+        for worker, _client_id in lost:
+            self._timeline.forget(worker)
             self._note(NoteKind.WORKER_LOST, f"{worker} was lost, and with it its users and its last seconds' figures")
 
     def _write_seconds(self, now: float, *, last: bool) -> None:
         before, late = self._timeline.phase, self._timeline.late
-        for second in self._timeline.closed(now, all_of_them=last):
+        for second, figures in self._timeline.closed(now, all_of_them=last):
+            self.recent.append(second)
             self._files.add_second(second)
+            self._files.add_figures(figures)
             if second.phase is not before:
                 before = second.phase
                 self._note(NoteKind.PHASE, _phase_text(before, second.present, second.asked), second.ms)
             self._since_totals += 1
         if last or self._since_totals >= TOTALS_EVERY_SECONDS:
-            self._files.write_totals(self._timeline.totals)
+            # At the end of a test there is nobody to let run.
+            self._files.write_totals(self._timeline.totals, *(() if last else (_turns(),)))
             self._since_totals = 0
         if late == 0 and self._timeline.late:
             self._note(NoteKind.LATE, "figures of a worker came late: they count in a later second than their own")
@@ -201,14 +245,15 @@ class Recording:
         skipped = self._workers.skipped(client_id, shipment["number"])
         if skipped:
             self._note(NoteKind.WORKER_LEFT_OUT, f"{self._workers.name(client_id)}: {skipped} reports never came")
-        now = int(self._clock())
+        self._relay.pass_on(client_id, shipment.get("sent", ()), self._workers.alive())
+        self._timeline.clock_error_ms = self._relay.clocks.error_ms()
+        now, worker = int(self._clock()), self._workers.name(client_id)
         for second, wire in shipment["figures"]:
             try:
                 # A worker whose clock is ahead can't report the future.
-                self._timeline.add(min(second, now), client_id, Delta.from_wire(wire))
+                self._timeline.add(min(second, now), worker, Delta.from_wire(wire))
             except msgspec.ValidationError as error:
-                name = self._workers.name(client_id)
-                self._note(NoteKind.WORKER_LEFT_OUT, f"{name}: figures can't be read (another version?): {error}")
+                self._note(NoteKind.WORKER_LEFT_OUT, f"{worker}: figures can't be read (another version?): {error}")
 
     def _on_last(self, msg: Any, **_: Any) -> None:
         if not self.running or self._workers is None:
@@ -216,6 +261,14 @@ class Recording:
         if msg.data is not None:
             self._take_in(msg.node_id, msg.data)
         self._workers.finished.add(msg.node_id)
+
+    def _on_settled(self, msg: Any, **_: Any) -> None:
+        if self.running and self._workers is not None:
+            self._take_in(msg.node_id, msg.data)
+            self._workers.settled.add(msg.node_id)
+
+    def _on_clock_answer(self, msg: Any, **_: Any) -> None:
+        self._relay.on_answer(msg.node_id, msg.data)
 
     def _on_test_stopping(self, **_: Any) -> None:
         """The load ends: on a master, wait for the users' farewells and the workers' last figures."""
@@ -228,6 +281,10 @@ class Recording:
         patience = (self._environment.stop_timeout or 0) + LONGEST_FAREWELL_SECONDS
         for worker in self._workers.wait_for_last(patience):
             self._note(NoteKind.WORKER_LEFT_OUT, f"{worker}: its last figures never came")
+        # Only now has each of them been told of the others' last posts.
+        self._environment.runner.send_message(SETTLE)
+        for worker in self._workers.wait_for_settled(SETTLING_SECONDS):
+            self._note(NoteKind.WORKER_LEFT_OUT, f"{worker}: it did not close its account of messages")
 
     def _on_test_stop(self, **_: Any) -> None:
         if not self.running:
@@ -242,7 +299,10 @@ class Recording:
         self._files.close()
 
     def _finish(self) -> None:
+        if self._recorder.account is not None:
+            self._recorder.account.finish()
         self._tick(last=True)
+        self._probe.stop()
         self._note_faults()
         now = self._clock()
         options = self._environment.parsed_options
@@ -254,6 +314,12 @@ class Recording:
         )
         self._note(NoteKind.END, str(why))
         self._files.write_facts(replace(self._facts, ended_ms=int(now * 1000), ended=timestamp(now), ending=why))
+        keep_server_figures(
+            self._facts.started_ms / 1000,
+            now,
+            self._files.write_server,
+            lambda text: self._note(NoteKind.SERVER, text),
+        )
 
     def _note_faults(self) -> None:
         """Exceptions that ended a task of a simulated user: nobody foresaw them."""
@@ -266,6 +332,20 @@ class Recording:
 
     def _note(self, kind: NoteKind, text: str, ms: int = 0) -> None:
         self._files.add_note(Note(ms or int(self._clock() * 1000), kind, text))
+
+
+def _turns() -> Callable[[], None]:
+    """To be called again and again in the middle of long work: others have a turn when it is time."""
+    since = time.perf_counter()
+
+    def breathe() -> None:
+        nonlocal since
+        if time.perf_counter() - since > LONGEST_TURN_SECONDS:
+            # Not 0: that would let those run who are ready, but not ask which sockets are.
+            gevent.sleep(0.001)
+            since = time.perf_counter()
+
+    return breathe
 
 
 def _folder(runs_folder: str, name: str, now: float, *, again: bool) -> Path:

@@ -11,12 +11,16 @@ from typing import Any
 
 import gevent
 
+from mmload.agent.messages import CLOCK, CLOCK_ANSWER, SENT, announcements, answer, host_id
+from mmload.metrics.health import Probe
 from mmload.metrics.recorder import Recorder
 
 # The key in Locust's own report, and the names of our messages.
 REPORT_KEY = "mmload"
 FAREWELL = "mmload_farewell"  # master to worker: let your users go, then send what is left
-LAST = "mmload_last"  # worker to master: the answer; nothing of this test will follow
+LAST = "mmload_last"  # worker to master: the answer; only what SETTLE asks for will follow
+SETTLE = "mmload_settle"  # master to worker: you know of all posts now, close your account of them
+SETTLED = "mmload_settled"  # worker to master: the answer; nothing of this test will follow
 
 
 def seconds_until_next(now: float) -> float:
@@ -30,6 +34,7 @@ class Shipping:
     def __init__(self, environment: Any, recorder: Recorder) -> None:
         self._environment = environment
         self._recorder = recorder
+        self._probe = Probe(recorder)
         self._pending: list[list[Any]] = []
         self._number = 0
         self._taken_at = 0.0
@@ -45,12 +50,17 @@ class Shipping:
         events.report_to_master.add_listener(self._on_report)
         # Added after Locust's own listener, so called before it: the users leave while the master still knows us.
         events.quitting.add_listener(self._on_quitting)
-        self._environment.runner.register_message(FAREWELL, self._on_farewell, concurrent=True)
+        runner = self._environment.runner
+        runner.register_message(FAREWELL, self._on_farewell, concurrent=True)
+        runner.register_message(SENT, self._on_sent)
+        runner.register_message(SETTLE, self._on_settle)
+        runner.register_message(CLOCK, self._on_clock)
 
     def _on_test_start(self, **_: Any) -> None:
         self._recorder.forget()
         self._pending, self._number, self._stopping = [], 0, False
         self._taken_at = time.time()
+        self._probe.start()
         self._ticker = gevent.spawn(self._tick_on)
 
     def _tick_on(self) -> None:
@@ -60,7 +70,9 @@ class Shipping:
 
     def _take(self) -> None:
         second, self._taken_at = int(self._taken_at), time.time()
-        self._pending.append([second, self._recorder.take().to_wire()])
+        delta = self._recorder.take()
+        delta.health = self._probe.look()
+        self._pending.append([second, delta.to_wire()])
 
     def _on_report(self, data: dict[str, Any], **_: Any) -> None:
         if self._ticker is not None:
@@ -71,7 +83,22 @@ class Shipping:
         self._take()
         pending, self._pending = self._pending, []
         self._number += 1
-        return {"number": self._number, "figures": pending}
+        account = self._recorder.account
+        sent = [list(post) for post in account.take_announcements()] if account is not None else []
+        return {"number": self._number, "figures": pending, "sent": sent}
+
+    def _on_sent(self, msg: Any, **_: Any) -> None:
+        if self._recorder.account is not None:
+            self._recorder.account.announced(announcements(msg.data))
+
+    def _on_settle(self, **_: Any) -> None:
+        if self._recorder.account is not None:
+            self._recorder.account.finish()
+        self._environment.runner.send_message(SETTLED, self._shipment())
+
+    def _on_clock(self, msg: Any, **_: Any) -> None:
+        told = answer(msg.data, time.time(), host_id())
+        self._environment.runner.send_message(CLOCK_ANSWER, told)
 
     def _on_farewell(self, **_: Any) -> None:
         if self._ticker is None:
@@ -88,6 +115,7 @@ class Shipping:
             return
         self._ticker.kill()
         last = self._shipment()
+        self._probe.stop()
         self._ticker = None
         self._environment.runner.send_message(LAST, last)
 

@@ -12,12 +12,13 @@ import gevent
 from locust.runners import WorkerRunner
 from msgspec.structs import replace
 
-from mmload.agent import injection, recording
+from mmload.agent import injection, metrics_page, open_files, process, pruning, recording, subjects, trimming
+from mmload.agent.refusing import refuse
 from mmload.behaviours.site import websocket_url
 from mmload.choosing import for_these_users
 from mmload.config import Settings, load_settings
 from mmload.errors import MmloadError, ServerNotReady
-from mmload.results.origin import server_facts
+from mmload.results.origin import population, server_facts
 from mmload.users import MattermostUser, forget_host
 
 if TYPE_CHECKING:
@@ -36,8 +37,12 @@ def wire(events: Any) -> None:
     MattermostUser.host = settings.config.connection.server_url
     events.init.add_listener(_on_init)
     events.test_start.add_listener(_on_test_start)
+    process.register(events, problem_here)
     recording.register(events)
     injection.register(events)
+    metrics_page.register(events)
+    pruning.register(events)
+    trimming.register(events)
 
 
 def _settings_or_exit() -> Settings:
@@ -60,16 +65,19 @@ def _draw_seed(settings: Settings) -> None:
 
 def _on_init(environment: Environment, **_: Any) -> None:
     """Without a web UI there is one test, on one server: if it is not ready, the process ends before it begins."""
-    if environment.web_ui is None and _checks_here(environment) and (problem := server_problem(environment)):
-        for line in str(problem).splitlines():
-            print(f"mmload: {line}", file=sys.stderr)
-        sys.exit(int(problem.exit_code))
+    problem: MmloadError | None = open_files.problem(environment) or subjects.problem(environment)
+    if problem is None and environment.web_ui is None:
+        problem = problem_here(environment)
+    if problem is not None:
+        refuse(environment, problem)
 
 
 def _on_test_start(environment: Environment, **_: Any) -> None:
     """A new test may go to another server: what was shared before is forgotten, and that server is checked."""
     forget_host(environment)
-    if environment.web_ui is not None and _checks_here(environment) and (problem := server_problem(environment)):
+    problem = problem_here(environment) if environment.web_ui is not None else None
+    environment.mmload_refusal = problem  # type: ignore[attr-defined]
+    if problem is not None:
         for line in str(problem).splitlines():
             log.error(line)  # shown on the page's "logs" tab
         # The test is being started just now: it is stopped when that is done.
@@ -86,6 +94,11 @@ def _checks_here(environment: Environment) -> bool:
     return not isinstance(environment.runner, WorkerRunner) and not os.environ.get(CHECKED_VARIABLE)
 
 
+def problem_here(environment: Environment) -> MmloadError | None:
+    """The same as `server_problem`, where this process is the one to check."""
+    return server_problem(environment) if _checks_here(environment) else None
+
+
 def server_problem(environment: Environment) -> MmloadError | None:
     """What stands in the way of a load test on this server, or None; describes the server to the run's record."""
     from mmload.population.readiness import examine_quickly  # imports requests, and only one process asks
@@ -93,13 +106,14 @@ def server_problem(environment: Environment) -> MmloadError | None:
     settings = for_these_users(load_settings()[0], sys.argv[1:], os.environ)
     url = (environment.host or settings.config.connection.server_url).rstrip("/")
     options = environment.parsed_options
-    examination = examine_quickly(at(settings, url), getattr(options, "num_users", None) or 1)
+    users, processes = getattr(options, "num_users", None) or 1, getattr(options, "processes", None) or 1
+    examination = examine_quickly(at(settings, url), users, max(1, processes))
     for finding in examination.findings:
         if finding.level == "warning":
             log.warning("%s. %s", finding.what, finding.fix)
     if examination.errors:
         return ServerNotReady("\n".join(f"{finding.what}. {finding.fix}" for finding in examination.errors))
-    recording.describe_server(server_facts(examination.server, url))
+    recording.describe_server(server_facts(examination.server, url), population(examination.server))
     return None
 
 

@@ -19,6 +19,7 @@ class Workers:
     def start_over(self) -> None:
         """A new test begins."""
         self.finished: set[str] = set()
+        self.settled: set[str] = set()
         self._known: dict[str, str] = {each.id: self.name(each.id) for each in self._alive()}
         self._numbers: dict[str, int] = {}
 
@@ -43,11 +44,22 @@ class Workers:
         self._numbers[client_id] = number
         return max(0, number - expected)
 
+    def alive(self) -> list[str]:
+        """The ids of those that are there."""
+        return [each.id for each in self._alive()]
+
     def wait_for_last(self, patience_seconds: float) -> list[str]:
         """Wait until each living worker has sent its last figures; the names of those that did not."""
+        return self._wait_for(self.finished, patience_seconds)
+
+    def wait_for_settled(self, patience_seconds: float) -> list[str]:
+        """Wait until each living worker has closed its account of messages; the names of those that did not."""
+        return self._wait_for(self.settled, patience_seconds)
+
+    def _wait_for(self, done: set[str], patience_seconds: float) -> list[str]:
         deadline = time.monotonic() + patience_seconds
         while True:
-            left = [each.id for each in self._alive() if each.id not in self.finished]
+            left = [each.id for each in self._alive() if each.id not in done]
             if not left or time.monotonic() >= deadline:
                 return [self.name(client_id) for client_id in left]
             gevent.sleep(0.05)

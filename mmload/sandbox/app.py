@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 import zlib
 from collections.abc import Mapping
@@ -27,6 +28,8 @@ from mmload.sandbox.world import World
 MAX_BODY_BYTES = 64 * 1024 * 1024
 # From which size on the two servers compress (seen in the recordings: 1068 bytes are, 981 are not; 1400 for 6.7).
 GZIP_FROM_BYTES, GZIP_FROM_BYTES_OLD = 1024, 1400
+# Random service times are the same in each run: what changes is the load.
+_SERVICE_SEED = 1
 _WEBSOCKET_ROUTE = f"GET {websocket.PATH}"
 
 
@@ -39,7 +42,8 @@ class Application:
         self.faults = Faults()
         self.sockets = Sockets(self.world, self.measures)
         self._router = Router(all_routes(options.modern))
-        self._capacity = Capacity(options.slots, options.service_seconds)
+        chance = random.Random(_SERVICE_SEED) if options.random_service else None
+        self._capacity = Capacity(options.slots, options.service_seconds, chance)
         limit = options.rate_limit_per_second
         self._rate_limit = RateLimit(limit, time.monotonic) if limit else None
         if not options.empty:
@@ -49,7 +53,7 @@ class Application:
         """Any request."""
         path = request.path
         if path == "/metrics":
-            page = self.measures.page(self.world, self._capacity.waiting)
+            page = self.measures.page(self.world, self._capacity.waiting(asyncio.get_running_loop().time()))
             return web.Response(text=page, content_type="text/plain", charset="utf-8")
         if path.startswith("/sandbox/"):
             return await control.serve(self, request)
@@ -111,26 +115,26 @@ class Application:
         body = b"" if _is_multipart(request) else await request.read()
         uploads, fields = await _multipart(request) if _is_multipart(request) else ([], {})
         hashing = self.world.options.login_seconds if route.hashes else 0.0
-        async with self._capacity.slot(hashing):
-            try:
-                token = _token(request)
-                user = self._signed_in(route, token)
-                call = Call(
-                    self.world,
-                    checked_params(params, user),
-                    request.query,
-                    request.headers,
-                    body,
-                    token,
-                    user,
-                    uploads,
-                    fields,
-                )
-                answer = route.handle(call)
-            except ApiError as error:
-                answer = self._refusal(error, request_id)
-                if error.status == 401 and token:
-                    answer.headers["Set-Cookie"] = "MMAUTHTOKEN=; Path=/; Max-Age=0; HttpOnly"
+        await self._capacity.serve(hashing)
+        try:
+            token = _token(request)
+            user = self._signed_in(route, token)
+            call = Call(
+                self.world,
+                checked_params(params, user),
+                request.query,
+                request.headers,
+                body,
+                token,
+                user,
+                uploads,
+                fields,
+            )
+            answer = route.handle(call)
+        except ApiError as error:
+            answer = self._refusal(error, request_id)
+            if error.status == 401 and token:
+                answer.headers["Set-Cookie"] = "MMAUTHTOKEN=; Path=/; Max-Age=0; HttpOnly"
         return self._send(request, answer, request_id)
 
     def _signed_in(self, route: Route, token: str) -> User | None:

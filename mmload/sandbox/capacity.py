@@ -6,42 +6,57 @@ The rate limit is Mattermost's (the generic cell rate algorithm of its `throttle
 from __future__ import annotations
 
 import asyncio
+import heapq
 import math
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+import random
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 BURST = 100
 
 
 class Capacity:
-    """Worker slots. With a number of them, requests beyond it wait their turn: first come, first served."""
+    """Worker slots. With a number of them, requests beyond it wait their turn: first come, first served.
 
-    def __init__(self, slots: int, service_seconds: float) -> None:
-        self._slots = asyncio.Semaphore(slots) if slots else None
+    When a request begins and ends is computed as it comes, from when its slot is free: a timer that fires late makes
+    one answer late, but costs no capacity, so that this is `slots / service_seconds` requests a second whatever the
+    machine is doing. A client that hangs up does not give its time back, as on most servers.
+    """
+
+    def __init__(self, slots: int, service_seconds: float, rng: random.Random | None = None) -> None:
         self._service_seconds = service_seconds
-        self.waiting = 0
+        self._rng = rng
+        self._free_at = [0.0] * slots
+        self._begins: deque[float] = deque()
 
-    @asynccontextmanager
-    async def slot(self, further_seconds: float = 0.0) -> AsyncIterator[None]:
-        """Holds a slot as long as serving one request takes."""
-        seconds = self._service_seconds + further_seconds
-        if self._slots is None:
-            if seconds:
-                await asyncio.sleep(seconds)
-            yield
-            return
-        self.waiting += 1
-        try:
-            await self._slots.acquire()
-        finally:
-            self.waiting -= 1
-        try:
-            if seconds:
-                await asyncio.sleep(seconds)
-            yield
-        finally:
-            self._slots.release()
+    async def serve(self, further_seconds: float = 0.0) -> None:
+        """Wait for a slot, and for as long as serving one request takes."""
+        seconds = self._drawn() + further_seconds
+        now = asyncio.get_running_loop().time()
+        end = self._booked(now, seconds) if self._free_at else now + seconds
+        if end > now:
+            await asyncio.sleep(end - now)
+
+    def _drawn(self) -> float:
+        """The time of one service: always the same, or exponentially distributed where chance is given."""
+        if self._rng is None or not self._service_seconds:
+            return self._service_seconds
+        return self._rng.expovariate(1.0 / self._service_seconds)
+
+    def _booked(self, now: float, seconds: float) -> float:
+        """When this request, come now, will have been served."""
+        begin = max(now, self._free_at[0])
+        heapq.heapreplace(self._free_at, begin + seconds)
+        self._begins.append(begin)
+        self.waiting(now)
+        return begin + seconds
+
+    def waiting(self, now: float) -> int:
+        """Requests that have no slot yet. First come, first served: they begin in the order of their coming."""
+        while self._begins and self._begins[0] <= now:
+            self._begins.popleft()
+        return len(self._begins)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from aiohttp import web
 
 if TYPE_CHECKING:
     from mmload.sandbox.app import Application
+    from mmload.sandbox.world import World
 
 
 def _json(document: object, status: int = 200) -> web.Response:
@@ -16,31 +17,50 @@ def _json(document: object, status: int = 200) -> web.Response:
 
 
 async def serve(application: Application, request: web.BaseRequest) -> web.Response:
-    """`GET /sandbox/counts`, and `GET`, `POST`, `DELETE /sandbox/faults`."""
+    """`GET /sandbox/counts` and `/sandbox/sockets`, and `GET`, `POST`, `DELETE /sandbox/faults`."""
     match (request.method, request.path):
         case ("GET", "/sandbox/counts"):
             return _json(application.measures.counts(application.world))
+        case ("GET", "/sandbox/sockets"):
+            return _json(open_sockets(application.world))
         case ("GET", "/sandbox/faults"):
-            return _json(application.faults.documents())
+            return _json([*application.faults.documents(), *application.world.hub.faults.documents()])
         case ("POST", "/sandbox/faults"):
             return _switch_on(application, await request.read())
         case ("DELETE", "/sandbox/faults"):
             application.faults.clear()
             application.world.hub.swallow = 0
+            application.world.hub.faults.clear()
             return _json({"status": "OK"})
         case _:
-            return _json({"error": "the sandbox has /sandbox/counts and /sandbox/faults"}, 404)
+            return _json({"error": "the sandbox has /sandbox/counts, /sandbox/sockets and /sandbox/faults"}, 404)
+
+
+def open_sockets(world: World) -> list[dict[str, str]]:
+    """Who is connected now, one entry for each socket: a client that shares its account with another shows here."""
+    return [
+        {"username": world.state.users[connection.user_id].username, "connection_id": connection.id}
+        for connection in world.hub.all_connections()
+        if connection.is_active
+    ]
 
 
 def _switch_on(application: Application, body: bytes) -> web.Response:
-    """`{"drop_sockets": true}` and `{"swallow_events": n}` act on the sockets; all else is a fault of requests."""
+    """`{"drop_sockets": true}`, `{"forget_sockets": true}`, `{"swallow_events": n}` and `{"event": …}` act on sockets.
+
+    All else is a fault of requests.
+    """
     try:
         fields = msgspec.json.decode(body, type=dict[str, object])
         if fields.get("drop_sockets") is True:
             return _json({"dropped": application.sockets.drop_all()}, 201)
+        if fields.get("forget_sockets") is True:
+            return _json({"forgotten": application.sockets.forget_all()}, 201)
         if isinstance(number := fields.get("swallow_events"), int):
             application.world.hub.swallow = number
             return _json({"swallow_events": number}, 201)
+        if "event" in fields:
+            return _json(application.world.hub.faults.add(fields).document(), 201)
         return _json(application.faults.add(fields).document(), 201)
     except (ValueError, TypeError) as error:
         return _json({"error": str(error)}, 400)

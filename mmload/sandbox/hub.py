@@ -10,8 +10,10 @@ import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
+from mmload.sandbox.event_faults import EventFaults
 from mmload.sandbox.events import Event
 
 WAITING_EVENTS = 256
@@ -66,6 +68,7 @@ class Hub:
         self._slow: set[Connection] = set()
         self.sent_by_name: Counter[str] = Counter()
         self.swallow = 0
+        self.faults = EventFaults()
 
     def connections(self, user_id: str) -> list[Connection]:
         return self._by_user.get(user_id, [])
@@ -104,7 +107,10 @@ class Hub:
                 continue
             # A copy: a connection too slow to wait for is removed meanwhile.
             for connection in tuple(self._by_user.get(user_id, ())):
-                self.offer(connection, event)
+                if self.faults:
+                    self.faults.offer(connection, event, partial(self.offer, connection, event))
+                else:
+                    self.offer(connection, event)
 
     def _readers(self, event: Event) -> Iterable[str]:
         audience = event.audience

@@ -118,6 +118,7 @@ class Measures:
             "sockets_resumed": self.sockets_resumed,
             "sockets_renewed": self.sockets_renewed,
             "events_sent": dict(world.hub.sent_by_name),
+            "event_faults": dict(world.hub.faults.done),
             "requests": {
                 route: {str(status): count for status, count in counts.items()}
                 for route, counts in self.by_route.items()

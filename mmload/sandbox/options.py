@@ -35,6 +35,7 @@ class Options:
     slots: int = 0
     service_seconds: float = 0.0
     login_seconds: float = 0.005
+    random_service: bool = False
 
     @property
     def modern(self) -> bool:
@@ -77,6 +78,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--rate-limit", type=_count, default=0, metavar="PER_SEC", help="requests a second before it answers 429")
     add("--slots", type=_count, default=0, help="requests served at the same time; others queue (default: no limit)")
     add("--service-ms", type=_not_negative, default=0.0, help="time each request keeps its slot")
+    add("--random-service", action="store_true", help="exponentially distributed times, --service-ms on average")
     add("--login-ms", type=_not_negative, default=5.0, help="further time a log-in or sign-up keeps its slot")
 
 
@@ -95,4 +97,5 @@ def options_from(args: argparse.Namespace) -> Options:
         slots=args.slots,
         service_seconds=args.service_ms / 1000,
         login_seconds=args.login_ms / 1000,
+        random_service=args.random_service,
     )

@@ -261,6 +261,13 @@ class Sockets:
             wire.close()
         return len(wires)
 
+    def forget_all(self) -> int:
+        """A fault: every connection ends for good, lost ones too, as if the server had been restarted."""
+        connections = self._world.hub.all_connections()
+        for connection in connections:
+            self._world.hub.cut(connection)
+        return len(connections)
+
 
 def _resumes_well(request: web.BaseRequest) -> bool:
     """Who names a connection must name it and a number rightly, or is cut off (seen on 11.6)."""

@@ -17,7 +17,7 @@ from mmload.agent.injection import action_named, new_orders, shares
 from mmload.cli.inject import within_seconds
 from mmload.errors import UsageError
 from mmload.results.folder import ORDERS, Order, add_order
-from tests.run.test_end_to_end import mmload
+from tests.run.processes import mmload
 from tests.support import Admin
 
 

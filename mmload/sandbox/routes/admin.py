@@ -93,6 +93,18 @@ def get_logs(call: Call) -> Answer:
     return Answer(lines[max(0, end - size) : end])
 
 
+@api.add("GET", "/channels")
+def get_all_channels(call: Call) -> Answer:
+    """Public and private channels of all teams, without the archived."""
+    _admin_only(call, "get_all_channels")
+    state = call.world.state
+    found = [item for item in state.channels.values() if item.type in "OP" and not item.delete_at]
+    found.sort(key=lambda item: item.display_name.lower())
+    number, size = call.page()
+    page = found[number * size : (number + 1) * size]
+    return Answer([shapes.channel(item, call.world.modern, team_of=state.teams.get(item.team_id)) for item in page])
+
+
 @api.add("GET", "/analytics/old")
 def get_analytics(call: Call) -> Answer:
     _admin_only(call, "get_analytics")
