@@ -1,29 +1,26 @@
-"""The command `mmload-coordinator`. Finding a server's capacity is not part of this version yet; it says so."""
+"""The command `mmload-coordinator`, and `python -m coordinator`: errors become one line and an exit code here."""
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 
-from mmload import __version__
-from mmload.errors import ExitCode
+from coordinator import command
+from coordinator.arguments import parser
+from mmload.errors import ExitCode, MmloadError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Answers --help and --version; anything else is refused with what works today."""
-    parser = argparse.ArgumentParser(
-        prog="mmload-coordinator",
-        description="Changes the number of users until the server's limit is known (not part of this version yet).",
-    )
-    parser.add_argument("--version", action="version", version=f"mmload-coordinator {__version__}")
-    parser.parse_args(arguments)
-    print(
-        f"mmload-coordinator: version {__version__} can't look for a server's capacity by itself yet; change the "
-        "number of users in Locust's web UI, or by POST /swarm",
-        file=sys.stderr,
-    )
-    return int(ExitCode.USAGE)
+    """Look for the capacity; the answer is the exit code (see `mmload.errors.ExitCode`)."""
+    args = parser().parse_args(arguments)
+    try:
+        return command.run(args)
+    except MmloadError as error:
+        command.complain(error)
+        return int(error.exit_code)
+    except KeyboardInterrupt:
+        print("mmload-coordinator: interrupted", file=sys.stderr)
+        return int(ExitCode.INTERRUPTED)
 
 
 if __name__ == "__main__":

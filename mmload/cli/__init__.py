@@ -11,7 +11,20 @@ from mmload import __version__
 from mmload.errors import ExitCode, MmloadError
 
 # Each module has add_parser(subparsers) and run(args) -> exit code. They import their heavy parts in run().
-COMMANDS = ("init", "doctor", "run", "report", "inject", "config", "sandbox")
+COMMANDS = (
+    "init",
+    "doctor",
+    "run",
+    "capacity",
+    "replay",
+    "report",
+    "compare",
+    "repeat",
+    "agent",
+    "inject",
+    "config",
+    "sandbox",
+)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -20,6 +21,9 @@ STOP_TIMEOUT_SECONDS = 10
 # After the run's end (farewells, last figures) nothing should take longer than this.
 LONGEST_END_SECONDS = 120.0
 POLL_SECONDS = 0.25
+# Forked from a process that has imported everything; a machine may be busy all the same.
+WORKERS_START_SECONDS = 60
+LOOPBACK = "127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,7 @@ class Load:
     spawn_rate: float
     run_time_seconds: int
     server_url: str
+    processes: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +51,31 @@ def locustfile() -> Path:
 
 
 def command(load: Load, file: Path, user_classes: Sequence[str] = (), *, verbose: bool = False) -> list[str]:
-    """Locust's command line. Pure. A spawn rate of 0 is all at once; no classes: what the locustfile says."""
+    """Locust's command line. A spawn rate of 0 is all at once; no classes: what the locustfile says."""
     return [
         *(sys.executable, "-m", "locust", "-f", str(file), "--headless", "--only-summary"),
         *("-u", str(load.users), "-r", f"{load.spawn_rate or load.users:g}", "-t", f"{load.run_time_seconds}s"),
         *("--host", load.server_url, "--stop-timeout", str(STOP_TIMEOUT_SECONDS)),
         *("--loglevel", "DEBUG" if verbose else "INFO"),
+        *(_workers(load.processes) if load.processes > 1 else ()),
         *user_classes,
     ]
+
+
+def _workers(processes: int) -> Sequence[str]:
+    """Workers forked by Locust. They meet their master on a port of their own: several runs may go on at once."""
+    port = str(free_port())
+    return (
+        *("--processes", str(processes), "--expect-workers-max-wait", str(WORKERS_START_SECONDS)),
+        *("--master-bind-host", LOOPBACK, "--master-bind-port", port, "--master-port", port),
+    )
+
+
+def free_port() -> int:
+    """A port of loopback that nobody uses now."""
+    with socket.create_server((LOOPBACK, 0)) as free:
+        port: int = free.getsockname()[1]
+    return port
 
 
 def start(arguments: Sequence[str], environ: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:

@@ -7,7 +7,7 @@ import os
 import re
 import secrets
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
@@ -15,19 +15,27 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from mmload.choosing import CLASSES, for_these_users
+from mmload.choosing import CLASSES, for_these_users, weights
 from mmload.cli import locust_process, sandboxed
 from mmload.cli.locust_process import Ended, Load
 from mmload.cli.progress import Progress
 from mmload.cli.report import print_report
 from mmload.config import Settings, environment_name, load_settings
+from mmload.config.loading import load
 from mmload.errors import ConfigurationError, ExitCode, ServerNotReady, UsageError
+from mmload.limits import open_files_needed, raise_open_files, users_of_one
 from mmload.results.folder import LOG, SECONDS, RunFolder, make_folder, read_run
 from mmload.results.model import Facts, Server
-from mmload.results.origin import command, server_facts, without_credentials
+from mmload.results.origin import command, population, server_facts, without_credentials
 
 # What our Locust process answers when nothing went wrong inside it.
-_GOOD_CODES = (ExitCode.PASSED, ExitCode.SERVER_NOT_READY, ExitCode.INCONCLUSIVE, ExitCode.INTERRUPTED)
+_GOOD_CODES = (
+    ExitCode.PASSED,
+    ExitCode.THRESHOLD_FAILED,
+    ExitCode.SERVER_NOT_READY,
+    ExitCode.INCONCLUSIVE,
+    ExitCode.INTERRUPTED,
+)
 _LOG_LINES = 20
 # The variables by which options reach the settings of all processes.
 OPTIONS = {
@@ -40,6 +48,7 @@ OPTIONS = {
     environment_name("RunConfiguration", "Seed"): "--seed",
     environment_name("RunConfiguration", "Name"): "--name",
     environment_name("RunConfiguration", "RunsFolder"): "--runs-folder",
+    environment_name("RunConfiguration", "Thresholds"): "--threshold",
     environment_name("ConnectionConfiguration", "AllowUnsupportedServer"): "--allow-unsupported-server",
 }
 _TIME = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
@@ -55,7 +64,20 @@ def add_parser(subparsers: Any) -> None:
     target = parser.add_mutually_exclusive_group()
     target.add_argument("--server", metavar="URL", help="the Mattermost server")
     target.add_argument("--sandbox", action="store_true", help="run on a stand-in server, started for this run")
+    _add_load(parser)
+    _add_record(parser)
+
+
+def _add_load(parser: argparse.ArgumentParser) -> None:
+    """Who, how many, how long, and what must hold."""
     parser.add_argument("--users", metavar="N", type=int, help="simulated users")
+    parser.add_argument(
+        "--processes",
+        metavar="N",
+        type=int,
+        default=1,
+        help="spread them over so many processes of this machine, for its cores (default: 1)",
+    )
     parser.add_argument(
         "--user-class",
         metavar="NAME",
@@ -66,6 +88,16 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("--run-time", metavar="TIME", help="how long: 90, 90s, 5m, 1h30m")
     parser.add_argument("--spawn-rate", metavar="R", type=float, help="new users per second (0: all at once)")
+    parser.add_argument(
+        "--threshold",
+        metavar="TEXT",
+        action="append",
+        help="what must hold, such as 'p99(CreatePost) < 2s', 'errors < 0.1%%' or 'missing == 0'; several times",
+    )
+
+
+def _add_record(parser: argparse.ArgumentParser) -> None:
+    """Names, documents, and what is done before the run."""
     parser.add_argument("--seed", metavar="N", type=int, help="the seed of all that is left to chance")
     parser.add_argument("--name", metavar="NAME", help="a name for this run")
     parser.add_argument("--runs-folder", metavar="DIR", help="where the folder of this run is made")
@@ -84,16 +116,24 @@ def run(args: argparse.Namespace) -> int:
     settings, notices = _settings(environ)
     for notice in notices:
         _tell(notice)
-    users = _users(args.users, settings)
+    _check_thresholds(settings, args.user_class, environ)
+    users = _users(args.users, settings, args.processes)
+    each = users_of_one(users, args.processes)
+    # Before a sandbox starts: it inherits the limit, and has as many sockets.
+    raise_open_files(open_files_needed(users if args.sandbox else each))
+    if args.processes > 1:
+        # The parts follow each other without a gap: the same accounts act as in one process.
+        environ |= account_ranges(each)
     with ExitStack() as stack:
         if args.sandbox:
             _tell("starting a sandbox")
             environ |= _server_variables(stack.enter_context(sandboxed.sandbox()))
             settings, _ = _settings(environ)
             sandboxed.populate(settings.config.connection.server_url, environ)
-        checked = _server(for_these_users(settings, args.user_class or (), environ), users, checked=not args.no_checks)
-        server = replace(checked, sandbox=args.sandbox)
-        return _carry_out(args, settings, environ, users, server)
+        examined = for_these_users(settings, args.user_class or (), environ)
+        given = _server(examined, users, args.processes, checked=not args.no_checks)
+        given = replace(given, server=replace(given.server, sandbox=args.sandbox))
+        return _carry_out(args, settings, environ, users, given)
 
 
 def overrides(args: argparse.Namespace) -> dict[str, str]:
@@ -101,7 +141,9 @@ def overrides(args: argparse.Namespace) -> dict[str, str]:
     variables = _server_variables(args.server) if args.server is not None else {}
     for variable, option in OPTIONS.items():
         value = getattr(args, option.removeprefix("--").replace("-", "_"))
-        if value is not None and value is not False:
+        if isinstance(value, list):
+            variables[variable] = ";".join(value)
+        elif value is not None and value is not False:
             variables[variable] = str(value).lower() if value is True else str(value)
     if args.run_time is not None:
         variables[environment_name("RunConfiguration", "RunTimeSec")] = str(run_time_seconds(args.run_time))
@@ -144,6 +186,22 @@ def _settings(environ: dict[str, str]) -> tuple[Settings, tuple[str, ...]]:
     return settings, notices
 
 
+def _check_thresholds(settings: Settings, classes: Sequence[str], environ: Mapping[str, str]) -> None:
+    """Refuses thresholds about what will never be: else they would be found out after the whole run."""
+    if not settings.config.run.thresholds:
+        return
+    # Imports the actions and the client: only those who have thresholds pay for it.
+    from mmload.behaviours.subjects import refusals
+
+    acting = [name for name, weight in weights(settings.config.controller.type, classes, environ).items() if weight]
+    wrong = refusals(settings.config.run.thresholds, acting)
+    if wrong:
+        variable = environment_name("RunConfiguration", "Thresholds")
+        source = variable if environ.get(variable) else load(environ=environ).sources["config"]
+        said = [f"{source}: RunConfiguration.Thresholds: {problem}" for problem in wrong]
+        raise ConfigurationError(*(_in_words_of_options(problem) for problem in said))
+
+
 def _in_words_of_options(problem: str) -> str:
     """Options travel as variables; a complaint about one should name what was typed. Pure."""
     for variable, option in OPTIONS.items():
@@ -151,30 +209,40 @@ def _in_words_of_options(problem: str) -> str:
     return problem
 
 
-def _users(asked: int | None, settings: Settings) -> int:
+def _users(asked: int | None, settings: Settings, processes: int) -> int:
     """How many users run; refuses what can't be run."""
+    if processes < 1:
+        raise UsageError(f"--processes {processes}: expected 1 or more")
     users = settings.config.users.initial_active_users if asked is None else asked
     source = "UsersConfiguration.InitialActiveUsers" if asked is None else "--users"
     if users < 1:
         raise UsageError(f"{source} {users}: a load test needs at least one user")
-    most = settings.config.users.max_active_users
+    if users < processes:
+        raise UsageError(f"--processes {processes}: more than there are users ({source} {users})")
+    most = settings.config.users.max_active_users * processes
     if users > most:
         raise ConfigurationError(
-            f"{source} {users}: one process runs up to {most} users (UsersConfiguration.MaxActiveUsers): "
-            "raise that, or use Locust's workers (`locust -f locustfile.py --processes N`)"
+            f"{source} {users}: {processes} x {most // processes} users is the most (--processes times "
+            "UsersConfiguration.MaxActiveUsers): raise one of them"
         )
     return users
 
 
-def _server(settings: Settings, users: int, *, checked: bool) -> Server:
-    """What is known of the server; `ServerNotReady` if it is not ready for a load test."""
+def account_ranges(users_each: int) -> dict[str, str]:
+    """The variables by which worker i has the numbers i·n + 1 … (i + 1)·n for its n users. Pure."""
+    names = ("MaxActiveUsers", "InitialActiveUsers")
+    return {environment_name("UsersConfiguration", name): str(users_each) for name in names}
+
+
+def _server(settings: Settings, users: int, processes: int, *, checked: bool) -> Facts:
+    """What is known of the server and of what it holds; `ServerNotReady` if it is not ready for a load test."""
     url = settings.config.connection.server_url
     if not checked:
-        return Server(url=without_credentials(url))
+        return Facts(server=Server(url=without_credentials(url)))
     # Imports requests: only those who check pay for it.
     from mmload.population.readiness import examine_quickly, exit_code
 
-    examination = examine_quickly(settings, users)
+    examination = examine_quickly(settings, users, processes)
     if examination.errors:
         refusals = [_said(finding) for finding in examination.errors]
         if exit_code(examination) is ExitCode.CONFIGURATION_REFUSED:
@@ -183,7 +251,7 @@ def _server(settings: Settings, users: int, *, checked: bool) -> Server:
     for finding in examination.findings:
         if finding.level == "warning":
             _tell(_said(finding))
-    return server_facts(examination.server, url)
+    return Facts(server=server_facts(examination.server, url), population=population(examination.server))
 
 
 def _said(finding: Any) -> str:
@@ -193,16 +261,17 @@ def _said(finding: Any) -> str:
 
 
 def _carry_out(
-    args: argparse.Namespace, settings: Settings, environ: Mapping[str, str], users: int, server: Server
+    args: argparse.Namespace, settings: Settings, environ: Mapping[str, str], users: int, given: Facts
 ) -> int:
     """Run Locust, show its progress, report."""
     config = settings.config
-    load = Load(users, config.run.spawn_rate, config.run.run_time_seconds, config.connection.server_url)
+    load = Load(users, config.run.spawn_rate, config.run.run_time_seconds, config.connection.server_url, args.processes)
     folder = make_folder(Path(config.run.runs_folder), datetime.now(), config.run.name)
-    RunFolder(folder).write_facts(
-        Facts(name=config.run.name, command=command(("mmload", *sys.argv[1:])), server=server)
+    RunFolder(folder).write_facts(replace(given, name=config.run.name, command=command(("mmload", *sys.argv[1:]))))
+    _tell(
+        f"{users} users on {given.server.url} for {load.run_time_seconds} s, seed {config.run.seed}; "
+        f"results in {folder}"
     )
-    _tell(f"{users} users on {server.url} for {load.run_time_seconds} s, seed {config.run.seed}; results in {folder}")
     process = locust_process.start(
         locust_process.command(load, locust_process.locustfile(), args.user_class, verbose=args.verbose),
         {**environ, "MMLOAD_RUN_FOLDER": str(folder), "MMLOAD_CHECKED": "1"},

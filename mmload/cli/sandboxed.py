@@ -15,11 +15,11 @@ _END_SECONDS = 20
 
 
 @contextmanager
-def sandbox() -> Iterator[str]:
-    """Start a sandbox on a free port and give its address; stop it in the end."""
+def sandbox(*options: str) -> Iterator[str]:
+    """Start a sandbox on a free port, with these options, and give its address; stop it in the end."""
     with tempfile.TemporaryFile("w+") as complaints:
         process = subprocess.Popen(
-            [sys.executable, "-m", "mmload.sandbox", "--port", "0"],
+            [sys.executable, "-m", "mmload.sandbox", "--port", "0", *options],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=complaints,

@@ -120,7 +120,7 @@ def _value(key: Key, given: Any, path: str, findings: Findings) -> Any:
     if key.table is not None:
         return _nested(key.table, given, path, findings, key.default)
     if key.element is not None:
-        return _elements(key, given, path, findings)
+        return elements(key, given, path, findings)
     return leaf(key, given, path, findings)
 
 
@@ -131,16 +131,17 @@ def _nested(table: type[msgspec.Struct], given: Any, path: str, findings: Findin
     return default
 
 
-def _elements(key: Key, given: Any, path: str, findings: Findings) -> tuple[Any, ...]:
+def elements(key: Key, given: Any, path: str, findings: Findings, source: str = "") -> tuple[Any, ...]:
+    """A list, each of its values checked."""
     if not isinstance(given, list):
         findings.refuse(path, f"expected a list, found {_kind(given)}")
         return ()
-    findings.sources[path] = findings.source
+    findings.sources[path] = source or findings.source
     if issubclass(key.element, msgspec.Struct):
         whole = [_nested(key.element, each, f"{path}[{i}]", findings, None) for i, each in enumerate(given)]
         return tuple(each for each in whole if each is not None)
     element = Key(key.attribute, key.name, key.element, "", key.says, key.checks)
-    return tuple(leaf(element, each, f"{path}[{i}]", findings) for i, each in enumerate(given))
+    return tuple(leaf(element, each, f"{path}[{i}]", findings, source) for i, each in enumerate(given))
 
 
 def leaf(key: Key, given: Any, path: str, findings: Findings, source: str = "") -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from mmload.config.coordinating import Coordinator
 from mmload.config.environment import RESERVED, environment_name
 from mmload.config.fields import SCALARS, Key, keys
 from mmload.config.tables import Config, GenController, SimpleController, SimulController, Table
@@ -17,7 +18,7 @@ _INTRODUCTION = """\
 
 This page is written by `mmload config describe`; the tables come from the code.
 
-mmload reads four documents, all of them optional. Without them the defaults run: a load test of a Mattermost server
+mmload reads five documents, all of them optional. Without them the defaults run: a load test of a Mattermost server
 on `http://localhost:8065`.
 
 | document | what is in it | named by |
@@ -26,6 +27,7 @@ on `http://localhost:8065`.
 | `config/simulcontroller.json` | the pace of the simulative user | `--simulcontroller`, `MMLOAD_SIMULCONTROLLER` |
 | `config/simplecontroller.json` | the cycle of the simple user | `--simplecontroller`, `MMLOAD_SIMPLECONTROLLER` |
 | `config/gencontroller.json` | the goals of the generative user | `--gencontroller`, `MMLOAD_GENCONTROLLER` |
+| `config/coordinator.json` | the search for the capacity: agents, limits | `--coordinator`, `MMLOAD_COORDINATOR` |
 
 `mmload config new` copies the default documents into the folder `config`. Each may be TOML as well (`config.toml`).
 The documents of mattermost-load-test-ng run unchanged: keys that only its Go parts need are accepted and named in a
@@ -37,10 +39,10 @@ Values come from the defaults, the documents, the environment and the command li
 - `mmload config check FILE…` says what is wrong with files (exit code 4), or prints their values, secrets hidden.
 - `mmload config show` prints the settings in force here, and where each document came from.
 
-Every key that is no list has an environment variable, named in the tables: `MMLOAD_`, the table, the key, in capitals.
-Truth values are written `true`, `false`, `1` or `0`. Keep passwords there rather than in files:
-`MMLOAD_CONNECTIONCONFIGURATION_ADMINPASSWORD`. A variable that begins with `MMLOAD_` and is none of these is named in a
-notice.
+Every key that is a single value or a list of texts has an environment variable, named in the tables: `MMLOAD_`, the
+table, the key, in capitals. Truth values are written `true`, `false`, `1` or `0`, lists with `;` between the texts.
+Keep passwords there rather than in files: `MMLOAD_CONNECTIONCONFIGURATION_ADMINPASSWORD`. A variable that begins with
+`MMLOAD_` and is none of these is named in a notice.
 
 Keys marked * are mmload's own; mattermost-load-test-ng refuses a document that has them.
 """
@@ -55,18 +57,29 @@ users beyond the last line get made-up accounts. Blank lines and lines that begi
 
 def description() -> str:
     """The text of docs/configuration.md."""
-    sections = [_INTRODUCTION, "## config.json\n", *_config_sections()]
+    sections = [_INTRODUCTION, "## config.json\n", *_table_sections(Config)]
     sections += ["## simulcontroller.json\n", *_section(SimulController, "SimulController")]
     sections += ["## simplecontroller.json\n", *_section(SimpleController, "")]
     sections += ["## gencontroller.json\n", *_section(GenController, "GenController")]
+    sections += ["## coordinator.json\n", *_coordinator_sections()]
     return "\n".join([*sections, _USERS_FILE, _reserved()])
 
 
-def _config_sections() -> Iterator[str]:
-    for key in keys(Config):
-        assert key.table is not None
-        yield f"### {key.name}\n"
-        yield from _section(key.table, key.name)
+def _table_sections(document: type[msgspec.Struct]) -> Iterator[str]:
+    for key in keys(document):
+        if key.table is not None:
+            yield f"### {key.name}\n"
+            yield from _section(key.table, key.name)
+
+
+def _coordinator_sections() -> Iterator[str]:
+    """Its own keys, then its tables; LogSettings has the keys of config.json's, without variables."""
+    yield _rows((key for key in keys(Coordinator) if key.table is None), "Coordinator")
+    for section in _table_sections(Coordinator):
+        if section.startswith("### LogSettings"):
+            break
+        yield section
+    yield "### LogSettings\n\nAs in config.json.\n"
 
 
 def _section(table: type[msgspec.Struct], variables_of: str) -> Iterator[str]:
@@ -91,11 +104,15 @@ def _rows(table: Iterable[Key], variables_of: str) -> str:
 
 
 def _row(key: Key, variables_of: str) -> str:
-    variable = f"`{environment_name(variables_of, key.name)}`" if variables_of and key.kind in SCALARS else ""
+    variable = f"`{environment_name(variables_of, key.name)}`" if variables_of and _has_variable(key) else ""
     name = f"`{key.name}`" + ("*" if key.says.ours else "")
     meaning = key.says.meaning + (" Never shown." if key.says.secret else "")
     cells = (name, f"`{json.dumps(_plain(key.default))}`", _allowed(key), meaning, variable)
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _has_variable(key: Key) -> bool:
+    return key.kind in SCALARS or key.element is str
 
 
 def _allowed(key: Key) -> str:
@@ -125,5 +142,6 @@ def default_documents() -> dict[str, str]:
         "simulcontroller.default.json": SimulController(),
         "simplecontroller.default.json": SimpleController(),
         "gencontroller.default.json": GenController(),
+        "coordinator.default.json": Coordinator(),
     }
     return {name: json.dumps(_plain(document), indent=2) + "\n" for name, document in documents.items()}

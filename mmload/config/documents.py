@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from mmload.config.checking import UNUSED_KEYS
+from mmload.config.coordinating import Coordinator
 from mmload.config.fields import keys
 from mmload.config.tables import Config, GenController, SimpleController, SimulController
 
@@ -37,15 +38,13 @@ _CONFIG = Document("config", _lower(*(key.name for key in keys(Config)), *UNUSED
 _SIMUL = _ours("simulcontroller", SimulController)
 _SIMPLE = _ours("simplecontroller", SimpleController)
 _GENERATE = _ours("gencontroller", GenController)
+# What every process of a run reads; the coordinator's document is read by the coordinator alone.
 READ = (_CONFIG, _SIMUL, _SIMPLE, _GENERATE)
+COORDINATOR = _ours("coordinator", Coordinator)
+OURS = (*READ, COORDINATOR)
 
 # The peer's other documents, by keys that only they have.
 _UNREAD = (
-    Document(
-        "coordinator",
-        _lower("ClusterConfig", "MonitorConfig", "NumUsersInc", "NumUsersDec", "RestTimeSec"),
-        unread="not read yet",
-    ),
     Document(
         "browsercontroller",
         _lower("SimulationId", "RunInHeadless", "SimulationTimeoutMs"),
@@ -82,10 +81,10 @@ def likeness(document: Document, values: Mapping[str, Any]) -> int:
 
 def recognised(values: Mapping[str, Any], file_name: str = "") -> Document:
     """The kind of document these values are; the file's name decides where they don't. Pure."""
-    best = max((*READ, *_UNREAD), key=lambda document: likeness(document, values))
+    best = max((*OURS, *_UNREAD), key=lambda document: likeness(document, values))
     if likeness(best, values):
         return best
-    named = (document for document in (*READ, *_UNREAD) if file_name.lower().startswith(document.name))
+    named = (document for document in (*OURS, *_UNREAD) if file_name.lower().startswith(document.name))
     return next(named, _CONFIG)
 
 

@@ -1,4 +1,4 @@
-"""`MMLOAD_…` environment variables: one for every key that is no list (simplecontroller.json is a list)."""
+"""`MMLOAD_…` environment variables: one for every key that is a value or a list of texts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from mmload.config.checking import Findings, join, leaf, nearest
+from mmload.config.checking import Findings, elements, join, leaf, nearest
+from mmload.config.coordinating import Coordinator
 from mmload.config.fields import SCALARS, Key, keys
 from mmload.config.tables import Config, GenController, SimulController
 
@@ -21,6 +22,7 @@ DOCUMENT_VARIABLES = {
     "simulcontroller": "MMLOAD_SIMULCONTROLLER",
     "simplecontroller": "MMLOAD_SIMPLECONTROLLER",
     "gencontroller": "MMLOAD_GENCONTROLLER",
+    "coordinator": "MMLOAD_COORDINATOR",
 }
 # Variables of mmload that are no settings.
 RESERVED = frozenset(DOCUMENT_VARIABLES.values()) | {
@@ -32,6 +34,8 @@ RESERVED = frozenset(DOCUMENT_VARIABLES.values()) | {
     "MMLOAD_RUN_FOLDER",
     "MMLOAD_SANDBOX",
 }
+# Between the values of a list of texts: none of ours has one in it.
+LIST_SEPARATOR = ";"
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
 
@@ -56,14 +60,23 @@ def variables(document: type[msgspec.Struct]) -> tuple[Variable, ...]:
     if document in (SimulController, GenController):
         return tuple(_of_table(document.__name__, "", "", document))
     if document is Config:
-        tables = [key for key in keys(Config) if key.table is not None]
-        return tuple(each for key in tables for each in _of_table(key.name, key.name, key.attribute, key.kind))
+        return tuple(_of_tables(Config))
+    if document is Coordinator:
+        # MMLOAD_LOGSETTINGS_… is that of config.json.
+        nested = (variable for variable in _of_tables(Coordinator) if variable.attribute != "log")
+        return (*nested, *_of_table(Coordinator.__name__, "", "", Coordinator))
     return ()
+
+
+def _of_tables(document: type[msgspec.Struct]) -> Iterator[Variable]:
+    for key in keys(document):
+        if key.table is not None:
+            yield from _of_table(key.name, key.name, key.attribute, key.table)
 
 
 def _of_table(prefix: str, path: str, attribute: str, table: type[msgspec.Struct]) -> Iterator[Variable]:
     for key in keys(table):
-        if key.kind in SCALARS:
+        if key.kind in SCALARS or key.element is str:
             yield Variable(environment_name(prefix, key.name), join(path, key.name), attribute, key)
 
 
@@ -73,7 +86,8 @@ def overlaid(document: Any, environ: Mapping[str, str], findings: Findings) -> A
     for variable in variables(table):
         if variable.name in environ:
             given = _parsed(variable.key, environ[variable.name])
-            value = leaf(variable.key, given, variable.path, findings, variable.name)
+            check = elements if variable.key.element is str else leaf
+            value = check(variable.key, given, variable.path, findings, variable.name)
             document = _with_value(document, variable, value)
     return document
 
@@ -87,6 +101,8 @@ def _with_value(document: Any, variable: Variable, value: Any) -> Any:
 
 def _parsed(key: Key, text: str) -> Any:
     """The text as the key's type; the text itself where it is none, for the check to refuse. Pure."""
+    if key.element is str:
+        return [each.strip() for each in text.split(LIST_SEPARATOR) if each.strip()]
     if key.kind is bool:
         return _BOOLEANS.get(text.strip().lower(), text)
     if key.kind is str:
@@ -101,7 +117,7 @@ def _parsed(key: Key, text: str) -> Any:
 
 def unknown_variables(environ: Mapping[str, str]) -> list[str]:
     """A notice for every variable that begins as ours do and sets nothing: most are misspelled. Pure."""
-    documents = (Config, SimulController, GenController)
+    documents = (Config, SimulController, GenController, Coordinator)
     known = {variable.name for document in documents for variable in variables(document)} | RESERVED
     strangers = sorted(name for name in environ if name.startswith(_PREFIX) and name not in known)
     endings = sorted(name.removeprefix(_PREFIX) for name in known)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mmload.config.adopting import adopted
 from mmload.config.checking import Findings, table_values
 from mmload.config.credentials import read_credentials
 from mmload.config.documents import READ, Document, likeness, recognised
@@ -48,6 +49,9 @@ def load_settings(
     generate: Path | None = None,
 ) -> tuple[Settings, tuple[str, ...]]:
     """The settings in force, and notices about them. Raises ConfigurationError with every problem there is."""
+    given = adopted()
+    if given is not None and environ is os.environ and not (config or simul or simple or generate):
+        return given, ()
     loaded = load((config, simul, simple, generate), environ, folder)
     return loaded.settings, loaded.notices
 
@@ -65,6 +69,15 @@ def load(
         raise ConfigurationError(*problems)
     notices = [notice for each in checked for notice in each.notices] + unknown_variables(environ)
     return Loaded(Settings(*(each.value for each in checked)), tuple(notices), sources)
+
+
+def load_document(kind: Document, environ: Mapping[str, str], folder: Path) -> Any:
+    """One document: named by the environment, or in the folder, or its defaults. Raises ConfigurationError."""
+    path = _named_by_environment(kind, environ) or _in_folder(kind, folder)
+    checked = check_values(kind, read_document(path) if path else Object(), str(path or DEFAULTS), environ)
+    if checked.problems:
+        raise ConfigurationError(*checked.problems)
+    return checked.value
 
 
 def _one(

@@ -9,7 +9,9 @@ from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 
+from mmload.config.coordinating import Coordinator
 from mmload.config.tables import Config, Connection, GenController, SimulController, Users
+from mmload.config.thresholds import ThresholdRefused, parse
 
 _RATES = "UserControllerConfiguration.RatesDistribution"
 _SHARES = tuple(f"InstanceConfiguration.Percent{kind}Channels" for kind in ("Public", "Private", "Direct", "Group"))
@@ -78,7 +80,39 @@ def _channel_members(generate: GenController) -> str:
     return "; ".join(wrong) if distribution else ""
 
 
+def _thresholds(config: Config) -> str:
+    for text in config.run.thresholds:
+        try:
+            parse(text)
+        except ThresholdRefused as error:
+            return str(error)
+    return ""
+
+
+def _queries(coordinator: Coordinator) -> str:
+    bare = [i for i, query in enumerate(coordinator.monitor.queries) if not (query.description and query.query)]
+    return f"expected a Description and a Query in each, found none in number {bare[0] + 1}" if bare else ""
+
+
+def _agent_names(coordinator: Coordinator) -> str:
+    names = [agent.id for agent in coordinator.cluster.agents]
+    twice = next((name for name in names if names.count(name) > 1), "")
+    return f"expected a different Id for each, found {twice} twice" if twice else ""
+
+
+def _some_agent(coordinator: Coordinator) -> str:
+    return "" if coordinator.cluster.agents else "expected at least one agent"
+
+
+def _lowest_users(coordinator: Coordinator) -> str:
+    lowest, most = coordinator.search.lowest_users, coordinator.cluster.max_active_users
+    return "" if lowest <= most else f"expected at most ClusterConfig.MaxActiveUsers ({most}), found {lowest}"
+
+
 _USERS = "UsersConfiguration"
+_AGENTS = "ClusterConfig.Agents"
+_LOWEST = "SearchConfiguration.LowestUsers"
+_THRESHOLDS = "RunConfiguration.Thresholds"
 _MEMBERS = "ChannelMembersDistribution"
 RELATIONS: dict[type, tuple[Relation, ...]] = {
     Config: (
@@ -92,8 +126,15 @@ RELATIONS: dict[type, tuple[Relation, ...]] = {
         Relation(
             f"{_USERS}.LoginRetryMaxSec", (f"{_USERS}.LoginRetryMaxSec", f"{_USERS}.LoginRetryMinSec"), _login_waits
         ),
+        Relation(_THRESHOLDS, (_THRESHOLDS,), _thresholds),
     ),
     SimulController: (Relation("AvgIdleTimeMs", ("AvgIdleTimeMs", "MinIdleTimeMs"), _idle_times),),
+    Coordinator: (
+        Relation("MonitorConfig.Queries", ("MonitorConfig.Queries",), _queries),
+        Relation(_AGENTS, (_AGENTS,), _agent_names),
+        Relation(_AGENTS, (_AGENTS,), _some_agent),
+        Relation(_LOWEST, (_LOWEST,), _lowest_users),
+    ),
     GenController: (Relation(_MEMBERS, (_MEMBERS,), _channel_members),),
 }
 

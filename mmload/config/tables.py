@@ -51,6 +51,7 @@ _PREFIX = matching(
 )
 # bcrypt, and so Mattermost, refuses more than 72 bytes.
 _PASSWORD = Check("1 to 72 bytes", lambda value: 0 < len(value.encode()) <= 72)
+_ADDRESS = matching(r"(([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5})?", "an address and a port, like 127.0.0.1:9646")
 _RUN_NAME = matching(r"([A-Za-z0-9_][A-Za-z0-9._-]{0,99})?", "letters, digits, dots, dashes and underscores")
 _COUNT = at_least(0)
 
@@ -201,6 +202,19 @@ class Run(Table, frozen=True):
     ] = 0
     name: Annotated[str, Ours("The name of the run; part of its folder's name."), _RUN_NAME] = ""
     runs_folder: Annotated[str, Ours("Where the folders of the runs are."), NOT_EMPTY] = "runs"
+    thresholds: Annotated[
+        tuple[str, ...],
+        Ours("What must hold for the run to pass: a list such as `p99(CreatePost) < 2s` (docs/measures.md)."),
+        NOT_EMPTY,
+    ] = ()
+    metrics_address: Annotated[
+        str,
+        Ours("Where `/metrics` is served apart from the web UI, for Prometheus: `127.0.0.1:9646`. None: nowhere."),
+        _ADDRESS,
+    ] = ""
+    late_delivery_ms: Annotated[
+        int, Ours("A message that reaches another user's socket after more than this is counted as late."), at_least(1)
+    ] = 5000
 
 
 class Config(Table, frozen=True):

@@ -52,6 +52,7 @@ def test_new_copies_the_default_documents_once(tmp_path: Path, capsys: pytest.Ca
     assert run("new", folder) == 0
     assert sorted(path.name for path in folder.iterdir()) == [
         "config.json",
+        "coordinator.json",
         "gencontroller.json",
         "simplecontroller.json",
         "simulcontroller.json",

@@ -51,7 +51,6 @@ def test_the_seed_tools_config_loads_with_one_notice_of_what_is_not_used() -> No
 
 
 UNREAD: dict[str, dict[str, Any]] = {
-    "coordinator": {"ClusterConfig": {}, "MonitorConfig": {}, "NumUsersInc": 8, "NumUsersDec": 8, "LogSettings": {}},
     "browsercontroller": {"SimulationId": "x", "RunInHeadless": True, "EnabledPlugins": False, "LogSettings": {}},
     "comparison": {"BaseBuild": {}, "NewBuild": {}, "LoadTests": [], "Output": {}},
     "metricswatcher": {"LogSettings": {}, "PrometheusConfiguration": {}, "Queries": []},
@@ -61,7 +60,7 @@ UNREAD: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("name", UNREAD)
 def test_the_peers_other_documents_are_recognised_and_said_not_to_be_read(name: str, tmp_path: Path) -> None:
-    """A list of unknown keys would leave a person wondering what is wrong with a good coordinator.json."""
+    """A list of unknown keys would leave a person wondering what is wrong with a good deployer.json."""
     path = tmp_path / "some.json"
     path.write_text(json.dumps(UNREAD[name]))
 
@@ -85,7 +84,7 @@ def test_the_default_documents_equal_the_codes_defaults(name: str) -> None:
 
 def test_the_default_documents_mean_the_defaults() -> None:
     """A copy that was not changed changes nothing."""
-    config, simul, simple, generate = (CHECKOUT / "config" / name for name in default_documents())
+    config, simul, simple, generate, _coordinator = (CHECKOUT / "config" / name for name in default_documents())
 
     assert load_settings(config, simul, simple, environ={}, generate=generate) == (Settings(), ())
 

@@ -1,0 +1,151 @@
+"""One search from the command line: everything is checked first, then looked for, written down and told."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from threading import Event
+from types import FrameType
+
+from coordinator import answering, telling
+from coordinator.agents import Agents, ready
+from coordinator.answer import Limits
+from coordinator.arguments import applied
+from coordinator.decide import Search
+from coordinator.journal import NAME, Head, JournalWriter
+from coordinator.loop import Loop, Outcome
+from coordinator.observing import Observer, have_measures
+from coordinator.prometheus import Prometheus
+from coordinator.settings import agents_of, limits_of, load, thresholds_of
+from coordinator.telling import log
+from mmload import __version__
+from mmload.config import Settings, load_settings
+from mmload.config.coordinating import Coordinator
+from mmload.errors import ConfigurationError, UsageError
+from mmload.results.folder import make_folder
+
+
+def run(args: argparse.Namespace) -> int:
+    """The whole of a search; the answer is its exit code."""
+    loaded = load(args.config)
+    document = applied(loaded.document, args)
+    telling.set_up(document.log)
+    settings, _ = load_settings(config=args.agent_config)
+    for notice in loaded.notices:
+        log.warning(notice)
+    outcome, folder, thresholds = _searched(document, settings, args)
+    told = answering.document(outcome, limits_of(document, settings), thresholds)
+    answering.write(folder, told)
+    log.info("journal and answer are in %s; %s", folder, outcome.left)
+    print(json.dumps(told, indent=2, ensure_ascii=False) if args.json else answering.text(outcome), flush=True)
+    return int(answering.exit_code(outcome.answer))
+
+
+def _searched(
+    document: Coordinator, settings: Settings, args: argparse.Namespace
+) -> tuple[Outcome, Path, dict[str, float]]:
+    prometheus = Prometheus(document.monitor)
+    prometheus.check()
+    if not args.take_up:
+        _warn_of_breaches(prometheus)
+    configured = agents_of(document, settings)
+    most, each = document.cluster.max_active_users, [agent.max_users for agent in document.cluster.agents]
+    with _ended_in_order() as stop:
+        agents = ready(configured, most, each, take_up=args.take_up)
+        try:
+            measured = _measured(agents, document)
+            thresholds = thresholds_of(document, measured=measured)
+            folder = _folder(args.folder)
+            limits = limits_of(document, settings)
+            journal = _journal(folder, limits, agents, thresholds)
+        except BaseException:
+            agents.release()
+            raise
+        observer = Observer(agents, prometheus, document.measures if measured else None)
+        search = Search(limits)
+        hold = document.search.at_end == "hold"
+        loop = Loop(limits, search, search.so_far, observer, agents, journal, telling.Progress(), hold=hold)
+        log.info("looking for at most %d users with %s", most, ", ".join(f"{n} ≤ {v:g}" for n, v in thresholds.items()))
+        outcome = loop.run(stop, document.monitor.update_interval_ms / 1000)
+        journal.close()
+        if journal.trouble:
+            log.error(journal.trouble)
+    return outcome, folder, thresholds
+
+
+def _warn_of_breaches(prometheus: Prometheus) -> None:
+    """A limit that is crossed without any user is no limit of users; but the load of a moment ago may still show."""
+    alerting = {query.description for query in prometheus.queries if query.alert}
+    for name, reading in prometheus.readings(0.0, time.time()).items():
+        if name in alerting and reading.value is not None and reading.value > reading.limit:
+            told = "before any user is in, %s is %.4g already, its limit is %g: if it stays so, the search ends there"
+            log.warning(told, name, reading.value, reading.limit)
+
+
+def _measured(agents: Agents, document: Coordinator) -> bool:
+    """Whether the agents' own measures can be used. Raises ConfigurationError where there is nothing to go by."""
+    look = agents.look()
+    measured = have_measures(look, agents.names)
+    limited = bool(thresholds_of(document, measured=measured))
+    if measured and limited:
+        return True
+    if not limited:
+        why = (
+            "no limit is set"
+            if measured
+            else "the agents have no measures of mmload's on /metrics, and there are no queries"
+        )
+        raise ConfigurationError(
+            f"nothing says when the server has too much to do: {why}. Set a limit in MeasuresConfiguration, or queries "
+            "with Alert in MonitorConfig"
+        )
+    log.warning("the agents have no measures of mmload's on /metrics: only the queries count")
+    return False
+
+
+def _folder(given: Path | None) -> Path:
+    if given is None:
+        return make_folder(Path("runs"), datetime.now(), "capacity")
+    try:
+        given.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"--folder {given}: can't be made: {error.strerror}") from None
+    return given
+
+
+def _journal(folder: Path, limits: Limits, agents: Agents, thresholds: dict[str, float]) -> JournalWriter:
+    journal = JournalWriter(folder / NAME)
+    started = datetime.fromtimestamp(time.time()).astimezone().isoformat(timespec="seconds")
+    journal.add(Head(limits, mmload=__version__, started=started, agents=agents.limits, thresholds=thresholds))
+    return journal
+
+
+@contextmanager
+def _ended_in_order(signals: Sequence[signal.Signals] = (signal.SIGINT, signal.SIGTERM)) -> Iterator[Event]:
+    """An event that a first Ctrl-C or SIGTERM sets. A second one ends the process at once, agents as they are."""
+    stop = Event()
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        log.warning("ending in order; a second signal ends at once and leaves the agents as they are")
+        stop.set()
+
+    before = {each: signal.signal(each, end) for each in signals}
+    try:
+        yield stop
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+def complain(error: Exception) -> None:
+    for told in str(error).splitlines():
+        print(f"mmload-coordinator: {told}", file=sys.stderr)

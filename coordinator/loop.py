@@ -1,0 +1,161 @@
+"""The loop: look, decide, order, write down, wait. All decisions are `decide`'s; this is the I/O around them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import Event
+from typing import Protocol
+
+from coordinator.agents import Agents
+from coordinator.answer import Answer, Limits, Step
+from coordinator.history import Observation
+from coordinator.journal import Cycle, End, JournalWriter
+from coordinator.observing import Seen
+from coordinator.thresholds import weigh
+
+# An agent may be silent for so long: a restart, a pause of its machine. Longer, and the search has no load to speak of.
+AGENT_PATIENCE_SECONDS = 30.0
+AGENT_LOST = "agent lost"
+INTERRUPTED = "interrupted"
+
+
+class Decider(Protocol):
+    """`coordinator.decide.Search`."""
+
+    def observe(self, observation: Observation) -> Step: ...
+
+
+class SoFar(Protocol):
+    """The answer of a search that is cut off: the best interval so far."""
+
+    def __call__(self, ended_by: str, reason: str, seconds: float) -> Answer: ...
+
+
+class Looks(Protocol):
+    """`coordinator.observing.Observer`."""
+
+    def look(self, target: int) -> Seen: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a search ended. `slowest` is the slowest action at the first breach; `left` says how the agents were left."""
+
+    answer: Answer
+    slowest: str = ""
+    left: str = ""
+
+
+@dataclass(slots=True)
+class Patience:
+    """Since when which agents are silent."""
+
+    since: dict[str, float]
+
+    def lost(self, silent: dict[str, str], now: float) -> str:
+        """Which agent has been silent for too long, and why; "" if none."""
+        self.since = {name: self.since.get(name, now) for name in silent}
+        gone = [name for name, since in self.since.items() if now - since >= AGENT_PATIENCE_SECONDS]
+        return f"agent {gone[0]} has not answered for {AGENT_PATIENCE_SECONDS:.0f} s: {silent[gone[0]]}" if gone else ""
+
+
+class Loop:
+    """One search from its first look to its answer."""
+
+    def __init__(
+        self,
+        limits: Limits,
+        search: Decider,
+        so_far: SoFar,
+        observer: Looks,
+        agents: Agents,
+        journal: JournalWriter,
+        tell: Callable[[Seen, Step], None],
+        *,
+        hold: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._limits = limits
+        self._search, self._so_far = search, so_far
+        self._observer, self._agents = observer, agents
+        self._journal, self._tell = journal, tell
+        self._hold = hold
+        self._clock, self._wall = clock, wall
+        self._target = limits.lowest_users
+        self._slowest = ""
+        self._patience = Patience({})
+
+    def run(self, stop: Event, cycle_seconds: float) -> Outcome:
+        """Until there is an answer, or `stop` is set. Whatever happens, the agents are left as configured."""
+        answer: Answer | None = None
+        seconds = 0.0
+        try:
+            self._agents.set_users(self._target)
+            while answer is None and not stop.is_set():
+                began = self._clock()
+                seen, step = self._cycle()
+                seconds = seen.observation.seconds
+                answer = step.answer
+                if answer is None:
+                    stop.wait(max(0.0, cycle_seconds - (self._clock() - began)))
+            if answer is None:
+                answer = self._so_far(INTERRUPTED, "a signal", seconds)
+        finally:
+            left = self._leave(answer)
+        self._journal.add(End(self._ms(), answer, left))
+        return Outcome(answer, self._slowest, left)
+
+    def _cycle(self) -> tuple[Seen, Step]:
+        seen = self._observer.look(self._target)
+        step = self._step(seen)
+        self._target = step.users
+        failed = {} if step.answer is not None else self._agents.set_users(step.users)
+        self._write(seen, step, failed)
+        self._tell(seen, step)
+        return seen, step
+
+    def _step(self, seen: Seen) -> Step:
+        lost = self._patience.lost(seen.silent, seen.observation.seconds)
+        if lost:
+            return Step(self._target, lost, self._so_far(AGENT_LOST, lost, seen.observation.seconds))
+        if seen.warming:
+            return Step(self._target, seen.warming)
+        if not self._slowest and weigh(seen.observation).breached:
+            self._slowest = seen.slowest
+        return self._search.observe(seen.observation)
+
+    def _write(self, seen: Seen, step: Step, failed: dict[str, str]) -> None:
+        self._journal.add(
+            Cycle(
+                ms=self._ms(),
+                seen=seen.observation,
+                users=step.users,
+                reason=step.reason,
+                fed=not seen.warming and (step.answer is None or step.answer.ended_by != AGENT_LOST),
+                agents=seen.users,
+                silent=seen.silent,
+                failed=failed,
+                watched=seen.watched,
+                slowest=seen.slowest,
+            )
+        )
+
+    def _leave(self, answer: Answer | None) -> str:
+        """Users are brought down, or held at what was found to be good."""
+        good = answer.low if answer is not None else None
+        if self._hold and good:
+            failed = self._agents.set_users(good)
+            return _told(f"{good} users stay on the agents", failed)
+        return _told("the agents have no users any more", self._agents.release())
+
+    def _ms(self) -> int:
+        return int(self._wall() * 1000)
+
+
+def _told(done: str, failed: dict[str, str]) -> str:
+    if not failed:
+        return done
+    return "not every agent could be told to stop: " + "; ".join(f"{name}: {why}" for name, why in failed.items())

@@ -1,0 +1,289 @@
+"""The agents' own measures as readings: p99 over the last seconds, from the difference of two pages of /metrics."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from coordinator.exposition import samples
+from coordinator.history import Reading
+from mmload.config.coordinating import Measures
+from mmload.metrics.delta import answered
+from mmload.results import trust
+from mmload.results.outages import FEWEST_UNANSWERED
+
+# A p99 of fewer says nothing; nor does a share of failures.
+FEWEST_SAMPLES = 5
+# The slowest action is named only if it was done so often: else one slow moment names it.
+FEWEST_TO_NAME = 20
+_USERS, _SATURATED = "mmload_users", "mmload_generator_saturated"
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """What an agent says of its processes (the worst of ten seconds), and from where on it can't be trusted."""
+
+    text: str
+    most: float
+    scale: float = 1.0
+
+
+# By the names on the page.
+_STATES = {
+    "mmload_generator_cpu_ratio": _State("CPU {:.0%} of a core", trust.MOST_CPU),
+    "mmload_generator_loop_lag_seconds": _State("late by up to {:.0f} ms", trust.MOST_LAG_MS, 1000),
+    "mmload_generator_backlog_sockets": _State("{:.0f} sockets readable at once", trust.MOST_BACKLOG),
+    "mmload_generator_gc_seconds": _State("{:.0f} ms of collecting garbage", trust.MOST_GC_MS, 1000),
+    "mmload_generator_steal_ratio": _State("{:.0%} of the machine's CPU taken by its host", trust.MOST_STEAL),
+    "mmload_generator_throttled_seconds": _State("held back for its quota by {:.0f} ms", trust.MOST_THROTTLED_MS, 1000),
+}
+_REQUESTS, _FAILURES = "mmload_requests_total", "mmload_request_failures_total"
+_REQUEST, _ACTION, _DELIVERY = (
+    "mmload_request_seconds_bucket",
+    "mmload_action_seconds_bucket",
+    "mmload_delivery_seconds_bucket",
+)
+_NAMES = frozenset({*_STATES, _USERS, _SATURATED, _REQUESTS, _FAILURES, _REQUEST, _ACTION, _DELIVERY})
+
+# Cumulative counts by upper bound, as Prometheus has them.
+Buckets = dict[float, float]
+
+
+@dataclass(slots=True)
+class Snapshot:
+    """All agents' counters at one moment, added up. `present` is None where no page tells it.
+
+    `ended` and `unanswered` (by reason) count log-ins, too; `requests` and `failures` do not.
+    """
+
+    seconds: float
+    pages: int = 0
+    present: int | None = None
+    saturated: str = ""
+    ended: float = 0.0
+    unanswered: dict[str, float] = field(default_factory=dict)
+    requests: float = 0.0
+    failures: float = 0.0
+    request: Buckets = field(default_factory=dict)
+    delivery: Buckets = field(default_factory=dict)
+    actions: dict[str, Buckets] = field(default_factory=dict)
+
+    @property
+    def answered(self) -> float:
+        """Requests and log-ins that got an answer, good or bad."""
+        return self.ended - sum(self.unanswered.values())
+
+
+def snapshot(pages: Mapping[str, str], seconds: float) -> Snapshot:
+    """The pages of the agents (by the agents' names) at one moment. Pure."""
+    total = Snapshot(seconds, len(pages))
+    for agent, page in pages.items():
+        saturated, worst = False, dict[str, float]()
+        for name, labels, value in samples(page, _NAMES):
+            if name == _SATURATED:
+                saturated = value > 0
+            elif name in _STATES:
+                worst[name] = max(value * _STATES[name].scale, worst.get(name, 0.0))
+            else:
+                _add(total, name, labels, value)
+        if saturated and _is_at_its_limit(worst):
+            total.saturated = f"agent {agent} is at its own limit ({_told(worst)})"
+    return total
+
+
+def _is_at_its_limit(worst: Mapping[str, float]) -> bool:
+    """Whether it is so now. An agent calls itself saturated for minutes after a few bad seconds: for a run's figures
+    that is right, but a search weighs each moment by itself. Without any word on its state its own judgement counts.
+    """
+    return not worst or any(value >= _STATES[name].most for name, value in worst.items())
+
+
+def _told(worst: Mapping[str, float]) -> str:
+    """How the agent's processes are, the worst of them: CPU and lag always, the rest where it is too much."""
+    always = ("mmload_generator_cpu_ratio", "mmload_generator_loop_lag_seconds")
+    named = [name for name, value in worst.items() if value > 0 and (name in always or value >= _STATES[name].most)]
+    return ", ".join(_STATES[name].text.format(worst[name]) for name in named) or "by its own account"
+
+
+def _add(total: Snapshot, name: str, labels: Mapping[str, str], value: float) -> None:
+    if name == _USERS:
+        if labels.get("state") == "present":
+            total.present = (total.present or 0) + int(value)
+    elif name == _ACTION:
+        _count(total.actions.setdefault(labels.get("action", ""), {}), labels, value)
+    elif name == _DELIVERY:
+        _count(total.delivery, labels, value)
+    else:
+        _add_requests(total, name, labels, value)
+
+
+def _add_requests(total: Snapshot, name: str, labels: Mapping[str, str], value: float) -> None:
+    reason = labels.get("reason", "")
+    if name == _REQUESTS:
+        total.ended += value
+    elif name == _FAILURES and not answered(reason):
+        total.unanswered[reason] = total.unanswered.get(reason, 0.0) + value
+    if labels.get("kind") != "login":
+        if name == _REQUEST:
+            _count(total.request, labels, value)
+        elif name == _REQUESTS:
+            total.requests += value
+        else:
+            total.failures += value
+
+
+def _count(buckets: Buckets, labels: Mapping[str, str], value: float) -> None:
+    bound = float(labels.get("le", "inf"))
+    buckets[bound] = buckets.get(bound, 0.0) + value
+
+
+def difference(later: Buckets, earlier: Buckets) -> Buckets:
+    """What was counted in between. Pure."""
+    return {bound: count - earlier.get(bound, 0.0) for bound, count in later.items()}
+
+
+def quantile(buckets: Buckets, share: float) -> float | None:
+    """The value below which that share lies, interpolated within its bucket; None of nothing. Pure."""
+    bounds = sorted(buckets)
+    whole = buckets[bounds[-1]] if bounds else 0.0
+    if whole <= 0:
+        return None
+    low, below = 0.0, 0.0
+    for bound in bounds:
+        if buckets[bound] >= share * whole and buckets[bound] > below:
+            if math.isinf(bound):
+                return low
+            return low + (bound - low) * (share * whole - below) / (buckets[bound] - below)
+        low, below = bound, max(below, buckets[bound])
+    return low
+
+
+def count_of(buckets: Buckets) -> float:
+    return max(buckets.values(), default=0.0)
+
+
+class Answers:
+    """Whether the server answers anything: the requests that got no answer since the last one that got one."""
+
+    def __init__(self) -> None:
+        self._answered = self._ended = 0.0
+        self._unanswered: dict[str, float] = {}
+
+    def add(self, latest: Snapshot) -> str:
+        """What became of them in words, or "" if the server answers. An agent that was started anew begins anew."""
+        # A page counts a failure but not yet its request, if it ends while the page is made: fewer answers are no news.
+        if latest.answered > self._answered or latest.ended < self._ended:
+            self._answered, self._unanswered = latest.answered, latest.unanswered
+        self._ended = latest.ended
+        without = {reason: count - self._unanswered.get(reason, 0.0) for reason, count in latest.unanswered.items()}
+        count = sum(without.values())
+        if count < FEWEST_UNANSWERED:
+            return ""
+        return f"{count:.0f} requests in a row, {max(without, key=lambda reason: without[reason])}"
+
+
+class Recent:
+    """The snapshots of the last seconds. An agent that was started anew begins a new window."""
+
+    def __init__(self, limits: Measures) -> None:
+        self._limits = limits
+        self._snapshots: deque[Snapshot] = deque()
+
+    def add(self, latest: Snapshot) -> None:
+        if self._snapshots and _restarted(self._snapshots[-1], latest):
+            self._snapshots.clear()
+        self._snapshots.append(latest)
+        # The first one that is kept is at least as old as the window is long.
+        while len(self._snapshots) > 2 and latest.seconds - self._snapshots[1].seconds >= self._limits.window_seconds:
+            self._snapshots.popleft()
+
+    def readings(self) -> tuple[Reading, ...]:
+        """One for each limit that is set."""
+        if not self._snapshots:
+            return tuple(self._nothing("no page of /metrics yet"))
+        return measured(self._limits, self._snapshots[0], self._snapshots[-1])
+
+    def unknown(self, reason: str) -> tuple[Reading, ...]:
+        """The same readings when the agents' pages could not be had."""
+        return tuple(self._nothing(reason))
+
+    def _nothing(self, reason: str) -> list[Reading]:
+        empty = Snapshot(0.0)
+        return [Reading(each.name, None, each.limit, reason) for each in measured(self._limits, empty, empty)]
+
+    def slowest(self) -> str:
+        """The slowest action of the window in words, or ""."""
+        if not self._snapshots:
+            return ""
+        return slowest_action(self._snapshots[0], self._snapshots[-1])
+
+
+def _restarted(before: Snapshot, after: Snapshot) -> bool:
+    return (
+        after.pages != before.pages
+        or after.requests < before.requests
+        or count_of(after.request) < count_of(before.request)
+    )
+
+
+def measured(limits: Measures, earlier: Snapshot, later: Snapshot) -> tuple[Reading, ...]:
+    """The readings of what happened between two snapshots. Pure."""
+    found: list[Reading] = []
+    if limits.request_p99_seconds:
+        found.append(
+            _p99("p99 of requests (s)", difference(later.request, earlier.request), limits.request_p99_seconds)
+        )
+    if limits.failure_percent:
+        found.append(_failures(later.requests - earlier.requests, later.failures - earlier.failures, limits))
+    if limits.action_p99_seconds:
+        whole = _sum(_between(name, earlier, later) for name in later.actions)
+        found.append(_p99("p99 of actions (s)", whole, limits.action_p99_seconds))
+    found += [
+        _p99(f"p99 of {each.action} (s)", _between(each.action, earlier, later), each.p99_seconds)
+        for each in limits.action_limits
+    ]
+    if limits.delivery_p99_seconds:
+        found.append(
+            _p99("p99 of delivery (s)", difference(later.delivery, earlier.delivery), limits.delivery_p99_seconds)
+        )
+    return tuple(found)
+
+
+def _between(action: str, earlier: Snapshot, later: Snapshot) -> Buckets:
+    return difference(later.actions.get(action, {}), earlier.actions.get(action, {}))
+
+
+def _sum(parts: Iterable[Buckets]) -> Buckets:
+    total: Buckets = {}
+    for part in parts:
+        for bound, count in part.items():
+            total[bound] = total.get(bound, 0.0) + count
+    return total
+
+
+def _p99(name: str, buckets: Buckets, limit: float) -> Reading:
+    count = count_of(buckets)
+    if count < FEWEST_SAMPLES:
+        return Reading(name, None, limit, f"only {count:.0f} in the window")
+    return Reading(name, quantile(buckets, 0.99), limit)
+
+
+def _failures(requests: float, failures: float, limits: Measures) -> Reading:
+    if requests < FEWEST_SAMPLES:
+        return Reading("failed requests (%)", None, limits.failure_percent, f"only {requests:.0f} in the window")
+    return Reading("failed requests (%)", 100.0 * failures / requests, limits.failure_percent)
+
+
+def slowest_action(earlier: Snapshot, later: Snapshot) -> str:
+    """The action with the highest p99 of those that were done often enough. Pure."""
+    p99s = {
+        name: quantile(between, 0.99) or 0.0
+        for name in later.actions
+        if count_of(between := _between(name, earlier, later)) >= FEWEST_TO_NAME
+    }
+    if not p99s:
+        return ""
+    name = max(p99s, key=lambda each: p99s[each])
+    return f"{name} {p99s[name]:.1f} s"

@@ -1,0 +1,104 @@
+"""Climb, retreat, measure: the search as a fold over observations (docs/capacity-method.md)."""
+
+from __future__ import annotations
+
+import math
+
+from coordinator.answer import Answer, Ending, Limits, Step
+from coordinator.ascent import Ascent
+from coordinator.blame import Blame
+from coordinator.climbing import Climb
+from coordinator.findings import Findings
+from coordinator.guards import Attendance, Darkness, Saturation
+from coordinator.history import Observation
+from coordinator.measuring import Measure
+from coordinator.phases import Move, Phase, Sight
+from coordinator.stairs import Stairs
+from coordinator.thresholds import weigh
+from coordinator.window import Window
+
+CONFIDENCE = 0.95
+# A cycle that took longer stands for no more than this: nobody knows what happened in between.
+LONGEST_CYCLE_SECONDS = 5.0
+FIRST_CYCLE_SECONDS = 1.0
+# These endings say nothing about how many users are fine.
+_NUMBERLESS = (Ending.UNKNOWN, Ending.BREACHED_ALREADY)
+
+
+class Searching:
+    """The search as a fold: each observation gives the next step, and an answer at the end."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._window = Window(limits.window_seconds, limits.arrival_seconds)
+        self._measure: Measure | None = None
+        self._phase: Phase = (Ascent if limits.arrival_seconds > 0.0 else Climb)(limits, self._measuring)
+        self._darkness = Darkness(limits)
+        self._saturation = Saturation(limits)
+        self._attendance = Attendance()
+        self._findings = Findings()
+        self._blame = Blame()
+        self._last: float | None = None
+
+    def next(self, observation: Observation) -> Step:
+        """Decide on one cycle."""
+        sight = self._sight(observation)
+        self._window.add(sight.sample.seconds, sight.users, observation.target)
+        self._findings.see(sight)
+        self._blame.see(sight)
+        move = self._guarded(observation, sight) or self._blamed(sight) or self._phase.next(sight)
+        self._findings.move(sight, move)
+        if move.then is not None:
+            self._enter(move.then)
+        users = max(self._limits.lowest_users, min(self._limits.highest_users, move.users))
+        if move.ending is None:
+            return Step(users, move.reason)
+        return Step(users, move.reason, self.answer(move.ending, move.reason, sight.sample.seconds))
+
+    def _blamed(self, sight: Sight) -> Move | None:
+        """From the moment on when log-ins turn out to cross the limit by themselves, they are waited for."""
+        if self._window.strict or not self._blame.log_ins:
+            return None
+        self._window.strict = True
+        reason = f"log-ins alone cross the limit, {sight.users} users are fine without: {sight.sample.said}"
+        return Move(sight.users, reason, then=Stairs(self._limits, self._measuring, sight.users))
+
+    def _enter(self, phase: Phase) -> None:
+        """The next phase; one that goes up again takes back what the breach before it was thought to mean."""
+        self._phase = phase
+        if self._measure is not None and isinstance(phase, Climb | Stairs):
+            self._measure = None
+            self._findings.broke_first = ""
+
+    def _measuring(self, onset_users: int, slow: bool) -> Phase:
+        paced = self._limits.arrival_seconds > 0.0 and not self._window.strict
+        self._measure = Measure(self._limits, onset_users, slow, self._measuring, paced=paced)
+        return self._measure
+
+    def _sight(self, observation: Observation) -> Sight:
+        elapsed = FIRST_CYCLE_SECONDS if self._last is None else observation.seconds - self._last
+        self._last = observation.seconds
+        return Sight(weigh(observation), self._window, min(max(0.0, elapsed), LONGEST_CYCLE_SECONDS))
+
+    def _guarded(self, observation: Observation, sight: Sight) -> Move | None:
+        """What comes before the phase's own wish. Every guard sees every cycle."""
+        if observation.seconds >= self._limits.budget_seconds:
+            return Move(sight.users, f"the time allowed ({self._limits.allowed}) is over", ending=Ending.TIME_OVER)
+        saturated = self._saturation.next(sight, observation.saturated, observation.target)
+        dark = self._darkness.next(sight, observation.target)
+        missing = self._attendance.next(sight, observation.target)
+        return saturated or dark or missing
+
+    def answer(self, ending: str, reason: str, seconds: float) -> Answer:
+        """What is known now, ended for that reason."""
+        estimate = self._measure.estimate if self._measure else None
+        shown = None if ending in _NUMBERLESS else self._findings.fine_users
+        users, low, high = None, shown, None
+        if ending == Ending.AT_LEAST:
+            users = shown
+        elif estimate is not None and ending not in (*_NUMBERLESS, Ending.SATURATED, Ending.USERS_MISSING):
+            users = round(math.exp(estimate.middle))
+            low, high = math.floor(math.exp(estimate.low)), math.ceil(math.exp(estimate.high))
+        confidence = CONFIDENCE if high is not None else 0.0
+        said = "; ".join([reason, *self._findings.notes])
+        return Answer(users, low, high, confidence, str(ending), self._findings.broke_first, seconds / 60.0, said)

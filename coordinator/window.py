@@ -1,0 +1,102 @@
+"""The load of the last seconds: a reading over a window belongs to all loads within it, not to the present one."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+
+# Logarithms of users. A window with no load above the present one by more than this is clean: what is read now
+# was not caused by an earlier, higher load.
+CLEAN = 0.012
+# A window whose loads differ by less than this is homogeneous: one load can be named for it.
+HOMOGENEOUS = 0.06
+# Log-ins may add this share to the load within a window; more, and a reading is theirs.
+ARRIVALS_SHARE, LARGEST_ARRIVALS_SHARE = 0.04, 0.065
+# The dearer they are, the longer would users take to come in as that share: more is allowed from this cost on.
+DEAR_SECONDS = 60.0
+# Users who were asked for and are not in yet are logging in; nobody is, once none has come for so long.
+ON_THEIR_WAY_SECONDS = 20.0
+# From here on (ln 2) a breach belongs to the highest load of the window alone.
+FULLY_BREACHED = 0.7
+
+
+def believed(arrival_seconds: float) -> float:
+    """The log-ins' share of the load up to which what is read is put down to the users. Pure."""
+    return min(LARGEST_ARRIVALS_SHARE, ARRIVALS_SHARE * max(1.0, math.sqrt(arrival_seconds / DEAR_SECONDS)))
+
+
+class Window:
+    """The loads of the last `seconds`, as logarithms of users, and the log-ins within them."""
+
+    def __init__(self, seconds: float, arrival_seconds: float = 0.0) -> None:
+        self._length = seconds
+        self._arrival_seconds = arrival_seconds
+        self._believed = believed(arrival_seconds)
+        self._loads: deque[tuple[float, float, int]] = deque()
+        self._begun: float | None = None
+        self._users = self._target = 0
+        self._arrived = self._on_their_way = 0
+        self._awaited_until = 0.0
+        self.highest = self.lowest = self.mean = self.now = 0.0
+        self.full = False
+        # Where a single log-in is slow enough to cross the limit, only a window without any tells of the users.
+        self.strict = False
+
+    def add(self, seconds: float, users: int, target: int = 0) -> None:
+        """The load at this moment, and how many users were asked for."""
+        if self._begun is None:
+            self._begun = seconds
+        came = max(0, users - self._users)
+        came += self._await(seconds, target, users, came)
+        self._users, self._target = users, target
+        self._arrived += came
+        self.now = math.log(max(users, 1))
+        self._loads.append((seconds, self.now, came))
+        while self._loads[0][0] <= seconds - self._length:
+            self._arrived -= self._loads.popleft()[2]
+        loads = [load for _, load, _ in self._loads]
+        self.highest, self.lowest = max(loads), min(loads)
+        self.mean = math.fsum(loads) / len(loads)
+        self.full = seconds - self._begun >= self._length
+
+    def _await(self, seconds: float, target: int, users: int, came: int) -> int:
+        """A log-in loads the server before its user counts as one; how many were given up on their way."""
+        missing = max(0, target - users)
+        given_up = max(0, self._on_their_way - missing - came) if target < self._target else 0
+        if came or target > self._target:
+            self._awaited_until = seconds + ON_THEIR_WAY_SECONDS
+        self._on_their_way = missing if seconds < self._awaited_until else 0
+        return given_up
+
+    @property
+    def log_ins(self) -> int:
+        """How many of them are in the window, those on their way included."""
+        return self._arrived + self._on_their_way
+
+    @property
+    def arrivals(self) -> float:
+        """What the log-ins of the window add to the load, as a share of it."""
+        return self._arrival_seconds * self.log_ins / self._length / max(1, self._users)
+
+    @property
+    def settled(self) -> bool:
+        """No log-ins to speak of."""
+        return self.arrivals <= (0.0 if self.strict else self._believed)
+
+    @property
+    def clean(self) -> bool:
+        """No higher load is left in the window, and no log-ins."""
+        return self.full and self.settled and self.highest - self.now <= CLEAN
+
+    @property
+    def telling(self) -> bool:
+        """What is read now can be put down to one load: only such samples are evidence."""
+        return self.full and self.settled and self.highest - self.lowest <= HOMOGENEOUS
+
+    def credited(self, ratio: float) -> float:
+        """The load a sample belongs to: the mean, and the more it breaches, the highest.
+
+        A cliff's breach comes from the moments beyond its edge alone; crediting it to the mean puts the edge too low.
+        """
+        share = min(1.0, max(0.0, ratio / FULLY_BREACHED))
+        return self.mean + share * (self.highest - self.mean)

@@ -1,0 +1,308 @@
+"""`mmload capacity`: how many people does this server hold? Starts an agent and the coordinator, and stops both.
+
+Agent and coordinator are processes of their own: neither takes time from the other, and the coordinator is the same
+that drives agents on other machines (`mmload-coordinator`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from coordinator.arguments import add_search_options, applied
+from coordinator.journal import NAME as JOURNAL
+from mmload.cli import locust_process, sandboxed
+from mmload.cli.report import HTML_NAME
+from mmload.config import Settings, environment_name, load_settings
+from mmload.config.coordinating import Agent, Coordinator
+from mmload.config.environment import DOCUMENT_VARIABLES
+from mmload.config.environment import variables as variables_of
+from mmload.errors import ConfigurationError, ExitCode, MmloadError, ServerNotReady, UsageError
+from mmload.results.folder import LOG, RunFolder, make_folder, read_run
+from mmload.results.model import Facts, Server
+from mmload.results.origin import command, server_facts, without_credentials
+
+# What the sandbox of `--sandbox` can do if nothing else is said, and what is asked of it: some 200 busy people, found
+# in minutes. People who wait ask nothing: the queue of 200 is never long, so the limit must not be, either.
+DEMO_SLOTS, DEMO_SERVICE_MS = 4, 10.0
+DEMO_IDLE_MS, DEMO_P99_SECONDS = 1200, 0.2
+# In few teams each newcomer who types is looked up by everybody at once, and these bursts are what is measured.
+DEMO_TEAMS = 10
+# Locust starts within 3 s on an idle machine; a busy one may need a multiple of that.
+START_SECONDS = 60.0
+# The agent ends within its stop-timeout and the users' farewells.
+END_SECONDS = 60.0
+_POLL_SECONDS = 0.1
+_LOG_LINES = 20
+_DOCUMENTS = ("config", "simulcontroller", "simplecontroller", "gencontroller")
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def add_parser(subparsers: Any) -> None:
+    """`mmload capacity …`."""
+    parser = subparsers.add_parser(
+        "capacity",
+        help="find out how many people the server holds",
+        description="Change the number of simulated people until it is known how many the server holds, and with what "
+        "spread. Exit code: 0 a number was found, 5 the server is not ready, 6 it can't be known (and why).",
+    )
+    target = parser.add_mutually_exclusive_group()
+    target.add_argument("--server", metavar="URL", help="the Mattermost server")
+    target.add_argument("--sandbox", action="store_true", help="a stand-in server with a capacity, started for this")
+    parser.add_argument("--slots", metavar="N", type=int, help=f"requests it serves at a time ({DEMO_SLOTS})")
+    parser.add_argument("--service-ms", metavar="MS", type=float, help=f"time for each of them ({DEMO_SERVICE_MS:g})")
+    add_search_options(parser)
+    parser.add_argument("--coordinator", metavar="FILE", type=Path, help="coordinator.json: queries, limits, search")
+    for name in _DOCUMENTS:
+        parser.add_argument(f"--{name}", metavar="FILE", help=f"the {name} document (JSON or TOML)")
+    parser.add_argument("--seed", metavar="N", type=int, help="the seed of all that is left to chance")
+    parser.add_argument("--name", metavar="NAME", help="a name for this search")
+    parser.add_argument("--runs-folder", metavar="DIR", help="where the folders of the results are")
+    parser.add_argument("--no-checks", action="store_true", help="don't examine the server before the search")
+
+
+def run(args: argparse.Namespace) -> int:
+    """The whole of a search; the answer is its exit code."""
+    environ = {**os.environ, **variables(args)}
+    with _terminated_as_interrupted(), ExitStack() as stack:
+        if args.sandbox:
+            environ = demonstrating(args, environ)
+        document, settings = _documents(args, environ)
+        if args.sandbox:
+            _tell("starting a sandbox")
+            url = stack.enter_context(sandboxed.sandbox(*sandbox_options(args)))
+            environ |= _server_variables(url)
+            settings, _ = load_settings(environ=environ)
+            sandboxed.populate(url, environ)
+        server = _checked(settings, document.search.lowest_users, checked=not args.no_checks)
+        folder = _folder(settings, replace(server, sandbox=args.sandbox))
+        _tell(f"looking for the capacity of {server.url}; results in {folder}")
+        port = stack.enter_context(_agent(settings, environ, folder))
+        (folder / "coordinator.json").write_bytes(driving(document, port))
+        code = _coordinated(folder, coordinators(environ), as_json=args.json)
+    _report(folder)
+    return code
+
+
+def _documents(args: argparse.Namespace, environ: Mapping[str, str]) -> tuple[Coordinator, Settings]:
+    """What is configured, checked before anything is started."""
+    from coordinator.settings import load  # imports requests: only this command pays for it
+
+    sandbox_options(args)
+    loaded = load(args.coordinator, environ)
+    settings, notices = load_settings(environ=environ)
+    for notice in (*notices, *loaded.notices):
+        _tell(notice)
+    return applied(loaded.document, args), settings
+
+
+def variables(args: argparse.Namespace) -> dict[str, str]:
+    """The options that reach all processes as environment variables. Pure."""
+    named = {DOCUMENT_VARIABLES[name]: getattr(args, name) for name in _DOCUMENTS}
+    run_keys = {"Seed": args.seed, "Name": args.name, "RunsFolder": args.runs_folder}
+    named |= {environment_name("RunConfiguration", key): value for key, value in run_keys.items()}
+    given = {variable: str(value) for variable, value in named.items() if value is not None}
+    return given | (_server_variables(args.server) if args.server is not None else {})
+
+
+def demonstrating(args: argparse.Namespace, environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment with the demonstration's own settings where nobody has said otherwise. Pure."""
+    idle = environment_name("SimulController", "AvgIdleTimeMs")
+    limit = environment_name("MeasuresConfiguration", "RequestP99Sec")
+    teams = environment_name("InstanceConfiguration", "NumTeams")
+    ours = {} if args.simulcontroller else {idle: str(DEMO_IDLE_MS)}
+    if not args.config:
+        ours[teams] = str(DEMO_TEAMS)
+    if args.p99 is None and args.coordinator is None:
+        ours[limit] = f"{DEMO_P99_SECONDS:g}"
+    return {**ours, **environ}
+
+
+def _server_variables(url: str) -> dict[str, str]:
+    """Another server has another WebSocket, too."""
+    if not url.startswith(("http://", "https://")):
+        raise UsageError(f"--server {url!r}: expected a URL such as http://localhost:8065")
+    return {
+        environment_name("ConnectionConfiguration", "ServerURL"): url,
+        environment_name("ConnectionConfiguration", "WebSocketURL"): "ws" + url.removeprefix("http"),
+    }
+
+
+def sandbox_options(args: argparse.Namespace) -> tuple[str, ...]:
+    """The sandbox's command line. Pure."""
+    if not args.sandbox and (args.slots, args.service_ms) != (None, None):
+        raise UsageError("--slots and --service-ms are the sandbox's: add --sandbox")
+    slots = DEMO_SLOTS if args.slots is None else args.slots
+    service_ms = DEMO_SERVICE_MS if args.service_ms is None else args.service_ms
+    if slots < 1 or not 0 < service_ms < float("inf"):
+        raise UsageError("--slots and --service-ms: expected numbers above 0: without them the sandbox has no limit")
+    return ("--slots", str(slots), "--service-ms", f"{service_ms:g}", "--random-service")
+
+
+def driving(document: Coordinator, port: int) -> bytes:
+    """The coordinator's document for one agent on this machine. Pure."""
+    here = Agent(id="here", api_url=f"http://127.0.0.1:{port}", api="swarm")
+    cluster = replace(document.cluster, agents=(here,), browser_agents=())
+    told = replace(document, cluster=cluster, search=replace(document.search, at_end="stop"))
+    return msgspec.json.format(msgspec.json.encode(told), indent=2)
+
+
+def coordinators(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment without what would change the document again: its values are in it. Pure."""
+    names = {variable.name for variable in variables_of(Coordinator)}
+    return {name: value for name, value in environ.items() if name not in names}
+
+
+def _checked(settings: Settings, users: int, *, checked: bool) -> Server:
+    """What is known of the server; `ServerNotReady` if it is not ready for a load test."""
+    url = settings.config.connection.server_url
+    if not checked:
+        return Server(url=without_credentials(url))
+    # Imports requests: only those who check pay for it.
+    from mmload.population.readiness import examine_quickly, exit_code
+
+    examination = examine_quickly(settings, users)
+    if examination.errors:
+        refusals = [f"{finding.what}: {finding.fix}" for finding in examination.errors]
+        if exit_code(examination) is ExitCode.CONFIGURATION_REFUSED:
+            raise ConfigurationError(*refusals)
+        raise ServerNotReady("\n".join(refusals))
+    return server_facts(examination.server, url)
+
+
+def _folder(settings: Settings, server: Server) -> Path:
+    run = settings.config.run
+    name = run.name or "capacity"
+    folder = make_folder(Path(run.runs_folder), datetime.now(), name)
+    RunFolder(folder).write_facts(Facts(name=name, command=command(("mmload", *sys.argv[1:])), server=server))
+    return folder
+
+
+@contextmanager
+def _agent(settings: Settings, environ: Mapping[str, str], folder: Path) -> Iterator[int]:
+    """An agent on a free port of the loopback interface, which it gives; in the end it is ended in order."""
+    port = _free_port()
+    server = settings.config.connection.server_url
+    process = locust_process.start(
+        [sys.executable, "-m", "mmload", "agent", "--server", server, "--port", str(port)],
+        {**environ, "MMLOAD_RUN_FOLDER": str(folder.resolve()), "MMLOAD_CHECKED": "1"},
+        folder / LOG,
+    )
+    secrets = (settings.config.connection.admin_password, settings.config.users.password)
+    try:
+        if not _answers(process, port):
+            raise MmloadError(_ended_early(folder, secrets))
+        yield port
+        if process.poll() is not None:
+            _tell(_ended_early(folder, secrets))
+    finally:
+        _end(process)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _answers(process: subprocess.Popen[bytes], port: int) -> bool:
+    """Wait until it takes connections; False if it ended, or took too long."""
+    deadline = time.monotonic() + START_SECONDS
+    while process.poll() is None and time.monotonic() < deadline:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return True
+        time.sleep(_POLL_SECONDS)
+    return False
+
+
+def _ended_early(folder: Path, secrets: tuple[str, ...]) -> str:
+    last = locust_process.last_lines(folder / LOG, _LOG_LINES, secrets)
+    return "\n".join([f"the agent ended by itself, or did not start. The end of {folder / LOG}:", *last])
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:
+            _tell("the agent does not end by itself: killed")
+    locust_process.kill(process)
+    process.wait()
+
+
+def _coordinated(folder: Path, environ: Mapping[str, str], *, as_json: bool) -> int:
+    """Run the coordinator; it says what comes out. A signal to us is one to it."""
+    arguments = ["-c", str(folder / "coordinator.json"), "--folder", str(folder), *(["--json"] if as_json else [])]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "coordinator", *arguments],
+        env=dict(environ),
+        stdin=subprocess.DEVNULL,
+        # Not in our session: a Ctrl-C reaches it once, through us.
+        start_new_session=True,
+    )
+
+    def pass_on(number: int, _frame: FrameType | None) -> None:
+        with suppress(ProcessLookupError):
+            process.send_signal(number)
+
+    with _handling(dict.fromkeys(_SIGNALS, pass_on)):
+        try:
+            code = process.wait()
+        finally:
+            if process.poll() is None:
+                process.kill()
+    return code if code >= 0 else int(ExitCode.BUG)
+
+
+def _report(folder: Path) -> None:
+    """The page with the staircase, if there was a search. What can't be written costs only the page."""
+    if not (folder / JOURNAL).is_file():
+        return
+    from mmload.report.findings import findings
+    from mmload.report.page import html_of_folder
+
+    page = folder / HTML_NAME
+    try:
+        page.write_text(html_of_folder(findings(read_run(folder))), encoding="utf-8")
+    except (OSError, UsageError) as error:
+        _tell(f"the report can't be written: {error}")
+    else:
+        _tell(f"the search as a picture: {page}")
+
+
+@contextmanager
+def _handling(handlers: Mapping[signal.Signals, Any]) -> Iterator[None]:
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _terminated_as_interrupted() -> Any:
+    """A SIGTERM ends us as Ctrl-C does: what was started here is ended."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    return _handling(dict.fromkeys(_SIGNALS, interrupt))
+
+
+def _tell(text: str) -> None:
+    print(f"mmload capacity: {text}", file=sys.stderr, flush=True)

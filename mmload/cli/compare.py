@@ -1,0 +1,172 @@
+"""`mmload compare A B`: whether one server is slower than another, from the folders of runs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mmload.cli.report import folder_of
+from mmload.errors import ConfigurationError, UsageError
+
+if TYPE_CHECKING:
+    from mmload.report.comparison import Compared
+    from mmload.results.compare import Judgement, Rules
+    from mmload.results.model import Run
+    from mmload.results.windows import Window
+
+FORMS = {
+    "markdown": "as Markdown, for a comment of a CI system",
+    "json": "as JSON, for scripts (docs/compare.md)",
+    "html": "as one HTML file (default: comparison.html in the last run's folder)",
+}
+HTML_NAME = "comparison.html"
+
+
+def add_parser(subparsers: Any) -> None:
+    """`mmload compare …`."""
+    parser = subparsers.add_parser(
+        "compare",
+        help="compare runs: is the new server slower?",
+        description="Compare runs that differ in the server alone. Exit code: 0 no difference seen or better, "
+        "3 worse, 6 can't tell, 4 the runs are too unlike to compare.",
+    )
+    parser.add_argument("runs", metavar="RUN", nargs="*", help="the base, then what is compared with it, one by one")
+    parser.add_argument("--base", metavar="RUN", nargs="+", help="repeated runs of the base")
+    parser.add_argument("--new", metavar="RUN", nargs="+", help="repeated runs of what is compared with it")
+    parser.add_argument(
+        "--tolerance", metavar="PERCENT", type=_percent, default=0.05, help="smaller differences pass (default: 5)"
+    )
+    parser.add_argument(
+        "--between-runs",
+        metavar="PERCENT",
+        type=_percent,
+        help="how much the typical time differs from run to run of one server (default: 1)",
+    )
+    parser.add_argument("--anyway", action="store_true", help="compare unlike, torn and inconclusive runs, too")
+    form = parser.add_mutually_exclusive_group()
+    for name, meaning in FORMS.items():
+        form.add_argument(f"--{name}", dest="form", action="store_const", const=name, help=meaning)
+    parser.add_argument("--output", metavar="FILE", type=Path, help="write to this file (-: to the terminal)")
+    parser.add_argument("--runs-folder", metavar="DIR", type=Path, help="where the runs are (default: as configured)")
+
+
+def _percent(text: str) -> float:
+    with suppress(ValueError):
+        if 0 < (value := float(text.removesuffix("%"))) < 100:
+            return value / 100
+    raise argparse.ArgumentTypeError(f"{text} is not a percentage of more than 0 and less than 100")
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A run with its steady window."""
+
+    run: Run
+    window: Window
+
+
+def run(args: argparse.Namespace) -> int:
+    """Compare, write, and answer with the outcome."""
+    from mmload.results.compare import EXIT_CODES, Rules
+
+    base_names, news_names = sides(args.runs, args.base or (), args.new or ())
+    base, *news = _recorded([base_names, *news_names], args.runs_folder)
+    notes = _likeness([each for side in (base, *news) for each in side], anyway=args.anyway)
+    rules = Rules(args.tolerance, between=args.between_runs, comparisons=len(news))
+    all_compared = [_compared(base, new, rules, notes) for new in news]
+    outcome = worst([each.comparison.outcome for each in all_compared])
+    output = args.output
+    if args.form == "html" and output is None:
+        output = Path(news[-1][-1].run.folder) / HTML_NAME
+    _write(_text(all_compared, outcome, args.form), output)
+    return int(EXIT_CODES[outcome])
+
+
+def sides(
+    runs: Sequence[str], base: Sequence[str], new: Sequence[str]
+) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
+    """The base's runs, and those of each that is compared with it. Pure."""
+    if runs and (base or new):
+        raise UsageError("either RUN RUN…, or repeated runs after --base and --new")
+    if runs:
+        base, news = runs[:1], [runs[at : at + 1] for at in range(1, len(runs))]
+    else:
+        news = [new] if new else []
+    if not base or not news:
+        raise UsageError("two runs at least: `mmload compare BASE NEW`, or `--base RUN RUN --new RUN RUN`")
+    return base, news
+
+
+def worst(outcomes: Sequence[Judgement]) -> Judgement:
+    """Of several comparisons: worse, then can't tell; better only if all are. Pure."""
+    from mmload.results.compare import Judgement
+
+    order = (Judgement.WORSE, Judgement.UNKNOWN, Judgement.SAME, Judgement.BETTER)
+    return min(outcomes, key=order.index)
+
+
+def _recorded(names: Sequence[Sequence[str]], runs_folder: Path | None) -> list[list[Recorded]]:
+    """The runs of all sides; `UsageError` for what is none, or is named twice."""
+    from mmload.results.folder import read_run
+    from mmload.results.windows import read_window
+
+    folders = [[folder_of(name, runs_folder) for name in side] for side in names]
+    flat = [folder.resolve() for side in folders for folder in side]
+    for folder in flat:
+        if flat.count(folder) > 1:
+            raise UsageError(f"{folder}: named twice; a run can't be compared with itself")
+    made = []
+    for side in folders:
+        records = [(read_run(folder), folder) for folder in side]
+        made.append([Recorded(record, read_window(folder, record.facts.users)) for record, folder in records])
+    return made
+
+
+def _likeness(all_recorded: Sequence[Recorded], *, anyway: bool) -> tuple[str, ...]:
+    """What is worth knowing; `ConfigurationError` for runs too unlike."""
+    from mmload.results.likeness import incomplete, likeness
+
+    found = likeness([each.run for each in all_recorded])
+    refusals = (*found.refusals, *(why for each in all_recorded for why in incomplete(each.run, each.window)))
+    if refusals and not anyway:
+        raise ConfigurationError(
+            "these runs are not to be compared:", *refusals, "(--anyway compares them all the same)"
+        )
+    return (*(f"compared all the same: {refusal}" for refusal in refusals), *found.notes)
+
+
+def _compared(base: Sequence[Recorded], new: Sequence[Recorded], rules: Rules, notes: tuple[str, ...]) -> Compared:
+    from mmload.report.comparison import Compared
+    from mmload.results.compare import compare
+
+    comparison = compare([each.window for each in base], [each.window for each in new], rules)
+    names = [tuple(Path(each.run.folder).name for each in side) for side in (base, new)]
+    return Compared(comparison, names[0], names[1], notes)
+
+
+def _text(all_compared: Sequence[Compared], outcome: Judgement, form: str | None) -> str:
+    from mmload.report.comparison import document, markdown_comparison, terminal_comparison
+    from mmload.report.comparison_page import html_comparison
+
+    if form == "json":
+        return json.dumps(document(all_compared, outcome), indent=2, ensure_ascii=False) + "\n"
+    if form == "markdown":
+        return markdown_comparison(all_compared)
+    return html_comparison(all_compared) if form == "html" else terminal_comparison(all_compared)
+
+
+def _write(text: str, output: Path | None) -> None:
+    if output is None or str(output) == "-":
+        print(text, end="", flush=True)
+        return
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{output}: can't be written: {error.strerror}") from None
+    print(output, file=sys.stdout, flush=True)

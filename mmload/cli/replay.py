@@ -1,0 +1,50 @@
+"""`mmload replay JOURNAL`: make the decisions of a search for the capacity again, with its limits or with others."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from mmload.errors import ExitCode
+
+
+def add_parser(subparsers: Any) -> None:
+    """`mmload replay …`."""
+    parser = subparsers.add_parser(
+        "replay",
+        help="make the decisions of a capacity search again",
+        description="Make the decisions in the journal of a capacity search again. With its own limits they must be "
+        "the same (exit code 3 if not); with other limits it is shown where they would have been others.",
+    )
+    parser.add_argument("journal", metavar="JOURNAL", type=Path, help="journal.jsonl, or the folder it is in")
+    parser.add_argument(
+        "--limit",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="another limit: a threshold by its name in the journal ('p99 of requests (s)=1.5'), or highest_users=500",
+    )
+    parser.add_argument("--mode", choices=("search", "classic"), help="the other rule")
+    parser.add_argument("--json", action="store_true", help="print all differences as JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Read, decide again, tell; the answer is the exit code."""
+    # Imports numpy: only this command pays for it.
+    from coordinator.decide import Search
+    from coordinator.journal import read
+    from coordinator.replaying import changes_of, document, replayed, same, text
+    from mmload import __version__
+
+    journal = read(args.journal)
+    changes = changes_of(journal, args.limit, args.mode)
+    replay = replayed(journal, changes, Search)
+    print(json.dumps(document(replay), indent=2) if args.json else text(replay, journal))
+    if same(replay, changes):
+        return int(ExitCode.PASSED)
+    if journal.head.mmload != __version__:
+        print(f"mmload replay: the journal was written by version {journal.head.mmload}", file=sys.stderr)
+    return int(ExitCode.THRESHOLD_FAILED)

@@ -1,0 +1,139 @@
+"""coordinator.json as frozen structs: the agents, the queries, the limits, and how capacity is looked for.
+
+Names and defaults are the peer's, so that its coordinator.json runs unchanged; keys marked `ours` are additions.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from mmload.config.fields import NOT_EMPTY, Says, at_least, between, more_than, one_of, url
+from mmload.config.tables import Log, Ours, Table
+
+MODES = ("search", "classic")
+# How an agent is driven: by Locust's own web API, by the peer's, or by whichever of them answers.
+APIS = ("auto", "swarm", "loadagent")
+AT_END = ("stop", "hold")
+_COUNT = at_least(0)
+
+
+class Agent(Table, frozen=True):
+    """One agent: a process that simulates users and is told how many."""
+
+    id: Annotated[str, Says("Its name; with /loadagent also the prefix of its accounts."), NOT_EMPTY] = "lt0"
+    api_url: Annotated[str, Says("Where its API answers."), url("http", "https")] = "http://localhost:4000"
+    api: Annotated[str, Ours("How it is driven; auto: by /swarm where Locust answers."), one_of(*APIS)] = "auto"
+    max_users: Annotated[
+        int,
+        Ours("The most users it may be given. 0: UsersConfiguration.MaxActiveUsers, for each of its workers."),
+        _COUNT,
+    ] = 0
+
+
+class Cluster(Table, frozen=True):
+    """ClusterConfig: the agents, and how many users they may simulate together."""
+
+    agents: Annotated[tuple[Agent, ...], Says("The agents: a list of {Id, ApiURL}.")] = (Agent(),)
+    max_active_users: Annotated[
+        int, Says("The most users of the whole search, and never more than the agents can carry."), at_least(1)
+    ] = 1000
+    browser_agents: Annotated[tuple[Agent, ...], Says("The peer's browser agents; nothing here drives them.")] = ()
+    max_active_browser_users: Annotated[int, Says("For these; nothing here reads it."), _COUNT] = 0
+
+
+class Query(Table, frozen=True):
+    """One question to Prometheus, and the limit of its answer."""
+
+    description: Annotated[str, Says("What it measures, in words."), NOT_EMPTY] = ""
+    legend: Annotated[str, Says("A short form of that; nothing here shows it.")] = ""
+    query: Annotated[str, Says("The PromQL expression. Of several elements the worst counts."), NOT_EMPTY] = ""
+    threshold: Annotated[float, Says("The limit: above it, the server has too much to do."), at_least(0)] = 0.0
+    min_interval_seconds: Annotated[
+        float, Says("Not asked for so long after the start: rates need a past to be computed from."), _COUNT
+    ] = 0.0
+    alert: Annotated[bool, Says("Whether the limit counts; otherwise the value is only written down.")] = False
+    empty_is_zero: Annotated[
+        bool, Ours("Whether an answer without any element means 0 (no such error yet) rather than nothing known.")
+    ] = False
+
+
+class Monitor(Table, frozen=True):
+    """MonitorConfig: what is asked of Prometheus. Without queries it is not asked."""
+
+    prometheus_url: Annotated[str, Says("Where Prometheus answers."), url("http", "https")] = "http://localhost:9090"
+    update_interval_ms: Annotated[int, Says("How often a decision is made."), at_least(100)] = 1000
+    queries: Annotated[
+        tuple[Query, ...], Says("A list of {Description, Query, Threshold, MinIntervalSec, Alert, EmptyIsZero}.")
+    ] = ()
+    query_timeout_seconds: Annotated[
+        float, Ours("How long an answer may take before nothing is known."), more_than(0)
+    ] = 5.0
+    stale_after_seconds: Annotated[float, Ours("Samples older than this don't count."), more_than(0)] = 30.0
+
+
+class ActionLimit(Table, frozen=True):
+    """The limit of one action by itself."""
+
+    action: Annotated[str, Ours("The action's name (docs/behaviours.md)."), NOT_EMPTY] = ""
+    p99_seconds: Annotated[float, Ours("Its limit."), more_than(0)] = 2.0
+
+
+class Measures(Table, frozen=True):
+    """MeasuresConfiguration: limits of what the agents measure themselves. 0 is no limit."""
+
+    request_p99_seconds: Annotated[
+        float, Ours("p99 of the answers to all requests but log-ins, in seconds."), _COUNT
+    ] = 2.0
+    action_p99_seconds: Annotated[float, Ours("p99 of all actions, in seconds."), _COUNT] = 0.0
+    delivery_p99_seconds: Annotated[
+        float, Ours("p99 of the time from sending a message to its arrival at others, in seconds."), _COUNT
+    ] = 0.0
+    failure_percent: Annotated[float, Ours("Failed requests, in percent of all."), between(0, 100)] = 1.0
+    action_limits: Annotated[
+        tuple[ActionLimit, ...], Ours("Limits of single actions: a list of {Action, P99Sec}.")
+    ] = ()
+    window_seconds: Annotated[float, Ours("The time that each of these measures looks back."), between(5, 300)] = 30.0
+
+
+class Search(Table, frozen=True):
+    """SearchConfiguration: how the capacity is looked for."""
+
+    mode: Annotated[
+        str, Ours("`search` climbs, retreats and measures; `classic` is the peer's rule."), one_of(*MODES)
+    ] = "search"
+    lowest_users: Annotated[int, Ours("Users at the start."), at_least(1)] = 30
+    spawn_rate: Annotated[float, Ours("New users per second, of all agents together."), more_than(0)] = 4.0
+    arrival_actions: Annotated[
+        float,
+        Ours(
+            "What a log-in with its page load costs the server, in actions of a user; the search keeps them to a share "
+            "of the load. 0: nothing."
+        ),
+        _COUNT,
+    ] = 30.0
+    budget_minutes: Annotated[float, Ours("After so long the best answer so far is given."), more_than(0)] = 30.0
+    precision_percent: Annotated[
+        float, Ours("Half the width of the interval that is wanted; 0: what the default rule reaches."), between(0, 50)
+    ] = 0.0
+    at_end: Annotated[
+        str,
+        Ours("Whether the users leave in the end (`stop`), or stay at the answer's lower end (`hold`)."),
+        one_of(*AT_END),
+    ] = "stop"
+
+
+class Coordinator(Table, frozen=True):
+    """coordinator.json."""
+
+    cluster: Cluster = msgspec.field(default=Cluster(), name="ClusterConfig")
+    monitor: Monitor = msgspec.field(default=Monitor(), name="MonitorConfig")
+    num_users_inc: Annotated[int, Says("Users added at a step of the classic mode."), at_least(1)] = 8
+    num_users_dec: Annotated[int, Says("Users taken away at a step of the classic mode."), at_least(1)] = 8
+    rest_time_seconds: Annotated[float, Says("The rest between two steps of the classic mode."), more_than(0)] = 2.0
+    measures: Measures = msgspec.field(default=Measures(), name="MeasuresConfiguration")
+    search: Search = msgspec.field(default=Search(), name="SearchConfiguration")
+    log: Log = msgspec.field(
+        default=Log(console_level="INFO", enable_file=False, file_location="ltcoordinator.log"), name="LogSettings"
+    )

@@ -1,0 +1,195 @@
+"""The agents' own measures: only what happened in the window counts, and too little is unknown."""
+
+from __future__ import annotations
+
+import pytest
+
+from coordinator.exposition import samples
+from coordinator.measures import Answers, Recent, quantile, slowest_action, snapshot
+from mmload.config.coordinating import ActionLimit, Measures
+from tests.coordinator.pages import page
+
+LIMITS = Measures(
+    action_p99_seconds=3.0,
+    delivery_p99_seconds=4.0,
+    action_limits=(ActionLimit("CreatePost", 2.5),),
+    window_seconds=30.0,
+)
+
+
+def readings(*pages: str, every: float = 30.0) -> dict[str, float | None]:
+    recent = Recent(LIMITS)
+    for number, each in enumerate(pages):
+        recent.add(snapshot({"lt0": each}, number * every))
+    return {reading.name: reading.value for reading in recent.readings()}
+
+
+def test_only_what_happened_since_the_window_began_counts() -> None:
+    """The counters go on from the start of the test: ten slow minutes must not be remembered for ever."""
+    found = readings(page([9.0] * 100), page([9.0] * 100 + [0.12] * 1000))
+
+    assert found["p99 of requests (s)"] == pytest.approx(0.1495, abs=0.001)
+
+
+def test_the_window_is_as_long_as_configured() -> None:
+    """Slow requests of the fifth second are gone after it, and not before."""
+    slow, recent = [9.0] * 10, Recent(LIMITS)
+    seen: dict[int, float | None] = {}
+    for second in range(40):
+        done = [0.12] * (10 * second) + (slow if second >= 5 else [])
+        recent.add(snapshot({"lt0": page(done)}, float(second)))
+        seen[second] = recent.readings()[0].value
+
+    assert seen[34] == pytest.approx(9.2, abs=0.1)
+    assert seen[36] == pytest.approx(0.15, abs=0.01)
+
+
+def test_fewer_than_five_requests_say_nothing() -> None:
+    recent = Recent(LIMITS)
+    recent.add(snapshot({"lt0": page()}, 0.0))
+    recent.add(snapshot({"lt0": page([0.1] * 4)}, 1.0))
+
+    assert {(reading.value, reading.unknown) for reading in recent.readings()[:2]} == {(None, "only 4 in the window")}
+
+
+def test_log_ins_are_no_part_of_it() -> None:
+    """They are the dearest requests, and there are many of them only because users are being added."""
+    assert readings(page(), page([0.1] * 100, logins=[5.0] * 100))["p99 of requests (s)"] < 0.16  # type: ignore[operator]
+
+
+def test_failures_are_a_share_of_the_requests() -> None:
+    assert readings(page([0.1] * 100), page([0.1] * 300, failures=4))["failed requests (%)"] == 2.0
+
+
+def test_a_limit_of_one_action_and_of_deliveries() -> None:
+    found = readings(page(), page(actions={"CreatePost": [2.4] * 50, "Look": [0.1] * 50}, deliveries=[0.3] * 50))
+
+    assert found["p99 of CreatePost (s)"] == pytest.approx(2.49, abs=0.02)
+    assert found["p99 of actions (s)"] == pytest.approx(2.48, abs=0.03)
+    assert found["p99 of delivery (s)"] == pytest.approx(0.35, abs=0.01)
+
+
+def test_no_limit_is_no_reading() -> None:
+    recent = Recent(Measures(request_p99_seconds=0.0, failure_percent=0.0))
+
+    assert recent.readings() == () and recent.unknown("gone") == ()
+
+
+def test_several_agents_are_added_up() -> None:
+    """The p99 of two agents is not the mean of theirs."""
+    recent = Recent(LIMITS)
+    recent.add(snapshot({"a": page(), "b": page()}, 0.0))
+    both = snapshot({"a": page([0.12] * 990, present=10), "b": page([9.0] * 200, present=3)}, 30.0)
+    recent.add(both)
+
+    assert recent.readings()[0].value == pytest.approx(9.85, abs=0.1)
+    assert both.present == 13
+
+
+def test_an_agent_that_was_started_anew_begins_a_new_window() -> None:
+    """Its counters are smaller than before: a difference would be negative."""
+    assert readings(page([9.0] * 100), page([0.1] * 50))["p99 of requests (s)"] is None
+
+
+# -- whether the server answers ----------------------------------------------------------------------------------
+
+
+def answers(*pages: str) -> list[str]:
+    seen = Answers()
+    return [seen.add(snapshot({"lt0": each}, float(second))) for second, each in enumerate(pages)]
+
+
+def test_a_server_answers_nothing_from_its_last_answer_on() -> None:
+    """A look at which no request ended changes nothing; one answer to a log-in does."""
+    good, gone = [0.1] * 100, [0.1] * 107
+    told = "7 requests in a row, timed out"
+
+    said = answers(page(good), page(gone, 7), page(gone, 7), page(gone, 7, logins=[0.1]))
+
+    assert said == ["", told, told, ""]
+
+
+def test_one_request_without_an_answer_is_none() -> None:
+    assert answers(page([0.1] * 100), page([0.1] * 101, 1)) == ["", ""]
+
+
+def test_an_error_is_an_answer() -> None:
+    pages = page([0.1] * 100), page([0.1] * 150, 50, reason="500 app.error")
+
+    assert answers(*pages) == ["", ""]
+
+
+def test_a_failure_that_is_counted_before_its_request_is_no_answer_at_the_next_look() -> None:
+    """A page is not made in one moment."""
+    pages = page([0.1] * 100), page([0.1] * 103, 4), page([0.1] * 104, 4)
+
+    assert answers(*pages) == ["", *2 * ["4 requests in a row, timed out"]]
+
+
+def test_an_agent_that_was_started_anew_has_not_lost_the_server() -> None:
+    pages = page([0.1] * 100), page([0.1] * 150, 50), page([0.1] * 3)
+
+    assert answers(*pages) == ["", "50 requests in a row, timed out", ""]
+
+
+# -- the generator -----------------------------------------------------------------------------------------------
+
+
+def test_a_saturated_generator_is_named_with_its_state() -> None:
+    """The worst of its processes; a low CPU alone would not explain it."""
+    late = 'mmload_generator_loop_lag_seconds{process="worker 1"} 0.34\nmmload_generator_steal_ratio{process="x"} 0\n'
+    told = snapshot({"a": page(), "b": page(saturated=True) + late}, 0.0).saturated
+
+    assert told == "agent b is at its own limit (CPU 97% of a core, late by up to 340 ms)"
+
+
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [
+        ("loop_lag_seconds 0.099", ""),
+        ("loop_lag_seconds 0.1", "late by up to 100 ms"),
+        ("steal_ratio 0.25", "25% of the machine's CPU taken by its host"),
+        ("backlog_sockets 2000", "2000 sockets readable at once"),
+        ("throttled_seconds 0.3", "held back for its quota by 300 ms"),
+        ("gc_seconds 0.02", ""),
+    ],
+)
+def test_a_generator_that_was_saturated_minutes_ago_is_trusted_again(state: str, told: str) -> None:
+    """An agent remembers for ten minutes; the search would end for three bad seconds at its beginning."""
+    page = f"mmload_generator_saturated 1\nmmload_generator_{state}\n"
+
+    assert snapshot({"a": page}, 0.0).saturated == (f"agent a is at its own limit ({told})" if told else "")
+
+
+def test_a_saturated_generator_that_says_no_more_is_believed() -> None:
+    assert (
+        snapshot({"a": "mmload_generator_saturated 1\n"}, 0.0).saturated
+        == "agent a is at its own limit (by its own account)"
+    )
+
+
+def test_the_slowest_action_is_named_if_it_was_done_often() -> None:
+    """One slow log-in must not be what an answer names."""
+    earlier, later = (
+        snapshot({"a": page(actions={"CreatePost": [2.4] * n, "Look": [0.1] * n, "Search": [9.0] * (n // 30)})}, n)
+        for n in (0, 60)
+    )
+
+    assert slowest_action(earlier, later) == "CreatePost 2.5 s"
+    assert slowest_action(earlier, earlier) == ""
+
+
+def test_a_quantile_is_interpolated_within_its_bucket() -> None:
+    """As Prometheus' histogram_quantile does; beyond the last edge nothing is known but the edge."""
+    assert quantile({1.0: 50.0, 2.0: 100.0, float("inf"): 100.0}, 0.75) == 1.5
+    assert quantile({1.0: 0.0, float("inf"): 10.0}, 0.99) == 1.0
+    assert quantile({}, 0.99) is None
+
+
+def test_labels_are_unescaped_and_foreign_lines_left_out() -> None:
+    text = '# HELP a b\na{x="1\\"2\\\\n\\n",y="}"} 3\na_total 5\na broken\nb 7\na{x="2"} NaN 1700000000\n'
+
+    found = list(samples(text, {"a"}))
+
+    assert [each.labels for each in found] == [{"x": '1"2\\n\n', "y": "}"}, {"x": "2"}]
+    assert found[0].value == 3.0
