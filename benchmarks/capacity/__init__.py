@@ -1,0 +1,87 @@
+"""How well the coordinator finds a known capacity: simulated servers, their truths, and the tables.
+
+A thousand runs: five kinds of servers, twenty of each that no rule was tuned on, ten seeds; both rules on all of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from typing import Any
+
+from benchmarks.capacity.runs import Run, limits, searched
+from benchmarks.capacity.servers import Kind, Server
+from benchmarks.capacity.tables import by_kind, ratio_of_medians, table
+from benchmarks.capacity.truths import proof_servers, stored, tuning_servers
+from benchmarks.measuring import Report, Table, nonnegative, positive, tell, whole
+from coordinator.answer import Limits, Mode
+
+SETS = {"proof": proof_servers, "tuning": tuning_servers}
+# Seeds of the runs. Constants were tuned with seeds from 1000 on; the proof's are from 500,000 on.
+FIRST_SEED = {"proof": 500_000, "tuning": 1_000}
+_CHUNK = 8
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--seeds", type=whole, default=10, help="runs of each server (default: %(default)s, 1,000 runs in all)")
+    add("--first-seed", type=whole, help="the first seed (default: by the set)")
+    add("--set", choices=tuple(SETS), default="proof", help="servers that the rule has not seen, or those of tuning")
+    add("--kind", choices=tuple(Kind), action="append", help="only servers of this kind (may be repeated)")
+    add("--precision", type=positive, metavar="PERCENT", action="append", default=[], help="also with this half width")
+    add("--no-classic", action="store_true", help="leave the classic rule out")
+    add(
+        "--log-in-seconds",
+        type=nonnegative,
+        default=0.0,
+        help="a log-in costs as much as so many seconds of a user (default: nothing)",
+    )
+    add("--processes", type=whole, default=1, help="processes at a time (default: %(default)s)")
+
+
+def tasks(args: argparse.Namespace, told: Limits) -> Iterator[tuple[Server, float, int, Limits]]:
+    """Every server with every seed."""
+    truths = stored()
+    first = FIRST_SEED[args.set] if args.first_seed is None else args.first_seed
+    for kind in args.kind or Kind:
+        for server in SETS[args.set](Kind(kind)):
+            for seed in range(first, first + args.seeds):
+                yield server, truths[server.name], seed, told
+
+
+def _one(task: tuple[Server, float, int, Limits]) -> Run:
+    return searched(*task)
+
+
+def all_runs(args: argparse.Namespace, told: Limits) -> list[Run]:
+    """All runs with these limits."""
+    if args.processes <= 1:
+        return [_one(task) for task in tasks(args, told)]
+    # Each process does one thing at a time: numpy's own threads would only be in each other's way.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    with ProcessPoolExecutor(args.processes) as pool:
+        return list(pool.map(_one, tasks(args, told), chunksize=_CHUNK))
+
+
+def measure(args: argparse.Namespace) -> Report:
+    dear = args.log_in_seconds
+    tell(f"searching on the {args.set} servers")
+    found = by_kind(all_runs(args, limits(Mode.SEARCH, None, dear)))
+    told: dict[str, Any] = {"set": args.set, "search": found}
+    tables = [table(f"search, {args.set} servers", found)]
+    if not args.no_classic:
+        tell("the classic rule on the same servers")
+        classic = by_kind(all_runs(args, limits(Mode.CLASSIC, None, dear)))
+        told |= {"classic": classic, "time_ratio": ratio_of_medians(found, classic)}
+        tables += [table(f"classic, {args.set} servers", classic), _ratios(told["time_ratio"])]
+    precise = {wanted: by_kind(all_runs(args, limits(Mode.SEARCH, wanted / 100.0, dear))) for wanted in args.precision}
+    told["precision"] = {f"{wanted:g}": each for wanted, each in precise.items()}
+    tables += [table(f"search --precision {wanted:g}%", each) for wanted, each in precise.items()]
+    return Report(told, tuple(tables))
+
+
+def _ratios(ratios: dict[str, float]) -> Table:
+    rows = tuple((kind, f"{ratio:.3f}") for kind, ratio in ratios.items())
+    return Table("median time of the search / of the classic rule", ("kind", "ratio"), rows)
