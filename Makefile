@@ -6,7 +6,7 @@ SERVER ?=
 DEMO_USERS ?= 50
 DEMO_TIME ?= 30s
 
-.PHONY: demo test check format test-real system-packages install wheel lock clean
+.PHONY: demo test test-half-1 test-half-2 check format test-real system-packages install wheel lock clean
 
 install: $(VENV)/.installed
 
@@ -27,8 +27,15 @@ else
 	$(BIN)/mmload run --server $(SERVER) --users $(DEMO_USERS) --run-time $(DEMO_TIME) --name demo
 endif
 
+# In two halves side by side: much of the time is spent waiting for processes that the tests start. Each is shown when it
+# is done, where make can do that. (Not with the shell's `&`: what is started so does not hear Ctrl-C, which tests send.)
+ALL_OF_IT := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
+
 test: check
-	$(BIN)/python -m pytest -m "not real"
+	$(MAKE) --no-print-directory --keep-going --jobs=2 $(ALL_OF_IT) test-half-1 test-half-2
+
+test-half-1 test-half-2: test-half-%: install
+	$(BIN)/python -m pytest -m "not real" --splits 2 --group $*
 
 check: install
 	$(BIN)/ruff check .
@@ -49,7 +56,7 @@ test-real: install
 # What some tests need of the system (Debian, Ubuntu); without it they are skipped, except in CI.
 system-packages:
 	apt-get update -qq
-	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium openssl postgresql curl xz-utils
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium chromium-driver openssl postgresql prometheus curl xz-utils
 
 wheel: install
 	$(BIN)/python -m build --wheel --no-isolation

@@ -6,12 +6,17 @@ from __future__ import annotations
 import locust  # noqa: F401  # isort: skip
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+
+# What a shell starts with `&` ignores Ctrl-C, and so would all that is started here, to which tests send it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @contextmanager

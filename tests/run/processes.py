@@ -15,6 +15,8 @@ from pathlib import Path
 LOCUSTFILE = Path(__file__).with_name("made_up.py")
 ROOT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 60
+# A whole command: `mmload repeat` makes several runs.
+COMMAND_SECONDS = 150
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,20 @@ def end(process: subprocess.Popen[str]) -> Ended:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, 9)
     return Ended(process.returncode, out, err)
+
+
+def mmload(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+    """Type a command of mmload in the folder, and wait for its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "mmload", *arguments],
+        cwd=folder,
+        env=environ(folder, **more),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=COMMAND_SECONDS,
+        check=False,
+    )
 
 
 def locust(*options: str) -> list[str]:

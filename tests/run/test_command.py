@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from mmload.cli import locust_process, report
+from mmload.cli import locust_process, main
 from mmload.cli import run as command
 from mmload.cli.locust_process import Load
 from mmload.errors import ConfigurationError, MmloadError, UsageError
@@ -131,6 +131,9 @@ def test_a_server_nobody_listens_on_stops_it_before_anything_is_written(tmp_path
         (["--users", "0"], UsageError, "--users 0: a load test needs at least one user"),
         (["--users", "-3"], UsageError, "--users -3"),
         (["--users", "5000"], ConfigurationError, "MaxActiveUsers"),
+        (["--users", "5000", "--processes", "2"], ConfigurationError, "2 x 2000 users"),
+        (["--processes", "0"], UsageError, "--processes 0: expected 1 or more"),
+        (["--users", "3", "--processes", "4"], UsageError, "more than there are users"),
         (["--run-time", "1d"], UsageError, "--run-time '1d'"),
         (["--run-time", ""], UsageError, "--run-time ''"),
         (["--run-time", "0s"], UsageError, "at least a second"),
@@ -208,12 +211,10 @@ def test_the_packaged_locustfile_is_there() -> None:
     assert locust_process.locustfile().is_file()
 
 
-def test_the_report_of_no_run_is_refused(tmp_path: Path) -> None:
-    """Exit code 2."""
-    with pytest.raises(UsageError) as refused:
-        report.run(argparse.Namespace(folder=tmp_path))
-
-    assert refused.value.exit_code == 2
+def test_the_report_of_no_run_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 2, and what would be one."""
+    assert main(["report", str(tmp_path)]) == 2
+    assert "not the folder of a run" in capsys.readouterr().err
 
 
 def test_reports_need_neither_locust_nor_gevent(tmp_path: Path) -> None:

@@ -10,29 +10,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
 from typing import Any
 
 import pytest
 import requests
 
+from tests.run.processes import mmload
 from tests.support import Admin
 
 FAST = {"MMLOAD_SIMULCONTROLLER_MINIDLETIMEMS": "100", "MMLOAD_SIMULCONTROLLER_AVGIDLETIMEMS": "1500"}
-
-
-def mmload(folder: pathlib.Path, *arguments: str, environ: Mapping[str, str] | None = None) -> Any:
-    """Run a command of mmload in a folder of its own, as a user would."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("MMLOAD_")}
-    return subprocess.run(
-        [sys.executable, "-m", "mmload", *arguments],
-        cwd=folder,
-        env={**clean, **(environ or {})},
-        capture_output=True,
-        text=True,
-        timeout=150,
-        check=False,
-    )
 
 
 def number(pattern: str, report: str) -> int:
@@ -59,7 +45,7 @@ def test_posts_events_and_users_of_the_report_are_those_of_the_server(
     before = posts_at(fresh_sandbox)
 
     ran = mmload(
-        tmp_path, "run", "--server", fresh_sandbox, "--users", "25", "--run-time", "15s", "--seed", "7", environ=FAST
+        tmp_path, "run", "--server", fresh_sandbox, "--users", "25", "--run-time", "15s", "--seed", "7", **FAST
     )
 
     assert ran.returncode == 0, ran.stderr
@@ -95,7 +81,7 @@ def test_a_server_that_stops_answering_is_in_the_report_and_the_run_goes_on(
         timeout=10,
     ).raise_for_status()
 
-    ran = mmload(tmp_path, "run", "--server", fresh_sandbox, "--users", "8", "--run-time", "12s", environ=FAST)
+    ran = mmload(tmp_path, "run", "--server", fresh_sandbox, "--users", "8", "--run-time", "12s", **FAST)
 
     assert ran.returncode in (0, 6), ran.stderr
     assert re.search(r"POST /channels/members/\{user_id\}/view: 500", ran.stdout)
@@ -174,7 +160,7 @@ def test_a_wrong_administrator_password_is_named_and_not_shown(fresh_sandbox: st
         "init",
         "--server",
         fresh_sandbox,
-        environ={"MMLOAD_CONNECTIONCONFIGURATION_ADMINPASSWORD": "very secret words"},
+        MMLOAD_CONNECTIONCONFIGURATION_ADMINPASSWORD="very secret words",
     )
 
     assert ran.returncode == 5, ran.stderr
@@ -197,7 +183,7 @@ def test_on_the_real_server_the_report_counts_what_is_in_its_database(tmp_path: 
 
     assert mmload(tmp_path, "init", "--server", server).returncode == 0
     before = stored()
-    ran = mmload(tmp_path, "run", "--server", server, "--users", "30", "--run-time", "40s", environ=FAST)
+    ran = mmload(tmp_path, "run", "--server", server, "--users", "30", "--run-time", "40s", **FAST)
 
     assert ran.returncode == 0, ran.stderr
     assert "Failures" not in ran.stdout, ran.stdout

@@ -12,7 +12,7 @@ import pytest
 from mmload.metrics.recorder import FAREWELLS, LOGINS, POSTS_SENT
 from mmload.results.folder import read_run
 from mmload.results.model import Ending, NoteKind, Phase, Run
-from tests.run.processes import distributed, end, locust, start, the_folder, truth, wait_for_seconds
+from tests.run.processes import distributed, end, locust, mmload, start, the_folder, truth, wait_for_seconds
 
 USERS = 6
 
@@ -116,17 +116,14 @@ def test_a_killed_run_leaves_a_readable_folder(tmp_path: Path) -> None:
     os.killpg(process.pid, signal.SIGKILL)
     end(process)
 
-    ended = end(start(["-c", "import sys; from mmload.cli.report import *; " + REPORT, str(folder)], tmp_path))
+    done = mmload(tmp_path, "report", str(folder))
 
-    assert ended.code == 0, ended.err
-    assert "the run was cut off" in ended.out
-    assert f"{USERS} asked for, {USERS} in after" in ended.out
+    assert done.returncode == 0, done.stderr
+    assert "the run was cut off" in done.stdout
+    assert f"{USERS} asked for, {USERS} in after" in done.stdout
     run = read_run(folder)
     assert len(run.seconds) >= 12
     assert run.totals.seconds >= 11
-
-
-REPORT = "import argparse; from pathlib import Path; sys.exit(run(argparse.Namespace(folder=Path(sys.argv[1]))))"
 
 
 def test_users_that_raise_are_a_fault_that_is_told(tmp_path: Path) -> None:
