@@ -13,9 +13,9 @@ from mmload.results.series import Point
 _WIDTH = 1000
 # So many kinds of lines can be told apart by colour and dashes.
 STYLES = 6
-# Words and numbers closer to each other than this share of the width would overlap.
+# Numbers, and words of so many letters, closer to each other than this share of the width would overlap on a phone.
 _ROOM_OF_A_NUMBER = 0.03
-_ROOM_OF_A_WORD = 0.09
+_ROOM_OF_A_LETTER = 0.02
 _TABLE_ROWS = 12
 _ROOMY = 150  # pixels: lower charts stand among higher ones, whose words tell the same
 _ABOVE = 5  # pixels from the foot of words above the plot to it
@@ -157,7 +157,7 @@ def _bands(chart: Chart) -> list[Markup]:
         box = {"x": _percent(start), "width": _percent(end - start)}
         hint = element("title", band.label)
         boxes.append(element("rect", hint, y=0, height=chart.height, class_=f"band {band.kind}", **box))
-        if band.label_inside and end - start > _ROOM_OF_A_WORD and chart.height >= _ROOMY:
+        if band.label_inside and end - start > _ROOM_OF_A_LETTER * len(band.label) and chart.height >= _ROOMY:
             words.append(element("text", band.label, x=_percent(start), dx=1, y=-_ABOVE, class_="phase"))
     return boxes + words
 
