@@ -195,7 +195,7 @@ def _folder(settings: Settings, server: Server) -> Path:
 @contextmanager
 def _agent(settings: Settings, environ: Mapping[str, str], folder: Path) -> Iterator[int]:
     """An agent on a free port of the loopback interface, which it gives; in the end it is ended in order."""
-    port = _free_port()
+    port = locust_process.free_port()
     server = settings.config.connection.server_url
     process = locust_process.start(
         [sys.executable, "-m", "mmload", "agent", "--server", server, "--port", str(port)],
@@ -211,12 +211,6 @@ def _agent(settings: Settings, environ: Mapping[str, str], folder: Path) -> Iter
             _tell(_ended_early(folder, secrets))
     finally:
         _end(process)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _answers(process: subprocess.Popen[bytes], port: int) -> bool:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
 from mmload.cli.progress import Progress
+from mmload.errors import MmloadError
 
 # Users in the middle of an action may finish it for so long when the run ends.
 STOP_TIMEOUT_SECONDS = 10
@@ -24,6 +26,10 @@ POLL_SECONDS = 0.25
 # Forked from a process that has imported everything; a machine may be busy all the same.
 WORKERS_START_SECONDS = 60
 LOOPBACK = "127.0.0.1"
+# Below those that systems give to outgoing connections.
+_PORTS = range(15_000, 30_000)
+# Not the run's: two commands with one seed must not meet.
+_CHANCE = random.SystemRandom()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +78,11 @@ def _workers(processes: int) -> Sequence[str]:
 
 
 def free_port() -> int:
-    """A port of loopback that nobody uses now."""
-    with socket.create_server((LOOPBACK, 0)) as free:
-        port: int = free.getsockname()[1]
-    return port
+    """A port of loopback that nobody uses now, and no outgoing connection takes before somebody listens on it."""
+    for port in _CHANCE.sample(_PORTS, 100):
+        with suppress(OSError), socket.create_server((LOOPBACK, port)):
+            return port
+    raise MmloadError(f"no free port on {LOOPBACK} from {_PORTS.start} to {_PORTS.stop - 1}")
 
 
 def start(arguments: Sequence[str], environ: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:

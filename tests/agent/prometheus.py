@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -15,18 +14,14 @@ from typing import Any
 
 import requests
 
+from mmload.cli.locust_process import free_port
+
 ROOT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 30
 
 
 def is_installed() -> bool:
     return shutil.which("prometheus") is not None
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from mmload.agent.access import TOKEN_VARIABLE, Access, access_for, has_token, is_loopback, refusal
+from mmload.cli.locust_process import free_port
 from mmload.errors import ConfigurationError
-from tests.agent.driven import Driven, agent, await_that, free_port, mmload
+from tests.agent.driven import Driven, agent, await_that, mmload
 from tests.support import Admin
 
 TOKEN = "a token of sixteen characters or more"

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from mmload.agent.joining import Hello, alike, differences
+from mmload.cli.locust_process import free_port
 from mmload.config import Settings, load_settings
-from tests.agent.driven import Driven, agent, await_that, body, connected, counts, environ, faults_in, free_port, mmload
+from tests.agent.driven import Driven, agent, await_that, body, connected, counts, environ, faults_in, mmload
 from tests.support import Admin
 
 MOST = 100

@@ -20,11 +20,12 @@ import requests
 from mmload.agent.exported import FAMILIES
 from mmload.agent.exported import page as page_of
 from mmload.agent.view import View
+from mmload.cli.locust_process import free_port
 from mmload.metrics.exposition import Kind
 from mmload.results.folder import read_run
 from mmload.results.model import Run
 from mmload.results.trust import trust_in
-from tests.agent.prometheus import ROOT, Prometheus, free_port, is_installed, running_prometheus
+from tests.agent.prometheus import ROOT, Prometheus, is_installed, running_prometheus
 from tests.conftest import running_sandbox
 from tests.run.processes import distributed, mmload
 

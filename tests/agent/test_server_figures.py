@@ -11,6 +11,7 @@ import pytest
 import requests
 
 from mmload.agent.server_figures import MOST_POINTS, configured, samples_of, server_figures, step
+from mmload.cli.locust_process import free_port
 from mmload.config.coordinating import Monitor, Query
 from mmload.errors import ConfigurationError
 from mmload.report.findings import findings
@@ -143,7 +144,7 @@ def test_a_run_keeps_the_figures_of_its_time_and_its_page_draws_them(tmp_path: P
 
 def test_a_prometheus_that_is_not_there_costs_a_run_nothing(tmp_path: Path) -> None:
     """With workers, too: only the master asks."""
-    coordinator(tmp_path, f"http://127.0.0.1:{prometheus.free_port()}", "up")
+    coordinator(tmp_path, f"http://127.0.0.1:{free_port()}", "up")
     began = time.monotonic()
     ended = end(start(locust("-u", "2", "-r", "2", "-t", "4s", *distributed(2)), tmp_path))
     notes = [note.text for note in read_notes(the_folder(tmp_path)) if note.kind is NoteKind.SERVER]

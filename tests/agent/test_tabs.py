@@ -11,8 +11,9 @@ from urllib.parse import quote
 
 import pytest
 
+from mmload.cli.locust_process import free_port
 from tests.agent.browser import Browser, chromium, is_installed
-from tests.agent.driven import Driven, agent, await_that, connected, counts, faults_in, free_port, mmload
+from tests.agent.driven import Driven, agent, await_that, connected, counts, faults_in, mmload
 from tests.support import Admin
 
 in_a_browser = pytest.mark.skipif(

@@ -12,10 +12,12 @@ from typing import Any
 import pytest
 
 from coordinator.journal import NAME, read
+from mmload.cli.locust_process import free_port
 from mmload.errors import ExitCode
 from tests.coordinator.locusts import Locust, running
-from tests.coordinator.processes import Ended, await_that, end, free_port, run, start
+from tests.coordinator.processes import await_that, run, start
 from tests.coordinator.serving import Answer, Asked, serving
+from tests.run.processes import Ended, end
 
 KEYS = {"users", "low", "high", "confidence", "ended_by", "broke_first", "minutes", "reason"}
 FOLDER = "found"

@@ -17,8 +17,8 @@ from coordinator.journal import NAME, Cycle, read
 from coordinator.swarm import SwarmAgent
 from mmload.errors import ExitCode
 from tests.agent import prometheus
-from tests.coordinator.processes import Ended, agent, await_that, end, run, start, takes_connections
-from tests.run.processes import the_folder
+from tests.coordinator.processes import agent, await_that, run, start, takes_connections
+from tests.run.processes import Ended, end, the_folder
 
 FOLDER = "found"
 MOST_PRESENT = 12

@@ -12,7 +12,8 @@ from coordinator.observing import Observer, Seen, have_measures
 from coordinator.prometheus import Prometheus
 from coordinator.swarm import SwarmAgent
 from mmload.config.coordinating import Measures, Monitor
-from tests.coordinator.processes import PATIENCE_SECONDS, agent, run
+from tests.coordinator.processes import agent, run
+from tests.run.processes import PATIENCE_SECONDS
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,7 @@ import pytest
 from coordinator.history import Reading
 from coordinator.prometheus import Element, Prometheus, elements, reading, refusal
 from coordinator.questions import Question, Unanswered, all_at_once
+from mmload.cli.locust_process import free_port
 from mmload.config.coordinating import Monitor, Query
 from mmload.errors import ConfigurationError, ServerNotReady
 from tests.coordinator.serving import Answer, Asked, serving
@@ -195,12 +196,6 @@ def test_a_question_whose_answer_is_late_is_not_asked_twice() -> None:
 
     assert [str(each) for each in (*first, *second)] == ["no answer in time"] * 2
     assert third == [7] and len(asked) == 1
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -11,6 +10,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from mmload.cli.locust_process import free_port
 
 LOCUSTFILE = Path(__file__).with_name("made_up.py")
 ROOT = Path(__file__).parents[2]
@@ -85,9 +86,7 @@ def locust(*options: str) -> list[str]:
 
 def distributed(processes: int) -> list[str]:
     """Options for workers: on a port of our own, so that two tests at once do not meet."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
+    port = str(free_port())
     ports = ["--master-bind-host", "127.0.0.1", "--master-bind-port", port, "--master-port", port]
     return ["--processes", str(processes), *ports]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import time
 import urllib.error
 import urllib.parse
@@ -11,16 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from mmload.cli.locust_process import free_port
 from mmload.results.folder import read_run
 from mmload.results.model import Ending, NoteKind
 from tests.run.processes import LOCUSTFILE, PATIENCE_SECONDS, end, start, truth
-
-
-def free_port() -> int:
-    """A port that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def post(url: str, **form: str) -> None:

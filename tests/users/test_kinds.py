@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import signal
-import socket
 import subprocess
 import time
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 import pytest
 import requests
 
+from mmload.cli.locust_process import free_port
 from tests.run import processes
 from tests.support import Admin
 
@@ -153,9 +153,7 @@ def test_kinds_are_mixed_by_weight(populated: str, place: Path) -> None:
 
 def test_a_kind_is_chosen_on_the_web_page(populated: str, place: Path) -> None:
     """With --class-picker all kinds are there, whatever the configuration says."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     page = f"http://127.0.0.1:{port}"
     web = ["--class-picker", "--web-host", "127.0.0.1", "--web-port", str(port), "--host", populated]
     process = processes.start(["-m", "locust", "-f", str(LOCUSTFILE), *web], place, MMLOAD_RUNCONFIGURATION_SEED="7")
