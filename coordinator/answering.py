@@ -30,7 +30,7 @@ def people(answer: Answer) -> str:
     if answer.users is not None and answer.low is not None and answer.high is not None:
         return f"about {answer.users:,} people ({answer.low:,}–{answer.high:,}, {100 * answer.confidence:g} %)"
     if answer.low is not None:
-        return f"at least {answer.low:,} people"
+        return f"at least {answer.low:,} {'person' if answer.low == 1 else 'people'}"
     if answer.users is not None:
         return f"about {answer.users:,} people (without an interval)"
     return "how many people it holds is not known"
