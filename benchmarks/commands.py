@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,10 +16,14 @@ LONGEST_SECONDS = 240.0
 
 
 def mmload(
-    folder: Path, *arguments: object, idle_ms: int | None = None, seconds: float = LONGEST_SECONDS
+    folder: Path,
+    *arguments: object,
+    idle_ms: int | None = None,
+    seconds: float = LONGEST_SECONDS,
+    more: Mapping[str, str] | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """`python -m mmload …` in this folder, until it ends; `idle_ms` is the mean pause of a person."""
-    environ = {**os.environ}
+    environ = {**os.environ, **(more or {})}
     if idle_ms is not None:
         environ[environment_name("SimulController", "AvgIdleTimeMs")] = str(idle_ms)
     return subprocess.run(
@@ -35,11 +39,8 @@ def mmload(
 
 
 @contextmanager
-def populated_sandbox(*options: str, teams: int | None = None) -> Iterator[str]:
+def populated_sandbox(*options: str) -> Iterator[str]:
     """The address of a sandbox with these options, with teams, channels and people."""
-    environ = {**os.environ}
-    if teams is not None:
-        environ[environment_name("InstanceConfiguration", "NumTeams")] = str(teams)
     with sandboxed.sandbox(*options) as address:
-        sandboxed.populate(address, environ)
+        sandboxed.populate(address, os.environ)
         yield address

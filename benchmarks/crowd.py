@@ -10,15 +10,15 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.measuring import rss_kb, tell
 from mmload.cli import locust_process, sandboxed
+from mmload.cli.communities import communities, settle
 from mmload.cli.locust_process import Load
-from mmload.client.accounts import account
 from mmload.config import environment_name
 from mmload.errors import MmloadError, UsageError
 from mmload.limits import open_files_needed, raise_open_files
@@ -35,9 +35,6 @@ _END_SECONDS = 30
 
 # People of a sandbox are in communities of about so many: whom one hears of does not depend on how many there are.
 COMMUNITY_PEOPLE = 100
-# The default of `mmload init`, so that people have teams to switch between.
-_COMMUNITY_TEAMS = 2
-_PASSWORD = "testPass123$"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +55,8 @@ def served(given: str, users: int) -> Iterator[Server]:
         return
     with sandboxed.sandbox() as address, tempfile.TemporaryDirectory(prefix="mmload-accounts-") as folder:
         tell(f"populating a sandbox for {users} users")
-        sizes = communities(users)
-        for number, people in enumerate(sizes, start=1):
-            sandboxed.populate(address, {**os.environ, **population(number, people)})
         file = Path(folder) / "accounts.txt"
-        file.write_text("".join(f"{line}\n" for line in accounts(sizes)))
+        settle(address, os.environ, communities(users, COMMUNITY_PEOPLE), file)
         yield Server(address, file)
 
 
@@ -71,41 +65,6 @@ def checked_server(text: str) -> str:
     if not text.startswith(("http://", "https://")):
         raise UsageError(f"--server {text!r}: expected a URL such as http://localhost:8065")
     return text.rstrip("/")
-
-
-def communities(users: int) -> tuple[int, ...]:
-    """The people of each community: as near to `COMMUNITY_PEOPLE` as may be, and all alike but for one person. Pure."""
-    number = max(1, round(users / COMMUNITY_PEOPLE))
-    each, more = divmod(users, number)
-    return (each + 1,) * more + (each,) * (number - more)
-
-
-def population(number: int, people: int) -> dict[str, str]:
-    """What `mmload init` is told for a community: its own people, teams and channels. Pure.
-
-    All of one `mmload init` are in all of its teams, and a channel has a share of them: of a single one for all, people
-    would have the more neighbours the more people there are.
-    """
-    numbers = {"NumUsers": people, "NumTeams": _COMMUNITY_TEAMS, "NumChannels": max(10, people // 2)}
-    return {
-        environment_name("UsersConfiguration", "UsernamePrefix"): _prefix(number),
-        environment_name("UsersConfiguration", "Password"): _PASSWORD,
-        environment_name("UsersConfiguration", "UsersFilePath"): "",
-        **{environment_name("InstanceConfiguration", name): str(value) for name, value in numbers.items()},
-    }
-
-
-def accounts(sizes: Iterable[int]) -> list[str]:
-    """The accounts of all communities as `UsersFilePath` wants them, one after the other. Pure."""
-    return [
-        f"{account(each, _prefix(number), _PASSWORD).email} {_PASSWORD}"
-        for number, people in enumerate(sizes, start=1)
-        for each in range(1, people + 1)
-    ]
-
-
-def _prefix(number: int) -> str:
-    return f"people{number}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,9 +21,11 @@ import numpy as np
 
 from benchmarks.capacity.theory import Station, capacity
 from benchmarks.capacity.truths import half_point
-from benchmarks.commands import mmload, populated_sandbox
+from benchmarks.commands import mmload
 from benchmarks.measuring import Report, Table, positive, tell, whole, wholes
-from mmload.cli.capacity import DEMO_IDLE_MS, DEMO_P99_SECONDS, DEMO_SERVICE_MS, DEMO_SLOTS, DEMO_TEAMS
+from mmload.cli import sandboxed
+from mmload.cli.capacity import DEMO_COMMUNITY, DEMO_IDLE_MS, DEMO_P99_SECONDS, DEMO_SERVICE_MS, DEMO_SLOTS
+from mmload.cli.communities import communities, settle
 from mmload.errors import ExitCode, MmloadError
 from mmload.metrics.delta import all_times
 from mmload.metrics.histogram import Histogram
@@ -57,7 +60,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--slots", type=whole, default=DEMO_SLOTS, help="requests served at a time (default: %(default)s)")
     add("--service-ms", type=positive, default=DEMO_SERVICE_MS, help="time for each (default: %(default)g)")
     add("--idle-ms", type=whole, default=DEMO_IDLE_MS, help="mean pause of a person (default: %(default)s)")
-    add("--teams", type=whole, default=DEMO_TEAMS, help="that the people are in (default: %(default)s)")
+    add("--community", type=whole, default=DEMO_COMMUNITY, help="people who hear of each other (default: %(default)s)")
     add("--p99", type=positive, default=DEMO_P99_SECONDS, help="the limit in seconds (default: %(default)g)")
 
 
@@ -93,9 +96,10 @@ def _level(users: int, folder: Path, args: argparse.Namespace) -> Level | None:
     seconds = math.ceil(users / _SPAWN_RATE) + SETTLING_SECONDS + args.seconds
     options = ("--users", users, "--spawn-rate", _SPAWN_RATE, "--run-time", f"{seconds}s", "--name", name)
     capacity_options = ("--slots", str(args.slots), "--service-ms", str(args.service_ms), "--random-service")
-    with populated_sandbox(*capacity_options, teams=args.teams) as server:
+    with sandboxed.sandbox(*capacity_options) as server:
+        people = settle(server, os.environ, communities(users, args.community), folder / f"{name}.txt")
         longest = 2 * seconds + _END_SECONDS
-        ended = mmload(folder, "run", "--server", server, *options, idle_ms=args.idle_ms, seconds=longest)
+        ended = mmload(folder, "run", "--server", server, *options, idle_ms=args.idle_ms, seconds=longest, more=people)
     if ended.returncode not in (ExitCode.PASSED, ExitCode.INCONCLUSIVE):
         raise MmloadError(f"a run with {users} users ended with exit code {ended.returncode}: {ended.stderr[-300:]}")
     [made] = folder.glob(f"runs/*-{name}")

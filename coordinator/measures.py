@@ -145,7 +145,12 @@ def difference(later: Buckets, earlier: Buckets) -> Buckets:
 
 
 def quantile(buckets: Buckets, share: float) -> float | None:
-    """The value below which that share lies, interpolated within its bucket; None of nothing. Pure."""
+    """The value below which that share lies, interpolated within its bucket; None of nothing. Pure.
+
+    Of long durations there are the fewer the longer they are: what lies above is taken to fall by the same factor over
+    each stretch of the bucket (Prometheus' `histogram_quantile` takes as many at its end as at its beginning). Where
+    nothing lies above the bucket, no such factor is known.
+    """
     bounds = sorted(buckets)
     whole = buckets[bounds[-1]] if bounds else 0.0
     if whole <= 0:
@@ -155,9 +160,16 @@ def quantile(buckets: Buckets, share: float) -> float | None:
         if buckets[bound] >= share * whole and buckets[bound] > below:
             if math.isinf(bound):
                 return low
-            return low + (bound - low) * (share * whole - below) / (buckets[bound] - below)
+            return low + (bound - low) * _passed(whole - below, whole - share * whole, whole - buckets[bound])
         low, below = bound, max(below, buckets[bound])
     return low
+
+
+def _passed(above_low: float, above: float, above_bound: float) -> float:
+    """How far into a bucket it is that `above` durations are longer. Pure."""
+    if above_bound <= 0.0:
+        return (above_low - above) / above_low
+    return math.log(above_low / above) / math.log(above_low / above_bound)
 
 
 def count_of(buckets: Buckets) -> float:

@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
@@ -26,6 +27,7 @@ from msgspec.structs import replace
 from coordinator.arguments import add_search_options, applied
 from coordinator.journal import NAME as JOURNAL
 from mmload.cli import locust_process, sandboxed
+from mmload.cli.communities import communities, settle
 from mmload.cli.report import HTML_NAME
 from mmload.config import Settings, environment_name, load_settings
 from mmload.config.coordinating import Agent, Coordinator
@@ -40,8 +42,9 @@ from mmload.results.origin import command, server_facts, without_credentials
 # in minutes. People who wait ask nothing: the queue of 200 is never long, so the limit must not be, either.
 DEMO_SLOTS, DEMO_SERVICE_MS = 4, 10.0
 DEMO_IDLE_MS, DEMO_P99_SECONDS = 1200, 0.2
-# In few teams each newcomer who types is looked up by everybody at once, and these bursts are what is measured.
-DEMO_TEAMS = 10
+# People hear of those in their own community alone: else each newcomer would be looked up by all others at once, and
+# would look up all of them, and these bursts are what would be measured.
+DEMO_COMMUNITY, DEMO_HIGHEST_USERS = 25, 400
 # Locust starts within 3 s on an idle machine; a busy one may need a multiple of that.
 START_SECONDS = 60.0
 # The agent ends within its stop-timeout and the users' farewells.
@@ -86,8 +89,8 @@ def run(args: argparse.Namespace) -> int:
             _tell("starting a sandbox")
             url = stack.enter_context(sandboxed.sandbox(*sandbox_options(args)))
             environ |= _server_variables(url)
+            environ |= _peopled(stack, url, environ, document.cluster.max_active_users, ours=not args.config)
             settings, _ = load_settings(environ=environ)
-            sandboxed.populate(url, environ)
         server = _checked(settings, document.search.lowest_users, checked=not args.no_checks)
         folder = _folder(settings, replace(server, sandbox=args.sandbox))
         _tell(f"looking for the capacity of {server.url}; results in {folder}")
@@ -123,13 +126,22 @@ def demonstrating(args: argparse.Namespace, environ: Mapping[str, str]) -> dict[
     """The environment with the demonstration's own settings where nobody has said otherwise. Pure."""
     idle = environment_name("SimulController", "AvgIdleTimeMs")
     limit = environment_name("MeasuresConfiguration", "RequestP99Sec")
-    teams = environment_name("InstanceConfiguration", "NumTeams")
+    highest = environment_name("ClusterConfig", "MaxActiveUsers")
     ours = {} if args.simulcontroller else {idle: str(DEMO_IDLE_MS)}
-    if not args.config:
-        ours[teams] = str(DEMO_TEAMS)
     if args.p99 is None and args.coordinator is None:
         ours[limit] = f"{DEMO_P99_SECONDS:g}"
+    if (args.slots, args.service_ms, args.coordinator) == (None, None, None):
+        ours[highest] = str(DEMO_HIGHEST_USERS)
     return {**ours, **environ}
+
+
+def _peopled(stack: ExitStack, url: str, environ: Mapping[str, str], users: int, *, ours: bool) -> dict[str, str]:
+    """Fill the sandbox for so many users; the variables that name their accounts."""
+    if not ours:
+        sandboxed.populate(url, environ)
+        return {}
+    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="mmload-accounts-"))
+    return settle(url, environ, communities(users, DEMO_COMMUNITY), Path(folder) / "accounts.txt")
 
 
 def _server_variables(url: str) -> dict[str, str]:

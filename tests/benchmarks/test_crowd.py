@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.crowd import COMMUNITY_PEOPLE, Server, accounts, communities, population, variables
+from benchmarks.crowd import COMMUNITY_PEOPLE, Server, variables
+from mmload.cli.communities import accounts, communities, population
 from mmload.config import environment_name, load_settings, read_credentials
 from mmload.population.plan import plan
 
@@ -18,7 +19,7 @@ USERS_FILE = environment_name("UsersConfiguration", "UsersFilePath")
 
 @given(st.integers(1, 20_000))
 def test_communities_have_all_people_and_are_all_alike(users: int) -> None:
-    sizes = communities(users)
+    sizes = communities(users, COMMUNITY_PEOPLE)
 
     assert sum(sizes) == users
     assert max(sizes) - min(sizes) <= 1
@@ -28,7 +29,7 @@ def test_communities_have_all_people_and_are_all_alike(users: int) -> None:
 
 @pytest.mark.parametrize("users", [100, 200, 500, 2000])
 def test_the_usual_numbers_make_communities_of_one_size(users: int) -> None:
-    assert set(communities(users)) == {COMMUNITY_PEOPLE}
+    assert set(communities(users, COMMUNITY_PEOPLE)) == {COMMUNITY_PEOPLE}
 
 
 @pytest.mark.parametrize("users", [200, 1000])
@@ -41,7 +42,7 @@ def test_people_have_as_many_neighbours_however_many_there_are(users: int, tmp_p
 def neighbours(users: int, folder: Path) -> float:
     """The average number of others in all of one's channels: how many hear a post is in proportion to it."""
     heard = 0
-    for number, people in enumerate(communities(users), start=1):
+    for number, people in enumerate(communities(users, COMMUNITY_PEOPLE), start=1):
         settings, _ = load_settings(environ=population(number, people), folder=folder)
         planned = plan(settings, seed=1)
         heard += sum(len(list(combinations(channel.members, 2))) * 2 for channel in planned.channels)
@@ -50,7 +51,7 @@ def neighbours(users: int, folder: Path) -> float:
 
 def test_accounts_are_those_that_init_makes(tmp_path: Path) -> None:
     """By name and in order; nobody is in two communities."""
-    sizes = communities(250)
+    sizes = communities(250, COMMUNITY_PEOPLE)
     file = tmp_path / "accounts.txt"
     file.write_text("\n".join(accounts(sizes)))
     planned = [

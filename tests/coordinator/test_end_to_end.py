@@ -15,7 +15,9 @@ import pytest
 from coordinator.agents import Status
 from coordinator.journal import NAME, Cycle, read
 from coordinator.swarm import SwarmAgent
+from mmload.cli.capacity import DEMO_COMMUNITY
 from mmload.errors import ExitCode
+from mmload.results.folder import read_run
 from tests.agent import prometheus
 from tests.coordinator.processes import agent, await_that, run, start, takes_connections
 from tests.run.processes import Ended, end, the_folder
@@ -143,3 +145,35 @@ def test_a_server_that_dies_ends_the_search_in_order_and_is_no_limit_that_was_cr
     assert replayed.code == ExitCode.PASSED, replayed.out
     assert "no answer from" in (folder / "report.html").read_text()
     assert not takes_connections(int(told["ApiURL"].rpartition(":")[2]))
+
+
+# -- the demonstration -------------------------------------------------------------------------------------------
+
+
+def test_the_sandbox_of_the_demonstration_has_an_account_and_a_community_for_everybody(tmp_path: Path) -> None:
+    """Nobody signs up, and nobody hears of more people than there are in a community."""
+    most = 2 * DEMO_COMMUNITY
+    options = (
+        "--lowest-users",
+        "10",
+        "--highest-users",
+        str(most),
+        "--spawn-rate",
+        "20",
+        "--p99",
+        "20",
+        "--budget",
+        "30",
+    )
+    ended = run(tmp_path, "mmload", "capacity", "--sandbox", *options, **QUICK)
+    found = read_run(the_folder(tmp_path))
+
+    # No limit was crossed, and half a minute is not enough to say more.
+    assert ended.code == ExitCode.INCONCLUSIVE, ended.err
+    assert ended.out.startswith(f"at least {most} people; ")
+    assert "Traceback" not in ended.err
+    assert found.facts.server is not None and found.facts.server.sandbox
+    assert found.totals.highest_present == most
+    assert found.totals.whole.counters.get("sign_ups", 0) == 0
+    posts = sum(second.posts for second in found.seconds)
+    assert 0 < sum(second.expected for second in found.seconds) < posts * DEMO_COMMUNITY
