@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable
 
@@ -21,6 +22,8 @@ TOP_EXTRA_SECONDS = 60.0
 # since are overshoot (simulated servers: off by +2 %, sd 4 %, against +11 %, sd 5 % without this).
 ONSET_BACK_SECONDS, ONSET_LONGEST_SECONDS = 2.0, 12.0
 RETREAT, RETREAT_AGAIN = 0.92, 0.58
+# Still breached, but by less than half the limit: the server has not tipped over, the breach came late.
+MILD, RETREAT_MILDLY = math.log(1.5), 0.9
 RECOVER_SECONDS = 3.0
 PATIENCE_EXTRA_SECONDS = 15.0
 # A climb that breaches this low went up too coarsely for so small a server: it is climbed again, one by one.
@@ -144,8 +147,9 @@ class Retreat:
         if self.users <= self._limits.lowest_users:
             reason = f"breached already by {sight.users} users: {sight.sample.said}"
             return Move(self.users, reason, ending=Ending.BREACHED_ALREADY)
-        self._target *= RETREAT_AGAIN
-        self._slow, self._seconds = True, 0.0
+        mild = sight.sample.ratio is not None and sight.sample.ratio <= MILD
+        self._target *= RETREAT_MILDLY if mild else RETREAT_AGAIN
+        self._slow, self._seconds = self._slow or not mild, 0.0
         return Move(self.users, f"still breached by {sight.users} users, further back: {sight.sample.said}")
 
 

@@ -168,7 +168,7 @@ def test_the_sandbox_of_the_demonstration_has_an_account_and_a_community_for_eve
     ended = run(tmp_path, "mmload", "capacity", "--sandbox", *options, **QUICK)
     found = read_run(the_folder(tmp_path))
 
-    # No limit was crossed, and half a minute is not enough to say more.
+    # No limit was crossed, and 20 s are not enough to say more.
     assert ended.code == ExitCode.INCONCLUSIVE, ended.err
     assert ended.out.startswith(f"at least {most} people; ")
     assert "Traceback" not in ended.err
