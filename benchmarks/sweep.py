@@ -47,8 +47,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--users",
         type=wholes,
-        default=(230, 240, 250, 260, 270),
-        help="numbers of people, with commas (default: 230,240,…,270)",
+        default=(285, 300, 315),
+        help="numbers of people, with commas (default: 285,300,315)",
     )
     add("--seconds", type=whole, default=600, help="of each run that count (default: %(default)s)")
     add(
