@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
@@ -15,6 +16,7 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
 PATIENCE_SECONDS = 30
+T = TypeVar("T")
 _OPTIONS = ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--window-size=1400,1400")
 
 
@@ -28,31 +30,47 @@ class Browser:
 
     driver: Chrome
 
-    def find(self, xpath: str) -> WebElement:
-        """The element, once it is there and can be used."""
+    def on(self, xpath: str, use: Callable[[WebElement], T]) -> T:
+        """What `use` makes of the element once it is shown, or of the one that the page puts in its place."""
 
-        def shown(driver: Chrome) -> WebElement | None:
-            return next((each for each in driver.find_elements(By.XPATH, xpath) if each.is_displayed()), None)
+        def used(driver: Chrome) -> tuple[T] | None:
+            shown = next((each for each in driver.find_elements(By.XPATH, xpath) if each.is_displayed()), None)
+            return None if shown is None else (use(shown),)
 
-        found = WebDriverWait(self.driver, PATIENCE_SECONDS).until(shown, f"never shown: {xpath}")
+        waiting = WebDriverWait(self.driver, PATIENCE_SECONDS, ignored_exceptions=[StaleElementReferenceException])
+        found = waiting.until(used, f"never shown: {xpath}")
         assert found is not None
-        return found
+        return found[0]
+
+    def find(self, xpath: str) -> None:
+        """Wait until the element is there and can be used."""
+        self.on(xpath, lambda element: None)
+
+    def text(self, xpath: str) -> str:
+        """What can be read in the element."""
+        return self.on(xpath, lambda element: element.text)
+
+    def attribute(self, xpath: str, name: str) -> str | None:
+        return self.on(xpath, lambda element: element.get_attribute(name))
 
     def press(self, text: str) -> None:
         """Click the button of this name."""
-        self.find(f"//button[normalize-space()='{text}' and not(@disabled)]").click()
+        self.on(f"//button[normalize-space()='{text}' and not(@disabled)]", WebElement.click)
 
     def tab(self, title: str) -> None:
-        self.find(f"//button[@role='tab' and contains(., '{title}')]").click()
+        self.on(f"//button[@role='tab' and contains(., '{title}')]", WebElement.click)
 
     def type(self, label: str, text: object) -> None:
         """Put a value in place of what is in a field."""
-        field = self.find(f"//label[contains(., '{label}')]//input")
-        field.clear()
-        field.send_keys(str(text))
+
+        def put(field: WebElement) -> None:
+            field.clear()
+            field.send_keys(str(text))
+
+        self.on(f"//label[contains(., '{label}')]//input", put)
 
     def choose(self, label: str, text: str) -> None:
-        Select(self.find(f"//label[contains(., '{label}')]//select")).select_by_visible_text(text)
+        self.on(f"//label[contains(., '{label}')]//select", lambda field: Select(field).select_by_visible_text(text))
 
     def reads(self, text: str) -> None:
         """Wait until this can be read somewhere on the page."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import capacity as simulated
+from benchmarks import sweep
 from coordinator.answer import Ending, Limits
 from coordinator.answering import document
 from coordinator.arguments import parser
@@ -49,11 +50,12 @@ def test_every_option_of_the_coordinator_is_described() -> None:
 
 
 def test_no_option_is_described_that_there_is_not() -> None:
-    """Of the commands, and of the benchmark that proves the rule."""
-    benchmark = argparse.ArgumentParser()
-    simulated.add_options(benchmark)
-
-    known = of_mmload("capacity") | of_mmload("replay") | options(parser()) | options(benchmark)
+    """Of the commands, and of the benchmarks that prove the rule."""
+    known = of_mmload("capacity") | of_mmload("replay") | options(parser())
+    for benchmark in (simulated, sweep):
+        made = argparse.ArgumentParser()
+        benchmark.add_options(made)
+        known |= options(made)
 
     assert NAMED - known == set()
 
