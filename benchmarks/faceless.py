@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mmload.behaviours import reading
+from mmload.behaviours import channel_view
 from mmload.behaviours.actions import channels
 from mmload.behaviours.person import Person
 
@@ -16,5 +16,5 @@ def _none(person: Person, user_ids: Iterable[str]) -> None:
     """In place of `fetch_faces`."""
 
 
-reading.fetch_faces = _none
+channel_view.fetch_faces = _none
 channels.fetch_faces = _none  # type: ignore[attr-defined]

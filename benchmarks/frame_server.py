@@ -14,7 +14,7 @@ import sys
 from itertools import count
 
 from benchmarks.frame_kinds import HELLO, KINDS
-from mmload.limits import raise_open_files
+from mmload.open_files import raise_open_files
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _SPARE_FILES = 64

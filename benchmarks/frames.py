@@ -33,17 +33,17 @@ from mmload.behaviours.person import Person
 from mmload.behaviours.site import site
 from mmload.client.accounts import account
 from mmload.client.api import Api
-from mmload.client.connection import Connection
-from mmload.client.frames import decode_event
-from mmload.client.handshake import Caller, shake_hands
-from mmload.client.http import USER_AGENT, Rest
-from mmload.client.readiness import process_readiness
-from mmload.client.reconnection import Timing
-from mmload.client.websocket import WebSocket
+from mmload.client.http.client import USER_AGENT, Rest
+from mmload.client.websocket.client import WebSocket
+from mmload.client.websocket.connection import Connection
+from mmload.client.websocket.epoll import process_readiness
+from mmload.client.websocket.frames import decode_event
+from mmload.client.websocket.handshake import Caller, shake_hands
+from mmload.client.websocket.reconnect import Timing
 from mmload.config import load_settings
-from mmload.limits import raise_open_files
 from mmload.metrics.recorder import Recorder
 from mmload.models import Post, User
+from mmload.open_files import raise_open_files
 from mmload.store import Store
 
 PERSON, READER, PLAIN = "a person hears it", "reader, all decoded", "websocket-client and json"

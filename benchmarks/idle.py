@@ -14,7 +14,7 @@ import sys
 from benchmarks import frame_server
 from benchmarks.frames import SPARE_FILES, Control, connected, ways
 from benchmarks.measuring import private_kb, python_process
-from mmload.limits import raise_open_files
+from mmload.open_files import raise_open_files
 
 
 def kilobytes(way: str, number: int) -> float:

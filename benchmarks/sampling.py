@@ -23,7 +23,7 @@ _with_callees: Counter[str] = Counter()
 
 
 def place(frame: FrameType) -> str:
-    """A function as its file and name: `mmload/client/http.py call`. Pure."""
+    """A function as its file and name: `mmload/client/http/client.py call`. Pure."""
     code = frame.f_code
     parts = Path(code.co_filename).parts
     return f"{'/'.join(parts[-3:])} {code.co_qualname}"

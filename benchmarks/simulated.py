@@ -16,7 +16,7 @@ from typing import Any
 
 from benchmarks.measuring import Report, Table, positive, tell, whole
 from mmload.metrics.recorder import DELIVERIES, DELIVERIES_EXPECTED, DELIVERY, Recorder
-from mmload.results.compare import Comparison, Judgement, compare
+from mmload.results.comparison import Comparison, Judgement, compare
 from mmload.results.windows import Window
 
 # Median in seconds, how far the times scatter (of their logarithm), and how many come in one bundle.

@@ -24,7 +24,7 @@ import msgspec
 from benchmarks import responder
 from benchmarks.measuring import Report, Table, kept_waiting_seconds, part, positive, python_process, tell, whole
 from mmload.client.capabilities import MissingFeatures
-from mmload.client.http import Rest, Route, Transport, decoded
+from mmload.client.http.client import Rest, Route, Transport, decoded
 from mmload.metrics.recorder import Recorder
 from mmload.models import PostList, User
 

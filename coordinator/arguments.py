@@ -9,7 +9,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from mmload import __version__
-from mmload.config.coordinating import MODES, Coordinator
+from mmload.config.coordinator_tables import MODES, Coordinator
 from mmload.errors import ConfigurationError, UsageError
 
 _TIME = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")

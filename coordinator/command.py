@@ -27,7 +27,7 @@ from coordinator.settings import agents_of, limits_of, load, thresholds_of
 from coordinator.telling import log
 from mmload import __version__
 from mmload.config import Settings, load_settings
-from mmload.config.coordinating import Coordinator
+from mmload.config.coordinator_tables import Coordinator
 from mmload.errors import ConfigurationError, UsageError
 from mmload.results.folder import make_folder
 

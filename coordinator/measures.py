@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from coordinator.exposition import samples
 from coordinator.history import Reading
-from mmload.config.coordinating import Measures
+from mmload.config.coordinator_tables import Measures
 from mmload.metrics.delta import answered
 from mmload.results import trust
 from mmload.results.outages import FEWEST_UNANSWERED

@@ -10,7 +10,7 @@ from coordinator.agents import Agents, Look
 from coordinator.history import Observation, Reading
 from coordinator.measures import Answers, Recent, Snapshot, snapshot
 from coordinator.prometheus import Prometheus
-from mmload.config.coordinating import Measures
+from mmload.config.coordinator_tables import Measures
 
 _OURS = "mmload_"
 

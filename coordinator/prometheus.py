@@ -19,7 +19,7 @@ from urllib3.util.retry import Retry
 
 from coordinator.history import Reading
 from coordinator.questions import Question, Unanswered, all_at_once, session, why
-from mmload.config.coordinating import Monitor, Query
+from mmload.config.coordinator_tables import Monitor, Query
 from mmload.errors import ConfigurationError, ServerNotReady
 
 # Beyond the limit of a single query: for the thread and the decoding.

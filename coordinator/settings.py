@@ -18,11 +18,11 @@ from coordinator.loadagent import LoadAgent
 from coordinator.questions import Unanswered
 from coordinator.swarm import SwarmAgent
 from mmload.config import Settings
-from mmload.config import coordinating as tables
+from mmload.config import coordinator_tables as tables
 from mmload.config.documents import COORDINATOR
 from mmload.config.environment import DOCUMENT_VARIABLES
+from mmload.config.files import Object, read_document
 from mmload.config.loading import check_values
-from mmload.config.reading import Object, read_document
 from mmload.errors import ConfigurationError, ServerNotReady
 
 TOKEN_VARIABLE = "MMLOAD_AGENT_TOKEN"

@@ -5,12 +5,12 @@ People who answer the newest message of their channel, and never the same one tw
 
 from locust import events
 
-from mmload.agent.wiring import wire
 from mmload.behaviours.actions.channels import switch_channel
 from mmload.behaviours.catalogue import Action
 from mmload.behaviours.composing import compose, send_post
 from mmload.behaviours.person import NothingToDo, Person
 from mmload.behaviours.simulative import Behaviour, task_of
+from mmload.plugin.setup import wire
 from mmload.store import Directory, Store
 from mmload.users import Host, MattermostUser
 

@@ -5,9 +5,9 @@ import sys
 
 from locust import events
 
-from mmload.agent.wiring import wire
-from mmload.choosing import weights
 from mmload.config import load_settings
+from mmload.plugin.setup import wire
+from mmload.user_classes import weights
 from mmload.users import ClusterUser, GenerateUser, IdleUser, SimpleUser, SimulatedUser
 
 __all__ = ["ClusterUser", "GenerateUser", "IdleUser", "SimpleUser", "SimulatedUser"]

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from sys import intern
 from typing import Protocol, TypeVar
 
-from mmload.bounded import Bounded, Numbers, Seen
+from mmload.collections import Bounded, Numbers, Seen
 from mmload.models import Bookmark, Category, Channel, Draft, Post, Preference, ScheduledPost, Team, Thread, User
 
 V = TypeVar("V")

@@ -16,10 +16,10 @@ from locust.runners import WorkerRunner
 from locust.user.task import LOCUST_STATE_STOPPING, LOCUST_STATE_WAITING
 
 from mmload.behaviours.cluster import ClusterBehaviour, enter_console
-from mmload.behaviours.entering import EntryRefused, enter, enter_patiently, leave, log_in_again
-from mmload.behaviours.generate import GenerateBehaviour, enter_to_generate
+from mmload.behaviours.generative import GenerateBehaviour, enter_to_generate
 from mmload.behaviours.goals import Generation, Goals, targets
 from mmload.behaviours.idle import IdleBehaviour
+from mmload.behaviours.login import EntryRefused, enter, enter_patiently, leave, log_in_again
 from mmload.behaviours.pace import rate_of
 from mmload.behaviours.person import Person
 from mmload.behaviours.simple import SimpleBehaviour
@@ -27,7 +27,7 @@ from mmload.behaviours.simulative import SimulatedBehaviour
 from mmload.behaviours.site import Site, site
 from mmload.client.accounts import Account, AccountPool, account, is_administrator, session_owner
 from mmload.client.api import LOGIN_ROUTES, Api
-from mmload.client.http import Rest, Route
+from mmload.client.http.client import Rest, Route
 from mmload.config import Connection, Settings, load_settings, read_credentials
 from mmload.errors import NoAccountLeft, RequestFailed
 from mmload.metrics.recorder import RATE_LIMITED, Recorder, process_recorder
@@ -124,7 +124,7 @@ class MattermostUser(FastHttpUser):
     """
 
     abstract = True
-    # Locust refuses a user without a host; the configured server is filled in by `mmload.agent`, or by --host.
+    # Locust refuses a user without a host; the configured server is filled in by `mmload.plugin`, or by --host.
     host = "http://localhost:8065"
 
     def __init__(self, environment: Environment) -> None:

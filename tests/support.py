@@ -12,9 +12,9 @@ from typing import Any
 
 import requests
 
-from mmload.behaviours.entering import enter, leave
+from mmload.behaviours.login import enter, leave
 from mmload.behaviours.person import Person
-from mmload.client.http import Route
+from mmload.client.http.client import Route
 from mmload.config import Settings, load_settings
 from mmload.errors import RequestFailed
 from mmload.metrics.recorder import Recorder

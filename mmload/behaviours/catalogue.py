@@ -1,13 +1,38 @@
-"""The table of actions: what a simulated person does, how often, and what the server must offer for it."""
+"""Which action comes next: one draw over cumulative weights. Pure.
+
+The table of actions: what a simulated person does, how often, and what the server must offer for it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import bisect
+import itertools
+import random
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
-from mmload.behaviours.actions import channels, drafts, licensed, people, posts, search, session, sidebar, threads
+from mmload.behaviours.actions import channels, licensed, people, posts, search, session, threads
 from mmload.behaviours.person import Person
 from mmload.client.capabilities import Capabilities
+
+T = TypeVar("T")
+
+
+class Mix(Generic[T]):
+    """Things to choose from with their frequencies (any unit; only their proportions matter)."""
+
+    __slots__ = ("_cumulative", "_things")
+
+    def __init__(self, weighted: Sequence[tuple[T, float]]) -> None:
+        kept = [(thing, weight) for thing, weight in weighted if weight > 0]
+        if not kept:
+            raise ValueError("a mix needs at least one thing with a frequency above 0")
+        self._things = [thing for thing, _ in kept]
+        self._cumulative = list(itertools.accumulate(weight for _, weight in kept))
+
+    def draw(self, rng: random.Random) -> T:
+        return self._things[bisect.bisect_right(self._cumulative, rng.random() * self._cumulative[-1])]
 
 
 def _everywhere(can: Capabilities) -> bool:
@@ -65,19 +90,19 @@ class Action:
 SIMULATIVE: tuple[Action, ...] = (
     Action("SwitchChannel", channels.switch_channel, 6.5219),
     Action("ScrollChannel", posts.scroll_channel, 1.9873),
-    Action("DeleteDraft", drafts.delete_draft, 1.41, _drafts),
+    Action("DeleteDraft", posts.delete_draft, 1.41, _drafts),
     Action("UnreadCheck", channels.unread_check, 1.0),
     Action("CreatePost", posts.create_post, 1.0),
     Action("OpenDirectOrGroupChannel", channels.open_direct_or_group_channel, 0.9843),
     Action("ViewGlobalThreads", threads.view_global_threads, 0.6023, _threads),
-    Action("UpsertDraft", drafts.upsert_draft, 0.504, _drafts),
+    Action("UpsertDraft", posts.upsert_draft, 0.504, _drafts),
     Action("UpdateThreadRead", threads.update_thread_read, 0.3236, _threads),
     Action("ClickPermalink", session.click_permalink, 0.3),
     Action("ViewThread", threads.view_thread, 0.2841, _threads),
     Action("ReconnectWebSocket", session.reconnect_web_socket, 0.144),
     Action("AddReaction", posts.add_reaction, 0.1306),
     Action("EditPost", posts.edit_post, 0.04),
-    Action("GetDrafts", drafts.get_drafts, 0.037, _drafts),
+    Action("GetDrafts", posts.get_drafts, 0.037, _drafts),
     Action("SearchUsers", search.search_users, 0.032),
     Action("ClickUserProfile", people.click_user_profile, 0.03),
     Action("SearchPosts", search.search_posts, 0.0218),
@@ -88,7 +113,7 @@ SIMULATIVE: tuple[Action, ...] = (
     Action("UnfollowThread", threads.unfollow_thread, 0.005, _threads),
     Action("JoinChannel", channels.join_channel, 0.0049),
     Action("DeletePost", posts.delete_post, 0.0049),
-    Action("UpdateSidebarCategory", sidebar.update_sidebar_category, 0.004),
+    Action("UpdateSidebarCategory", channels.update_sidebar_category, 0.004),
     Action("CreateGroupChannel", channels.create_group_channel, 0.0029),
     Action("UpdateCustomStatus", people.update_custom_status, 0.0028),
     Action("RemoveCustomStatus", people.remove_custom_status, 0.0026),
@@ -112,7 +137,7 @@ SIMULATIVE: tuple[Action, ...] = (
     Action("GenerateUserReport", licensed.generate_user_report, 0.0001, _since(8, 0)),
     Action("RemoveReaction", posts.remove_reaction, 0.0261),
     Action("SwitchTeam", channels.switch_team, 0.0001),
-    Action("CreateSidebarCategory", sidebar.create_sidebar_category, 0.0001),
+    Action("CreateSidebarCategory", channels.create_sidebar_category, 0.0001),
     Action("CreatePublicChannel", channels.create_public_channel, 0.0001),
     Action("MarkAllThreadsInTeamAsRead", threads.mark_all_threads_in_team_as_read, 0.0001, _threads),
     Action("Reload", session.reload, 0),

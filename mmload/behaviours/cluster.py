@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from mmload.behaviours.catalogue import Action
-from mmload.behaviours.entering import greet, log_in, open_socket
-from mmload.behaviours.loading import fetch_site
+from mmload.behaviours.login import greet, log_in, open_socket
+from mmload.behaviours.page_load import fetch_site
 from mmload.behaviours.person import Person
 from mmload.behaviours.simulative import Behaviour, task_of
 from mmload.errors import MmloadError

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import msgspec
 
 from mmload.behaviours.person import Person
-from mmload.client.frames import Event
+from mmload.client.websocket.frames import Event
 from mmload.metrics.recorder import POSTED_OF_OTHERS, RECONNECT
 from mmload.models import Post, Reaction
 

@@ -7,10 +7,10 @@ from typing import Any, cast
 
 from mmload.behaviours.actions import channels, posts, search, session
 from mmload.behaviours.actions import simple_actions as simple
+from mmload.behaviours.background import duties
 from mmload.behaviours.catalogue import Action
-from mmload.behaviours.duties import duties
-from mmload.behaviours.entering import log_out
 from mmload.behaviours.idle import nothing
+from mmload.behaviours.login import log_out
 from mmload.behaviours.person import POLL_SECONDS, NothingToDo, Person
 from mmload.behaviours.simulative import Behaviour, perform
 from mmload.config import SimpleAction

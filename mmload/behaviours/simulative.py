@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from locust import TaskSet
 
-from mmload.behaviours.catalogue import SIMULATIVE, Action
-from mmload.behaviours.duties import duties
-from mmload.behaviours.mix import Mix
+from mmload.behaviours.background import duties
+from mmload.behaviours.catalogue import SIMULATIVE, Action, Mix
 from mmload.behaviours.pace import Schedule
 from mmload.behaviours.person import NothingToDo, Person
 from mmload.errors import MmloadError, NotAvailable

@@ -6,11 +6,11 @@ import random
 import ssl
 from dataclasses import dataclass, field
 
-from mmload.client.admission import Admission
 from mmload.client.capabilities import Capabilities, MissingFeatures, capabilities, left_out
-from mmload.client.http import Transport
+from mmload.client.http.client import Transport
+from mmload.client.login_queue import Admission
 from mmload.config import Settings
-from mmload.metrics.delivery import Deliveries
+from mmload.delivery.account import Deliveries
 from mmload.metrics.recorder import Recorder
 from mmload.store import Directory
 

@@ -26,17 +26,16 @@ from msgspec.structs import replace
 
 from coordinator.arguments import add_search_options, applied
 from coordinator.journal import NAME as JOURNAL
-from mmload.cli import locust_process, sandboxed
-from mmload.cli.communities import communities, settle
+from mmload.cli import locust_process, sandbox_server
 from mmload.cli.report import HTML_NAME
+from mmload.cli.sandbox_server import communities, settle
 from mmload.config import Settings, environment_name, load_settings
-from mmload.config.coordinating import Agent, Coordinator
+from mmload.config.coordinator_tables import Agent, Coordinator
 from mmload.config.environment import DOCUMENT_VARIABLES
 from mmload.config.environment import variables as variables_of
 from mmload.errors import ConfigurationError, ExitCode, MmloadError, ServerNotReady, UsageError
 from mmload.results.folder import LOG, RunFolder, make_folder, read_run
-from mmload.results.model import Facts, Server
-from mmload.results.origin import command, server_facts, without_credentials
+from mmload.results.model import Facts, Server, command, server_facts, without_credentials
 
 # What the sandbox of `--sandbox` can do if nothing else is said, and what is asked of it: some 300 busy people, found
 # in minutes. A page load keeps all slots for 0.15 s: with a limit near that, each half minute would be judged by how
@@ -91,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
         document, settings = _documents(args, environ)
         if args.sandbox:
             _tell("starting a sandbox")
-            url = stack.enter_context(sandboxed.sandbox(*sandbox_options(args)))
+            url = stack.enter_context(sandbox_server.sandbox(*sandbox_options(args)))
             environ |= _server_variables(url)
             environ |= _peopled(stack, url, environ, document.cluster.max_active_users, ours=not args.config)
             settings, _ = load_settings(environ=environ)
@@ -145,7 +144,7 @@ def demonstrating(args: argparse.Namespace, environ: Mapping[str, str]) -> dict[
 def _peopled(stack: ExitStack, url: str, environ: Mapping[str, str], users: int, *, ours: bool) -> dict[str, str]:
     """Fill the sandbox for so many users; the variables that name their accounts."""
     if not ours:
-        sandboxed.populate(url, environ)
+        sandbox_server.populate(url, environ)
         return {}
     folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="mmload-accounts-"))
     return settle(url, environ, communities(users, DEMO_COMMUNITY), Path(folder) / "accounts.txt")

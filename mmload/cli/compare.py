@@ -16,7 +16,7 @@ from mmload.errors import ConfigurationError, UsageError
 
 if TYPE_CHECKING:
     from mmload.report.comparison import Compared
-    from mmload.results.compare import Judgement, Rules
+    from mmload.results.comparison import Judgement, Rules
     from mmload.results.model import Run
     from mmload.results.windows import Window
 
@@ -73,7 +73,7 @@ class Recorded:
 
 def run(args: argparse.Namespace) -> int:
     """Compare, write, and answer with the outcome."""
-    from mmload.results.compare import EXIT_CODES, Rules
+    from mmload.results.comparison import EXIT_CODES, Rules
 
     base_names, news_names = sides(args.runs, args.base or (), args.new or ())
     base, *news = _recorded([base_names, *news_names], args.runs_folder)
@@ -105,7 +105,7 @@ def sides(
 
 def worst(outcomes: Sequence[Judgement]) -> Judgement:
     """Of several comparisons: worse, then can't tell; better only if all are. Pure."""
-    from mmload.results.compare import Judgement
+    from mmload.results.comparison import Judgement
 
     order = (Judgement.WORSE, Judgement.UNKNOWN, Judgement.SAME, Judgement.BETTER)
     return min(outcomes, key=order.index)
@@ -143,7 +143,7 @@ def _likeness(all_recorded: Sequence[Recorded], *, anyway: bool) -> tuple[str, .
 
 def _compared(base: Sequence[Recorded], new: Sequence[Recorded], rules: Rules, notes: tuple[str, ...]) -> Compared:
     from mmload.report.comparison import Compared
-    from mmload.results.compare import compare
+    from mmload.results.comparison import compare
 
     comparison = compare([each.window for each in base], [each.window for each in new], rules)
     names = [tuple(Path(each.run.folder).name for each in side) for side in (base, new)]

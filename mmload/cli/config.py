@@ -9,10 +9,9 @@ from typing import Any
 
 import msgspec
 
-from mmload.config.describing import description
 from mmload.config.documents import OURS, default_document
 from mmload.config.loading import check_file, load
-from mmload.config.showing import shown
+from mmload.config.printing import description, shown
 from mmload.errors import ConfigurationError, ExitCode, UsageError
 
 _COPIES = {f"{document.name}.json": f"{document.name}.default.json" for document in OURS}

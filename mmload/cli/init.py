@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
     from mmload.config import Settings
-    from mmload.population.carrying_out import Summary
+    from mmload.population.create import Summary
 
 DEFAULT_SEED = 1
 
@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
     """Make the population; the answer is the exit code."""
     from mmload.config import read_credentials
     from mmload.population.arguments import settings_for
-    from mmload.population.carrying_out import carry_out
+    from mmload.population.create import carry_out
     from mmload.population.plan import plan
     from mmload.population.progress import progress_for
 

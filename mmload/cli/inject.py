@@ -30,7 +30,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Leave the order in the run's folder, and wait until the run says that it took it."""
-    from mmload.agent.injection import action_named  # imports locust: only this command pays for it
+    from mmload.plugin.runner.injection import action_named  # imports locust: only this command pays for it
     from mmload.results.folder import Order, add_order
 
     if args.users < 0:

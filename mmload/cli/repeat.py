@@ -126,7 +126,7 @@ def _target(server: str) -> tuple[str, ...]:
 
 
 def _on(server: str) -> str:
-    from mmload.results.origin import without_credentials
+    from mmload.results.model import without_credentials
 
     return f" on {without_credentials(server)}" if server else ""
 

@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
 
 def folder_of(given: str, runs: Path | None) -> Path:
     """The run's folder; whoever gives its path needs no configuration."""
-    from mmload.results.newest import is_run, run_folder
+    from mmload.results.folder import is_run, run_folder
 
     return Path(given) if is_run(Path(given)) else run_folder(given, runs or _runs_folder())
 

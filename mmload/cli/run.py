@@ -15,18 +15,17 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from mmload.choosing import CLASSES, for_these_users, weights
-from mmload.cli import locust_process, sandboxed
+from mmload.cli import locust_process, sandbox_server
 from mmload.cli.locust_process import Ended, Load
 from mmload.cli.progress import Progress
 from mmload.cli.report import print_report
 from mmload.config import Settings, environment_name, load_settings
 from mmload.config.loading import load
 from mmload.errors import ConfigurationError, ExitCode, ServerNotReady, UsageError
-from mmload.limits import open_files_needed, raise_open_files, users_of_one
+from mmload.open_files import open_files_needed, raise_open_files, users_of_one
 from mmload.results.folder import LOG, SECONDS, RunFolder, make_folder, read_run
-from mmload.results.model import Facts, Server
-from mmload.results.origin import command, population, server_facts, without_credentials
+from mmload.results.model import Facts, Server, command, population, server_facts, without_credentials
+from mmload.user_classes import CLASSES, for_these_users, weights
 
 # What our Locust process answers when nothing went wrong inside it.
 _GOOD_CODES = (
@@ -127,9 +126,9 @@ def run(args: argparse.Namespace) -> int:
     with ExitStack() as stack:
         if args.sandbox:
             _tell("starting a sandbox")
-            environ |= _server_variables(stack.enter_context(sandboxed.sandbox()))
+            environ |= _server_variables(stack.enter_context(sandbox_server.sandbox()))
             settings, _ = _settings(environ)
-            sandboxed.populate(settings.config.connection.server_url, environ)
+            sandbox_server.populate(settings.config.connection.server_url, environ)
         examined = for_these_users(settings, args.user_class or (), environ)
         given = _server(examined, users, args.processes, checked=not args.no_checks)
         given = replace(given, server=replace(given.server, sandbox=args.sandbox))
@@ -191,7 +190,7 @@ def _check_thresholds(settings: Settings, classes: Sequence[str], environ: Mappi
     if not settings.config.run.thresholds:
         return
     # Imports the actions and the client: only those who have thresholds pay for it.
-    from mmload.behaviours.subjects import refusals
+    from mmload.behaviours.threshold_subjects import refusals
 
     acting = [name for name, weight in weights(settings.config.controller.type, classes, environ).items() if weight]
     wrong = refusals(settings.config.run.thresholds, acting)

@@ -3,11 +3,11 @@
 Every process of a run imports this package: it needs nothing but msgspec and the standard library.
 """
 
-from mmload.config.credentials import Credential, read_credentials
 from mmload.config.documents import default_document
 from mmload.config.environment import environment_name
+from mmload.config.files import Credential, read_credentials
 from mmload.config.loading import load_settings
-from mmload.config.showing import fingerprint, from_json, shown, to_json
+from mmload.config.printing import fingerprint, from_json, shown, to_json
 from mmload.config.tables import (
     ChannelMembers,
     Config,

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from mmload.config.fields import FINITE, Check, Key, keys
-from mmload.config.reading import Object
+from mmload.config.files import Object
 
 # Keys of the peer's and the seed tool's config.json that nothing here needs: accepted, and named in one notice.
 UNUSED_KEYS: Mapping[str, frozenset[str]] = {

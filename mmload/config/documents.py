@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from mmload.config.checking import UNUSED_KEYS
-from mmload.config.coordinating import Coordinator
+from mmload.config.coordinator_tables import Coordinator
 from mmload.config.fields import keys
 from mmload.config.tables import Config, GenController, SimpleController, SimulController
 

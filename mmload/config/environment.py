@@ -12,7 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from mmload.config.checking import Findings, elements, join, leaf, nearest
-from mmload.config.coordinating import Coordinator
+from mmload.config.coordinator_tables import Coordinator
 from mmload.config.fields import SCALARS, Key, keys
 from mmload.config.tables import Config, GenController, SimulController
 

@@ -1,4 +1,7 @@
-"""The settings in force: defaults, under the documents, under the environment; checked, or refused with all reasons."""
+"""Settings that a process was given while it ran (an agent's `create`), in force instead of its own.
+
+The settings in force: defaults, under the documents, under the environment; checked, or refused with all reasons.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +11,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mmload.config.adopting import adopted
 from mmload.config.checking import Findings, table_values
-from mmload.config.credentials import read_credentials
 from mmload.config.documents import READ, Document, likeness, recognised
 from mmload.config.environment import DOCUMENT_VARIABLES, overlaid, unknown_variables
-from mmload.config.reading import Object, read_document
+from mmload.config.files import Object, read_credentials, read_document
 from mmload.config.relations import RELATIONS, with_derived_defaults
 from mmload.config.tables import Config, Settings
 from mmload.errors import ConfigurationError
+
+_adopted: Settings | None = None
+
+
+def adopt(settings: Settings | None) -> None:
+    """Put these in force in this process; None: again what the documents and the environment say."""
+    global _adopted
+    _adopted = settings
+
+
+def adopted() -> Settings | None:
+    """The settings that this process was given, if any."""
+    return _adopted
+
 
 DEFAULTS = "defaults"
 _USERS_FILE = "UsersConfiguration.UsersFilePath"

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 
-from mmload.config.coordinating import Coordinator
+from mmload.config.coordinator_tables import Coordinator
 from mmload.config.tables import Config, Connection, GenController, SimulController, Users
 from mmload.config.thresholds import ThresholdRefused, parse
 

@@ -38,7 +38,7 @@ RELOGINS = "relogins"  # a 401 in the middle
 RATE_LIMITED = "rate_limited"  # a 429 obeyed
 FAREWELLS = "farewells"
 
-# The account of messages (mmload.metrics.delivery). expected = delivered + missing + withdrawn when all is settled.
+# The account of messages (mmload.delivery.account). expected = delivered + missing + withdrawn when all is settled.
 DELIVERIES_EXPECTED = "deliveries_expected"
 DELIVERIES = "deliveries"  # of those expected
 DELIVERIES_MISSING = "deliveries_missing"
@@ -67,7 +67,7 @@ class Outcome(StrEnum):
 
 
 class MessageAccount(Protocol):
-    """The account of messages, which settles as time goes by (`mmload.metrics.delivery`)."""
+    """The account of messages, which settles as time goes by (`mmload.delivery.account`)."""
 
     def tick(self) -> None: ...
 

@@ -11,8 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from mmload.config import Instance
-from mmload.population.draws import spawn, stable_choice
-from mmload.population.plan import Kind, PlannedChannel, PlannedPost, PlannedReaction
+from mmload.population.plan import Kind, PlannedChannel, PlannedPost, PlannedReaction, spawn, stable_choice
 from mmload.text import REACTIONS, message
 
 ROOT_WORDS, REPLY_WORDS = 34, 24

@@ -1,8 +1,13 @@
-"""Asking a server what can be known of it before a load test. Everything is read only; what it means is judged in
-`mmload.population.findings`."""
+"""A WebSocket opened as a client opens it, up to the server's hello: is the way free for it?
+
+Asking a server what can be known of it before a load test. Everything is read only; what it means is judged in
+`mmload.population.findings`.
+"""
 
 from __future__ import annotations
 
+import json
+import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -10,17 +15,63 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 import requests
+import websocket
 
 from mmload.client.accounts import account
-from mmload.config import Settings, read_credentials
+from mmload.config import Connection, Settings, read_credentials
 from mmload.errors import RequestFailed, ServerNotReady
-from mmload.limits import allowed_open_files
-from mmload.population.greeting import greeted
-from mmload.population.patience import Patience
+from mmload.open_files import allowed_open_files
 from mmload.population.plan import team_prefix
-from mmload.population.server import API, Answer, Server, refusal
-from mmload.population.session import login_refused
+from mmload.population.rest import API, Answer, Patience, Server, login_refused, refusal
 from mmload.population.work import batches
+
+NORMAL = 1000
+
+
+def greeted(connection: Connection, token: str) -> str:
+    """Why the WebSocket can't be used; "" if the server said hello."""
+    options: dict[str, Any] = {}
+    if connection.websocket_url.startswith("wss") and not connection.verify_tls:
+        options["sslopt"] = {"cert_reqs": ssl.CERT_NONE, "check_hostname": False}
+    try:
+        socket = websocket.create_connection(
+            f"{connection.websocket_url.rstrip('/')}{API}/websocket",
+            timeout=connection.connect_timeout_seconds,
+            header=[f"Authorization: Bearer {token}"],
+            # With an Origin the server compares it with its SiteURL; clients other than browsers send none.
+            suppress_origin=True,
+            http_no_proxy=["*"],
+            **options,
+        )
+    except (OSError, websocket.WebSocketException) as error:
+        return _refusal(error)
+    try:
+        return "" if _is_hello(socket.recv()) else "the first message was no hello"
+    except (OSError, websocket.WebSocketException) as error:
+        return f"no hello came: {_refusal(error)}"
+    finally:
+        socket.close(status=NORMAL, timeout=1)
+
+
+def _is_hello(frame: str | bytes) -> bool:
+    try:
+        return bool(json.loads(frame).get("event") == "hello")
+    except (ValueError, AttributeError):
+        return False
+
+
+def _refusal(error: Exception) -> str:
+    """A failed handshake in a few words. Pure."""
+    if isinstance(error, websocket.WebSocketBadStatusException):
+        return f"the handshake was answered {error.status_code} instead of 101"
+    if isinstance(error, (TimeoutError, websocket.WebSocketTimeoutException)):
+        return "timed out"
+    if isinstance(error, ConnectionRefusedError):
+        return "connection refused"
+    if isinstance(error, ssl.SSLError):
+        return "TLS failed"
+    return f"connection failed ({type(error).__name__})"
+
 
 NAMES_PER_CALL = 100
 TEAMS_PER_PAGE = 200

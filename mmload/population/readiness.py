@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from mmload.config import Settings
 from mmload.errors import ExitCode, ServerNotReady
-from mmload.population import account_rules, server_rules
+from mmload.population import rules
 from mmload.population.findings import Case, Examination, Finding, ServerFacts, server_facts
 from mmload.population.probing import Facts, probe
 
@@ -31,8 +31,8 @@ def judge(facts: Facts, settings: Settings, users: int, processes: int = 1) -> E
     if facts.contact.trouble:
         url = settings.config.connection.server_url
         unreachable = Finding("error", f"{url}: {facts.contact.trouble}", fix=facts.contact.advice)
-        return Examination(_sorted([unreachable, *server_rules.generator(case)]), None)
-    findings = [finding for rule in (*server_rules.RULES, *account_rules.RULES) for finding in rule(case)]
+        return Examination(_sorted([unreachable, *rules.generator(case)]), None)
+    findings = [finding for rule in (*rules.ACCOUNT_RULES, *rules.SERVER_RULES) for finding in rule(case)]
     return Examination(_sorted(findings), server_facts(facts, settings.config.controller.server_version))
 
 
@@ -54,6 +54,6 @@ def require_mattermost(facts: Facts, settings: Settings) -> None:
     if facts.contact.trouble:
         url = settings.config.connection.server_url
         raise ServerNotReady(f"{url}: {facts.contact.trouble}; {facts.contact.advice}")
-    for finding in server_rules.version(Case(facts, settings, 0)):
+    for finding in rules.version(Case(facts, settings, 0)):
         if finding.level == "error":
             raise ServerNotReady(f"{finding.what}; {finding.fix}")

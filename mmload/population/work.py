@@ -10,11 +10,9 @@ from itertools import islice
 from threading import Event, Lock, Semaphore
 from typing import TypeVar
 
-from mmload.population.patience import Patience
 from mmload.population.plan import Plan
 from mmload.population.progress import Progress
-from mmload.population.server import Server
-from mmload.population.session import Session
+from mmload.population.rest import Patience, Server, Session
 
 T = TypeVar("T")
 

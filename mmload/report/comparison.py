@@ -9,10 +9,8 @@ from typing import Any
 import msgspec
 
 from mmload.report.markdown import code, plain, rows
-from mmload.report.tables import table, wrapped
-from mmload.report.wording import plural, rate, span
-from mmload.results.compare import Comparison, Difference, Judgement
-from mmload.results.estimates import Scale
+from mmload.report.wording import plural, rate, span, table, wrapped
+from mmload.results.comparison import Comparison, Difference, Judgement, Scale
 
 SCHEMA = 1
 HEADINGS = ("figure", "base", "new", "difference", "95 % band", "said")

@@ -7,8 +7,7 @@ from importlib.resources import files
 
 from mmload.report.comparison import FOOTNOTE, HEADINGS, Compared, band, cells, facts, headline
 from mmload.report.html import Markup, element, listed, section, table, together
-from mmload.results.compare import Difference, Judgement
-from mmload.results.estimates import Scale
+from mmload.results.comparison import Difference, Judgement, Scale
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 _CLASSES = {

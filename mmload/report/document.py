@@ -7,8 +7,8 @@ import msgspec
 from mmload.metrics.delta import ActionFigures, Delta, RouteFigures
 from mmload.metrics.histogram import Histogram
 from mmload.metrics.recorder import RECONNECT, SCHEDULE_LAG
+from mmload.report.account import ProcessFigures, process_figures
 from mmload.report.findings import Findings
-from mmload.report.health import ProcessFigures, process_figures
 from mmload.results.model import Machine, Note, Server
 from mmload.results.outages import Outage
 from mmload.results.summary import Delivery, Sockets, UserSummary, actions_by_count, routes_by_count

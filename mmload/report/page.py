@@ -10,22 +10,24 @@ from coordinator.journal import Journal
 from mmload.report import page_tables as tables
 from mmload.report.account import loss_texts, sent_text, time_text
 from mmload.report.charts import (
+    Timeframe,
     account_chart,
     answers_chart,
     curves_chart,
     delivery_chart,
     failures_chart,
     health_charts,
+    note_texts,
+    outage_texts,
     server_charts,
     throughput_chart,
+    timeframe,
     users_chart,
 )
-from mmload.report.findings import Findings, said, sentence, subtitle, title
+from mmload.report.findings import Findings, Metric, read_server, said, sentence, subtitle, title
 from mmload.report.html import Markup, element, listed, section, together
-from mmload.report.server_metrics import Metric, read_server
 from mmload.report.staircase import read_search, staircase
 from mmload.report.svg import drawn, key
-from mmload.report.timeframe import Timeframe, note_texts, outage_texts, timeframe
 from mmload.report.wording import count, milliseconds, percent, rate
 from mmload.results.folder import read_figures
 from mmload.results.series import Window, sampled_width, windows

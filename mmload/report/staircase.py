@@ -11,10 +11,9 @@ from coordinator.answering import minutes, people
 from coordinator.history import Reading
 from coordinator.journal import NAME, Cycle, Journal, read
 from mmload.errors import UsageError
+from mmload.report.charts import MOST_MARKS, Timeframe
 from mmload.report.html import Markup, element, listed, together
-from mmload.report.scales import linear_axis, moment
-from mmload.report.svg import Chart, Line, Mark, drawn
-from mmload.report.timeframe import MOST_MARKS, Timeframe
+from mmload.report.svg import Chart, Line, Mark, drawn, linear_axis, moment
 from mmload.results.series import Point, thinned
 
 # Users that change all the time, as in a climb, are one decision; after a rest of this length a change is another.

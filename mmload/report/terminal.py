@@ -16,8 +16,7 @@ from mmload.report.account import (
     threshold_sentences,
 )
 from mmload.report.findings import Findings, findings, subtitle, title
-from mmload.report.tables import PAGE_WIDTH, cut, table, wrapped
-from mmload.report.wording import clock, count, milliseconds, plural, rate, span
+from mmload.report.wording import PAGE_WIDTH, clock, count, cut, milliseconds, plural, rate, span, table, wrapped
 from mmload.results.folder import TOTALS
 from mmload.results.model import NoteKind, Run
 from mmload.results.outages import Outage

@@ -1,18 +1,23 @@
 """Whether the load generator kept up, second by second: what it reports of a second in which it did not is its own.
 
 Limits with their reasons, and sentences for those that were crossed. Pure.
+
+The seconds in which neither the generator nor the server was out of order: to tell whose doing a breach is.
+
+Pure: figures come in, sums go out.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
-from mmload.metrics.delta import ProcessHealth
-from mmload.results.model import Phase, Run, Second
+from mmload.metrics.delta import Delta, ProcessHealth
+from mmload.results.model import Calm, Figures, Part, Phase, Run, Second
+from mmload.results.outages import Outage, outages
 
 # Measured (`python -m benchmarks truth`): up to 70 % of a core the process adds less than a millisecond to what it
 # reports; from 90 % on its events wait for each other.
@@ -139,3 +144,34 @@ def _crossed(who: str, told: Sequence[ProcessHealth]) -> Iterator[str]:
 
 def _called(name: str) -> str:
     return "the generator" if name == LOCAL else name
+
+
+def disturbed(seconds: Sequence[Second]) -> frozenset[int]:
+    """The moments (`ms`) of the seconds that don't count: of a saturated generator, or of a server that was away.
+
+    A server is not itself again before its sockets are back: they all ask for what they missed.
+    """
+    bad = with_aftermath(trust_in(seconds).saturated_seconds)
+    away = outages(seconds)
+    return frozenset(
+        second.ms for second in seconds if second.elapsed in bad or any(_within(each, second.ms) for each in away)
+    )
+
+
+def _within(outage: Outage, ms: int) -> bool:
+    return outage.start_ms <= ms <= outage.end_ms + outage.back_after_seconds * 1000
+
+
+def calm(figures: Iterable[Figures], without: frozenset[int]) -> Calm:
+    """The sums of all other seconds, and of the steady ones among them."""
+    whole, steady = Delta(), Delta()
+    seconds = steady_seconds = 0
+    for each in figures:
+        if each.ms in without:
+            continue
+        seconds += 1
+        whole.merge(each.figures)
+        if each.phase is Phase.STEADY:
+            steady_seconds += 1
+            steady.merge(each.figures)
+    return Calm(Part(steady_seconds, steady), Part(seconds, whole))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mmload.behaviours.catalogue import SIMULATIVE, Action
-from mmload.behaviours.loading import open_team
+from mmload.behaviours.page_load import open_team
 from mmload.behaviours.person import Person
 from mmload.behaviours.simulative import perform
 from mmload.metrics.recorder import Outcome

@@ -6,11 +6,11 @@ import pathlib
 
 import pytest
 
+from mmload.behaviours.action_reference import LOOK_UPS, REQUESTS, description
+from mmload.behaviours.background import poll
 from mmload.behaviours.catalogue import SIMULATIVE
 from mmload.behaviours.composing import send_post
-from mmload.behaviours.describing import LOOK_UPS, REQUESTS, description
-from mmload.behaviours.duties import poll
-from mmload.behaviours.entering import close_socket
+from mmload.behaviours.login import close_socket
 from mmload.behaviours.simulative import perform
 from mmload.metrics.recorder import POSTS_SENT, Outcome
 from mmload.models import Post
@@ -257,7 +257,7 @@ def test_every_action_of_a_free_server_can_be_done_without_a_failure(scene: Scen
 
 
 def test_the_page_about_the_actions_is_up_to_date() -> None:
-    """`python -m mmload.behaviours.describing > docs/behaviours.md` makes it."""
+    """`python -m mmload.behaviours.action_reference > docs/behaviours.md` makes it."""
     page = pathlib.Path(__file__).parents[2] / "docs" / "behaviours.md"
 
     assert page.read_text() == description()

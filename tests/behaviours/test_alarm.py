@@ -7,7 +7,7 @@ import time
 import gevent
 import pytest
 
-from mmload.behaviours.alarm import Alarm
+from mmload.behaviours.person import Alarm
 
 LONG, SHORT = 30.0, 0.01
 

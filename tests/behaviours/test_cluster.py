@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from mmload.behaviours.cluster import CONSOLE, Found, enter_console
-from mmload.behaviours.entering import EntryRefused, leave, log_in
+from mmload.behaviours.login import EntryRefused, leave, log_in
 from mmload.behaviours.person import Person
 from mmload.behaviours.simulative import perform
 from mmload.client.accounts import Account

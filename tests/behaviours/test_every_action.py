@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator
 import gevent
 import pytest
 
+from mmload.behaviours.action_reference import LOOK_UPS
 from mmload.behaviours.catalogue import SIMULATIVE
 from mmload.behaviours.composing import send_post
-from mmload.behaviours.describing import LOOK_UPS
-from mmload.behaviours.loading import open_team
+from mmload.behaviours.page_load import open_team
 from mmload.models import Team
 from tests.behaviours.conftest import Scene, make_scene
 from tests.conftest import running_sandbox

@@ -11,8 +11,8 @@ import pytest
 import requests
 from msgspec.structs import replace
 
-from mmload.behaviours.actions.generating import join_all_teams
-from mmload.behaviours.generate import BESIDE, MAKING, choices, enter_to_generate, make_one
+from mmload.behaviours.catalogue import Mix
+from mmload.behaviours.generative import BESIDE, MAKING, choices, enter_to_generate, join_all_teams, make_one
 from mmload.behaviours.goals import (
     DIRECT_CHANNELS,
     PHASES,
@@ -20,7 +20,6 @@ from mmload.behaviours.goals import (
     Goals,
     targets,
 )
-from mmload.behaviours.mix import Mix
 from mmload.behaviours.person import Person
 from mmload.config import ChannelMembers, GenController
 from mmload.metrics.recorder import POSTS_SENT, Outcome

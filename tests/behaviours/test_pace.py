@@ -8,8 +8,7 @@ from collections import Counter
 
 import pytest
 
-from mmload.behaviours.catalogue import SIMULATIVE
-from mmload.behaviours.mix import Mix
+from mmload.behaviours.catalogue import SIMULATIVE, Mix
 from mmload.behaviours.pace import Schedule, idle_seconds, rate_of
 from mmload.client.capabilities import Capabilities
 from mmload.config import Rate, SimulController

@@ -14,8 +14,8 @@ from pathlib import Path
 import gevent
 import pytest
 
-from mmload.client.readiness import NestedEpoll, Readiness, SocketWatchers, has_epoll
-from mmload.client.websocket import Timing, WebSocket
+from mmload.client.websocket.client import Timing, WebSocket
+from mmload.client.websocket.epoll import NestedEpoll, Readiness, SocketWatchers, has_epoll
 from tests.client.scripted import Ear, Peer, Server, serving
 
 # A second of the real thing is some ten milliseconds here.

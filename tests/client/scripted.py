@@ -16,7 +16,7 @@ import gevent
 import msgspec
 from gevent import socket
 
-from mmload.client.frames import CLOSE, PING, PONG, TEXT, Event
+from mmload.client.websocket.frames import CLOSE, PING, PONG, TEXT, Event
 
 PATIENCE_SECONDS = 5.0
 _MAGIC = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"

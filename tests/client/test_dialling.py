@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from gevent import socket
 
-from mmload.client.dialling import KEPT_SECONDS, Addresses, dial, rotated
+from mmload.client.net import KEPT_SECONDS, Addresses, dial, rotated
 
 
 def address(number: int, family: Any = socket.AF_INET) -> tuple[Any, ...]:

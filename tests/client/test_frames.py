@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmload.client.frames import (
+from mmload.client.websocket.frames import (
     BINARY,
     CONTINUATION,
     LONGEST_MESSAGE_BYTES,

@@ -10,8 +10,8 @@ import gevent
 import pytest
 from gevent import get_hub, monkey
 
-from mmload.client import readiness as module
-from mmload.client.readiness import BATCH, NestedEpoll, Readiness, has_epoll, process_readiness
+from mmload.client.websocket import epoll as module
+from mmload.client.websocket.epoll import BATCH, NestedEpoll, Readiness, has_epoll, process_readiness
 from tests.client.scripted import eventually
 
 Pair = tuple[Any, Any]

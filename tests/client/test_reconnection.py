@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmload.client.reconnection import Arrival, Sequence, Timing, handshake_url, looks_refused, retry_delay
+from mmload.client.websocket.reconnect import Arrival, Sequence, Timing, handshake_url, looks_refused, retry_delay
 
 TIMING = Timing()
 

@@ -12,7 +12,7 @@ import pytest
 from gevent.server import StreamServer
 
 from mmload.client.capabilities import MissingFeatures
-from mmload.client.http import Rest, Route, Transport
+from mmload.client.http.client import Rest, Route, Transport
 from mmload.errors import NoAnswer
 
 ROUTE = Route("GET", "/things")

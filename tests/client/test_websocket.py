@@ -12,9 +12,9 @@ import gevent
 import pytest
 from gevent import get_hub
 
-from mmload.client.connection import LONGEST_BACKLOG_BYTES
-from mmload.client.frames import CLOSE, PING, PONG, TEXT, Event
-from mmload.client.websocket import WebSocket
+from mmload.client.websocket.client import WebSocket
+from mmload.client.websocket.connection import LONGEST_BACKLOG_BYTES
+from mmload.client.websocket.frames import CLOSE, PING, PONG, TEXT, Event
 from mmload.errors import WebSocketFailed
 from tests.client.conftest import QUICK, Clients
 from tests.client.scripted import Ear, Peer, event_text, eventually, server_frame

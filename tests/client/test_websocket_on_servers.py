@@ -14,8 +14,8 @@ import msgspec
 import pytest
 import requests
 
-from mmload.client.frames import posted_post
-from mmload.client.websocket import Timing, WebSocket
+from mmload.client.websocket.client import Timing, WebSocket
+from mmload.client.websocket.frames import posted_post
 from mmload.config import load_settings
 from mmload.errors import WebSocketFailed
 from tests.client.scripted import Ear

@@ -11,7 +11,7 @@ import pytest
 
 from mmload.cli.compare import sides, worst
 from mmload.errors import UsageError
-from mmload.results.compare import Judgement
+from mmload.results.comparison import Judgement
 from mmload.results.folder import FIGURES
 from tests.compare.simulated import changed, run
 from tests.run.processes import mmload

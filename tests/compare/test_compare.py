@@ -6,11 +6,20 @@ import random
 
 import pytest
 
-from mmload.results.autocorrelation import autocorrelation
-from mmload.results.bootstrap import Estimate
-from mmload.results.compare import EXIT_CODES, Comparison, Difference, Judgement, Rules, compare, contrast, corrected
-from mmload.results.estimates import ERRORS, MISSING, TYPICAL
-from mmload.results.student import bound, two_sided
+from mmload.results.comparison import (
+    ERRORS,
+    EXIT_CODES,
+    MISSING,
+    TYPICAL,
+    Comparison,
+    Difference,
+    Judgement,
+    Rules,
+    compare,
+    contrast,
+    corrected,
+)
+from mmload.results.statistics import Estimate, autocorrelation, bound, two_sided
 from mmload.results.windows import Window
 from tests.compare.simulated import window
 

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from mmload.report.comparison import Compared, advice, headline, said, signed, terminal_comparison
-from mmload.results.compare import Comparison, Difference, Judgement
-from mmload.results.estimates import Scale
+from mmload.results.comparison import Comparison, Difference, Judgement, Scale
 
 
 def difference(low: float, high: float, judgement: Judgement, **changes: Any) -> Difference:

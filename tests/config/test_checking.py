@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmload.config.documents import READ
+from mmload.config.files import Object, read_document
 from mmload.config.loading import Checked, check_values, load_settings
-from mmload.config.reading import Object, read_document
 from mmload.errors import ConfigurationError, ExitCode
 
 CONFIG, SIMUL, SIMPLE, GENERATE = READ

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from mmload.config import ChannelMembers, Rate, Settings, SimulController, default_document, load_settings
-from mmload.config.describing import default_documents, description
 from mmload.config.loading import check_file
+from mmload.config.printing import default_documents, description
 
 DOCUMENTS = Path(__file__).parent / "documents"
 CHECKOUT = Path(__file__).parents[2]

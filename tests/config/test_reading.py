@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mmload.config import load_settings
-from mmload.config.reading import read_document
+from mmload.config.files import read_document
 from mmload.errors import ConfigurationError
 
 

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from mmload.client.api import Api
-from mmload.client.http import Route
+from mmload.client.http.client import Route
 from mmload.models import Category, Draft, Preference, ScheduledPost
 
 FOLDER = pathlib.Path(__file__).parent.parent / "recordings"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from mmload.agent.metric_table import (
+from mmload.metrics.exposition import buckets
+from mmload.metrics.histogram import Histogram
+from mmload.plugin.web.metrics import (
     ACTION_SECONDS,
     CPU,
     DELIVERY_SECONDS,
@@ -14,8 +16,6 @@ from mmload.agent.metric_table import (
     SATURATED,
     USERS,
 )
-from mmload.metrics.exposition import buckets
-from mmload.metrics.histogram import Histogram
 
 
 def histogram(seconds: Iterable[float]) -> Histogram:

@@ -18,8 +18,8 @@ from coordinator.swarm import SwarmAgent
 from mmload.cli.capacity import DEMO_COMMUNITY
 from mmload.errors import ExitCode
 from mmload.results.folder import read_run
-from tests.agent import prometheus
 from tests.coordinator.processes import agent, await_that, run, start, takes_connections
+from tests.plugin import prometheus
 from tests.run.processes import Ended, end, the_folder
 
 FOLDER = "found"

@@ -11,7 +11,7 @@ from coordinator.agents import AgentBusy, Agents, ready
 from coordinator.observing import Observer, Seen, have_measures
 from coordinator.prometheus import Prometheus
 from coordinator.swarm import SwarmAgent
-from mmload.config.coordinating import Measures, Monitor
+from mmload.config.coordinator_tables import Measures, Monitor
 from tests.coordinator.processes import agent, run
 from tests.run.processes import PATIENCE_SECONDS
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from coordinator.exposition import samples
 from coordinator.measures import Answers, Recent, quantile, slowest_action, snapshot
-from mmload.config.coordinating import ActionLimit, Measures
+from mmload.config.coordinator_tables import ActionLimit, Measures
 from tests.coordinator.pages import page
 
 LIMITS = Measures(

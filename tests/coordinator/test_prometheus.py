@@ -18,7 +18,7 @@ from coordinator.history import Reading
 from coordinator.prometheus import Element, Prometheus, elements, reading, refusal
 from coordinator.questions import Question, Unanswered, all_at_once
 from mmload.cli.locust_process import free_port
-from mmload.config.coordinating import Monitor, Query
+from mmload.config.coordinator_tables import Monitor, Query
 from mmload.errors import ConfigurationError, ServerNotReady
 from tests.coordinator.serving import Answer, Asked, serving
 

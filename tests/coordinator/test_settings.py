@@ -16,7 +16,7 @@ from coordinator.loadagent import LoadAgent
 from coordinator.settings import agents_of, documents, limits_of, load, thresholds_of
 from coordinator.swarm import SwarmAgent
 from mmload.config import Settings
-from mmload.config.coordinating import Agent, Cluster, Coordinator, Query
+from mmload.config.coordinator_tables import Agent, Cluster, Coordinator, Query
 from mmload.errors import ConfigurationError, MmloadError, ServerNotReady, UsageError
 from tests.coordinator.serving import Answer, serving
 

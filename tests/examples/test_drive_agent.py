@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.agent.driven import agent, environ, faults_in
+from tests.plugin.driven import agent, environ, faults_in
 from tests.run.processes import ROOT
 from tests.support import ADMIN, Admin
 

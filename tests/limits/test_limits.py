@@ -6,7 +6,7 @@ import resource
 import subprocess
 import sys
 
-from mmload.limits import (
+from mmload.open_files import (
     FILES_PER_USER,
     RESERVED_FILES,
     new_soft_limit,
@@ -46,7 +46,7 @@ def in_a_process_allowed(files: int, needed: int) -> str:
     """What a process with such a hard limit says and has in the end."""
     program = (
         "import resource\n"
-        "from mmload.limits import raise_open_files\n"
+        "from mmload.open_files import raise_open_files\n"
         f"resource.setrlimit(resource.RLIMIT_NOFILE, (64, {files}))\n"
         "try:\n"
         f"    raise_open_files({needed})\n"
@@ -72,7 +72,7 @@ def test_as_much_as_is_allowed_may_be_less_than_wanted() -> None:
     """An agent does not know yet how many users it will be given: it says for how many there is room."""
     program = (
         "import resource\n"
-        "from mmload.limits import raise_as_far_as_allowed\n"
+        "from mmload.open_files import raise_as_far_as_allowed\n"
         "resource.setrlimit(resource.RLIMIT_NOFILE, (64, 268))\n"
         "print(raise_as_far_as_allowed(1000), resource.getrlimit(resource.RLIMIT_NOFILE)[0])\n"
     )

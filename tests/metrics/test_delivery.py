@@ -8,17 +8,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmload.metrics.delivery import (
+from mmload.delivery.account import (
     CLOSED_KEPT_SECONDS,
+    DRAIN_SECONDS,
     JOINING_SECONDS,
     KEPT_SECONDS,
     MISSING_AFTER_SECONDS,
+    NEVER_CAME,
+    SOCKET_DOWN,
+    SOCKET_LOST,
+    Announcement,
     Deliveries,
     Seat,
 )
 from mmload.metrics.delta import Loss
-from mmload.metrics.ledger import DRAIN_SECONDS
-from mmload.metrics.message import NEVER_CAME, SOCKET_DOWN, SOCKET_LOST, Announcement
 from mmload.metrics.recorder import MISSING_BECAUSE, Recorder
 from mmload.models import Post
 

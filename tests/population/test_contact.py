@@ -13,7 +13,7 @@ import pytest
 
 from mmload.errors import RateLimited
 from mmload.population.readiness import examine, examine_quickly, exit_code
-from mmload.population.server import Server, asked_wait_seconds
+from mmload.population.rest import Server, asked_wait_seconds
 from tests.population.making_settings import settings
 
 Reply = tuple[int, dict[str, str], str]

@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from mmload.cli.doctor import text_of
-from mmload.population.carrying_out import carry_out
+from mmload.population.create import carry_out
 from mmload.population.findings import Examination, Finding
 from mmload.population.plan import plan
 from mmload.population.progress import Silent

@@ -8,7 +8,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmload.population.draws import portions, stable_choice
+from mmload.population.plan import portions, stable_choice
 
 
 def test_every_choice_is_as_likely() -> None:

@@ -19,11 +19,10 @@ import pytest
 import requests
 
 from mmload.errors import ServerNotReady
-from mmload.population.carrying_out import Summary, carry_out
-from mmload.population.patience import Stopped
+from mmload.population.create import Summary, carry_out
 from mmload.population.plan import Kind, plan
 from mmload.population.progress import Silent
-from mmload.population.server import Server
+from mmload.population.rest import Server, Stopped
 from tests.conftest import running_sandbox
 from tests.population.making_settings import settings
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from mmload.population.history_writer import Found, matched
 from mmload.population.plan import PlannedPost
-from mmload.population.writing import Found, matched
 
 PLANNED = [
     (PlannedPost(0, channel=0, author=0), "ann", "hello"),

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from mmload.errors import NoAnswer, RateLimited, Refused, ServerFault, ServerNotReady
-from mmload.population.patience import LONGEST_WAIT_SECONDS, MOST_FAILURES, Patience, Stopped, wait_seconds
+from mmload.population.rest import LONGEST_WAIT_SECONDS, MOST_FAILURES, Patience, Stopped, wait_seconds
 
 
 class Server:

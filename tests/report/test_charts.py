@@ -9,19 +9,20 @@ from msgspec.structs import replace
 
 from mmload.metrics.delta import ProcessHealth
 from mmload.report.charts import (
+    MOST_MARKS,
     answers_chart,
     curves_chart,
     failures_chart,
     health_charts,
+    note_texts,
+    numbered,
     server_charts,
     throughput_chart,
+    timeframe,
     users_chart,
 )
-from mmload.report.findings import findings
-from mmload.report.scales import linear_axis, time_axis
-from mmload.report.server_metrics import metrics
-from mmload.report.svg import Band, Chart, Line, Mark, drawn, key, told
-from mmload.report.timeframe import MOST_MARKS, note_texts, numbered, timeframe
+from mmload.report.findings import findings, metrics
+from mmload.report.svg import Band, Chart, Line, Mark, drawn, key, linear_axis, time_axis, told
 from mmload.results.model import Note, NoteKind, Run, ServerSample
 from mmload.results.series import windows
 from tests.report.made_up import START, rich

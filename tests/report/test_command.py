@@ -13,9 +13,8 @@ import pytest
 from msgspec.structs import replace
 
 from mmload.errors import UsageError
-from mmload.results.folder import FACTS
+from mmload.results.folder import FACTS, newest, run_folder
 from mmload.results.model import SCHEMA, Facts
-from mmload.results.newest import newest, run_folder
 from tests.report.made_up import rich, written
 from tests.run.processes import environ, mmload
 

@@ -11,9 +11,8 @@ from msgspec.structs import replace
 
 from mmload.metrics.delta import Loss
 from mmload.metrics.recorder import Outcome, Recorder
-from mmload.report.findings import findings
+from mmload.report.findings import findings, metrics
 from mmload.report.page import html_of_folder, html_report
-from mmload.report.server_metrics import metrics
 from mmload.results.model import Note, NoteKind, Run, ServerSample, Totals
 from mmload.results.series import windows
 from tests.report.made_up import START, losses, rich, written

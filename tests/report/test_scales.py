@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mmload.report.scales import (
+from mmload.report.svg import (
     Axis,
     figure,
     linear_axis,

@@ -4,8 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from mmload.report.tables import PAGE_WIDTH, cut, table, wrapped
-from mmload.report.wording import count, milliseconds, plural, population_text, rate, span
+from mmload.report.wording import (
+    PAGE_WIDTH,
+    count,
+    cut,
+    milliseconds,
+    plural,
+    population_text,
+    rate,
+    span,
+    table,
+    wrapped,
+)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import gevent
 import pytest
 from gevent.event import Event
 
-from mmload.client.admission import Admission, retry_seconds, shows_overload
+from mmload.client.login_queue import Admission, retry_seconds, shows_overload
 from mmload.errors import NoAnswer, RateLimited, Refused, ServerFault
 
 

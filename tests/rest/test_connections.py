@@ -15,9 +15,9 @@ from gevent import socket
 from gevent.event import Event
 from gevent.server import StreamServer
 
-from mmload.client.connections import Connections, Gone, Patience
-from mmload.client.http import Transport
-from mmload.client.http1 import BadAnswer, request_bytes
+from mmload.client.http.client import Transport
+from mmload.client.http.pool import Connections, Gone, Patience
+from mmload.client.http.protocol import BadAnswer, request_bytes
 
 GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 ASK = request_bytes("GET", "/", b"", None, b"")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmload.client.http1 import LONGEST_HEAD_BYTES, BadAnswer, Incoming, request_bytes
+from mmload.client.http.protocol import LONGEST_HEAD_BYTES, BadAnswer, Incoming, request_bytes
 
 COMMON = b"Host: chat.example\r\n"
 SIZED = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-Request-Id: AbC\r\n\r\nhello"

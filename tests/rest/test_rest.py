@@ -11,7 +11,7 @@ import pytest
 from gevent.pywsgi import WSGIServer
 
 from mmload.client.capabilities import MissingFeatures
-from mmload.client.http import Rest, Route, Transport
+from mmload.client.http.client import Rest, Route, Transport
 from mmload.errors import NoAnswer, NotAvailable, RateLimited, Refused, RequestFailed, ServerFault, SessionExpired
 
 Script = Callable[[dict[str, Any]], tuple[str, list[tuple[str, str]], bytes]]

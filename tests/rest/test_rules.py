@@ -7,7 +7,7 @@ import ssl
 
 import pytest
 
-from mmload.client.http import failure_class, rate_limit_wait_seconds, transport_failure
+from mmload.client.http.client import failure_class, rate_limit_wait_seconds, transport_failure
 from mmload.errors import NotAvailable, Refused, ServerFault, SessionExpired
 
 

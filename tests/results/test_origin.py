@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-from mmload.results.model import Ending
-from mmload.results.origin import command, ending, server_facts, without_credentials
+from mmload.results.model import Ending, command, ending, server_facts, without_credentials
 
 
 def test_a_run_ends_for_one_reason() -> None:

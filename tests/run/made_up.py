@@ -11,7 +11,6 @@ from typing import Any
 import gevent
 from locust import User, constant, events, task
 
-from mmload.agent import recording
 from mmload.metrics.recorder import (
     FAREWELLS,
     LOGINS,
@@ -21,11 +20,12 @@ from mmload.metrics.recorder import (
     Outcome,
     process_recorder,
 )
+from mmload.plugin.record import run_recorder
 
 # As a slow farewell: longer than Locust's master waits for the last reports of its workers.
 FAREWELL_SECONDS = float(os.environ.get("MADE_UP_FAREWELL_SECONDS", "1.2"))
 
-recording.register(events)
+run_recorder.register(events)
 
 
 class MadeUp(User):

@@ -10,8 +10,8 @@ import gevent
 import pytest
 from locust.stats import RequestStats
 
-from mmload.agent import pruning
-from mmload.agent.pruning import copy_no_more, forget_before
+from mmload.plugin import memory
+from mmload.plugin.memory import copy_no_more, forget_before
 
 
 def test_seconds_long_past_are_forgotten_and_nothing_else_changes() -> None:
@@ -57,11 +57,11 @@ def test_what_charts_show_is_kept_only_where_there_are_charts(
     monkeypatch: pytest.MonkeyPatch, web_ui: Any, html_file: str | None, kept: bool
 ) -> None:
     """It grows for as long as a test goes on."""
-    monkeypatch.setattr(pruning, "_EVERY_SECONDS", 0.01)
+    monkeypatch.setattr(memory, "_EVERY_SECONDS", 0.01)
     stats = RequestStats()
     stats.history.append({"time": "now"})
     listeners: list[Any] = []
-    pruning.register(SimpleNamespace(init=SimpleNamespace(add_listener=listeners.append)))
+    memory.register(SimpleNamespace(init=SimpleNamespace(add_listener=listeners.append)))
     options = SimpleNamespace(stats_history_enabled=False, html_file=html_file)
     listeners[0](environment=SimpleNamespace(stats=stats, web_ui=web_ui, parsed_options=options))
     gevent.sleep(0.1)

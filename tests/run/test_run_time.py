@@ -9,7 +9,7 @@ import sys
 STARTING = """
 import locust, gevent, time
 from gevent.event import Event
-from mmload.agent.recording import freshen_timers
+from mmload.plugin.record.run_recorder import freshen_timers
 busy_until = time.perf_counter() + 0.5
 while time.perf_counter() < busy_until:
     pass

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from types import SimpleNamespace
 from typing import Any
 
 import gevent
 import pytest
 
-from mmload.agent import trimming
+from mmload.plugin import memory
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's")
 def test_memory_can_be_trimmed() -> None:
-    trim = trimming.malloc_trim()
+    trim = memory.malloc_trim()
     if trim is not None:
         assert trim(0) in (0, 1)
 
@@ -28,17 +27,15 @@ def test_a_c_library_without_it_is_left_alone(monkeypatch: pytest.MonkeyPatch, e
         raise error
 
     monkeypatch.setattr(ctypes, "CDLL", no_library)
-    assert trimming.malloc_trim() is None
-    trimming._on_init()
+    assert memory.malloc_trim() is None
+    memory.give_back_free_memory()
 
 
 def test_it_is_done_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
     kept: list[int] = []
-    monkeypatch.setattr(trimming, "_EVERY_SECONDS", 0.01)
-    monkeypatch.setattr(trimming, "malloc_trim", lambda: kept.append)
-    listeners: list[Any] = []
-    trimming.register(SimpleNamespace(init=SimpleNamespace(add_listener=listeners.append)))
-    listeners[0](environment=None)
+    monkeypatch.setattr(memory, "_TRIM_EVERY_SECONDS", 0.01)
+    monkeypatch.setattr(memory, "malloc_trim", lambda: kept.append)
+    memory.give_back_free_memory()
     gevent.sleep(0.1)
 
     assert kept[:2] == [0, 0]

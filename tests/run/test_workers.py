@@ -7,7 +7,7 @@ from typing import Any
 
 from locust.runners import STATE_MISSING, STATE_RUNNING
 
-from mmload.agent.workers import Workers
+from mmload.plugin.runner.workers import Workers
 
 
 def runner(*names: str) -> Any:

@@ -9,7 +9,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmload.bounded import Bounded, Numbers, Seen
+from mmload.collections import Bounded, Numbers, Seen
 from mmload.models import Channel, Post, Preference, Team, User
 from mmload.store import POSTS_KEPT, Directory, KnownPeople, Store, pick, pick_skewed
 

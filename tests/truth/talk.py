@@ -15,7 +15,7 @@ from typing import Any
 
 import requests
 
-from mmload.metrics.ledger import DRAIN_SECONDS
+from mmload.delivery.account import DRAIN_SECONDS
 from mmload.results.model import Phase
 from tests.run.processes import mmload
 

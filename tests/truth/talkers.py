@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from locust import events
 
-from mmload.agent.wiring import wire
 from mmload.behaviours.catalogue import Action
 from mmload.behaviours.composing import send_post
 from mmload.behaviours.person import Person
 from mmload.behaviours.simulative import Behaviour, task_of
+from mmload.plugin.setup import wire
 from mmload.users import MattermostUser
 
 

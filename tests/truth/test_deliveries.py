@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mmload.metrics.message import NEVER_CAME, SOCKET_DOWN, SOCKET_LOST
+from mmload.delivery.account import NEVER_CAME, SOCKET_DOWN, SOCKET_LOST
 from tests.truth.stories import Stories
 from tests.truth.talk import USERS
 

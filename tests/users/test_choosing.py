@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from mmload import users
-from mmload.choosing import CLASSES, weights
 from mmload.config.tables import BEHAVIOURS
+from mmload.user_classes import CLASSES, weights
 
 HEADLESS = ["-f", "locustfile.py", "--headless", "-u", "4"]
 

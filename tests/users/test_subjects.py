@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from mmload import users
-from mmload.behaviours.describing import LOOK_UPS, REQUESTS
-from mmload.behaviours.duties import LOOK_UP, POLL
-from mmload.behaviours.generate import JOIN_TEAMS
-from mmload.behaviours.subjects import ACTIONS, refusals, routes
-from mmload.choosing import CLASSES
+from mmload.behaviours.action_reference import LOOK_UPS, REQUESTS
+from mmload.behaviours.background import LOOK_UP, POLL
+from mmload.behaviours.generative import JOIN_TEAMS
+from mmload.behaviours.threshold_subjects import ACTIONS, refusals, routes
 from mmload.client.api import LOGIN_ROUTES
 from mmload.config.thresholds import WHOLES
+from mmload.user_classes import CLASSES
 
 # Recorded for everybody beside the tasks; and what no task of its own stands for.
 BESIDE = {POLL, LOOK_UP}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from mmload.behaviours.entering import close_socket, log_in, log_out, open_socket
-from mmload.behaviours.loading import fetch_site, load_page, settle
+from mmload.behaviours.channel_view import look_up_statuses, view_channel
+from mmload.behaviours.login import close_socket, log_in, log_out, open_socket
+from mmload.behaviours.page_load import fetch_site, load_page, settle
 from mmload.behaviours.person import NothingToDo, Person
-from mmload.behaviours.reading import look_up_statuses, view_channel
 from mmload.errors import NotAvailable, Refused
 from mmload.store import pick
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from mmload import text
 from mmload.behaviours.actions.session import reload
-from mmload.behaviours.attachments import content
-from mmload.behaviours.composing import compose, send_post, show_typing
-from mmload.behaviours.entering import log_in, open_socket
-from mmload.behaviours.loading import DEFAULT_CHANNEL, fetch_site, first_channel
+from mmload.behaviours.channel_view import view_channel
+from mmload.behaviours.composing import compose, content, send_post, show_typing
+from mmload.behaviours.login import log_in, open_socket
+from mmload.behaviours.page_load import DEFAULT_CHANNEL, fetch_site, first_channel
 from mmload.behaviours.person import NothingToDo, Person
-from mmload.behaviours.reading import view_channel
 from mmload.models import Channel
 from mmload.store import pick
 

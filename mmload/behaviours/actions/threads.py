@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from mmload.behaviours.channel_view import read_posts
 from mmload.behaviours.person import NothingToDo, Person
-from mmload.behaviours.reading import read_posts
 from mmload.models import Thread
 from mmload.store import pick
 

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from mmload.client.http import Answer, Rest, Route, decoded
+from mmload.client.http.client import Answer, Rest, Route, decoded
 
 T = TypeVar("T")
 _encode = msgspec.json.Encoder().encode

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from mmload.client.api.calls import Calls, query
-from mmload.client.http import Route
+from mmload.client.http.client import Route
 from mmload.models import AttributeField, Bookmark, ReportedUser, ScheduledPost
 
 BOOKMARKS = "channel bookmarks"

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from mmload.client.api.calls import Calls, flag, multipart, query
-from mmload.client.http import Answer, Route, decoded
+from mmload.client.http.client import Answer, Route, decoded
 from mmload.models import Draft, FileInfo, Post, PostList, Reaction, UploadedFiles
 
 _POST = msgspec.json.Decoder(Post)

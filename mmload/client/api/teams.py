@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from mmload.client.api.calls import Calls, flag, query
-from mmload.client.http import Route
+from mmload.client.http.client import Route
 from mmload.errors import Refused
 from mmload.models import (
     Categories,

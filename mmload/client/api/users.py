@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import msgspec
 
 from mmload.client.api.calls import Calls, multipart, query
-from mmload.client.http import Answer, Route, decoded
+from mmload.client.http.client import Answer, Route, decoded
 from mmload.models import Autocompletion, Preference, Status, User
 
 _USER = msgspec.json.Decoder(User)

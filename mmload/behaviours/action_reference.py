@@ -1,0 +1,290 @@
+"""What each action asks of the server, and the page docs/behaviours.md made of it. No worker imports this.
+
+Usage: python -m mmload.behaviours.action_reference > docs/behaviours.md. A test does every action and holds what it
+asks against `REQUESTS`, so that the page can't go out of date.
+"""
+
+from __future__ import annotations
+
+import inspect
+
+from mmload.behaviours.catalogue import SIMULATIVE, Action
+
+# Where posts or people come on the screen, their pictures, names and statuses are looked up, unless they are known.
+LOOK_UPS = (
+    "GET /users/{user_id}/image",
+    "POST /users/ids",
+    "POST /users/status/ids",
+    "POST /users/usernames",
+    "GET /files/{file_id}/thumbnail",
+    "GET /files/{file_id}/preview",
+)
+
+# Loading the page, and the team and channel on it: what every reload and log-in ends with.
+_PAGE_LOAD = (
+    "GET /users",
+    "GET /users/{user_id}/preferences",
+    "POST /channels/members/{user_id}/view",
+    "GET /config/client",
+    "GET /users/me",
+    "POST /roles/names",
+    "GET /plugins/webapp",
+    "GET /teams",
+    "GET /users/{user_id}/teams",
+    "GET /users/{user_id}/teams/members",
+    "GET /users/{user_id}/teams/{team_id}/channels",
+    "GET /users/{user_id}/teams/{team_id}/channels/members",
+    "GET /users/{user_id}/channels",
+    "GET /users/{user_id}/channel_members",
+    "GET /users/{user_id}/teams/unread",
+    "GET /users/{user_id}/status",
+    "GET /channels/{channel_id}/stats",
+    "GET /users/{user_id}/channels/{channel_id}/unread",
+    "GET /users/{user_id}/teams/{team_id}/threads",
+    "GET /users/{user_id}/teams/{team_id}/channels/categories",
+    "GET /posts/scheduled/team/{team_id}",
+    "GET /users/{user_id}/channels/{channel_id}/posts/unread",
+    "GET /channels/{channel_id}/posts",
+    "PUT /users/{user_id}/preferences",
+)
+
+# The routes of each action, in the order in which they are first asked; some depend on chance and on what is known.
+REQUESTS: dict[str, tuple[str, ...]] = {
+    "SwitchChannel": (
+        "POST /channels/members/{user_id}/view",
+        "GET /users/{user_id}/channels/{channel_id}/posts/unread",
+        "GET /channels/{channel_id}/stats",
+        "GET /channels/{channel_id}/bookmarks",
+        "GET /channels/{channel_id}/posts",
+        "PUT /users/{user_id}/preferences",
+    ),
+    "ScrollChannel": ("GET /channels/{channel_id}/posts",),
+    "DeleteDraft": (
+        "DELETE /users/{user_id}/channels/{channel_id}/drafts/{root_id}",
+        "DELETE /users/{user_id}/channels/{channel_id}/drafts",
+    ),
+    "UnreadCheck": (
+        "GET /users/{user_id}/teams/{team_id}/channels",
+        "GET /users/{user_id}/teams/{team_id}/channels/members",
+        "POST /channels/members/{user_id}/view",
+    ),
+    "CreatePost": (
+        "POST /posts",
+        "POST /files",
+        "GET /users/autocomplete",
+    ),
+    "OpenDirectOrGroupChannel": (
+        "POST /channels/members/{user_id}/view",
+        "GET /users/{user_id}/channels/{channel_id}/posts/unread",
+        "GET /channels/{channel_id}/stats",
+        "PUT /users/{user_id}/preferences",
+        "GET /channels/{channel_id}/posts",
+    ),
+    "ViewGlobalThreads": ("GET /users/{user_id}/teams/{team_id}/threads",),
+    "UpsertDraft": (
+        "GET /users/autocomplete",
+        "POST /drafts",
+    ),
+    "UpdateThreadRead": (
+        "GET /users/{user_id}/teams/{team_id}/threads",
+        "PUT /users/{user_id}/teams/{team_id}/threads/{thread_id}/read/{timestamp}",
+    ),
+    "ClickPermalink": (
+        "GET /posts/{post_id}/thread",
+        "GET /users/{user_id}/teams/{team_id}/channels",
+        "GET /users/{user_id}/teams/{team_id}/channels/members",
+        "POST /channels/members/{user_id}/view",
+        "GET /channels/{channel_id}/posts",
+        "GET /channels/{channel_id}/stats",
+        "GET /users/{user_id}/channels/{channel_id}/posts/unread",
+        "PUT /users/{user_id}/preferences",
+        "GET /channels/{channel_id}",
+        "POST /channels/{channel_id}/members",
+    ),
+    "ViewThread": (
+        "GET /users/{user_id}/teams/{team_id}/threads",
+        "GET /posts/{post_id}/thread",
+    ),
+    "ReconnectWebSocket": (
+        "GET /users/{user_id}/teams/{team_id}/channels",
+        "GET /users/{user_id}/teams/{team_id}/channels/members",
+        "GET /users/{user_id}/teams/unread",
+        "GET /plugins/webapp",
+        "GET /channels/{channel_id}/posts",
+    ),
+    "AddReaction": ("POST /reactions",),
+    "EditPost": ("PUT /posts/{post_id}/patch",),
+    "GetDrafts": ("GET /users/{user_id}/teams/{team_id}/drafts",),
+    "SearchUsers": ("POST /users/search",),
+    "ClickUserProfile": (
+        "GET /channels/{channel_id}/members/{user_id}",
+        "GET /users/{user_id}/custom_profile_attributes",
+        "GET /teams/{team_id}/members/{user_id}",
+    ),
+    "SearchPosts": (
+        "POST /teams/{team_id}/posts/search",
+        "GET /teams/{team_id}/channels/search_autocomplete",
+        "GET /users/autocomplete",
+    ),
+    "SearchGroupChannels": ("POST /channels/group/search",),
+    "SearchChannels": ("POST /channels/search",),
+    "SearchPostsAllTeams": ("POST /posts/search",),
+    "CreateDirectChannel": (
+        "GET /users",
+        "POST /channels/direct",
+        "GET /channels/{channel_id}",
+        "GET /channels/{channel_id}/members/{user_id}",
+        "POST /channels/members/{user_id}/view",
+        "GET /users/{user_id}/channels/{channel_id}/posts/unread",
+        "GET /channels/{channel_id}/stats",
+        "PUT /users/{user_id}/preferences",
+        "POST /posts",
+        "GET /channels/{channel_id}/posts",
+        "GET /users/autocomplete",
+        "POST /files",
+    ),
+    "UnfollowThread": (
+        "GET /users/{user_id}/teams/{team_id}/threads",
+        "DELETE /users/{user_id}/teams/{team_id}/threads/{thread_id}/following",
+    ),
+    "JoinChannel": (
+        "GET /teams/{team_id}/channels",
+        "POST /channels/{channel_id}/members",
+    ),
+    "DeletePost": ("DELETE /posts/{post_id}",),
+    "UpdateSidebarCategory": (
+        "PUT /users/{user_id}/teams/{team_id}/channels/categories",
+        "GET /users/{user_id}/teams/{team_id}/channels/categories",
+    ),
+    "CreateGroupChannel": (
+        "GET /users",
+        "POST /channels/group",
+        "POST /channels/members/{user_id}/view",
+        "GET /users/{user_id}/channels/{channel_id}/posts/unread",
+        "GET /channels/{channel_id}/stats",
+        "PUT /users/{user_id}/preferences",
+        "POST /posts",
+        "GET /users/autocomplete",
+        "GET /channels/{channel_id}/posts",
+        "POST /files",
+    ),
+    "UpdateCustomStatus": ("PUT /users/{user_id}/status/custom",),
+    "RemoveCustomStatus": ("DELETE /users/{user_id}/status/custom",),
+    "FullReload": ("GET site page", "GET site asset", *_PAGE_LOAD),
+    "LogoutLogin": ("POST /users/logout", "POST /users/login", *_PAGE_LOAD),
+    "CreatePostReminder": ("POST /users/{user_id}/posts/{post_id}/reminder",),
+    "FollowThread": ("PUT /users/{user_id}/teams/{team_id}/threads/{thread_id}/following",),
+    "CreatePrivateChannel": (
+        "POST /channels",
+        "GET /teams/{team_id}/stats",
+        "GET /users",
+        "POST /channels/members/{user_id}/view",
+        "POST /channels/{channel_id}/members",
+    ),
+    "CreateScheduledPost": (
+        "GET /users/autocomplete",
+        "POST /posts/schedule",
+    ),
+    "UpdateScheduledPost": ("PUT /posts/schedule/{scheduled_post_id}",),
+    "DeleteScheduledPost": ("DELETE /posts/schedule/{scheduled_post_id}",),
+    "SendScheduledPost": (
+        "POST /posts",
+        "DELETE /posts/schedule/{scheduled_post_id}",
+    ),
+    "UpdateCustomAttribute": ("PATCH /custom_profile_attributes/values",),
+    "AddChannelBookmark": ("POST /channels/{channel_id}/bookmarks",),
+    "UpdateChannelBookmark": ("PATCH /channels/{channel_id}/bookmarks/{bookmark_id}",),
+    "UpdateChannelBookmarkSortOrder": ("POST /channels/{channel_id}/bookmarks/{bookmark_id}/sort_order",),
+    "DeleteChannelBookmark": ("DELETE /channels/{channel_id}/bookmarks/{bookmark_id}",),
+    "CreateAckPost": ("POST /posts",),
+    "AckToPost": ("POST /users/{user_id}/posts/{post_id}/ack",),
+    "CreatePersistentNotificationPost": (
+        "GET /channels/{channel_id}/members",
+        "POST /posts",
+    ),
+    "GenerateUserReport": ("GET /reports/users",),
+    "RemoveReaction": ("DELETE /users/{user_id}/posts/{post_id}/reactions/{emoji_name}",),
+    "SwitchTeam": (
+        "GET /users/{user_id}/teams/unread",
+        "GET /users/{user_id}/teams/{team_id}/threads",
+        "GET /users/{user_id}/teams/{team_id}/channels/categories",
+        "GET /posts/scheduled/team/{team_id}",
+        "GET /users/{user_id}/teams/{team_id}/channels",
+        "GET /users/{user_id}/teams/{team_id}/channels/members",
+        "POST /channels/members/{user_id}/view",
+        "GET /users/{user_id}/channels/{channel_id}/posts/unread",
+        "GET /channels/{channel_id}/stats",
+        "GET /channels/{channel_id}/posts",
+        "PUT /users/{user_id}/preferences",
+    ),
+    "CreateSidebarCategory": (
+        "POST /users/{user_id}/teams/{team_id}/channels/categories",
+        "GET /users/{user_id}/teams/{team_id}/channels/categories",
+    ),
+    "CreatePublicChannel": (
+        "POST /channels",
+        "GET /teams/{team_id}/stats",
+        "GET /users",
+        "POST /channels/members/{user_id}/view",
+    ),
+    "MarkAllThreadsInTeamAsRead": ("PUT /users/{user_id}/teams/{team_id}/threads/read",),
+    "Reload": (
+        "GET /users",
+        "GET /users/{user_id}/preferences",
+        "POST /channels/members/{user_id}/view",
+        "GET /config/client",
+        "GET /users/me",
+        "POST /roles/names",
+        "GET /plugins/webapp",
+        "GET /teams",
+        "GET /users/{user_id}/teams",
+        "GET /users/{user_id}/teams/members",
+        "GET /users/{user_id}/teams/{team_id}/channels",
+        "GET /users/{user_id}/teams/{team_id}/channels/members",
+        "GET /users/{user_id}/channels",
+        "GET /users/{user_id}/channel_members",
+        "GET /users/{user_id}/teams/unread",
+        "GET /users/{user_id}/status",
+        "GET /channels/{channel_id}/stats",
+        "GET /users/{user_id}/channels/{channel_id}/unread",
+        "GET /users/{user_id}/teams/{team_id}/threads",
+        "GET /users/{user_id}/teams/{team_id}/channels/categories",
+        "GET /posts/scheduled/team/{team_id}",
+        "GET /channels/{channel_id}/posts",
+        "GET /users/{user_id}/channels/{channel_id}/posts/unread",
+        "PUT /users/{user_id}/preferences",
+    ),
+}
+
+
+_HEAD = """# What simulated people do
+
+The table is made from the code (`python -m mmload.behaviours.action_reference`). *Frequency* is relative to
+CreatePost = 1, in the proportions of production servers; an action of frequency 0 comes only on demand
+(`mmload inject`). *Needs* is what the server must offer: where it does not, the action is left out,
+and the report says so.
+
+Besides these, wherever posts or people come on the screen, a client looks up what it does not know yet: {look_ups}.
+While people rest, their clients poll once a minute (`POST /users/status/ids`, and `POST /client_perf` where the server
+wants it) and look up whom and what their socket tells them of.
+
+| action | what the person does | frequency | needs | requests |
+|---|---|---|---|---|
+"""
+
+
+def description() -> str:
+    """The page."""
+    head = _HEAD.format(look_ups=", ".join(f"`{route}`" for route in LOOK_UPS))
+    return head + "".join(_row(action) for action in SIMULATIVE)
+
+
+def _row(action: Action) -> str:
+    said = " ".join((inspect.getdoc(action.run) or "").split())
+    needs = inspect.getdoc(action.offered) or ""
+    requests = "<br>".join(f"`{route}`" for route in REQUESTS[action.name])
+    return f"| {action.name} | {said} | {action.frequency:g} | {needs} | {requests} |\n"
+
+
+if __name__ == "__main__":
+    print(description(), end="")

@@ -1,0 +1,102 @@
+"""What a web client does in the background: the 60-second polling, and looking up whom its socket told it of."""
+
+from __future__ import annotations
+
+import time
+
+from mmload.behaviours.channel_view import look_up_statuses, look_up_users
+from mmload.behaviours.login import open_socket
+from mmload.behaviours.person import POLL_SECONDS, Person
+from mmload.errors import MmloadError, NotAvailable, Refused
+from mmload.metrics.recorder import Outcome
+
+POLL = "Poll"
+LOOK_UP = "LookUp"
+# The statuses polled are those of the authors on the screen: of the newest posts of the channel.
+POSTS_ON_SCREEN = 60
+# A web client splits longer lists of ids.
+LOOK_UP_AT_ONCE = 100
+MEASURES_KEPT = 100
+
+
+def duties(person: Person) -> None:
+    """Whatever is due now, and what was ordered. A failure is counted under its name and changes nothing else."""
+    if person.wants_users or person.wants_statuses or person.wants_channels:
+        _carry_out(person, LOOK_UP)
+    while person.orders:
+        person.orders.popleft()()
+    if person.clock() >= person.poll_due:
+        _carry_out(person, POLL)
+        # From the due time, not from now: a slow server must not slow the polling down. But never catch up.
+        person.poll_due = max(person.poll_due + POLL_SECONDS, person.clock())
+
+
+def _carry_out(person: Person, name: str) -> None:
+    began = time.perf_counter()
+    outcome = Outcome.OK
+    try:
+        look_up(person) if name == LOOK_UP else poll(person)
+    except MmloadError:
+        outcome = Outcome.FAILED
+    person.site.recorder.action(name, time.perf_counter() - began, outcome)
+
+
+def look_up(person: Person) -> None:
+    """People and channels that came up in events and are unknown here, many in one request."""
+    users, person.wants_users = list(person.wants_users), {}
+    statuses, person.wants_statuses = list(person.wants_statuses), {}
+    channels, person.wants_channels = list(person.wants_channels), {}
+    for first in range(0, len(users), LOOK_UP_AT_ONCE):
+        look_up_users(person, users[first : first + LOOK_UP_AT_ONCE])
+    for first in range(0, len(statuses), LOOK_UP_AT_ONCE):
+        look_up_statuses(person, statuses[first : first + LOOK_UP_AT_ONCE])
+    for channel_id in channels:
+        # The page may have loaded it since the event came.
+        if channel_id not in person.store.members:
+            _get_to_know(person, channel_id)
+
+
+def _get_to_know(person: Person, channel_id: str) -> None:
+    """A channel we were added to, or that wrote to us for the first time."""
+    try:
+        channel = person.api.channel(channel_id)
+        person.api.channel_member(channel_id, person.id)
+    except Refused:
+        # We were taken out again, or it was deleted, before we looked.
+        person.store.forget_channel(channel_id)
+        return
+    person.store.remember_channels([channel], member=True)
+
+
+def poll(person: Person) -> None:
+    """Once a minute: statuses of the people on the screen, and the client's own speed."""
+    if person.socket is None and person.api.rest.token:
+        # A reload or a log-in that failed half-way left a person without one: a page without its socket tries again.
+        open_socket(person)
+    on_screen = person.store.written_posts()[-POSTS_ON_SCREEN:]
+    people = dict.fromkeys([person.id, *(post.user_id for post in on_screen), *person.store.shown_partners()])
+    for status in person.api.statuses(list(people)):
+        person.store.statuses.add(status.user_id)
+    report_performance(person)
+
+
+def report_performance(person: Person) -> None:
+    """Send what the client measured since the last report (milliseconds, as the server reads them)."""
+    now = person.now_ms()
+    start, person.reported_until_ms = person.reported_until_ms or now - int(POLL_SECONDS * 1000), now
+    measured, person.measured = person.measured[-MEASURES_KEPT:], []
+    if not person.site.capabilities.client_metrics:
+        return
+    report = {
+        "version": "0.1.0",
+        "client_id": person.id,
+        "labels": {"platform": "other", "agent": "other"},
+        "start": start,
+        "end": now,
+        "histograms": [{"metric": name, "value": value, "timestamp": when} for name, value, when in measured],
+        "counters": [],
+    }
+    try:
+        person.api.report_performance(report)
+    except NotAvailable:
+        return

@@ -1,0 +1,369 @@
+"""What generative users make: each function makes one thing on the server and enters it into the `Generation`.
+
+`NothingToDo` where there is nothing to make it of.
+
+The generative user: together they fill a server until the goals of gencontroller.json are met, then they idle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from typing import Any, TypeVar, cast
+
+from mmload import text
+from mmload.behaviours import goals as names
+from mmload.behaviours.actions.names import new_name
+from mmload.behaviours.actions.posts import REMINDER_SECONDS
+
+# FIX
+from mmload.behaviours.catalogue import Action, Mix
+from mmload.behaviours.composing import compose, send_post, upload
+from mmload.behaviours.goals import (
+    FOLLOWED_THREADS,
+    REACTIONS,
+    REMINDERS,
+    Generation,
+    MadeChannel,
+    bucket,
+)
+from mmload.behaviours.idle import do_nothing, nothing
+from mmload.behaviours.login import greet, log_in, open_socket
+from mmload.behaviours.page_load import fetch_site, load_page, settle
+from mmload.behaviours.person import POLL_SECONDS, NothingToDo, Person
+from mmload.behaviours.simulative import Behaviour, perform
+from mmload.client.capabilities import Capabilities
+from mmload.metrics.recorder import Outcome
+from mmload.models import DIRECT, PRIVATE, PUBLIC, Channel, Team
+from mmload.store import pick
+
+# Others in a group channel: the server takes three to eight people.
+FEWEST_OTHERS, MOST_OTHERS = 2, 7
+POSTS_READ = 200
+
+T = TypeVar("T")
+
+
+def create_team(person: Person, made: Generation) -> None:
+    """Make a team that everybody may join."""
+    name = new_name(person.rng, person.now_ms())
+    team = person.api.create_team(f"team-{name}", " ".join(text.words(person.rng, 2)).title())
+    enter_team(person, team)
+
+
+def join_all_teams(person: Person) -> None:
+    """Be a member of every team that is open."""
+    for team in person.api.teams():
+        if team.allow_open_invite and not team.delete_at and team.id not in person.store.teams:
+            person.api.join_team(team.id, person.id)
+            enter_team(person, team)
+
+
+def enter_team(person: Person, team: Team) -> None:
+    """Get to know a team that one has become a member of."""
+    person.store.remember_teams([*person.store.teams.values(), team])
+    person.store.remember_channels(person.api.own_channels(person.id, team.id, True), member=True)
+    person.api.own_channel_members(person.id, team.id)
+
+
+def create_channel(kind: str, person: Person, made: Generation) -> None:
+    """Make a public or private channel in one of one's teams."""
+    team = pick(person.rng, list(person.store.teams.values()))
+    if team is None:
+        raise NothingToDo("member of no team")
+    title = " ".join(text.words(person.rng, 2))
+    channel = person.api.create_channel(team.id, new_name(person.rng, person.now_ms()), title, kind)
+    person.store.remember_channels([channel], member=True)
+    made.channels.append(MadeChannel(channel, len(made.channels), {person.id}))
+
+
+create_public_channel = partial(create_channel, PUBLIC)
+create_private_channel = partial(create_channel, PRIVATE)
+
+
+def create_direct_channel(person: Person, made: Generation) -> None:
+    """Write to one of the others with whom there is no channel yet."""
+    known = {person.store.direct_partner(channel) for channel in person.store.my_channels() if channel.type == DIRECT}
+    others = [other for other in made.people if other not in known and _pair(person, other) not in made.pairs]
+    other = pick(person.rng, [other for other in others if other != person.id])
+    if other is None:
+        raise NothingToDo("a direct channel with everybody")
+    with _once(made.pairs, _pair(person, other)):
+        channel = person.api.create_direct_channel(person.id, other)
+    person.store.remember_channels([channel], member=True)
+
+
+def _pair(person: Person, other: str) -> frozenset[str]:
+    return frozenset((person.id, other))
+
+
+def create_group_channel(person: Person, made: Generation) -> None:
+    """Write to two to seven of the others at once; the same people have only one such channel."""
+    others = [other for other in made.people if other != person.id]
+    if len(others) < FEWEST_OTHERS:
+        raise NothingToDo("fewer than two others are here")
+    chosen = person.rng.sample(others, person.rng.randint(FEWEST_OTHERS, min(MOST_OTHERS, len(others))))
+    people = frozenset((person.id, *chosen))
+    if people in made.pairs:
+        raise NothingToDo("these people have a channel already")
+    with _once(made.pairs, people):
+        channel = person.api.create_group_channel(chosen)
+    person.store.remember_channels([channel], member=True)
+
+
+def add_channel_member(person: Person, made: Generation) -> None:
+    """Add one of the others to a channel one is in, to which one as the distribution of members says."""
+    channel, limit = _channel_to_fill(person, made)
+    outside = [other for other in made.people if other not in channel.members]
+    other = pick(person.rng, outside)
+    if other is None or (limit and len(channel.members) >= limit):
+        raise NothingToDo("this channel is full")
+    with _once(channel.members, other):
+        person.api.add_channel_member(channel.channel.id, other)
+    made.people[other].store.remember_channels([channel.channel], member=True)
+
+
+def _channel_to_fill(person: Person, made: Generation) -> tuple[MadeChannel, int]:
+    """A channel of this person's, and its most members (0 = no limit)."""
+    distribution = person.site.settings.generate.channel_members_distribution
+    channels, limit = made.channels, 0
+    if distribution:
+        [index] = person.rng.choices(range(len(distribution)), [each.probability for each in distribution])
+        numbers = bucket([each.percent_channels for each in distribution], index, len(channels))
+        channels, limit = channels[numbers.start : numbers.stop], distribution[index].member_limit
+    channel = pick(person.rng, [channel for channel in channels if person.id in channel.members])
+    if channel is None:
+        raise NothingToDo("in no channel that others could be added to")
+    return channel, limit
+
+
+def create_post(person: Person, made: Generation) -> None:
+    """Write a message into one of one's channels."""
+    channel = pick(person.rng, list(person.store.my_channels()))
+    if channel is None:
+        raise NothingToDo("member of no channel")
+    if _urgent(person):
+        message = text.message(person.rng, person.site.settings.simul.avg_words_per_post)
+        pending = person.pending_post_id()
+        post = person.api.create_priority_post(channel.id, message, pending, acknowledge=False, persistent=False)
+    else:
+        files = (
+            upload(person, channel.id)
+            if person.rng.random() < person.site.settings.simul.percent_posts_with_files
+            else ()
+        )
+        post = send_post(person, channel.id, compose(person, channel.id), file_ids=files)
+    made.add_root(channel.id, post.id)
+
+
+def _urgent(person: Person) -> bool:
+    can = person.site.capabilities
+    share = person.site.settings.generate.percent_urgent_posts
+    return can.licensed and can.post_priority and person.rng.random() < share
+
+
+def create_reply(person: Person, made: Generation) -> None:
+    """Answer one of the messages made."""
+    channel, root_id = _root(person, made)
+    send_post(person, channel.id, compose(person, channel.id, reply=True), root_id)
+
+
+def create_reply_in_long_thread(person: Person, made: Generation) -> None:
+    """Answer in one of the channel's few long threads."""
+    channel, root_id = _root(person, made)
+    thread_id = made.long_thread(channel.id, root_id)
+    send_post(person, channel.id, compose(person, channel.id, reply=True), thread_id)
+
+
+def _root(person: Person, made: Generation, *, in_team: bool = False) -> tuple[Channel, str]:
+    """A root post in one of this person's channels."""
+    mine = [channel for channel in person.store.my_channels() if made.roots.get(channel.id)]
+    channel = pick(person.rng, [channel for channel in mine if channel.team_id or not in_team])
+    if channel is None:
+        raise NothingToDo("no message in one's channels")
+    return channel, person.rng.choice(made.roots[channel.id])
+
+
+def add_reaction(person: Person, made: Generation) -> None:
+    """React to a message as one has not reacted to it yet."""
+    _, post_id = _root(person, made)
+    emoji_name = person.rng.choice(text.REACTIONS)
+    with _first_time(made, REACTIONS, person.id, post_id, emoji_name):
+        person.api.react(person.id, post_id, emoji_name)
+
+
+def create_post_reminder(person: Person, made: Generation) -> None:
+    """Be reminded of a message in ten minutes."""
+    _, post_id = _root(person, made)
+    with _first_time(made, REMINDERS, person.id, post_id):
+        person.api.remind(person.id, post_id, person.now_ms() // 1000 + REMINDER_SECONDS)
+
+
+def create_sidebar_category(person: Person, made: Generation) -> None:
+    """Make a section in the sidebar of one of one's teams."""
+    team = pick(person.rng, list(person.store.teams.values()))
+    if team is None:
+        raise NothingToDo("member of no team")
+    person.api.create_category(person.id, team.id, text.words(person.rng, 1)[0])
+
+
+def follow_thread(person: Person, made: Generation) -> None:
+    """Follow the thread of a message in a channel of a team."""
+    channel, post_id = _root(person, made, in_team=True)
+    with _first_time(made, FOLLOWED_THREADS, person.id, post_id):
+        person.api.follow_thread(person.id, channel.team_id, post_id)
+
+
+def get_posts(person: Person, made: Generation) -> None:
+    """Read the newest messages of one of one's channels."""
+    channel = pick(person.rng, list(person.store.my_channels()))
+    if channel is None:
+        raise NothingToDo("member of no channel")
+    person.api.newest_posts(channel.id, POSTS_READ)
+
+
+def _first_time(made: Generation, *what: str) -> AbstractContextManager[None]:
+    if what in made.done:
+        raise NothingToDo("done already")
+    return _once(made.done, what)
+
+
+@contextmanager
+def _once(those: set[T], this: T) -> Iterator[None]:
+    """`this` is entered before the request, so that nobody does it at the same time; taken out again if it failed."""
+    those.add(this)
+    made = False
+    try:
+        yield
+        made = True
+    finally:
+        if not made:
+            those.discard(this)
+
+
+WAIT_SECONDS = 1.0
+# A rate of 0 must leave the process some time for others.
+SHORTEST_WAIT_SECONDS = 0.01
+JOIN_TEAMS, ADD_MEMBER, GET_POSTS = "JoinAllTeams", "AddChannelMember", "GetPosts"
+FEWEST_READINGS = 100
+POSTS_A_READING = 1000
+
+Make = Callable[[Person, Generation], None]
+MAKING: Mapping[str, Make] = {
+    names.TEAMS: create_team,
+    names.PUBLIC_CHANNELS: create_public_channel,
+    names.PRIVATE_CHANNELS: create_private_channel,
+    names.DIRECT_CHANNELS: create_direct_channel,
+    names.GROUP_CHANNELS: create_group_channel,
+    names.POSTS: create_post,
+    names.REPLIES: create_reply,
+    names.LONG_REPLIES: create_reply_in_long_thread,
+    names.REACTIONS: add_reaction,
+    names.REMINDERS: create_post_reminder,
+    names.CATEGORIES: create_sidebar_category,
+    names.FOLLOWED_THREADS: follow_thread,
+}
+# What goes on beside, without a goal of its own, as long as there are others.
+BESIDE: Mapping[str, Make] = {ADD_MEMBER: add_channel_member, GET_POSTS: get_posts}
+
+
+def enter_to_generate(person: Person, made: Generation) -> None:
+    """Come in as everybody does; on a server without teams the first comers make some before."""
+    if not person.api.rest.token:
+        log_in(person)
+    fetch_site(person)
+    greet(person)
+    _give_up_what_is_missing(made, person.site.capabilities)
+    if not person.api.own_teams(person.id) and made.goals.goals[names.TEAMS].left > 0:
+        with made.goals.slot(names.TEAMS):
+            create_team(person, made)
+    open_socket(person)
+    load_page(person)
+    settle(person)
+
+
+def _give_up_what_is_missing(made: Generation, can: Capabilities) -> None:
+    if can.collapsed_threads == "disabled":
+        made.goals.give_up(names.FOLLOWED_THREADS, "this server has no collapsed threads")
+    if not can.at_least(7, 2):
+        made.goals.give_up(names.REMINDERS, "this server has no post reminders (before 7.2)")
+
+
+def choices(made: Generation, readings: float) -> list[tuple[str, float]]:
+    """What a user may do now, weighted. Pure."""
+    wanted = made.goals.open()
+    if wanted and made.goals.phase() == len(names.PHASES) - 1:
+        wanted += [(ADD_MEMBER, 2 * len(made.channels)), (GET_POSTS, readings)]
+    return [(name, weight) for name, weight in wanted if weight > 0]
+
+
+def make_one(person: Person, made: Generation, name: str) -> Outcome:
+    """One try at one goal (or at what goes on beside)."""
+    outcome = perform(person, Action(name, partial(_make, name, made), 1))
+    # Those who are still coming in may be just the ones that are missing.
+    if outcome is Outcome.SKIPPED and name in MAKING and person.site.recorder.users.waiting == 0:
+        made.goals.fruitless(len(made.people))
+    return outcome
+
+
+def _make(name: str, made: Generation, person: Person) -> None:
+    if name in BESIDE:
+        BESIDE[name](person, made)
+        return
+    with made.goals.slot(name):
+        MAKING[name](person, made)
+
+
+def _task(name: str) -> Callable[[GenerateBehaviour], None]:
+    """The making of one thing as a task, shown and tagged by its name."""
+
+    def task(behaviour: GenerateBehaviour) -> None:
+        make_one(behaviour.person, behaviour.generation, name)
+
+    task.__name__ = task.__qualname__ = name
+    task.__doc__ = (BESIDE.get(name) or MAKING[name]).__doc__
+    task.action = Action(name, do_nothing, 1)  # type: ignore[attr-defined]
+    return task
+
+
+def _join_teams(behaviour: GenerateBehaviour) -> None:
+    outcome = perform(behaviour.person, Action(JOIN_TEAMS, join_all_teams, 1))
+    behaviour.teams_joined = outcome is Outcome.OK
+
+
+class GenerateBehaviour(Behaviour):
+    """Draws from what is still wanted. The goals are those of `self.user.generation`, shared in the process."""
+
+    tasks = [_task(name) for name in (*MAKING, *BESIDE)]  # noqa: RUF012 — Locust's own form
+    teams_joined = False
+
+    @property
+    def generation(self) -> Generation:
+        return cast("Generation", self.user.generation)  # type: ignore[attr-defined]
+
+    def on_start(self) -> None:
+        self._by_name = {task.action.name: task for task in cast("list[Any]", self.tasks)}
+        self.generation.people[self.person.id] = self.person
+        super().on_start()
+
+    def on_stop(self) -> None:
+        self.generation.people.pop(self.person.id, None)
+
+    def get_next_task(self) -> Any:
+        made = self.generation
+        if made.goals.phase() > 0 and not self.teams_joined:
+            return _join_teams
+        wanted = [(name, weight) for name, weight in choices(made, self._readings()) if name in self._by_name]
+        if not wanted:
+            made.goals.tell_once()
+            return nothing  # all is made, or in the making
+        return self._by_name[Mix(wanted).draw(self.person.rng)]
+
+    def _readings(self) -> float:
+        return max(FEWEST_READINGS, self.person.site.settings.generate.num_posts / POSTS_A_READING)
+
+    def wait_time(self) -> float:
+        if self.generation.goals.finished:
+            return POLL_SECONDS
+        return max(SHORTEST_WAIT_SECONDS, WAIT_SECONDS * self.person.rate)

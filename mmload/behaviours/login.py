@@ -1,0 +1,197 @@
+"""Coming in and going: sign-up on first use, log-in, page load, the socket, and the farewell."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable
+from contextlib import suppress
+
+import gevent
+
+from mmload.behaviours.events import Ears
+from mmload.behaviours.page_load import fetch_site, load_page, settle
+from mmload.behaviours.person import Person
+from mmload.client.api.users import ACCOUNT_EXISTS, UNKNOWN_LOGIN
+from mmload.client.login_queue import retry_seconds
+from mmload.client.websocket.client import WebSocket
+from mmload.errors import (
+    MmloadError,
+    NotAvailable,
+    Refused,
+    RequestFailed,
+    SessionExpired,
+)
+from mmload.metrics.recorder import FAREWELLS, LOGINS, LOGINS_FAILED, RELOGINS, SIGN_UPS
+
+log = logging.getLogger("mmload.users")
+
+# How often a person who leaves looks whether the last messages have come.
+DRAIN_CHECK_SECONDS = 0.05
+
+# Statuses that repeating the same request will not change.
+_FINAL = (Refused, SessionExpired)
+
+
+class EntryRefused(MmloadError):
+    """This person will never get in: another password, a closed sign-up, a full server."""
+
+
+def enter(person: Person) -> None:
+    """Log in (signing up if nobody knows the account), load the application, open the socket, look at a channel.
+
+    When repeated after a failure, who has a session already does not log in again.
+    """
+    if not person.api.rest.token:
+        log_in(person)
+    began = person.clock()
+    fetch_site(person)
+    greet(person)
+    open_socket(person)
+    load_page(person)
+    settle(person)
+    person.measured.append(("page_load", (person.clock() - began) * 1000, person.now_ms()))
+
+
+def log_in(person: Person) -> None:
+    """Get a session when it is our turn. `EntryRefused` if there can't be one."""
+    counters = person.site.recorder.counters
+    with person.site.admission.turn():
+        try:
+            _log_in_or_sign_up(person)
+        except RequestFailed as error:
+            counters[LOGINS_FAILED] += 1
+            if isinstance(error, _FINAL):
+                raise EntryRefused(f"log-in refused: {error.reason}") from error
+            raise
+    counters[LOGINS] += 1
+
+
+def _log_in_or_sign_up(person: Person) -> None:
+    try:
+        _new_session(person)
+    except SessionExpired as error:
+        if error.error_id != UNKNOWN_LOGIN:
+            raise
+        _sign_up(person)
+        _new_session(person)
+
+
+def _new_session(person: Person) -> None:
+    token, user = person.api.login(person.account.email, person.account.password)
+    person.api.rest.set_token(token)
+    person.store.me = user
+    if person.socket is not None:
+        person.socket.token = token
+
+
+def _sign_up(person: Person) -> None:
+    account = person.account
+    if not account.username:
+        raise EntryRefused("nobody knows this account, and it is not ours to make")
+    try:
+        person.api.sign_up(account.email, account.username, account.password)
+    except Refused as error:
+        if error.error_id in ACCOUNT_EXISTS:
+            raise EntryRefused("the account exists with another password") from error
+        raise EntryRefused(f"sign-up refused: {error.reason}") from error
+    person.site.recorder.counters[SIGN_UPS] += 1
+
+
+def log_in_again(person: Person, refused_token: str) -> bool:
+    """After a 401 in the middle: one new log-in, whichever of the person's greenlets comes first."""
+    if person.api.rest.token != refused_token:
+        return True
+    person.site.recorder.counters[RELOGINS] += 1
+    try:
+        log_in(person)
+    except MmloadError:
+        return False
+    return True
+
+
+def greet(person: Person) -> None:
+    """What the application asks right after a log-in."""
+    api, site = person.api, person.site
+    site.learn(api.client_config(), api.client_license())
+    api.teams()
+    api.own_team_members(person.id)
+    if site.capabilities.custom_profile_attributes:
+        with suppress(NotAvailable):
+            person.store.attribute_ids = [field.id for field in api.custom_profile_fields() if field.type == "text"]
+
+
+def open_socket(person: Person) -> None:
+    """Connect the WebSocket, unless it is there already (a repeated entry)."""
+    if person.socket is not None:
+        return
+    site = person.site
+    socket = WebSocket(
+        site.websocket_url,
+        person.api.rest.token,
+        Ears(person, lambda token: log_in_again(person, token)),
+        site.recorder.counters,
+        rng=person.rng,
+        tls_context=site.tls_context,
+    )
+    socket.open()
+    person.socket = socket
+
+
+def close_socket(person: Person) -> None:
+    """Close the WebSocket in order, if there is one, when what is about to come has come: two seconds at most."""
+    socket, person.socket = person.socket, None
+    if socket is None:
+        return
+    try:
+        while person.seat is not None and socket.connected and person.seat.outstanding():
+            gevent.sleep(DRAIN_CHECK_SECONDS)
+    finally:
+        if person.seat is not None:
+            person.seat.closed()
+        socket.close()
+
+
+def log_out(person: Person) -> None:
+    """Close the socket, end the session, forget what was loaded."""
+    close_socket(person)
+    person.api.logout()
+    person.api.rest.set_token("")
+    person.store.clear()
+    for noted in (person.wants_users, person.wants_statuses, person.wants_channels):
+        noted.clear()
+
+
+def enter_patiently(
+    person: Person, on_refused: Callable[[EntryRefused], None], come_in: Callable[[Person], None] = enter
+) -> bool:
+    """Come in, however often it takes: between two tries a wait that grows, with jitter. False if it never will be."""
+    users = person.site.settings.config.users
+    rng = random.Random(person.rng.random())
+    failures = 0
+    while True:
+        try:
+            come_in(person)
+            return True
+        except EntryRefused as refusal:
+            on_refused(refusal)
+            return False
+        except MmloadError as error:
+            failures += 1
+            log.info("account %d could not come in yet: %s", person.account.number, error)
+            person.sleep(retry_seconds(failures, users.login_retry_min_seconds, users.login_retry_max_seconds, rng))
+
+
+def leave(person: Person) -> None:
+    """The farewell: close the socket as a closing tab does, log out if so configured. Never raises."""
+    close_socket(person)
+    if person.api.rest.token and person.site.settings.config.users.logout_on_farewell:
+        try:
+            person.api.logout()
+        except MmloadError as error:
+            log.info("account %d could not log out: %s", person.account.number, error)
+    person.api.rest.close()
+    if person.seat is not None:
+        person.seat.free()
+        person.seat = None
+    person.site.recorder.counters[FAREWELLS] += 1

@@ -1,0 +1,159 @@
+"""Loading the web application: what a client asks for when its page opens and when it turns to a team."""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from functools import partial
+
+from mmload.behaviours.channel_view import look_up_statuses, look_up_users, view_channel
+from mmload.behaviours.person import Person
+from mmload.client.capabilities import threads_collapsed
+from mmload.errors import NotAvailable, RequestFailed
+from mmload.models import Channel, Team
+from mmload.store import pick
+
+MEMBERS_PER_PAGE = 200
+# More pages of memberships than any person has: a server that never ends its list is not followed for ever.
+MOST_MEMBER_PAGES = 50
+DEFAULT_CHANNEL = "town-square"
+_ASSET = re.compile(r"""<(?:link|script)\b[^>]*?\b(?:href|src)=["']?(/[^"'\s>]+)""")
+
+
+def fetch_site(person: Person) -> None:
+    """The page and its scripts and style sheets, as a browser with an empty cache does."""
+    page = person.api.site_page().body().decode("utf-8", "replace")
+    assets = dict.fromkeys(_ASSET.findall(page))
+    person.together(partial(person.api.site_asset, asset) for asset in assets)
+
+
+def load_page(person: Person) -> None:
+    """Everything the application asks for before it shows something, then the team and its channel."""
+    api, store = person.api, person.store
+    store.remember_users(api.users(0, 100))
+    _load_preferences(person)
+    if store.current_channel_id:
+        api.view_channel(person.id, store.current_channel_id, "", False)
+    _load_self(person)
+    api.teams(per_page=50)
+    _load_memberships(person)
+    if not store.teams:
+        # Who has no team sees the list of open ones first; only then are there channels (recorded: 404 before).
+        join_team(person)
+    elif store.current_team_id in store.teams:
+        _load_team_channels(person, store.current_team_id)
+    _load_all_channels(person)
+    api.teams_unread(person.id, False)
+    partners = store.shown_partners()
+    look_up_users(person, partners)
+    look_up_statuses(person, partners)
+    api.status(person.id)
+    if store.current_channel_id:
+        api.channel_stats(store.current_channel_id)
+        api.channel_unread(person.id, store.current_channel_id)
+
+
+def _load_preferences(person: Person) -> None:
+    store = person.store
+    store.remember_preferences(person.api.preferences(person.id))
+    for (category, channel_id), value in list(store.preferences.items()):
+        if category == "group_channel_show" and value == "true":
+            store.remember_users(person.api.users_in_channel(channel_id, 8))
+    store.collapsed_threads = threads_collapsed(
+        person.site.capabilities.collapsed_threads,
+        store.preferences.get(("display_settings", "collapsed_reply_threads")),
+    )
+
+
+def _load_self(person: Person) -> None:
+    api = person.api
+    if "system_admin" in person.store.me.roles:
+        api.server_config()
+    else:
+        api.client_config()
+    person.store.me = api.me()
+    api.roles(sorted({*person.store.me.roles.split(), "team_user", "channel_user"}))
+    if person.site.capabilities.plugins:
+        with suppress(NotAvailable):  # Told once in the report; the application runs without.
+            api.webapp_plugins()
+
+
+def _load_memberships(person: Person) -> None:
+    person.store.remember_teams(person.api.own_teams(person.id))
+    person.api.own_team_members(person.id)
+
+
+def _load_team_channels(person: Person, team_id: str) -> None:
+    person.store.remember_channels(person.api.own_channels(person.id, team_id, True), member=True)
+    person.api.own_channel_members(person.id, team_id)
+
+
+def _load_all_channels(person: Person) -> None:
+    person.store.remember_channels(person.api.all_own_channels(person.id), member=True)
+    for page in range(MOST_MEMBER_PAGES):
+        members = person.api.all_own_channel_members(person.id, page, MEMBERS_PER_PAGE)
+        if len(members) < MEMBERS_PER_PAGE:
+            return
+
+
+def load_team(person: Person, team_id: str) -> None:
+    """What the application asks for when it turns to a team."""
+    api, store = person.api, person.store
+    api.teams_unread(person.id, store.collapsed_threads)
+    if store.collapsed_threads:
+        api.thread_totals(person.id, team_id)
+    store.categories = api.categories(person.id, team_id)
+    look_up_statuses(person, [person.id])
+    if person.site.capabilities.scheduled_posts:
+        with suppress(NotAvailable):
+            api.scheduled_posts(team_id)
+
+
+def open_team(person: Person, team: Team) -> None:
+    """Turn to a team and to a channel in it."""
+    began = person.clock()
+    load_team(person, team.id)
+    person.store.current_team_id = team.id
+    if not person.store.team_channels():
+        _load_team_channels(person, team.id)
+    if person.site.capabilities.web_socket_event_scope:
+        person.tell("presence", {"team_id": team.id})
+    view_channel(person, first_channel(person))
+    person.measured.append(("team_switch", (person.clock() - began) * 1000, person.now_ms()))
+
+
+def first_channel(person: Person) -> Channel:
+    """The channel to look at first: where we were, else the team's default one, else any."""
+    channels = person.store.team_channels()
+    for channel in channels:
+        if channel.id == person.store.current_channel_id:
+            return channel
+    for channel in channels:
+        if channel.name == DEFAULT_CHANNEL:
+            return channel
+    chosen = pick(person.rng, channels)
+    if chosen is None:
+        raise RequestFailed("no channel in this team", route="OpenTeam")
+    return chosen
+
+
+def settle(person: Person) -> None:
+    """Turn to the team where we were, or to one of ours, and look at one of its channels."""
+    store = person.store
+    team = store.teams.get(store.current_team_id) or pick(person.rng, list(store.teams.values()))
+    if team is None:
+        raise RequestFailed("member of no team", route="OpenTeam")
+    open_team(person, team)
+
+
+def join_team(person: Person) -> Team:
+    """Join one of the open teams. `RequestFailed` when there is none."""
+    teams = [team for team in person.api.teams() if team.allow_open_invite and not team.delete_at]
+    person.store.remember_users(person.api.users(0, 100))
+    team = pick(person.rng, [team for team in teams if team.id not in person.store.teams])
+    if team is None:
+        raise RequestFailed("there is no open team to join: run mmload init", route="JoinTeam")
+    person.api.join_team(team.id, person.id)
+    person.store.remember_teams([*person.store.teams.values(), team])
+    _load_team_channels(person, team.id)
+    return team

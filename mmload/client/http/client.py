@@ -1,0 +1,347 @@
+"""One REST call of one simulated user: token, stable names, constant error texts, the rules for 401, 429 and 5xx.
+
+The transport is our own (`connections`, `http1`): the library under FastHttpUser costs more than twice the CPU, and
+from the 1024th open file on it opens a new connection for each request. Every call is reported once, to Locust and to
+our own recorder, with its time from the first byte sent to the last byte read.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import time
+import zlib
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+from urllib.parse import urlsplit
+
+import gevent
+import msgspec
+
+from mmload.client.http.pool import Connections, Patience
+from mmload.client.http.protocol import BadAnswer, Incoming, decompressed, request_bytes
+from mmload.client.net import Wire, default_tls_context, dial, plain_wire, tls_wire
+from mmload.errors import (
+    NoAnswer,
+    NotAvailable,
+    RateLimited,
+    Refused,
+    RequestFailed,
+    ServerFault,
+    SessionExpired,
+)
+
+API = "/api/v4"
+USER_AGENT = "Mozilla/5.0 (mmload)"
+# A browser opens at most six connections to a host.
+CONNECTIONS_PER_USER = 6
+# Failures after which a request surely never reached the server.
+NEVER_SENT = ("connection refused", "host name not found")
+# A server that asks for more patience than this is not waited for: the action fails instead.
+LONGEST_RATE_LIMIT_WAIT_SECONDS = 60.0
+RATE_LIMIT_RETRIES = 3
+# Numbers above this are points in time (seconds since 1970), below it spans of seconds.
+_EPOCH_FROM = 1_000_000_000
+
+_COMMON_HEADERS = {"User-Agent": USER_AGENT, "Accept-Encoding": "gzip", "X-Requested-With": "XMLHttpRequest"}
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A method and a path with its ids replaced; `feature` names what a server may lack ("" = every server has it)."""
+
+    method: str
+    path: str
+    feature: str = ""
+    name: str = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # Made once, not at every request.
+        object.__setattr__(self, "name", f"{self.method} {self.path}")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Unavailable(Protocol):
+    """What this process has learnt about features that the server lacks."""
+
+    def lacks(self, feature: str) -> bool: ...
+
+    def learn(self, feature: str, reason: str) -> None: ...
+
+
+Report = Callable[[Route, float, float, int, RequestFailed | None], None]
+"""Called once a request: (route, start as Unix seconds, seconds it took, bytes of the answer, failure or None)."""
+
+
+class Answer:
+    """A good answer: status, headers and the body as it came."""
+
+    __slots__ = ("_incoming", "status")
+
+    def __init__(self, incoming: Incoming) -> None:
+        self.status = incoming.status
+        self._incoming = incoming
+
+    def header(self, name: str) -> str:
+        """The value of a header (its name in lower case), "" if absent; the last one if it came twice."""
+        return self._incoming.header(name)
+
+    def body(self) -> bytes:
+        """The body, decompressed only now that somebody wants it."""
+        body = self._incoming.body
+        return decompressed(body) if self.header("content-encoding") == "gzip" else body
+
+    def size(self) -> int:
+        """Bytes of the body as sent over the wire."""
+        return len(self._incoming.body)
+
+    def ready_at(self) -> float:
+        """When the last of it was there to be read (`time.perf_counter`); 0.0: not known."""
+        return self._incoming.ready_at
+
+
+class _ErrorBody(msgspec.Struct):
+    """Mattermost's error answer; what else is in it is left unread."""
+
+    id: str = ""
+    detailed_error: str = ""
+
+
+_ERROR = msgspec.json.Decoder(_ErrorBody)
+
+
+def failure_class(status: int, error_id: str, feature: str) -> type[RequestFailed]:
+    """Which error a refused request is. Pure.
+
+    A feature is lacking where the server says "not implemented", names the licence, or knows no such route
+    (recorded: 501, `…license_error` with 400 and 403, `api.context.404.app_error`).
+    """
+    if feature and (status == 501 or "license" in error_id or error_id == "api.context.404.app_error"):
+        return NotAvailable
+    if status == 401:
+        return SessionExpired
+    return ServerFault if status >= 500 else Refused
+
+
+def rate_limit_wait_seconds(retry_after: str, reset: str, now: float) -> float:
+    """How long a 429 asks us to wait, from `Retry-After` and `X-RateLimit-Reset`. Pure.
+
+    Mattermost sends spans of seconds; a point in time (Unix seconds) is understood as well. Without both: 1 s.
+    """
+    for text in (retry_after, reset):
+        try:
+            value = float(text)
+        except ValueError:
+            continue
+        if value >= 0:
+            return max(0.0, value - now) if value > _EPOCH_FROM else value
+    return 1.0
+
+
+def transport_failure(error: Exception, route: str) -> NoAnswer:
+    """A transport's error as one of few constant texts: they are keys of tables. Pure."""
+    if isinstance(error, (TimeoutError, socket.timeout)):
+        reason = "timed out"
+    elif isinstance(error, ConnectionRefusedError):
+        reason = "connection refused"
+    elif isinstance(error, socket.gaierror):
+        reason = "host name not found"
+    elif isinstance(error, ssl.SSLError):
+        reason = "TLS failed"
+    elif isinstance(error, ConnectionError):
+        reason = "connection lost"
+    elif isinstance(error, BadAnswer):
+        reason = "answer was not HTTP, or cut off"
+    else:
+        reason = f"network error {getattr(error, 'errno', None) or type(error).__name__}"
+    return NoAnswer(reason, route=route)
+
+
+@dataclass(frozen=True)
+class Transport:
+    """How connections are made: shared by all users of a process."""
+
+    server_url: str
+    connect_timeout_seconds: float = 10.0
+    request_timeout_seconds: float = 30.0
+    tls_context: ssl.SSLContext | None = None
+    _patience: Patience = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_patience", Patience(self.request_timeout_seconds))
+
+    def connections(self) -> Connections:
+        """Those of one user; nothing is opened yet."""
+        return Connections(self._dial, self._patience, CONNECTIONS_PER_USER)
+
+    def _dial(self) -> Wire:
+        """Connect, and speak TLS where the URL says so; nothing stays open when that fails."""
+        url = urlsplit(self.server_url)
+        secure = url.scheme == "https"
+        context = (self.tls_context or default_tls_context()) if secure else None
+        deadline = gevent.Timeout(self.connect_timeout_seconds, TimeoutError("timed out"))
+        with ExitStack() as opened, deadline:
+            connection = dial(url.hostname or "", url.port or (443 if secure else 80), context, opened)
+            wire = tls_wire(connection) if secure else plain_wire(connection)
+            opened.pop_all()
+            return wire
+
+    @property
+    def prefix(self) -> str:
+        """The path of the server's URL, without a slash at the end (a server may live in a sub-path)."""
+        return urlsplit(self.server_url).path.rstrip("/")
+
+    @property
+    def common_headers(self) -> bytes:
+        """The header lines of every request to this server."""
+        url = urlsplit(self.server_url)
+        host = f"[{url.hostname}]" if url.hostname and ":" in url.hostname else url.hostname or ""
+        port = f":{url.port}" if url.port and url.port not in (80, 443) else ""
+        return _header_lines({"Host": host + port, **_COMMON_HEADERS})
+
+
+def _header_lines(headers: dict[str, str]) -> bytes:
+    return "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode("latin-1")
+
+
+class Rest:
+    """The REST side of one user. Any of the user's greenlets may call it at once.
+
+    `renew_session` is called after a 401 with the token that was refused; it logs in again and sets `token`.
+    It returns whether there is a new one. Its own requests pass `login=True` and are never renewed.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        *,
+        report: Report,
+        unavailable: Unavailable,
+        sleep: Callable[[float], None] = gevent.sleep,
+    ) -> None:
+        self._connections = transport.connections()
+        self._everybodys_headers = self._headers = transport.common_headers
+        self._prefix = transport.prefix
+        self._report = report
+        self._unavailable = unavailable
+        self._sleep = sleep
+        self.token = ""
+        self.renew_session: Callable[[str], bool] = lambda token: False
+        self.rate_limited: Callable[[], None] = lambda: None
+
+    def set_token(self, token: str) -> None:
+        """All further requests act with this token ("" = nobody's)."""
+        self.token = token
+        own = _header_lines({"Authorization": f"Bearer {token}"}) if token else b""
+        self._headers = self._everybodys_headers + own
+
+    def close(self) -> None:
+        """Close the idle connections; a request in flight ends as it may."""
+        self._connections.close()
+
+    def call(
+        self,
+        route: Route,
+        path: str,
+        body: bytes = b"",
+        *,
+        headers: dict[str, str] | None = None,
+        expected: tuple[str, ...] = (),
+        login: bool = False,
+    ) -> Answer:
+        """Send one request under `/api/v4`; a good answer, or a `RequestFailed`.
+
+        `expected` are error ids that are a normal answer to this question: still raised, but reported as good.
+        """
+        if route.feature and self._unavailable.lacks(route.feature):
+            raise NotAvailable("not on this server", route=str(route))
+        return self._obey(route, API + path, body, headers, expected, login)
+
+    def fetch(self, route: Route, path: str) -> Answer:
+        """GET a path outside the API (the site's page and its static parts), without the token's rules."""
+        return self._once(route, path, b"", None, ())
+
+    def _obey(
+        self,
+        route: Route,
+        path: str,
+        body: bytes,
+        headers: dict[str, str] | None,
+        expected: tuple[str, ...],
+        login: bool,
+    ) -> Answer:
+        """One call with second chances: one after a renewed session, few after waits that the server asked for."""
+        renewed = login
+        waits = 0
+        while True:
+            token = self.token
+            try:
+                return self._once(route, path, body, headers, expected)
+            except SessionExpired:
+                if renewed or not (self.token != token or self.renew_session(token)):
+                    raise
+                renewed = True
+            except RateLimited as limited:
+                waits += 1
+                if waits > RATE_LIMIT_RETRIES or limited.retry_after_seconds > LONGEST_RATE_LIMIT_WAIT_SECONDS:
+                    raise
+                self.rate_limited()
+                self._sleep(limited.retry_after_seconds)
+
+    def _once(
+        self, route: Route, path: str, body: bytes, headers: dict[str, str] | None, expected: tuple[str, ...]
+    ) -> Answer:
+        start = time.time()
+        began = time.perf_counter()
+        try:
+            request = request_bytes(route.method, self._prefix + path, self._headers, headers, body)
+            answer = Answer(self._connections.ask(route.method, request))
+        except (OSError, BadAnswer) as error:
+            failure: RequestFailed = transport_failure(error, str(route))
+            self._report(route, start, time.perf_counter() - began, 0, failure)
+            raise failure from error
+        seconds = (answer.ready_at() or time.perf_counter()) - began
+        if answer.status < 400:
+            self._report(route, start, seconds, answer.size(), None)
+            return answer
+        failure = self._refusal(route, answer, start)
+        normal = failure.error_id in expected or isinstance(failure, NotAvailable)
+        self._report(route, start, seconds, answer.size(), None if normal else failure)
+        raise failure
+
+    def _refusal(self, route: Route, answer: Answer, now: float) -> RequestFailed:
+        """The error behind an answer of 400 or more; learns what the server lacks."""
+        error_id = _error_id(answer)
+        request_id = answer.header("x-request-id")
+        if answer.status == 429:
+            wait = rate_limit_wait_seconds(answer.header("retry-after"), answer.header("x-ratelimit-reset"), now)
+            return RateLimited("429 rate limited", retry_after_seconds=wait, route=str(route), request_id=request_id)
+        kind = failure_class(answer.status, error_id, route.feature)
+        reason = f"{answer.status} {error_id}".rstrip()
+        if kind is NotAvailable:
+            self._unavailable.learn(route.feature, reason)
+        return kind(reason, route=str(route), status=answer.status, error_id=error_id, request_id=request_id)
+
+
+def _error_id(answer: Answer) -> str:
+    """Mattermost's error id; "" where the body is something else (a proxy's page)."""
+    try:
+        return _ERROR.decode(answer.body()).id
+    except (msgspec.MsgspecError, zlib.error):
+        return ""
+
+
+def decoded(answer: Answer, decoder: msgspec.json.Decoder[T], route: Route) -> T:
+    """The answer's body as a typed value; an unreadable one fails the action, never the user."""
+    try:
+        return decoder.decode(answer.body())
+    except (msgspec.MsgspecError, zlib.error) as error:
+        raise RequestFailed(
+            "answer could not be read", route=str(route), status=answer.status, request_id=answer.header("x-request-id")
+        ) from error

@@ -1,0 +1,297 @@
+"""Whom a WebSocket tells of what it hears, and what is done when that one fails.
+
+One WebSocket from its upgrade to its end: frames in and out, pings, and the notice of a silent peer.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+from mmload.client.net import NOT_NOW, Wire
+from mmload.client.websocket.epoll import Readiness
+from mmload.client.websocket.frames import (
+    CLOSE,
+    PING,
+    PONG,
+    TEXT,
+    CloseCode,
+    Event,
+    FrameReader,
+    ProtocolError,
+    client_frame,
+    close_payload,
+    sole_text,
+)
+from mmload.client.websocket.handshake import HUNG_UP, network_reason
+from mmload.client.websocket.reconnect import Timing
+from mmload.errors import WebSocketFailed
+
+log = logging.getLogger("mmload.websocket")
+
+LISTENER_ERRORS = "listener_errors"
+
+
+class Listener(Protocol):
+    """Whom a WebSocket tells. All but `on_unauthorised` run in the hub or in passing: they must not block."""
+
+    def on_event(self, event: Event) -> None:
+        """Each event once, in order, the `hello` among them."""
+
+    def on_dropped(self, code: int, reason: str) -> None:
+        """The connection is lost and will be taken up again. Not told of our own `close`."""
+
+    def on_connected(self, resumed: bool, renewed: bool) -> None:
+        """It is up. First time: both False. After a loss `resumed`: nothing was lost; `renewed`: events may be."""
+
+    def on_unauthorised(self) -> str | None:
+        """The token is good no longer. Runs in a greenlet and may block: a fresh token, or None to give up."""
+
+
+_told: set[tuple[str, type[Exception]]] = set()
+
+
+def tell_once(where: str, error: Exception) -> None:
+    """A listener raised: its traceback goes to the log once for each kind, as it may come with every event."""
+    kind = where, type(error)
+    if kind not in _told:
+        _told.add(kind)
+        log.error("a listener failed at %s; further ones like it are only counted", where, exc_info=error)
+
+
+_READ_BYTES = 65536
+# A client has little to say. So much unsent means that the server stopped reading; a person would see a dead page.
+LONGEST_BACKLOG_BYTES = 1 << 20
+
+
+class Owner(Protocol):
+    """Whom a connection reports to, mostly from the hub: nothing of it may block.
+
+    `on_text` may raise `ProtocolError`, which ends the connection. `on_end` comes at most once, and not after
+    `close` or `cut`, which are the owner's own doing.
+    """
+
+    def on_text(self, payload: bytes) -> None: ...
+
+    def on_end(self, code: int, reason: str) -> None: ...
+
+    def on_sweep(self, now: float) -> None: ...
+
+
+class Connection:
+    """An upgraded WebSocket, watched from `start` on. Never waits; may be called from any greenlet of its hub."""
+
+    __slots__ = (
+        "_clock",
+        "_heard",
+        "_heard_at",
+        "_on_text",
+        "_outgoing",
+        "_owner",
+        "_pending",
+        "_ping_due",
+        "_reader",
+        "_readiness",
+        "_receive",
+        "_timing",
+        "_wire",
+        "heard_anything",
+        "started_at",
+    )
+
+    def __init__(
+        self,
+        wire: Wire,
+        owner: Owner,
+        readiness: Readiness,
+        timing: Timing,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._wire: Wire | None = wire
+        self._receive = wire.receive
+        self._pending = wire.pending
+        self._owner = owner
+        self._on_text = owner.on_text
+        self._readiness = readiness
+        self._timing = timing
+        self._clock = clock
+        self._reader = FrameReader()
+        self._outgoing: deque[bytes] | None = None
+        self._heard = False
+        self.heard_anything = False
+        self.started_at = self._heard_at = clock()
+        self._ping_due = self._heard_at + timing.ping_interval_seconds
+
+    @property
+    def is_open(self) -> bool:
+        return self._wire is not None
+
+    def start(self, received: bytes) -> None:
+        """Watch the socket; `received` is what came behind the handshake, and is served first."""
+        assert self._wire is not None
+        self._readiness.add(self._wire.fd, self)
+        try:
+            if received:
+                self._heard = True
+                self._digest(received)
+            if self._pending is not None:
+                self._read_pending()
+        except NOT_NOW:
+            return
+        except ProtocolError as error:
+            self._fail(error)
+        except OSError as error:
+            self._end(CloseCode.ABNORMAL, network_reason(error))
+
+    # -- the hub calls ---------------------------------------------------------------------------------------
+
+    def on_readable(self) -> None:
+        """Read once and serve what came: the hot path of a load test."""
+        try:
+            data = self._receive(_READ_BYTES)
+            if self._reader.idle and (payload := sole_text(data)) is not None:
+                self._heard = True
+                self._on_text(payload)
+            elif data:
+                self._heard = True
+                self._digest(data)
+            else:
+                self._end(CloseCode.ABNORMAL, HUNG_UP)
+            if self._pending is not None:
+                self._read_pending()
+        except NOT_NOW:
+            return
+        except ProtocolError as error:
+            self._fail(error)
+        except OSError as error:
+            self._end(CloseCode.ABNORMAL, network_reason(error))
+
+    def on_writable(self) -> None:
+        """The socket takes bytes again: send what waits."""
+        try:
+            self._flush()
+        except NOT_NOW:
+            return
+        except OSError as error:
+            self._end(CloseCode.ABNORMAL, network_reason(error))
+
+    def on_sweep(self, now: float) -> None:
+        """Ask a quiet server whether it is there; give one up that does not answer."""
+        if self._heard:
+            self._heard, self.heard_anything = False, True
+            self._heard_at = now
+            self._ping_due = now + self._timing.ping_interval_seconds
+        elif now - self._heard_at >= self._timing.dead_after_seconds:
+            self._end(CloseCode.ABNORMAL, "the server fell silent")
+            return
+        elif now >= self._ping_due:
+            self._ping_due = now + self._timing.ping_interval_seconds
+            self._try_send(PING, b"")
+        self._owner.on_sweep(now)
+
+    def on_fault(self) -> None:
+        self._end(CloseCode.ABNORMAL, "internal error")
+
+    # -- the owner calls -------------------------------------------------------------------------------------
+
+    def send_text(self, payload: bytes) -> None:
+        """Send, or queue what the socket does not take now; `WebSocketFailed` when the connection is lost."""
+        try:
+            self._write(client_frame(TEXT, payload, os.urandom(4)))
+        except OSError as error:
+            self._end(CloseCode.ABNORMAL, network_reason(error))
+            raise WebSocketFailed("connection lost") from error
+
+    def close(self, code: int = CloseCode.NORMAL) -> None:
+        """Say goodbye, as far as the socket takes it at once, and go. Does not wait for the server's goodbye."""
+        self._try_send(CLOSE, code.to_bytes(2, "big"))
+        self.cut()
+
+    def cut(self) -> None:
+        """Go without a word. Everything the connection held is given back."""
+        wire, self._wire = self._wire, None
+        if wire is None:
+            return
+        self._outgoing = None
+        self._readiness.remove(wire.fd)
+        wire.close()
+
+    # -- within ----------------------------------------------------------------------------------------------
+
+    def _digest(self, data: bytes) -> None:
+        """The general case: several frames, parts of frames, control frames."""
+        for opcode, payload in self._reader.feed(data):
+            if opcode == TEXT:
+                self._on_text(payload)
+            elif opcode == PING:
+                self._try_send(PONG, payload)
+            elif opcode == CLOSE:
+                self._closed_by_server(payload)
+            # Whatever was served may have ended the connection.
+            if self._wire is None:
+                return
+
+    def _read_pending(self) -> None:
+        """Serve what TLS has decrypted already: the system does not report it. A record at most, so soon done."""
+        while self._wire is not None and self._pending is not None and self._pending():
+            self._digest(self._receive(_READ_BYTES))
+
+    def _closed_by_server(self, payload: bytes) -> None:
+        code, reason = close_payload(payload)
+        self._try_send(CLOSE, payload[:2])
+        self._end(code, reason or "closed by the server")
+
+    def _fail(self, error: ProtocolError) -> None:
+        log.warning("the server broke the WebSocket protocol: %s", error.reason)
+        self._try_send(CLOSE, error.code.to_bytes(2, "big"))
+        self._end(error.code, error.reason)
+
+    def _end(self, code: int, reason: str) -> None:
+        if self._wire is not None:
+            self.heard_anything = self.heard_anything or self._heard
+            self.cut()
+            self._owner.on_end(code, reason)
+
+    def _try_send(self, opcode: int, payload: bytes) -> None:
+        """Send a control frame; that the connection is lost is left for the next read to find."""
+        try:
+            self._write(client_frame(opcode, payload, os.urandom(4)))
+        except OSError:
+            return
+
+    def _write(self, frame: bytes) -> None:
+        """Behind what already waits, or at once; what the socket does not take waits."""
+        if self._wire is None:
+            raise BrokenPipeError("the WebSocket is closed")
+        if self._outgoing is not None:
+            if sum(map(len, self._outgoing)) > LONGEST_BACKLOG_BYTES:
+                raise BrokenPipeError("the server reads no more")
+            self._outgoing.append(frame)
+            return
+        sent = self._send_some(frame)
+        if sent < len(frame):
+            self._outgoing = deque([frame[sent:]])
+            self._readiness.want_write(self._wire.fd, True)
+
+    def _send_some(self, data: bytes) -> int:
+        assert self._wire is not None
+        try:
+            return self._wire.send(data)
+        except NOT_NOW:
+            return 0
+
+    def _flush(self) -> None:
+        waiting = self._outgoing
+        while waiting and self._wire is not None:
+            sent = self._wire.send(waiting[0])
+            if sent < len(waiting[0]):
+                waiting[0] = waiting[0][sent:]
+                return
+            waiting.popleft()
+        self._outgoing = None
+        if self._wire is not None:
+            self._readiness.want_write(self._wire.fd, False)

@@ -1,0 +1,147 @@
+"""A configuration file's text as plain values: JSON or TOML. Each way to fail is one ConfigurationError.
+
+The file of accounts that `UsersFilePath` names.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mmload.errors import ConfigurationError
+
+# A configuration is a few kilobytes: a device or a log given by mistake must not fill the memory.
+_LARGEST_BYTES = 10 * 1024 * 1024
+_TOML_PLACE = re.compile(r"^(?P<what>.*?) \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)$", re.S)
+
+
+class Object(dict[str, Any]):
+    """A decoded JSON object that remembers which keys it was given more than once."""
+
+    repeated: tuple[str, ...] = ()
+
+
+def read_document(path: Path) -> Object:
+    """The document's values, unchecked. A file that ends in .toml is TOML, any other is JSON."""
+    text = read_text(path)
+    if not text.strip():
+        raise ConfigurationError(f"{path}: the file is empty; expected a {_language(path)} document")
+    try:
+        return _from_toml(path, text) if _language(path) == "TOML" else _from_json(path, text)
+    except RecursionError:
+        raise ConfigurationError(f"{path}: nested too deeply") from None
+
+
+def read_text(path: Path) -> str:
+    """The file's text, without a byte order mark."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(_LARGEST_BYTES + 1)
+        if len(data) > _LARGEST_BYTES:
+            raise ConfigurationError(f"{path}: larger than {_LARGEST_BYTES // 1024**2} MB: this is no configuration")
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{path}: not UTF-8 text (byte {error.start + 1})") from None
+    except OSError as error:
+        raise ConfigurationError(f"{path}: can't be read: {error.strerror}") from None
+    except ValueError as error:
+        # A path with a null byte in it.
+        raise ConfigurationError(f"{str(path)!r}: can't be read: {error}") from None
+
+
+def _language(path: Path) -> str:
+    return "TOML" if path.suffix.lower() == ".toml" else "JSON"
+
+
+def _object(pairs: list[tuple[str, Any]]) -> Object:
+    made = Object(pairs)
+    if len(made) < len(pairs):
+        names = [name for name, _ in pairs]
+        made.repeated = tuple(name for name in made if names.count(name) > 1)
+    return made
+
+
+def _from_json(path: Path, text: str) -> Object:
+    try:
+        value = json.loads(text, object_pairs_hook=_object)
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        raise ConfigurationError(f"{path}: {place}: not JSON: {_lower(error.msg)}") from None
+    except ValueError:
+        # Python declines to read a number of thousands of digits.
+        raise ConfigurationError(f"{path}: not JSON: a number in it is too long") from None
+    if not isinstance(value, Object):
+        raise ConfigurationError(f"{path}: expected an object {{…}} at the top")
+    return value
+
+
+def _from_toml(path: Path, text: str) -> Object:
+    try:
+        return Object(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        found = _TOML_PLACE.match(str(error))
+        what = found["what"] if found else str(error)
+        line, column = (found["line"], found["column"]) if found else (None, None)
+        if line is None:
+            lines = text.splitlines()
+            line, column = len(lines), len(lines[-1]) + 1
+        raise ConfigurationError(f"{path}: line {line}, column {column}: not TOML: {_lower(what)}") from None
+    except ValueError:
+        raise ConfigurationError(f"{path}: not TOML: a number in it is too long") from None
+
+
+def _lower(message: str) -> str:
+    return message[:1].lower() + message[1:]
+
+
+_SINGLE_SIGN_ON = ("openid", "saml")
+
+
+class Credential(NamedTuple):
+    """One account to log in with."""
+
+    login: str
+    password: str
+
+    def __repr__(self) -> str:
+        return f"Credential({self.login!r})"
+
+
+def read_credentials(path: str | Path) -> tuple[Credential, ...]:
+    """The accounts of a file, one `email password` a line: the first is account number 1. Raises ConfigurationError.
+
+    Blank lines and lines that begin with # don't count. No message shows a password.
+    """
+    taken, problems = [], []
+    for number, line in enumerate(read_text(Path(path)).splitlines(), start=1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        credential = _credential(line.strip())
+        if isinstance(credential, str):
+            problems.append(f"{path}: line {number}: {credential}")
+        else:
+            taken.append(credential)
+    if problems:
+        raise ConfigurationError(*problems)
+    if not taken:
+        raise ConfigurationError(f"{path}: no account in it; expected lines of the form: email password")
+    return tuple(taken)
+
+
+def _credential(line: str) -> Credential | str:
+    """The account of a line, or what is wrong with it. Pure."""
+    login, *rest_of_line = line.split(maxsplit=1)
+    password = "".join(rest_of_line)
+    method, colon, rest = login.partition(":")
+    if colon and method in _SINGLE_SIGN_ON:
+        return f"{method} log-in is not supported; expected a password account: email password"
+    if colon and method == "mattermost":
+        login = rest
+    elif colon:
+        return "unknown way to log in before the colon; expected: email password"
+    if not login or not password:
+        return "expected: email password"
+    return Credential(login, password)

@@ -1,0 +1,609 @@
+"""One post and what became of its deliveries: a byte for each seat (socket) of this process.
+
+The books of deliveries: each one that is due is entered once, and ends as delivered, missing or withdrawn.
+
+Counts go to the recorder at once, so that `expected = delivered + missing + withdrawn` holds when nothing is open.
+
+The account of messages in one process: which sockets should get a post, which did, and why the others did not.
+
+A post is due at every other socket of this test that is connected, in the post's channel, when it is sent. Each of
+these deliveries ends in one of three ways: delivered, missing (with the reason), or withdrawn (the user left first).
+Each socket has a number, its seat; a post keeps one byte per seat. Not for threads. `clock` is monotonic, in seconds.
+"""
+
+from __future__ import annotations
+
+import time
+from array import array
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from enum import Enum, auto
+from typing import NamedTuple
+
+from mmload.delivery.tracker import Channel, Doings, Happening
+from mmload.metrics.delta import Loss
+from mmload.metrics.recorder import (
+    DELIVERIES,
+    DELIVERIES_EXPECTED,
+    DELIVERIES_EXTRA,
+    DELIVERIES_LATE,
+    DELIVERIES_MISSING,
+    DELIVERIES_OUT_OF_ORDER,
+    DELIVERIES_RESUMED,
+    DELIVERIES_TWICE,
+    DELIVERIES_WITHDRAWN,
+    DELIVERY,
+    MISSING_BECAUSE,
+    POSTS_SENT,
+    POSTS_UNCERTAIN,
+    Recorder,
+)
+from mmload.models import Post
+
+# The states of a delivery: one byte for each seat.
+NONE, EXPECTED, DELIVERED, EXTRA, MISSING, WITHDRAWN, OWN, EARLY = range(8)
+HERE = (DELIVERED, EXTRA, EARLY)
+
+# Why a delivery is missing.
+NEVER_CAME = "it never came, though the socket stayed connected"
+SOCKET_LOST = "the socket was lost, and the server did not take it up again"
+SOCKET_DOWN = "the socket was lost, and not back by the end"
+
+
+class State(Enum):
+    """What is known of a post."""
+
+    SENDING = auto()
+    ACCEPTED = auto()
+    UNCERTAIN = auto()  # the request got no answer
+    FOREIGN = auto()  # of another process, which has not told us of it yet
+
+
+class Announcement(NamedTuple):
+    """What other processes must know of a post: `sent` in seconds since 1970."""
+
+    pending_id: str
+    channel_id: str
+    post_id: str
+    sent: float
+    create_at: int
+
+
+class Message:
+    """One post and its deliveries to the seats of this process. Times are monotonic, in seconds.
+
+    `open` counts those that are due, `early` holds events that came before we knew what they were.
+    """
+
+    __slots__ = (
+        "channel",
+        "create_at",
+        "early",
+        "open",
+        "pending_id",
+        "post_id",
+        "reasons",
+        "row",
+        "sent_at",
+        "settled_at",
+        "state",
+    )
+
+    def __init__(self, pending_id: str, channel: Channel, sent_at: float, state: State, row: bytearray) -> None:
+        self.pending_id = pending_id
+        self.channel = channel
+        self.sent_at = sent_at
+        self.settled_at = sent_at  # when the server's answer came
+        self.state = state
+        self.row = row
+        self.open = 0
+        self.post_id = ""
+        self.create_at = 0
+        self.early: list[tuple[int, float]] = []
+        self.reasons: dict[str, int] = {}
+
+    def due(self) -> Iterator[int]:
+        """The seats that still wait for it."""
+        seat = self.row.find(EXPECTED)
+        while seat >= 0:
+            yield seat
+            seat = self.row.find(EXPECTED, seat + 1)
+
+    def is_due(self, seat: int) -> bool:
+        """Whether a seat still waits for it."""
+        return seat < len(self.row) and self.row[seat] == EXPECTED
+
+    @property
+    def expected(self) -> int:
+        """At how many seats it was due, when nothing is open any more."""
+        return sum(map(self.row.count, (DELIVERED, MISSING, WITHDRAWN)))
+
+
+# Bounds the memory (one byte per socket each) at some 100 posts a second.
+MOST_MESSAGES = 33_000
+# A user that leaves waits so long for what is due; what has not come by then is missing, not withdrawn.
+DRAIN_SECONDS = 2.0
+
+
+class Ledger:
+    """The messages that are remembered. `back_at`: since when each seat's connection stands."""
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        doings: Doings,
+        late_seconds: float,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self.back_at = array("d")
+        self.messages: dict[str, Message] = {}
+        # Those with deliveries that are due.
+        self.open: dict[str, Message] = {}
+        # When those that are forgotten were sent, and where: the channels still hold them.
+        self._past: deque[tuple[float, Channel]] = deque()
+        self._recorder = recorder
+        self._doings = doings
+        self._late_seconds = late_seconds
+        self._clock = clock
+        self._wall = wall
+
+    # -- entries -----------------------------------------------------------------------------------------------------
+
+    def remember(self, message: Message) -> None:
+        """One more message; the oldest is forgotten where there are too many."""
+        self.messages[message.pending_id] = message
+        if len(self.messages) > MOST_MESSAGES:
+            self.forget(next(iter(self.messages.values())))
+
+    def expect(self, message: Message) -> None:
+        """Enter what is due of a message."""
+        message.open = message.row.count(EXPECTED)
+        self._recorder.counters[DELIVERIES_EXPECTED] += message.open
+        if message.open:
+            self.open[message.pending_id] = message
+
+    def take_back(self, message: Message) -> None:
+        """Nothing was to be delivered after all."""
+        counters, row = self._recorder.counters, message.row
+        missing, withdrawn = row.count(MISSING), row.count(WITHDRAWN)
+        counters[DELIVERIES_EXPECTED] -= message.open + missing + withdrawn
+        counters[DELIVERIES_MISSING] -= missing
+        counters[DELIVERIES_WITHDRAWN] -= withdrawn
+        for reason, number in message.reasons.items():
+            counters[MISSING_BECAUSE + reason] -= number
+        self.open.pop(message.pending_id, None)
+        del self.messages[message.pending_id]
+
+    def forget(self, message: Message) -> None:
+        """Close the account of a post; name it if it did not reach all."""
+        if message.state in (State.SENDING, State.UNCERTAIN):
+            self.take_back(message)
+            return
+        self.miss(message)
+        del self.messages[message.pending_id]
+        self._past.append((message.sent_at, message.channel))
+        if message.reasons:
+            sent_ms = int((self._wall() - (self._clock() - message.sent_at)) * 1000)
+            reasons = dict(message.reasons)
+            self._recorder.loss(Loss(message.post_id, message.channel.id, sent_ms, message.expected, reasons))
+
+    def clear_channels(self, moment: float) -> None:
+        """Let go of the posts that were sent until then: none that still comes is older, so none is out of order
+        because of them. Measured: 1 KB each, with 500 sockets; a hundred channels kept 2 MB more in half an hour."""
+        while self._past and self._past[0][0] <= moment:
+            _, channel = self._past.popleft()
+            channel.forget_before(moment)
+
+    # -- what came ---------------------------------------------------------------------------------------------------
+
+    def came(self, message: Message, seat: int, moment: float) -> None:
+        """A delivery that was due is here."""
+        message.row[seat] = DELIVERED
+        message.open -= 1
+        if not message.open:
+            self.open.pop(message.pending_id, None)
+        self._deliver(message, seat, moment)
+
+    def surprise(self, message: Message, seat: int, now: float) -> None:
+        """An event that was not, or no longer, expected."""
+        counters = self._recorder.counters
+        state = message.row[seat]
+        if state in HERE:
+            counters[DELIVERIES_TWICE] += 1
+        elif message.state is State.FOREIGN:
+            message.row[seat] = EARLY
+            message.early.append((seat, now))
+        elif state == MISSING:
+            self._found(message, seat, now)
+        else:
+            # Whoever left (withdrawn) and hears it all the same is no longer accounted for.
+            message.row[seat] = EXTRA
+            if state == NONE:
+                counters[DELIVERIES_EXTRA] += 1
+                counters[DELIVERIES_RESUMED] += self._is_resumed(message, seat, now)
+
+    def came_early(self, message: Message, seat: int, moment: float) -> None:
+        """It was here before we knew what it was."""
+        if message.row[seat] == EXPECTED:
+            self.came(message, seat, moment)
+        else:
+            message.row[seat] = EXTRA
+            self._recorder.counters[DELIVERIES_EXTRA] += 1
+            self._recorder.counters[DELIVERIES_RESUMED] += self._is_resumed(message, seat, moment)
+
+    def check_order(self, message: Message, seat: int) -> None:
+        """Whether a later post of the channel is already here, by the server's time. Posts of one instant have none."""
+        for other in reversed(message.channel.recent):
+            if other.create_at > message.create_at and seat < len(other.row) and other.row[seat] in HERE:
+                self._recorder.counters[DELIVERIES_OUT_OF_ORDER] += 1
+                return
+
+    def _found(self, message: Message, seat: int, now: float) -> None:
+        """It was given up, and came."""
+        counters = self._recorder.counters
+        message.row[seat] = DELIVERED
+        reason = NEVER_CAME if NEVER_CAME in message.reasons else next(iter(message.reasons))
+        message.reasons[reason] -= 1
+        if not message.reasons[reason]:
+            del message.reasons[reason]
+        counters[DELIVERIES_MISSING] -= 1
+        counters[MISSING_BECAUSE + reason] -= 1
+        self._deliver(message, seat, now)
+
+    def _deliver(self, message: Message, seat: int, now: float) -> None:
+        counters = self._recorder.counters
+        seconds = now - message.sent_at
+        self._recorder.span(DELIVERY, seconds)
+        counters[DELIVERIES] += 1
+        if seconds > self._late_seconds:
+            counters[DELIVERIES_LATE] += 1
+        if self._is_resumed(message, seat, now):
+            counters[DELIVERIES_RESUMED] += 1
+
+    def _is_resumed(self, message: Message, seat: int, moment: float) -> bool:
+        """Whether what came at a moment came on a connection that was taken up after the post was sent."""
+        return message.sent_at < self.back_at[seat] <= moment
+
+    # -- what will not come ------------------------------------------------------------------------------------------
+
+    def waiting_at(self, seat: int) -> list[Message]:
+        """What is due at a seat."""
+        return [message for message in self.open.values() if message.is_due(seat)]
+
+    def withdraw(self, message: Message, seat: int) -> None:
+        """A delivery that is due is none any more."""
+        self._settle(message, seat, WITHDRAWN)
+        self._recorder.counters[DELIVERIES_WITHDRAWN] += 1
+
+    def lose(self, message: Message, seat: int, reason: str) -> None:
+        """A delivery that is due will not come."""
+        counters = self._recorder.counters
+        self._settle(message, seat, MISSING)
+        counters[DELIVERIES_MISSING] += 1
+        counters[MISSING_BECAUSE + reason] += 1
+        message.reasons[reason] = message.reasons.get(reason, 0) + 1
+
+    def _settle(self, message: Message, seat: int, state: int) -> None:
+        message.row[seat] = state
+        message.open -= 1
+        if not message.open:
+            self.open.pop(message.pending_id, None)
+
+    def let_go(self, message: Message, seat: int, now: float, *, was_up: bool) -> None:
+        """A receiver closes its socket, or gives a lost one up."""
+        if message.state is State.ACCEPTED and now - message.settled_at >= DRAIN_SECONDS:
+            self.lose(message, seat, NEVER_CAME if was_up else SOCKET_DOWN)
+        else:
+            self.withdraw(message, seat)
+
+    def miss(self, message: Message, *, only_connected: bool = False) -> None:
+        """What is due of a message will not come any more."""
+        for seat in list(message.due()):
+            if self._doings.is_up(seat):
+                self.lose(message, seat, NEVER_CAME)
+            elif not only_connected:
+                self.lose(message, seat, SOCKET_DOWN)
+
+
+# What did not come within this time over a connection that stood all the while is missing; if it comes all the same,
+# it is taken off again, and counted as late.
+MISSING_AFTER_SECONDS = 30.0
+# For so long a post is remembered whose account is closed, to recognise events that come once more.
+CLOSED_KEPT_SECONDS = 60.0
+# And so long one that some sockets still wait for: a server keeps a lost connection for up to five minutes.
+KEPT_SECONDS = 330.0
+# The server puts a new member of a channel on its list of receivers a moment after it said yes.
+JOINING_SECONDS = 2.0
+
+_SENDING, _UNCERTAIN = State.SENDING, State.UNCERTAIN  # for the hot path: members are looked up slowly
+
+
+class Deliveries:
+    """The account of one process. `shared`: other processes send posts, too, and will announce them."""
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        late_seconds: float = 5.0,
+        *,
+        shared: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self.shared = shared
+        self._recorder = recorder
+        self._clock = clock
+        self._wall = wall
+        self._doings = Doings(KEPT_SECONDS)
+        self._ledger = Ledger(recorder, self._doings, late_seconds, clock, wall)
+        self._messages = self._ledger.messages
+        self._joining: dict[tuple[int, str], float] = {}
+        self._announcements: list[Announcement] = []
+
+    # -- sockets ---------------------------------------------------------------------------------------------------
+
+    def seat(self) -> Seat:
+        """A place for one more socket, not connected yet."""
+        number = self._doings.take_seat(self._clock())
+        while len(self._ledger.back_at) <= number:
+            self._ledger.back_at.append(0.0)
+        return Seat(self, number)
+
+    def connected(self, seat: int, *, renewed: bool) -> None:
+        """A socket stands. `renewed`: what it missed meanwhile will not come."""
+        now = self._clock()
+        self._ledger.back_at[seat] = now
+        self._doings.note(now, Happening.RENEWED if renewed else Happening.UP, seat)
+        if renewed:
+            for message in self._ledger.waiting_at(seat):
+                self._ledger.lose(message, seat, SOCKET_LOST)
+
+    def dropped(self, seat: int) -> None:
+        """A socket was lost; it may be taken up again."""
+        self._doings.note(self._clock(), Happening.DOWN, seat)
+
+    def closed(self, seat: int) -> None:
+        """A socket was closed in order: what was not yet due is withdrawn."""
+        now, was_up = self._clock(), self._doings.is_up(seat)
+        self._doings.note(now, Happening.CLOSED, seat)
+        for message in self._ledger.waiting_at(seat):
+            self._ledger.let_go(message, seat, now, was_up=was_up)
+
+    def free(self, seat: int) -> None:
+        """Nobody sits here any more."""
+        self.left_all(seat)
+        self._doings.free_seat(self._clock(), seat)
+
+    def outstanding(self, seat: int) -> bool:
+        """Whether a delivery may still come that a user about to leave should wait for."""
+        since = self._clock() - DRAIN_SECONDS
+        return any(message.settled_at > since for message in self._ledger.waiting_at(seat))
+
+    # -- channels --------------------------------------------------------------------------------------------------
+
+    def joined(self, seat: int, channel_id: str) -> None:
+        """A user belongs to a channel; posts are due there after a moment."""
+        if not self._doings.channel(channel_id).has(seat):
+            self._joining.setdefault((seat, channel_id), self._clock() + JOINING_SECONDS)
+
+    def left(self, seat: int, channel_id: str) -> None:
+        """A user belongs to a channel no longer."""
+        self._joining.pop((seat, channel_id), None)
+        channel = self._doings.channel(channel_id)
+        if channel.has(seat):
+            self._doings.note(self._clock(), Happening.LEFT, seat, channel)
+            for message in self._ledger.waiting_at(seat):
+                if message.channel is channel:
+                    self._ledger.withdraw(message, seat)
+
+    def left_all(self, seat: int) -> None:
+        """A user's channels are not known any more."""
+        for channel in self._doings.channels_of(seat):
+            self.left(seat, channel.id)
+        for key in [key for key in self._joining if key[0] == seat]:
+            del self._joining[key]
+
+    # -- messages of our own users -----------------------------------------------------------------------------------
+
+    def sending(self, pending_id: str, channel_id: str, seat: int | None) -> None:
+        """A post is about to be sent by the user of a seat, or by somebody without one."""
+        channel = self._doings.channel(channel_id)
+        row = self._doings.listeners(channel)
+        if seat is not None:
+            row[seat] = OWN
+        message = Message(pending_id, channel, self._clock(), State.SENDING, row)
+        self._ledger.remember(message)
+        self._ledger.expect(message)
+
+    def accepted(self, pending_id: str, post_id: str, create_at: int) -> None:
+        """The server has the post."""
+        message = self._messages.get(pending_id)
+        if message is not None:
+            message.settled_at = self._clock()
+            self._accept(message, post_id, create_at)
+
+    def refused(self, pending_id: str) -> None:
+        """The server does not want the post."""
+        message = self._messages.get(pending_id)
+        if message is not None and message.state is State.SENDING:
+            self._ledger.take_back(message)
+
+    def unanswered(self, pending_id: str) -> None:
+        """Whether the server has the post is not known, unless somebody has seen it."""
+        message = self._messages.get(pending_id)
+        if message is not None and message.state is State.SENDING:
+            message.state = State.UNCERTAIN
+            message.settled_at = self._clock()
+            self._recorder.counters[POSTS_UNCERTAIN] += 1
+
+    def _accept(self, message: Message, post_id: str, create_at: int) -> None:
+        """The server has it: by its answer, or because an event of it came first."""
+        if message.state in (State.ACCEPTED, State.FOREIGN):
+            return
+        if message.state is State.UNCERTAIN:
+            self._recorder.counters[POSTS_UNCERTAIN] -= 1
+        self._recorder.counters[POSTS_SENT] += 1
+        message.state = State.ACCEPTED
+        message.post_id, message.create_at = post_id, create_at
+        message.channel.recent.append(message)
+        if self.shared:
+            sent = self._wall() - (self._clock() - message.sent_at)
+            told = Announcement(message.pending_id, message.channel.id, post_id, sent, create_at)
+            self._announcements.append(told)
+
+    # -- events ------------------------------------------------------------------------------------------------------
+
+    def received(self, seat: int, post: Post) -> None:
+        """A `posted` event has come to a seat. Hot path: most of what a load generator hears are these."""
+        message = self._messages.get(post.pending_post_id)
+        if message is None:
+            if not self.shared or not post.pending_post_id:
+                return  # nobody of this test wrote it
+            message = self._heard_of(post)
+        if message.state is _SENDING or message.state is _UNCERTAIN:
+            self._accept(message, post.id, post.create_at)
+        row = message.row
+        if seat >= len(row):
+            row.extend(bytes(seat + 1 - len(row)))
+        state = row[seat]
+        if state == EXPECTED:
+            self._ledger.came(message, seat, self._clock())
+        elif state == OWN:
+            return
+        else:
+            self._ledger.surprise(message, seat, self._clock())
+        channel = message.channel
+        if post.create_at >= channel.newest:
+            channel.newest = post.create_at
+        elif state not in HERE:
+            self._ledger.check_order(message, seat)
+
+    # -- messages of other processes ---------------------------------------------------------------------------------
+
+    def _heard_of(self, post: Post) -> Message:
+        channel = self._doings.channel(post.channel_id)
+        row = bytearray(self._doings.seats)
+        message = Message(post.pending_post_id, channel, self._clock(), State.FOREIGN, row)
+        message.post_id, message.create_at = post.id, post.create_at
+        channel.recent.append(message)
+        self._ledger.remember(message)
+        return message
+
+    def take_announcements(self) -> list[Announcement]:
+        """The posts of our users that the others have not been told of."""
+        taken, self._announcements = self._announcements, []
+        return taken
+
+    def announced(self, posts: Sequence[Announcement]) -> None:
+        """Other processes' posts; `sent` is by the wall clock of this host."""
+        ahead = self._wall() - self._clock()
+        for post in posts:
+            self._announced(post, post.sent - ahead)
+
+    def _announced(self, post: Announcement, sent_at: float) -> None:
+        message = self._messages.get(post.pending_id)
+        if message is not None and message.state is not State.FOREIGN:
+            return
+        channel = self._doings.channel(post.channel_id)
+        if message is None:
+            message = Message(post.pending_id, channel, sent_at, State.FOREIGN, bytearray(self._doings.seats))
+            self._ledger.remember(message)
+        message.post_id, message.create_at = post.post_id, post.create_at
+        message.sent_at = message.settled_at = sent_at
+        message.state = State.ACCEPTED
+        message.row = self._doings.listeners_at(channel, sent_at, len(message.row))
+        self._ledger.expect(message)
+        for seat, moment in message.early:
+            self._ledger.came_early(message, seat, moment)
+        message.early = []
+        self._catch_up(message)
+
+    def _catch_up(self, message: Message) -> None:
+        """What happened to receivers between the sending of a post and our hearing of it."""
+        down: set[int] = set()
+        for moment, happening, seat in self._doings.since(message.channel, message.sent_at):
+            if not message.is_due(seat):
+                continue
+            if happening is Happening.DOWN:
+                down.add(seat)
+            elif happening is Happening.UP:
+                down.discard(seat)
+            elif happening is Happening.RENEWED:
+                self._ledger.lose(message, seat, SOCKET_LOST)
+            elif happening is Happening.CLOSED:
+                self._ledger.let_go(message, seat, moment, was_up=seat not in down)
+            elif happening is Happening.LEFT:
+                self._ledger.withdraw(message, seat)
+
+    # -- time --------------------------------------------------------------------------------------------------------
+
+    def tick(self) -> None:
+        """Once a second: see who has settled in a channel, what is overdue, and forget what is long past."""
+        now = self._clock()
+        self._doings.forget_before(now)
+        self._settle_in(now)
+        for message in list(self._ledger.open.values()):
+            if message.state is State.ACCEPTED and now - message.settled_at > MISSING_AFTER_SECONDS:
+                self._ledger.miss(message, only_connected=True)
+        for message in list(self._messages.values()):
+            age = now - message.sent_at
+            if age <= CLOSED_KEPT_SECONDS:
+                break
+            if age > KEPT_SECONDS or message.pending_id not in self._ledger.open:
+                self._ledger.forget(message)
+        self._ledger.clear_channels(now - KEPT_SECONDS)
+
+    def _settle_in(self, now: float) -> None:
+        for (seat, channel_id), due in list(self._joining.items()):
+            if due > now:
+                break
+            del self._joining[seat, channel_id]
+            self._doings.note(now, Happening.JOINED, seat, self._doings.channel(channel_id))
+
+    def finish(self) -> None:
+        """The test is over: nothing more will come."""
+        for message in list(self._messages.values()):
+            self._ledger.forget(message)
+
+
+class Seat:
+    """One user's socket in the account."""
+
+    __slots__ = ("deliveries", "number")
+
+    def __init__(self, deliveries: Deliveries, number: int) -> None:
+        self.deliveries = deliveries
+        self.number = number
+
+    def connected(self, *, renewed: bool) -> None:
+        """The socket stands."""
+        self.deliveries.connected(self.number, renewed=renewed)
+
+    def dropped(self) -> None:
+        """The socket was lost; it may be taken up again."""
+        self.deliveries.dropped(self.number)
+
+    def closed(self) -> None:
+        """The socket was closed in order."""
+        self.deliveries.closed(self.number)
+
+    def free(self) -> None:
+        """The user is gone."""
+        self.deliveries.free(self.number)
+
+    def joined(self, channel_id: str) -> None:
+        """The user belongs to a channel."""
+        self.deliveries.joined(self.number, channel_id)
+
+    def left(self, channel_id: str) -> None:
+        """The user belongs to a channel no longer."""
+        self.deliveries.left(self.number, channel_id)
+
+    def left_all(self) -> None:
+        """The user's channels are not known any more."""
+        self.deliveries.left_all(self.number)
+
+    def outstanding(self) -> bool:
+        """Whether something may still come that the user should wait for before it leaves."""
+        return self.deliveries.outstanding(self.number)

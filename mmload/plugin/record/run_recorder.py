@@ -1,0 +1,372 @@
+"""The record of a run, written while it goes on: on the master, or on the only process.
+
+One `Recording` per process, a new folder per test. Workers send their figures (`mmload.plugin.record.worker_reports`).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+from collections import deque
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import gevent
+import msgspec
+from locust import log as locust_log
+from locust.runners import MasterRunner, WorkerRunner
+from msgspec.structs import replace
+
+from mmload.config import load_settings
+from mmload.errors import ExitCode
+from mmload.metrics.delta import Delta
+from mmload.metrics.health import Probe
+from mmload.metrics.recorder import Recorder, process_recorder
+from mmload.plugin.record.post_relay import CLOCK_ANSWER, Relay
+from mmload.plugin.record.run_info import facts_of
+from mmload.plugin.record.server_metrics import keep_server_figures
+from mmload.plugin.record.worker_reports import (
+    FAREWELL,
+    LAST,
+    REPORT_KEY,
+    SETTLE,
+    SETTLED,
+    Shipping,
+    seconds_until_next,
+)
+from mmload.plugin.runner.workers import Workers
+from mmload.results.folder import RunFolder, make_folder, read_facts, read_run
+from mmload.results.model import Facts, Note, NoteKind, Phase, Second, Server, Totals, command, ending, timestamp
+from mmload.results.timeline import Load, Timeline
+from mmload.results.verdict import exit_code
+
+log = logging.getLogger("mmload.recording")
+
+# `mmload run` makes the folder, names it here, and prints the report itself.
+FOLDER_VARIABLE = "MMLOAD_RUN_FOLDER"
+# Workers report every 3 s; a second is kept open for two reports.
+WORKER_DELAY_SECONDS = 6
+# Encoding them takes 10 ms for 60 routes with 200 buckets each (measured), in parts between which others have a turn.
+TOTALS_EVERY_SECONDS = 10
+LONGEST_TURN_SECONDS = 0.001
+# Beyond Locust's own stop-timeout: time for the users' farewells, which that does not bound.
+LONGEST_FAREWELL_SECONDS = 30.0
+SETTLING_SECONDS = 5.0
+MOST_FAULTS = 10
+# Ten minutes for the pages that show how it goes.
+RECENT_SECONDS = 600
+_LOCAL = "local"
+
+_server = Server()
+_population: dict[str, int] = {}
+
+
+def register(events: Any) -> None:
+    """Wire the record into Locust; called once, where the locustfile is imported."""
+    events.init.add_listener(_on_init)
+    # At module level, not in init: so it is called when the master has collected the last figures.
+    events.quitting.add_listener(_on_quitting)
+
+
+def describe_server(server: Server, population: dict[str, int]) -> None:
+    """What a check before the test found out about the server: it goes into the records of this process."""
+    global _server, _population
+    _server, _population = server, population
+
+
+def recording_of(environment: Any) -> Recording | None:
+    """The recording of a master or an only process."""
+    recording: Recording | None = getattr(environment, "mmload_recording", None)
+    return recording
+
+
+def _on_init(environment: Any, **_: Any) -> None:
+    if isinstance(environment.runner, WorkerRunner):
+        environment.mmload_shipping = Shipping(environment, process_recorder())
+    else:
+        environment.mmload_recording = Recording(environment, process_recorder())
+    freshen_timers()
+
+
+def freshen_timers() -> None:
+    """Let timers set from now on count from now.
+
+    The event loop's clock stands still until it first turns, so Locust's timer for the run time, set when all imports
+    are done, would go off earlier by as long as these took (measured: 0.4 s on an idle machine, 1 s on a busy one).
+    """
+    gevent.get_hub().loop.update_now()
+
+
+def _on_quitting(environment: Any, **_: Any) -> None:
+    """The process ends: close the record, tell what came out, answer with our exit code."""
+    recording = recording_of(environment)
+    if recording is None:
+        return
+    if recording.running:
+        environment.runner.quit()
+    if recording.folder is None:
+        return
+    run = read_run(recording.folder)
+    if not os.environ.get(FOLDER_VARIABLE):
+        from mmload.report.terminal import terminal_report  # workers never need it
+
+        print(terminal_report(run, colour=sys.stdout.isatty() and not os.environ.get("NO_COLOR")), end="", flush=True)
+    if environment.process_exit_code is None:
+        environment.process_exit_code = int(_our_code(exit_code(run)))
+
+
+def _our_code(code: ExitCode) -> ExitCode:
+    """A greenlet of ours that died is our bug, whatever the figures say."""
+    return ExitCode.BUG if code is ExitCode.PASSED and locust_log.unhandled_greenlet_exception else code
+
+
+class Recording:
+    """Writes the record of one test after the other. `folder` is that of the last one."""
+
+    def __init__(self, environment: Any, recorder: Recorder, clock: Callable[[], float] = time.time) -> None:
+        self.folder: Path | None = None
+        self.running = False
+        # What is told of the test while it goes on, and until the next one begins.
+        self.facts, self.recent = Facts(), deque[Second](maxlen=RECENT_SECONDS)
+        self._timeline = Timeline(0)
+        self._environment = environment
+        self._recorder = recorder
+        self._clock = clock
+        self._workers = Workers(environment.runner) if isinstance(environment.runner, MasterRunner) else None
+        # A master makes no load: its lateness is in no latency.
+        self._probe = Probe(recorder if self._workers is None else None)
+        self._listen()
+
+    def _listen(self) -> None:
+        events = self._environment.events
+        events.test_start.add_listener(self._on_test_start)
+        events.test_stopping.add_listener(self._on_test_stopping)
+        events.test_stop.add_listener(self._on_test_stop)
+        if self._workers is not None:
+            events.worker_report.add_listener(self._on_worker_report)
+            runner = self._environment.runner
+            self._relay = Relay(lambda message, data, client_id: runner.send_message(message, data, client_id))
+            runner.register_message(LAST, self._on_last)
+            runner.register_message(SETTLED, self._on_settled)
+            runner.register_message(CLOCK_ANSWER, self._on_clock_answer)
+
+    def _on_test_start(self, **_: Any) -> None:
+        # An exit code is there already when a check refused the server: then there is no run to record.
+        if self.running or self._environment.process_exit_code is not None:
+            return
+        now = self._clock()
+        settings, _notices = load_settings()
+        self.folder = _folder(settings.config.run.runs_folder, settings.config.run.name, now, again=bool(self.folder))
+        self._files = RunFolder(self.folder)
+        given = read_facts(self.folder)
+        if _server.url:
+            given = replace(given, server=_server, population=_population)
+        if not given.command:
+            given = replace(given, command=command(sys.argv))
+        self._facts = facts_of(self._environment, settings, now, given)
+        self._files.write_facts(self._facts)
+        self.facts = self._facts
+        self.recent.clear()
+        self._timeline = Timeline(now, WORKER_DELAY_SECONDS if self._workers else 0)
+        self._taken_at, self._stopping, self._asked = now, False, 0
+        self._since_totals = TOTALS_EVERY_SECONDS - 1
+        self._recorder.forget()
+        if self._workers is not None:
+            self._workers.start_over()
+        self.running = True
+        self._probe.start()
+        self._ticker = gevent.spawn(self._tick_on)
+        log.info("this run is recorded in %s", self.folder)
+
+    @property
+    def totals(self) -> Totals:
+        """The sums of the recorded seconds; they go on growing while the test does."""
+        return self._timeline.totals
+
+    def _tick_on(self) -> None:
+        while True:
+            gevent.sleep(seconds_until_next(self._clock()))
+            try:
+                self._tick()
+            except OSError as error:
+                log.error("the record of the run can't be written: %s", error)
+
+    def _tick(self, *, last: bool = False) -> None:
+        """Take our own figures, look around, close the seconds that are over."""
+        now = self._clock()
+        second, self._taken_at = int(self._taken_at), now
+        delta = self._recorder.take()
+        delta.health = self._probe.look()
+        self._timeline.add(second, _LOCAL, delta)
+        self._look_at_load(second)
+        if self._workers is not None and not self._stopping:
+            self._look_at_workers(self._workers)
+            self._relay.measure(self._workers.alive())
+        self._write_seconds(now, last=last)
+
+    def _look_at_load(self, second: int) -> None:
+        runner = self._environment.runner
+        asked = runner.target_user_count
+        if self._asked and asked != self._asked and not self._stopping:
+            self._note(NoteKind.USERS, f"users asked for: {self._asked} before, {asked} from now on")
+        # While users are leaving, what was asked for stays on the record.
+        self._asked = self._asked if self._stopping else asked
+        self._timeline.observe(second, Load(self._asked, runner.user_count, self._stopping))
+
+    def _look_at_workers(self, workers: Workers) -> None:
+        came, lost = workers.changes()
+        for worker in came:
+            self._note(NoteKind.WORKER_CAME, f"{worker} came")
+        for worker, _client_id in lost:
+            self._timeline.forget(worker)
+            self._note(NoteKind.WORKER_LOST, f"{worker} was lost, and with it its users and its last seconds' figures")
+
+    def _write_seconds(self, now: float, *, last: bool) -> None:
+        before, late = self._timeline.phase, self._timeline.late
+        for second, figures in self._timeline.closed(now, all_of_them=last):
+            self.recent.append(second)
+            self._files.add_second(second)
+            self._files.add_figures(figures)
+            if second.phase is not before:
+                before = second.phase
+                self._note(NoteKind.PHASE, _phase_text(before, second.present, second.asked), second.ms)
+            self._since_totals += 1
+        if last or self._since_totals >= TOTALS_EVERY_SECONDS:
+            # At the end of a test there is nobody to let run.
+            self._files.write_totals(self._timeline.totals, *(() if last else (_turns(),)))
+            self._since_totals = 0
+        if late == 0 and self._timeline.late:
+            self._note(NoteKind.LATE, "figures of a worker came late: they count in a later second than their own")
+
+    def _on_worker_report(self, client_id: str, data: dict[str, Any], **_: Any) -> None:
+        shipment = data.pop(REPORT_KEY, None)
+        if shipment is not None and self.running:
+            self._take_in(client_id, shipment)
+
+    def _take_in(self, client_id: str, shipment: dict[str, Any]) -> None:
+        assert self._workers is not None
+        skipped = self._workers.skipped(client_id, shipment["number"])
+        if skipped:
+            self._note(NoteKind.WORKER_LEFT_OUT, f"{self._workers.name(client_id)}: {skipped} reports never came")
+        self._relay.pass_on(client_id, shipment.get("sent", ()), self._workers.alive())
+        self._timeline.clock_error_ms = self._relay.clocks.error_ms()
+        now, worker = int(self._clock()), self._workers.name(client_id)
+        for second, wire in shipment["figures"]:
+            try:
+                # A worker whose clock is ahead can't report the future.
+                self._timeline.add(min(second, now), worker, Delta.from_wire(wire))
+            except msgspec.ValidationError as error:
+                self._note(NoteKind.WORKER_LEFT_OUT, f"{worker}: figures can't be read (another version?): {error}")
+
+    def _on_last(self, msg: Any, **_: Any) -> None:
+        if not self.running or self._workers is None:
+            return
+        if msg.data is not None:
+            self._take_in(msg.node_id, msg.data)
+        self._workers.finished.add(msg.node_id)
+
+    def _on_settled(self, msg: Any, **_: Any) -> None:
+        if self.running and self._workers is not None:
+            self._take_in(msg.node_id, msg.data)
+            self._workers.settled.add(msg.node_id)
+
+    def _on_clock_answer(self, msg: Any, **_: Any) -> None:
+        self._relay.on_answer(msg.node_id, msg.data)
+
+    def _on_test_stopping(self, **_: Any) -> None:
+        """The load ends: on a master, wait for the users' farewells and the workers' last figures."""
+        if not self.running or self._stopping:
+            return
+        self._stopping = True
+        if self._workers is None:
+            return
+        self._environment.runner.send_message(FAREWELL)
+        patience = (self._environment.stop_timeout or 0) + LONGEST_FAREWELL_SECONDS
+        for worker in self._workers.wait_for_last(patience):
+            self._note(NoteKind.WORKER_LEFT_OUT, f"{worker}: its last figures never came")
+        # Only now has each of them been told of the others' last posts.
+        self._environment.runner.send_message(SETTLE)
+        for worker in self._workers.wait_for_settled(SETTLING_SECONDS):
+            self._note(NoteKind.WORKER_LEFT_OUT, f"{worker}: it did not close its account of messages")
+
+    def _on_test_stop(self, **_: Any) -> None:
+        if not self.running:
+            return
+        self.running = False
+        self._stopping = True
+        self._ticker.kill()
+        try:
+            self._finish()
+        except OSError as error:
+            log.error("the record of the run can't be written: %s", error)
+        self._files.close()
+
+    def _finish(self) -> None:
+        if self._recorder.account is not None:
+            self._recorder.account.finish()
+        self._tick(last=True)
+        self._probe.stop()
+        self._note_faults()
+        now = self._clock()
+        options = self._environment.parsed_options
+        why = ending(
+            self._facts.run_time_seconds,
+            now - self._facts.started_ms / 1000,
+            headless=bool(getattr(options, "headless", False)),
+            workers_left=self._workers is None or bool(self._workers.finished),
+        )
+        self._note(NoteKind.END, str(why))
+        self._files.write_facts(replace(self._facts, ended_ms=int(now * 1000), ended=timestamp(now), ending=why))
+        keep_server_figures(
+            self._facts.started_ms / 1000,
+            now,
+            self._files.write_server,
+            lambda text: self._note(NoteKind.SERVER, text),
+        )
+
+    def _note_faults(self) -> None:
+        """Exceptions that ended a task of a simulated user: nobody foresaw them."""
+        for fault in list(self._environment.runner.exceptions.values())[:MOST_FAULTS]:
+            self._note(NoteKind.FAULT, f"a simulated user raised {fault['msg']} ({fault['count']} times)")
+
+    def note(self, kind: NoteKind, text: str) -> None:
+        """Something that happened to this test now."""
+        self._note(kind, text)
+
+    def _note(self, kind: NoteKind, text: str, ms: int = 0) -> None:
+        self._files.add_note(Note(ms or int(self._clock() * 1000), kind, text))
+
+
+def _turns() -> Callable[[], None]:
+    """To be called again and again in the middle of long work: others have a turn when it is time."""
+    since = time.perf_counter()
+
+    def breathe() -> None:
+        nonlocal since
+        if time.perf_counter() - since > LONGEST_TURN_SECONDS:
+            # Not 0: that would let those run who are ready, but not ask which sockets are.
+            gevent.sleep(0.001)
+            since = time.perf_counter()
+
+    return breathe
+
+
+def _folder(runs_folder: str, name: str, now: float, *, again: bool) -> Path:
+    """The folder given by our starter, for its one test; else a new one."""
+    given = os.environ.get(FOLDER_VARIABLE, "")
+    if given and not again:
+        Path(given).mkdir(parents=True, exist_ok=True)
+        return Path(given)
+    return make_folder(Path(runs_folder), datetime.fromtimestamp(now), name)
+
+
+def _phase_text(phase: Phase, present: int, asked: int) -> str:
+    return {
+        Phase.RAMP: "ramp: users are coming in",
+        Phase.STEADY: f"steady: {present} of {asked} users are in",
+        Phase.FAREWELL: "farewell: users are leaving",
+    }[phase]

@@ -1,0 +1,126 @@
+"""The server's own figures of a run that has ended: what Prometheus has of it, kept in the run's folder.
+
+Asked are the queries of coordinator.json (`MonitorConfig.Queries`), over the run's span; without any, nothing is.
+Whatever goes wrong becomes a sentence: a run must not fail because its server's figures are not to be had.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+
+from mmload.config.coordinator_tables import Coordinator, Monitor, Query
+from mmload.config.documents import COORDINATOR
+from mmload.config.loading import load_document
+from mmload.errors import ConfigurationError
+from mmload.results.model import ServerSample
+
+# More points than these are not seen in a chart.
+MOST_POINTS = 300
+# For all queries together: who waits for the end of a run does not wait long for this.
+PATIENCE_SECONDS = 10.0
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+Ask = Callable[[Query, float, float, float], Any]
+
+
+def configured(environ: Mapping[str, str] = os.environ, folder: Path = Path("config")) -> Monitor:
+    """What is to be asked of whom. Raises ConfigurationError."""
+    document: Coordinator = load_document(COORDINATOR, environ, folder)
+    return document.monitor
+
+
+def server_figures(
+    monitor: Monitor, start: float, end: float, ask: Ask | None = None, clock: Callable[[], float] = time.monotonic
+) -> tuple[list[ServerSample], list[str]]:
+    """The figures from `start` to `end` (seconds since 1970), and a sentence for each query that gave none."""
+    found: list[ServerSample] = []
+    complaints = []
+    ask = ask or asking(monitor.prometheus_url)
+    deadline = clock() + PATIENCE_SECONDS
+    for query in monitor.queries:
+        patience = min(monitor.query_timeout_seconds, deadline - clock())
+        samples, why = _asked(ask, query, (start, end), patience)
+        found += samples
+        if why:
+            complaints.append(f"no figures of the server for {query.description!r}: {why}")
+    return found, complaints
+
+
+def _asked(ask: Ask, query: Query, span: tuple[float, float], patience: float) -> tuple[list[ServerSample], str]:
+    if patience <= 0:
+        return [], "the queries before it took too long"
+    try:
+        samples = samples_of(query, ask(query, *span, patience))
+    except requests.Timeout:
+        return [], "Prometheus gave no answer in time"
+    except requests.ConnectionError:
+        return [], "Prometheus can't be reached (MonitorConfig.PrometheusURL)"
+    except (requests.RequestException, ValueError, KeyError, TypeError) as error:
+        return [], f"the answer is not Prometheus's ({type(error).__name__})"
+    except Refused as refused:
+        return [], f"Prometheus refused it: {refused}"
+    return samples, "" if samples else "Prometheus has nothing of this time"
+
+
+class Refused(Exception):
+    """Prometheus's own words on a query that it does not answer."""
+
+
+def asking(prometheus_url: str) -> Ask:
+    """A function that asks the Prometheus at this address for one query over a span of time."""
+    session = requests.Session()
+    # Proxies of the environment are not for our own machine.
+    session.trust_env = (urlsplit(prometheus_url).hostname or "") not in _LOOPBACK
+
+    def ask(query: Query, start: float, end: float, patience: float) -> Any:
+        params = {"query": query.query, "start": f"{start:.3f}", "end": f"{end:.3f}", "step": f"{step(end - start)}s"}
+        answer = session.get(f"{prometheus_url.rstrip('/')}/api/v1/query_range", params=params, timeout=patience)
+        document = answer.json()
+        if document["status"] != "success":
+            raise Refused(str(document.get("error", "without a reason")))
+        return document
+
+    return ask
+
+
+def step(seconds: float) -> int:
+    """The distance of two points, in whole seconds. Pure."""
+    return max(1, math.ceil(seconds / MOST_POINTS))
+
+
+def samples_of(query: Query, document: Any) -> list[ServerSample]:
+    """What an answer tells; of several series the greatest value counts, as for the coordinator. Pure."""
+    greatest: dict[int, float] = {}
+    for series in document["data"]["result"]:
+        for at, text in series["values"]:
+            ms, value = round(float(at) * 1000), float(text)
+            if math.isfinite(value):
+                greatest[ms] = max(value, greatest.get(ms, value))
+    limit = query.threshold if query.alert else None
+    return [ServerSample(ms, query.description, greatest[ms], limit=limit) for ms in sorted(greatest)]
+
+
+def keep_server_figures(
+    start: float, end: float, keep: Callable[[Sequence[ServerSample]], None], complain: Callable[[str], None]
+) -> None:
+    """Ask what is configured, and hand on what came of it."""
+    try:
+        monitor = configured()
+    except ConfigurationError as error:
+        complain(f"no figures of the server: {error}")
+        return
+    if not monitor.queries:
+        return
+    samples, complaints = server_figures(monitor, start, end)
+    for text in complaints:
+        complain(text)
+    if samples:
+        keep(samples)

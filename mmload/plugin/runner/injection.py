@@ -1,0 +1,162 @@
+"""Actions on demand: storms of log-ins, reconnects or reloads in the middle of a test.
+
+An order comes as a line in the run's folder (`mmload inject`), is shared among the workers in proportion to their
+users, and is carried out by people who are in, each at a moment of its own within the given span.
+"""
+
+from __future__ import annotations
+
+import difflib
+import logging
+import random
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import gevent
+import msgspec
+from locust.runners import MasterRunner, WorkerRunner
+
+from mmload.behaviours.catalogue import SIMULATIVE, Action
+from mmload.behaviours.person import Person
+from mmload.behaviours.simulative import perform
+from mmload.errors import UsageError
+from mmload.plugin.record.run_recorder import recording_of
+from mmload.results.folder import ORDERS, Order
+from mmload.results.model import NoteKind
+
+if TYPE_CHECKING:
+    from locust.env import Environment
+
+log = logging.getLogger("mmload.injection")
+
+MESSAGE = "mmload_inject"
+LOOK_SECONDS = 0.5
+ACTIONS = {action.name: action for action in SIMULATIVE}
+# Names that the peer misspells; its users know them so.
+PEER_NAMES = {
+    "UpdateOrAddChannelBookark": "UpdateChannelBookmark",
+    "UpdateChannelBookarkSortOrder": "UpdateChannelBookmarkSortOrder",
+    "DeleteChannelBookark": "DeleteChannelBookmark",
+}
+
+
+def action_named(name: str) -> Action:
+    """The action of that name, whatever its case. `UsageError` names the nearest. Pure."""
+    wanted = PEER_NAMES.get(name, name).lower()
+    for known, action in ACTIONS.items():
+        if known.lower() == wanted:
+            return action
+    near = difflib.get_close_matches(name, ACTIONS, n=1)
+    advice = f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(ACTIONS))}"
+    raise UsageError(f"{name}: no such action; {advice}")
+
+
+def shares(users: int, present: Mapping[str, int]) -> dict[str, int]:
+    """How many of each worker's users take part: in proportion, `users` in all (0, or too many, = everybody). Pure."""
+    everybody = sum(present.values())
+    wanted = everybody if users <= 0 else min(users, everybody)
+    taken: dict[str, int] = {}
+    left_wanted, left = wanted, everybody
+    for worker, count in present.items():
+        # What is left is shared anew at each step, so that the parts add up exactly.
+        taken[worker] = round(left_wanted * count / left) if left else 0
+        left_wanted -= taken[worker]
+        left -= count
+    return taken
+
+
+def register(events: Any) -> None:
+    """Wire this into Locust; called once, where the locustfile is imported."""
+    events.init.add_listener(_on_init)
+
+
+def _on_init(environment: Environment, **_: Any) -> None:
+    runner = environment.runner
+    if isinstance(runner, WorkerRunner):
+        runner.register_message(MESSAGE, _on_message)
+    else:
+        gevent.spawn(_watch, environment)
+
+
+def _on_message(environment: Environment, msg: Any, **_: Any) -> None:
+    order = msgspec.convert(msg.data, Order)
+    carry_out(people_of(environment), order, random.Random())
+
+
+def _watch(environment: Environment) -> None:
+    """Look for new orders in the folder of the test that runs."""
+    read: dict[Path, int] = {}
+    while True:
+        gevent.sleep(LOOK_SECONDS)
+        recording = recording_of(environment)
+        if recording is None or not recording.running or recording.folder is None:
+            continue
+        for order in new_orders(recording.folder / ORDERS, read):
+            try:
+                give(environment, order, random.Random())
+            except UsageError as error:
+                note(environment, str(error))
+
+
+def new_orders(file: Path, read: dict[Path, int]) -> list[Order]:
+    """The whole lines that were added since the last look; unreadable ones are passed over."""
+    try:
+        with file.open("rb") as lines:
+            lines.seek(read.get(file, 0))
+            text = lines.read()
+    except OSError:
+        return []
+    whole = text[: text.rfind(b"\n") + 1]
+    read[file] = read.get(file, 0) + len(whole)
+    orders = []
+    for line in whole.splitlines():
+        try:
+            orders.append(msgspec.json.decode(line, type=Order))
+        except msgspec.MsgspecError as error:
+            log.warning("an order can't be read: %s", error)
+    return orders
+
+
+def give(environment: Environment, order: Order, rng: random.Random) -> int:
+    """Carry an order out, or pass it to the workers, and note it; by how many users it is done."""
+    action = action_named(order.action)
+    runner = environment.runner
+    if isinstance(runner, MasterRunner):
+        parts = shares(
+            order.users,
+            {worker.id: worker.user_count for worker in (*runner.clients.running, *runner.clients.spawning)},
+        )
+        for worker, count in parts.items():
+            if count:
+                part = msgspec.structs.replace(order, users=count)
+                runner.send_message(MESSAGE, msgspec.to_builtins(part), client_id=worker)
+        number = sum(parts.values())
+    else:
+        number = carry_out(people_of(environment), order, rng)
+    note(environment, f"{action.name} by {number} users within {order.within_seconds:g} s")
+    return number
+
+
+def note(environment: Environment, text: str) -> None:
+    """Write into the record of the test that runs, if there is one."""
+    recording = recording_of(environment)
+    if recording is not None and recording.running:
+        recording.note(NoteKind.INJECTED, text)
+
+
+def people_of(environment: Environment) -> list[Person]:
+    """The people of this process who are in."""
+    runner = environment.runner
+    users = [greenlet.args[0] for greenlet in runner.user_greenlets] if runner is not None else []
+    return [user.person for user in users if getattr(user, "is_in", False)]
+
+
+def carry_out(people: list[Person], order: Order, rng: random.Random) -> int:
+    """Let some of these people do the action, spread over the span; how many."""
+    action = action_named(order.action)
+    count = len(people) if order.users <= 0 else min(order.users, len(people))
+    for person in rng.sample(people, count):
+        gevent.spawn_later(rng.uniform(0, order.within_seconds), person.give_order, partial(perform, person, action))
+    return count

@@ -1,0 +1,214 @@
+"""Wires mmload into a Locust process: settings, the check of the server before a test, the record of the run.
+
+Wires the parts by which a Locust process is driven: those of a master, of a single process, of a worker.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import random
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import gevent
+import msgspec
+from locust import argument_parser
+from locust.runners import MasterRunner, WorkerRunner
+from msgspec.structs import replace
+
+from mmload.behaviours.site import websocket_url
+from mmload.config import Settings, load_settings
+from mmload.errors import ConfigurationError, MmloadError, ServerNotReady
+from mmload.plugin import memory, startup_checks
+from mmload.plugin.record import run_recorder
+from mmload.plugin.runner import injection
+from mmload.plugin.runner.dispatch import by_index
+from mmload.plugin.runner.user_count import Driving
+from mmload.plugin.runner.user_stopping import REPORT_KEY, Departures, Turnover, WorkersTurnover
+from mmload.plugin.runner.worker_handshake import Guest, Reception
+from mmload.plugin.settings_override import Adoption
+from mmload.plugin.startup_checks import refuse
+from mmload.plugin.web import access, api, metrics, tabs
+from mmload.plugin.web.api_agent import Agent
+from mmload.results.model import population, server_facts
+from mmload.user_classes import for_these_users
+from mmload.users import MattermostUser, forget_host
+
+if TYPE_CHECKING:
+    from locust.env import Environment
+
+log = logging.getLogger("mmload")
+SEED_VARIABLE = "MMLOAD_RUNCONFIGURATION_SEED"
+# Set by `mmload run`, which has checked the server itself.
+CHECKED_VARIABLE = "MMLOAD_CHECKED"
+
+
+def wire(events: Any) -> None:
+    """Called once, when Locust imports the locustfile (before it forks workers)."""
+    settings = _settings_or_exit()
+    _draw_seed(settings)
+    MattermostUser.host = settings.config.connection.server_url
+    events.init.add_listener(_on_init)
+    events.test_start.add_listener(_on_test_start)
+    events.init.add_listener(_wire_runner)
+    run_recorder.register(events)
+    injection.register(events)
+    metrics.register(events)
+    memory.register(events)
+
+
+def _settings_or_exit() -> Settings:
+    """A broken configuration ends Locust with one message and our exit code, not with a traceback."""
+    try:
+        settings, notices = load_settings()
+    except MmloadError as error:
+        print(f"mmload: {error}", file=sys.stderr)
+        sys.exit(int(error.exit_code))
+    for notice in notices:
+        log.warning(notice)
+    return settings
+
+
+def _draw_seed(settings: Settings) -> None:
+    """A seed of 0 means: draw one. It goes into the environment: forked workers use and records name the same."""
+    if settings.config.run.seed == 0:
+        os.environ[SEED_VARIABLE] = str(random.SystemRandom().randrange(1, 2**31))
+
+
+def _on_init(environment: Environment, **_: Any) -> None:
+    """Without a web UI there is one test, on one server: if it is not ready, the process ends before it begins."""
+    problem: MmloadError | None = startup_checks.open_files_problem(environment) or startup_checks.threshold_problem(
+        environment
+    )
+    if problem is None and environment.web_ui is None:
+        problem = problem_here(environment)
+    if problem is not None:
+        refuse(environment, problem)
+
+
+def _on_test_start(environment: Environment, **_: Any) -> None:
+    """A new test may go to another server: what was shared before is forgotten, and that server is checked."""
+    forget_host(environment)
+    problem = problem_here(environment) if environment.web_ui is not None else None
+    environment.mmload_refusal = problem  # type: ignore[attr-defined]
+    if problem is not None:
+        for line in str(problem).splitlines():
+            log.error(line)  # shown on the page's "logs" tab
+        # The test is being started just now: it is stopped when that is done.
+        gevent.spawn(_stop, environment)
+
+
+def _stop(environment: Environment) -> None:
+    if environment.runner is not None:
+        environment.runner.stop()
+
+
+def _checks_here(environment: Environment) -> bool:
+    """Whether this process is the one that checks the server: a master or an only process, not yet checked for."""
+    return not isinstance(environment.runner, WorkerRunner) and not os.environ.get(CHECKED_VARIABLE)
+
+
+def problem_here(environment: Environment) -> MmloadError | None:
+    """The same as `server_problem`, where this process is the one to check."""
+    return server_problem(environment) if _checks_here(environment) else None
+
+
+def server_problem(environment: Environment) -> MmloadError | None:
+    """What stands in the way of a load test on this server, or None; describes the server to the run's record."""
+    from mmload.population.readiness import examine_quickly  # imports requests, and only one process asks
+
+    settings = for_these_users(load_settings()[0], sys.argv[1:], os.environ)
+    url = (environment.host or settings.config.connection.server_url).rstrip("/")
+    options = environment.parsed_options
+    users, processes = getattr(options, "num_users", None) or 1, getattr(options, "processes", None) or 1
+    examination = examine_quickly(at(settings, url), users, max(1, processes))
+    for finding in examination.findings:
+        if finding.level == "warning":
+            log.warning("%s. %s", finding.what, finding.fix)
+    if examination.errors:
+        return ServerNotReady("\n".join(f"{finding.what}. {finding.fix}" for finding in examination.errors))
+    run_recorder.describe_server(server_facts(examination.server, url), population(examination.server))
+    return None
+
+
+def at(settings: Settings, url: str) -> Settings:
+    """The settings for another server than the configured one. Pure."""
+    connection = settings.config.connection
+    if url == connection.server_url:
+        return settings
+    moved = replace(
+        connection,
+        server_url=url,
+        websocket_url=websocket_url(connection.server_url, connection.websocket_url, url),
+    )
+    return replace(settings, config=replace(settings.config, connection=moved))
+
+
+def driving_of(environment: Environment) -> Driving:
+    """The one way in of a master or a single process."""
+    driving: Driving = environment.mmload_driving  # type: ignore[attr-defined]
+    return driving
+
+
+def _wire_runner(environment: Any, **_: Any) -> None:
+    adoption = Adoption(environment)
+    if isinstance(environment.runner, WorkerRunner):
+        _be_worker(environment, adoption)
+        return
+    environment.mmload_driving = Driving(environment.runner)
+    turnover = _turnover(environment)
+    if isinstance(environment.runner, MasterRunner):
+        environment.dispatcher_class = by_index(environment.runner.get_worker_index)
+        Reception(environment)
+    if environment.web_ui is not None:
+        _guard_or_exit(environment)
+
+        def new_agent(name: str) -> Agent:
+            return Agent(name, environment, environment.mmload_driving, turnover)
+
+        agents = api.Agents(environment, adoption, new_agent, lambda: problem_here(environment))
+        api.register(agents, environment.web_ui, environment.parsed_options)
+        tabs.register(environment, new_agent(""))
+
+
+def _be_worker(environment: Any, adoption: Adoption) -> None:
+    _know_the_defaults()
+    departures = Departures(environment.runner)
+    environment.events.test_start.add_listener(lambda **_: departures.start_over())
+    environment.events.report_to_master.add_listener(
+        lambda data, **_: data.update({REPORT_KEY: msgspec.to_builtins(departures.turnover())})
+    )
+    Guest(environment, adoption)
+
+
+def _know_the_defaults() -> None:
+    """Locust's options are the same all the time; it works them out anew for each of them, for each change of the load.
+
+    Measured: 110 ms in which a worker does nothing else, every second of a ramp. Many changes in a row made workers so
+    late that their master took them for lost.
+    """
+    argument_parser.default_args_dict = functools.cache(argument_parser.default_args_dict)
+
+
+def _turnover(environment: Any) -> Callable[[], Turnover]:
+    """Who came and went: counted here, or reported by the workers."""
+    if not isinstance(environment.runner, MasterRunner):
+        departures = Departures(environment.runner)
+        environment.events.test_start.add_listener(lambda **_: departures.start_over())
+        return departures.turnover
+    workers = WorkersTurnover()
+    environment.events.test_start.add_listener(lambda **_: workers.start_over())
+    environment.events.worker_report.add_listener(lambda client_id, data, **_: workers.take_in(client_id, data))
+    environment.mmload_driving.on_lost = workers.lost
+    return workers.turnover
+
+
+def _guard_or_exit(environment: Any) -> None:
+    """A web server that anybody could use is not started."""
+    try:
+        access.guard(environment.web_ui, environment.parsed_options)
+    except ConfigurationError as error:
+        refuse(environment, error)

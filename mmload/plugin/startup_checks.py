@@ -1,0 +1,102 @@
+"""How a process that may not begin ends: the reason in words, the exit code of the error, and nobody left behind.
+
+Room for the sockets of a Locust process's users, made or refused before the first of them comes.
+
+Whether the thresholds are about something that this Locust process's users will do; told before they begin.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import psutil
+from locust.runners import MasterRunner, WorkerRunner
+
+from mmload.behaviours.threshold_subjects import refusals
+from mmload.config import load_settings
+from mmload.errors import ConfigurationError, MmloadError
+from mmload.open_files import open_files_needed, raise_as_far_as_allowed, raise_open_files, users_of_one
+from mmload.plugin.settings_override import is_ours
+
+if TYPE_CHECKING:
+    from locust.env import Environment
+
+log = logging.getLogger("mmload")
+
+
+def refuse(environment: Any, error: MmloadError) -> NoReturn:
+    """End this process before its first test, and with it the workers that were forked from it."""
+    for line in str(error).splitlines():
+        print(f"mmload: {line}", file=sys.stderr)
+    if isinstance(environment.runner, MasterRunner) and getattr(environment.parsed_options, "processes", None):
+        _end_forked_workers()
+    sys.exit(int(error.exit_code))
+
+
+def _end_forked_workers() -> None:
+    """Locust forgets those that have not ended yet: they would look for their master for five minutes more.
+
+    They have no users yet, so nobody has to say farewell; and one that is still starting may not hear a milder signal.
+    """
+    for child in psutil.Process().children():
+        with suppress(ProcessLookupError):
+            os.kill(child.pid, signal.SIGKILL)
+
+
+def open_files_problem(environment: Environment) -> ConfigurationError | None:
+    """Raise the limit of this process as far as its users need; what to say where the system forbids that.
+
+    Only a test without a web page has a number of users that is known now. Of the processes that are forked for it the
+    master speaks for all, as all have its limits.
+    """
+    users = users_here(environment)
+    if users is None:
+        _make_what_room_there_is(environment)
+        return None
+    try:
+        raise_open_files(open_files_needed(users))
+    except ConfigurationError as error:
+        return None if isinstance(environment.runner, WorkerRunner) else error
+    return None
+
+
+def users_here(environment: Environment) -> int | None:
+    """The most users that this process, or each of those forked from it, will have; None if that is not known yet."""
+    options = environment.parsed_options
+    users = getattr(options, "num_users", None) if getattr(options, "headless", False) else None
+    processes = getattr(options, "processes", None) or 0
+    if isinstance(environment.runner, MasterRunner) and not processes:
+        # They are in processes that others start.
+        return 0
+    if isinstance(environment.runner, WorkerRunner) and not processes:
+        return None
+    return None if users is None else users_of_one(users, max(1, processes))
+
+
+def _make_what_room_there_is(environment: Environment) -> None:
+    most = load_settings()[0].config.users.max_active_users
+    possible = raise_as_far_as_allowed(open_files_needed(most))
+    if possible < most and not isinstance(environment.runner, MasterRunner):
+        log.warning(
+            "this process may open files for %d users only, not for the %d of UsersConfiguration.MaxActiveUsers: raise "
+            "the limit (ulimit -n), or spread the users over more processes",
+            possible,
+            most,
+        )
+
+
+def threshold_problem(environment: Environment) -> ConfigurationError | None:
+    """What is wrong with the thresholds, or None.
+
+    Workers hold none against anything; and nobody knows beforehand what the classes of another locustfile do.
+    """
+    thresholds = load_settings()[0].config.run.thresholds
+    if isinstance(environment.runner, WorkerRunner) or not all(map(is_ours, environment.user_classes)):
+        return None
+    wrong = refusals(thresholds, [each.__name__ for each in environment.user_classes])
+    return ConfigurationError(*(f"RunConfiguration.Thresholds: {each}" for each in wrong)) if wrong else None

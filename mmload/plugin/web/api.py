@@ -1,0 +1,216 @@
+"""The agent's HTTP API, on Locust's web server: routes, status codes, JSON keys and messages are the peer's.
+
+Each Locust process runs one test, so it has one agent at a time. docs/agent-api.md has the calls.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import flask
+import msgspec
+
+from mmload.errors import ConfigurationError, MmloadError, UsageError
+from mmload.plugin import startup_checks
+from mmload.plugin.settings_override import Adoption
+from mmload.plugin.web import create_request
+from mmload.plugin.web.api_agent import Agent, WrongState, amount_of
+
+if TYPE_CHECKING:
+    from locust.env import Environment
+
+log = logging.getLogger("mmload.api")
+
+_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+_LARGEST_BODY_BYTES = 10 * 1024 * 1024
+# Forms of other sites can send these without asking; no client of the API does.
+_FORM_TYPES = ("text/plain", "multipart/form-data")
+VERSION = {"commit": "unknown", "build_time": "0001-01-01T00:00:00Z", "modified": False, "go_version": ""}
+
+
+class Agents:
+    """The agent of this process, if there is one, and the calls that make, change and end it."""
+
+    def __init__(
+        self,
+        environment: Environment,
+        adoption: Adoption,
+        new_agent: Callable[[str], Agent],
+        problem: Callable[[], MmloadError | None],
+    ) -> None:
+        self._environment = environment
+        self._adoption = adoption
+        self._new_agent = new_agent
+        self._problem = problem
+        self._agent: Agent | None = None
+
+    def create(self) -> flask.Response:
+        """Make the agent: its configuration is in force for all users that start from now on."""
+        name = flask.request.args.get("id")
+        if name is None:
+            return not_found()
+        if flask.request.mimetype in _FORM_TYPES:
+            return answer(415, error=f"could not read request: {flask.request.mimetype}: expected application/json")
+        taken = self._taken(name)
+        try:
+            settings, strangers = create_request.settings_from(_body(), name, self._adoption.own, os.environ)
+        except create_request.UnreadableController as error:
+            return answer(400, error=f"could not read controller configuration: {error}")
+        except create_request.RefusedController as error:
+            return answer(400, error=f"could not validate controller configuration: {_line(error)}")
+        except UsageError as error:
+            return answer(400, error=f"could not read request: {error}")
+        except ConfigurationError as error:
+            return answer(400, error=f"could not validate config: {_line(error)}")
+        if taken is not None:
+            return taken
+        if strangers:
+            log.warning("agent %s: keys that mmload does not know are not used: %s", name, ", ".join(strangers))
+        agent = self._agent = self._new_agent(name)
+        self._adoption.adopt(settings)
+        problem = startup_checks.threshold_problem(self._environment) or self._problem()
+        if problem is not None and self._agent is agent:
+            self._forget()
+            reason = f"could not create agent: {_line(problem)}"
+            return answer(400, id=name, message="load-test agent creation failed", error=reason)
+        return answer(201, id=name, message="load-test agent created", status=agent.status())
+
+    def _taken(self, name: str) -> flask.Response | None:
+        if self._agent is None:
+            return None
+        if self._agent.name == name:
+            return answer(409, error=f"load-test agent with id {name} already exists")
+        other = self._agent.name
+        return answer(409, error=f"this process has the load-test agent with id {other}: delete it first")
+
+    def _forget(self) -> None:
+        self._agent = None
+        self._adoption.adopt(None)
+
+    def run(self, agent: Agent) -> flask.Response:
+        try:
+            agent.run()
+        except WrongState as error:
+            return answer(200, error=str(error))
+        return answer(200, message="load-test agent started", status=agent.status())
+
+    def stop(self, agent: Agent) -> flask.Response:
+        try:
+            agent.stop()
+        except WrongState as error:
+            return answer(200, error=str(error))
+        return answer(200, message="load-test agent stopped", status=agent.status())
+
+    def destroy(self, agent: Agent) -> flask.Response:
+        """End the test and the agent. From here on its id is unknown, so nobody adds users meanwhile."""
+        self._agent = None
+        agent.end()
+        status = agent.status()
+        if self._agent is None:
+            self._adoption.adopt(None)
+        return answer(200, message="load-test agent destroyed", status=status)
+
+    def status(self, agent: Agent) -> flask.Response:
+        return answer(200, status=agent.status())
+
+    def add_users(self, agent: Agent) -> flask.Response:
+        return self._change(agent, "added", 1)
+
+    def remove_users(self, agent: Agent) -> flask.Response:
+        return self._change(agent, "removed", -1)
+
+    def _change(self, agent: Agent, done: str, sign: int) -> flask.Response:
+        text = flask.request.args.get("amount")
+        if text is None:
+            return not_found()
+        amount = amount_of(text)
+        if amount is None:
+            return answer(400, error=f"invalid amount: {text}")
+        changed, error = agent.change(sign * amount)
+        return answer(200, message=f"{changed} users {done}", status=agent.status(), error=error)
+
+    def inject(self, agent: Agent) -> flask.Response:
+        action = flask.request.args.get("action")
+        if action is None:
+            return not_found()
+        if not action:
+            return answer(400, error="missing 'action' parameter")
+        try:
+            agent.inject(action)
+        except MmloadError as error:
+            return answer(400, error=f'could not inject action "{action}": {_line(error)}')
+        return answer(200, message=f"action {action} injected", status=agent.status())
+
+    def of_agent(self, call: Callable[[Agent], flask.Response]) -> Callable[[str], flask.Response]:
+        """The call as a route: it finds the agent that the path names."""
+
+        def found(name: str) -> flask.Response:
+            agent = self._agent
+            if agent is None or agent.name != name:
+                return answer(404, error=f"load-test agent with id {name} not found")
+            return call(agent)
+
+        return found
+
+
+def blueprint(agents: Agents, prefix: str) -> flask.Blueprint:
+    """The routes. Whatever else is asked for under /loadagent is not there, by any method."""
+    routes = flask.Blueprint("mmload_api", __name__, url_prefix=prefix or None)
+    calls = {
+        ("GET", ""): agents.status,
+        ("GET", "/status"): agents.status,
+        ("DELETE", ""): agents.destroy,
+        ("POST", "/run"): agents.run,
+        ("POST", "/stop"): agents.stop,
+        ("POST", "/addusers"): agents.add_users,
+        ("POST", "/removeusers"): agents.remove_users,
+        ("POST", "/inject"): agents.inject,
+    }
+    add = routes.add_url_rule
+    add("/loadagent/create", "create", agents.create, methods=["POST"])
+    for (method, path), call in calls.items():
+        add(f"/loadagent/<name>{path}", f"{method}{path}", agents.of_agent(call), methods=[method])
+    add("/version", "version", lambda: document(200, VERSION), methods=["GET"])
+    add("/loadagent/<path:_>", "unknown", lambda _: not_found(), methods=_METHODS)
+    routes.register_error_handler(Exception, _broken)
+    return routes
+
+
+def register(agents: Agents, web_ui: Any, options: Any) -> None:
+    """Put the routes on Locust's web server, below its own base path."""
+    web_ui.app.register_blueprint(blueprint(agents, getattr(options, "web_base_path", "") or ""))
+
+
+def answer(code: int, **fields: Any) -> flask.Response:
+    """A reply of the peer's form: `id`, `message`, `status`, `error`, each only where there is one."""
+    ordered = {name: fields[name] for name in ("id", "message", "status", "error") if fields.get(name)}
+    return document(code, ordered)
+
+
+def document(code: int, content: Any) -> flask.Response:
+    return flask.Response(msgspec.json.encode(content) + b"\n", code, mimetype="application/json")
+
+
+def not_found() -> flask.Response:
+    return flask.Response("404 page not found\n", 404, mimetype="text/plain")
+
+
+def _body() -> bytes:
+    request = flask.request
+    if (request.content_length or 0) > _LARGEST_BODY_BYTES:
+        megabytes = _LARGEST_BODY_BYTES // 1024**2
+        raise create_request.UnreadableBody(f"larger than {megabytes} MB: this is no configuration")
+    # cache first: a form's type would otherwise have the body parsed away.
+    return request.get_data(cache=True, parse_form_data=False)
+
+
+def _broken(error: Exception) -> flask.Response:
+    log.error("a call of the agent's API failed", exc_info=error)
+    return answer(500, error="internal error; Locust's log has the details")
+
+
+def _line(error: Exception) -> str:
+    return "; ".join(str(error).splitlines())

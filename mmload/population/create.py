@@ -1,0 +1,128 @@
+"""Making a population: the steps in their order, and the summary of what was there and what was made."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import Event, Semaphore
+from typing import Any
+
+from mmload.client.capabilities import Capabilities, capabilities
+from mmload.config import Settings
+from mmload.population.accounts import make_accounts
+from mmload.population.channels import make_channels
+from mmload.population.history_writer import write_history
+from mmload.population.plan import Plan
+from mmload.population.probing import first_facts
+from mmload.population.progress import Progress
+from mmload.population.readiness import require_mattermost
+from mmload.population.rest import Patience, Server, administrator
+from mmload.population.teams import make_teams
+from mmload.population.work import LOGINS_IN_FLIGHT, Work
+
+SORTS = (
+    "accounts",
+    "administrators",
+    "teams",
+    "team members",
+    "public channels",
+    "private channels",
+    "direct channels",
+    "group channels",
+    "channel members",
+    "posts",
+    "reactions",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One sort of thing: how many exist now, were there before, and were made."""
+
+    sort: str
+    there: int
+    made: int
+
+    @property
+    def exist(self) -> int:
+        return self.there + self.made
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What `mmload init` did."""
+
+    server: str
+    version: str
+    seed: int
+    rows: tuple[Row, ...]
+    notices: tuple[str, ...]
+    seconds: float
+
+    @property
+    def made(self) -> int:
+        """How many things were made, of all sorts."""
+        return sum(row.made for row in self.rows)
+
+    def to_document(self) -> dict[str, Any]:
+        """For `--json`."""
+        return {
+            "schema": 1,
+            "server": self.server,
+            "version": self.version,
+            "seed": self.seed,
+            "exist": {row.sort: row.exist for row in self.rows},
+            "there": {row.sort: row.there for row in self.rows},
+            "made": {row.sort: row.made for row in self.rows},
+            "notices": list(self.notices),
+            "seconds": round(self.seconds, 3),
+        }
+
+
+def carry_out(
+    plan: Plan,
+    settings: Settings,
+    progress: Progress,
+    stop: Event | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> Summary:
+    """Make of the plan what isn't there yet. `ServerNotReady` if the server doesn't let us, or not any more."""
+    start = clock()
+    connection = settings.config.connection
+    server = Server(connection)
+    try:
+        facts = first_facts(server)
+        require_mattermost(facts, settings)
+        able = capabilities(facts.client_config, facts.license, settings.config.controller.server_version)
+        patience = Patience(stop, tell=progress.note)
+        admin = administrator(server, connection, patience, Semaphore(LOGINS_IN_FLIGHT))
+        work = Work(plan, server, admin, patience, progress)
+        notices = (*plan.notices, *_left_out(plan, able))
+        _steps(work, able)
+    finally:
+        progress.close()
+        server.close()
+    rows = tuple(Row(sort, work.tally.there[sort], work.tally.made[sort]) for sort in SORTS)
+    version = facts.client_config.get("Version", "")
+    return Summary(connection.server_url, version, plan.seed, rows, notices, clock() - start)
+
+
+def _steps(work: Work, able: Capabilities) -> None:
+    work.admin.require_administrator()
+    make_accounts(work)
+    team_ids = make_teams(work)
+    made = make_channels(work, team_ids)
+    write_history(work, made, urgent=_urgent(able))
+
+
+def _urgent(able: Capabilities) -> bool:
+    return able.licensed and able.post_priority
+
+
+def _left_out(plan: Plan, able: Capabilities) -> tuple[str, ...]:
+    """What the plan has and this server can't do."""
+    urgent = sum(post.urgent for post in plan.posts)
+    if urgent and not _urgent(able):
+        return (f"posts planned as urgent are written as ordinary ones ({urgent}): priorities need a licence",)
+    return ()

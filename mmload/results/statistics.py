@@ -1,0 +1,260 @@
+"""Student's t distribution, as far as a comparison needs it.
+
+How long the seconds of a run remember each other. Pure.
+
+Seconds that follow each other are alike (a busy neighbour, garbage collection, caches that warm up): a run of 60 s
+tells less than 60 seconds chosen at random would.
+
+Figures of one window, and how far they would vary if the run were made again: a moving-block bootstrap.
+
+Seconds that follow each other are alike, so whole blocks of them are drawn, not single seconds. All figures are
+computed on the same draws.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mmload.results.windows import Times, Window, log_seconds
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Matrix = NDArray[Any]
+
+_STEPS = 200
+_TINY = 1e-300
+
+
+def two_sided(t: float, freedom: float) -> float:
+    """How likely a t at least this far from 0 is, by chance alone."""
+    return _incomplete_beta(freedom / (freedom + t * t), freedom / 2, 0.5)
+
+
+def bound(confidence: float, freedom: float) -> float:
+    """The t that is exceeded, on either side, with 1 - `confidence`."""
+    low, high = 0.0, 1e4
+    for _ in range(_STEPS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if two_sided(middle, freedom) > 1 - confidence else (low, middle)
+    return high
+
+
+def _incomplete_beta(x: float, a: float, b: float) -> float:
+    """The regularised incomplete beta function, by Lentz's continued fraction (Numerical Recipes, 6.4)."""
+    if x <= 0 or x >= 1:
+        return float(x >= 1)
+    front = math.exp(math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x))
+    if x < (a + 1) / (a + b + 2):
+        return front * _fraction(x, a, b) / a
+    return 1 - front * _fraction(1 - x, b, a) / b
+
+
+def _fraction(x: float, a: float, b: float) -> float:
+    c, d = 1.0, 1 / _away_from_zero(1 - (a + b) * x / (a + 1))
+    h = d
+    for m in range(1, _STEPS):
+        even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
+        odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
+        for term in (even, odd):
+            d = 1 / _away_from_zero(1 + term * d)
+            c = _away_from_zero(1 + term / c)
+            h *= c * d
+        if abs(c * d - 1) < 1e-12:
+            break
+    return h
+
+
+def _away_from_zero(value: float) -> float:
+    return value if abs(value) > _TINY else _TINY
+
+
+# Blocks are as long as the window is long, to the power of 1/3 (the rate at which the bias and the variance of such an
+# estimate balance: Künsch 1989), or twice the time in which the seconds forget each other, if that is longer. With
+# fewer than 5 blocks the estimate would be worth nothing.
+_FORGETTING = 2.0
+_FEWEST_BLOCKS = 5
+# A window as long as three such times is nearly three seconds' worth: a longer memory can't be seen in it.
+_FEWEST_MEMORIES = 3
+# So much at most is taken to be lost for the mean of the window, which every second helped to make.
+_MOST_CENTRED = 0.5
+_LEAST_SEEN = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Autocorrelation:
+    """How alike seconds are that lie 1, 2, … apart (`lags`), up to where nothing is left of it."""
+
+    lags: tuple[float, ...] = ()
+
+    def seconds(self, length: int) -> float:
+        """The integrated time: of so many seconds together as much is news as of a single one. 1: each is.
+
+        Around the mean of their own window seconds look less alike than they are, at every lag by time / length. What
+        was summed is put right by that.
+        """
+        summed = 1 + 2 * math.fsum(self.lags)
+        return min(length / _FEWEST_MEMORIES, summed / max(_LEAST_SEEN, 1 - 2 * len(self.lags) / length))
+
+    def block_seconds(self, length: int) -> int:
+        """How long the blocks are that are drawn from a window."""
+        longest = max(1, length // _FEWEST_BLOCKS)
+        wanted: float = max(length ** (1 / 3), _FORGETTING * self.seconds(length))
+        return max(1, min(longest, math.ceil(wanted)))
+
+    def correction(self, length: int) -> float:
+        """By how much the variance is greater than that of draws of such blocks.
+
+        Draws of blocks see a likeness across `lag` seconds only inside of a block (1 - lag / block of it), and lose
+        what the window's own mean takes away.
+        """
+        block, memory = self.block_seconds(length), self.seconds(length)
+        seen = 1 + 2 * math.fsum(share * max(0.0, 1 - lag / block) for lag, share in enumerate(self.lags, 1))
+        return max(1.0, memory / seen) / (1 - min(_MOST_CENTRED, max(memory, block) / length))
+
+
+def autocorrelation(series: Sequence[Sequence[float]]) -> Autocorrelation:
+    """Of several series together, each around its own mean. Ends before the first lag where chance would do."""
+    centred = [_centred(each) for each in series]
+    number = sum(map(len, centred))
+    whole = math.fsum(each * each for values in centred for each in values)
+    lags: list[float] = []
+    for lag in range(1, min(map(len, centred), default=0) // 2 if whole else 0):
+        together = math.fsum(a * b for values in centred for a, b in zip(values, values[lag:], strict=False))
+        # Chance alone gives about 1/sqrt(number).
+        if together / whole < 1 / math.sqrt(number):
+            break
+        lags.append(together / whole)
+    return Autocorrelation(tuple(lags))
+
+
+def _centred(values: Sequence[float]) -> list[float]:
+    mean = math.fsum(values) / max(1, len(values))
+    return [value - mean for value in values]
+
+
+def levels(window: Window) -> list[float]:
+    """How slow each second was: the mean of its log times (in bins), each route's own mean apart. Without any: 0."""
+    sums, counts = [0.0] * window.seconds, [0] * window.seconds
+    for times in window.routes.values():
+        if times.count:
+            mean = math.fsum(place * count for place, count in zip(times.bins, times.cells, strict=True)) / times.count
+            for second, place, count in zip(times.seconds, times.bins, times.cells, strict=True):
+                sums[second] += (place - mean) * count
+                counts[second] += count
+    return [total / count if count else 0.0 for total, count in zip(sums, counts, strict=True)]
+
+
+# 500 draws give a standard error to 1/sqrt(2·500) = 3 %.
+ROUNDS = 500
+# Of a run's steady window.
+SHORTEST_SECONDS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A figure of one run, and the variance that the draws gave it. The logarithm of the figure where it is a time."""
+
+    value: float
+    variance: float
+
+
+class Draws:
+    """The draws of one window: how often each second is in each of them. The first row is the window as it was."""
+
+    def __init__(self, window: Window, memory: Autocorrelation, seed: int = 0, rounds: int = ROUNDS) -> None:
+        import numpy as np
+
+        self.window = window
+        drawn = _drawn(window.seconds, memory.block_seconds(window.seconds), rounds, random.Random(seed))
+        self._weights: Matrix = np.array([[1.0] * window.seconds, *drawn])
+        self._correction = memory.correction(window.seconds)
+
+    def times(self, times: Times) -> Spectrum:
+        """The draws of a series of times."""
+        import numpy as np
+
+        low = min(times.bins, default=0)
+        counts = np.zeros((self.window.seconds, max(times.bins, default=0) - low + 1))
+        places: Any = (times.seconds, np.array(times.bins, dtype=int) - low)
+        np.add.at(counts, places, times.cells)
+        return Spectrum(low, self._weights @ counts)
+
+    def sums(self, series: Sequence[int]) -> Matrix:
+        """The draws of a sum."""
+        import numpy as np
+
+        drawn: Matrix = self._weights @ np.array(series, dtype=float)
+        return drawn
+
+    def estimate(self, drawn: Matrix) -> Estimate:
+        """From a figure of every draw."""
+        return Estimate(float(drawn[0]), float(drawn[1:].var(ddof=1)) * self._correction)
+
+
+def _drawn(seconds: int, block: int, rounds: int, rng: random.Random) -> list[list[float]]:
+    """How often each second was drawn. Blocks may begin anywhere and go on from the end to the beginning."""
+    draws = []
+    for _ in range(rounds):
+        weights = [0.0] * seconds
+        left = seconds
+        while left:
+            start = rng.randrange(seconds)
+            for second in range(start, start + min(block, left)):
+                weights[second % seconds] += 1
+            left -= min(block, left)
+        draws.append(weights)
+    return draws
+
+
+@dataclass(frozen=True, slots=True)
+class Spectrum:
+    """How many times fell into which bin, a row for each draw. The first column is the bin `low`."""
+
+    low: int
+    counts: Matrix
+
+    def percentile(self, percent: float) -> Matrix:
+        """The logarithm of a percentile, of each draw; a draw without times gives the first one's."""
+        import numpy as np
+
+        reached = self.counts.cumsum(axis=1)
+        whole = reached[:, -1]
+        wanted = whole * (percent / 100)
+        column = (reached < wanted[:, None]).sum(axis=1).clip(max=self.counts.shape[1] - 1)
+        rows = np.arange(len(column))
+        inside = self.counts[rows, column]
+        before = reached[rows, column] - inside
+        share = np.divide(wanted - before, inside, out=np.zeros(len(column)), where=inside > 0)
+        found: Any = log_seconds(self.low + column + share)
+        found[whole == 0] = found[0]
+        drawn: Matrix = found
+        return drawn
+
+
+def mixed(spectra: Mapping[str, Spectrum], shares: Mapping[str, float]) -> Spectrum:
+    """All routes together, each with its given share, however often it came in this run or draw."""
+    import numpy as np
+
+    low = min(spectra[name].low for name in shares)
+    high = max(spectra[name].low + spectra[name].counts.shape[1] for name in shares)
+    whole = np.zeros((len(next(iter(spectra.values())).counts), high - low))
+    for name, share in shares.items():
+        counts = spectra[name].counts
+        sums = counts.sum(axis=1, keepdims=True)
+        start = spectra[name].low - low
+        whole[:, start : start + counts.shape[1]] += share * np.divide(
+            counts, sums, out=np.zeros(counts.shape), where=sums > 0
+        )
+    return Spectrum(low, whole)
+
+
+def typical(spectra: Mapping[str, Spectrum], shares: Mapping[str, float]) -> Matrix:
+    """The logarithm of the typical time: the mean of the routes' medians on the log scale, with the given shares."""
+    medians = [share * spectra[name].percentile(50) for name, share in shares.items()]
+    drawn: Matrix = sum(medians[1:], medians[0])
+    return drawn
