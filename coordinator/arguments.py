@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import re
 from pathlib import Path
 
 from msgspec.structs import replace
 
 from mmload import __version__
 from mmload.config.coordinator_tables import MODES, Coordinator
+from mmload.config.fields import seconds_of
 from mmload.errors import ConfigurationError, UsageError
-
-_TIME = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -86,17 +84,6 @@ def _check_range(lowest: int, highest: int) -> None:
             f"--lowest-users (SearchConfiguration.LowestUsers): expected at most --highest-users "
             f"(ClusterConfig.MaxActiveUsers, {highest}), found {lowest}"
         )
-
-
-def seconds_of(option: str, text: str) -> int:
-    """Seconds from 900, 900s, 15m, 1h30m. Pure."""
-    found = _TIME.fullmatch(f"{text}s" if text.isdigit() else text) if text.isascii() and text else None
-    seconds = (
-        sum(int(part or 0) * unit for part, unit in zip(found.groups(), (3600, 60, 1), strict=True)) if found else 0
-    )
-    if not seconds:
-        raise UsageError(f"{option} {text!r}: expected a time such as 900, 15m or 1h30m")
-    return seconds
 
 
 def percent(option: str, text: str, most: float) -> float:

@@ -1,14 +1,21 @@
-"""`mmload doctor`: find what stands in the way of a load test before it starts, with the setting to change."""
+"""`mmload doctor`: find what would make a load test fail before it starts, with the setting to change."""
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import sys
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from mmload.cli.common import (
+    add_document_options,
+    add_server_option,
+    overrides,
+    print_json,
+    settings_in_force,
+    wants_colour,
+    whole_number,
+)
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -23,14 +30,18 @@ def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
     """`mmload doctor …`."""
     parser = subparsers.add_parser(
         "doctor",
-        help="examine the server: is it ready for a load test?",
-        description="Ask the server everything that decides how a load test will go, and say what to change and where. "
-        "Nothing is changed. Exit code: 0 nothing stands in the way, 5 something does, 4 it is our own configuration.",
+        help="check whether the server is ready for a load test",
+        description="Check everything that affects a load test: the server's version, licence, settings and accounts, "
+        "the way to it, and this machine. Says what to change and where; changes nothing. Exit code: 0 ready, "
+        "5 the server is not ready, 4 mmload's configuration has to change.",
     )
-    parser.add_argument("--server", metavar="URL", help="the server's address (ConnectionConfiguration.ServerURL)")
-    parser.add_argument("--config", metavar="FILE", type=Path, help="the configuration (default: config/config.json)")
+    add_server_option(parser)
+    add_document_options(parser, ["config"])
     parser.add_argument(
-        "--users", metavar="N", type=_users, help="for so many users (UsersConfiguration.InitialActiveUsers)"
+        "--users",
+        metavar="N",
+        type=whole_number(1),
+        help="number of users of the planned test (UsersConfiguration.InitialActiveUsers)",
     )
     parser.add_argument(
         "--allow-unsupported-server", action="store_true", help="accept a server outside Mattermost 6.7 to 11.x"
@@ -38,26 +49,18 @@ def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument("--json", action="store_true", help="print the findings as JSON on stdout")
 
 
-def _users(text: str) -> int:
-    """A number of users, as argparse wants it."""
-    if not text.isascii() or not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
-    return int(text)
-
-
 def run(args: argparse.Namespace) -> int:
     """Examine the server; the answer is the exit code."""
-    from mmload.population.arguments import settings_for
     from mmload.population.readiness import examine, exit_code
 
-    settings = settings_for(args)
+    typed = overrides(args)
+    settings = settings_in_force("doctor", {**os.environ, **typed}, typed)
     users = args.users if args.users is not None else max(1, settings.config.users.initial_active_users)
     examination = examine(settings, users)
     if args.json:
-        print(json.dumps(document(examination, settings.config.connection.server_url, users), indent=2))
+        print_json(document(examination, settings.config.connection.server_url, users))
     else:
-        colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-        print(text_of(examination, settings.config.connection.server_url, users, colour=colour))
+        print(text_of(examination, settings.config.connection.server_url, users, colour=wants_colour()))
     return int(exit_code(examination))
 
 
@@ -73,7 +76,7 @@ def document(examination: Examination, url: str, users: int) -> dict[str, Any]:
 
 
 def text_of(examination: Examination, url: str, users: int, *, colour: bool = False) -> str:
-    """The examination as people read it: good news first, what to mend last, where the eye is. Pure."""
+    """The examination for a terminal: what needs to be fixed comes last, next to the prompt. Pure."""
     lines = [_server_line(url, examination.server)] if examination.server else []
     for finding in reversed(examination.findings):
         lines += _finding_lines(finding, colour)

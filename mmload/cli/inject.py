@@ -1,13 +1,14 @@
-"""`mmload inject ACTION`: let users of a test that runs do something now."""
+"""`mmload inject ACTION`: trigger an action in a running test."""
 
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
+from mmload.cli.common import say
+from mmload.config.fields import seconds_of
 from mmload.errors import ExitCode, UsageError
 
 PATIENCE_SECONDS = 10.0
@@ -18,23 +19,30 @@ def add_parser(subparsers: Any) -> None:
     """`mmload inject …`."""
     parser = subparsers.add_parser(
         "inject",
-        help="let users of a running test do something now",
-        description="Let users of a running test do an action now: a storm of reconnects, reloads or log-ins.",
+        help="trigger an action in a running test",
+        description="Trigger an action of some or all users in a running test, such as a reconnect, reload or login "
+        "storm.",
     )
-    parser.add_argument("action", metavar="ACTION", help="the action's name, such as ReconnectWebSocket or FullReload")
-    parser.add_argument("--users", metavar="N", type=int, default=0, help="how many users (default: all)")
-    parser.add_argument("--within", metavar="TIME", default="0", help="spread over this time: 10, 10s, 1m (default: 0)")
-    parser.add_argument("--run", metavar="FOLDER", type=Path, help="the run's folder (default: the newest that runs)")
-    parser.add_argument("--runs-folder", metavar="DIR", type=Path, default=Path("runs"), help="where the runs are")
+    parser.add_argument("action", metavar="ACTION", help="name of the action, such as ReconnectWebSocket or FullReload")
+    parser.add_argument("--users", metavar="N", type=int, default=0, help="number of users (default: all)")
+    parser.add_argument(
+        "--within", metavar="TIME", default="0", help="spread the actions over this time: 10, 10s, 1m (default: 0)"
+    )
+    parser.add_argument(
+        "--run", metavar="FOLDER", type=Path, help="folder of the run (default: the latest running test)"
+    )
+    parser.add_argument(
+        "--runs-folder", metavar="DIR", type=Path, default=Path("runs"), help="folder of all runs (default: runs)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Leave the order in the run's folder, and wait until the run says that it took it."""
+    """Write the order to the run's folder, and wait until the run confirms it."""
     from mmload.plugin.runner.injection import action_named  # imports locust: only this command pays for it
     from mmload.results.folder import Order, add_order
 
     if args.users < 0:
-        raise UsageError(f"--users {args.users}: expected a number of users, or nothing for all of them")
+        raise UsageError(f"--users {args.users}: expected a number of users, or 0 for all of them")
     order = Order(action_named(args.action).name, args.users, within_seconds(args.within))
     folder = args.run if args.run is not None else running_folder(args.runs_folder)
     before = len(injections(folder))
@@ -46,20 +54,13 @@ def run(args: argparse.Namespace) -> int:
             print(said[-1])
             return int(ExitCode.PASSED)
         time.sleep(_LOOK_SECONDS)
-    print(f"mmload inject: the run in {folder} does not answer: is it still going?", file=sys.stderr)
+    say("inject", f"no confirmation from the run in {folder}: is it still running?")
     return int(ExitCode.USAGE)
 
 
 def within_seconds(text: str) -> float:
     """Seconds from the forms of `mmload run --run-time`, and 0. Pure."""
-    from mmload.cli.run import run_time_seconds
-
-    if text in ("0", "0s"):
-        return 0.0
-    try:
-        return float(run_time_seconds(text))
-    except UsageError:
-        raise UsageError(f"--within {text!r}: expected a time such as 10, 10s or 1m") from None
+    return 0.0 if text in ("0", "0s") else float(seconds_of("--within", text))
 
 
 def running_folder(runs: Path) -> Path:
@@ -69,7 +70,7 @@ def running_folder(runs: Path) -> Path:
     for folder in sorted((path.parent for path in runs.glob(f"*/{FACTS}")), reverse=True):
         if not read_facts(folder).ended_ms:
             return folder
-    raise UsageError(f"{runs}: no run is going on here; name its folder with --run, or start one")
+    raise UsageError(f"{runs}: no test is running here; name the run's folder with --run, or start a test")
 
 
 def injections(folder: Path) -> list[str]:

@@ -1,4 +1,4 @@
-"""Locust as a process of its own: how it is started, watched, ended and, if need be, killed."""
+"""Locust as a child process: how it is started, watched, stopped and, if necessary, killed."""
 
 from __future__ import annotations
 
@@ -9,32 +9,33 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
+from typing import Any
 
+from mmload.cli.common import raising_interrupts
 from mmload.cli.progress import Progress
 from mmload.errors import MmloadError
 
-# Users in the middle of an action may finish it for so long when the run ends.
+# How long users in the middle of an action may go on when the run ends.
 STOP_TIMEOUT_SECONDS = 10
-# After the run's end (farewells, last figures) nothing should take longer than this.
+# Stopping all users and writing the last figures should not take longer than this.
 LONGEST_END_SECONDS = 120.0
 POLL_SECONDS = 0.25
-# Forked from a process that has imported everything; a machine may be busy all the same.
+# Workers are forked from a process that has imported everything, but the machine may be busy.
 WORKERS_START_SECONDS = 60
 LOOPBACK = "127.0.0.1"
 # Below those that systems give to outgoing connections.
 _PORTS = range(15_000, 30_000)
-# Not the run's: two commands with one seed must not meet.
-_CHANCE = random.SystemRandom()
+# Not the run's seed: two commands with the same one must not choose the same port.
+_RANDOM = random.SystemRandom()
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What Locust is to do."""
+    """The load that Locust generates."""
 
     users: int
     spawn_rate: float
@@ -45,14 +46,14 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How Locust ended: its exit code, and whether we were asked to end it."""
+    """How Locust ended: its exit code, and whether we were told to stop it."""
 
     code: int
     interrupted: bool
 
 
 def locustfile() -> Path:
-    """The locustfile that travels in the package."""
+    """The locustfile of the package."""
     return Path(__file__).resolve().parent.parent / "locustfile.py"
 
 
@@ -69,7 +70,7 @@ def command(load: Load, file: Path, user_classes: Sequence[str] = (), *, verbose
 
 
 def _workers(processes: int) -> Sequence[str]:
-    """Workers forked by Locust. They meet their master on a port of their own: several runs may go on at once."""
+    """Workers forked by Locust, with a free port for their master: several runs may go on at once."""
     port = str(free_port())
     return (
         *("--processes", str(processes), "--expect-workers-max-wait", str(WORKERS_START_SECONDS)),
@@ -78,15 +79,15 @@ def _workers(processes: int) -> Sequence[str]:
 
 
 def free_port() -> int:
-    """A port of loopback that nobody uses now, and no outgoing connection takes before somebody listens on it."""
-    for port in _CHANCE.sample(_PORTS, 100):
+    """A free port of loopback, outside the range that the system gives to outgoing connections."""
+    for port in _RANDOM.sample(_PORTS, 100):
         with suppress(OSError), socket.create_server((LOOPBACK, port)):
             return port
     raise MmloadError(f"no free port on {LOOPBACK} from {_PORTS.start} to {_PORTS.stop - 1}")
 
 
 def start(arguments: Sequence[str], environ: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:
-    """Start it in a session of its own: a Ctrl-C at the terminal reaches us alone, and we end it in order."""
+    """Start it in its own session: a Ctrl-C at the terminal reaches only us, and we stop it gracefully."""
     with log.open("ab") as output:
         return subprocess.Popen(
             list(arguments),
@@ -96,11 +97,11 @@ def start(arguments: Sequence[str], environ: Mapping[str, str], log: Path) -> su
             stderr=subprocess.STDOUT,
             start_new_session=True,
             # A shell that starts us in the background ignores SIGINT, and so would Locust.
-            preexec_fn=_heed_interrupts,
+            preexec_fn=_default_interrupts,
         )
 
 
-def _heed_interrupts() -> None:
+def _default_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
@@ -110,14 +111,14 @@ def watch(
     run_time_seconds: float,
     clock: Callable[[], float] = time.monotonic,
 ) -> Ended:
-    """Wait for the end, showing progress. The first Ctrl-C (or SIGTERM) ends the run in order, the second kills it."""
+    """Wait for the end, showing progress. The first Ctrl-C (or SIGTERM) stops the run, the second kills it."""
     deadline = clock() + run_time_seconds + LONGEST_END_SECONDS
     interrupts = 0
-    with _terminated_as_interrupted():
+    with raising_interrupts(signal.SIGTERM):
         while True:
             try:
                 if clock() > deadline:
-                    progress.tell("mmload run: Locust does not end by itself: killed")
+                    progress.tell("mmload run: Locust did not stop in time: killed")
                     kill(process)
                 code = _wait(process, progress)
                 if code is not None:
@@ -125,7 +126,7 @@ def watch(
             except KeyboardInterrupt:
                 interrupts += 1
                 if interrupts == 1:
-                    progress.tell("mmload run: interrupted; ending in order (Ctrl-C again to kill)")
+                    progress.tell("mmload run: interrupted; stopping all users (Ctrl-C again to kill)")
                     process.send_signal(signal.SIGINT)
                     deadline = clock() + STOP_TIMEOUT_SECONDS + LONGEST_END_SECONDS
                 else:
@@ -133,7 +134,7 @@ def watch(
 
 
 def _wait(process: subprocess.Popen[bytes], progress: Progress) -> int | None:
-    """One look: the exit code if it ended."""
+    """Wait a moment; the exit code if it ended."""
     try:
         code = process.wait(timeout=POLL_SECONDS)
     except subprocess.TimeoutExpired:
@@ -145,28 +146,26 @@ def _wait(process: subprocess.Popen[bytes], progress: Progress) -> int | None:
 
 def kill(process: subprocess.Popen[bytes]) -> None:
     """End the whole session at once, workers too."""
-    try:
+    with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
 
 
-@contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
-    """A SIGTERM to us ends the run as Ctrl-C does, also where the shell made us ignore Ctrl-C."""
-
-    def interrupt(_signal: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+def end(process: subprocess.Popen[Any], signal_number: signal.Signals, seconds: float) -> bool:
+    """Ask the process to end and wait; kill what is left of its session. False if it did not end by itself."""
+    in_time = True
+    if process.poll() is None:
+        process.send_signal(signal_number)
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            in_time = False
+    kill(process)
+    process.wait()
+    return in_time
 
 
 def last_lines(log: Path, number: int, secrets: Sequence[str]) -> list[str]:
-    """The end of a log, without the secrets that might be in it."""
+    """The end of a log, with secrets replaced."""
     try:
         text = log.read_text(errors="replace")
     except OSError:

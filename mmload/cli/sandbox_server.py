@@ -9,6 +9,7 @@ A populated sandbox for the time of one run.
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import tempfile
@@ -17,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from mmload.cli import locust_process
 from mmload.client.accounts import account
 from mmload.config import environment_name, load_settings
 from mmload.errors import MmloadError
@@ -93,30 +95,20 @@ def sandbox(*options: str) -> Iterator[str]:
             # Not in our session: a Ctrl-C must not take the server away while the run is ended in order.
             start_new_session=True,
         )
+        assert process.stdout is not None
         try:
-            yield _address(process, complaints)
+            yield _address(process.stdout, complaints)
         finally:
-            _stop(process)
+            locust_process.end(process, signal.SIGTERM, _END_SECONDS)
+            process.stdout.close()
 
 
-def _address(process: subprocess.Popen[str], complaints: IO[str]) -> str:
-    assert process.stdout is not None
-    address = process.stdout.readline().strip()
+def _address(stdout: IO[str], complaints: IO[str]) -> str:
+    address = stdout.readline().strip()
     if address.startswith("http://"):
         return address
     complaints.seek(0)
     raise MmloadError(f"the sandbox did not start: {_last_line(complaints.read())}")
-
-
-def _stop(process: subprocess.Popen[str]) -> None:
-    process.terminate()
-    try:
-        process.wait(timeout=_END_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-    if process.stdout is not None:
-        process.stdout.close()
 
 
 def populate(server_url: str, environ: Mapping[str, str]) -> None:

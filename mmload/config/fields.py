@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from mmload.errors import UsageError
+
 SCALARS = (bool, int, float, str)
 
 
@@ -74,6 +76,19 @@ _WORDS = {"url": "URL", "websocket": "WebSocket", "tls": "TLS", "seconds": "Sec"
 def key_name(attribute: str) -> str:
     """The documents' name of an attribute: `server_url` is ServerURL, `rest_seconds` is RestSec. Pure."""
     return "".join(_WORDS.get(word, word.capitalize()) for word in attribute.split("_"))
+
+
+_TIME = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", re.ASCII)
+
+
+def seconds_of(option: str, text: str) -> int:
+    """Seconds from the forms that Locust takes: 900, 900s, 15m, 1h30m; `UsageError` for others and for none. Pure."""
+    found = _TIME.fullmatch(f"{text}s" if text.isdecimal() else text)
+    parts = [int(part or 0) for part in found.groups()] if found else [0, 0, 0]
+    seconds = 3600 * parts[0] + 60 * parts[1] + parts[2]
+    if not seconds:
+        raise UsageError(f"{option} {text!r}: expected a time such as 900, 15m or 1h30m")
+    return seconds
 
 
 def at_least(low: float) -> Check:

@@ -23,6 +23,12 @@ class Finding:
     fix: str = ""
     ours: bool = False
 
+    @property
+    def sentence(self) -> str:
+        """What is wrong, why that matters and what to do, in one line."""
+        why = f" ({self.why})" if self.why else ""
+        return f"{self.what}{why}" + (f": {self.fix}" if self.fix else "")
+
 
 @dataclass(frozen=True, slots=True)
 class ServerFacts:

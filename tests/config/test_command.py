@@ -74,7 +74,7 @@ def test_new_into_a_file_is_refused(tmp_path: Path) -> None:
     """One sentence, no traceback."""
     (tmp_path / "file").write_text("")
 
-    with pytest.raises(UsageError, match="can't be written"):
+    with pytest.raises(UsageError, match="cannot be written"):
         run("new", tmp_path / "file")
 
 

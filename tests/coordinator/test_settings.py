@@ -11,12 +11,13 @@ import pytest
 
 from coordinator import settings as of
 from coordinator.answer import Limits
-from coordinator.arguments import applied, parser, percent, seconds_of
+from coordinator.arguments import applied, parser, percent
 from coordinator.loadagent import LoadAgent
 from coordinator.settings import agents_of, documents, limits_of, load, thresholds_of
 from coordinator.swarm import SwarmAgent
 from mmload.config import Settings
 from mmload.config.coordinator_tables import Agent, Cluster, Coordinator, Query
+from mmload.config.fields import seconds_of
 from mmload.errors import ConfigurationError, MmloadError, ServerNotReady, UsageError
 from tests.coordinator.serving import Answer, serving
 

@@ -202,7 +202,7 @@ def test_an_agent_that_anybody_could_drive_does_not_start(
         (("--worker-of", ""), "expected the name or address"),
         (("--port", "99999"), "--port 99999: expected a port from 1 to 65535"),
         (("--master", "--port", "0", "--master-port", "-1"), "--master-port -1: expected a port"),
-        (("--host", "no such name", "--port", "0"), "no such name:0 can't be had"),
+        (("--host", "no such name", "--port", "0"), "cannot listen on no such name:0"),
     ],
 )
 def test_impossible_options_of_an_agent_are_refused(tmp_path: Path, options: tuple[str, ...], said: str) -> None:
@@ -216,5 +216,8 @@ def test_a_port_that_somebody_uses_is_refused_in_words(sandbox: str, tmp_path: P
     port = sandbox.rpartition(":")[2]
     with mmload(tmp_path, "agent", "--server", sandbox, "--port", port) as driven:
         assert driven.process.wait(timeout=30) == 2
-        assert f"--port {port}: 127.0.0.1:{port} can't be had: Address already in use; choose another" in driven.said()
+        assert (
+            f"--port {port}: cannot listen on 127.0.0.1:{port}: Address already in use; choose another port"
+            in driven.said()
+        )
         assert "Traceback" not in driven.said()

@@ -101,4 +101,4 @@ def test_without_a_running_test_the_command_says_so(tmp_path: pathlib.Path) -> N
     said = mmload(tmp_path, "inject", "Reload")
 
     assert said.returncode == 2
-    assert "no run is going on" in said.stderr
+    assert "no test is running" in said.stderr

@@ -1,0 +1,178 @@
+"""What the commands share: options and the settings they mean, the check of the server, output, signals."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from mmload.config import Settings, environment_name, load_settings
+from mmload.config.environment import DOCUMENT_VARIABLES
+from mmload.errors import ConfigurationError, ExitCode, ServerNotReady, UsageError
+from mmload.results.model import Facts, Server, population, server_facts, without_credentials
+
+DOCUMENTS = ("config", "simulcontroller", "simplecontroller", "gencontroller")
+SERVER_URL = environment_name("ConnectionConfiguration", "ServerURL")
+WEBSOCKET_URL = environment_name("ConnectionConfiguration", "WebSocketURL")
+# Options that set a key travel as environment variables: those reach every process of a run.
+OPTION_VARIABLES: Mapping[str, str] = {
+    **{name: DOCUMENT_VARIABLES[name] for name in DOCUMENTS},
+    "allow_unsupported_server": environment_name("ConnectionConfiguration", "AllowUnsupportedServer"),
+    "seed": environment_name("RunConfiguration", "Seed"),
+    "name": environment_name("RunConfiguration", "Name"),
+    "runs_folder": environment_name("RunConfiguration", "RunsFolder"),
+    "run_time": environment_name("RunConfiguration", "RunTimeSec"),
+    "spawn_rate": environment_name("RunConfiguration", "SpawnRate"),
+    "threshold": environment_name("RunConfiguration", "Thresholds"),
+    **{name: environment_name("InstanceConfiguration", f"Num{name}") for name in "users teams channels posts".split()},
+}
+# Those that mean the same in every command that has them.
+_SHARED_OPTIONS = (*DOCUMENTS, "allow_unsupported_server", "seed", "name", "runs_folder")
+
+
+def add_server_option(parser: Any) -> None:
+    """`--server`, to a parser or to a group of one."""
+    parser.add_argument(
+        "--server", metavar="URL", help="address of the Mattermost server (ConnectionConfiguration.ServerURL)"
+    )
+
+
+def add_document_options(parser: argparse.ArgumentParser, names: Iterable[str] = DOCUMENTS) -> None:
+    """`--config FILE` and the like."""
+    for name in names:
+        parser.add_argument(
+            f"--{name}", metavar="FILE", help=f"the {name} document, JSON or TOML (default: config/{name}.json)"
+        )
+
+
+def whole_number(least: int) -> Callable[[str], int]:
+    """The argparse type of a number that is not below `least`."""
+
+    def number(text: str) -> int:
+        if not text.isascii() or not text.isdigit() or int(text) < least:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of {least} or more")
+        return int(text)
+
+    return number
+
+
+def overrides(args: argparse.Namespace, *more: str) -> dict[str, str]:
+    """The options that were given as the environment variables that set the same keys. Pure.
+
+    `more` names options of OPTION_VARIABLES that mean something else in other commands.
+    """
+    given = vars(args)
+    variables = server_variables(args.server) if given.get("server") is not None else {}
+    for option in (*_SHARED_OPTIONS, *more):
+        value = given.get(option)
+        if isinstance(value, list):
+            variables[OPTION_VARIABLES[option]] = ";".join(value)
+        elif value is not None and value is not False:
+            variables[OPTION_VARIABLES[option]] = str(value).lower() if value is True else str(value)
+    return variables
+
+
+def server_variables(url: str) -> dict[str, str]:
+    """The variables of a server's address: another server has another WebSocket, too. Pure."""
+    if not url.startswith(("http://", "https://")):
+        raise UsageError(f"--server {url!r}: expected a URL such as http://localhost:8065")
+    return {SERVER_URL: url, WEBSOCKET_URL: "ws" + url.removeprefix("http")}
+
+
+def settings_in_force(command: str, environ: Mapping[str, str], typed: Iterable[str] = ()) -> Settings:
+    """The settings; notices about them go to stderr. `typed` are the variables that options have set."""
+    try:
+        settings, notices = load_settings(environ=environ)
+    except ConfigurationError as error:
+        raise ConfigurationError(*in_words_of_options(error.problems, typed)) from None
+    for notice in notices:
+        say(command, notice)
+    return settings
+
+
+def in_words_of_options(problems: Iterable[str], typed: Iterable[str]) -> list[str]:
+    """Complaints about variables that options have set name the options, each once. Pure."""
+    typed = set(typed)
+    names = {variable: f"--{option.replace('_', '-')}" for option, variable in OPTION_VARIABLES.items()}
+    names[SERVER_URL] = "--server"
+    told = [problem for problem in problems if not (SERVER_URL in typed and problem.startswith(WEBSOCKET_URL))]
+    for variable in typed & set(names):
+        told = [problem.replace(variable, names[variable]) for problem in told]
+    return told
+
+
+def examined_server(command: str, settings: Settings, users: int, processes: int = 1, *, checked: bool = True) -> Facts:
+    """What is known of the server and of what it holds; warnings go to stderr.
+
+    Raises `ServerNotReady` if it is not ready for this number of users, `ConfigurationError` if our settings are why.
+    """
+    url = settings.config.connection.server_url
+    if not checked:
+        return Facts(server=Server(url=without_credentials(url)))
+    # Imports requests: only those who check pay for it.
+    from mmload.population.readiness import examine_quickly, exit_code
+
+    examination = examine_quickly(settings, users, processes)
+    if examination.errors:
+        refusals = [finding.sentence for finding in examination.errors]
+        if exit_code(examination) is ExitCode.CONFIGURATION_REFUSED:
+            raise ConfigurationError(*refusals)
+        raise ServerNotReady("\n".join(refusals))
+    for finding in examination.findings:
+        if finding.level == "warning":
+            say(command, finding.sentence)
+    return Facts(server=server_facts(examination.server, url), population=population(examination.server))
+
+
+def say(command: str, text: str) -> None:
+    """A line to the person who typed the command: on stderr, results go to stdout."""
+    print(f"mmload {command}: {text}", file=sys.stderr, flush=True)
+
+
+def print_json(value: Any) -> None:
+    """The result of a command for scripts, on stdout."""
+    print(json.dumps(value, indent=2, ensure_ascii=False), flush=True)
+
+
+def wants_colour() -> bool:
+    """Whether stdout is a terminal whose owner did not decline colours."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+
+
+def write_text(text: str, output: Path | None) -> None:
+    """To a file, whose path is printed, or to stdout (None or -)."""
+    if output is None or str(output) == "-":
+        print(text, end="", flush=True)
+        return
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{output}: cannot be written: {error.strerror}") from None
+    print(output, flush=True)
+
+
+@contextmanager
+def handling(handlers: Mapping[signal.Signals, Any]) -> Iterator[None]:
+    """These signal handlers for a while."""
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def raising_interrupts(*signals: signal.Signals) -> Any:
+    """While in it, these signals end us as Ctrl-C does, also where the shell made us ignore Ctrl-C."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    return handling(dict.fromkeys(signals, interrupt))
