@@ -30,7 +30,6 @@ from benchmarks.frame_kinds import AUTHOR, HERE, KINDS, ME
 from benchmarks.measuring import Report, Spread, Table, python_process, spread, tell, whole
 from mmload.behaviours.events import Ears
 from mmload.behaviours.person import Person
-from mmload.behaviours.site import site
 from mmload.client.accounts import account
 from mmload.client.api import Api
 from mmload.client.http.client import USER_AGENT, Rest
@@ -41,6 +40,7 @@ from mmload.client.websocket.frames import decode_event
 from mmload.client.websocket.handshake import Caller, shake_hands
 from mmload.client.websocket.reconnect import Timing
 from mmload.config import load_settings
+from mmload.context import new_context
 from mmload.metrics.recorder import Recorder
 from mmload.models import Post, User
 from mmload.open_files import raise_open_files
@@ -96,9 +96,9 @@ class Reader(Protocol):
 def _person(control: Control) -> Person:
     """Somebody who is in, looks at a channel and knows its author."""
     settings, _ = load_settings(environ={})
-    here = site(settings, "http" + control.url.removeprefix("ws"), Recorder(), seed=1)
+    here = new_context(settings, "http" + control.url.removeprefix("ws"), Recorder(), seed=1)
     rest = Rest(here.transport, report=lambda *_: None, unavailable=here.missing)
-    store = Store(here.directory)
+    store = Store(here.shared_objects)
     store.me = User(id=ME)
     store.current_channel_id = HERE
     store.members |= {HERE, "e" * 26}
@@ -113,7 +113,7 @@ class PersonsSocket:
     def __init__(self, control: Control, person: Person) -> None:
         self._ears = Ears(person, lambda _token: True)
         self._arrived = control.arrived
-        self._socket = WebSocket(control.url, "token", self, person.site.recorder.counters, rng=random.Random(1))
+        self._socket = WebSocket(control.url, "token", self, person.context.recorder.counters, rng=random.Random(1))
         self._socket.open()
 
     def on_event(self, event: Any) -> None:

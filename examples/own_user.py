@@ -11,7 +11,7 @@ from mmload.behaviours.composing import compose, send_post
 from mmload.behaviours.person import NothingToDo, Person
 from mmload.behaviours.simulative import Behaviour, task_of
 from mmload.plugin.setup import wire
-from mmload.store import Directory, Store
+from mmload.store import SharedObjects, Store
 from mmload.users import Host, MattermostUser
 
 
@@ -20,9 +20,9 @@ class AnsweringStore(Store):
 
     __slots__ = ("answered",)
 
-    def __init__(self, directory: Directory) -> None:
+    def __init__(self, shared_objects: SharedObjects) -> None:
         self.answered: set[str] = set()
-        super().__init__(directory)
+        super().__init__(shared_objects)
 
 
 def answer_newest(person: Person) -> None:
@@ -59,7 +59,7 @@ class AnsweringUser(MattermostUser):
 
     def new_person(self, host: Host, number: int) -> Person:
         person = super().new_person(host, number)
-        person.store = AnsweringStore(host.site.directory)
+        person.store = AnsweringStore(host.context.shared_objects)
         return person
 
 

@@ -1,6 +1,6 @@
 """What one simulated client remembers, bounded in memory, and random picks from it.
 
-People, teams, channels and posts are kept once per process (`Directory`), and so are their ids; a store holds
+People, teams, channels and posts are kept once per process (`SharedObjects`), and so are their ids; a store holds
 references. Every pick takes the caller's `rng`, so that a run with the same seed makes the same choices.
 """
 
@@ -33,7 +33,7 @@ POSTS_SHARED = 20_000
 _PERMALINK = re.compile(r"/pl/([a-z0-9]{26})")
 
 
-class Directory:
+class SharedObjects:
     """People, teams, channels and posts as seen by anybody of this process: one object each, however many know it.
 
     Their ids are one object each, too: the keys of all stores are the same few texts. Measured with 500 users: a
@@ -98,10 +98,10 @@ class KnownPeople(Seen):
 
     __slots__ = ("_limit", "_met", "_shared")
 
-    def __init__(self, directory: Directory, limit: int) -> None:
-        super().__init__(directory.people)
+    def __init__(self, shared_objects: SharedObjects, limit: int) -> None:
+        super().__init__(shared_objects.people)
         self._limit = limit
-        self._shared = directory.numbered
+        self._shared = shared_objects.numbered
         self._met = array("H")
 
     def meet(self, user: User) -> None:
@@ -153,7 +153,6 @@ class Store:
         "collapsed_threads",
         "current_channel_id",
         "current_team_id",
-        "directory",
         "drafts",
         "images",
         "me",
@@ -165,6 +164,7 @@ class Store:
         "preferences",
         "reactions",
         "scheduled",
+        "shared_objects",
         "statuses",
         "teams",
         "threads",
@@ -173,8 +173,8 @@ class Store:
         "viewed_at",
     )
 
-    def __init__(self, directory: Directory) -> None:
-        self.directory = directory
+    def __init__(self, shared_objects: SharedObjects) -> None:
+        self.shared_objects = shared_objects
         self.me = User(id="")
         self.current_team_id = ""
         self.current_channel_id = ""
@@ -194,11 +194,11 @@ class Store:
         self.posts: Bounded[str, Post] = Bounded(POSTS_KEPT)
         # It fills up within minutes: what a test will take is taken at its start, not all along.
         self.posts.reserve()
-        self.users = KnownPeople(self.directory, PEOPLE_KEPT)
+        self.users = KnownPeople(self.shared_objects, PEOPLE_KEPT)
         # Whose status we know: what it is, nobody reads.
-        self.statuses = Seen(self.directory.people)
+        self.statuses = Seen(self.shared_objects.people)
         # Whose picture is in our cache, and which: (person, time of its last change).
-        self.images = Seen(self.directory.pictures)
+        self.images = Seen(self.shared_objects.pictures)
         self.threads: Bounded[str, Thread] = Bounded(THREADS_KEPT)
         self.reactions: Bounded[tuple[str, str], None] = Bounded(REACTIONS_KEPT)
         self.drafts: Bounded[tuple[str, str], Draft] = Bounded(DRAFTS_KEPT)
@@ -214,7 +214,7 @@ class Store:
 
     def remember_users(self, users: Iterable[User]) -> None:
         for user in users:
-            self.users.meet(self.directory.user(user))
+            self.users.meet(self.shared_objects.user(user))
 
     def remember_channels(self, channels: Iterable[Channel], *, member: bool) -> None:
         """Channels we have seen; with `member` we belong to them."""
@@ -222,7 +222,7 @@ class Store:
             if channel.delete_at:
                 self.forget_channel(channel.id)
                 continue
-            known = self.directory.channel(channel)
+            known = self.shared_objects.channel(channel)
             self.channels[known.id] = known
             if member:
                 self._join(known.id)
@@ -242,7 +242,7 @@ class Store:
 
     def remember_teams(self, teams: Iterable[Team]) -> None:
         """Our teams: all of them, in place of what we knew."""
-        self.teams = {team.id: self.directory.team(team) for team in teams if not team.delete_at}
+        self.teams = {team.id: self.shared_objects.team(team) for team in teams if not team.delete_at}
 
     def remember_posts(self, posts: Iterable[Post]) -> None:
         """Posts that our window has shown. Their texts, which nobody reads again, are not kept."""
@@ -255,7 +255,7 @@ class Store:
                     self.permalinks[linked] = None
             if post.metadata and post.metadata.priority and post.metadata.priority.requested_ack:
                 self.urgent_posts[post.id] = None
-            known = self.directory.post(post)
+            known = self.shared_objects.post(post)
             self.posts[known.id] = known
 
     def remember_preferences(self, preferences: Iterable[Preference]) -> None:

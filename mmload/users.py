@@ -24,11 +24,11 @@ from mmload.behaviours.pace import rate_of
 from mmload.behaviours.person import Person
 from mmload.behaviours.simple import SimpleBehaviour
 from mmload.behaviours.simulative import SimulatedBehaviour
-from mmload.behaviours.site import Site, site
 from mmload.client.accounts import Account, AccountPool, account, is_administrator, session_owner
 from mmload.client.api import LOGIN_ROUTES, Api
 from mmload.client.http.client import Rest, Route
 from mmload.config import Connection, Settings, load_settings, read_credentials
+from mmload.context import TestContext, new_context
 from mmload.errors import NoAccountLeft, RequestFailed
 from mmload.metrics.recorder import RATE_LIMITED, Recorder, process_recorder
 from mmload.store import Store
@@ -61,7 +61,7 @@ class Host:
     ) -> None:
         users = settings.config.users
         seed = settings.config.run.seed
-        self.site: Site = site(settings, server_url, recorder, seed, shared=shared)
+        self.context: TestContext = new_context(settings, server_url, recorder, seed, shared=shared)
         self.accounts = accounts or AccountPool(worker_index, users.max_active_users)
         self.credentials = read_credentials(users.users_file_path) if users.users_file_path else ()
         part, parts = (worker_index, workers) if worker_index < workers else (0, 1)
@@ -103,7 +103,7 @@ def renew_host(environment: Environment) -> None:
     if host is not None:
         renewed = _hosts[environment] = _new_host(environment, host.accounts)
         # One account of messages, too: those who are in and those who come write to each other.
-        renewed.site.deliveries = process_recorder().account = host.site.deliveries
+        renewed.context.deliveries = process_recorder().account = host.context.deliveries
 
 
 def workers_of(environment: Environment) -> int:
@@ -150,7 +150,7 @@ class MattermostUser(FastHttpUser):
         self._enter_gauge("waiting")
         self._take_account(host.accounts)
         self.person = self.new_person(host, self._number)
-        self.person.seat = self.person.store.memberships = host.site.deliveries.seat()
+        self.person.seat = self.person.store.memberships = host.context.deliveries.seat()
         self.person.sleep = self._sleep_as_one_who_may_go
         self.person.api.rest.renew_session = lambda token: log_in_again(self.person, token)
         if not enter_patiently(self.person, self._told_no, self.come_in):
@@ -232,25 +232,25 @@ class MattermostUser(FastHttpUser):
 
 def new_person(host: Host, number: int, report: Any) -> Person:
     """The person behind a number: all that chance decides about it follows from the number and the seed."""
-    settings = host.site.settings
+    settings = host.context.settings
     users = settings.config.users
-    owner = session_owner(number, users.avg_sessions_per_user, host.site.seed)
-    rest = Rest(host.site.transport, report=report, unavailable=host.site.missing)
-    counters = host.site.recorder.counters
+    owner = session_owner(number, users.avg_sessions_per_user, host.context.seed)
+    rest = Rest(host.context.transport, report=report, unavailable=host.context.missing)
+    counters = host.context.recorder.counters
 
     def count_rate_limit() -> None:
         counters[RATE_LIMITED] += 1
 
     rest.rate_limited = count_rate_limit
     person = Person(
-        site=host.site,
+        context=host.context,
         account=administrator(owner, settings.config.connection)
         if is_administrator(owner, users.percent_of_users_are_admin)
         else account(owner, users.username_prefix, users.password, users.number_offset, host.credentials),
         api=Api(rest),
-        store=Store(host.site.directory),
-        rng=random.Random(f"{host.site.seed}:person:{number}"),
-        rate=rate_of(number, host.site.seed, settings.config.controller.rates_distribution),
+        store=Store(host.context.shared_objects),
+        rng=random.Random(f"{host.context.seed}:person:{number}"),
+        rate=rate_of(number, host.context.seed, settings.config.controller.rates_distribution),
     )
     # Clients poll at different moments of the minute.
     person.poll_due = time.monotonic() + person.rng.uniform(0, 60)
@@ -287,7 +287,7 @@ class ClusterUser(MattermostUser):
 
     def new_person(self, host: Host, number: int) -> Person:
         person = super().new_person(host, number)
-        person.account = administrator(number, host.site.settings.config.connection)
+        person.account = administrator(number, host.context.settings.config.connection)
         return person
 
     def come_in(self, person: Person) -> None:

@@ -38,7 +38,7 @@ def _carry_out(person: Person, name: str) -> None:
         look_up(person) if name == LOOK_UP else poll(person)
     except MmloadError:
         outcome = Outcome.FAILED
-    person.site.recorder.action(name, time.perf_counter() - began, outcome)
+    person.context.recorder.action(name, time.perf_counter() - began, outcome)
 
 
 def look_up(person: Person) -> None:
@@ -85,7 +85,7 @@ def report_performance(person: Person) -> None:
     now = person.now_ms()
     start, person.reported_until_ms = person.reported_until_ms or now - int(POLL_SECONDS * 1000), now
     measured, person.measured = person.measured[-MEASURES_KEPT:], []
-    if not person.site.capabilities.client_metrics:
+    if not person.context.capabilities.client_metrics:
         return
     report = {
         "version": "0.1.0",

@@ -34,7 +34,7 @@ def view_channel(person: Person, channel: Channel) -> None:
     api.view_channel(person.id, channel.id, previous if previous != channel.id else "", store.collapsed_threads)
     store.viewed_at[channel.id] = person.now_ms()
     person.measured.append(("channel_switch", (person.clock() - began) * 1000, person.now_ms()))
-    if person.site.capabilities.web_socket_event_scope:
+    if person.context.capabilities.web_socket_event_scope:
         person.tell("presence", {"channel_id": channel.id})
 
 

@@ -74,14 +74,14 @@ MOST_LETTERS_TYPED = 5
 
 def show_typing(person: Person, channel_id: str, root_id: str = "") -> None:
     """Tell the others of the channel, where the server wants that and the channel is not too big."""
-    can = person.site.capabilities
+    can = person.context.capabilities
     if can.typing_events and person.store.member_counts.get(channel_id, 0) < can.typing_channel_limit:
         person.tell("user_typing", {"channel_id": channel_id, "parent_id": root_id})
 
 
 def compose(person: Person, channel_id: str, *, reply: bool = False) -> str:
     """A message as people write it; a mention asks the server for names while it is typed."""
-    rng, shares = person.rng, person.site.settings.simul
+    rng, shares = person.rng, person.context.settings.simul
     average_words = shares.avg_words_per_reply if reply else shares.avg_words_per_post
     parts = [text.message(rng, average_words)]
     if rng.random() < shares.percent_posts_with_mention and (someone := person.store.pick_person(rng)):
@@ -117,13 +117,13 @@ def growing(name: str, letters: int) -> list[str]:
 def _permalink(person: Person) -> str:
     post = pick(person.rng, person.store.written_posts())
     team = person.store.teams.get(person.store.current_team_id)
-    site_url = person.site.capabilities.site_url
+    site_url = person.context.capabilities.site_url
     return f"{site_url}/{team.name}/pl/{post.id}" if post and team and site_url else ""
 
 
 def send_post(person: Person, channel_id: str, message: str, root_id: str = "", file_ids: tuple[str, ...] = ()) -> Post:
     """Send a message and keep account of it. One without an answer is uncertain: the server may have stored it."""
-    account = person.site.deliveries
+    account = person.context.deliveries
     status = -1
     pending_post_id = person.pending_post_id()
     account.sending(pending_post_id, channel_id, person.seat.number if person.seat is not None else None)

@@ -45,11 +45,11 @@ def posted(person: Person, event: Event) -> None:
     """A new message: shown if we look at its channel; its unknown author and channel are looked up."""
     data = _POSTED.decode(event.data)
     post = _POST.decode(data.post)
-    site = person.site
+    context = person.context
     if post.user_id != person.id:
-        site.recorder.counters[POSTED_OF_OTHERS] += 1
+        context.recorder.counters[POSTED_OF_OTHERS] += 1
     if post.pending_post_id and person.seat is not None:
-        site.deliveries.received(person.seat.number, post)
+        context.deliveries.received(person.seat.number, post)
     store = person.store
     if data.should_ack:
         acknowledgement = {"post_id": post.id, "user_agent": "", "status": "success", "reason": "", "data": ""}
@@ -152,7 +152,7 @@ class Ears:
         self._lost_at: float | None = None
 
     def on_event(self, event: Event) -> None:
-        self._person.site.recorder.events[event.event] += 1
+        self._person.context.recorder.events[event.event] += 1
         hear = HEARD.get(event.event)
         if hear is not None:
             hear(self._person, event)
@@ -162,7 +162,7 @@ class Ears:
         if self._person.seat is not None:
             self._person.seat.connected(renewed=renewed)
         if self._lost_at is not None:
-            self._person.site.recorder.span(RECONNECT, self._person.clock() - self._lost_at)
+            self._person.context.recorder.span(RECONNECT, self._person.clock() - self._lost_at)
             self._lost_at = None
         if renewed:
             # What was missed while nobody listened is fetched anew: everything counts as unread.

@@ -126,7 +126,7 @@ def add_channel_member(person: Person, made: Generation) -> None:
 
 def _channel_to_fill(person: Person, made: Generation) -> tuple[MadeChannel, int]:
     """A channel of this person's, and its most members (0 = no limit)."""
-    distribution = person.site.settings.generate.channel_members_distribution
+    distribution = person.context.settings.generate.channel_members_distribution
     channels, limit = made.channels, 0
     if distribution:
         [index] = person.rng.choices(range(len(distribution)), [each.probability for each in distribution])
@@ -144,13 +144,13 @@ def create_post(person: Person, made: Generation) -> None:
     if channel is None:
         raise NothingToDo("member of no channel")
     if _urgent(person):
-        message = text.message(person.rng, person.site.settings.simul.avg_words_per_post)
+        message = text.message(person.rng, person.context.settings.simul.avg_words_per_post)
         pending = person.pending_post_id()
         post = person.api.create_priority_post(channel.id, message, pending, acknowledge=False, persistent=False)
     else:
         files = (
             upload(person, channel.id)
-            if person.rng.random() < person.site.settings.simul.percent_posts_with_files
+            if person.rng.random() < person.context.settings.simul.percent_posts_with_files
             else ()
         )
         post = send_post(person, channel.id, compose(person, channel.id), file_ids=files)
@@ -158,8 +158,8 @@ def create_post(person: Person, made: Generation) -> None:
 
 
 def _urgent(person: Person) -> bool:
-    can = person.site.capabilities
-    share = person.site.settings.generate.percent_urgent_posts
+    can = person.context.capabilities
+    share = person.context.settings.generate.percent_urgent_posts
     return can.licensed and can.post_priority and person.rng.random() < share
 
 
@@ -274,7 +274,7 @@ def enter_to_generate(person: Person, made: Generation) -> None:
         log_in(person)
     fetch_site(person)
     greet(person)
-    _give_up_what_is_missing(made, person.site.capabilities)
+    _give_up_what_is_missing(made, person.context.capabilities)
     if not person.api.own_teams(person.id) and made.goals.goals[names.TEAMS].left > 0:
         with made.goals.slot(names.TEAMS):
             create_team(person, made)
@@ -302,7 +302,7 @@ def make_one(person: Person, made: Generation, name: str) -> Outcome:
     """One try at one goal (or at what goes on beside)."""
     outcome = perform(person, Action(name, partial(_make, name, made), 1))
     # Those who are still coming in may be just the ones that are missing.
-    if outcome is Outcome.SKIPPED and name in MAKING and person.site.recorder.users.waiting == 0:
+    if outcome is Outcome.SKIPPED and name in MAKING and person.context.recorder.users.waiting == 0:
         made.goals.fruitless(len(made.people))
     return outcome
 
@@ -361,7 +361,7 @@ class GenerateBehaviour(Behaviour):
         return self._by_name[Mix(wanted).draw(self.person.rng)]
 
     def _readings(self) -> float:
-        return max(FEWEST_READINGS, self.person.site.settings.generate.num_posts / POSTS_A_READING)
+        return max(FEWEST_READINGS, self.person.context.settings.generate.num_posts / POSTS_A_READING)
 
     def wait_time(self) -> float:
         if self.generation.goals.finished:

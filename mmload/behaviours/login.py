@@ -55,8 +55,8 @@ def enter(person: Person) -> None:
 
 def log_in(person: Person) -> None:
     """Get a session when it is our turn. `EntryRefused` if there can't be one."""
-    counters = person.site.recorder.counters
-    with person.site.admission.turn():
+    counters = person.context.recorder.counters
+    with person.context.admission.turn():
         try:
             _log_in_or_sign_up(person)
         except RequestFailed as error:
@@ -95,14 +95,14 @@ def _sign_up(person: Person) -> None:
         if error.error_id in ACCOUNT_EXISTS:
             raise EntryRefused("the account exists with another password") from error
         raise EntryRefused(f"sign-up refused: {error.reason}") from error
-    person.site.recorder.counters[SIGN_UPS] += 1
+    person.context.recorder.counters[SIGN_UPS] += 1
 
 
 def log_in_again(person: Person, refused_token: str) -> bool:
     """After a 401 in the middle: one new log-in, whichever of the person's greenlets comes first."""
     if person.api.rest.token != refused_token:
         return True
-    person.site.recorder.counters[RELOGINS] += 1
+    person.context.recorder.counters[RELOGINS] += 1
     try:
         log_in(person)
     except MmloadError:
@@ -112,11 +112,11 @@ def log_in_again(person: Person, refused_token: str) -> bool:
 
 def greet(person: Person) -> None:
     """What the application asks right after a log-in."""
-    api, site = person.api, person.site
-    site.learn(api.client_config(), api.client_license())
+    api, context = person.api, person.context
+    context.learn(api.client_config(), api.client_license())
     api.teams()
     api.own_team_members(person.id)
-    if site.capabilities.custom_profile_attributes:
+    if context.capabilities.custom_profile_attributes:
         with suppress(NotAvailable):
             person.store.attribute_ids = [field.id for field in api.custom_profile_fields() if field.type == "text"]
 
@@ -125,14 +125,14 @@ def open_socket(person: Person) -> None:
     """Connect the WebSocket, unless it is there already (a repeated entry)."""
     if person.socket is not None:
         return
-    site = person.site
+    context = person.context
     socket = WebSocket(
-        site.websocket_url,
+        context.websocket_url,
         person.api.rest.token,
         Ears(person, lambda token: log_in_again(person, token)),
-        site.recorder.counters,
+        context.recorder.counters,
         rng=person.rng,
-        tls_context=site.tls_context,
+        tls_context=context.tls_context,
     )
     socket.open()
     person.socket = socket
@@ -166,7 +166,7 @@ def enter_patiently(
     person: Person, on_refused: Callable[[EntryRefused], None], come_in: Callable[[Person], None] = enter
 ) -> bool:
     """Come in, however often it takes: between two tries a wait that grows, with jitter. False if it never will be."""
-    users = person.site.settings.config.users
+    users = person.context.settings.config.users
     rng = random.Random(person.rng.random())
     failures = 0
     while True:
@@ -185,7 +185,7 @@ def enter_patiently(
 def leave(person: Person) -> None:
     """The farewell: close the socket as a closing tab does, log out if so configured. Never raises."""
     close_socket(person)
-    if person.api.rest.token and person.site.settings.config.users.logout_on_farewell:
+    if person.api.rest.token and person.context.settings.config.users.logout_on_farewell:
         try:
             person.api.logout()
         except MmloadError as error:
@@ -194,4 +194,4 @@ def leave(person: Person) -> None:
     if person.seat is not None:
         person.seat.free()
         person.seat = None
-    person.site.recorder.counters[FAREWELLS] += 1
+    person.context.recorder.counters[FAREWELLS] += 1

@@ -60,7 +60,7 @@ def _load_preferences(person: Person) -> None:
         if category == "group_channel_show" and value == "true":
             store.remember_users(person.api.users_in_channel(channel_id, 8))
     store.collapsed_threads = threads_collapsed(
-        person.site.capabilities.collapsed_threads,
+        person.context.capabilities.collapsed_threads,
         store.preferences.get(("display_settings", "collapsed_reply_threads")),
     )
 
@@ -73,7 +73,7 @@ def _load_self(person: Person) -> None:
         api.client_config()
     person.store.me = api.me()
     api.roles(sorted({*person.store.me.roles.split(), "team_user", "channel_user"}))
-    if person.site.capabilities.plugins:
+    if person.context.capabilities.plugins:
         with suppress(NotAvailable):  # Told once in the report; the application runs without.
             api.webapp_plugins()
 
@@ -104,7 +104,7 @@ def load_team(person: Person, team_id: str) -> None:
         api.thread_totals(person.id, team_id)
     store.categories = api.categories(person.id, team_id)
     look_up_statuses(person, [person.id])
-    if person.site.capabilities.scheduled_posts:
+    if person.context.capabilities.scheduled_posts:
         with suppress(NotAvailable):
             api.scheduled_posts(team_id)
 
@@ -116,7 +116,7 @@ def open_team(person: Person, team: Team) -> None:
     person.store.current_team_id = team.id
     if not person.store.team_channels():
         _load_team_channels(person, team.id)
-    if person.site.capabilities.web_socket_event_scope:
+    if person.context.capabilities.web_socket_event_scope:
         person.tell("presence", {"team_id": team.id})
     view_channel(person, first_channel(person))
     person.measured.append(("team_switch", (person.clock() - began) * 1000, person.now_ms()))

@@ -20,10 +20,10 @@ import gevent
 from gevent import get_hub
 from gevent.hub import Waiter
 
-from mmload.behaviours.site import Site
 from mmload.client.accounts import Account
 from mmload.client.api import Api
 from mmload.client.websocket.client import WebSocket
+from mmload.context import TestContext
 from mmload.delivery.account import Seat
 from mmload.errors import WebSocketFailed
 from mmload.store import Store
@@ -85,7 +85,7 @@ class Person:
     `seat` is the socket's place in the account of messages; None: this person's deliveries are not accounted for.
     """
 
-    site: Site
+    context: TestContext
     account: Account
     api: Api
     store: Store

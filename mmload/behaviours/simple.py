@@ -110,7 +110,7 @@ class SimpleBehaviour(Behaviour):
     def on_start(self) -> None:
         """The steps of the configuration, but for those that Locust's tags have filtered out of `tasks`."""
         by_name = {task.action.name: task for task in cast("list[Any]", self.tasks)}
-        steps = self.person.site.settings.simple.actions
+        steps = self.person.context.settings.simple.actions
         self._by_name = by_name
         self._steps = schedule([step for step in steps if step.action_id in by_name])
         super().on_start()

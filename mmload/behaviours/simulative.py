@@ -34,7 +34,7 @@ def perform(person: Person, action: Action) -> Outcome:
         log.debug("%s failed: %s", action.name, error)
         outcome = Outcome.FAILED
     seconds = person.clock() - began - (person.paused_seconds - paused)
-    person.site.recorder.action(action.name, max(0.0, seconds), outcome)
+    person.context.recorder.action(action.name, max(0.0, seconds), outcome)
     return outcome
 
 
@@ -63,12 +63,12 @@ class Behaviour(TaskSet):
 
     def on_start(self) -> None:
         """The mix is made now: Locust's tags have filtered `tasks`, and the server's abilities are known."""
-        can = self.person.site.capabilities
+        can = self.person.context.capabilities
         tasks = cast("list[Any]", self.tasks)
         weighted = [(task, task.action.frequency) for task in tasks if task.action.offered(can)]
         self._mix = Mix(weighted) if weighted else None
         person = self.person
-        self._schedule = Schedule(person.site.settings.simul, person.clock(), person.rng)
+        self._schedule = Schedule(person.context.settings.simul, person.clock(), person.rng)
         # People do not all act in the moment in which they came in.
         self.wait()  # type: ignore[no-untyped-call]
 
@@ -76,8 +76,8 @@ class Behaviour(TaskSet):
         if self._mix is None:
             return _nothing
         person = self.person
-        if person.site.settings.simul.open_model:
-            person.site.recorder.span(SCHEDULE_LAG, self._schedule.lag(person.clock()))
+        if person.context.settings.simul.open_model:
+            person.context.recorder.span(SCHEDULE_LAG, self._schedule.lag(person.clock()))
         return self._mix.draw(person.rng)
 
     def wait_time(self) -> float:

@@ -19,8 +19,8 @@ from locust import argument_parser
 from locust.runners import MasterRunner, WorkerRunner
 from msgspec.structs import replace
 
-from mmload.behaviours.site import websocket_url
 from mmload.config import Settings, load_settings
+from mmload.context import websocket_url
 from mmload.errors import ConfigurationError, MmloadError, ServerNotReady
 from mmload.plugin import memory, startup_checks
 from mmload.plugin.record import run_recorder

@@ -46,7 +46,7 @@ def test_coming_back_to_a_channel_asks_only_for_what_is_new(scene: Scene) -> Non
 
 def test_a_message_arrives_at_the_server_as_it_was_sent(scene: Scene) -> None:
     channel_id = scene.at(1)
-    before = scene.ann.site.recorder.counters[POSTS_SENT]
+    before = scene.ann.context.recorder.counters[POSTS_SENT]
 
     asked = scene.does("CreatePost")
 
@@ -55,7 +55,7 @@ def test_a_message_arrives_at_the_server_as_it_was_sent(scene: Scene) -> None:
     assert posts[0]["user_id"] == scene.ann.id
     assert posts[0]["pending_post_id"] in ("", f"{scene.ann.id}:{scene.ann.last_pending_ms}")
     assert posts[0]["message"]
-    assert scene.ann.site.recorder.counters[POSTS_SENT] == before + 1
+    assert scene.ann.context.recorder.counters[POSTS_SENT] == before + 1
     assert posts[0]["id"] in scene.ann.store.posts
 
 
@@ -246,7 +246,7 @@ def test_every_action_of_a_free_server_can_be_done_without_a_failure(scene: Scen
     """What a person can not do now is skipped; nothing that is done fails."""
     channel_id = scene.at(1)
     send_post(scene.bob, channel_id, f"@{scene.ann.account.username} hello")
-    can = scene.ann.site.capabilities
+    can = scene.ann.context.capabilities
     for action in SIMULATIVE:
         if action.offered(can):
             scene.crowd.failed.clear()

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from mmload.collections import Bounded, Numbers, Seen
 from mmload.models import Channel, Post, Preference, Team, User
-from mmload.store import POSTS_KEPT, Directory, KnownPeople, Store, pick, pick_skewed
+from mmload.store import POSTS_KEPT, KnownPeople, SharedObjects, Store, pick, pick_skewed
 
 
 def store() -> Store:
-    made = Store(Directory())
+    made = Store(SharedObjects())
     made.me = User(id="me", username="testuser-1")
     made.current_team_id = "team"
     return made
@@ -130,8 +130,8 @@ def test_a_person_never_picks_themself() -> None:
 
 def test_people_are_one_object_for_all_clients_of_a_process() -> None:
     """Two thousand clients that know five hundred people each would otherwise hold a million objects."""
-    directory = Directory()
-    first, second = Store(directory), Store(directory)
+    shared_objects = SharedObjects()
+    first, second = Store(shared_objects), Store(shared_objects)
     first.remember_users([User(id="u", username="ann")])
     second.remember_users([User(id="u", username="ann")])
 
@@ -141,12 +141,12 @@ def test_people_are_one_object_for_all_clients_of_a_process() -> None:
 @given(st.lists(st.integers(0, 30)), st.integers(1, 10))
 def test_a_client_knows_the_people_whom_it_met_last(met: list[int], limit: int) -> None:
     """Those of all clients have numbers; nobody knows somebody because another does."""
-    directory = Directory()
-    Store(directory).remember_users(User(id=f"stranger-{n}") for n in range(5))
-    known = KnownPeople(directory, limit)
+    shared_objects = SharedObjects()
+    Store(shared_objects).remember_users(User(id=f"stranger-{n}") for n in range(5))
+    known = KnownPeople(shared_objects, limit)
     model: list[str] = []
     for number in met:
-        user = directory.user(User(id=str(number), username=f"user-{number}"))
+        user = shared_objects.user(User(id=str(number), username=f"user-{number}"))
         known.meet(user)
         model = model if user.id in model else [*model, user.id][-limit:]
 
@@ -159,8 +159,8 @@ def test_a_client_knows_the_people_whom_it_met_last(met: list[int], limit: int) 
 
 def test_a_client_sees_people_as_they_were_last_seen_by_anybody() -> None:
     """A server tells everybody at once of a new picture."""
-    directory = Directory()
-    first, second = Store(directory), Store(directory)
+    shared_objects = SharedObjects()
+    first, second = Store(shared_objects), Store(shared_objects)
     first.remember_users([User(id="u", username="ann")])
     second.remember_users([User(id="u", username="ann", last_picture_update=5)])
 
@@ -170,9 +170,9 @@ def test_a_client_sees_people_as_they_were_last_seen_by_anybody() -> None:
 
 def test_more_people_than_there_are_numbers_do_no_harm() -> None:
     """Whose number is given again is known no longer: the new one is taken for known."""
-    directory = Directory()
-    directory.people = Numbers(3)
-    kept = Store(directory)
+    shared_objects = SharedObjects()
+    shared_objects.people = Numbers(3)
+    kept = Store(shared_objects)
     kept.remember_users(User(id=str(n)) for n in range(5))
 
     assert [user.id for user in kept.users.values()] == ["3", "4", "2"]
@@ -189,14 +189,14 @@ def test_posts_share_their_ids_and_times() -> None:
     root, reply = kept.posts["root"], kept.posts["reply"]
 
     assert (root.update_at, root.id, reply.root_id) == (1700000000001, "root", "root")
-    assert reply.root_id is root.id is next(iter(kept.posts)) is next(iter(kept.directory.posts))
-    assert kept.directory.posts["reply"].create_at is reply.update_at
+    assert reply.root_id is root.id is next(iter(kept.posts)) is next(iter(kept.shared_objects.posts))
+    assert kept.shared_objects.posts["reply"].create_at is reply.update_at
 
 
 def test_posts_are_one_object_for_all_clients_of_a_process() -> None:
     """People look at the same channels: what one of them holds costs the others a reference."""
-    directory = Directory()
-    first, second = Store(directory), Store(directory)
+    shared_objects = SharedObjects()
+    first, second = Store(shared_objects), Store(shared_objects)
     for kept in (first, second):
         kept.remember_posts([Post(id=read("p"), channel_id="c", pending_post_id="ann:1", message="hello")])
 
@@ -222,8 +222,8 @@ def read(text: str) -> str:
 
 def test_ids_are_one_text_however_often_they_were_read() -> None:
     """Two thousand clients that know five hundred people each would hold a million texts."""
-    directory = Directory()
-    stores = [Store(directory) for _ in range(2)]
+    shared_objects = SharedObjects()
+    stores = [Store(shared_objects) for _ in range(2)]
     for kept in stores:
         kept.remember_users([User(id=read("user"))])
 
@@ -260,12 +260,12 @@ def test_another_picture_of_the_same_person_was_not_seen() -> None:
 
 
 def test_a_new_picture_or_name_replaces_what_the_directory_knows() -> None:
-    directory = Directory()
-    directory.user(User(id="u", username="ann", last_picture_update=1))
+    shared_objects = SharedObjects()
+    shared_objects.user(User(id="u", username="ann", last_picture_update=1))
 
-    assert directory.user(User(id="u", username="ann", last_picture_update=2)).last_picture_update == 2
-    assert directory.user(User(id="u", username="anna", last_picture_update=2)).username == "anna"
-    assert directory.team(Team(id="t", name="x")) is directory.team(Team(id="t", name="x"))
+    assert shared_objects.user(User(id="u", username="ann", last_picture_update=2)).last_picture_update == 2
+    assert shared_objects.user(User(id="u", username="anna", last_picture_update=2)).username == "anna"
+    assert shared_objects.team(Team(id="t", name="x")) is shared_objects.team(Team(id="t", name="x"))
 
 
 def test_a_page_load_starts_from_nothing_but_who_and_where_we_are() -> None:

@@ -114,7 +114,7 @@ def test_log_ins_are_admitted_few_at_a_time(locust: Environment) -> None:
     assert runner is not None
     most = 0
     runner.start(30, spawn_rate=100)
-    admission = host_of(locust).site.admission
+    admission = host_of(locust).context.admission
 
     def watch() -> bool:
         nonlocal most

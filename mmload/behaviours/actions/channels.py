@@ -29,14 +29,14 @@ def switch_channel(person: Person) -> None:
     if channel is None:
         raise NothingToDo("no other channel in this team")
     view_channel(person, channel)
-    if person.site.capabilities.channel_bookmarks:
+    if person.context.capabilities.channel_bookmarks:
         with suppress(NotAvailable):
             person.store.bookmarks[channel.id] = person.api.bookmarks(channel.id)
 
 
 def _one_of(person: Person, channels: list[Channel]) -> Channel | None:
     """A channel by popularity: the order of the ids, the same for everybody, so that some channels are busy for all."""
-    exponent = person.site.settings.simul.channel_pick_exponent
+    exponent = person.context.settings.simul.channel_pick_exponent
     return pick_skewed(person.rng, channels, exponent, rank=lambda channel: channel.id)
 
 

@@ -65,7 +65,7 @@ def create_scheduled_post(person: Person) -> None:
 def update_scheduled_post(person: Person) -> None:
     """Rewrite a message that is to be sent later."""
     post = _scheduled_post(person)
-    message = text.message(person.rng, person.site.settings.simul.avg_words_per_post)
+    message = text.message(person.rng, person.context.settings.simul.avg_words_per_post)
     person.store.scheduled[post.id] = person.api.reschedule_post(person.id, post, message, _some_days_ahead(person))
 
 
@@ -80,7 +80,10 @@ def send_scheduled_post(person: Person) -> None:
     """Send it now: it is posted, and taken from the schedule."""
     post = _scheduled_post(person)
     send_post(
-        person, post.channel_id, text.message(person.rng, person.site.settings.simul.avg_words_per_post), post.root_id
+        person,
+        post.channel_id,
+        text.message(person.rng, person.context.settings.simul.avg_words_per_post),
+        post.root_id,
     )
     del person.store.scheduled[post.id]
     person.api.unschedule_post(post.id)
@@ -88,7 +91,7 @@ def send_scheduled_post(person: Person) -> None:
 
 def create_ack_post(person: Person) -> None:
     """Write an urgent message that everybody has to acknowledge."""
-    message = text.message(person.rng, person.site.settings.simul.avg_words_per_post)
+    message = text.message(person.rng, person.context.settings.simul.avg_words_per_post)
     person.api.create_priority_post(
         _channel(person), message, person.pending_post_id(), acknowledge=True, persistent=False
     )
@@ -110,7 +113,7 @@ def create_persistent_notification_post(person: Person) -> None:
     someone = person.store.users.get(pick(person.rng, members) or "")
     if someone is None:
         raise NothingToDo("nobody known is in this channel")
-    message = f"@{someone.username} " + text.message(person.rng, person.site.settings.simul.avg_words_per_reply)
+    message = f"@{someone.username} " + text.message(person.rng, person.context.settings.simul.avg_words_per_reply)
     person.api.create_priority_post(channel_id, message, person.pending_post_id(), acknowledge=False, persistent=True)
 
 

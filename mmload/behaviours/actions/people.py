@@ -19,7 +19,7 @@ def click_user_profile(person: Person) -> None:
     if post is None:
         raise NothingToDo("no message whose author to look at")
     person.api.is_channel_member(post.channel_id, post.user_id)
-    if person.site.capabilities.custom_profile_attributes:
+    if person.context.capabilities.custom_profile_attributes:
         with suppress(NotAvailable):  # Told once in the report; the profile opens without.
             person.api.custom_profile_attributes(post.user_id)
     person.api.is_team_member(person.store.current_team_id, post.user_id)

@@ -42,7 +42,7 @@ def create_post(person: Person) -> None:
     channel_id = person.store.current_channel_id
     if not channel_id:
         raise NothingToDo("no channel is open")
-    simul = person.site.settings.simul
+    simul = person.context.settings.simul
     root_id = ""
     if person.rng.random() < simul.percent_replies:
         root_id = _thread_to_answer(person)
@@ -73,7 +73,7 @@ def add_reaction(person: Person) -> None:
 def edit_post(person: Person) -> None:
     """Correct one of one's own messages."""
     post = _own_post(person)
-    person.api.patch_post(post.id, text.message(person.rng, person.site.settings.simul.avg_words_per_reply))
+    person.api.patch_post(post.id, text.message(person.rng, person.context.settings.simul.avg_words_per_reply))
 
 
 def delete_post(person: Person) -> None:

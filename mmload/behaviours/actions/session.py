@@ -28,7 +28,7 @@ def reconnect_web_socket(person: Person) -> None:
         store.remember_posts(posts)
         look_up_statuses(person, list(dict.fromkeys(post.user_id for post in posts)))
     api.teams_unread(person.id, store.collapsed_threads)
-    if person.site.capabilities.plugins:
+    if person.context.capabilities.plugins:
         with suppress(NotAvailable):
             api.webapp_plugins()
     known = list(store.users)[:MOST_USERS_REFRESHED]

@@ -36,7 +36,7 @@ def _last_id(page: list[Thread]) -> str:
 def view_thread(person: Person) -> None:
     """Open a followed thread and read it to its end."""
     thread = _some_thread(person)
-    scope = person.site.capabilities.web_socket_event_scope
+    scope = person.context.capabilities.web_socket_event_scope
     channel_id = thread.post.channel_id if thread.post else ""
     if scope:
         person.tell("presence", {"thread_channel_id": channel_id, "is_thread_view": True})
@@ -92,7 +92,7 @@ def _fetch(person: Person, *, unread: bool = False, before: str = "") -> list[Th
     page = person.api.threads(person.id, person.store.current_team_id, unread=unread, before=before)
     for thread in page:
         if thread.post is not None:
-            thread.post = person.store.directory.post(thread.post)
+            thread.post = person.store.shared_objects.post(thread.post)
         person.store.threads[thread.id] = thread
     return page
 

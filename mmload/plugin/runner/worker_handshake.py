@@ -20,9 +20,9 @@ import msgspec
 from gevent.event import Event
 
 from mmload import __version__
-from mmload.behaviours.site import websocket_url
 from mmload.config import Settings, load_settings, shown
 from mmload.config.loading import adopted
+from mmload.context import websocket_url
 from mmload.errors import ExitCode
 from mmload.plugin.settings_override import MESSAGE, Adoption, wire
 

@@ -12,11 +12,11 @@ from mmload.client.login_queue import Admission
 from mmload.config import Settings
 from mmload.delivery.account import Deliveries
 from mmload.metrics.recorder import Recorder
-from mmload.store import Directory
+from mmload.store import SharedObjects
 
 
 @dataclass(slots=True)
-class Site:
+class TestContext:
     """One server under test, seen from one process. Nothing in it is shared between processes."""
 
     settings: Settings
@@ -28,7 +28,7 @@ class Site:
     missing: MissingFeatures
     deliveries: Deliveries
     tls_context: ssl.SSLContext | None = None
-    directory: Directory = field(default_factory=Directory)
+    shared_objects: SharedObjects = field(default_factory=SharedObjects)
     can: Capabilities | None = None
 
     @property
@@ -61,12 +61,14 @@ def websocket_url(configured_server: str, configured_websocket: str, server_url:
     return "ws" + server_url.removeprefix("http")
 
 
-def site(settings: Settings, server_url: str, recorder: Recorder, seed: int, *, shared: bool = False) -> Site:
+def new_context(
+    settings: Settings, server_url: str, recorder: Recorder, seed: int, *, shared: bool = False
+) -> TestContext:
     """The shared parts of a process that drives users on `server_url`. `shared`: other processes do, too."""
     connection = settings.config.connection
     users = settings.config.users
     context = tls_context(connection.verify_tls) if server_url.startswith("https") else None
-    return Site(
+    return TestContext(
         settings=settings,
         seed=seed,
         recorder=recorder,
