@@ -17,7 +17,7 @@ from pathlib import Path
 
 from benchmarks.measuring import rss_kb, tell
 from mmload.cli import locust_process, sandbox_server
-from mmload.cli.locust_process import Load
+from mmload.cli.locust_process import LocustLoad
 from mmload.cli.sandbox_server import communities, settle
 from mmload.config import environment_name
 from mmload.errors import MmloadError, UsageError
@@ -117,7 +117,7 @@ def crowd(
     """So many users coming in at `rate` a second; ended in order. `more_files` are locustfiles beside our own."""
     with tempfile.TemporaryDirectory(prefix="mmload-benchmark-") as name:
         folder = Path(name)
-        load = Load(users, rate, _LONGEST_RUN_SECONDS, server.url)
+        load = LocustLoad(users, rate, _LONGEST_RUN_SECONDS, server.url)
         arguments = locust_process.command(load, locust_process.locustfile())
         arguments[arguments.index("-f") + 1] = ",".join([str(locust_process.locustfile()), *more_files])
         environ = {**os.environ, **variables(server, users, folder), **(more or {})}

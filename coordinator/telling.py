@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from coordinator.answer import Step
 from coordinator.observing import Seen
 from coordinator.thresholds import weigh
-from mmload.config.tables import Log
+from mmload.config.tables import LogSettings
 from mmload.errors import UsageError
 
 # A line so often is enough to follow a search of ten minutes, and to read its log afterwards.
@@ -25,7 +25,7 @@ class _JsonLines(logging.Formatter):
         return json.dumps(told, ensure_ascii=False)
 
 
-def set_up(settings: Log) -> None:
+def set_up(settings: LogSettings) -> None:
     """Called once; replaces what an earlier call set up."""
     for handler in list(log.handlers):
         log.removeHandler(handler)
@@ -38,7 +38,7 @@ def set_up(settings: Log) -> None:
     log.propagate = False
 
 
-def _handlers(settings: Log) -> Iterator[tuple[logging.Handler, str, bool]]:
+def _handlers(settings: LogSettings) -> Iterator[tuple[logging.Handler, str, bool]]:
     if settings.enable_console:
         yield logging.StreamHandler(sys.stderr), settings.console_level, settings.console_json
     if settings.enable_file:

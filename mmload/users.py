@@ -27,7 +27,7 @@ from mmload.behaviours.simulative import SimulatedBehaviour
 from mmload.client.accounts import Account, AccountPool, account, is_administrator, session_owner
 from mmload.client.api import LOGIN_ROUTES, Api
 from mmload.client.http.client import Rest, Route
-from mmload.config import Connection, Settings, load_settings, read_credentials
+from mmload.config import ConnectionSettings, Settings, load_settings, read_credentials
 from mmload.context import TestContext, new_context
 from mmload.errors import NoAccountLeft, RequestFailed
 from mmload.metrics.recorder import RATE_LIMITED, Recorder, process_recorder
@@ -257,7 +257,7 @@ def new_person(host: Host, number: int, report: Any) -> Person:
     return person
 
 
-def administrator(number: int, connection: Connection) -> Account:
+def administrator(number: int, connection: ConnectionSettings) -> Account:
     """The configured administrator. Without a user name nobody signs it up: one that is missing is not ours to make."""
     return Account(number, "", connection.admin_email, connection.admin_password)
 

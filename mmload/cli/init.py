@@ -20,7 +20,7 @@ from mmload.errors import ExitCode
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
-    from mmload.population.create import Summary
+    from mmload.population.create import InitSummary
 
 DEFAULT_SEED = 1
 
@@ -73,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
     return int(ExitCode.PASSED)
 
 
-def text_of(summary: Summary) -> str:
+def text_of(summary: InitSummary) -> str:
     """The summary for a terminal. Pure."""
     lines = [f"Data on {summary.server} (Mattermost {summary.version}), seed {summary.seed}", ""]
     lines.append(f"  {'':<18}{'total':>10}{'existing':>12}{'created':>10}")

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from mmload.cli.common import raising_interrupts
-from mmload.cli.progress import Progress
+from mmload.cli.progress import RunProgress
 from mmload.errors import MmloadError
 
 # How long users in the middle of an action may go on when the run ends.
@@ -34,7 +34,7 @@ _RANDOM = random.SystemRandom()
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
+class LocustLoad:
     """The load that Locust generates."""
 
     users: int
@@ -57,7 +57,7 @@ def locustfile() -> Path:
     return Path(__file__).resolve().parent.parent / "locustfile.py"
 
 
-def command(load: Load, file: Path, user_classes: Sequence[str] = (), *, verbose: bool = False) -> list[str]:
+def command(load: LocustLoad, file: Path, user_classes: Sequence[str] = (), *, verbose: bool = False) -> list[str]:
     """Locust's command line. A spawn rate of 0 is all at once; no classes: what the locustfile says."""
     return [
         *(sys.executable, "-m", "locust", "-f", str(file), "--headless", "--only-summary"),
@@ -107,7 +107,7 @@ def _default_interrupts() -> None:
 
 def watch(
     process: subprocess.Popen[bytes],
-    progress: Progress,
+    progress: RunProgress,
     run_time_seconds: float,
     clock: Callable[[], float] = time.monotonic,
 ) -> Ended:
@@ -133,7 +133,7 @@ def watch(
                     kill(process)
 
 
-def _wait(process: subprocess.Popen[bytes], progress: Progress) -> int | None:
+def _wait(process: subprocess.Popen[bytes], progress: RunProgress) -> int | None:
     """Wait a moment; the exit code if it ended."""
     try:
         code = process.wait(timeout=POLL_SECONDS)

@@ -55,7 +55,7 @@ def _clock(seconds: float) -> str:
     return f"{minutes}:{rest:02}"
 
 
-class Progress:
+class RunProgress:
     """Shows the seconds of a run as they are recorded."""
 
     def __init__(

@@ -25,8 +25,8 @@ from mmload.cli.common import (
     server_variables,
     settings_in_force,
 )
-from mmload.cli.locust_process import Ended, Load
-from mmload.cli.progress import Progress
+from mmload.cli.locust_process import Ended, LocustLoad
+from mmload.cli.progress import RunProgress
 from mmload.cli.report import print_report
 from mmload.config import Settings, environment_name, load_settings
 from mmload.config.fields import seconds_of
@@ -193,7 +193,9 @@ def _carry_out(
 ) -> int:
     """Run Locust, show its progress, report."""
     config = settings.config
-    load = Load(users, config.run.spawn_rate, config.run.run_time_seconds, config.connection.server_url, args.processes)
+    load = LocustLoad(
+        users, config.run.spawn_rate, config.run.run_time_seconds, config.connection.server_url, args.processes
+    )
     folder = make_folder(Path(config.run.runs_folder), datetime.now(), config.run.name)
     RunFolder(folder).write_facts(replace(given, name=config.run.name, command=command(("mmload", *sys.argv[1:]))))
     say(
@@ -207,7 +209,7 @@ def _carry_out(
         folder / LOG,
     )
     try:
-        progress = Progress(folder / SECONDS, load.run_time_seconds, sys.stderr)
+        progress = RunProgress(folder / SECONDS, load.run_time_seconds, sys.stderr)
         ended = locust_process.watch(process, progress, load.run_time_seconds)
     finally:
         # Whatever goes wrong here: no load goes on that nobody watches.

@@ -7,17 +7,16 @@ from mmload.config.documents import default_document
 from mmload.config.environment import environment_name
 from mmload.config.files import Credential, read_credentials
 from mmload.config.loading import load_settings
-from mmload.config.printing import fingerprint, from_json, shown, to_json
+from mmload.config.printing import shown
 from mmload.config.tables import (
     ChannelMembers,
     Config,
-    Connection,
+    ConnectionSettings,
     Controller,
     GenController,
     Instance,
-    Log,
     Rate,
-    Run,
+    RunSettings,
     Settings,
     SimpleAction,
     SimpleController,
@@ -28,14 +27,13 @@ from mmload.config.tables import (
 __all__ = [
     "ChannelMembers",
     "Config",
-    "Connection",
+    "ConnectionSettings",
     "Controller",
     "Credential",
     "GenController",
     "Instance",
-    "Log",
     "Rate",
-    "Run",
+    "RunSettings",
     "Settings",
     "SimpleAction",
     "SimpleController",
@@ -43,10 +41,7 @@ __all__ = [
     "Users",
     "default_document",
     "environment_name",
-    "fingerprint",
-    "from_json",
     "load_settings",
     "read_credentials",
     "shown",
-    "to_json",
 ]

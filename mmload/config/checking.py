@@ -40,7 +40,7 @@ _LARGEST_INT = 2**63
 
 
 @dataclass(slots=True)
-class Findings:
+class DocumentCheck:
     """What a check of documents has found so far."""
 
     source: str = ""
@@ -80,7 +80,7 @@ def nearest(name: str, known: Sequence[str]) -> str:
     return by_lower[found[0]] if found else ""
 
 
-def table_values(table: type[msgspec.Struct], given: Mapping[str, Any], path: str, findings: Findings) -> Any:
+def table_values(table: type[msgspec.Struct], given: Mapping[str, Any], path: str, findings: DocumentCheck) -> Any:
     """The struct that a decoded table describes; what is wrong in it goes to `findings`."""
     values = {}
     by_name = {key.name: key for key in keys(table)}
@@ -95,7 +95,7 @@ def table_values(table: type[msgspec.Struct], given: Mapping[str, Any], path: st
 
 
 def _known_key(
-    name: str, by_name: Mapping[str, Key], given: Mapping[str, Any], path: str, findings: Findings
+    name: str, by_name: Mapping[str, Key], given: Mapping[str, Any], path: str, findings: DocumentCheck
 ) -> Key | None:
     """The field that a document's key means, or None: unknown (refused) or unused."""
     if name in by_name:
@@ -116,7 +116,7 @@ def _known_key(
     return None
 
 
-def _value(key: Key, given: Any, path: str, findings: Findings) -> Any:
+def _value(key: Key, given: Any, path: str, findings: DocumentCheck) -> Any:
     if key.table is not None:
         return _nested(key.table, given, path, findings, key.default)
     if key.element is not None:
@@ -124,14 +124,14 @@ def _value(key: Key, given: Any, path: str, findings: Findings) -> Any:
     return leaf(key, given, path, findings)
 
 
-def _nested(table: type[msgspec.Struct], given: Any, path: str, findings: Findings, default: Any) -> Any:
+def _nested(table: type[msgspec.Struct], given: Any, path: str, findings: DocumentCheck, default: Any) -> Any:
     if isinstance(given, dict):
         return table_values(table, given, path, findings)
     findings.refuse(path, f"expected a table of keys, found {_kind(given)}")
     return default
 
 
-def elements(key: Key, given: Any, path: str, findings: Findings, source: str = "") -> tuple[Any, ...]:
+def elements(key: Key, given: Any, path: str, findings: DocumentCheck, source: str = "") -> tuple[Any, ...]:
     """A list, each of its values checked."""
     if not isinstance(given, list):
         findings.refuse(path, f"expected a list, found {_kind(given)}")
@@ -144,7 +144,7 @@ def elements(key: Key, given: Any, path: str, findings: Findings, source: str = 
     return tuple(leaf(element, each, f"{path}[{i}]", findings, source) for i, each in enumerate(given))
 
 
-def leaf(key: Key, given: Any, path: str, findings: Findings, source: str = "") -> Any:
+def leaf(key: Key, given: Any, path: str, findings: DocumentCheck, source: str = "") -> Any:
     """A single value, checked; its default where it is refused."""
     try:
         value = _typed(key, given)

@@ -10,7 +10,7 @@ from typing import Annotated
 import msgspec
 
 from mmload.config.fields import NOT_EMPTY, Says, at_least, between, more_than, one_of, url
-from mmload.config.tables import Log, Ours, Table
+from mmload.config.tables import LogSettings, Ours, Table
 
 MODES = ("search", "classic")
 # How an agent is driven: by Locust's own web API, by the peer's, or by whichever of them answers.
@@ -134,6 +134,7 @@ class Coordinator(Table, frozen=True):
     rest_time_seconds: Annotated[float, Says("The rest between two steps of the classic mode."), more_than(0)] = 2.0
     measures: Measures = msgspec.field(default=Measures(), name="MeasuresConfiguration")
     search: Search = msgspec.field(default=Search(), name="SearchConfiguration")
-    log: Log = msgspec.field(
-        default=Log(console_level="INFO", enable_file=False, file_location="ltcoordinator.log"), name="LogSettings"
+    log: LogSettings = msgspec.field(
+        default=LogSettings(console_level="INFO", enable_file=False, file_location="ltcoordinator.log"),
+        name="LogSettings",
     )

@@ -16,7 +16,7 @@ from mmload.config.tables import Config, GenController, SimpleController, SimulC
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
+class DocumentKind:
     """A kind of document. `table` is its struct; without one it is only recognised, and `unread` says why."""
 
     name: str
@@ -25,8 +25,8 @@ class Document:
     unread: str = ""
 
 
-def _ours(name: str, table: type[msgspec.Struct]) -> Document:
-    return Document(name, _lower(*(key.name for key in keys(table))), table)
+def _ours(name: str, table: type[msgspec.Struct]) -> DocumentKind:
+    return DocumentKind(name, _lower(*(key.name for key in keys(table))), table)
 
 
 def _lower(*names: str) -> frozenset[str]:
@@ -34,7 +34,7 @@ def _lower(*names: str) -> frozenset[str]:
     return frozenset(name.lower() for name in names) - {"logsettings"}
 
 
-_CONFIG = Document("config", _lower(*(key.name for key in keys(Config)), *UNUSED_KEYS[""]), Config)
+_CONFIG = DocumentKind("config", _lower(*(key.name for key in keys(Config)), *UNUSED_KEYS[""]), Config)
 _SIMUL = _ours("simulcontroller", SimulController)
 _SIMPLE = _ours("simplecontroller", SimpleController)
 _GENERATE = _ours("gencontroller", GenController)
@@ -45,22 +45,22 @@ OURS = (*READ, COORDINATOR)
 
 # The peer's other documents, by keys that only they have.
 _UNREAD = (
-    Document(
+    DocumentKind(
         "browsercontroller",
         _lower("SimulationId", "RunInHeadless", "SimulationTimeoutMs"),
         unread="not read at all: it is for the peer's browser agents",
     ),
-    Document(
+    DocumentKind(
         "comparison",
         _lower("BaseBuild", "NewBuild", "LoadTests", "Output"),
         unread="not read at all: it is for the peer's comparisons of builds that it deploys",
     ),
-    Document(
+    DocumentKind(
         "metricswatcher",
         _lower("PrometheusConfiguration", "Queries"),
         unread="not read at all: it is for the peer's metricswatcher",
     ),
-    Document(
+    DocumentKind(
         "deployer",
         _lower(
             *"""AWSProfile AWSRegion AWSAvailabilityZone AWSRoleARN AWSAMI ClusterName ClusterVpcID ClusterSubnetIDs
@@ -74,12 +74,12 @@ _UNREAD = (
 )
 
 
-def likeness(document: Document, values: Mapping[str, Any]) -> int:
+def likeness(document: DocumentKind, values: Mapping[str, Any]) -> int:
     """How many of the values' keys belong to this kind of document. Pure."""
     return sum(name.lower() in document.top_keys for name in values)
 
 
-def recognised(values: Mapping[str, Any], file_name: str = "") -> Document:
+def recognised(values: Mapping[str, Any], file_name: str = "") -> DocumentKind:
     """The kind of document these values are; the file's name decides where they don't. Pure."""
     best = max((*OURS, *_UNREAD), key=lambda document: likeness(document, values))
     if likeness(best, values):

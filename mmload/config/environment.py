@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from mmload.config.checking import Findings, elements, join, leaf, nearest
+from mmload.config.checking import DocumentCheck, elements, join, leaf, nearest
 from mmload.config.coordinator_tables import Coordinator
 from mmload.config.fields import SCALARS, Key, keys
 from mmload.config.tables import Config, GenController, SimulController
@@ -80,7 +80,7 @@ def _of_table(prefix: str, path: str, attribute: str, table: type[msgspec.Struct
             yield Variable(environment_name(prefix, key.name), join(path, key.name), attribute, key)
 
 
-def overlaid(document: Any, environ: Mapping[str, str], findings: Findings) -> Any:
+def overlaid(document: Any, environ: Mapping[str, str], findings: DocumentCheck) -> Any:
     """The document with the environment's values in place of its own; what is wrong with them goes to `findings`."""
     table: type[msgspec.Struct] = type(document)
     for variable in variables(table):

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mmload.config.checking import Findings, table_values
-from mmload.config.documents import READ, Document, likeness, recognised
+from mmload.config.checking import DocumentCheck, table_values
+from mmload.config.documents import READ, DocumentKind, likeness, recognised
 from mmload.config.environment import DOCUMENT_VARIABLES, overlaid, unknown_variables
 from mmload.config.files import Object, read_credentials, read_document
 from mmload.config.relations import RELATIONS, with_derived_defaults
@@ -38,7 +38,7 @@ _USERS_FILE = "UsersConfiguration.UsersFilePath"
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class LoadedSettings:
     """Settings, what a person should know about them, and where each document came from."""
 
     settings: Settings
@@ -75,7 +75,7 @@ def load(
     given: tuple[Path | None, ...] = (None, None, None, None),
     environ: Mapping[str, str] = os.environ,
     folder: Path = Path("config"),
-) -> Loaded:
+) -> LoadedSettings:
     """As `load_settings`, with the sources. `given` are the files in the order of `READ`."""
     sources: dict[str, str] = {}
     checked = [_one(kind, path, environ, folder, sources) for kind, path in zip(READ, given, strict=True)]
@@ -83,10 +83,10 @@ def load(
     if problems:
         raise ConfigurationError(*problems)
     notices = [notice for each in checked for notice in each.notices] + unknown_variables(environ)
-    return Loaded(Settings(*(each.value for each in checked)), tuple(notices), sources)
+    return LoadedSettings(Settings(*(each.value for each in checked)), tuple(notices), sources)
 
 
-def load_document(kind: Document, environ: Mapping[str, str], folder: Path) -> Any:
+def load_document(kind: DocumentKind, environ: Mapping[str, str], folder: Path) -> Any:
     """One document: named by the environment, or in the folder, or its defaults. Raises ConfigurationError."""
     path = _named_by_environment(kind, environ) or _in_folder(kind, folder)
     checked = check_values(kind, read_document(path) if path else Object(), str(path or DEFAULTS), environ)
@@ -96,7 +96,7 @@ def load_document(kind: Document, environ: Mapping[str, str], folder: Path) -> A
 
 
 def _one(
-    kind: Document, given: Path | None, environ: Mapping[str, str], folder: Path, sources: dict[str, str]
+    kind: DocumentKind, given: Path | None, environ: Mapping[str, str], folder: Path, sources: dict[str, str]
 ) -> Checked:
     """One document, from wherever it is."""
     try:
@@ -108,18 +108,18 @@ def _one(
     return check_values(kind, values, sources[kind.name], environ)
 
 
-def _despite(error: ConfigurationError, kind: Document, environ: Mapping[str, str]) -> Checked:
+def _despite(error: ConfigurationError, kind: DocumentKind, environ: Mapping[str, str]) -> Checked:
     """A document that can't be read: what else is wrong is told along with it."""
     rest = check_values(kind, Object(), DEFAULTS, environ)
     return Checked(rest.value, (*error.problems, *rest.problems), rest.notices)
 
 
-def _named_by_environment(kind: Document, environ: Mapping[str, str]) -> Path | None:
+def _named_by_environment(kind: DocumentKind, environ: Mapping[str, str]) -> Path | None:
     named = environ.get(DOCUMENT_VARIABLES[kind.name], "")
     return Path(named) if named else None
 
 
-def _in_folder(kind: Document, folder: Path) -> Path | None:
+def _in_folder(kind: DocumentKind, folder: Path) -> Path | None:
     """The document in the folder of configurations, if there is one."""
     candidates = [folder / f"{kind.name}{suffix}" for suffix in (".json", ".toml")]
     found = [path for path in candidates if _is_there(path)]
@@ -146,12 +146,12 @@ def check_file(path: Path) -> Checked:
     return check_values(kind, values, str(path), {})
 
 
-def check_values(kind: Document, values: Object, source: str, environ: Mapping[str, str]) -> Checked:
+def check_values(kind: DocumentKind, values: Object, source: str, environ: Mapping[str, str]) -> Checked:
     """A decoded document under the environment, with all that is wrong with it."""
     refusal = _wrong_document(kind, values, source)
     if refusal or kind.table is None:
         return Checked(None, (refusal,), ())
-    findings = Findings(source)
+    findings = DocumentCheck(source)
     value = overlaid(table_values(kind.table, values, "", findings), environ, findings)
     if isinstance(value, Config):
         value = with_derived_defaults(value, findings.sources)
@@ -160,7 +160,7 @@ def check_values(kind: Document, values: Object, source: str, environ: Mapping[s
     return Checked(value, tuple(findings.problems), tuple(findings.notices()))
 
 
-def _wrong_document(kind: Document, values: Object, source: str) -> str:
+def _wrong_document(kind: DocumentKind, values: Object, source: str) -> str:
     """Why these values are not the document they should be, or ""."""
     if kind.unread:
         return f"{source}: this is a {kind.name} document; it is {kind.unread}"
@@ -170,7 +170,7 @@ def _wrong_document(kind: Document, values: Object, source: str) -> str:
     return f"{source}: expected a {kind.name} document, found a {seems.name} document"
 
 
-def _check_relations(value: Any, findings: Findings) -> None:
+def _check_relations(value: Any, findings: DocumentCheck) -> None:
     """The rules over several keys, but for those of which a key is already refused."""
     for relation in RELATIONS.get(type(value), ()):
         told = any(wrong.startswith(key) for wrong in findings.wrong_keys for key in relation.keys)
@@ -180,7 +180,9 @@ def _check_relations(value: Any, findings: Findings) -> None:
             findings.refuse(relation.path, problem, ", ".join(sources))
 
 
-def _check_users_file(config: Config, findings: Findings, read: Callable[[str], object] = read_credentials) -> None:
+def _check_users_file(
+    config: Config, findings: DocumentCheck, read: Callable[[str], object] = read_credentials
+) -> None:
     if not config.users.users_file_path:
         return
     try:

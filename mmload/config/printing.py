@@ -1,23 +1,17 @@
-"""Settings as JSON: for people and for a run's folder, always without secrets; and back.
-
-docs/configuration.md and the default documents, written from the field tables, so that they can't disagree.
-"""
+"""Settings as plain values without secrets; docs/configuration.md and the default documents from the field tables."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
-from msgspec.structs import replace
 
 from mmload.config.coordinator_tables import Coordinator
 from mmload.config.environment import RESERVED, environment_name
 from mmload.config.fields import SCALARS, Key, keys
-from mmload.config.tables import Config, GenController, Settings, SimpleController, SimulController, Table
-from mmload.errors import ConfigurationError
+from mmload.config.tables import Config, GenController, SimpleController, SimulController, Table
 
 HIDDEN = "********"
 
@@ -33,39 +27,6 @@ def _shown(secret: bool, value: Any) -> Any:
     if isinstance(value, msgspec.Struct):
         return shown(value)
     return [_shown(False, each) for each in value] if isinstance(value, tuple) else value
-
-
-def to_json(settings: Settings) -> bytes:
-    """The settings for a run's folder, secrets hidden."""
-    return msgspec.json.encode(shown(settings))
-
-
-def from_json(data: bytes, secrets: Settings | None = None) -> Settings:
-    """The settings that `to_json` wrote. Their secrets are those of `secrets`, else the defaults."""
-    try:
-        settings = msgspec.json.decode(data, type=Settings)
-    except msgspec.MsgspecError as error:
-        raise ConfigurationError(f"settings of a run: {error}") from None
-    whole: Settings = _with_secrets(settings, secrets or Settings())
-    return whole
-
-
-def _with_secrets(settings: Any, secrets: Any) -> Any:
-    """The struct with the other one's secrets, in all its tables."""
-    changed = {}
-    table: type[msgspec.Struct] = type(settings)
-    for key in keys(table):
-        if key.table is not None:
-            changed[key.attribute] = _with_secrets(getattr(settings, key.attribute), getattr(secrets, key.attribute))
-        elif key.says.secret:
-            changed[key.attribute] = getattr(secrets, key.attribute)
-    return replace(settings, **changed)
-
-
-def fingerprint(settings: Settings) -> str:
-    """A short name of all values but the secrets: processes of one run must agree on it."""
-    text = msgspec.json.encode(shown(settings), order="deterministic")
-    return hashlib.sha256(text).hexdigest()[:12]
 
 
 _INTRODUCTION = """\

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from msgspec.structs import replace
 
 from mmload.config.coordinator_tables import Coordinator
-from mmload.config.tables import Config, Connection, GenController, SimulController, Users
+from mmload.config.tables import Config, ConnectionSettings, GenController, SimulController, Users
 from mmload.config.thresholds import ThresholdRefused, parse
 
 _RATES = "UserControllerConfiguration.RatesDistribution"
@@ -144,8 +144,8 @@ def with_derived_defaults(config: Config, given: Collection[str]) -> Config:
     return replace(config, connection=_connection(config.connection), users=_users(config.users, given))
 
 
-def _connection(connection: Connection) -> Connection:
-    default = Connection()
+def _connection(connection: ConnectionSettings) -> ConnectionSettings:
+    default = ConnectionSettings()
     server, websocket = connection.server_url.rstrip("/"), connection.websocket_url.rstrip("/")
     if websocket == default.websocket_url and server != default.server_url:
         scheme = "wss" if urlsplit(server).scheme == "https" else "ws"

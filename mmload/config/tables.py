@@ -68,7 +68,7 @@ class Table(msgspec.Struct, frozen=True, rename=key_name, forbid_unknown_fields=
         return f"{type(self).__name__}({values})"
 
 
-class Connection(Table, frozen=True):
+class ConnectionSettings(Table, frozen=True):
     """ConnectionConfiguration: the server and its administrator."""
 
     server_url: Annotated[
@@ -179,7 +179,7 @@ class Users(Table, frozen=True):
     logout_on_farewell: Annotated[bool, Ours("Whether a user that is removed ends its session on the server.")] = False
 
 
-class Log(Table, frozen=True):
+class LogSettings(Table, frozen=True):
     """LogSettings: what is logged, and where."""
 
     enable_console: Annotated[bool, Says("Log to the terminal.")] = True
@@ -192,7 +192,7 @@ class Log(Table, frozen=True):
     enable_color: Annotated[bool, Says("Colours on the terminal.")] = False
 
 
-class Run(Table, frozen=True):
+class RunSettings(Table, frozen=True):
     """RunConfiguration: one load test."""
 
     run_time_seconds: Annotated[int, Ours("How long `mmload run` runs."), at_least(1)] = 60
@@ -220,12 +220,12 @@ class Run(Table, frozen=True):
 class Config(Table, frozen=True):
     """config.json."""
 
-    connection: Connection = msgspec.field(default=Connection(), name="ConnectionConfiguration")
+    connection: ConnectionSettings = msgspec.field(default=ConnectionSettings(), name="ConnectionConfiguration")
     controller: Controller = msgspec.field(default=Controller(), name="UserControllerConfiguration")
     instance: Instance = msgspec.field(default=Instance(), name="InstanceConfiguration")
     users: Users = msgspec.field(default=Users(), name="UsersConfiguration")
-    log: Log = msgspec.field(default=Log(), name="LogSettings")
-    run: Run = msgspec.field(default=Run(), name="RunConfiguration")
+    log: LogSettings = msgspec.field(default=LogSettings(), name="LogSettings")
+    run: RunSettings = msgspec.field(default=RunSettings(), name="RunConfiguration")
 
 
 class SimulController(Table, frozen=True):

@@ -8,7 +8,7 @@ from hashlib import sha1
 from typing import Any
 
 from mmload.errors import Refused
-from mmload.population.plan import Kind, PlannedChannel
+from mmload.population.plan import ChannelKind, PlannedChannel
 from mmload.population.teams import members
 from mmload.population.work import Work, batches
 
@@ -19,22 +19,22 @@ NO_LISTS = ("api.context.invalid_body_param.app_error", "api.context.invalid_url
 
 
 @dataclass(frozen=True, slots=True)
-class MadeChannel:
+class ServerChannel:
     """A planned channel as it is on the server; `messages` counts those that were in it."""
 
     id: str
     messages: int
 
 
-def make_channels(work: Work, team_ids: Sequence[str]) -> list[MadeChannel]:
+def make_channels(work: Work, team_ids: Sequence[str]) -> list[ServerChannel]:
     """The planned channels as they are on the server, in the plan's order, with their members."""
     known = _known_channels(work, team_ids)
     conversations = _Conversations(work)
-    made: dict[int, MadeChannel] = {}
+    made: dict[int, ServerChannel] = {}
 
     def make(index: int) -> None:
         channel = work.plan.channels[index]
-        if channel.kind in (Kind.PUBLIC, Kind.PRIVATE):
+        if channel.kind in (ChannelKind.PUBLIC, ChannelKind.PRIVATE):
             made[index] = _make_team_channel(work, channel, team_ids[channel.team], known.get(channel.name))
         else:
             made[index] = conversations.make(channel)
@@ -64,16 +64,18 @@ def _listed(work: Work, path: str, step: str) -> list[dict[str, Any]]:
         return []
 
 
-def _make_team_channel(work: Work, channel: PlannedChannel, team_id: str, there: dict[str, Any] | None) -> MadeChannel:
+def _make_team_channel(
+    work: Work, channel: PlannedChannel, team_id: str, there: dict[str, Any] | None
+) -> ServerChannel:
     if there is not None:
         work.tally.found(f"{channel.kind} channels")
-        return MadeChannel(there["id"], there["total_msg_count"])
+        return ServerChannel(there["id"], there["total_msg_count"])
     step = f"channel {channel.name}"
     body = {
         "team_id": team_id,
         "name": channel.name,
         "display_name": channel.display_name,
-        "type": "O" if channel.kind is Kind.PUBLIC else "P",
+        "type": "O" if channel.kind is ChannelKind.PUBLIC else "P",
     }
     try:
         made = work.admin.call("POST", "/channels", body, step=step, passes=CHANNEL_EXISTS)
@@ -81,7 +83,7 @@ def _make_team_channel(work: Work, channel: PlannedChannel, team_id: str, there:
     except Refused:
         made = work.admin.call("GET", f"/teams/{team_id}/channels/name/{channel.name}", step=step)
         work.tally.found(f"{channel.kind} channels")
-    return MadeChannel(made["id"], made["total_msg_count"])
+    return ServerChannel(made["id"], made["total_msg_count"])
 
 
 class _Conversations:
@@ -92,19 +94,19 @@ class _Conversations:
         self._work = work
         self._of_member: dict[int, dict[str, dict[str, Any]]] = {}
 
-    def make(self, channel: PlannedChannel) -> MadeChannel:
+    def make(self, channel: PlannedChannel) -> ServerChannel:
         ids = [self._work.user_ids[member] for member in channel.members]
         there = self._known_to(channel.members[0]).get(conversation_name(channel.kind, ids))
         if there is None:
             step = f"a {channel.kind} channel"
-            direct = channel.kind is Kind.DIRECT
+            direct = channel.kind is ChannelKind.DIRECT
             maker = self._work.admin if direct else self._work.session(channel.members[0])
             made = maker.call("POST", "/channels/direct" if direct else "/channels/group", ids, step=step)
             self._work.tally.new(f"{channel.kind} channels")
         else:
             made = there
             self._work.tally.found(f"{channel.kind} channels")
-        return MadeChannel(made["id"], made["total_msg_count"])
+        return ServerChannel(made["id"], made["total_msg_count"])
 
     def _known_to(self, member: int) -> dict[str, dict[str, Any]]:
         if member not in self._of_member:
@@ -114,17 +116,17 @@ class _Conversations:
         return self._of_member[member]
 
 
-def conversation_name(kind: Kind, user_ids: Sequence[str]) -> str:
+def conversation_name(kind: ChannelKind, user_ids: Sequence[str]) -> str:
     """The name Mattermost gives a direct or group message: made of its members' ids. Pure."""
     ordered = sorted(user_ids)
-    return "__".join(ordered) if kind is Kind.DIRECT else sha1("".join(ordered).encode()).hexdigest()
+    return "__".join(ordered) if kind is ChannelKind.DIRECT else sha1("".join(ordered).encode()).hexdigest()
 
 
-def _fill_channels(work: Work, made: Sequence[MadeChannel]) -> None:
+def _fill_channels(work: Work, made: Sequence[ServerChannel]) -> None:
     with_members = [
         (channel, made[index])
         for index, channel in enumerate(work.plan.channels)
-        if channel.kind in (Kind.PUBLIC, Kind.PRIVATE)
+        if channel.kind in (ChannelKind.PUBLIC, ChannelKind.PRIVATE)
     ]
     work.each(
         "channel members",

@@ -15,7 +15,7 @@ from mmload.population.channels import make_channels
 from mmload.population.history_writer import write_history
 from mmload.population.plan import Plan
 from mmload.population.probing import first_facts
-from mmload.population.progress import Progress
+from mmload.population.progress import InitProgress
 from mmload.population.readiness import require_mattermost
 from mmload.population.rest import Patience, Server, administrator
 from mmload.population.teams import make_teams
@@ -50,7 +50,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
+class InitSummary:
     """What `mmload init` did."""
 
     server: str
@@ -83,10 +83,10 @@ class Summary:
 def carry_out(
     plan: Plan,
     settings: Settings,
-    progress: Progress,
+    progress: InitProgress,
     stop: Event | None = None,
     clock: Callable[[], float] = time.monotonic,
-) -> Summary:
+) -> InitSummary:
     """Make of the plan what isn't there yet. `ServerNotReady` if the server doesn't let us, or not any more."""
     start = clock()
     connection = settings.config.connection
@@ -105,7 +105,7 @@ def carry_out(
         server.close()
     rows = tuple(Row(sort, work.tally.there[sort], work.tally.made[sort]) for sort in SORTS)
     version = facts.client_config.get("Version", "")
-    return Summary(connection.server_url, version, plan.seed, rows, notices, clock() - start)
+    return InitSummary(connection.server_url, version, plan.seed, rows, notices, clock() - start)
 
 
 def _steps(work: Work, able: Capabilities) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from mmload.client.capabilities import capabilities, features, left_out
 from mmload.config import Settings
-from mmload.population.probing import Facts
+from mmload.population.probing import ServerProbe
 
 Level = Literal["error", "warning", "info"]
 
@@ -62,7 +62,7 @@ class Examination:
 class Case:
     """What a rule looks at: so many users are to run, in so many processes of this machine."""
 
-    facts: Facts
+    facts: ServerProbe
     settings: Settings
     users: int
     processes: int = 1
@@ -82,7 +82,7 @@ class Case:
         return 0 if there is None else max(0, self.users - there)
 
 
-def server_facts(facts: Facts, override: str) -> ServerFacts:
+def server_facts(facts: ServerProbe, override: str) -> ServerFacts:
     """The server's description. Pure."""
     config, license = facts.client_config, facts.license
     can = capabilities(config, license, override)

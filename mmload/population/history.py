@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from mmload.config import Instance
-from mmload.population.plan import Kind, PlannedChannel, PlannedPost, PlannedReaction, spawn, stable_choice
+from mmload.population.plan import ChannelKind, PlannedChannel, PlannedPost, PlannedReaction, spawn, stable_choice
 from mmload.text import REACTIONS, message
 
 ROOT_WORDS, REPLY_WORDS = 34, 24
 # How busy one channel of a kind is beside another: whole teams write more than two people do.
-_BUSY = {Kind.PUBLIC: 8.0, Kind.PRIVATE: 5.0, Kind.DIRECT: 1.0, Kind.GROUP: 1.5}
+_BUSY = {ChannelKind.PUBLIC: 8.0, ChannelKind.PRIVATE: 5.0, ChannelKind.DIRECT: 1.0, ChannelKind.GROUP: 1.5}
 # Draws for a channel that is busy enough, and for a reaction that is not there yet.
 _DRAWS = 16
 # The first posts of a channel grow the long threads; other replies go to one of the latest.
@@ -55,7 +55,7 @@ def planned_posts(
     instance: Instance, seed: int, channels: Sequence[PlannedChannel], accounts: int
 ) -> tuple[PlannedPost, ...]:
     """Post by post, each from chance of its own, so that a longer history begins with the shorter one."""
-    places = {kind: [i for i, channel in enumerate(channels) if channel.kind is kind] for kind in Kind}
+    places = {kind: [i for i, channel in enumerate(channels) if channel.kind is kind] for kind in ChannelKind}
     busy = {kind: _BUSY[kind] * share for kind, share in _shares(instance).items() if places[kind]}
     if not accounts or not any(busy.values()):
         return ()
@@ -74,12 +74,12 @@ def planned_posts(
     return tuple(posts)
 
 
-def _shares(instance: Instance) -> dict[Kind, float]:
+def _shares(instance: Instance) -> dict[ChannelKind, float]:
     return {
-        Kind.PUBLIC: instance.percent_public_channels,
-        Kind.PRIVATE: instance.percent_private_channels,
-        Kind.DIRECT: instance.percent_direct_channels,
-        Kind.GROUP: instance.percent_group_channels,
+        ChannelKind.PUBLIC: instance.percent_public_channels,
+        ChannelKind.PRIVATE: instance.percent_private_channels,
+        ChannelKind.DIRECT: instance.percent_direct_channels,
+        ChannelKind.GROUP: instance.percent_group_channels,
     }
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from mmload.population.channels import MadeChannel
+from mmload.population.channels import ServerChannel
 from mmload.population.history import text_of
 from mmload.population.plan import PlannedPost, PlannedReaction
 from mmload.population.work import Work
@@ -19,7 +19,7 @@ Said = tuple[str, str, bool]
 
 
 @dataclass(slots=True)
-class Found:
+class ChannelHistory:
     """What a channel holds, as far as it was read: ids of messages by what was said, oldest first, and reactions.
 
     Messages that were edited since (simulated people do that) are known by their author only.
@@ -42,7 +42,7 @@ class Found:
                 self.reactions.add((post["id"], reaction["user_id"], reaction["emoji_name"]))
 
 
-def matched(planned: Sequence[tuple[PlannedPost, str, str]], found: Found) -> dict[int, str]:
+def matched(planned: Sequence[tuple[PlannedPost, str, str]], found: ChannelHistory) -> dict[int, str]:
     """Which of the planned (post, author's id, text) are there: post number → id. Pure.
 
     Posts are the same by author, text and being a reply; of those that say the same, as many count as there are. What
@@ -58,7 +58,7 @@ def matched(planned: Sequence[tuple[PlannedPost, str, str]], found: Found) -> di
     return {number: post_id for number, post_id in ids.items() if post_id}
 
 
-def write_history(work: Work, channels: Sequence[MadeChannel], *, urgent: bool) -> None:
+def write_history(work: Work, channels: Sequence[ServerChannel], *, urgent: bool) -> None:
     """Write the posts and reactions that are missing, channel by channel. `urgent`: the server knows priorities."""
     posts: defaultdict[int, list[PlannedPost]] = defaultdict(list)
     reactions: defaultdict[int, list[PlannedReaction]] = defaultdict(list)
@@ -115,7 +115,7 @@ class _History:
             self._react(reaction, ids[reaction.post], found)
             self._work.progress.advance()
 
-    def _read(self, planned: Sequence[tuple[PlannedPost, str, str]]) -> Found:
+    def _read(self, planned: Sequence[tuple[PlannedPost, str, str]]) -> ChannelHistory:
         """What the channel holds, from its oldest page on, until all that is planned was seen.
 
         A load test writes more behind our history: of a channel with a million posts only the first pages are read.
@@ -125,7 +125,7 @@ class _History:
         while page := self._page(number):
             pages.append(page)
             number += 1
-        found = Found()
+        found = ChannelHistory()
         for page in reversed(pages):
             found.add(page)
         for number in range(self._messages // POSTS_PER_PAGE - 1, -1, -1):
@@ -172,11 +172,11 @@ class _History:
 
     def _stored(self, said: Said, accounted: set[str]) -> str:
         """The id of a post that was stored though its answer was lost, or "". It is among the newest."""
-        found = Found()
+        found = ChannelHistory()
         found.add(self._page(0))
         return next((post_id for post_id in found.messages[said] if post_id not in accounted), "")
 
-    def _react(self, reaction: PlannedReaction, post_id: str, found: Found) -> None:
+    def _react(self, reaction: PlannedReaction, post_id: str, found: ChannelHistory) -> None:
         user_id = self._work.user_ids[reaction.account]
         if (post_id, user_id, reaction.emoji) in found.reactions:
             self._work.tally.found("reactions")

@@ -72,7 +72,7 @@ _RESERVED = tuple(
 )
 
 
-class Kind(StrEnum):
+class ChannelKind(StrEnum):
     """The four kinds of channels."""
 
     PUBLIC = "public"
@@ -97,7 +97,7 @@ class PlannedChannel:
     is written in it beside others of its kind.
     """
 
-    kind: Kind
+    kind: ChannelKind
     members: tuple[int, ...]
     name: str = ""
     display_name: str = ""
@@ -188,18 +188,18 @@ def _channels(
     """All channels, the four kinds one after the other; `tell` hears of those that can't be."""
     instance, prefix = settings.config.instance, settings.config.users.username_prefix
     shares = {
-        Kind.PUBLIC: instance.percent_public_channels,
-        Kind.PRIVATE: instance.percent_private_channels,
-        Kind.DIRECT: instance.percent_direct_channels,
-        Kind.GROUP: instance.percent_group_channels,
+        ChannelKind.PUBLIC: instance.percent_public_channels,
+        ChannelKind.PRIVATE: instance.percent_private_channels,
+        ChannelKind.DIRECT: instance.percent_direct_channels,
+        ChannelKind.GROUP: instance.percent_group_channels,
     }
     wanted = dict(zip(shares, portions(instance.num_channels, list(shares.values())), strict=True))
-    for kind in (Kind.PUBLIC, Kind.PRIVATE):
+    for kind in (ChannelKind.PUBLIC, ChannelKind.PRIVATE):
         if wanted[kind] and not teams:
             tell(f"no {kind} channels: they need a team, and InstanceConfiguration.NumTeams is 0")
         for index in range(wanted[kind] if teams else 0):
             yield _team_channel(kind, index, seed, team_prefix(prefix), accounts, teams)
-    for kind, conversations in ((Kind.DIRECT, direct_pairs), (Kind.GROUP, groups)):
+    for kind, conversations in ((ChannelKind.DIRECT, direct_pairs), (ChannelKind.GROUP, groups)):
         found = 0
         for members in conversations(seed, wanted[kind], accounts):
             found += 1
@@ -208,7 +208,7 @@ def _channels(
             tell(f"{found} {kind} channels instead of {wanted[kind]}: {accounts} accounts can't have more")
 
 
-def _team_channel(kind: Kind, index: int, seed: int, prefix: str, accounts: int, teams: int) -> PlannedChannel:
+def _team_channel(kind: ChannelKind, index: int, seed: int, prefix: str, accounts: int, teams: int) -> PlannedChannel:
     first, second = words(random.Random(f"{seed}:{kind}:{index}:name"), 2)
     share = share_of_members(kind, index, seed)
     return PlannedChannel(
@@ -221,12 +221,12 @@ def _team_channel(kind: Kind, index: int, seed: int, prefix: str, accounts: int,
     )
 
 
-def share_of_members(kind: Kind, index: int, seed: int) -> float:
+def share_of_members(kind: ChannelKind, index: int, seed: int) -> float:
     """Which share of the accounts is in a public or private channel: all of them in the first public one, in the others
     a share that is large for few channels and small for most (the third power of a uniform draw)."""
-    if kind is Kind.PUBLIC and index == 0:
+    if kind is ChannelKind.PUBLIC and index == 0:
         return 1.0
-    largest = 1.0 if kind is Kind.PUBLIC else 0.4
+    largest = 1.0 if kind is ChannelKind.PUBLIC else 0.4
     share: float = largest * random.Random(f"{seed}:{kind}:{index}:share").random() ** 3
     return share
 

@@ -18,7 +18,7 @@ import requests
 import websocket
 
 from mmload.client.accounts import account
-from mmload.config import Connection, Settings, read_credentials
+from mmload.config import ConnectionSettings, Settings, read_credentials
 from mmload.errors import RequestFailed, ServerNotReady
 from mmload.open_files import allowed_open_files
 from mmload.population.plan import team_prefix
@@ -28,7 +28,7 @@ from mmload.population.work import batches
 NORMAL = 1000
 
 
-def greeted(connection: Connection, token: str) -> str:
+def greeted(connection: ConnectionSettings, token: str) -> str:
     """Why the WebSocket can't be used; "" if the server said hello."""
     options: dict[str, Any] = {}
     if connection.websocket_url.startswith("wss") and not connection.verify_tls:
@@ -97,7 +97,7 @@ class TeamFacts:
 
 
 @dataclass(slots=True)
-class Facts:
+class ServerProbe:
     """All that was learnt. What could not be asked is None or empty."""
 
     contact: Contact
@@ -117,7 +117,7 @@ class Facts:
     open_files_limit: int = 0
 
 
-def probe(settings: Settings, users_wanted: int, *, quick: bool) -> Facts:
+def probe(settings: Settings, users_wanted: int, *, quick: bool) -> ServerProbe:
     """Ask everything, or with `quick` only what decides whether a test can run at all."""
     server = Server(settings.config.connection)
     try:
@@ -129,10 +129,10 @@ def probe(settings: Settings, users_wanted: int, *, quick: bool) -> Facts:
         server.close()
 
 
-def first_facts(server: Server, patience: Patience | None = None) -> Facts:
+def first_facts(server: Server, patience: Patience | None = None) -> ServerProbe:
     """What a server tells everybody."""
     patience = patience or Patience()
-    facts = Facts(contact(server, patience), open_files_limit=allowed_open_files())
+    facts = ServerProbe(contact(server, patience), open_files_limit=allowed_open_files())
     if not facts.contact.trouble:
         _ask_anonymously(server, patience, facts)
     return facts
@@ -208,7 +208,7 @@ def _ahead_seconds(date: str, now: float) -> float:
     return server - now if server > now else server + 1 - now
 
 
-def _ask_anonymously(server: Server, patience: Patience, facts: Facts) -> None:
+def _ask_anonymously(server: Server, patience: Patience, facts: ServerProbe) -> None:
     def get(path: str) -> Any:
         return patience.run(path, lambda: server.call("GET", path), only_rate_limits=True).document
 
@@ -220,7 +220,9 @@ def _ask_anonymously(server: Server, patience: Patience, facts: Facts) -> None:
         facts.contact = Contact(f"its client configuration can't be read: {error.reason}", "look at the server's log")
 
 
-def _ask_as_administrator(server: Server, settings: Settings, facts: Facts, users_wanted: int, *, quick: bool) -> None:
+def _ask_as_administrator(
+    server: Server, settings: Settings, facts: ServerProbe, users_wanted: int, *, quick: bool
+) -> None:
     """Everything that takes the administrator's rights; stops at the first thing that is refused."""
     admin = _Administrator(server, settings)
     try:

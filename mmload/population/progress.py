@@ -11,7 +11,7 @@ from typing import Protocol, TextIO
 LINE_EVERY_SECONDS = 5.0
 
 
-class Progress(Protocol):
+class InitProgress(Protocol):
     """What a long job tells while it works. All methods may be called from any thread."""
 
     def start(self, step: str, total: int) -> None:
@@ -116,7 +116,7 @@ class Bars:
         self._bars.stop()
 
 
-def progress_for(out: TextIO = sys.stderr, *, quiet: bool = False) -> Progress:
+def progress_for(out: TextIO = sys.stderr, *, quiet: bool = False) -> InitProgress:
     """Bars where there is a terminal, else lines; nothing if `quiet`."""
     if quiet:
         return Silent()

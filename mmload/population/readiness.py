@@ -8,7 +8,7 @@ from mmload.config import Settings
 from mmload.errors import ExitCode, ServerNotReady
 from mmload.population import rules
 from mmload.population.findings import Case, Examination, Finding, ServerFacts, server_facts
-from mmload.population.probing import Facts, probe
+from mmload.population.probing import ServerProbe, probe
 
 __all__ = ["Examination", "Finding", "ServerFacts", "examine", "examine_quickly", "exit_code", "require_mattermost"]
 
@@ -25,7 +25,7 @@ def examine_quickly(settings: Settings, users_wanted: int, processes: int = 1) -
     return judge(probe(settings, users_wanted, quick=True), settings, users_wanted, processes)
 
 
-def judge(facts: Facts, settings: Settings, users: int, processes: int = 1) -> Examination:
+def judge(facts: ServerProbe, settings: Settings, users: int, processes: int = 1) -> Examination:
     """All findings, the gravest first. Pure."""
     case = Case(facts, settings, users, processes)
     if facts.contact.trouble:
@@ -49,7 +49,7 @@ def exit_code(examination: Examination) -> ExitCode:
     return ExitCode.SERVER_NOT_READY
 
 
-def require_mattermost(facts: Facts, settings: Settings) -> None:
+def require_mattermost(facts: ServerProbe, settings: Settings) -> None:
     """Raise `ServerNotReady` unless a Mattermost of a known version answered."""
     if facts.contact.trouble:
         url = settings.config.connection.server_url

@@ -26,7 +26,7 @@ from requests.adapters import HTTPAdapter
 
 from mmload import __version__
 from mmload.client.accounts import Account
-from mmload.config import Connection
+from mmload.config import ConnectionSettings
 from mmload.errors import (
     NoAnswer,
     NotAvailable,
@@ -132,7 +132,7 @@ class Answer:
 class Server:
     """One Mattermost server. Safe to use from several threads; `close` when done."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: ConnectionSettings) -> None:
         self.url = connection.server_url.rstrip("/")
         self._timeouts = (connection.connect_timeout_seconds, connection.request_timeout_seconds)
         self._session = requests.Session()
@@ -377,7 +377,7 @@ def login_refused(email: str, error: RequestFailed) -> str:
     return f"{email}: log-in refused: {error.reason}"
 
 
-def administrator(server: Server, connection: Connection, patience: Patience, gate: Semaphore) -> Session:
+def administrator(server: Server, connection: ConnectionSettings, patience: Patience, gate: Semaphore) -> Session:
     """The session of the administrator of ConnectionConfiguration."""
     name = connection.admin_email.partition("@")[0]
     return Session(server, Account(0, name, connection.admin_email, connection.admin_password), patience, gate)

@@ -11,7 +11,7 @@ from threading import Event, Lock, Semaphore
 from typing import TypeVar
 
 from mmload.population.plan import Plan
-from mmload.population.progress import Progress
+from mmload.population.progress import InitProgress
 from mmload.population.rest import Patience, Server, Session
 
 T = TypeVar("T")
@@ -43,7 +43,7 @@ class Tally:
 class Work:
     """What all steps share: the plan, the sessions, the threads, the tally, the progress."""
 
-    def __init__(self, plan: Plan, server: Server, admin: Session, patience: Patience, progress: Progress) -> None:
+    def __init__(self, plan: Plan, server: Server, admin: Session, patience: Patience, progress: InitProgress) -> None:
         self.plan = plan
         self.admin = admin
         self.patience = patience

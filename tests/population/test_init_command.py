@@ -19,8 +19,8 @@ import pytest
 import requests
 
 from mmload.errors import ServerNotReady
-from mmload.population.create import Summary, carry_out
-from mmload.population.plan import Kind, plan
+from mmload.population.create import InitSummary, carry_out
+from mmload.population.plan import ChannelKind, plan
 from mmload.population.progress import Silent
 from mmload.population.rest import Server, Stopped
 from tests.conftest import running_sandbox
@@ -55,7 +55,7 @@ def fresh_prefix() -> str:
     return f"t{uuid.uuid4().hex[:10]}"
 
 
-def made(server: str, prefix: str, seed: int = 1, **instance: Any) -> Summary:
+def made(server: str, prefix: str, seed: int = 1, **instance: Any) -> InitSummary:
     of = settings(server, instance=SMALL | instance, users={"username_prefix": prefix})
     return carry_out(plan(of, seed), of, Silent())
 
@@ -103,7 +103,7 @@ def test_everything_planned_is_there_once(server: str) -> None:
 
     assert len(census.users) == 8
     assert kinds == Counter({"O": 4, "P": 2, "D": 12, "G": 2})
-    assert kinds["D"] == sum(channel.kind is Kind.DIRECT for channel in planned.channels)
+    assert kinds["D"] == sum(channel.kind is ChannelKind.DIRECT for channel in planned.channels)
     assert len(posts) == 60
     assert sum(bool(post["root_id"]) for post in posts) == sum(post.root is not None for post in planned.posts)
     assert len(reactions) == 12

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mmload.population.history_writer import Found, matched
+from mmload.population.history_writer import ChannelHistory, matched
 from mmload.population.plan import PlannedPost
 
 PLANNED = [
@@ -18,8 +18,8 @@ def post(post_id: str, author: str, message: str, **fields: Any) -> dict[str, An
     return {"id": post_id, "user_id": author, "message": message, "type": "", "root_id": "", "edit_at": 0, **fields}
 
 
-def found(*posts: dict[str, Any]) -> Found:
-    result = Found()
+def found(*posts: dict[str, Any]) -> ChannelHistory:
+    result = ChannelHistory()
     result.add(posts)
     return result
 

@@ -10,7 +10,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from mmload.population.history import LONG_THREADS, text_of
-from mmload.population.plan import Kind, Plan, plan
+from mmload.population.plan import ChannelKind, Plan, plan
 from tests.population.making_settings import settings
 
 
@@ -60,11 +60,15 @@ def test_more_accounts_join_and_nobody_leaves() -> None:
     """Members are never removed from a channel, so a larger plan must not want that."""
     small, large = planned(num_users=200, num_channels=50), planned(num_users=220, num_channels=50)
     pairs = zip(small.channels, large.channels, strict=True)
-    grown = [(set(old.members), set(new.members)) for old, new in pairs if old.kind in (Kind.PUBLIC, Kind.PRIVATE)]
+    grown = [
+        (set(old.members), set(new.members))
+        for old, new in pairs
+        if old.kind in (ChannelKind.PUBLIC, ChannelKind.PRIVATE)
+    ]
     kept = {channel.members for channel in small.channels} & {channel.members for channel in large.channels}
 
     assert sum(len(old - new) for old, new in grown) <= 3
-    assert len(kept) >= sum(channel.kind in (Kind.DIRECT, Kind.GROUP) for channel in small.channels)
+    assert len(kept) >= sum(channel.kind in (ChannelKind.DIRECT, ChannelKind.GROUP) for channel in small.channels)
 
 
 def test_more_accounts_leave_the_history_to_those_who_wrote_it() -> None:
@@ -81,7 +85,7 @@ def test_more_accounts_leave_the_history_to_those_who_wrote_it() -> None:
 def test_everybody_is_in_the_first_public_channel_and_most_others_are_small() -> None:
     """Channels of real servers: a few with everybody, many with few."""
     made = planned(num_users=500, num_channels=400, num_posts=0)
-    sizes = sorted(len(channel.members) for channel in made.channels if channel.kind is Kind.PUBLIC)
+    sizes = sorted(len(channel.members) for channel in made.channels if channel.kind is ChannelKind.PUBLIC)
 
     assert sizes[-1] == 500
     assert sizes[len(sizes) // 2] < 500 / 4
@@ -93,8 +97,8 @@ def test_everybody_is_in_the_first_public_channel_and_most_others_are_small() ->
 def test_conversations_are_different_and_possible(users: int, channels: int) -> None:
     """Asking for more pairs than there are must neither loop for ever nor name the same pair twice."""
     made = planned(num_users=users, num_channels=channels, num_posts=0)
-    direct = [channel.members for channel in made.channels if channel.kind is Kind.DIRECT]
-    groups = [channel.members for channel in made.channels if channel.kind is Kind.GROUP]
+    direct = [channel.members for channel in made.channels if channel.kind is ChannelKind.DIRECT]
+    groups = [channel.members for channel in made.channels if channel.kind is ChannelKind.GROUP]
 
     assert len(set(direct)) == len(direct) <= users * (users - 1) // 2
     assert len(set(groups)) == len(groups)
@@ -125,7 +129,7 @@ def test_without_teams_there_are_only_conversations() -> None:
     """Public and private channels need a team."""
     made = planned(num_teams=0)
 
-    assert {channel.kind for channel in made.channels} == {Kind.DIRECT, Kind.GROUP}
+    assert {channel.kind for channel in made.channels} == {ChannelKind.DIRECT, ChannelKind.GROUP}
     assert len(made.notices) == 2
 
 

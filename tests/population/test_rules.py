@@ -10,7 +10,7 @@ import pytest
 from mmload.config import Settings
 from mmload.errors import ExitCode, ServerNotReady
 from mmload.population.findings import Examination
-from mmload.population.probing import Contact, Facts, TeamFacts
+from mmload.population.probing import Contact, ServerProbe, TeamFacts
 from mmload.population.readiness import exit_code, judge, require_mattermost
 from tests.population.making_settings import settings
 
@@ -18,7 +18,7 @@ CLIENT = {"Version": "11.6.0", "BuildNumber": "11.6.0", "EnableSignInWithEmail":
 OPEN = (TeamFacts("team", open=True, members=30),)
 
 
-def facts(**fields: Any) -> Facts:
+def facts(**fields: Any) -> ServerProbe:
     """A server on which everything is well."""
     default: dict[str, Any] = {
         "contact": Contact(version_header="11.6.0.11.6.0.hash.false"),
@@ -33,7 +33,7 @@ def facts(**fields: Any) -> Facts:
         "websocket_trouble": "",
         "open_files_limit": 100_000,
     }
-    return Facts(**(default | fields))
+    return ServerProbe(**(default | fields))
 
 
 def judged(users: int = 20, of: Settings | None = None, **fields: Any) -> Examination:

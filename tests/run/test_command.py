@@ -16,7 +16,7 @@ import pytest
 
 from mmload.cli import locust_process, main
 from mmload.cli import run as command
-from mmload.cli.locust_process import Load
+from mmload.cli.locust_process import LocustLoad
 from mmload.config.fields import seconds_of
 from mmload.errors import ConfigurationError, MmloadError, UsageError
 from mmload.results.folder import read_run
@@ -193,8 +193,8 @@ def test_options_that_are_not_given_leave_the_configuration_alone() -> None:
 
 def test_all_users_at_once_is_a_spawn_rate_of_all_users() -> None:
     """Locust knows no other word for it."""
-    at_once = locust_process.command(Load(40, 0.0, 60, "http://x"), Path("f.py"))
-    slowly = locust_process.command(Load(40, 2.5, 60, "http://x"), Path("f.py"))
+    at_once = locust_process.command(LocustLoad(40, 0.0, 60, "http://x"), Path("f.py"))
+    slowly = locust_process.command(LocustLoad(40, 2.5, 60, "http://x"), Path("f.py"))
 
     assert at_once[at_once.index("-r") + 1] == "40"
     assert slowly[slowly.index("-r") + 1] == "2.5"
@@ -202,7 +202,7 @@ def test_all_users_at_once_is_a_spawn_rate_of_all_users() -> None:
 
 def test_named_kinds_of_users_come_last_on_locusts_command_line() -> None:
     """Where Locust looks for them."""
-    load = Load(4, 0.0, 60, "http://x")
+    load = LocustLoad(4, 0.0, 60, "http://x")
 
     assert locust_process.command(load, Path("f.py"), ["IdleUser", "SimpleUser"])[-2:] == ["IdleUser", "SimpleUser"]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from mmload.cli.progress import Progress, Tail, progress_line
+from mmload.cli.progress import RunProgress, Tail, progress_line
 from mmload.results.model import Phase
 from tests.results.records import second
 
@@ -57,7 +57,7 @@ def test_in_a_log_there_is_a_line_every_five_seconds(tmp_path: Path) -> None:
     """Posts and events are those of the whole run so far."""
     now = [0.0]
     out = io.StringIO()
-    progress = Progress(tmp_path / "seconds.jsonl", 60, out, clock=lambda: now[0])
+    progress = RunProgress(tmp_path / "seconds.jsonl", 60, out, clock=lambda: now[0])
     for elapsed in range(11):
         now[0] = elapsed + 1.0
         add(tmp_path / "seconds.jsonl", elapsed)
@@ -73,7 +73,7 @@ def test_in_a_log_there_is_a_line_every_five_seconds(tmp_path: Path) -> None:
 def test_on_a_terminal_one_line_is_kept_up_to_date(tmp_path: Path) -> None:
     """And taken away before the report."""
     out = Terminal()
-    progress = Progress(tmp_path / "seconds.jsonl", 60, out)
+    progress = RunProgress(tmp_path / "seconds.jsonl", 60, out)
     add(tmp_path / "seconds.jsonl", 0)
     progress.update()
     add(tmp_path / "seconds.jsonl", 1)

@@ -9,7 +9,7 @@ from pathlib import Path
 import requests
 
 from mmload.cli import locust_process
-from mmload.cli.locust_process import Load
+from mmload.cli.locust_process import LocustLoad
 from mmload.cli.run import account_ranges
 from mmload.results.folder import read_run
 from mmload.results.model import Ending
@@ -22,7 +22,7 @@ BUSY = {"MMLOAD_SIMULCONTROLLER_MINIDLETIMEMS": "100", "MMLOAD_SIMULCONTROLLER_A
 
 def test_one_process_forks_nothing() -> None:
     """What a small test needs no master for, has none."""
-    alone, two = (locust_process.command(Load(4, 0.0, 60, "http://x", n), Path("f.py")) for n in (1, 2))
+    alone, two = (locust_process.command(LocustLoad(4, 0.0, 60, "http://x", n), Path("f.py")) for n in (1, 2))
 
     assert "--processes" not in alone
     assert two[two.index("--processes") + 1] == "2"
