@@ -214,15 +214,16 @@ class MattermostUser(FastHttpUser):
         self._gauge = name
 
     def _report(self, route: Route, start: float, seconds: float, size: int, failure: RequestFailed | None) -> None:
-        """One request's outcome, to our recorder and to Locust's tables."""
+        """One request's outcome, to our recorder and to Locust's tables (an expected refusal is no failure there)."""
+        expected = failure is not None and failure.expected
         reason, request_id = (failure.reason, failure.request_id) if failure is not None else ("", "")
-        process_recorder().request(str(route), seconds, reason, route in LOGIN_ROUTES, request_id)
+        process_recorder().request(str(route), seconds, reason, route in LOGIN_ROUTES, request_id, expected)
         self.environment.events.request.fire(
             request_type=route.method,
             name=route.path,
             response_time=seconds * 1000,
             response_length=size,
-            exception=failure,
+            exception=None if expected else failure,
             context={},
             response=None,
             start_time=start,

@@ -69,12 +69,13 @@ class Crowd:
     host: Host
     asked: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
+    refused_as_expected: list[str] = field(default_factory=list)
     people: list[Person] = field(default_factory=list)
 
     def report(self, route: Route, start: float, seconds: float, size: int, failure: RequestFailed | None) -> None:
         self.asked.append(str(route))
         if failure is not None:
-            self.failed.append(str(failure))
+            (self.refused_as_expected if failure.expected else self.failed).append(str(failure))
 
     def come(self) -> Person:
         """One more person, who is in."""

@@ -12,7 +12,7 @@ from mmload.behaviours.background import duties
 from mmload.behaviours.catalogue import SIMULATIVE, Action, Mix
 from mmload.behaviours.pace import Schedule
 from mmload.behaviours.person import NothingToDo, Person
-from mmload.errors import MmloadError, NotAvailable
+from mmload.errors import MmloadError, NotAvailable, RequestFailed
 from mmload.metrics.recorder import SCHEDULE_LAG, Outcome
 
 if TYPE_CHECKING:
@@ -31,11 +31,16 @@ def perform(person: Person, action: Action) -> Outcome:
         log.debug("%s skipped: %s", action.name, reason)
         outcome = Outcome.SKIPPED
     except MmloadError as error:
-        log.debug("%s failed: %s", action.name, error)
-        outcome = Outcome.FAILED
+        outcome = outcome_of(error)
+        log.debug("%s %s: %s", action.name, outcome, error)
     seconds = person.clock() - began - (person.paused_seconds - paused)
     person.context.recorder.action(action.name, max(0.0, seconds), outcome)
     return outcome
+
+
+def outcome_of(error: MmloadError) -> Outcome:
+    """How an action ended that an error cut short; a refusal that a real client gets, too, is no failure. Pure."""
+    return Outcome.SKIPPED if isinstance(error, RequestFailed) and error.expected else Outcome.FAILED
 
 
 def task_of(action: Action) -> Task:

@@ -58,11 +58,15 @@ class ActionFigures(msgspec.Struct, omit_defaults=True):
 
 
 class RouteFigures(msgspec.Struct, omit_defaults=True):
-    """One route (method and path, ids replaced): times of good answers, times and reasons of failures."""
+    """One route (method and path, ids replaced): times of good answers, times and reasons of failures.
+
+    `expected`: refusals among the good answers that a real client gets, too (somebody deleted the post meanwhile).
+    """
 
     times: Histogram = msgspec.field(default_factory=Histogram)
     failed_times: Histogram = msgspec.field(default_factory=Histogram)
     failures: dict[str, Failures] = {}
+    expected: dict[str, Failures] = {}
 
     @property
     def count(self) -> int:
@@ -74,13 +78,18 @@ class RouteFigures(msgspec.Struct, omit_defaults=True):
         self.failed_times.record(seconds)
         entry(self.failures, reason, Failures).add(1, now, now, request_id)
 
+    def refuse_as_expected(self, seconds: float, reason: str, now: float, request_id: str = "") -> None:
+        """Count one request whose refusal is no failure."""
+        self.times.record(seconds)
+        entry(self.expected, reason, Failures).add(1, now, now, request_id)
+
     def merge(self, other: RouteFigures) -> None:
         """Take in the other's figures."""
         self.times.merge(other.times)
         self.failed_times.merge(other.failed_times)
-        for reason, failures in other.failures.items():
-            told = entry(self.failures, reason, Failures)
-            told.add(failures.count, failures.first, failures.last, failures.example)
+        for mine, theirs in ((self.failures, other.failures), (self.expected, other.expected)):
+            for reason, more in theirs.items():
+                entry(mine, reason, Failures).add(more.count, more.first, more.last, more.example)
 
 
 class UserGauges(msgspec.Struct, omit_defaults=True):

@@ -105,17 +105,28 @@ class Recorder:
         else:
             figures.skipped += 1
 
-    def request(self, route: str, seconds: float, failure: str = "", login: bool = False, request_id: str = "") -> None:
+    def request(
+        self,
+        route: str,
+        seconds: float,
+        failure: str = "",
+        login: bool = False,
+        request_id: str = "",
+        expected: bool = False,
+    ) -> None:
         """One REST call has ended. `failure` is a constant text, "" if good; it begins with the status if there is one.
 
-        `request_id` is the answer's `X-Request-Id` if it failed. `login` calls are reported apart from the steady
-        load: they are the dearest there are.
+        `request_id` is the answer's `X-Request-Id` if it failed. An `expected` failure is a refusal that a real client
+        gets, too: its time counts as that of a good answer, its reason is counted apart. `login` calls are reported
+        apart from the steady load: they are the most expensive requests there are.
         """
         routes = self._delta.logins if login else self._delta.routes
         figures = routes.get(route)
         if figures is None:
             figures = entry(routes, route, RouteFigures)
-        if failure:
+        if expected:
+            figures.refuse_as_expected(seconds, failure, self._clock(), request_id)
+        elif failure:
             figures.fail(seconds, failure, self._clock(), request_id)
         else:
             figures.times.record(seconds)

@@ -11,7 +11,7 @@ from mmload.report.account import ProcessFigures, process_figures
 from mmload.report.findings import Findings
 from mmload.results.model import Machine, Note, Server
 from mmload.results.outages import Outage
-from mmload.results.summary import Delivery, Sockets, UserSummary, actions_by_count, routes_by_count
+from mmload.results.summary import Delivery, FailureRow, Sockets, UserSummary, actions_by_count, routes_by_count
 
 # Raised when a reader of the old form would misunderstand the new one; new keys alone do not raise it.
 SCHEMA = 1
@@ -131,7 +131,7 @@ class RouteDocument(msgspec.Struct, frozen=True):
 
 
 class ErrorDocument(msgspec.Struct, frozen=True):
-    """The failures of one route for one reason."""
+    """The failures, or expected refusals, of one route for one reason."""
 
     route: str
     reason: str
@@ -171,6 +171,7 @@ class Document(msgspec.Struct, frozen=True):
     reconnects: TimesDocument
     schedule_lag: TimesDocument
     errors: tuple[ErrorDocument, ...]
+    expected: tuple[ErrorDocument, ...]
     outages: tuple[OutageDocument, ...]
     unavailable: dict[str, str]
     notes: tuple[Note, ...]
@@ -200,7 +201,8 @@ def document(found: Findings) -> Document:
         logins=tuple(_route(name, route) for name, route in routes_by_count(found.run.totals.whole.logins)),
         reconnects=_span(found.run.totals.whole, RECONNECT),
         schedule_lag=_span(window, SCHEDULE_LAG),
-        errors=_errors(found),
+        errors=_errors(found.figures.failures),
+        expected=_errors(found.figures.expected),
         outages=tuple(_outage(outage) for outage in found.outages),
         unavailable=figures.unavailable,
         notes=found.run.notes,
@@ -257,10 +259,10 @@ def _span(delta: Delta, name: str) -> TimesDocument:
     return times_document(delta.spans.get(name) or Histogram())
 
 
-def _errors(found: Findings) -> tuple[ErrorDocument, ...]:
+def _errors(rows: tuple[FailureRow, ...]) -> tuple[ErrorDocument, ...]:
     return tuple(
         ErrorDocument(row.route, row.reason, row.count, round(row.first * 1000), round(row.last * 1000), row.example)
-        for row in found.figures.failures
+        for row in rows
     )
 
 

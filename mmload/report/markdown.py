@@ -19,7 +19,7 @@ from mmload.report.account import (
 )
 from mmload.report.findings import Findings, said, sentence, subtitle, title
 from mmload.report.wording import clock, count, milliseconds, percent, rate, span
-from mmload.results.summary import actions_by_count, routes_by_count
+from mmload.results.summary import FailureRow, actions_by_count, routes_by_count
 
 MOST_ROWS = 10
 _SIGNS = {"passed": "✅", "failed": "❌", "inconclusive": "❔"}
@@ -74,6 +74,7 @@ def _sections(found: Findings) -> Iterator[tuple[str, str]]:
     yield f"Actions ({found.window_name})", _actions(found)
     yield f"Routes ({found.window_name})", _routes(found)
     yield "Failures (whole run)", _failures(found)
+    yield "Expected refusals, no failures (whole run)", _refusals(found.figures.expected)
     yield (
         "Outages",
         "\n".join(
@@ -131,14 +132,17 @@ def _times(times: Histogram) -> list[str]:
 
 
 def _failures(found: Findings) -> str:
+    table = _refusals(found.figures.failures)
+    share = found.figures.whole.failures / max(1, found.figures.whole.requests)
+    return f"{percent(share)} of all requests, without log-ins.\n\n{table}" if table else ""
+
+
+def _refusals(of: Sequence[FailureRow]) -> str:
     body = [
         [code(f"{row.route}: {row.reason}"), count(row.count), clock(row.first), clock(row.last), _example(row.example)]
-        for row in found.figures.failures[:MOST_ROWS]
+        for row in of[:MOST_ROWS]
     ]
-    table = rows(("route: reason", "count", "first", "last", "`X-Request-Id`"), body)
-    share = found.figures.whole.failures / max(1, found.figures.whole.requests)
-    told = f"{percent(share)} of all requests, without log-ins.\n\n" if table else ""
-    return told + table + _more(len(found.figures.failures))
+    return rows(("route: reason", "count", "first", "last", "`X-Request-Id`"), body) + _more(len(of))
 
 
 def _example(request_id: str) -> str:

@@ -124,7 +124,12 @@ def _sections(
         ("actions", f"Actions ({window})", tables.actions(found)),
         ("routes", f"Routes ({window})", tables.routes(found)),
         ("logins", "Log-ins (whole run)", tables.logins(found)),
-        ("errors", "Failures (whole run)", tables.failures(found)),
+        ("errors", "Failures (whole run)", tables.refusals(found.figures.failures, "Failures")),
+        (
+            "expected",
+            "Expected refusals, no failures (whole run)",
+            tables.refusals(found.figures.expected, "Expected refusals"),
+        ),
         ("generator", "The generator's health", _generator(found, time)),
         ("server", "The server's own figures", _several([drawn(chart) for chart in server_charts(server, time)])),
         ("events", "What happened", _happened(found)),

@@ -22,7 +22,7 @@ from mmload.report.html import Markup, details, element, table, together
 from mmload.report.svg import small_histogram
 from mmload.report.wording import clock, count, megabytes, milliseconds, population_text, span
 from mmload.results.series import shape
-from mmload.results.summary import actions_by_count, routes_by_count
+from mmload.results.summary import FailureRow, actions_by_count, routes_by_count
 
 __all__ = ["generator_sentences"]
 
@@ -158,9 +158,8 @@ class _Common:
         return small_histogram(bars, f"from {milliseconds(times.minimum)} to {milliseconds(times.maximum)} ms")
 
 
-def failures(found: Findings) -> Markup:
-    """Failures by route and reason."""
-    ordered = found.figures.failures
+def refusals(ordered: Sequence[FailureRow], caption: str) -> Markup:
+    """Failures, or refusals that are none, by route and reason."""
     rows = [
         [
             _broken(row.route),
@@ -175,7 +174,7 @@ def failures(found: Findings) -> Markup:
     left = len(ordered) - MOST_FAILURES
     more = element("p", f"and {left} more kinds in totals.json", class_="quiet") if left > 0 else None
     headings = ["route", "reason", "count", "first", "last", "example (X-Request-Id)"]
-    return together([table(headings, rows, "Failures", words=(1, 5), sortable=True), more])
+    return together([table(headings, rows, caption, words=(1, 5), sortable=True), more])
 
 
 def account(found: Findings) -> Markup:

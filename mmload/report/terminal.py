@@ -21,6 +21,7 @@ from mmload.results.folder import TOTALS
 from mmload.results.model import NoteKind, Run
 from mmload.results.outages import Outage
 from mmload.results.summary import (
+    FailureRow,
     Summary,
     Throughput,
     UserSummary,
@@ -66,7 +67,8 @@ def _sections(found: Findings) -> Iterator[tuple[str, list[str]]]:
     yield f"Actions ({window})", _actions(delta)
     yield f"Requests ({window})", _routes(delta.routes)
     yield "Log-in requests (whole run)", _routes(run.totals.whole.logins)
-    yield "Failures (whole run)", _failures(figures)
+    yield "Failures (whole run)", _refusals(figures.failures, "kinds of failures")
+    yield "Expected refusals, no failures (whole run)", _refusals(figures.expected, "kinds of expected refusals")
     yield "Messages (whole run)", _messages(figures)
     yield "Deliveries (whole run)", _deliveries(figures)
     yield "WebSockets (whole run)", _sockets(figures)
@@ -158,13 +160,13 @@ def _more(left: int, what: str) -> list[str]:
     return [f"  and {left} more {what} in {TOTALS}"] if left > 0 else []
 
 
-def _failures(figures: Summary) -> list[str]:
+def _refusals(of: Sequence[FailureRow], kinds: str) -> list[str]:
     rows = [
         [cut(f"{row.route}: {row.reason}", 70), count(row.count), clock(row.first), clock(row.last)]
-        for row in figures.failures[:MOST_FAILURES]
+        for row in of[:MOST_FAILURES]
     ]
     lines = table(["route: reason", "count", "first", "last"], rows)
-    return lines + _more(len(figures.failures) - MOST_FAILURES, "kinds of failures")
+    return lines + _more(len(of) - MOST_FAILURES, kinds)
 
 
 def _messages(figures: Summary) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 import msgspec
 
@@ -145,6 +146,7 @@ class Summary(msgspec.Struct, frozen=True):
     delivery: Delivery
     sockets: Sockets
     failures: tuple[FailureRow, ...]
+    expected: tuple[FailureRow, ...]  # refusals that a real client gets, too
     rate_limited: int
     unavailable: dict[str, str]
 
@@ -174,7 +176,8 @@ def summary(run: Run) -> Summary:
             gaps_filled=counters.get(GAPS_FILLED, 0),
             gaps_lost=counters.get(GAPS_LOST, 0),
         ),
-        failures=failure_rows(whole),
+        failures=failure_rows(whole, "failures"),
+        expected=failure_rows(whole, "expected"),
         rate_limited=counters.get(RATE_LIMITED, 0),
         unavailable=dict(whole.unavailable),
     )
@@ -246,13 +249,13 @@ def _throughput(delta: Delta, seconds: int) -> Throughput:
     )
 
 
-def failure_rows(delta: Delta) -> tuple[FailureRow, ...]:
-    """Every route's failures by reason, log-ins too; the most frequent first."""
+def failure_rows(delta: Delta, kind: Literal["failures", "expected"]) -> tuple[FailureRow, ...]:
+    """Every route's failures (or expected refusals) by reason, log-ins too; the most frequent first."""
     rows = [
         FailureRow(route, reason, failures.count, failures.first, failures.last, failures.example)
         for routes in (delta.routes, delta.logins)
         for route, figures in routes.items()
-        for reason, failures in figures.failures.items()
+        for reason, failures in getattr(figures, kind).items()
     ]
     return tuple(sorted(rows, key=lambda row: (-row.count, row.route, row.reason)))
 

@@ -34,6 +34,7 @@ class Scene:
         action: Action = ACTIONS[name]
         self.crowd.asked.clear()
         self.crowd.failed.clear()
+        self.crowd.refused_as_expected.clear()
         assert perform(self.ann, action) is outcome, (name, self.crowd.failed)
         return list(self.crowd.asked)
 

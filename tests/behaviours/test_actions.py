@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import pathlib
+from collections.abc import Callable
 
 import pytest
 
 from mmload.behaviours.action_reference import LOOK_UPS, REQUESTS, description
 from mmload.behaviours.background import poll
-from mmload.behaviours.catalogue import SIMULATIVE
+from mmload.behaviours.catalogue import SIMULATIVE, Action
 from mmload.behaviours.composing import send_post
 from mmload.behaviours.login import close_socket
+from mmload.behaviours.person import Person
 from mmload.behaviours.simulative import perform
 from mmload.metrics.recorder import POSTS_SENT, Outcome
 from mmload.models import Post
@@ -262,3 +264,32 @@ def test_the_page_about_the_actions_is_up_to_date() -> None:
 
     assert page.read_text() == description()
     assert set(REQUESTS) == {action.name for action in SIMULATIVE}
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda person, gone: person.api.thread(gone),
+        lambda person, gone: person.api.unreact(person.id, gone, "smile"),
+        lambda person, gone: person.api.patch_post(gone, "changed"),
+        lambda person, gone: person.api.delete_post(gone),
+        lambda person, gone: person.api.thumbnail(gone),
+        lambda person, gone: send_post(person, person.store.current_channel_id, "reply", root_id=gone),
+    ],
+    ids=["thread", "unreact", "patch", "delete", "thumbnail", "reply"],
+)
+def test_what_somebody_deleted_meanwhile_is_no_failure(scene: Scene, ask: Callable[[Person, str], object]) -> None:
+    """A real client is refused as well: the action is skipped, the request reported as an expected refusal."""
+    post = send_post(scene.ann, scene.at(2), "soon gone")
+    scene.crowd.admin.ask("DELETE", f"/posts/{post.id}")
+    scene.crowd.failed.clear()
+    scene.crowd.refused_as_expected.clear()
+
+    def run(person: Person) -> None:
+        ask(person, post.id)
+
+    outcome = perform(scene.ann, Action("Ask", run, 1))
+
+    assert scene.crowd.failed == []
+    assert len(scene.crowd.refused_as_expected) == 1
+    assert outcome is Outcome.SKIPPED

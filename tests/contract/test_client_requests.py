@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from mmload.client.api import Api
+from mmload.client.api import Api, channels, licensed, posts, teams
 from mmload.client.http.client import Route
 from mmload.models import Category, Draft, Preference, ScheduledPost
 
@@ -116,3 +116,13 @@ def unknown_keys(key: str, body: Any) -> set[str]:
 def test_every_call_is_among_the_tested_ones() -> None:
     """A call whose arguments have no sample would fail above, not pass unseen."""
     assert len(calls()) > 70
+
+
+def test_whatever_names_what_somebody_may_delete_expects_that_it_is_gone() -> None:
+    """Posts, threads, files, bookmarks: a 404 for one of them is no failure of the server."""
+    deletable = re.compile(r"\{(post|root|thread|file|bookmark|scheduled_post)_id\}")
+    routes = [route for module in (channels, licensed, posts, teams) for route in vars(module).values()]
+    named = [route for route in routes if isinstance(route, Route) and deletable.search(route.path)]
+
+    assert len(named) > 15
+    assert [route.name for route in named if 404 not in route.expected] == []

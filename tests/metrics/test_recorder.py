@@ -46,6 +46,20 @@ def test_a_skipped_action_has_no_time() -> None:
     assert (figures.skipped, figures.done) == (1, 0)
 
 
+def test_an_expected_refusal_is_a_good_answer_that_is_counted_apart() -> None:
+    """Also when the figures of several processes are added up, and sent from one to the other."""
+    recorder = Recorder()
+    recorder.request("GET /a", 0.1, "404 gone", request_id="r1", expected=True)
+    recorder.request("GET /a", 0.1)
+    delta = recorder.take()
+
+    delta.merge(Delta.from_wire(delta.to_wire()))
+
+    figures = delta.routes["GET /a"]
+    assert (figures.times.count, figures.failed_times.count, figures.failures) == (4, 0, {})
+    assert (figures.expected["404 gone"].count, figures.expected["404 gone"].example) == (2, "r1")
+
+
 def test_failures_keep_their_first_and_last_moment() -> None:
     """The report says when a failure began and whether it went on to the end."""
     moments = iter([100.0, 107.5])

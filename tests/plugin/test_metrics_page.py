@@ -112,6 +112,7 @@ def view(**given: Any) -> View:
     recorder.request("GET /posts/{post_id}", 0.3, "404 store.missing")
     recorder.request("GET /posts/{post_id}", 0.3, "404 other")
     recorder.request("GET /posts/{post_id}", 30.0, "timed out")
+    recorder.request("GET /users/{user_id}", 0.3, "404 gone", expected=True)
     recorder.request("POST /users/login", 0.5, login=True)
     recorder.action("CreatePost", 0.4, Outcome.OK)
     recorder.action("CreatePost", 0.9, Outcome.FAILED)
@@ -161,6 +162,8 @@ def test_the_page_says_what_the_record_says() -> None:
     assert found["mmload_requests_total", 'kind="login",route="POST /users/login"'] == 1
     reason = 'kind="load",route="GET /posts/{post_id}",reason="timed out"'
     assert found["mmload_request_failures_total", reason] == 1
+    reason = 'kind="load",route="GET /users/{user_id}",reason="404 gone"'
+    assert found["mmload_request_expected_refusals_total", reason] == 1
     assert found["mmload_actions_total", 'action="CreatePost",outcome="skipped"'] == 1
     assert found["mmload_action_seconds_sum", 'action="CreatePost",outcome="failed"'] == 0.9
     assert found["mmload_delivery_seconds_count", ""] == 1
@@ -202,9 +205,9 @@ def test_the_peers_names_have_its_labels_and_sums() -> None:
         ("loadtest_http_errors_total", errors): 2
     }
     assert found["loadtest_http_timeouts_total", 'path="/api/v4/posts/$ID",method="GET"'] == 1
-    assert found["loadtest_http_request_time_count", ""] == 5
+    assert found["loadtest_http_request_time_count", ""] == 6
     assert found["loadtest_http_request_time_bucket", 'le="0.25"'] == 1
-    assert found["loadtest_http_request_time_bucket", 'le="+Inf"'] == 5
+    assert found["loadtest_http_request_time_bucket", 'le="+Inf"'] == 6
     edges = [labels for name, labels in found if name == "loadtest_http_request_time_bucket"]
     assert len(edges) == len(PEER_EDGES_SECONDS) + 1
 

@@ -15,6 +15,10 @@ from mmload.metrics.recorder import (
     Outcome,
     Recorder,
 )
+from mmload.report.document import json_report
+from mmload.report.findings import findings
+from mmload.report.markdown import markdown_report
+from mmload.report.page_tables import refusals
 from mmload.report.terminal import MOST_ROUTES, terminal_report
 from mmload.results.model import Facts, Note, NoteKind, Phase, Run, Totals
 from tests.results.records import figures, run, second
@@ -106,6 +110,18 @@ def test_failures_are_told_with_their_first_and_last_time() -> None:
     text = terminal_report(run(totals=Totals(seconds=10, steady_seconds=8, highest_present=10, whole=delta)))
 
     assert re.search(r"GET /api/v4/posts/\{id\}: 500 boom +2 +\d\d:\d\d:\d1 +\d\d:\d\d:\d9", text)
+
+
+def test_expected_refusals_are_told_apart_from_failures() -> None:
+    delta = figures()
+    delta.routes["GET /api/v4/posts/{id}"].refuse_as_expected(0.1, "404 gone", 1_800_000_001.0)
+    made = run(totals=Totals(seconds=10, steady_seconds=8, highest_present=10, whole=delta))
+
+    assert re.search(r"Expected refusals.*\n.*\n *GET /api/v4/posts/\{id\}: 404 gone +1 ", terminal_report(made))
+    assert "404 gone" in markdown_report(findings(made))
+    assert '"reason": "404 gone"' in json_report(findings(made)).partition('"expected": [')[2]
+    assert "404 gone" in refusals(findings(made).figures.expected, "Expected refusals")
+    assert "Expected refusals" not in terminal_report(run())
 
 
 def test_outages_are_told_in_a_sentence() -> None:

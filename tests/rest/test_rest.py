@@ -12,7 +12,16 @@ from gevent.pywsgi import WSGIServer
 
 from mmload.client.capabilities import MissingFeatures
 from mmload.client.http.client import Rest, Route, Transport
-from mmload.errors import NoAnswer, NotAvailable, RateLimited, Refused, RequestFailed, ServerFault, SessionExpired
+from mmload.errors import (
+    NoAnswer,
+    NotAvailable,
+    RateLimited,
+    Redirected,
+    Refused,
+    RequestFailed,
+    ServerFault,
+    SessionExpired,
+)
 
 Script = Callable[[dict[str, Any]], tuple[str, list[tuple[str, str]], bytes]]
 PLAIN = Route("GET", "/things/{id}")
@@ -60,6 +69,7 @@ class Client:
 
     def __init__(self, url: str) -> None:
         self.reports: list[tuple[str, str]] = []
+        self.expected: list[bool] = []
         self.slept: list[float] = []
         self.missing = MissingFeatures()
         transport = Transport(url, connect_timeout_seconds=2, request_timeout_seconds=2)
@@ -69,6 +79,7 @@ class Client:
     def _report(self, route: Route, start: float, seconds: float, size: int, failure: RequestFailed | None) -> None:
         assert seconds >= 0
         self.reports.append((str(route), failure.reason if failure else ""))
+        self.expected.append(failure is not None and failure.expected)
 
 
 def test_a_good_answer_is_reported_once_under_its_route(scripted: Scripted) -> None:
@@ -117,15 +128,49 @@ def test_a_refusal_names_route_status_error_id_and_request_id(scripted: Scripted
     assert client.reports == [("GET /things/{id}", "403 api.context.permissions.app_error")]
 
 
-def test_an_expected_refusal_is_raised_but_reported_as_good(scripted: Scripted) -> None:
-    """That nobody knows a login yet is a normal answer on the way to signing up."""
-    scripted.answer("401 Unauthorized", {"id": "unknown.login"})
+GONE = "app.post.get.app_error"
+DELETABLE = Route("GET", "/posts/{id}/thread", expected=(404, "api.post.create_post.root_id.app_error"))
+
+
+@pytest.mark.parametrize(
+    ("status", "error_id", "expected"),
+    [
+        ("404 Not Found", GONE, True),
+        ("400 Bad Request", "api.post.create_post.root_id.app_error", True),
+        ("400 Bad Request", GONE, False),
+        ("404 Not Found", "api.context.404.app_error", False),
+        ("404 Not Found", "", False),
+        ("500 Internal Server Error", GONE, False),
+    ],
+)
+def test_a_refusal_that_a_real_client_gets_too_is_told_apart(
+    scripted: Scripted, status: str, error_id: str, expected: bool
+) -> None:
+    """By status only where Mattermost says it of an object: not a proxy's page, nor a route that is not there."""
+    scripted.answer(status, {"id": error_id})
     client = Client(scripted.url)
 
-    with pytest.raises(SessionExpired):
-        client.rest.call(PLAIN, "/things/1", expected=("unknown.login",), login=True)
+    with pytest.raises(RequestFailed) as refused:
+        client.rest.call(DELETABLE, "/posts/1/thread")
 
-    assert client.reports == [("GET /things/{id}", "")]
+    assert refused.value.expected is expected
+    assert client.expected == [expected]
+
+
+@pytest.mark.parametrize("status", ["301 Moved Permanently", "302 Found", "307 Temporary Redirect", "304 Not Modified"])
+@pytest.mark.parametrize("outside_the_api", [False, True])
+def test_a_redirect_is_a_failure_and_not_followed(scripted: Scripted, status: str, outside_the_api: bool) -> None:
+    """Whoever answers with one has not done what was asked, and where it leads nobody may see the token."""
+    scripted.answer(status, None, Location="http://elsewhere.example/login?then=secret")
+    client = Client(scripted.url)
+    client.rest.set_token("secret")
+
+    with pytest.raises(Redirected) as redirected:
+        client.rest.fetch(PLAIN, "/x") if outside_the_api else client.rest.call(PLAIN, "/things/1")
+
+    assert redirected.value.location == "http://elsewhere.example/login?then=secret"
+    assert client.reports == [("GET /things/{id}", f"{status[:3]} redirect")]
+    assert len(scripted.asked) == 1
 
 
 def test_a_session_that_ended_is_renewed_once_and_the_request_repeated(scripted: Scripted) -> None:
@@ -189,7 +234,8 @@ def test_a_missing_feature_is_asked_for_once_and_never_counted_as_a_failure(scri
             client.rest.call(OPTIONAL, "/extras")
 
     assert len(scripted.asked) == 1
-    assert client.reports == [("GET /extras", "")]
+    assert client.reports == [("GET /extras", "501 license_error.feature_unavailable")]
+    assert client.expected == [True]
     assert client.missing.lacks("extras")
 
 

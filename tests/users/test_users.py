@@ -12,6 +12,8 @@ import requests
 from locust.env import Environment
 from locust.event import Events
 
+from mmload.client.http.client import Route
+from mmload.errors import Refused
 from mmload.metrics.recorder import FAREWELLS, LOGINS, process_recorder
 from mmload.users import SimulatedUser, host_of
 from tests.support import Admin, settings_for
@@ -137,3 +139,15 @@ def test_administrators_among_the_users_have_a_session_of_the_configured_one(
 
     roles = [greenlet.args[0].person.store.me.roles for greenlet in runner.user_greenlets]
     assert sum("system_admin" in role for role in roles) == 2
+
+
+@pytest.mark.parametrize("expected", [True, False])
+def test_an_expected_refusal_is_no_failure_in_locusts_tables(locust: Environment, expected: bool) -> None:
+    refusal = Refused("404 gone", status=404)
+    refusal.expected = expected
+
+    SimulatedUser(locust)._report(Route("GET", "/posts/{post_id}/thread"), 0.0, 0.1, 10, refusal)
+
+    assert (locust.stats.total.num_requests, locust.stats.total.num_failures) == (1, 0 if expected else 1)
+    figures = process_recorder().take().routes["GET /posts/{post_id}/thread"]
+    assert (list(figures.expected), list(figures.failures)) == ((["404 gone"], []) if expected else ([], ["404 gone"]))

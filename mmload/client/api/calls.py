@@ -13,6 +13,8 @@ from mmload.client.http.client import Answer, Rest, Route, decoded
 T = TypeVar("T")
 _encode = msgspec.json.Encoder().encode
 _JSON = {"Content-Type": "application/json"}
+# `Route.expected` where somebody may have deleted the object in the meantime.
+DELETED = (404,)
 # Any fixed text that no uploaded content contains.
 _BOUNDARY = "mmload-part-7f3a91c2"
 
@@ -57,11 +59,10 @@ class Calls:
         body: Any,
         decoder: msgspec.json.Decoder[T],
         *,
-        expected: tuple[str, ...] = (),
         login: bool = False,
     ) -> T:
         """Send a JSON body and read a typed answer."""
-        answer = self.rest.call(route, path, _encode(body), headers=_JSON, expected=expected, login=login)
+        answer = self.rest.call(route, path, _encode(body), headers=_JSON, login=login)
         return decoded(answer, decoder, route)
 
     def _do(self, route: Route, path: str, body: Any = None) -> Answer:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from mmload.client.api.calls import Calls, flag, query
+from mmload.client.api.calls import DELETED, Calls, flag, query
 from mmload.client.http.client import Route
 from mmload.errors import Refused
 from mmload.models import Channel, ChannelMember, ChannelStats, PostList
@@ -21,10 +21,10 @@ _POSTS = msgspec.json.Decoder(PostList)
 _CREATE = Route("POST", "/channels")
 _CREATE_DIRECT = Route("POST", "/channels/direct")
 _CREATE_GROUP = Route("POST", "/channels/group")
-_GET = Route("GET", "/channels/{channel_id}")
+_GET = Route("GET", "/channels/{channel_id}", expected=DELETED)
 _GET_STATS = Route("GET", "/channels/{channel_id}/stats")
 _GET_MEMBERS = Route("GET", "/channels/{channel_id}/members")
-_GET_MEMBER = Route("GET", "/channels/{channel_id}/members/{user_id}")
+_GET_MEMBER = Route("GET", "/channels/{channel_id}/members/{user_id}", expected=DELETED)
 _ADD_MEMBER = Route("POST", "/channels/{channel_id}/members")
 _REMOVE_MEMBER = Route("DELETE", "/channels/{channel_id}/members/{user_id}")
 _VIEW = Route("POST", "/channels/members/{user_id}/view")
@@ -69,7 +69,7 @@ class ChannelCalls(Calls):
     def is_channel_member(self, channel_id: str, user_id: str) -> bool:
         """Whether somebody is (still) in a channel; who has left it is a normal answer."""
         try:
-            self.rest.call(_GET_MEMBER, f"/channels/{channel_id}/members/{user_id}", expected=(NO_CHANNEL_MEMBER,))
+            self.rest.call(_GET_MEMBER, f"/channels/{channel_id}/members/{user_id}")
         except Refused as error:
             if error.error_id != NO_CHANNEL_MEMBER:
                 raise

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from mmload.client.api.calls import Calls, query
+from mmload.client.api.calls import DELETED, Calls, query
 from mmload.client.http.client import Route
 from mmload.models import AttributeField, Bookmark, ReportedUser, ScheduledPost
 
@@ -22,12 +22,12 @@ _REPORT = msgspec.json.Decoder(list[ReportedUser] | None)
 
 _LIST = Route("GET", "/channels/{channel_id}/bookmarks", BOOKMARKS)
 _CREATE = Route("POST", "/channels/{channel_id}/bookmarks", BOOKMARKS)
-_PATCH = Route("PATCH", "/channels/{channel_id}/bookmarks/{bookmark_id}", BOOKMARKS)
-_DELETE = Route("DELETE", "/channels/{channel_id}/bookmarks/{bookmark_id}", BOOKMARKS)
-_SORT = Route("POST", "/channels/{channel_id}/bookmarks/{bookmark_id}/sort_order", BOOKMARKS)
+_PATCH = Route("PATCH", "/channels/{channel_id}/bookmarks/{bookmark_id}", BOOKMARKS, expected=DELETED)
+_DELETE = Route("DELETE", "/channels/{channel_id}/bookmarks/{bookmark_id}", BOOKMARKS, expected=DELETED)
+_SORT = Route("POST", "/channels/{channel_id}/bookmarks/{bookmark_id}/sort_order", BOOKMARKS, expected=DELETED)
 _SCHEDULE = Route("POST", "/posts/schedule", SCHEDULED)
-_RESCHEDULE = Route("PUT", "/posts/schedule/{scheduled_post_id}", SCHEDULED)
-_UNSCHEDULE = Route("DELETE", "/posts/schedule/{scheduled_post_id}", SCHEDULED)
+_RESCHEDULE = Route("PUT", "/posts/schedule/{scheduled_post_id}", SCHEDULED, expected=DELETED)
+_UNSCHEDULE = Route("DELETE", "/posts/schedule/{scheduled_post_id}", SCHEDULED, expected=DELETED)
 _SCHEDULED_OF_TEAM = Route("GET", "/posts/scheduled/team/{team_id}", SCHEDULED)
 _ATTRIBUTE_FIELDS = Route("GET", "/custom_profile_attributes/fields", ATTRIBUTES)
 _ATTRIBUTES_OF = Route("GET", "/users/{user_id}/custom_profile_attributes", ATTRIBUTES)

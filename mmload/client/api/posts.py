@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from mmload.client.api.calls import Calls, flag, multipart, query
+from mmload.client.api.calls import DELETED, Calls, flag, multipart, query
 from mmload.client.http.client import Answer, Route, decoded
 from mmload.models import Draft, FileInfo, Post, PostList, Reaction, UploadedFiles
 
@@ -16,22 +16,30 @@ _REACTION = msgspec.json.Decoder(Reaction)
 _FILES = msgspec.json.Decoder(UploadedFiles)
 _DRAFT = msgspec.json.Decoder(Draft)
 
-CREATE_POST = Route("POST", "/posts")
+# The thread was deleted while its reply was written (recorded: 400).
+ROOT_DELETED = "api.post.create_post.root_id.app_error"
+
+CREATE_POST = Route("POST", "/posts", expected=(ROOT_DELETED,))
 _CREATE_URGENT = Route("POST", "/posts", "urgent posts")
-_PATCH = Route("PUT", "/posts/{post_id}/patch")
-_DELETE = Route("DELETE", "/posts/{post_id}")
-_THREAD = Route("GET", "/posts/{post_id}/thread")
+# Nobody may change what is no longer there: for one's own post this is how the server says that it was deleted.
+_NOT_PERMITTED = "api.context.permissions.app_error"
+
+_PATCH = Route("PUT", "/posts/{post_id}/patch", expected=(*DELETED, _NOT_PERMITTED))
+_DELETE = Route("DELETE", "/posts/{post_id}", expected=(*DELETED, _NOT_PERMITTED))
+_THREAD = Route("GET", "/posts/{post_id}/thread", expected=DELETED)
 _SEARCH = Route("POST", "/posts/search", "search in all teams")
-_REACT = Route("POST", "/reactions")
-_UNREACT = Route("DELETE", "/users/{user_id}/posts/{post_id}/reactions/{emoji_name}")
-_REMINDER = Route("POST", "/users/{user_id}/posts/{post_id}/reminder", "post reminders")
-_ACKNOWLEDGE = Route("POST", "/users/{user_id}/posts/{post_id}/ack", "post acknowledgements")
+_REACT = Route("POST", "/reactions", expected=DELETED)
+_UNREACT = Route("DELETE", "/users/{user_id}/posts/{post_id}/reactions/{emoji_name}", expected=DELETED)
+_REMINDER = Route("POST", "/users/{user_id}/posts/{post_id}/reminder", "post reminders", expected=DELETED)
+_ACKNOWLEDGE = Route("POST", "/users/{user_id}/posts/{post_id}/ack", "post acknowledgements", expected=DELETED)
 _UPLOAD = Route("POST", "/files")
-_THUMBNAIL = Route("GET", "/files/{file_id}/thumbnail")
-_PREVIEW = Route("GET", "/files/{file_id}/preview")
+_THUMBNAIL = Route("GET", "/files/{file_id}/thumbnail", expected=DELETED)
+_PREVIEW = Route("GET", "/files/{file_id}/preview", expected=DELETED)
 _UPSERT_DRAFT = Route("POST", "/drafts", "drafts")
-_DELETE_DRAFT = Route("DELETE", "/users/{user_id}/channels/{channel_id}/drafts", "drafts")
-_DELETE_THREAD_DRAFT = Route("DELETE", "/users/{user_id}/channels/{channel_id}/drafts/{root_id}", "drafts")
+_DELETE_DRAFT = Route("DELETE", "/users/{user_id}/channels/{channel_id}/drafts", "drafts", expected=DELETED)
+_DELETE_THREAD_DRAFT = Route(
+    "DELETE", "/users/{user_id}/channels/{channel_id}/drafts/{root_id}", "drafts", expected=DELETED
+)
 
 
 class PostCalls(Calls):

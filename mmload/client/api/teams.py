@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from mmload.client.api.calls import Calls, flag, query
+from mmload.client.api.calls import DELETED, Calls, flag, query
 from mmload.client.http.client import Route
 from mmload.errors import Refused
 from mmload.models import (
@@ -42,7 +42,7 @@ _OWN_TEAMS = Route("GET", "/users/{user_id}/teams")
 _OWN_MEMBERS = Route("GET", "/users/{user_id}/teams/members")
 _UNREAD = Route("GET", "/users/{user_id}/teams/unread")
 _JOIN = Route("POST", "/teams/{team_id}/members")
-_TEAM_MEMBER = Route("GET", "/teams/{team_id}/members/{user_id}")
+_TEAM_MEMBER = Route("GET", "/teams/{team_id}/members/{user_id}", expected=(NO_TEAM_MEMBER,))
 _STATS = Route("GET", "/teams/{team_id}/stats")
 _PUBLIC_CHANNELS = Route("GET", "/teams/{team_id}/channels")
 _SEARCH_CHANNELS = Route("GET", "/teams/{team_id}/channels/search_autocomplete")
@@ -53,10 +53,10 @@ _GET_CATEGORIES = Route("GET", "/users/{user_id}/teams/{team_id}/channels/catego
 _CREATE_CATEGORY = Route("POST", "/users/{user_id}/teams/{team_id}/channels/categories")
 _UPDATE_CATEGORIES = Route("PUT", "/users/{user_id}/teams/{team_id}/channels/categories")
 _GET_THREADS = Route("GET", "/users/{user_id}/teams/{team_id}/threads")
-_READ_THREAD = Route("PUT", "/users/{user_id}/teams/{team_id}/threads/{thread_id}/read/{timestamp}")
+_READ_THREAD = Route("PUT", "/users/{user_id}/teams/{team_id}/threads/{thread_id}/read/{timestamp}", expected=DELETED)
 _READ_ALL_THREADS = Route("PUT", "/users/{user_id}/teams/{team_id}/threads/read")
-_FOLLOW = Route("PUT", "/users/{user_id}/teams/{team_id}/threads/{thread_id}/following")
-_UNFOLLOW = Route("DELETE", "/users/{user_id}/teams/{team_id}/threads/{thread_id}/following")
+_FOLLOW = Route("PUT", "/users/{user_id}/teams/{team_id}/threads/{thread_id}/following", expected=DELETED)
+_UNFOLLOW = Route("DELETE", "/users/{user_id}/teams/{team_id}/threads/{thread_id}/following", expected=DELETED)
 _GET_DRAFTS = Route("GET", "/users/{user_id}/teams/{team_id}/drafts", "drafts")
 
 
@@ -89,7 +89,7 @@ class TeamCalls(Calls):
     def is_team_member(self, team_id: str, user_id: str) -> bool:
         """Whether somebody is in a team; people of direct channels may not be: a normal answer."""
         try:
-            self.rest.call(_TEAM_MEMBER, f"/teams/{team_id}/members/{user_id}", expected=(NO_TEAM_MEMBER,))
+            self.rest.call(_TEAM_MEMBER, f"/teams/{team_id}/members/{user_id}")
         except Refused as error:
             if error.error_id != NO_TEAM_MEMBER:
                 raise

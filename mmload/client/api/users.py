@@ -25,9 +25,9 @@ ACCOUNT_EXISTS = (
     "store.sql_user.save.email_exists.app_error",
 )
 
-LOGIN = Route("POST", "/users/login")
+LOGIN = Route("POST", "/users/login", expected=(UNKNOWN_LOGIN,))
 LOGOUT = Route("POST", "/users/logout")
-SIGN_UP = Route("POST", "/users")
+SIGN_UP = Route("POST", "/users", expected=ACCOUNT_EXISTS)
 LOGIN_ROUTES = frozenset({LOGIN, SIGN_UP})
 
 _ME = Route("GET", "/users/me")
@@ -51,13 +51,13 @@ class UserCalls(Calls):
     def login(self, login_id: str, password: str) -> tuple[str, User]:
         """Log in: the session's token, and the account. A login nobody knows is a normal answer (UNKNOWN_LOGIN)."""
         body = msgspec.json.encode({"login_id": login_id, "password": password})
-        answer = self.rest.call(LOGIN, "/users/login", body, expected=(UNKNOWN_LOGIN,), login=True)
+        answer = self.rest.call(LOGIN, "/users/login", body, login=True)
         return answer.header("token"), decoded(answer, _USER, LOGIN)
 
     def sign_up(self, email: str, username: str, password: str) -> User:
         """Create the account; that it exists already is a normal answer (ACCOUNT_EXISTS)."""
         body = {"email": email, "username": username, "password": password}
-        return self._send(SIGN_UP, "/users", body, _USER, expected=ACCOUNT_EXISTS, login=True)
+        return self._send(SIGN_UP, "/users", body, _USER, login=True)
 
     def logout(self) -> None:
         self.rest.call(LOGOUT, "/users/logout", login=True)

@@ -27,6 +27,7 @@ from mmload.errors import (
     NoAnswer,
     NotAvailable,
     RateLimited,
+    Redirected,
     Refused,
     RequestFailed,
     ServerFault,
@@ -52,11 +53,16 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A method and a path with its ids replaced; `feature` names what a server may lack ("" = every server has it)."""
+    """A method and a path with its ids replaced; `feature` names what a server may lack ("" = every server has it).
+
+    `expected`: statuses and error ids of refusals that a real client gets, too. They are still raised, but with
+    `RequestFailed.expected`, and reported apart from failures.
+    """
 
     method: str
     path: str
     feature: str = ""
+    expected: tuple[int | str, ...] = field(default=(), compare=False)
     name: str = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -76,7 +82,7 @@ class Unavailable(Protocol):
 
 
 Report = Callable[[Route, float, float, int, RequestFailed | None], None]
-"""Called once a request: (route, start as Unix seconds, seconds it took, bytes of the answer, failure or None)."""
+"""Called once a request: (route, start as Unix seconds, seconds it took, bytes of the answer, refusal or None)."""
 
 
 class Answer:
@@ -116,13 +122,26 @@ class _ErrorBody(msgspec.Struct):
 _ERROR = msgspec.json.Decoder(_ErrorBody)
 
 
+NO_SUCH_ROUTE = "api.context.404.app_error"
+
+
+def is_expected(expected: tuple[int | str, ...], failure: RequestFailed) -> bool:
+    """Whether a real client gets this refusal, too, by its error id or its status. Pure.
+
+    A status counts only where Mattermost itself says it of an object: a proxy's page, or a route that the server does
+    not know, is a failure.
+    """
+    of_an_object = failure.error_id not in ("", NO_SUCH_ROUTE)
+    return failure.error_id in expected or (of_an_object and failure.status in expected)
+
+
 def failure_class(status: int, error_id: str, feature: str) -> type[RequestFailed]:
     """Which error a refused request is. Pure.
 
     A feature is lacking where the server says "not implemented", names the licence, or knows no such route
     (recorded: 501, `…license_error` with 400 and 403, `api.context.404.app_error`).
     """
-    if feature and (status == 501 or "license" in error_id or error_id == "api.context.404.app_error"):
+    if feature and (status == 501 or "license" in error_id or error_id == NO_SUCH_ROUTE):
         return NotAvailable
     if status == 401:
         return SessionExpired
@@ -252,20 +271,16 @@ class Rest:
         body: bytes = b"",
         *,
         headers: dict[str, str] | None = None,
-        expected: tuple[str, ...] = (),
         login: bool = False,
     ) -> Answer:
-        """Send one request under `/api/v4`; a good answer, or a `RequestFailed`.
-
-        `expected` are error ids that are a normal answer to this question: still raised, but reported as good.
-        """
+        """Send one request under `/api/v4`; a good answer, or a `RequestFailed`."""
         if route.feature and self._unavailable.lacks(route.feature):
             raise NotAvailable("not on this server", route=str(route))
-        return self._obey(route, API + path, body, headers, expected, login)
+        return self._obey(route, API + path, body, headers, login)
 
     def fetch(self, route: Route, path: str) -> Answer:
         """GET a path outside the API (the site's page and its static parts), without the token's rules."""
-        return self._once(route, path, b"", None, ())
+        return self._once(route, path, b"", None)
 
     def _obey(
         self,
@@ -273,7 +288,6 @@ class Rest:
         path: str,
         body: bytes,
         headers: dict[str, str] | None,
-        expected: tuple[str, ...],
         login: bool,
     ) -> Answer:
         """One call with second chances: one after a renewed session, few after waits that the server asked for."""
@@ -282,7 +296,7 @@ class Rest:
         while True:
             token = self.token
             try:
-                return self._once(route, path, body, headers, expected)
+                return self._once(route, path, body, headers)
             except SessionExpired:
                 if renewed or not (self.token != token or self.renew_session(token)):
                     raise
@@ -294,9 +308,7 @@ class Rest:
                 self.rate_limited()
                 self._sleep(limited.retry_after_seconds)
 
-    def _once(
-        self, route: Route, path: str, body: bytes, headers: dict[str, str] | None, expected: tuple[str, ...]
-    ) -> Answer:
+    def _once(self, route: Route, path: str, body: bytes, headers: dict[str, str] | None) -> Answer:
         start = time.time()
         began = time.perf_counter()
         try:
@@ -307,18 +319,20 @@ class Rest:
             self._report(route, start, time.perf_counter() - began, 0, failure)
             raise failure from error
         seconds = (answer.ready_at() or time.perf_counter()) - began
-        if answer.status < 400:
+        if answer.status < 300:
             self._report(route, start, seconds, answer.size(), None)
             return answer
         failure = self._refusal(route, answer, start)
-        normal = failure.error_id in expected or isinstance(failure, NotAvailable)
-        self._report(route, start, seconds, answer.size(), None if normal else failure)
+        failure.expected = isinstance(failure, NotAvailable) or is_expected(route.expected, failure)
+        self._report(route, start, seconds, answer.size(), failure)
         raise failure
 
     def _refusal(self, route: Route, answer: Answer, now: float) -> RequestFailed:
-        """The error behind an answer of 400 or more; learns what the server lacks."""
-        error_id = _error_id(answer)
+        """The error behind an answer of 300 or more; learns what the server lacks."""
         request_id = answer.header("x-request-id")
+        if answer.status < 400:
+            return Redirected(answer.status, answer.header("location"), route=str(route), request_id=request_id)
+        error_id = _error_id(answer)
         if answer.status == 429:
             wait = rate_limit_wait_seconds(answer.header("retry-after"), answer.header("x-ratelimit-reset"), now)
             return RateLimited("429 rate limited", retry_after_seconds=wait, route=str(route), request_id=request_id)

@@ -71,11 +71,17 @@ REQUESTS = Metric("mmload_requests_total", _COUNTER, ("kind", "route"), "REST ca
 FAILURES = Metric(
     "mmload_request_failures_total", _COUNTER, ("kind", "route", "reason"), "REST calls that failed, by reason."
 )
+EXPECTED = Metric(
+    "mmload_request_expected_refusals_total",
+    _COUNTER,
+    ("kind", "route", "reason"),
+    "REST calls refused as a real client's are, too (somebody deleted the post meanwhile): no failures.",
+)
 REQUEST_SECONDS = Metric(
     "mmload_request_seconds",
     _HISTOGRAM,
     ("kind", "route", "outcome"),
-    "From the first byte sent to the last byte read.",
+    "From the call (waiting for a connection and connecting are in it) to the last byte read.",
 )
 ACTIONS = Metric("mmload_actions_total", _COUNTER, ("action", "outcome"), "Actions of people that ended.")
 ACTION_SECONDS = Metric("mmload_action_seconds", _HISTOGRAM, ("action", "outcome"), "What an action took.")
@@ -198,6 +204,12 @@ def _failures(view: View) -> Iterator[str]:
     for kind, route, figures in _routes(view.totals.whole):
         for reason, failures in list(figures.failures.items()):
             yield FAILURES.sample(failures.count, kind, route, reason)
+
+
+def _expected(view: View) -> Iterator[str]:
+    for kind, route, figures in _routes(view.totals.whole):
+        for reason, refusals in list(figures.expected.items()):
+            yield EXPECTED.sample(refusals.count, kind, route, reason)
 
 
 def _request_seconds(view: View) -> Iterator[str]:
@@ -350,6 +362,7 @@ FAMILIES: tuple[tuple[Metric, Callable[[View], Iterator[str]]], ...] = (
     (WORKERS, _workers),
     (REQUESTS, _requests),
     (FAILURES, _failures),
+    (EXPECTED, _expected),
     (REQUEST_SECONDS, _request_seconds),
     (ACTIONS, _actions),
     (ACTION_SECONDS, _action_seconds),
