@@ -57,7 +57,7 @@ def test_what_charts_show_is_kept_only_where_there_are_charts(
     monkeypatch: pytest.MonkeyPatch, web_ui: Any, html_file: str | None, kept: bool
 ) -> None:
     """It grows for as long as a test goes on."""
-    monkeypatch.setattr(memory, "_EVERY_SECONDS", 0.01)
+    monkeypatch.setattr(memory, "_PRUNE_EVERY_SECONDS", 0.01)
     stats = RequestStats()
     stats.history.append({"time": "now"})
     listeners: list[Any] = []
