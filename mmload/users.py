@@ -235,7 +235,7 @@ def new_person(host: Host, number: int, report: Any) -> Person:
     """The person behind a number: all that chance decides about it follows from the number and the seed."""
     settings = host.context.settings
     users = settings.config.users
-    owner = session_owner(number, users.avg_sessions_per_user, host.context.seed)
+    owner = session_owner(number, users.avg_sessions_per_user, host.context.seed, users.max_active_users)
     rest = Rest(host.context.transport, report=report, unavailable=host.context.missing)
     counters = host.context.recorder.counters
 
@@ -246,7 +246,7 @@ def new_person(host: Host, number: int, report: Any) -> Person:
     person = Person(
         context=host.context,
         account=administrator(owner, settings.config.connection)
-        if is_administrator(owner, users.percent_of_users_are_admin)
+        if is_administrator(number, users.percent_of_users_are_admin)
         else account(owner, users.username_prefix, users.password, users.number_offset, host.credentials),
         api=Api(rest),
         store=Store(host.context.shared_objects),

@@ -27,8 +27,17 @@ def duties(person: Person) -> None:
         person.orders.popleft()()
     if person.clock() >= person.poll_due:
         _carry_out(person, POLL)
-        # From the due time, not from now: a slow server must not slow the polling down. But never catch up.
-        person.poll_due = max(person.poll_due + POLL_SECONDS, person.clock())
+        person.poll_due = next_poll(person.poll_due, person.clock())
+
+
+def next_poll(due: float, now: float) -> float:
+    """When the poll after the one that was due at `due` is due. Pure.
+
+    A whole number of minutes later, so that a slow server does not slow the polling down; later than `now`: polls that
+    were missed are not caught up.
+    """
+    minutes = max(0.0, (now - due) // POLL_SECONDS) + 1
+    return due + minutes * POLL_SECONDS
 
 
 def _carry_out(person: Person, name: str) -> None:

@@ -167,7 +167,7 @@ class Ears:
         if renewed:
             # What was missed while nobody listened is fetched anew: everything counts as unread.
             self._person.store.viewed_at.clear()
-            self._person.poll_due = 0.0
+            self._person.poll_due = self._person.clock()
             self._person.wake()
 
     def on_dropped(self, code: int, reason: str) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 import gevent
+from gevent.event import AsyncResult
 
 from mmload.behaviours.events import Ears
 from mmload.behaviours.page_load import fetch_site, load_page, settle
@@ -70,11 +71,15 @@ def log_in(person: Person) -> None:
 def _log_in_or_sign_up(person: Person) -> None:
     try:
         _new_session(person)
+        return
     except SessionExpired as error:
         if error.error_id != UNKNOWN_LOGIN:
             raise
-        _sign_up(person)
+    _sign_up(person)
+    try:
         _new_session(person)
+    except SessionExpired as error:
+        raise EntryRefused("the account exists with another password") from error
 
 
 def _new_session(person: Person) -> None:
@@ -93,20 +98,48 @@ def _sign_up(person: Person) -> None:
         person.api.sign_up(account.email, account.username, account.password)
     except Refused as error:
         if error.error_id in ACCOUNT_EXISTS:
-            raise EntryRefused("the account exists with another password") from error
+            # Perhaps since a moment ago: by another session of the same account.
+            return
         raise EntryRefused(f"sign-up refused: {error.reason}") from error
     person.context.recorder.counters[SIGN_UPS] += 1
 
 
 def log_in_again(person: Person, refused_token: str) -> bool:
-    """After a 401 in the middle: one new log-in, whichever of the person's greenlets comes first."""
+    """After a 401: one new log-in, however many of the person's greenlets were refused. Whether there is a session.
+
+    Greenlets that come while that log-in is queued or under way wait for its outcome and share it. After a failed one
+    there is none for a while that grows, so that neither the other requests in flight nor the next ones repeat it.
+    """
     if person.api.rest.token != refused_token:
         return True
+    if person.renewal is not None:
+        return bool(person.renewal.get())
+    if person.clock() < person.no_login_before:
+        return False
+    renewal = person.renewal = AsyncResult()
+    renewed = False
+    try:
+        renewed = _renew_session(person)
+    finally:
+        # Also when this greenlet is killed in the middle: nobody must wait for it for ever.
+        person.renewal = None
+        renewal.set(renewed)
+    return renewed
+
+
+def _renew_session(person: Person) -> bool:
+    users = person.context.settings.config.users
     person.context.recorder.counters[RELOGINS] += 1
     try:
         log_in(person)
     except MmloadError:
+        person.failed_renewals += 1
+        pause = retry_seconds(
+            person.failed_renewals, users.login_retry_min_seconds, users.login_retry_max_seconds, person.rng
+        )
+        person.no_login_before = person.clock() + pause
         return False
+    person.failed_renewals = 0
     return True
 
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import gevent
 from gevent import get_hub
+from gevent.event import AsyncResult
 from gevent.hub import Waiter
 
 from mmload.client.accounts import Account
@@ -106,6 +107,11 @@ class Person:
     poll_due: float = 0.0
     reported_until_ms: int = 0
     last_pending_ms: int = 0
+    # The new log-in after a 401 while it is queued or under way; how many in a row have failed, and until when none is
+    # tried (`clock`).
+    renewal: AsyncResult[bool] | None = None
+    failed_renewals: int = 0
+    no_login_before: float = 0.0
     _alarm: Alarm = field(default_factory=Alarm)
 
     @property

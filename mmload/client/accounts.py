@@ -13,6 +13,9 @@ from dataclasses import dataclass
 
 from mmload.errors import NoAccountLeft
 
+# Further sessions are dealt out among so many accounts: more of them let the sessions per account vary more.
+SHARED_AMONG = 8
+
 
 @dataclass(frozen=True, slots=True)
 class Account:
@@ -52,15 +55,19 @@ class AccountPool:
         heapq.heappush(self._returned, number)
 
 
-def session_owner(number: int, sessions_per_user: int, seed: int) -> int:
-    """The account behind a user's number where people have several sessions each. Pure.
+def session_owner(number: int, sessions_per_account: int, seed: int, stride: int) -> int:
+    """The number of the account that a user acts as, where accounts have several sessions each. Pure.
 
-    With an average of s sessions, one user in s is a person of its own; the others share an earlier one's account.
+    Of every s consecutive numbers of a worker, the first user has an account of its own, and each of the others opens
+    a further session of one of the newest such accounts, drawn by the seed. So n users of a worker use exactly
+    ceil(n / s) accounts, for every n, while the sessions of one account vary around s; no worker uses another's.
     """
-    if sessions_per_user <= 1 or number == 1:
+    place = (number - 1) % stride
+    group, member = divmod(place, sessions_per_account)
+    if member == 0:
         return number
     rng = random.Random(f"{seed}:sessions:{number}")
-    return number if rng.randrange(sessions_per_user) == 0 else rng.randrange(1, number)
+    return number - place + sessions_per_account * rng.randrange(max(0, group - SHARED_AMONG + 1), group + 1)
 
 
 def is_administrator(number: int, share: float) -> bool:

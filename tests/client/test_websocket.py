@@ -314,6 +314,23 @@ def test_an_expired_token_is_replaced(clients: Clients) -> None:
     assert client.token == "token-2" and ear.asked == 1
 
 
+def test_a_token_renewed_meanwhile_is_used_without_another_log_in(clients: Clients) -> None:
+    """One expiry is one log-in: a request may have renewed the session while the handshake was under way."""
+    ear = Ear("token-3")
+    client, peer, _ = clients.opened(ear)
+    peer.hang_up()
+    refused = clients.server.accept()
+    client.token = "token-2"
+    refused.answer("401 Unauthorized")
+    again = clients.server.accept()
+    assert again.headers["authorization"] == "Bearer token-2"
+    again.upgrade()
+    again.send_event("posted", 1)
+
+    eventually(lambda: ear.connected == ["first", "resumed"])
+    assert ear.asked == 0
+
+
 def test_a_token_that_dies_in_silence_is_replaced_too(clients: Clients) -> None:
     """What 11.6 does with an expired token: no 401, but an early end without a word."""
     ear = Ear("token-2")

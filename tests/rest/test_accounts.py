@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
+
 import pytest
 
 from mmload.client.accounts import AccountPool, account, is_administrator, session_owner
@@ -54,17 +57,40 @@ def test_an_account_never_shows_its_password() -> None:
     assert "secret" not in repr(account(1, "testuser", "secret"))
 
 
-def test_with_two_sessions_per_user_half_of_the_users_share_an_account() -> None:
-    owners = [session_owner(number, 2, seed=5) for number in range(1, 1001)]
-
-    alone = sum(owner == number for number, owner in enumerate(owners, 1))
-    assert 420 <= alone <= 580
-    assert all(owner <= number for number, owner in enumerate(owners, 1))
-    assert owners == [session_owner(number, 2, seed=5) for number in range(1, 1001)]
+def owners(users: int, sessions: int, seed: int, worker: int = 0, stride: int = 1000) -> list[int]:
+    """The accounts of the first users of a worker."""
+    first = worker * stride + 1
+    return [session_owner(number, sessions, seed, stride) for number in range(first, first + users)]
 
 
-def test_one_session_per_user_is_the_rule() -> None:
-    assert [session_owner(number, 1, seed=5) for number in range(1, 5)] == [1, 2, 3, 4]
+@pytest.mark.parametrize("seed", [1, 5, 77])
+@pytest.mark.parametrize("sessions", [1, 2, 3, 4, 5])
+def test_accounts_have_the_configured_number_of_sessions_on_average(sessions: int, seed: int) -> None:
+    """For every number of users, few or many."""
+    acting = owners(1000, sessions, seed)
+    for users in range(1, 1001):
+        assert len(set(acting[:users])) == math.ceil(users / sessions)
+
+    assert all(owner <= number for number, owner in enumerate(acting, 1))
+    assert acting == owners(1000, sessions, seed)
+
+
+@pytest.mark.parametrize("sessions", [1, 2, 3, 4, 5])
+def test_workers_share_no_account_and_each_has_the_configured_average(sessions: int) -> None:
+    """Workers know nothing of each other; that their numbers do not begin at a multiple changes nothing."""
+    users, workers = 10, 7
+    acting = [owner for worker in range(workers) for owner in owners(users, sessions, 5, worker, stride=1001)]
+
+    assert len(set(acting)) == workers * math.ceil(users / sessions)
+    assert all((owner - 1) // 1001 == position // users for position, owner in enumerate(acting))
+
+
+def test_the_sessions_of_an_account_vary_by_the_seed() -> None:
+    counted = Counter(owners(1000, 3, seed=5))
+
+    assert min(counted.values()) == 1
+    assert max(counted.values()) > 5
+    assert owners(100, 3, seed=5) != owners(100, 3, seed=6)
 
 
 def test_a_share_of_the_users_acts_as_the_administrator() -> None:

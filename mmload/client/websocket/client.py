@@ -78,6 +78,7 @@ class WebSocket:
         "_state",
         "_timing",
         "_tls_context",
+        "_tried_token",
         "_url",
         "_user_agent",
         "connection_id",
@@ -100,6 +101,7 @@ class WebSocket:
     ) -> None:
         self.token = token
         self.connection_id = ""
+        self._tried_token = ""
         self._url = url
         self._listener = listener
         self._on_event = listener.on_event
@@ -296,6 +298,7 @@ class WebSocket:
         context = self._tls_context
         if context is None and url.startswith("wss:"):
             context = _process_tls_context()
+        self._tried_token = self.token
         wire, received = shake_hands(
             url, Caller(self.token, self._user_agent, context, self._timing.handshake_timeout_seconds)
         )
@@ -356,6 +359,9 @@ class WebSocket:
             wait_seconds = 0.0 if refused and not asked else self._retry_delay()
 
     def _fetch_token(self) -> bool:
+        """Whether there is a token to go on with; a request may have renewed the session since it was refused."""
+        if self.token != self._tried_token:
+            return True
         try:
             token = self._listener.on_unauthorised()
         except Exception as error:  # noqa: BLE001 — logged in _blame; a later try may go better
