@@ -5,25 +5,49 @@ from __future__ import annotations
 import pathlib
 import subprocess
 import sys
+import textwrap
+
+from tests.support import Admin
 
 PROJECT = pathlib.Path(__file__).parent.parent
+# aiohttp comes with the sandbox, which is a server: no process that generates load has either.
 HEAVY = ("rich", "aiohttp", "numpy", "pandas", "matplotlib", "prometheus_api_client", "mmload.report", "mmload.sandbox")
+LOADED = (
+    f"print([name for name in {HEAVY!r} if name in sys.modules])\n"
+    "print([name for name in sys.modules if name.startswith(('mmload.cli.', 'mmload.population', 'coordinator'))])"
+)
 
 
 def test_a_worker_imports_nothing_heavy() -> None:
     """Whoever pays for generators pays for what each of their processes loads."""
-    program = (
-        "import sys, locust, mmload.locustfile\n"
-        f"print([name for name in {HEAVY!r} if name in sys.modules])\n"
-        "print([name for name in sys.modules if name.startswith(('mmload.cli.', 'mmload.population', 'coordinator'))])"
-    )
-    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=PROJECT)
+    assert _output(f"import sys, locust, mmload.locustfile\n{LOADED}") == ["[]", "[]"]
 
-    assert loaded.stdout.splitlines() == ["[]", "[]"]
+
+def test_a_worker_that_has_run_imports_no_server(sandbox: str, tmp_path: pathlib.Path) -> None:
+    """What is imported inside functions counts, too: this looks at the end of a process that ran a user."""
+    Admin(sandbox).channel(Admin(sandbox).team()["id"])
+    program = f"""
+import sys
+sys.argv = ["locust", "-f", {str(PROJECT / "locustfile.py")!r}, "--headless", "-u", "1", "-t", "2s",
+            "--host", {sandbox!r}, "--exit-code-on-error", "0"]
+import locust.main
+try:
+    locust.main.main()
+finally:
+{textwrap.indent(LOADED, "    ")}
+"""
+    *_, heavy, _ = _output(program, folder=tmp_path)
+
+    assert "aiohttp" not in heavy and "mmload.sandbox" not in heavy
+    assert Admin(sandbox).ask("GET", "/users?per_page=200")[1:], "no user logged in"
+
+
+def _output(program: str, folder: pathlib.Path = PROJECT) -> list[str]:
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=folder)
+    assert done.stdout, done.stderr
+    return done.stdout.splitlines()
 
 
 def test_the_coordinator_imports_no_locust() -> None:
     program = "import sys, coordinator.__main__; print('locust' in sys.modules, 'gevent' in sys.modules)"
-    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=PROJECT)
-
-    assert loaded.stdout.strip() == "False False"
+    assert _output(program) == ["False False"]

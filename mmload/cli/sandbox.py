@@ -22,7 +22,7 @@ def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from mmload.sandbox import command
+    from mmload.sandbox import app
     from mmload.sandbox.options import options_from
 
-    return command.run(options_from(args), args.host, args.port)
+    return app.run(options_from(args), args.host, args.port)

@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from mmload.errors import MmloadError
-from mmload.sandbox import command
+from mmload.sandbox import app
 from mmload.sandbox.options import add_options, options_from
 
 
@@ -15,7 +15,7 @@ def main() -> int:
     add_options(parser)
     args = parser.parse_args()
     try:
-        return command.run(options_from(args), args.host, args.port)
+        return app.run(options_from(args), args.host, args.port)
     except MmloadError as error:
         print(f"sandbox: {error}", file=sys.stderr)
         return int(error.exit_code)

@@ -1,4 +1,4 @@
-"""Accounts: signing up, sessions, statuses, preferences, profiles."""
+"""Accounts: sign-up, sessions, statuses, preferences, profiles."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mmload.sandbox import shapes
 from mmload.sandbox.errors import ApiError, session_expired
 from mmload.sandbox.events import Audience, text
 from mmload.sandbox.options import ADMIN_EMAIL, ADMIN_PASSWORD
-from mmload.sandbox.state import Document, User
+from mmload.sandbox.state import Document, StoredUser
 from mmload.sandbox.world import World
 
 MIN_PASSWORD_LENGTH = 8
@@ -40,15 +40,15 @@ def _hashed(password: str) -> bytes:
     return hashlib.sha256(password.encode()).digest()
 
 
-def add_default_admin(world: World) -> User:
-    """The system admin that a set-up server has."""
+def add_default_admin(world: World) -> StoredUser:
+    """The system admin of a server that has been set up."""
     return _add_account(world, "sysadmin", ADMIN_EMAIL, ADMIN_PASSWORD)
 
 
-def _add_account(world: World, username: str, email: str, password: str) -> User:
+def _add_account(world: World, username: str, email: str, password: str) -> StoredUser:
     first = not world.state.users
     now = world.now()
-    user = User(
+    user = StoredUser(
         id=world.new_id(),
         create_at=now,
         update_at=now,
@@ -68,8 +68,8 @@ def _add_account(world: World, username: str, email: str, password: str) -> User
     return user
 
 
-def sign_up(world: World, fields: Document, by: User | None) -> User:
-    """A new account. Raises ApiError where the server would not take it."""
+def sign_up(world: World, fields: Document, by: StoredUser | None) -> StoredUser:
+    """A new account. Raises ApiError where the server would refuse it."""
     _check_sign_up_open(world, str(fields.get("email", "")), by)
     username = str(fields.get("username", "")).lower()
     email = str(fields.get("email", "")).lower()
@@ -92,7 +92,7 @@ def sign_up(world: World, fields: Document, by: User | None) -> User:
 
 
 def _welcome_failed(now_ms: int) -> str:
-    """What a server without a mail server logs of a sign-up."""
+    """What a server without a mail server logs at a sign-up."""
     moment = datetime.datetime.fromtimestamp(now_ms / 1000, datetime.UTC).isoformat(" ", "milliseconds")
     line = {
         "timestamp": moment.replace("+00:00", " Z"),
@@ -104,7 +104,7 @@ def _welcome_failed(now_ms: int) -> str:
     return "\n" + text(line)
 
 
-def _check_sign_up_open(world: World, email: str, by: User | None) -> None:
+def _check_sign_up_open(world: World, email: str, by: StoredUser | None) -> None:
     if by is not None and by.is_admin:
         return
     if not world.options.signup_open:
@@ -157,8 +157,8 @@ def _check_free(world: World, username: str, email: str) -> None:
         )
 
 
-def log_in(world: World, login_id: str, password: str) -> tuple[User, str]:
-    """The user and the token of a fresh session."""
+def log_in(world: World, login_id: str, password: str) -> tuple[StoredUser, str]:
+    """The user and the token of a new session."""
     if not password:
         raise ApiError(400, "api.user.login.blank_pwd.app_error", "Password field must not be blank")
     name = login_id.lower()
@@ -175,7 +175,7 @@ def log_in(world: World, login_id: str, password: str) -> tuple[User, str]:
     return user, token
 
 
-def user_of_session(world: World, token: str) -> User:
+def user_of_session(world: World, token: str) -> StoredUser:
     """Whose session that is. Raises ApiError (401) for none."""
     if not token:
         raise session_expired()
@@ -185,17 +185,17 @@ def user_of_session(world: World, token: str) -> User:
     return world.state.users[user_id]
 
 
-def log_out(world: World, user: User, token: str) -> None:
+def log_out(world: World, user: StoredUser, token: str) -> None:
     world.state.sessions.pop(token, None)
     world.hub.mute(user.id, token)
 
 
-def _tell_status(world: World, user: User) -> None:
+def _tell_status(world: World, user: StoredUser) -> None:
     world.publish("status_change", {"status": user.status, "user_id": user.id}, Audience(user_id=user.id))
 
 
-def come_online(world: World, user: User) -> None:
-    """The user did something: online, unless they chose another status themselves."""
+def come_online(world: World, user: StoredUser) -> None:
+    """The user did something: online, unless they set another status themselves."""
     user.last_activity_at = world.now()
     if user.status_manual or user.status == "online":
         return
@@ -203,7 +203,7 @@ def come_online(world: World, user: User) -> None:
     _tell_status(world, user)
 
 
-def go_offline(world: World, user: User) -> None:
+def go_offline(world: World, user: StoredUser) -> None:
     """The user's last socket is gone."""
     if user.status_manual or user.status == "offline":
         return
@@ -211,16 +211,16 @@ def go_offline(world: World, user: User) -> None:
     _tell_status(world, user)
 
 
-def set_status(world: World, user: User, status: str) -> None:
-    """A status of the user's own choice; `online` is none."""
+def set_status(world: World, user: StoredUser, status: str) -> None:
+    """A status the user chose; `online` clears it."""
     user.status = status
     user.status_manual = status != "online"
     user.last_activity_at = user.last_activity_at or world.now()
     _tell_status(world, user)
 
 
-def tell_profile_changed(world: World, user: User) -> None:
-    """Everybody learns of it; the user and the system admins get the full profile."""
+def tell_profile_changed(world: World, user: StoredUser) -> None:
+    """Sent to everybody; the user and the system admins get the full profile."""
     mine = {"user": shapes.own_profile(user, world.modern)}
     others = {"user": shapes.profile(user, world.modern)}
     world.publish("user_updated", mine, Audience(user_id=user.id))
@@ -231,27 +231,27 @@ def tell_profile_changed(world: World, user: User) -> None:
         world.publish("user_updated", others, Audience(omit_users=(user.id,)))
 
 
-def tell_picture_changed(world: World, user: User) -> None:
-    """Unlike other changes, a new picture is told to all alike."""
+def tell_picture_changed(world: World, user: StoredUser) -> None:
+    """Unlike for other changes, everybody gets the same event for a new picture."""
     world.publish("user_updated", {"user": shapes.profile(user, world.modern)}, Audience())
 
 
-def preferences(user: User) -> list[Document]:
+def preferences(user: StoredUser) -> list[Document]:
     return [
         {"user_id": user.id, "category": category, "name": name, "value": value}
         for (category, name), value in sorted(user.preferences.items())
     ]
 
 
-def save_preferences(world: World, user: User, entries: list[Document]) -> None:
+def save_preferences(world: World, user: StoredUser, entries: list[Document]) -> None:
     for entry in entries:
         user.preferences[(entry["category"], entry["name"])] = entry["value"]
-    # The real server tells of the sidebar whatever the preference is about.
+    # The real server sends the sidebar event for any preference.
     world.publish("sidebar_category_updated", {}, Audience(user_id=user.id))
     world.publish("preferences_changed", {"preferences": text(entries)}, Audience(user_id=user.id))
 
 
-def set_custom_status(world: World, user: User, status: Document) -> None:
+def set_custom_status(world: World, user: StoredUser, status: Document) -> None:
     user.props["customStatus"] = text(status)
     user.update_at = world.now()
     tell_profile_changed(world, user)
@@ -264,13 +264,13 @@ def set_custom_status(world: World, user: User, status: Document) -> None:
     save_preferences(world, user, [entry])
 
 
-def remove_custom_status(world: World, user: User) -> None:
+def remove_custom_status(world: World, user: StoredUser) -> None:
     user.props["customStatus"] = ""
     user.update_at = world.now()
     tell_profile_changed(world, user)
 
 
-def set_roles(world: World, user: User, roles: str) -> None:
+def set_roles(world: World, user: StoredUser, roles: str) -> None:
     user.roles = roles
     user.update_at = world.now()
     world.publish("user_role_updated", {"roles": roles, "user_id": user.id}, Audience(user_id=user.id))

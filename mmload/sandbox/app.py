@@ -1,9 +1,14 @@
-"""The server: takes requests off the wire, lets capacity, limits and faults have their say, and answers."""
+"""The HTTP server: reads requests, applies capacity, rate limit and faults, and sends the answers.
+
+As a process it prints its address on stdout once it listens, and ends on SIGTERM or SIGINT.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
+import signal
 import time
 import zlib
 from collections.abc import Mapping
@@ -13,34 +18,35 @@ from aiohttp import BodyPartReader, StreamReader, web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http_parser import RawRequestMessage
 
-from mmload.sandbox import accounts, control, site, websocket
+from mmload.errors import ExitCode, UsageError
+from mmload.sandbox import accounts, assets, control, websocket
 from mmload.sandbox.capacity import Capacity, RateLimit
 from mmload.sandbox.errors import ApiError, no_such_route
 from mmload.sandbox.faults import Fault, Faults
-from mmload.sandbox.http import Answer, Call, Route, Router, Upload, checked_params
-from mmload.sandbox.metrics import Measures
+from mmload.sandbox.http import ApiAnswer, ApiRoute, Call, Router, Upload, checked_params
+from mmload.sandbox.metrics import SandboxMetrics
 from mmload.sandbox.options import Options
 from mmload.sandbox.routes import all_routes
-from mmload.sandbox.state import User
-from mmload.sandbox.websocket import Sockets
+from mmload.sandbox.state import StoredUser
+from mmload.sandbox.websocket import WebSocketServer
 from mmload.sandbox.world import World
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
 # From which size on the two servers compress (seen in the recordings: 1068 bytes are, 981 are not; 1400 for 6.7).
 GZIP_FROM_BYTES, GZIP_FROM_BYTES_OLD = 1024, 1400
-# Random service times are the same in each run: what changes is the load.
+# Random service times are the same in every run: only the load varies.
 _SERVICE_SEED = 1
 _WEBSOCKET_ROUTE = f"GET {websocket.PATH}"
 
 
 class Application:
-    """One sandbox, ready to be served."""
+    """One sandbox: answers any request."""
 
     def __init__(self, options: Options) -> None:
         self.world = World(options)
-        self.measures = Measures()
+        self.measures = SandboxMetrics()
         self.faults = Faults()
-        self.sockets = Sockets(self.world, self.measures)
+        self.sockets = WebSocketServer(self.world, self.measures)
         self._router = Router(all_routes(options.modern))
         chance = random.Random(_SERVICE_SEED) if options.random_service else None
         self._capacity = Capacity(options.slots, options.service_seconds, chance)
@@ -60,7 +66,7 @@ class Application:
         if path == websocket.PATH:
             return await self._serve_socket(request)
         if not path.startswith("/api/"):
-            return site.serve(self.world, path)
+            return assets.serve_asset(self.world, path)
         return await self._serve_api(request)
 
     async def _serve_socket(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -83,7 +89,7 @@ class Application:
         return response
 
     async def _limited(
-        self, request: web.BaseRequest, route: Route | None, params: dict[str, str], faults: list[Fault]
+        self, request: web.BaseRequest, route: ApiRoute | None, params: dict[str, str], faults: list[Fault]
     ) -> web.StreamResponse:
         limits: Mapping[str, str] = {}
         if self._rate_limit is not None:
@@ -104,7 +110,7 @@ class Application:
         return response if broken is None else self._broken(request, broken)
 
     async def _answered(
-        self, request: web.BaseRequest, route: Route | None, params: dict[str, str]
+        self, request: web.BaseRequest, route: ApiRoute | None, params: dict[str, str]
     ) -> web.StreamResponse:
         request_id = self.world.new_id()
         if route is None:
@@ -137,7 +143,7 @@ class Application:
                 answer.headers["Set-Cookie"] = "MMAUTHTOKEN=; Path=/; Max-Age=0; HttpOnly"
         return self._send(request, answer, request_id)
 
-    def _signed_in(self, route: Route, token: str) -> User | None:
+    def _signed_in(self, route: ApiRoute, token: str) -> StoredUser | None:
         if not route.open_to_all:
             return accounts.user_of_session(self.world, token)
         if not token:
@@ -145,26 +151,26 @@ class Application:
         user_id = self.world.state.sessions.get(token)
         return self.world.state.users[user_id] if user_id is not None else None
 
-    def _refusal(self, error: ApiError, request_id: str) -> Answer:
+    def _refusal(self, error: ApiError, request_id: str) -> ApiAnswer:
         document: dict[str, object] = {
             "id": error.error_id,
             "message": error.message,
-            # 6.7 keeps details to itself, but for its page of unknown routes.
+            # 6.7 hides details, except on its page for unknown routes.
             "detailed_error": error.detailed if self.world.modern or not request_id else "",
         }
         if request_id:
             document["request_id"] = request_id
-        return Answer({**document, "status_code": error.status}, error.status)
+        return ApiAnswer({**document, "status_code": error.status}, error.status)
 
     def _broken(self, request: web.BaseRequest, fault: Fault) -> web.StreamResponse:
         if fault.hang_up and request.transport is not None:
             request.transport.abort()
         request_id = self.world.new_id()
         status = fault.status or 500
-        refusal = self._refusal(ApiError(status, fault.error_id, "A fault of the sandbox, on demand."), request_id)
+        refusal = self._refusal(ApiError(status, fault.error_id, "A fault injected by the sandbox."), request_id)
         return self._send(request, refusal, request_id)
 
-    def _send(self, request: web.BaseRequest, answer: Answer, request_id: str) -> web.Response:
+    def _send(self, request: web.BaseRequest, answer: ApiAnswer, request_id: str) -> web.Response:
         headers = {
             "X-Request-Id": request_id,
             "X-Version-Id": self.world.version_id,
@@ -173,7 +179,7 @@ class Application:
         }
         body = answer.payload()
         least = GZIP_FROM_BYTES if self.world.modern else GZIP_FROM_BYTES_OLD
-        # JPEGs are compressed by neither of us: the newer server leaves them, and nobody reads these.
+        # JPEGs are not compressed: the newer server does not either.
         if len(body) >= least and answer.content_type != "image/jpeg" and _takes_gzip(request):
             body = gzipped(body)
             headers["Content-Encoding"] = "gzip"
@@ -183,7 +189,7 @@ class Application:
 
 
 def gzipped(body: bytes) -> bytes:
-    """As gzip at its fastest: the sandbox has other things to do."""
+    """Compressed with gzip's fastest level, to save CPU time."""
     packer = zlib.compressobj(1, zlib.DEFLATED, 31)
     return packer.compress(body) + packer.flush()
 
@@ -214,7 +220,7 @@ async def _multipart(request: web.BaseRequest) -> tuple[list[Upload], dict[str, 
         if part.filename is None:
             fields[part.name] = content.decode("utf-8", "replace")
         else:
-            kind = part.headers.get("Content-Type") or site.guess_type(part.filename)
+            kind = part.headers.get("Content-Type") or assets.guess_type(part.filename)
             uploads.append(Upload(part.name, part.filename, kind, content))
     return uploads, fields
 
@@ -230,8 +236,8 @@ def _request(
     return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=MAX_BODY_BYTES)
 
 
-class Server:
-    """A listening sandbox."""
+class SandboxServer:
+    """The application on a listening socket."""
 
     def __init__(self, options: Options) -> None:
         self.application = Application(options)
@@ -240,11 +246,11 @@ class Server:
         self.address = ""
 
     async def start(self, host: str, port: int) -> str:
-        """Listen; gives the address. Raises OSError if the port is taken."""
+        """Listen and return the address. Raises OSError if the port is taken."""
         handler = web.Server(self.application.serve, request_factory=_request, access_log=None)
         self._runner = web.ServerRunner(handler)
         await self._runner.setup()
-        # Thousands of clients may knock at once.
+        # Thousands of clients may connect at once.
         listener = web.TCPSite(self._runner, host, port, backlog=4096, shutdown_timeout=1.0)
         await listener.start()
         sockets = listener._server.sockets if listener._server is not None else ()  # type: ignore[attr-defined]
@@ -260,3 +266,27 @@ class Server:
         self.application.sockets.drop_all()
         if self._runner is not None:
             await self._runner.cleanup()
+
+
+async def _serve(options: Options, host: str, port: int) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    server = SandboxServer(options)
+    try:
+        address = await server.start(host, port)
+    except OSError as error:
+        raise UsageError(
+            f"cannot listen on {host}:{port}: {error.strerror or error}; --port 0 takes any free port"
+        ) from error
+    print(address, flush=True)
+    await stop.wait()
+    await server.stop()
+
+
+def run(options: Options, host: str, port: int) -> int:
+    """Serve until a signal stops it; returns the exit code."""
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(_serve(options, host, port))
+    return int(ExitCode.PASSED)

@@ -1,4 +1,4 @@
-"""How much the sandbox can do at a time: slots that requests keep for their service time, and a rate limit.
+"""The sandbox's capacity: slots that requests occupy for their service time, and a rate limit.
 
 The rate limit is Mattermost's (the generic cell rate algorithm of its `throttled` library), per client address.
 """
@@ -17,11 +17,11 @@ BURST = 100
 
 
 class Capacity:
-    """Worker slots. With a number of them, requests beyond it wait their turn: first come, first served.
+    """Worker slots. Requests beyond their number queue: first come, first served.
 
-    When a request begins and ends is computed as it comes, from when its slot is free: a timer that fires late makes
-    one answer late, but costs no capacity, so that this is `slots / service_seconds` requests a second whatever the
-    machine is doing. A client that hangs up does not give its time back, as on most servers.
+    Start and end of a request are computed on arrival, from when its slot becomes free: a late timer delays one answer
+    but costs no capacity, so the capacity is `slots / service_seconds` requests per second however busy the machine is.
+    A client that hangs up does not free its slot early, as on most servers.
     """
 
     def __init__(self, slots: int, service_seconds: float, rng: random.Random | None = None) -> None:
@@ -31,7 +31,7 @@ class Capacity:
         self._begins: deque[float] = deque()
 
     async def serve(self, further_seconds: float = 0.0) -> None:
-        """Wait for a slot, and for as long as serving one request takes."""
+        """Wait for a slot, then for the service time of one request."""
         seconds = self._drawn() + further_seconds
         now = asyncio.get_running_loop().time()
         end = self._booked(now, seconds) if self._free_at else now + seconds
@@ -39,13 +39,13 @@ class Capacity:
             await asyncio.sleep(end - now)
 
     def _drawn(self) -> float:
-        """The time of one service: always the same, or exponentially distributed where chance is given."""
+        """One service time: constant, or exponentially distributed if an `rng` is given."""
         if self._rng is None or not self._service_seconds:
             return self._service_seconds
         return self._rng.expovariate(1.0 / self._service_seconds)
 
     def _booked(self, now: float, seconds: float) -> float:
-        """When this request, come now, will have been served."""
+        """When a request that arrives now will have been served."""
         begin = max(now, self._free_at[0])
         heapq.heapreplace(self._free_at, begin + seconds)
         self._begins.append(begin)
@@ -53,7 +53,7 @@ class Capacity:
         return begin + seconds
 
     def waiting(self, now: float) -> int:
-        """Requests that have no slot yet. First come, first served: they begin in the order of their coming."""
+        """Requests that have no slot yet. First come, first served: they start in the order of arrival."""
         while self._begins and self._begins[0] <= now:
             self._begins.popleft()
         return len(self._begins)
@@ -61,7 +61,7 @@ class Capacity:
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """What a client may still do. `retry_after_seconds` 0: this request was let in."""
+    """What a client may still send. `retry_after_seconds` 0: this request was accepted."""
 
     limit: int
     remaining: int
@@ -84,7 +84,7 @@ class Allowance:
 
 
 class RateLimit:
-    """`per_second` requests a second and client, `burst` more at once."""
+    """`per_second` requests per second and client, plus bursts of `burst`."""
 
     def __init__(self, per_second: int, clock: Callable[[], float], burst: int = BURST) -> None:
         self._gap = 1.0 / per_second

@@ -7,38 +7,47 @@ import hashlib
 from mmload.sandbox import posting
 from mmload.sandbox.errors import ApiError, forbidden
 from mmload.sandbox.events import Audience, ids_text
-from mmload.sandbox.state import Category, Channel, ChannelMember, Team, TeamMember, User
+from mmload.sandbox.state import (
+    StoredCategory,
+    StoredChannel,
+    StoredChannelMember,
+    StoredTeam,
+    StoredTeamMember,
+    StoredUser,
+)
 from mmload.sandbox.world import World
 
 TOWN_SQUARE = "town-square"
 DEFAULT_CHANNELS = ((TOWN_SQUARE, "Town Square"), ("off-topic", "Off-Topic"))
 
 
-def create_team(world: World, creator: User, name: str, display_name: str, kind: str, is_open: bool) -> Team:
+def create_team(
+    world: World, creator: StoredUser, name: str, display_name: str, kind: str, is_open: bool
+) -> StoredTeam:
     """A team with its default channels, its creator in it as its admin."""
     if name in world.state.teams_by_name:
         raise ApiError(
             400, "store.sql_team.save_team.existing.app_error", "A team with this URL already exists.", f"name={name}"
         )
     now = world.now()
-    team = Team(
+    team = StoredTeam(
         world.new_id(), now, now, name, display_name, kind, is_open, email=creator.email, invite_id=world.new_id()
     )
     world.state.add_team(team)
     for channel_name, title in DEFAULT_CHANNELS:
-        world.state.add_channel(Channel(world.new_id(), now, now, team.id, "O", channel_name, title))
+        world.state.add_channel(StoredChannel(world.new_id(), now, now, team.id, "O", channel_name, title))
     join_team(world, team, creator, admin=True)
     return team
 
 
-def join_team(world: World, team: Team, user: User, *, admin: bool = False) -> TeamMember:
+def join_team(world: World, team: StoredTeam, user: StoredUser, *, admin: bool = False) -> StoredTeamMember:
     """Into the team and its default channels; who is in already is only told again."""
     told = Audience(user_id=user.id)
     about = {"team_id": team.id, "user_id": user.id}
     if user.id in team.members:
         world.publish("added_to_team", about, told)
         return team.members[user.id]
-    member = TeamMember(team.id, user.id, scheme_admin=admin)
+    member = StoredTeamMember(team.id, user.id, scheme_admin=admin)
     team.members[user.id] = member
     user.teams[team.id] = member
     user.update_at = world.now()
@@ -57,7 +66,7 @@ def join_team(world: World, team: Team, user: User, *, admin: bool = False) -> T
     return member
 
 
-def leave_team(world: World, team: Team, user: User) -> None:
+def leave_team(world: World, team: StoredTeam, user: StoredUser) -> None:
     for channel in [item for item in team.channels.values() if user.id in item.members]:
         del channel.members[user.id]
         del user.channels[channel.id]
@@ -68,15 +77,17 @@ def leave_team(world: World, team: Team, user: User) -> None:
     world.publish("leave_team", about, Audience(user_id=user.id))
 
 
-def _enter(world: World, channel: Channel, user: User, *, admin: bool = False) -> ChannelMember:
+def _enter(world: World, channel: StoredChannel, user: StoredUser, *, admin: bool = False) -> StoredChannelMember:
     now = world.now()
-    member = ChannelMember(channel.id, user.id, joined_at=now, scheme_admin=admin, last_update_at=now)
+    member = StoredChannelMember(channel.id, user.id, joined_at=now, scheme_admin=admin, last_update_at=now)
     channel.members[user.id] = member
     user.channels[channel.id] = member
     return member
 
 
-def create_channel(world: World, creator: User, team: Team, kind: str, name: str, display_name: str) -> Channel:
+def create_channel(
+    world: World, creator: StoredUser, team: StoredTeam, kind: str, name: str, display_name: str
+) -> StoredChannel:
     if name in team.channels:
         raise ApiError(
             400,
@@ -85,7 +96,7 @@ def create_channel(world: World, creator: User, team: Team, kind: str, name: str
             f"name={name}",
         )
     now = world.now()
-    channel = Channel(world.new_id(), now, now, team.id, kind, name, display_name, creator_id=creator.id)
+    channel = StoredChannel(world.new_id(), now, now, team.id, kind, name, display_name, creator_id=creator.id)
     world.state.add_channel(channel)
     _enter(world, channel, creator, admin=True)
     message = f"{creator.username} joined the channel."
@@ -95,7 +106,7 @@ def create_channel(world: World, creator: User, team: Team, kind: str, name: str
     return channel
 
 
-def add_member(world: World, channel: Channel, user: User, by: User) -> ChannelMember:
+def add_member(world: World, channel: StoredChannel, user: StoredUser, by: StoredUser) -> StoredChannelMember:
     """Into a channel, by oneself or by somebody else. Permissions are the caller's matter."""
     member = channel.members.get(user.id)
     if member is not None:
@@ -122,7 +133,7 @@ def add_member(world: World, channel: Channel, user: User, by: User) -> ChannelM
     return member
 
 
-def remove_member(world: World, channel: Channel, user: User, by: User) -> None:
+def remove_member(world: World, channel: StoredChannel, user: StoredUser, by: StoredUser) -> None:
     if channel.is_personal:
         message = "Unable to remove user from a channel."
         raise ApiError(400, "api.channel.remove_channel_member.type.app_error", message)
@@ -146,7 +157,7 @@ def remove_member(world: World, channel: Channel, user: User, by: User) -> None:
         posting.system_post(world, channel, by, "system_remove_from_channel", message, props)
 
 
-def direct_channel(world: World, creator: User, other: User) -> Channel:
+def direct_channel(world: World, creator: StoredUser, other: StoredUser) -> StoredChannel:
     """The channel of two people, the same one whoever asks."""
     name = "__".join(sorted((creator.id, other.id)))
     channel = world.state.personal_channels.get(name)
@@ -158,7 +169,7 @@ def direct_channel(world: World, creator: User, other: User) -> Channel:
     return channel
 
 
-def group_channel(world: World, people: list[User]) -> Channel:
+def group_channel(world: World, people: list[StoredUser]) -> StoredChannel:
     """The channel of three to eight people."""
     ids = sorted(user.id for user in people)
     name = hashlib.sha1("".join(ids).encode(), usedforsecurity=False).hexdigest()
@@ -176,9 +187,11 @@ def group_channel(world: World, people: list[User]) -> Channel:
     return channel
 
 
-def _personal_channel(world: World, kind: str, name: str, title: str, people: list[User], creator_id: str) -> Channel:
+def _personal_channel(
+    world: World, kind: str, name: str, title: str, people: list[StoredUser], creator_id: str
+) -> StoredChannel:
     now = world.now()
-    channel = Channel(world.new_id(), now, now, "", kind, name, title, creator_id=creator_id)
+    channel = StoredChannel(world.new_id(), now, now, "", kind, name, title, creator_id=creator_id)
     # Only the older server leaves it open for groups.
     channel.shared = False if world.modern or kind == "D" else None
     world.state.add_channel(channel)
@@ -187,10 +200,10 @@ def _personal_channel(world: World, kind: str, name: str, title: str, people: li
     return channel
 
 
-def view(world: World, user: User, channel_ids: list[str], *, threads_apart: bool) -> dict[str, int]:
+def view(world: World, user: StoredUser, channel_ids: list[str], *, threads_apart: bool) -> dict[str, int]:
     """Mark channels as read; gives the time of the last post seen in each.
 
-    `threads_apart`: the client shows threads by themselves (collapsed threads); otherwise they are read too.
+    `threads_apart`: collapsed threads are on, so threads stay unread; otherwise they are read, too.
     """
     times: dict[str, int] = {}
     unread: dict[str, int] = {}
@@ -209,7 +222,7 @@ def view(world: World, user: User, channel_ids: list[str], *, threads_apart: boo
     return times
 
 
-def _read_threads(world: World, user: User, channel_ids: dict[str, int]) -> None:
+def _read_threads(world: World, user: StoredUser, channel_ids: dict[str, int]) -> None:
     now = world.now()
     for channel_id in channel_ids:
         for root_id in world.state.threads_by_channel[channel_id]:
@@ -220,7 +233,7 @@ def _read_threads(world: World, user: User, channel_ids: dict[str, int]) -> None
         world.publish("thread_read_changed", {"timestamp": now}, told)
 
 
-def mark_viewed(channel: Channel, member: ChannelMember) -> int:
+def mark_viewed(channel: StoredChannel, member: StoredChannelMember) -> int:
     """Everything in the channel is read. Gives the time of its last post."""
     member.msg_count, member.msg_count_root = channel.total_msg_count, channel.total_msg_count_root
     member.mention_count = member.mention_count_root = member.urgent_mention_count = 0
@@ -229,8 +242,8 @@ def mark_viewed(channel: Channel, member: ChannelMember) -> int:
     return channel.last_post_at
 
 
-def tell_viewed(world: World, user: User, times: dict[str, int]) -> None:
-    """The user's other windows learn what was read; the older server names one channel an event."""
+def tell_viewed(world: World, user: StoredUser, times: dict[str, int]) -> None:
+    """Tells the user's other clients what was read; the older server sends one event per channel."""
     if world.modern and times:
         world.publish("multiple_channels_viewed", {"channel_times": times}, Audience(user_id=user.id))
     if not world.modern:
@@ -238,8 +251,8 @@ def tell_viewed(world: World, user: User, times: dict[str, int]) -> None:
             world.publish("channel_viewed", {"channel_id": channel_id}, Audience(user_id=user.id))
 
 
-def require_readable(world: World, channel: Channel, user: User, permission: str = "read_channel") -> None:
-    """Members may read; of an open channel everybody in its team, and system admins everything."""
+def require_readable(world: World, channel: StoredChannel, user: StoredUser, permission: str = "read_channel") -> None:
+    """Members may read it; an open channel also everybody in its team; system admins may read everything."""
     if user.id in channel.members or user.is_admin:
         return
     if channel.type == "O" and channel.team_id in user.teams:
@@ -247,24 +260,24 @@ def require_readable(world: World, channel: Channel, user: User, permission: str
     raise forbidden(user.id, permission)
 
 
-def default_categories(user: User, team: Team) -> list[Category]:
+def default_categories(user: StoredUser, team: StoredTeam) -> list[StoredCategory]:
     kinds = (
         ("favorites", "Favorites", ""),
         ("channels", "Channels", ""),
         ("direct_messages", "Direct Messages", "recent"),
     )
     return [
-        Category(f"{kind}_{user.id}_{team.id}", kind, title, sort_order=10 * number, sorting=sorting)
+        StoredCategory(f"{kind}_{user.id}_{team.id}", kind, title, sort_order=10 * number, sorting=sorting)
         for number, (kind, title, sorting) in enumerate(kinds)
     ]
 
 
-def categories(world: World, user: User, team: Team) -> list[Category]:
-    """The sidebar, channels that are in no category of the user's put where they belong."""
+def categories(world: World, user: StoredUser, team: StoredTeam) -> list[StoredCategory]:
+    """The sidebar's categories; channels that are in none of them are put into the default ones."""
     items = user.categories.setdefault(team.id, default_categories(user, team))
     placed = {channel_id for item in items for channel_id in item.channel_ids}
     by_type = {item.type: item for item in items}
-    loose: list[Channel] = []
+    loose: list[StoredChannel] = []
     for channel_id in user.channels:
         channel = world.state.channels[channel_id]
         if channel_id not in placed and channel.team_id in ("", team.id):

@@ -1,4 +1,4 @@
-"""The sandbox's own routes, which no real server has: faults on demand and what really arrived."""
+"""The sandbox's own routes, which no real server has: switching on faults, and counts of what it received."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def serve(application: Application, request: web.BaseRequest) -> web.Respo
 
 
 def open_sockets(world: World) -> list[dict[str, str]]:
-    """Who is connected now, one entry for each socket: a client that shares its account with another shows here."""
+    """The open sockets with their users: two clients that share an account show up here."""
     return [
         {"username": world.state.users[connection.user_id].username, "connection_id": connection.id}
         for connection in world.hub.all_connections()
@@ -48,7 +48,7 @@ def open_sockets(world: World) -> list[dict[str, str]]:
 def _switch_on(application: Application, body: bytes) -> web.Response:
     """`{"drop_sockets": true}`, `{"forget_sockets": true}`, `{"swallow_events": n}` and `{"event": …}` act on sockets.
 
-    All else is a fault of requests.
+    Everything else is a fault of requests.
     """
     try:
         fields = msgspec.json.decode(body, type=dict[str, object])

@@ -1,10 +1,10 @@
-"""Mattermost's refusals: error id, message and status as the recordings have them."""
+"""Mattermost's errors: id, message and status as in the recordings."""
 
 from __future__ import annotations
 
 
 class ApiError(Exception):
-    """One refused request. `detailed` is shown by newer servers only (6.7 keeps it empty)."""
+    """A refused request. Only newer servers show `detailed` (6.7 leaves it empty)."""
 
     def __init__(self, status: int, error_id: str, message: str, detailed: str = "") -> None:
         super().__init__(error_id)

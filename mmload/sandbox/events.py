@@ -1,4 +1,4 @@
-"""What is said over the WebSockets, and to whom: one event encoded once, its number spliced in for each reader."""
+"""WebSocket events and their audience: each is encoded once, the sequence number spliced in per recipient."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _encode = msgspec.json.encode
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """The `broadcast` of an event. A user goes before a channel, a channel before a team; none: everybody."""
+    """The `broadcast` of an event. A user takes precedence over a channel, a channel over a team; none: everybody."""
 
     user_id: str = ""
     channel_id: str = ""
     team_id: str = ""
     omit_users: tuple[str, ...] = ()
-    # Sanitised copies go to those who are no system admins, full copies to those who are.
+    # Sanitised copies go to users who are not system admins, full copies to system admins.
     sanitised: bool = False
     sensitive: bool = False
 
@@ -40,8 +40,8 @@ class Audience:
 
 
 @dataclass(slots=True)
-class Event:
-    """One event. `personal` holds what some readers get besides: user id → further `data`."""
+class ServerEvent:
+    """One event. `personal`: additional `data` for some recipients, by user id."""
 
     name: str
     data: dict[str, Any]
@@ -51,8 +51,8 @@ class Event:
     _common: bytes = b""
 
     def frame(self, user_id: str, sequence: int) -> bytes:
-        """The text of the frame for one reader. Common copies are spaced, personal ones compact with a new line:
-        as seen on 11.6, whose common part is encoded beforehand."""
+        """The text of the frame for one recipient. Common copies are spaced, personal ones compact with a new line:
+        as seen on 11.6, which encodes the common part beforehand."""
         extra = self.personal.get(user_id)
         if extra is not None:
             return self._whole({**self.data, **extra}, sequence)
@@ -80,13 +80,13 @@ class Event:
         return _encode(document) + b"\n"
 
 
-def hello(user_id: str, connection_id: str, version_id: str, modern: bool) -> Event:
+def hello(user_id: str, connection_id: str, version_id: str, modern: bool) -> ServerEvent:
     """The first event of a connection: it names the connection, so that it can be resumed."""
     data = {"connection_id": connection_id, "server_version": version_id}
     if modern:
         data["server_hostname"] = "sandbox"
     # Empty personal data: the copy is compact, as the real hello is.
-    return Event("hello", data, Audience(user_id=user_id), modern, personal={user_id: {}})
+    return ServerEvent("hello", data, Audience(user_id=user_id), modern, personal={user_id: {}})
 
 
 def ids_text(ids: Collection[str]) -> str:

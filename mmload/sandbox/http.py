@@ -1,4 +1,4 @@
-"""A request as the routes see it, their answers, and which route a path belongs to. No I/O."""
+"""Requests as the routes see them, their answers, and finding the route of a path. No I/O."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from typing import Any
 import msgspec
 
 from mmload.sandbox.errors import ApiError, bad_body, bad_url_param, forbidden
-from mmload.sandbox.ids import is_id
-from mmload.sandbox.state import Channel, Document, Post, Team, User
+from mmload.sandbox.state import Document, StoredChannel, StoredPost, StoredTeam, StoredUser, is_id
 from mmload.sandbox.world import World
 
 MAX_PER_PAGE = 200
@@ -29,7 +28,7 @@ class Upload:
 
 @dataclass(slots=True)
 class Call:
-    """One request, its session known, its body read."""
+    """One request with its session resolved and its body read."""
 
     world: World
     params: dict[str, str]
@@ -37,13 +36,13 @@ class Call:
     headers: Mapping[str, str]
     body: bytes
     token: str
-    signed_in: User | None
+    signed_in: StoredUser | None
     uploads: list[Upload] = field(default_factory=list)
     fields: dict[str, str] = field(default_factory=dict)
 
     @property
-    def user(self) -> User:
-        """Who asks. Only routes open to all may be called by nobody, and those do not look here."""
+    def user(self) -> StoredUser:
+        """The user who sent it. Routes that need no session may be called without one and do not use this."""
         assert self.signed_in is not None
         return self.signed_in
 
@@ -70,23 +69,23 @@ class Call:
         return self.query.get(name) == "true"
 
     def number(self, name: str, default: int = 0) -> int:
-        """A number from the query; what is none counts as the default, as in the real server."""
+        """A number from the query; anything else counts as the default, as in the real server."""
         text = self.query.get(name, "")
         return int(text) if text.isascii() and text.isdigit() else default
 
     def page(self) -> tuple[int, int]:
         return self.number("page"), min(self.number("per_page", DEFAULT_PER_PAGE), MAX_PER_PAGE)
 
-    # What the path names, or the refusal that the real server gives for its absence.
+    # What the path names, or the error of the real server if it does not exist.
 
-    def self_or_admin(self) -> User:
+    def self_or_admin(self) -> StoredUser:
         """The user of the path: oneself, or for a system admin anybody."""
         user_id = self.params["user_id"]
         if user_id != self.user.id and not self.user.is_admin:
             raise forbidden(self.user.id, "edit_other_users")
         return self.any_user()
 
-    def any_user(self, user_id: str = "") -> User:
+    def any_user(self, user_id: str = "") -> StoredUser:
         wanted = user_id or self.params["user_id"]
         user = self.world.state.users.get(wanted)
         if user is None:
@@ -98,7 +97,7 @@ class Call:
             )
         return user
 
-    def team(self) -> Team:
+    def team(self) -> StoredTeam:
         wanted = self.params["team_id"]
         team = self.world.state.teams.get(wanted)
         if team is None:
@@ -106,7 +105,7 @@ class Call:
             raise ApiError(404, "app.team.get.find.app_error", "Unable to find the existing team.", detailed)
         return team
 
-    def channel(self, channel_id: str = "") -> Channel:
+    def channel(self, channel_id: str = "") -> StoredChannel:
         wanted = channel_id or self.params["channel_id"]
         channel = self.world.state.channels.get(wanted)
         if channel is None:
@@ -117,7 +116,7 @@ class Call:
             raise ApiError(404, "app.channel.get.existing.app_error", message, detailed)
         return channel
 
-    def post(self, post_id: str = "") -> Post:
+    def post(self, post_id: str = "") -> StoredPost:
         wanted = post_id or self.params["post_id"]
         post = self.world.state.posts.get(wanted)
         if post is None or post.delete_at:
@@ -127,8 +126,8 @@ class Call:
 
 
 @dataclass(slots=True)
-class Answer:
-    """What goes back. `document` is sent as JSON unless raw `content` is given."""
+class ApiAnswer:
+    """A response. `document` is sent as JSON unless raw `content` is given."""
 
     document: Any = None
     status: int = 200
@@ -143,19 +142,19 @@ class Answer:
 OK: Document = {"status": "OK"}
 
 
-def unchanged(call: Call, etag: str) -> Answer | None:
+def unchanged(call: Call, etag: str) -> ApiAnswer | None:
     """304 if the client has this very state already."""
     if etag and call.headers.get("If-None-Match") == etag:
-        return Answer(status=304, content=b"", content_type="", headers={"Etag": etag})
+        return ApiAnswer(status=304, content=b"", content_type="", headers={"Etag": etag})
     return None
 
 
-Route_ = Callable[[Call], Answer]
+Route_ = Callable[[Call], ApiAnswer]
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
-    """One route of the API. `open_to_all`: without a session; `hashes`: costs a password hash."""
+class ApiRoute:
+    """One route of the API. `open_to_all`: needs no session; `hashes`: costs a password hash."""
 
     method: str
     path: str
@@ -179,13 +178,13 @@ class Routes:
     """The routes of one subject, collected by decorators."""
 
     def __init__(self) -> None:
-        self.items: list[Route] = []
+        self.items: list[ApiRoute] = []
 
     def add(
         self, method: str, path: str, *, open_to_all: bool = False, hashes: bool = False, modern_only: bool = False
     ) -> Callable[[Route_], Route_]:
         def collect(handle: Route_) -> Route_:
-            self.items.append(Route(method, f"/api/v4{path}", handle, open_to_all, hashes, modern_only))
+            self.items.append(ApiRoute(method, f"/api/v4{path}", handle, open_to_all, hashes, modern_only))
             return handle
 
         return collect
@@ -195,18 +194,18 @@ class Routes:
 class _Node:
     literal: dict[str, _Node] = field(default_factory=dict)
     wild: _Node | None = None
-    routes: dict[str, tuple[Route, tuple[str, ...]]] = field(default_factory=dict)
+    routes: dict[str, tuple[ApiRoute, tuple[str, ...]]] = field(default_factory=dict)
 
 
 class Router:
     """Finds the route of a method and path, segment by segment; a literal segment goes before a parameter."""
 
-    def __init__(self, routes: list[Route]) -> None:
+    def __init__(self, routes: list[ApiRoute]) -> None:
         self._root = _Node()
         for route in routes:
             self._add(route)
 
-    def _add(self, route: Route) -> None:
+    def _add(self, route: ApiRoute) -> None:
         node = self._root
         names = []
         for segment in route.path.strip("/").split("/"):
@@ -218,7 +217,7 @@ class Router:
                 node = node.literal.setdefault(segment, _Node())
         node.routes[route.method] = (route, tuple(names))
 
-    def find(self, method: str, path: str) -> tuple[Route, dict[str, str]] | None:
+    def find(self, method: str, path: str) -> tuple[ApiRoute, dict[str, str]] | None:
         segments = path.strip("/").split("/")
         values: list[str] = []
         found = self._walk(self._root, method, segments, 0, values)
@@ -229,7 +228,7 @@ class Router:
 
     def _walk(
         self, node: _Node, method: str, segments: list[str], at: int, values: list[str]
-    ) -> tuple[Route, tuple[str, ...]] | None:
+    ) -> tuple[ApiRoute, tuple[str, ...]] | None:
         if at == len(segments):
             return node.routes.get(method)
         literal = node.literal.get(segments[at])
@@ -246,8 +245,8 @@ class Router:
         return found
 
 
-def checked_params(params: dict[str, str], user: User | None) -> dict[str, str]:
-    """`me` replaced by the user; what is no id refused."""
+def checked_params(params: dict[str, str], user: StoredUser | None) -> dict[str, str]:
+    """Replaces `me` by the user's id; refuses what is not an id."""
     if user is not None and params.get("user_id") == "me":
         params["user_id"] = user.id
     for name, value in params.items():

@@ -1,7 +1,7 @@
-"""Who is connected: finds the readers of an event, keeps what a dropped connection missed, and lets it resume.
+"""The connections: finds the recipients of an event, keeps what a dropped connection missed, and lets it resume.
 
-The queues are the real server's: 256 events wait for a slow or absent reader, 128 sent ones can be sent again,
-and a connection that stays away for five minutes is forgotten.
+Queues as on the real server: up to 256 events wait for a slow or dropped client, the last 128 sent ones can be sent
+again, and a connection not resumed within five minutes is discarded.
 """
 
 from __future__ import annotations
@@ -13,36 +13,36 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
-from mmload.sandbox.event_faults import EventFaults
-from mmload.sandbox.events import Event
+from mmload.sandbox.events import ServerEvent
+from mmload.sandbox.faults import EventFaults
 
 WAITING_EVENTS = 256
 SENT_EVENTS = 128
-FORGOTTEN_AFTER_SECONDS = 300.0
+DROPPED_KEPT_SECONDS = 300.0
 
 
-class Wire(Protocol):
+class FrameSink(Protocol):
     """The open socket of a connection."""
 
     def send_text(self, payload: bytes) -> bool:
-        """Write one text frame now; False when the reader is too slow to take more."""
+        """Write one text frame now; False when the client is too slow to take more."""
 
     def close(self) -> None:
-        """Drop the socket without a word."""
+        """Drop the socket without a close frame."""
 
 
 @dataclass(slots=True, eq=False)
-class Connection:
+class ClientConnection:
     """One client's stream of events; it outlives its socket for a while."""
 
     id: str
     user_id: str
     token: str
-    wire: Wire | None
+    wire: FrameSink | None
     wants_acks: bool = False
     sequence: int = 0
-    sent: deque[tuple[int, Event]] = field(default_factory=lambda: deque(maxlen=SENT_EVENTS))
-    waiting: deque[Event] = field(default_factory=deque)
+    sent: deque[tuple[int, ServerEvent]] = field(default_factory=lambda: deque(maxlen=SENT_EVENTS))
+    waiting: deque[ServerEvent] = field(default_factory=deque)
     left_at: float = 0.0
     muted: bool = False
 
@@ -63,27 +63,27 @@ class Hub:
         self._channel_members = channel_members
         self._team_members = team_members
         self._is_admin = is_admin
-        self._by_user: defaultdict[str, list[Connection]] = defaultdict(list)
-        # Those whose reader is too slow: looked after often, so not searched for among all.
-        self._slow: set[Connection] = set()
+        self._by_user: defaultdict[str, list[ClientConnection]] = defaultdict(list)
+        # Clients that read too slowly: retried often, so kept apart.
+        self._slow: set[ClientConnection] = set()
         self.sent_by_name: Counter[str] = Counter()
         self.swallow = 0
         self.faults = EventFaults()
 
-    def connections(self, user_id: str) -> list[Connection]:
+    def connections(self, user_id: str) -> list[ClientConnection]:
         return self._by_user.get(user_id, [])
 
-    def all_connections(self) -> list[Connection]:
+    def all_connections(self) -> list[ClientConnection]:
         return [connection for group in self._by_user.values() for connection in group]
 
     @property
     def open_sockets(self) -> int:
         return sum(connection.is_active for connection in self.all_connections())
 
-    def add(self, connection: Connection) -> None:
+    def add(self, connection: ClientConnection) -> None:
         self._by_user[connection.user_id].append(connection)
 
-    def remove(self, connection: Connection) -> None:
+    def remove(self, connection: ClientConnection) -> None:
         group = self._by_user.get(connection.user_id)
         if group is None or connection not in group:
             return
@@ -91,28 +91,28 @@ class Hub:
         if not group:
             del self._by_user[connection.user_id]
 
-    def take_absent(self, user_id: str, connection_id: str) -> Connection | None:
-        """The dropped connection of that id, which is then nobody's: whoever resumes it owns its queues."""
+    def take_absent(self, user_id: str, connection_id: str) -> ClientConnection | None:
+        """Remove and return the dropped connection of that id: whoever resumes it owns its queues."""
         for connection in self.connections(user_id):
             if connection.id == connection_id and not connection.is_active:
                 self.remove(connection)
                 return connection
         return None
 
-    def publish(self, event: Event) -> None:
-        """Give the event to everyone it is for."""
+    def publish(self, event: ServerEvent) -> None:
+        """Send the event to everyone in its audience."""
         omitted = event.audience.omit_users
         for user_id in self._readers(event):
             if user_id in omitted:
                 continue
-            # A copy: a connection too slow to wait for is removed meanwhile.
+            # A copy: `offer` may remove a connection that is too slow.
             for connection in tuple(self._by_user.get(user_id, ())):
                 if self.faults:
                     self.faults.offer(connection, event, partial(self.offer, connection, event))
                 else:
                     self.offer(connection, event)
 
-    def _readers(self, event: Event) -> Iterable[str]:
+    def _readers(self, event: ServerEvent) -> Iterable[str]:
         audience = event.audience
         if audience.user_id:
             readers: Iterable[str] = (audience.user_id,)
@@ -128,20 +128,20 @@ class Hub:
             return [user_id for user_id in readers if self._is_admin(user_id)]
         return readers
 
-    def offer_first(self, connection: Connection, event: Event) -> None:
-        """Send it before all that waits: the greeting of a connection."""
+    def offer_first(self, connection: ClientConnection, event: ServerEvent) -> None:
+        """Send it before everything queued: the hello of a connection."""
         if not self._send(connection, event):
             connection.waiting.appendleft(event)
 
     def flush_slow(self) -> None:
-        """Try again with the readers that were too slow."""
+        """Retry the clients that were too slow."""
         for connection in tuple(self._slow):
             self.flush(connection)
             if not connection.waiting or not connection.is_active:
                 self._slow.discard(connection)
 
-    def offer(self, connection: Connection, event: Event) -> None:
-        """Send it now if nothing waits before it, else let it wait; too long a queue ends the connection."""
+    def offer(self, connection: ClientConnection, event: ServerEvent) -> None:
+        """Send it now if nothing is queued before it, else queue it; a full queue ends the connection."""
         if connection.muted:
             return
         if connection.wire is None or connection.waiting or not self._send(connection, event):
@@ -150,8 +150,8 @@ class Hub:
                 return
             connection.waiting.append(event)
 
-    def _send(self, connection: Connection, event: Event) -> bool:
-        # A fault swallows the frame but not its number, so that the reader can notice the gap.
+    def _send(self, connection: ClientConnection, event: ServerEvent) -> bool:
+        # A fault swallows the frame but not its number, so that the client can notice the gap.
         if self.swallow > 0 and event.name != "hello":
             self.swallow -= 1
         elif connection.wire is None:
@@ -166,39 +166,39 @@ class Hub:
         connection.sequence += 1
         return True
 
-    def flush(self, connection: Connection) -> None:
-        """Send what waits, as far as the reader takes it."""
+    def flush(self, connection: ClientConnection) -> None:
+        """Send what is queued, as far as the client takes it."""
         while connection.waiting and self._send(connection, connection.waiting[0]):
             connection.waiting.popleft()
 
-    def send_again(self, connection: Connection, sequence: int) -> None:
-        """Send those already sent once more, from that number on."""
+    def send_again(self, connection: ClientConnection, sequence: int) -> None:
+        """Resend the events already sent, from that sequence number on."""
         for number, event in connection.sent:
             if number >= sequence and connection.wire is not None:
                 connection.wire.send_text(event.frame(connection.user_id, number))
 
-    def cut(self, connection: Connection) -> None:
-        """End the connection for good: nothing of it can be resumed."""
+    def cut(self, connection: ClientConnection) -> None:
+        """End the connection for good: it cannot be resumed."""
         self.remove(connection)
         if connection.wire is not None:
             connection.wire.close()
             connection.wire = None
 
-    def absent(self, connection: Connection, now: float) -> bool:
-        """Its socket is gone. True when its user has no other open one: the user is then offline."""
+    def absent(self, connection: ClientConnection, now: float) -> bool:
+        """Its socket is gone. True when its user has no other open one and is therefore offline."""
         connection.wire = None
         connection.left_at = now
         return not any(other.is_active for other in self.connections(connection.user_id))
 
     def mute(self, user_id: str, token: str) -> None:
-        """The session ended: the socket stays open but hears nothing more (seen on 11.6)."""
+        """The session ended: the socket stays open but gets no more events (seen on 11.6)."""
         for connection in self.connections(user_id):
             if connection.token == token:
                 connection.muted = True
 
     def forget_absent(self, now: float | None = None) -> None:
-        """Drop the connections that stayed away too long."""
-        limit = (time.monotonic() if now is None else now) - FORGOTTEN_AFTER_SECONDS
+        """Discard connections that were dropped too long ago."""
+        limit = (time.monotonic() if now is None else now) - DROPPED_KEPT_SECONDS
         for connection in self.all_connections():
             if not connection.is_active and connection.left_at < limit:
                 self.remove(connection)

@@ -1,4 +1,4 @@
-"""The /metrics page, in Mattermost's own names and buckets, and the plain counts that tests compare with."""
+"""The /metrics page with Mattermost's metric names and buckets, and plain counts for tests to compare with."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
-from mmload.sandbox.http import Route
+from mmload.sandbox.http import ApiRoute
 from mmload.sandbox.state import Document
 from mmload.sandbox.world import World
 
@@ -15,7 +15,7 @@ from mmload.sandbox.world import World
 BUCKETS_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
-class Histogram:
+class BucketHistogram:
     """Counts by duration."""
 
     __slots__ = ("counts", "total_seconds")
@@ -39,25 +39,25 @@ class Histogram:
         yield f"{name}_count{{{labels}}} {running}"
 
 
-class Measures:
-    """What was asked and answered since the start."""
+class SandboxMetrics:
+    """Requests and answers since the start."""
 
     def __init__(self) -> None:
         self.by_route: defaultdict[str, Counter[int]] = defaultdict(Counter)
-        self._api_time: dict[tuple[str, str, int], Histogram] = {}
+        self._api_time: dict[tuple[str, str, int], BucketHistogram] = {}
         self._login_attempts = Counter[bool]()
         self.sockets_resumed = 0
         self.sockets_opened = 0
         self.sockets_renewed = 0
 
-    def request(self, route: Route | None, method: str, status: int, seconds: float) -> None:
+    def request(self, route: ApiRoute | None, method: str, status: int, seconds: float) -> None:
         self.by_route[route.name if route is not None else f"{method} (no route)"][status] += 1
         if route is None:
             return
         key = (route.handler_name, method, status)
         histogram = self._api_time.get(key)
         if histogram is None:
-            histogram = self._api_time[key] = Histogram()
+            histogram = self._api_time[key] = BucketHistogram()
         histogram.add(seconds)
         if route.handler_name == "login":
             self._login_attempts[status == 200] += 1
@@ -71,7 +71,7 @@ class Measures:
         yield f"# HELP {name} Time to execute the api handler"
         yield f"# TYPE {name} histogram"
         # Every request ends at the in-memory state, so the store's time is the handler's.
-        store = Histogram()
+        store = BucketHistogram()
         for (handler, method, status), histogram in sorted(self._api_time.items()):
             labels = f'handler="{handler}",method="{method}",origin_client="unknown",status_code="{status}"'
             yield from histogram.lines(name, labels)
@@ -102,7 +102,7 @@ class Measures:
             yield f"{name} {value}"
 
     def counts(self, world: World) -> Document:
-        """What really arrived, for tests to hold a client's report against."""
+        """What the server received, for tests to compare a client's report with."""
         by_type = Counter(post.type for post in world.state.posts.values())
         people_posts = by_type.pop("", 0)
         return {

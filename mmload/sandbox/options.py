@@ -1,4 +1,4 @@
-"""How a sandbox is to behave, and the command-line options that say so."""
+"""The sandbox's settings and its command-line options."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FREE_ACCOUNT_LIMIT = 250
 
 
 class Version(StrEnum):
-    """Whose recording is followed."""
+    """The Mattermost version whose recordings are followed."""
 
     V11_6 = "11.6"
     V6_7 = "6.7"
@@ -23,7 +23,7 @@ class Version(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the sandbox pretends to be. Defaults: a free 11.6 as fast as it can, without limits."""
+    """The server to imitate. Defaults: a free 11.6, without service time or limits."""
 
     version: Version = Version.V11_6
     licensed: bool = False
@@ -67,19 +67,46 @@ def _port(text: str) -> int:
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of `python -m mmload.sandbox` and `mmload sandbox`."""
     add = parser.add_argument
-    add("--port", type=_port, default=8065, help="where to listen; 0: any free port (default: %(default)s)")
+    add("--port", type=_port, default=8065, help="port to listen on; 0: any free port (default: %(default)s)")
     add("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    add("--version", dest="server_version", default="11.6", choices=[v.value for v in Version], help="whose behaviour")
-    add("--licensed", action="store_true", help="as with a licence: scheduled posts, bookmarks, urgent posts, …")
-    add("--empty", action="store_true", help="no account at all; the first to sign up becomes system admin")
-    add("--closed-signup", action="store_true", help="EnableUserCreation off: no one can sign up")
-    add("--no-open-server", action="store_true", help="EnableOpenServer off: signing up needs an invitation")
-    add("--account-limit", type=_count, default=0, help="refuse more accounts (a free 11.6: 250; default: no limit)")
-    add("--rate-limit", type=_count, default=0, metavar="PER_SEC", help="requests a second before it answers 429")
-    add("--slots", type=_count, default=0, help="requests served at the same time; others queue (default: no limit)")
-    add("--service-ms", type=_not_negative, default=0.0, help="time each request keeps its slot")
-    add("--random-service", action="store_true", help="exponentially distributed times, --service-ms on average")
-    add("--login-ms", type=_not_negative, default=5.0, help="further time a log-in or sign-up keeps its slot")
+    add(
+        "--version",
+        dest="server_version",
+        default="11.6",
+        choices=[v.value for v in Version],
+        help="Mattermost version to imitate",
+    )
+    add("--licensed", action="store_true", help="enable licensed features: scheduled posts, bookmarks, urgent posts, …")
+    add("--empty", action="store_true", help="start without any account; the first to sign up becomes system admin")
+    add("--closed-signup", action="store_true", help="EnableUserCreation off: nobody can sign up")
+    add("--no-open-server", action="store_true", help="EnableOpenServer off: sign-up needs an invitation")
+    add(
+        "--account-limit",
+        type=_count,
+        default=0,
+        help="maximum number of accounts (a free 11.6: 250; default: no limit)",
+    )
+    add(
+        "--rate-limit",
+        type=_count,
+        default=0,
+        metavar="PER_SEC",
+        help="requests per second and client before it answers 429 (default: no limit)",
+    )
+    add(
+        "--slots",
+        type=_count,
+        default=0,
+        help="number of requests served concurrently; others queue (default: no limit)",
+    )
+    add("--service-ms", type=_not_negative, default=0.0, help="service time: how long each request occupies its slot")
+    add("--random-service", action="store_true", help="exponentially distributed service times with mean --service-ms")
+    add(
+        "--login-ms",
+        type=_not_negative,
+        default=5.0,
+        help="additional service time of a login or sign-up (default: %(default)s)",
+    )
 
 
 def options_from(args: argparse.Namespace) -> Options:

@@ -1,4 +1,4 @@
-"""Posts: writing, editing, deleting, reacting; who is mentioned, who follows a thread, and what clients are told."""
+"""Posts: create, edit, delete; mentions, thread followers, and the events that clients get."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from mmload.sandbox import shapes
 from mmload.sandbox.errors import ApiError, bad_body, forbidden, no_licence
 from mmload.sandbox.events import Audience, ids_text, text
-from mmload.sandbox.state import Channel, Document, Post, ThreadMember, User
+from mmload.sandbox.state import Document, StoredChannel, StoredPost, StoredUser, ThreadMember
 from mmload.sandbox.world import World
 
 MAX_MESSAGE_RUNES = 16383
@@ -16,8 +16,8 @@ _MENTION = re.compile(r"@([a-z0-9_.\-]+)", re.IGNORECASE)
 _EVERYBODY = frozenset({"all", "channel", "here"})
 
 
-def metadata(world: World, post: Post) -> Document:
-    """What a client needs to show the post: its files, reactions, priority."""
+def metadata(world: World, post: StoredPost) -> Document:
+    """What a client needs to render the post: files, reactions, priority."""
     document: Document = {}
     if post.file_ids:
         files = [world.state.files[file_id] for file_id in post.file_ids if file_id in world.state.files]
@@ -34,8 +34,8 @@ def metadata(world: World, post: Post) -> Document:
     return document
 
 
-def post_document(world: World, post: Post, *, reply_count: int | None = None, pending: bool = False) -> Document:
-    """A post as its writer and readers get it by itself. A reply counts as many replies as its thread has."""
+def post_document(world: World, post: StoredPost, *, reply_count: int | None = None, pending: bool = False) -> Document:
+    """A post as returned by itself. A reply has the reply count of its thread."""
     if reply_count is None:
         root = world.state.posts.get(post.root_id, post)
         reply_count = len(root.replies)
@@ -45,8 +45,8 @@ def post_document(world: World, post: Post, *, reply_count: int | None = None, p
     return document
 
 
-def mentioned_users(world: World, channel: Channel, message: str, author_id: str) -> frozenset[str]:
-    """Whom the text calls; in a direct channel (for newer servers in a group, too), everybody else in it."""
+def mentioned_users(world: World, channel: StoredChannel, message: str, author_id: str) -> frozenset[str]:
+    """Users the text mentions; in a direct channel (on newer servers in a group channel, too) everybody else in it."""
     if channel.type == "D" or (channel.type == "G" and world.modern):
         return frozenset(channel.members) - {author_id}
     found: set[str] = set()
@@ -74,7 +74,7 @@ def _check_message(world: World, message: str, post_id: str) -> None:
 
 
 def _priority_of(world: World, body: Document) -> Document | None:
-    """The priority asked for. Newer servers sell it; the older one knows of none and keeps none."""
+    """The requested priority. It needs a licence on newer servers; the older one ignores it."""
     asked = (body.get("metadata") or {}).get("priority") if isinstance(body.get("metadata"), dict) else None
     if not isinstance(asked, dict) or not asked.get("priority"):
         return None
@@ -89,7 +89,7 @@ def _priority_of(world: World, body: Document) -> Document | None:
     }
 
 
-def _root_of(world: World, channel: Channel, root_id: str) -> Post | None:
+def _root_of(world: World, channel: StoredChannel, root_id: str) -> StoredPost | None:
     if not root_id:
         return None
     root = world.state.posts.get(root_id)
@@ -102,8 +102,8 @@ def _root_of(world: World, channel: Channel, root_id: str) -> Post | None:
     return root
 
 
-def create_post(world: World, author: User, body: Document) -> tuple[Post, bool]:
-    """A person's post, and whether it is new (a repeated `pending_post_id` gets the first one again)."""
+def create_post(world: World, author: StoredUser, body: Document) -> tuple[StoredPost, bool]:
+    """A user's post, and whether it is new (a repeated `pending_post_id` returns the first one)."""
     channel = world.state.channels.get(str(body.get("channel_id", "")))
     if channel is None or author.id not in channel.members:
         raise forbidden(author.id, "create_post")
@@ -130,12 +130,12 @@ def create_post(world: World, author: User, body: Document) -> tuple[Post, bool]
     return post, True
 
 
-def _new_post(world: World, channel: Channel, author_id: str, message: str) -> Post:
+def _new_post(world: World, channel: StoredChannel, author_id: str, message: str) -> StoredPost:
     now = world.now()
-    return Post(world.new_id(), now, now, author_id, channel.id, message)
+    return StoredPost(world.new_id(), now, now, author_id, channel.id, message)
 
 
-def _attach(world: World, author: User, post: Post, file_ids: list[Any]) -> list[str]:
+def _attach(world: World, author: StoredUser, post: StoredPost, file_ids: list[Any]) -> list[str]:
     attached = []
     for file_id in file_ids:
         file = world.state.files.get(str(file_id))
@@ -145,8 +145,8 @@ def _attach(world: World, author: User, post: Post, file_ids: list[Any]) -> list
     return attached
 
 
-def _store(world: World, channel: Channel, post: Post, root: Post | None) -> None:
-    """Counters and threads; the author of a post outside a thread has read the channel up to it."""
+def _store(world: World, channel: StoredChannel, post: StoredPost, root: StoredPost | None) -> None:
+    """Updates counters and threads; the author of a post outside a thread has read the channel up to it."""
     world.state.add_post(post)
     channel.last_post_at = post.create_at
     channel.total_msg_count += 1
@@ -168,8 +168,8 @@ def _store(world: World, channel: Channel, post: Post, root: Post | None) -> Non
         _follow_by_reply(world, channel, post, root)
 
 
-def _follow_by_reply(world: World, channel: Channel, reply: Post, root: Post) -> None:
-    """Who wrote in a thread or is called in it follows it."""
+def _follow_by_reply(world: World, channel: StoredChannel, reply: StoredPost, root: StoredPost) -> None:
+    """Users who wrote in a thread or are mentioned in it follow it."""
     called = {reply.user_id, root.user_id, *root.mentioned, *reply.mentioned}
     for user_id in called:
         if user_id in channel.members and user_id not in root.followers:
@@ -177,7 +177,7 @@ def _follow_by_reply(world: World, channel: Channel, reply: Post, root: Post) ->
     root.followers[reply.user_id].following = True
 
 
-def follow(world: World, root: Post, user: User) -> ThreadMember:
+def follow(world: World, root: StoredPost, user: StoredUser) -> ThreadMember:
     thread = root.followers.get(user.id)
     if thread is None:
         thread = ThreadMember(user.id)
@@ -187,7 +187,9 @@ def follow(world: World, root: Post, user: User) -> ThreadMember:
     return thread
 
 
-def _tell_posted(world: World, channel: Channel, post: Post, root: Post | None, author: User) -> None:
+def _tell_posted(
+    world: World, channel: StoredChannel, post: StoredPost, root: StoredPost | None, author: StoredUser
+) -> None:
     followers: frozenset[str] = frozenset()
     if root is not None:
         followers = frozenset(uid for uid, thread in root.followers.items() if thread.following and uid != author.id)
@@ -206,7 +208,7 @@ def _tell_posted(world: World, channel: Channel, post: Post, root: Post | None, 
 
 
 def _publish_posted(
-    world: World, channel: Channel, post: Post, sender: str, author: User, followers: frozenset[str]
+    world: World, channel: StoredChannel, post: StoredPost, sender: str, author: StoredUser, followers: frozenset[str]
 ) -> None:
     data: dict[str, Any] = {
         "channel_display_name": f"@{author.username}" if channel.type == "D" else channel.display_name,
@@ -237,7 +239,7 @@ def _publish_posted(
     world.publish("posted", data, Audience(channel_id=channel.id), personal)
 
 
-def _tell_thread(world: World, channel: Channel, reply: Post, root: Post) -> None:
+def _tell_thread(world: World, channel: StoredChannel, reply: StoredPost, root: StoredPost) -> None:
     """Every follower gets the thread with their own unread counts."""
     for user_id, thread in root.followers.items():
         if not thread.following:
@@ -256,8 +258,8 @@ def _tell_thread(world: World, channel: Channel, reply: Post, root: Post) -> Non
         )
 
 
-def thread_document(world: World, root: Post, thread: ThreadMember, *, extended: bool = False) -> Document:
-    """A thread as its follower sees it; `extended` tells the participants' whole profiles."""
+def thread_document(world: World, root: StoredPost, thread: ThreadMember, *, extended: bool = False) -> Document:
+    """A thread as its follower sees it; `extended`: with the participants' full profiles."""
     document: Document = {
         "id": root.id,
         "reply_count": len(root.replies),
@@ -273,8 +275,8 @@ def thread_document(world: World, root: Post, thread: ThreadMember, *, extended:
     return document
 
 
-def participants(world: World, root: Post, *, auth_data: bool, extended: bool = False) -> list[Document]:
-    """Who wrote replies, latest first, once each."""
+def participants(world: World, root: StoredPost, *, auth_data: bool, extended: bool = False) -> list[Document]:
+    """The authors of replies, latest first, once each."""
     authors = dict.fromkeys(reply.user_id for reply in reversed(root.replies))
     return [
         shapes.participant(world.state.users[user_id], auth_data=auth_data, modern=world.modern, extended=extended)
@@ -284,14 +286,14 @@ def participants(world: World, root: Post, *, auth_data: bool, extended: bool = 
 
 def system_post(
     world: World,
-    channel: Channel,
-    user: User,
+    channel: StoredChannel,
+    user: StoredUser,
     kind: str,
     message: str,
     props: Document,
     mentioned: frozenset[str] = frozenset(),
-) -> Post:
-    """The server's own word on who came and went. It moves the channel's time, not its message counts."""
+) -> StoredPost:
+    """The server's own post about a joining or leaving user. It changes the channel's last-post time only."""
     post = _new_post(world, channel, user.id, message)
     post.type, post.props, post.mentioned = kind, props, mentioned
     post.remote_id = None
@@ -301,7 +303,7 @@ def system_post(
     return post
 
 
-def edit_post(world: World, post: Post, editor: User, message: str | None, is_pinned: bool | None) -> None:
+def edit_post(world: World, post: StoredPost, editor: StoredUser, message: str | None, is_pinned: bool | None) -> None:
     if message is not None:
         _check_message(world, message, post.id)
         if message != post.message:
@@ -316,8 +318,8 @@ def edit_post(world: World, post: Post, editor: User, message: str | None, is_pi
     world.publish("post_edited", {"post": text(document)}, Audience(channel_id=post.channel_id))
 
 
-def delete_post(world: World, post: Post, by: User) -> None:
-    """Gone for readers; a deleted root takes its thread along. System admins are told who did it."""
+def delete_post(world: World, post: StoredPost, by: StoredUser) -> None:
+    """Marks the post deleted, with its thread if it is a root. System admins are told who did it."""
     told = shapes.post(post, world.modern)
     channel = world.state.channels[post.channel_id]
     now = world.now()

@@ -1,21 +1,24 @@
-"""Pages of posts and threads: paging, around the unread, since a moment, with threads collapsed or not. Pure."""
+"""Reading posts: pages, around the first unread post, since a moment, threads collapsed or not, and search. Pure."""
 
 from __future__ import annotations
 
+import datetime
+import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from itertools import islice
 from operator import attrgetter
 
 from mmload.sandbox import posting, shapes
-from mmload.sandbox.state import Channel, Document, Post, User
+from mmload.sandbox.state import Document, StoredChannel, StoredPost, StoredUser
 from mmload.sandbox.world import World
 
 MAX_POSTS_SINCE = 1000
 
 
-def _document(world: World, post: Post, reader: User, *, collapsed: bool) -> Document:
-    """A post in a list. Only with threads collapsed does a root tell of its replies."""
+def _document(world: World, post: StoredPost, reader: StoredUser, *, collapsed: bool) -> Document:
+    """A post in a list. Only with collapsed threads does a root carry its reply count."""
     document = posting.post_document(world, post, reply_count=0)
     if not collapsed or post.root_id:
         return document
@@ -32,7 +35,7 @@ def _document(world: World, post: Post, reader: User, *, collapsed: bool) -> Doc
 
 
 def _list(
-    world: World, posts: Iterable[Post], reader: User, *, collapsed: bool, extra: Iterable[Post] = ()
+    world: World, posts: Iterable[StoredPost], reader: StoredUser, *, collapsed: bool, extra: Iterable[StoredPost] = ()
 ) -> Document:
     """`posts` in order; `extra` are sent along (roots of replies), but are not in the order."""
     shown = list(posts)
@@ -40,22 +43,22 @@ def _list(
     return shapes.post_list([post.id for post in shown], documents, world.modern)
 
 
-def _shown(posts: Iterable[Post], *, collapsed: bool) -> Iterator[Post]:
+def _shown(posts: Iterable[StoredPost], *, collapsed: bool) -> Iterator[StoredPost]:
     """Those that stand in a list: not the deleted ones, and with threads collapsed not the replies."""
     return (post for post in posts if not post.delete_at and not (collapsed and post.root_id))
 
 
-def _older(channel: Channel, place: int) -> Iterator[Post]:
+def _older(channel: StoredChannel, place: int) -> Iterator[StoredPost]:
     """The posts below a place, newest first."""
     return (channel.posts[number] for number in range(place - 1, -1, -1))
 
 
-def _newer(channel: Channel, place: int) -> Iterator[Post]:
+def _newer(channel: StoredChannel, place: int) -> Iterator[StoredPost]:
     """The posts from a place on, oldest first."""
     return (channel.posts[number] for number in range(place, len(channel.posts)))
 
 
-def _split(posts: Iterator[Post], skip: int, size: int) -> tuple[list[Post], str, str]:
+def _split(posts: Iterator[StoredPost], skip: int, size: int) -> tuple[list[StoredPost], str, str]:
     """A page of a walk: `size` posts after `skip`, and the ids of the one before the page and the one behind it."""
     window = list(islice(posts, max(0, skip - 1), skip + size + 1))
     before = window.pop(0).id if skip and window else ""
@@ -63,10 +66,10 @@ def _split(posts: Iterator[Post], skip: int, size: int) -> tuple[list[Post], str
     return window[:size], before, behind
 
 
-def _roots(world: World, posts: list[Post]) -> list[Post]:
+def _roots(world: World, posts: list[StoredPost]) -> list[StoredPost]:
     """The threads that replies in a list belong to, which clients get along with them."""
     listed = {post.id for post in posts}
-    found: dict[str, Post] = {}
+    found: dict[str, StoredPost] = {}
     for post in posts:
         root = world.state.posts.get(post.root_id)
         if root is not None and root.id not in listed and not root.delete_at:
@@ -74,7 +77,9 @@ def _roots(world: World, posts: list[Post]) -> list[Post]:
     return list(found.values())
 
 
-def page(world: World, channel: Channel, reader: User, number: int, size: int, *, collapsed: bool) -> Document:
+def page(
+    world: World, channel: StoredChannel, reader: StoredUser, number: int, size: int, *, collapsed: bool
+) -> Document:
     """A page, newest first."""
     walk = _shown(_older(channel, len(channel.posts)), collapsed=collapsed)
     shown, newer, older = _split(walk, number * size, size)
@@ -82,7 +87,7 @@ def page(world: World, channel: Channel, reader: User, number: int, size: int, *
     return document | {"next_post_id": newer, "prev_post_id": older}
 
 
-def since(world: World, channel: Channel, reader: User, moment: int, *, collapsed: bool) -> Document:
+def since(world: World, channel: StoredChannel, reader: StoredUser, moment: int, *, collapsed: bool) -> Document:
     """What was written or changed after the moment, the deleted ones too: how a client catches up."""
     first = bisect_right(channel.changes, moment, key=lambda change: change[0])
     found = {post.id: post for _, post in islice(channel.changes, first, None) if not (collapsed and post.root_id)}
@@ -91,7 +96,15 @@ def since(world: World, channel: Channel, reader: User, moment: int, *, collapse
 
 
 def beside(
-    world: World, channel: Channel, reader: User, anchor: Post, number: int, size: int, *, before: bool, collapsed: bool
+    world: World,
+    channel: StoredChannel,
+    reader: StoredUser,
+    anchor: StoredPost,
+    number: int,
+    size: int,
+    *,
+    before: bool,
+    collapsed: bool,
 ) -> Document:
     """A page of the posts before or after one of them."""
     created = attrgetter("create_at")
@@ -111,7 +124,7 @@ def beside(
 
 
 def around_unread(
-    world: World, channel: Channel, reader: User, before: int, after: int, *, collapsed: bool
+    world: World, channel: StoredChannel, reader: StoredUser, before: int, after: int, *, collapsed: bool
 ) -> Document:
     """The last read posts and the first unread ones."""
     viewed_at = channel.members[reader.id].last_viewed_at
@@ -124,8 +137,8 @@ def around_unread(
 
 def thread(
     world: World,
-    root: Post,
-    reader: User,
+    root: StoredPost,
+    reader: StoredUser,
     size: int,
     *,
     collapsed: bool,
@@ -146,8 +159,8 @@ def thread(
     return document | {"has_next": len(shown) < len(replies)}
 
 
-def threads_of(world: World, user: User, team_id: str, *, unread_only: bool) -> list[tuple[Post, Document]]:
-    """The threads a person follows in a team (and in personal channels), latest reply first."""
+def threads_of(world: World, user: StoredUser, team_id: str, *, unread_only: bool) -> list[tuple[StoredPost, Document]]:
+    """The threads a user follows in a team (and in direct and group channels), latest reply first."""
     found = []
     for root_id, member in user.threads.items():
         root = world.state.posts[root_id]
@@ -162,7 +175,7 @@ def threads_of(world: World, user: User, team_id: str, *, unread_only: bool) -> 
     return [(root, posting.thread_document(world, root, user.threads[root.id])) for root in found]
 
 
-def thread_totals(world: World, user: User, team_id: str) -> Document:
+def thread_totals(world: World, user: StoredUser, team_id: str) -> Document:
     followed = [user.threads[root.id] for root, _ in threads_of(world, user, team_id, unread_only=False)]
     totals: Document = {
         "total": len(followed),
@@ -172,3 +185,85 @@ def thread_totals(world: World, user: User, team_id: str) -> Document:
     if world.modern:
         totals["total_unread_urgent_mentions"] = 0
     return totals
+
+
+MAX_SEARCH_RESULTS = 100
+# How far back a search looks in one channel: bounds its cost in a long run.
+MAX_SCANNED = 5000
+_PART = re.compile(r'(-?)(?:(from|in|on|before|after):)?("[^"]*"|\S+)')
+
+
+@dataclass(slots=True)
+class SearchTerms:
+    """A search as typed: `hello -no "a phrase" from:name in:channel before:2026-01-31`."""
+
+    words: list[str] = field(default_factory=list)
+    excluded: list[str] = field(default_factory=list)
+    authors: set[str] = field(default_factory=set)
+    channels: set[str] = field(default_factory=set)
+    dates: list[tuple[str, int, int]] = field(default_factory=list)
+
+
+def parse_search(text: str) -> SearchTerms:
+    terms = SearchTerms()
+    for match in _PART.finditer(text):
+        minus, filter_name, raw = match.groups()
+        word = raw.strip('"').lower()
+        if filter_name == "from":
+            terms.authors.add(word.lstrip("@"))
+        elif filter_name == "in":
+            terms.channels.add(word.lstrip("~"))
+        elif filter_name:
+            _add_date(terms, filter_name, word)
+        elif word:
+            (terms.excluded if minus else terms.words).append(word)
+    return terms
+
+
+def _add_date(terms: SearchTerms, filter_name: str, word: str) -> None:
+    try:
+        day = datetime.datetime.strptime(word, "%Y-%m-%d").replace(tzinfo=datetime.UTC)
+    except ValueError:
+        return
+    start = int(day.timestamp() * 1000)
+    terms.dates.append((filter_name, start, start + 86_400_000))
+
+
+def _in_time(terms: SearchTerms, moment: int) -> bool:
+    tests: dict[str, Callable[[int, int], bool]] = {
+        "on": lambda start, end: start <= moment < end,
+        "before": lambda start, _end: moment < start,
+        "after": lambda _start, end: moment >= end,
+    }
+    return all(tests[name](start, end) for name, start, end in terms.dates)
+
+
+def find_posts(world: World, reader: StoredUser, text: str, team_id: str, *, any_word: bool) -> list[StoredPost]:
+    """The newest posts of the reader's channels that match. `team_id` "": of all teams."""
+    terms = parse_search(text)
+    found: list[StoredPost] = []
+    for channel_id in reader.channels:
+        channel = world.state.channels[channel_id]
+        if team_id and channel.team_id not in ("", team_id):
+            continue
+        if terms.channels and channel.name not in terms.channels:
+            continue
+        found += _in_channel(world, channel, terms, any_word=any_word)
+    found.sort(key=lambda post: post.create_at, reverse=True)
+    return found[:MAX_SEARCH_RESULTS]
+
+
+def _in_channel(world: World, channel: StoredChannel, terms: SearchTerms, *, any_word: bool) -> list[StoredPost]:
+    found = []
+    combine = any if any_word else all
+    for post in islice(reversed(channel.posts), MAX_SCANNED):
+        if post.delete_at or post.type or not _in_time(terms, post.create_at):
+            continue
+        if terms.authors and world.state.users[post.user_id].username not in terms.authors:
+            continue
+        message = post.message.lower()
+        if any(word in message for word in terms.excluded):
+            continue
+        if not terms.words or combine(word in message for word in terms.words):
+            found.append(post)
+    return found

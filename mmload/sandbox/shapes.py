@@ -5,22 +5,22 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from mmload.sandbox import pictures
+from mmload.sandbox import assets
 from mmload.sandbox.state import (
-    Category,
-    Channel,
-    ChannelMember,
     Document,
-    File,
-    Post,
-    Team,
-    TeamMember,
-    User,
+    StoredCategory,
+    StoredChannel,
+    StoredChannelMember,
+    StoredFile,
+    StoredPost,
+    StoredTeam,
+    StoredTeamMember,
+    StoredUser,
 )
 
 # As long as recorded ones; no client looks into it.
 _MINI_PREVIEW_BYTES = 756
-_MINI_PREVIEW = base64.b64encode(pictures.jpeg_of(_MINI_PREVIEW_BYTES)).decode()
+_MINI_PREVIEW = base64.b64encode(assets.jpeg_of_size(_MINI_PREVIEW_BYTES)).decode()
 
 _CHANNEL_NOTIFICATIONS = {
     "desktop": "default",
@@ -31,7 +31,7 @@ _CHANNEL_NOTIFICATIONS = {
 }
 
 
-def _profile(user: User, modern: bool, *, auth_data: bool, own: bool) -> Document:
+def _profile(user: StoredUser, modern: bool, *, auth_data: bool, own: bool) -> Document:
     document: Document = {
         "id": user.id,
         "create_at": user.create_at,
@@ -63,18 +63,18 @@ def _profile(user: User, modern: bool, *, auth_data: bool, own: bool) -> Documen
     return document
 
 
-def own_profile(user: User, modern: bool) -> Document:
-    """What people (and system admins) see of themselves."""
+def own_profile(user: StoredUser, modern: bool) -> Document:
+    """The profile as its user (and system admins) see it."""
     return _profile(user, modern, auth_data=not modern, own=True)
 
 
-def profile(user: User, modern: bool) -> Document:
-    """What others see."""
+def profile(user: StoredUser, modern: bool) -> Document:
+    """The profile as others see it."""
     return _profile(user, modern, auth_data=True, own=False)
 
 
-def user_report(user: User, modern: bool) -> Document:
-    """A line of the system console's list of users."""
+def user_report(user: StoredUser, modern: bool) -> Document:
+    """A row of the system console's user list."""
     document = _profile(user, modern, auth_data=False, own=True)
     del document["last_password_update"]
     document["last_login"] = user.last_login
@@ -83,7 +83,7 @@ def user_report(user: User, modern: bool) -> Document:
     return document | {"days_active": 0, "channel_count": len(user.channels)}
 
 
-def status(user: User, *, dnd: bool = True) -> Document:
+def status(user: StoredUser, *, dnd: bool = True) -> Document:
     document: Document = {
         "user_id": user.id,
         "status": user.status,
@@ -95,7 +95,7 @@ def status(user: User, *, dnd: bool = True) -> Document:
     return document
 
 
-def team(item: Team, modern: bool, *, with_email: bool = False) -> Document:
+def team(item: StoredTeam, modern: bool, *, with_email: bool = False) -> Document:
     document: Document = {
         "id": item.id,
         "create_at": item.create_at,
@@ -123,7 +123,7 @@ def _roles(prefix: str, admin: bool) -> str:
     return f"{prefix}_user {prefix}_admin" if admin else f"{prefix}_user"
 
 
-def team_member(member: TeamMember) -> Document:
+def team_member(member: StoredTeamMember) -> Document:
     return {
         "team_id": member.team_id,
         "user_id": member.user_id,
@@ -136,7 +136,9 @@ def team_member(member: TeamMember) -> Document:
     }
 
 
-def channel(item: Channel, modern: bool, *, team_of: Team | None = None, display_name: str = "") -> Document:
+def channel(
+    item: StoredChannel, modern: bool, *, team_of: StoredTeam | None = None, display_name: str = ""
+) -> Document:
     document: Document = {
         "id": item.id,
         "create_at": item.create_at,
@@ -174,13 +176,13 @@ def channel(item: Channel, modern: bool, *, team_of: Team | None = None, display
     return document | team_fields(team_of) if team_of is not None else document
 
 
-def team_fields(item: Team) -> Document:
-    """What lists over several teams say of the team of each entry."""
+def team_fields(item: StoredTeam) -> Document:
+    """The team fields in lists that span several teams."""
     return {"team_display_name": item.display_name, "team_name": item.name, "team_update_at": item.update_at}
 
 
-def channel_member(member: ChannelMember, modern: bool, *, mine: bool) -> Document:
-    """A membership; of others it is not told when they last looked."""
+def channel_member(member: StoredChannelMember, modern: bool, *, mine: bool) -> Document:
+    """A membership; view times of others are hidden."""
     document: Document = {
         "channel_id": member.channel_id,
         "user_id": member.user_id,
@@ -208,8 +210,8 @@ def channel_member(member: ChannelMember, modern: bool, *, mine: bool) -> Docume
     return document
 
 
-def post(item: Post, modern: bool, *, reply_count: int = 0, metadata: Document | None = None) -> Document:
-    """A post without its thread. `metadata` None: the key is left out, as events of deleted posts have it."""
+def post(item: StoredPost, modern: bool, *, reply_count: int = 0, metadata: Document | None = None) -> Document:
+    """A post without its thread. `metadata` None: the key is left out, as in events of deleted posts."""
     document: Document = {
         "id": item.id,
         "create_at": item.create_at,
@@ -239,8 +241,8 @@ def post(item: Post, modern: bool, *, reply_count: int = 0, metadata: Document |
     return document
 
 
-def participant(user: User, *, auth_data: bool, modern: bool, extended: bool = False) -> Document:
-    """Who wrote in a thread: an id, and the rest only where asked for."""
+def participant(user: StoredUser, *, auth_data: bool, modern: bool, extended: bool = False) -> Document:
+    """A participant of a thread: only the id unless `extended`."""
     if extended:
         return profile(user, modern)
     document: Document = {"id": user.id, "delete_at": 0, "username": ""}
@@ -260,7 +262,7 @@ def participant(user: User, *, auth_data: bool, modern: bool, extended: bool = F
     }
 
 
-def category(item: Category, user_id: str, team_id: str) -> Document:
+def category(item: StoredCategory, user_id: str, team_id: str) -> Document:
     return {
         "id": item.id,
         "user_id": user_id,
@@ -275,7 +277,7 @@ def category(item: Category, user_id: str, team_id: str) -> Document:
     }
 
 
-def file_info(item: File, modern: bool) -> Document:
+def file_info(item: StoredFile, modern: bool) -> Document:
     document: Document = {"id": item.id, "user_id": item.user_id}
     if item.post_id:
         document["post_id"] = item.post_id
@@ -305,7 +307,7 @@ def file_info(item: File, modern: bool) -> Document:
 
 
 def post_list(order: list[str], posts: Document, modern: bool, **further: Any) -> Document:
-    """A page of posts. The two versions disagree on what stands at its end."""
+    """A page of posts. The two versions end it with different fields."""
     document: Document = {"order": order, "posts": posts, "next_post_id": "", "prev_post_id": ""}
     if not modern:
         document["has_next"] = False

@@ -1,10 +1,12 @@
-"""What the sandbox remembers: accounts, teams, channels, posts, and who belongs to what. No rules, no I/O.
+"""What the sandbox stores: accounts, teams, channels, posts, memberships, and Mattermost's ids. No rules, no I/O.
 
-Things are compared by identity: two posts that look alike are two posts.
+Objects are compared by identity: two posts that look alike are two posts.
 """
 
 from __future__ import annotations
 
+import random
+import string
 from bisect import insort
 from collections import defaultdict, deque
 from dataclasses import dataclass, field
@@ -14,7 +16,7 @@ Document = dict[str, Any]
 
 
 @dataclass(slots=True, eq=False)
-class TeamMember:
+class StoredTeamMember:
     team_id: str
     user_id: str
     scheme_admin: bool = False
@@ -22,7 +24,7 @@ class TeamMember:
 
 
 @dataclass(slots=True, eq=False)
-class ChannelMember:
+class StoredChannelMember:
     channel_id: str
     user_id: str
     joined_at: int
@@ -38,7 +40,7 @@ class ChannelMember:
 
 @dataclass(slots=True, eq=False)
 class ThreadMember:
-    """How one person follows one thread. `since` is where the unread count starts."""
+    """How one user follows one thread. `since` is where the unread count starts."""
 
     user_id: str
     following: bool = True
@@ -48,7 +50,7 @@ class ThreadMember:
 
 
 @dataclass(slots=True, eq=False)
-class Category:
+class StoredCategory:
     id: str
     type: str
     display_name: str
@@ -60,7 +62,7 @@ class Category:
 
 
 @dataclass(slots=True, eq=False)
-class User:
+class StoredUser:
     id: str
     create_at: int
     update_at: int
@@ -85,12 +87,12 @@ class User:
     status_manual: bool = False
     last_activity_at: int = 0
     preferences: dict[tuple[str, str], str] = field(default_factory=dict)
-    teams: dict[str, TeamMember] = field(default_factory=dict)
-    channels: dict[str, ChannelMember] = field(default_factory=dict)
+    teams: dict[str, StoredTeamMember] = field(default_factory=dict)
+    channels: dict[str, StoredChannelMember] = field(default_factory=dict)
     threads: dict[str, ThreadMember] = field(default_factory=dict)
     drafts: dict[tuple[str, str], Document] = field(default_factory=dict)
     scheduled: dict[str, Document] = field(default_factory=dict)
-    categories: dict[str, list[Category]] = field(default_factory=dict)
+    categories: dict[str, list[StoredCategory]] = field(default_factory=dict)
     attributes: dict[str, Any] = field(default_factory=dict)
     # Posts by their pending_post_id: a client that repeats a request gets its first post again.
     pending: dict[str, str] = field(default_factory=dict)
@@ -101,7 +103,7 @@ class User:
 
 
 @dataclass(slots=True, eq=False)
-class Team:
+class StoredTeam:
     id: str
     create_at: int
     update_at: int
@@ -112,12 +114,12 @@ class Team:
     email: str
     invite_id: str
     description: str = ""
-    members: dict[str, TeamMember] = field(default_factory=dict)
-    channels: dict[str, Channel] = field(default_factory=dict)
+    members: dict[str, StoredTeamMember] = field(default_factory=dict)
+    channels: dict[str, StoredChannel] = field(default_factory=dict)
 
 
 @dataclass(slots=True, eq=False)
-class Post:
+class StoredPost:
     id: str
     create_at: int
     update_at: int
@@ -131,7 +133,7 @@ class Post:
     is_pinned: bool = False
     pending_post_id: str = ""
     hashtags: str = ""
-    # The newer server's own posts have none, those of people have an empty one.
+    # The newer server's own posts have none, those of users an empty one.
     remote_id: str | None = ""
     props: Document = field(default_factory=dict)
     file_ids: list[str] = field(default_factory=list)
@@ -139,13 +141,13 @@ class Post:
     acknowledgements: dict[str, int] = field(default_factory=dict)
     mentioned: frozenset[str] = frozenset()
     reactions: dict[tuple[str, str], Document] = field(default_factory=dict)
-    replies: list[Post] = field(default_factory=list)
+    replies: list[StoredPost] = field(default_factory=list)
     last_reply_at: int = 0
     followers: dict[str, ThreadMember] = field(default_factory=dict)
 
 
 @dataclass(slots=True, eq=False)
-class Channel:
+class StoredChannel:
     id: str
     create_at: int
     update_at: int
@@ -162,16 +164,16 @@ class Channel:
     last_root_post_at: int = 0
     total_msg_count: int = 0
     total_msg_count_root: int = 0
-    # The newest change of any of its posts: what an Etag is made of. Behind it all changes, oldest first.
+    # The latest change of any of its posts (for the ETag), and all changes, oldest first.
     changed_at: int = 0
-    changes: list[tuple[int, Post]] = field(default_factory=list)
+    changes: list[tuple[int, StoredPost]] = field(default_factory=list)
     pinned: int = 0
-    members: dict[str, ChannelMember] = field(default_factory=dict)
-    posts: list[Post] = field(default_factory=list)
+    members: dict[str, StoredChannelMember] = field(default_factory=dict)
+    posts: list[StoredPost] = field(default_factory=list)
     bookmarks: dict[str, Document] = field(default_factory=dict)
 
-    def touch(self, post: Post, moment: int) -> None:
-        """A post of it changed."""
+    def touch(self, post: StoredPost, moment: int) -> None:
+        """Record that one of its posts changed."""
         post.update_at = self.changed_at = moment
         self.changes.append((moment, post))
 
@@ -182,7 +184,7 @@ class Channel:
 
 
 @dataclass(slots=True, eq=False)
-class File:
+class StoredFile:
     id: str
     user_id: str
     channel_id: str
@@ -204,49 +206,65 @@ class File:
 
 
 @dataclass(slots=True, eq=False)
-class State:
-    """Everything, with the look-ups that the routes need."""
+class ServerState:
+    """All state, with the indexes that the routes need."""
 
-    users: dict[str, User] = field(default_factory=dict)
-    users_by_name: dict[str, User] = field(default_factory=dict)
-    users_by_email: dict[str, User] = field(default_factory=dict)
+    users: dict[str, StoredUser] = field(default_factory=dict)
+    users_by_name: dict[str, StoredUser] = field(default_factory=dict)
+    users_by_email: dict[str, StoredUser] = field(default_factory=dict)
     sorted_names: list[str] = field(default_factory=list)
     sessions: dict[str, str] = field(default_factory=dict)
-    teams: dict[str, Team] = field(default_factory=dict)
-    teams_by_name: dict[str, Team] = field(default_factory=dict)
-    channels: dict[str, Channel] = field(default_factory=dict)
-    personal_channels: dict[str, Channel] = field(default_factory=dict)
-    posts: dict[str, Post] = field(default_factory=dict)
-    threads_by_channel: defaultdict[str, dict[str, Post]] = field(default_factory=lambda: defaultdict(dict))
-    files: dict[str, File] = field(default_factory=dict)
+    teams: dict[str, StoredTeam] = field(default_factory=dict)
+    teams_by_name: dict[str, StoredTeam] = field(default_factory=dict)
+    channels: dict[str, StoredChannel] = field(default_factory=dict)
+    personal_channels: dict[str, StoredChannel] = field(default_factory=dict)
+    posts: dict[str, StoredPost] = field(default_factory=dict)
+    threads_by_channel: defaultdict[str, dict[str, StoredPost]] = field(default_factory=lambda: defaultdict(dict))
+    files: dict[str, StoredFile] = field(default_factory=dict)
     emoji: dict[str, Document] = field(default_factory=dict)
     profile_fields: dict[str, Document] = field(default_factory=dict)
     logs: deque[str] = field(default_factory=lambda: deque(maxlen=1000))
     config_changes: Document = field(default_factory=dict)
 
-    def add_user(self, user: User) -> None:
+    def add_user(self, user: StoredUser) -> None:
         self.users[user.id] = user
         self.users_by_name[user.username] = user
         self.users_by_email[user.email] = user
         insort(self.sorted_names, user.username)
 
-    def users_by_sorted_name(self, page: int, per_page: int) -> list[User]:
+    def users_by_sorted_name(self, page: int, per_page: int) -> list[StoredUser]:
         first = page * per_page
         return [self.users_by_name[name] for name in self.sorted_names[first : first + per_page]]
 
-    def add_team(self, team: Team) -> None:
+    def add_team(self, team: StoredTeam) -> None:
         self.teams[team.id] = team
         self.teams_by_name[team.name] = team
 
-    def add_channel(self, channel: Channel) -> None:
+    def add_channel(self, channel: StoredChannel) -> None:
         self.channels[channel.id] = channel
         if channel.is_personal:
             self.personal_channels[channel.name] = channel
         else:
             self.teams[channel.team_id].channels[channel.name] = channel
 
-    def add_post(self, post: Post) -> None:
+    def add_post(self, post: StoredPost) -> None:
         self.posts[post.id] = post
         channel = self.channels[post.channel_id]
         channel.posts.append(post)
         channel.touch(post, post.create_at)
+
+
+_ALPHABET = "ybndrfg8ejkmcpqxot1uwisza345h769"
+_ALLOWED = frozenset(string.ascii_lowercase + string.digits)
+ID_LENGTH = 26
+
+
+def new_id(rng: random.Random) -> str:
+    """A new id: 26 characters of 5 bits each."""
+    bits = rng.getrandbits(130)
+    return "".join([_ALPHABET[(bits >> shift) & 31] for shift in range(0, 130, 5)])
+
+
+def is_id(text: object) -> bool:
+    """Whether the server would accept this as an id."""
+    return isinstance(text, str) and len(text) == ID_LENGTH and _ALLOWED.issuperset(text)

@@ -1,4 +1,4 @@
-"""One WebSocket: the handshake, resuming, what clients say on it, and the pings that find the dead.
+"""WebSockets: handshake, resuming, the actions that clients send, and the pings that detect dead connections.
 
 Frames out are written by hand to the transport: thousands of events a second are the sandbox's main work.
 """
@@ -15,18 +15,17 @@ from aiohttp import WSMsgType, web
 from mmload.sandbox import accounts
 from mmload.sandbox.errors import ApiError
 from mmload.sandbox.events import Audience, hello
-from mmload.sandbox.hub import Connection
-from mmload.sandbox.ids import is_id
-from mmload.sandbox.metrics import Measures
-from mmload.sandbox.state import Document, User
+from mmload.sandbox.hub import ClientConnection
+from mmload.sandbox.metrics import SandboxMetrics
+from mmload.sandbox.state import Document, StoredUser, is_id
 from mmload.sandbox.world import World
 
 PATH = "/api/v4/websocket"
 PING_EVERY_SECONDS = 60.0
 DEAD_AFTER_SECONDS = 100.0
-# Who has not said who they are by then is sent away without a word (seen on 11.6).
+# A client that has not authenticated by then is disconnected without a close frame (seen on 11.6).
 AUTHENTICATE_WITHIN_SECONDS = 5.0
-# A reader with that much unread is slow: its events wait in the hub's queue.
+# A client with that much unread data is slow: its events wait in the hub's queue.
 SLOW_READER_BYTES = 256 * 1024
 FLUSH_SECONDS = 0.02
 _TEXT_FRAME, _PING_FRAME = 0x81, b"\x89\x00"
@@ -43,7 +42,7 @@ def text_frame(payload: bytes) -> bytes:
 
 
 class SocketWire:
-    """The hub's way to the bytes of one socket."""
+    """Writes the hub's frames to one socket."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
@@ -66,15 +65,15 @@ class SocketWire:
         self._transport.abort()
 
 
-class Sockets:
-    """Opens and serves sockets; `tend` looks after all of them."""
+class WebSocketServer:
+    """Opens and serves sockets; `tend` flushes, pings and expires them."""
 
-    def __init__(self, world: World, measures: Measures) -> None:
+    def __init__(self, world: World, measures: SandboxMetrics) -> None:
         self._world = world
         self._measures = measures
 
     async def serve(self, request: web.BaseRequest, token: str) -> web.StreamResponse:
-        """One socket from its handshake to its end."""
+        """One socket from handshake to close."""
         socket = web.WebSocketResponse(autoping=False, autoclose=False, compress=False, max_msg_size=1 << 20)
         await socket.prepare(request)
         assert isinstance(request.transport, asyncio.Transport)
@@ -91,7 +90,7 @@ class Sockets:
             wire.close()
         return socket
 
-    def _first_connection(self, request: web.BaseRequest, wire: SocketWire, token: str) -> Connection | None:
+    def _first_connection(self, request: web.BaseRequest, wire: SocketWire, token: str) -> ClientConnection | None:
         user_id = self._world.state.sessions.get(token)
         if user_id is None:
             return None
@@ -101,7 +100,7 @@ class Sockets:
         self,
         socket: web.WebSocketResponse,
         wire: SocketWire,
-        connection: Connection | None,
+        connection: ClientConnection | None,
         request: web.BaseRequest,
         timer: asyncio.Timeout,
     ) -> None:
@@ -124,8 +123,8 @@ class Sockets:
             if connection is not None:
                 self._left(connection, wire)
 
-    def _challenged(self, action: Document, wire: SocketWire, request: web.BaseRequest) -> Connection | None:
-        """Before a token is known only the challenge is heard; a wrong token ends the socket."""
+    def _challenged(self, action: Document, wire: SocketWire, request: web.BaseRequest) -> ClientConnection | None:
+        """Before authentication only the challenge is accepted; a wrong token ends the socket."""
         if action.get("action") != "authentication_challenge":
             return None
         token = str((action.get("data") or {}).get("token", ""))
@@ -137,12 +136,12 @@ class Sockets:
         wire.send_text(msgspec.json.encode({"status": "OK", "seq_reply": action["seq"]}) + b"\n")
         return connection
 
-    def _open(self, user: User, token: str, wire: SocketWire, request: web.BaseRequest) -> Connection:
-        """Register the socket, resuming if it names a connection that is kept."""
+    def _open(self, user: StoredUser, token: str, wire: SocketWire, request: web.BaseRequest) -> ClientConnection:
+        """Register the socket; resume the connection it names if that is still kept."""
         wanted = request.query.get("connection_id", "")
         old = self._world.hub.take_absent(user.id, wanted) if wanted else None
         self._measures.sockets_opened += 1
-        connection = old or Connection(self._world.new_id(), user.id, token, None)
+        connection = old or ClientConnection(self._world.new_id(), user.id, token, None)
         connection.token, connection.wire, connection.muted = token, wire, False
         connection.wants_acks = request.query.get("posted_ack") == "true"
         if old is None:
@@ -155,12 +154,12 @@ class Sockets:
         accounts.come_online(self._world, user)
         return connection
 
-    def _greet(self, connection: Connection) -> None:
+    def _greet(self, connection: ClientConnection) -> None:
         world = self._world
         event = hello(connection.user_id, connection.id, world.version_id, world.modern)
         world.hub.offer_first(connection, event)
 
-    def _resume(self, connection: Connection, number: int) -> None:
+    def _resume(self, connection: ClientConnection, number: int) -> None:
         """Send again from that number on. If that is lost: a new id, and numbers from 0; what waited still comes."""
         sent = {sequence for sequence, _ in connection.sent}
         if number in sent:
@@ -177,13 +176,13 @@ class Sockets:
             connection.sent.clear()
             self._greet(connection)
 
-    def _left(self, connection: Connection, wire: SocketWire) -> None:
+    def _left(self, connection: ClientConnection, wire: SocketWire) -> None:
         if connection.wire is not wire:
             return
         if self._world.hub.absent(connection, time.monotonic()):
             accounts.go_offline(self._world, self._world.state.users[connection.user_id])
 
-    def _answer(self, connection: Connection, wire: SocketWire, action: Document) -> None:
+    def _answer(self, connection: ClientConnection, wire: SocketWire, action: Document) -> None:
         """Do what the client asks and reply under its number."""
         if connection.muted:
             return
@@ -198,7 +197,7 @@ class Sockets:
             reply = {"status": "FAIL", "seq_reply": action["seq"], "error": about}
         wire.send_text(msgspec.json.encode(reply) + b"\n")
 
-    def _perform(self, connection: Connection, action: str, data: Document) -> Document | None:
+    def _perform(self, connection: ClientConnection, action: str, data: Document) -> Document | None:
         world = self._world
         users = world.state.users
         match action:
@@ -223,7 +222,7 @@ class Sockets:
             case _:
                 raise ApiError(500, "api.web_socket_router.bad_action.app_error", "Unknown WebSocket action.")
 
-    def _typing(self, connection: Connection, data: Document) -> None:
+    def _typing(self, connection: ClientConnection, data: Document) -> None:
         channel = self._world.state.channels.get(str(data.get("channel_id", "")))
         if channel is None or connection.user_id not in channel.members:
             raise _bad_parameter("channel_id")
@@ -232,7 +231,7 @@ class Sockets:
         self._world.publish("typing", about, told)
 
     async def tend(self) -> None:
-        """Until cancelled: bring slow readers what waits, ping all, drop the dead and the long absent."""
+        """Until cancelled: flush slow clients, ping all, drop dead and expired connections."""
         hub = self._world.hub
         looked_at = 0.0
         while True:
@@ -255,14 +254,14 @@ class Sockets:
         self._world.hub.forget_absent(now)
 
     def drop_all(self) -> int:
-        """A fault: every socket is cut, as if a proxy had been restarted."""
+        """A fault: every socket is dropped, as if a proxy had been restarted."""
         wires = [connection.wire for connection in self._world.hub.all_connections() if connection.wire is not None]
         for wire in wires:
             wire.close()
         return len(wires)
 
     def forget_all(self) -> int:
-        """A fault: every connection ends for good, lost ones too, as if the server had been restarted."""
+        """A fault: every connection ends for good, dropped ones too, as if the server had been restarted."""
         connections = self._world.hub.all_connections()
         for connection in connections:
             self._world.hub.cut(connection)
@@ -270,13 +269,13 @@ class Sockets:
 
 
 def _resumes_well(request: web.BaseRequest) -> bool:
-    """Who names a connection must name it and a number rightly, or is cut off (seen on 11.6)."""
+    """A resume needs a valid connection id and sequence number, else the socket is dropped (seen on 11.6)."""
     wanted, number = request.query.get("connection_id", ""), request.query.get("sequence_number", "")
     return not wanted or (is_id(wanted) and number.isascii() and number.isdigit())
 
 
 def _action(text: str) -> Document | None:
-    """What a client sent; None if it is none of the protocol (the real server hangs up then)."""
+    """What a client sent; None if it is not of the protocol (the real server hangs up then)."""
     try:
         action: Any = msgspec.json.decode(text)
     except msgspec.DecodeError:

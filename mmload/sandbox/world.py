@@ -1,4 +1,4 @@
-"""One sandbox: its state, its connections, its clock and its dice, and the way to say something to clients."""
+"""One sandbox: its state, connections, clock and random numbers, and `publish`, which sends events to clients."""
 
 from __future__ import annotations
 
@@ -11,16 +11,15 @@ from typing import Any
 
 import msgspec
 
-from mmload.sandbox.events import Audience, Event
+from mmload.sandbox.events import Audience, ServerEvent
 from mmload.sandbox.hub import Hub
-from mmload.sandbox.ids import new_id
 from mmload.sandbox.options import Options, Version
-from mmload.sandbox.state import Channel, Document, State
+from mmload.sandbox.state import Document, ServerState, StoredChannel, new_id
 
 
 @cache
 def recorded_documents(version: Version) -> Document:
-    """The long documents of a version that never change: its configuration, what clients see of it, its roles."""
+    """The large constant documents of a version: its configuration, the part of it that clients see, its roles."""
     file = resources.files("mmload.sandbox") / "documents" / f"mattermost-{version.value}.json"
     document: Document = msgspec.json.decode(file.read_bytes())
     return document
@@ -31,19 +30,19 @@ def wall_clock_ms() -> int:
 
 
 class World:
-    """What every rule gets. Rules change `state` and `publish` what clients are told of it."""
+    """What every rule works on. Rules change `state` and `publish` the events that follow from it."""
 
     def __init__(
         self, options: Options, clock: Callable[[], int] = wall_clock_ms, rng: random.Random | None = None
     ) -> None:
         self.options = options
         self.modern = options.modern
-        self.state = State()
+        self.state = ServerState()
         self.documents = recorded_documents(options.version)
         self.now = clock
         self._rng = rng or random.Random()
         self.hub = Hub(self._channel_members, self._team_members, self._is_admin)
-        # Where clients reach it; known once it listens.
+        # The address for clients; known once it listens.
         self.site_url = ""
 
     @property
@@ -64,8 +63,8 @@ class World:
         audience: Audience,
         personal: dict[str, dict[str, Any]] | None = None,
     ) -> None:
-        """Tell the readers named by `audience`; `personal` is what some of them are told besides (newer servers)."""
-        self.hub.publish(Event(name, data, audience, self.modern, personal or {}))
+        """Send an event to the `audience`; `personal` is additional data for some of them (newer servers)."""
+        self.hub.publish(ServerEvent(name, data, audience, self.modern, personal or {}))
 
     def _channel_members(self, channel_id: str) -> Iterable[str]:
         channel = self.state.channels.get(channel_id)
@@ -79,8 +78,8 @@ class World:
         user = self.state.users.get(user_id)
         return user is not None and user.is_admin
 
-    def team_id_of(self, channel: Channel, user_id: str) -> str:
-        """The team that an event of this channel speaks of; a personal channel is in the reader's first team."""
+    def team_id_of(self, channel: StoredChannel, user_id: str) -> str:
+        """The team named in an event of this channel; for a direct or group channel the recipient's first team."""
         if channel.team_id:
             return channel.team_id
         return next(iter(self.state.users[user_id].teams), "")

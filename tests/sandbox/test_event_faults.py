@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 import msgspec
 import pytest
 
-from mmload.sandbox.event_faults import HELD_SECONDS, EventFaults
-from mmload.sandbox.events import Audience, Event
+from mmload.sandbox.events import Audience, ServerEvent
+from mmload.sandbox.faults import MAX_HELD_SECONDS, EventFaults
 
 
 @dataclass
@@ -32,7 +32,7 @@ class Street:
     def offer(self, name: str, event: str = "posted", channel: str = "channel", author: str = "author") -> None:
         post = msgspec.json.encode({"user_id": author, "channel_id": channel}).decode()
         self.faults.offer(
-            self.reader, Event(event, {"post": post}, Audience(), modern=True), lambda: self.came.append(name)
+            self.reader, ServerEvent(event, {"post": post}, Audience(), modern=True), lambda: self.came.append(name)
         )
 
     def wait(self) -> None:
@@ -85,7 +85,7 @@ def test_a_held_event_that_nothing_overtakes_comes_all_the_same_and_is_not_count
     street = Street()
     street.faults.add({"event": "posted", "what": "reorder", "times": 1})
     street.offer("a")
-    assert [seconds for seconds, _ in street.later] == [HELD_SECONDS]
+    assert [seconds for seconds, _ in street.later] == [MAX_HELD_SECONDS]
     street.wait()
 
     assert street.came == ["a"] and not street.faults.done and not street.faults._held

@@ -1,4 +1,4 @@
-"""Faults on demand: what is asked for goes wrong, and nothing else."""
+"""Injected faults: the requested one happens, and nothing else."""
 
 from __future__ import annotations
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from mmload.sandbox.events import Audience, Event
-from mmload.sandbox.hub import FORGOTTEN_AFTER_SECONDS, WAITING_EVENTS, Connection, Hub
+from mmload.sandbox.events import Audience, ServerEvent
+from mmload.sandbox.hub import DROPPED_KEPT_SECONDS, WAITING_EVENTS, ClientConnection, Hub
 
 
 class ListWire:
@@ -31,15 +31,15 @@ def _hub() -> Hub:
     return Hub(lambda channel: members[channel], lambda team: teams[team], lambda user_id: user_id == "eve")
 
 
-def _connected(hub: Hub, user_id: str) -> tuple[Connection, ListWire]:
+def _connected(hub: Hub, user_id: str) -> tuple[ClientConnection, ListWire]:
     wire = ListWire()
-    connection = Connection(f"{user_id}-connection", user_id, "token", wire)
+    connection = ClientConnection(f"{user_id}-connection", user_id, "token", wire)
     hub.add(connection)
     return connection, wire
 
 
-def _event(audience: Audience) -> Event:
-    return Event("typing", {"user_id": "ann"}, audience, modern=True)
+def _event(audience: Audience) -> ServerEvent:
+    return ServerEvent("typing", {"user_id": "ann"}, audience, modern=True)
 
 
 def test_an_event_reaches_those_its_broadcast_names() -> None:
@@ -94,9 +94,9 @@ def test_an_absent_connection_is_forgotten_after_a_while() -> None:
     connection, _ = _connected(hub, "ann")
     assert hub.absent(connection, now=1000.0)
 
-    hub.forget_absent(now=1000.0 + FORGOTTEN_AFTER_SECONDS)
+    hub.forget_absent(now=1000.0 + DROPPED_KEPT_SECONDS)
     assert hub.connections("ann") == [connection]
-    hub.forget_absent(now=1001.0 + FORGOTTEN_AFTER_SECONDS)
+    hub.forget_absent(now=1001.0 + DROPPED_KEPT_SECONDS)
     assert hub.connections("ann") == []
 
 
@@ -114,7 +114,9 @@ def test_a_personal_copy_is_sent_to_its_reader_alone() -> None:
     """Newer servers tell of a mention only to who is mentioned."""
     hub = _hub()
     wires = {name: _connected(hub, name)[1] for name in ("ann", "bob")}
-    hub.publish(Event("posted", {"post": "{}"}, Audience(channel_id="c1"), True, {"bob": {"mentions": '["bob"]'}}))
+    hub.publish(
+        ServerEvent("posted", {"post": "{}"}, Audience(channel_id="c1"), True, {"bob": {"mentions": '["bob"]'}})
+    )
 
     assert wires["ann"].sent[0]["data"] == {"post": "{}"}
     assert wires["bob"].sent[0]["data"] == {"mentions": '["bob"]', "post": "{}"}

@@ -1,39 +1,23 @@
-"""The routes of the API, a file per subject. Each takes a `Call` and gives an `Answer` or raises `ApiError`."""
+"""The routes of the API, one file per subject. Each takes a `Call` and returns an `ApiAnswer` or raises `ApiError`."""
 
 from __future__ import annotations
 
-from mmload.sandbox.http import Route
-from mmload.sandbox.routes import (
-    admin,
-    channels,
-    drafts,
-    files,
-    licensed,
-    people,
-    posts,
-    sidebar,
-    system,
-    teams,
-    threads,
-    users,
-)
+from mmload.sandbox.http import ApiRoute
+from mmload.sandbox.routes import channels, files, licensed, personal, posts, system, teams, threads, users
 
 _SUBJECTS = (
     system.api,
     users.api,
-    people.api,
+    personal.api,
     teams.api,
     channels.api,
-    sidebar.api,
     posts.api,
     threads.api,
     files.api,
-    drafts.api,
     licensed.api,
-    admin.api,
 )
 
 
-def all_routes(modern: bool) -> list[Route]:
-    """The routes that a server of this age has."""
+def all_routes(modern: bool) -> list[ApiRoute]:
+    """The routes of this server version."""
     return [route for subject in _SUBJECTS for route in subject.items if modern or not route.modern_only]

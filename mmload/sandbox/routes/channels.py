@@ -1,20 +1,19 @@
-"""Channels of all four kinds: making, joining, leaving, looking at them, finding them."""
+"""Channels of all four types: create, join, leave, view, search."""
 
 from __future__ import annotations
 
 from mmload.sandbox import channels, shapes
 from mmload.sandbox.errors import ApiError, bad_body, forbidden
-from mmload.sandbox.http import OK, Answer, Call, Routes, unchanged
-from mmload.sandbox.ids import is_id
-from mmload.sandbox.state import Channel, ChannelMember, Document, User
+from mmload.sandbox.http import OK, ApiAnswer, Call, Routes, unchanged
+from mmload.sandbox.state import Document, StoredChannel, StoredChannelMember, StoredUser, is_id
 
 api = Routes()
 MIN_GROUP, MAX_GROUP = 3, 8
 MAX_FOUND = 50
 
 
-def _shown(call: Call, found: list[Channel], *, with_team: bool = False) -> list[Document]:
-    """A list of channels in the order of their names as people see them."""
+def _shown(call: Call, found: list[StoredChannel], *, with_team: bool = False) -> list[Document]:
+    """A list of channels in the order of their display names."""
     teams = call.world.state.teams
     ordered = sorted(found, key=lambda channel: channel.display_name.lower())
     return [
@@ -24,7 +23,7 @@ def _shown(call: Call, found: list[Channel], *, with_team: bool = False) -> list
 
 
 @api.add("POST", "/channels")
-def create_channel(call: Call) -> Answer:
+def create_channel(call: Call) -> ApiAnswer:
     body = call.document("channel")
     team = call.world.state.teams.get(str(body.get("team_id", "")))
     name, kind = str(body.get("name", "")), str(body.get("type", ""))
@@ -38,12 +37,12 @@ def create_channel(call: Call) -> Answer:
         raise forbidden(call.user.id, permission)
     channel = channels.create_channel(call.world, call.user, team, kind, name, str(body.get("display_name") or name))
     document = shapes.channel(channel, call.world.modern)
-    # As recorded: the answer is the channel as it was before the first post in it.
-    return Answer(document | {"last_post_at": 0, "last_root_post_at": 0}, 201)
+    # As recorded: the answer is the channel as it was before its first post.
+    return ApiAnswer(document | {"last_post_at": 0, "last_root_post_at": 0}, 201)
 
 
 @api.add("POST", "/channels/direct")
-def create_direct_channel(call: Call) -> Answer:
+def create_direct_channel(call: Call) -> ApiAnswer:
     ids = call.texts("user_ids")
     if not 1 <= len(ids) <= 2:
         raise bad_body("user_ids")
@@ -56,14 +55,14 @@ def create_direct_channel(call: Call) -> Answer:
             "api.channel.create_direct_channel.invalid_user.app_error",
             "Invalid user ID for direct channel creation.",
         )
-    # Named alone, one speaks with oneself.
+    # A single id: a direct channel with oneself.
     first, second = users[ids[0]], users[ids[-1]]
     channel = channels.direct_channel(call.world, first, second)
-    return Answer(shapes.channel(channel, call.world.modern), 201)
+    return ApiAnswer(shapes.channel(channel, call.world.modern), 201)
 
 
 @api.add("POST", "/channels/group")
-def create_group_channel(call: Call) -> Answer:
+def create_group_channel(call: Call) -> ApiAnswer:
     ids = dict.fromkeys([*call.texts("user_ids"), call.user.id])
     if not MIN_GROUP <= len(ids) <= MAX_GROUP:
         raise ApiError(
@@ -76,37 +75,37 @@ def create_group_channel(call: Call) -> Answer:
         message = "One of the provided users does not exist."
         raise ApiError(400, "api.channel.create_group.bad_user.app_error", message)
     channel = channels.group_channel(call.world, [users[user_id] for user_id in ids])
-    return Answer(shapes.channel(channel, call.world.modern), 201)
+    return ApiAnswer(shapes.channel(channel, call.world.modern), 201)
 
 
 @api.add("GET", "/channels/{channel_id}")
-def get_channel(call: Call) -> Answer:
+def get_channel(call: Call) -> ApiAnswer:
     channel = call.channel()
     channels.require_readable(call.world, channel, call.user)
-    return Answer(shapes.channel(channel, call.world.modern))
+    return ApiAnswer(shapes.channel(channel, call.world.modern))
 
 
 @api.add("GET", "/teams/{team_id}/channels/name/{channel_name}")
-def get_channel_by_name(call: Call) -> Answer:
+def get_channel_by_name(call: Call) -> ApiAnswer:
     channel = call.team().channels.get(call.params["channel_name"])
     if channel is None:
         message = "Channel does not exist."
         raise ApiError(404, "app.channel.get_by_name.missing.app_error", message)
     channels.require_readable(call.world, channel, call.user)
-    return Answer(shapes.channel(channel, call.world.modern))
+    return ApiAnswer(shapes.channel(channel, call.world.modern))
 
 
 @api.add("DELETE", "/channels/{channel_id}")
-def delete_channel(call: Call) -> Answer:
+def delete_channel(call: Call) -> ApiAnswer:
     channel = call.channel()
     if call.user.id not in channel.members and not call.user.is_admin:
         raise forbidden(call.user.id, "delete_public_channel")
     channel.delete_at = channel.update_at = call.world.now()
-    return Answer(OK)
+    return ApiAnswer(OK)
 
 
 @api.add("GET", "/channels/{channel_id}/stats")
-def get_channel_stats(call: Call) -> Answer:
+def get_channel_stats(call: Call) -> ApiAnswer:
     channel = call.channel()
     # Unlike its posts, an open channel's figures are for its members only.
     if call.user.id not in channel.members and not call.user.is_admin:
@@ -114,7 +113,7 @@ def get_channel_stats(call: Call) -> Answer:
     files = -1
     if not call.flag("exclude_files_count"):
         files = sum(len(post.file_ids) for post in channel.posts if not post.delete_at)
-    return Answer(
+    return ApiAnswer(
         {
             "channel_id": channel.id,
             "member_count": len(channel.members),
@@ -126,20 +125,20 @@ def get_channel_stats(call: Call) -> Answer:
 
 
 @api.add("GET", "/channels/{channel_id}/members")
-def get_channel_members(call: Call) -> Answer:
+def get_channel_members(call: Call) -> ApiAnswer:
     channel = call.channel()
     channels.require_readable(call.world, channel, call.user)
     number, size = call.page()
     members = [channel.members[user_id] for user_id in sorted(channel.members)]
-    return Answer([_member(call, member) for member in members[number * size : (number + 1) * size]])
+    return ApiAnswer([_member(call, member) for member in members[number * size : (number + 1) * size]])
 
 
-def _member(call: Call, member: ChannelMember) -> Document:
+def _member(call: Call, member: StoredChannelMember) -> Document:
     return shapes.channel_member(member, call.world.modern, mine=member.user_id == call.user.id)
 
 
 @api.add("GET", "/channels/{channel_id}/members/{user_id}")
-def get_channel_member(call: Call) -> Answer:
+def get_channel_member(call: Call) -> ApiAnswer:
     channel = call.channel()
     channels.require_readable(call.world, channel, call.user)
     member = channel.members.get(call.params["user_id"])
@@ -148,11 +147,11 @@ def get_channel_member(call: Call) -> Answer:
         raise ApiError(
             404, "app.channel.get_member.missing.app_error", "No channel member found for that user ID.", detailed
         )
-    return Answer(_member(call, member))
+    return ApiAnswer(_member(call, member))
 
 
 @api.add("POST", "/channels/{channel_id}/members")
-def add_channel_member(call: Call) -> Answer:
+def add_channel_member(call: Call) -> ApiAnswer:
     channel = call.channel()
     body = call.document("channel_member")
     listed = body.get("user_ids")
@@ -167,16 +166,16 @@ def add_channel_member(call: Call) -> Answer:
             "Can not add user to this channel type.",
         )
     added = [_add(call, channel, user) for user in users]
-    return Answer(added if isinstance(listed, list) else added[0], 201)
+    return ApiAnswer(added if isinstance(listed, list) else added[0], 201)
 
 
-def _add(call: Call, channel: Channel, user: User) -> Document:
+def _add(call: Call, channel: StoredChannel, user: StoredUser) -> Document:
     _require_may_add(call, channel, user)
     member = channels.add_member(call.world, channel, user, call.user)
     return shapes.channel_member(member, call.world.modern, mine=user is call.user)
 
 
-def _require_may_add(call: Call, channel: Channel, user: User) -> None:
+def _require_may_add(call: Call, channel: StoredChannel, user: StoredUser) -> None:
     if call.user.is_admin and channel.team_id in user.teams:
         return
     if user is call.user and channel.team_id not in user.teams:
@@ -192,17 +191,17 @@ def _require_may_add(call: Call, channel: Channel, user: User) -> None:
 
 
 @api.add("DELETE", "/channels/{channel_id}/members/{user_id}")
-def remove_channel_member(call: Call) -> Answer:
+def remove_channel_member(call: Call) -> ApiAnswer:
     channel, user = call.channel(), call.any_user()
     if user is not call.user and call.user.id not in channel.members and not call.user.is_admin:
         permission = "manage_public_channel_members" if channel.type == "O" else "manage_private_channel_members"
         raise forbidden(call.user.id, permission)
     channels.remove_member(call.world, channel, user, call.user)
-    return Answer(OK)
+    return ApiAnswer(OK)
 
 
 @api.add("POST", "/channels/members/{user_id}/view")
-def view_channel(call: Call) -> Answer:
+def view_channel(call: Call) -> ApiAnswer:
     user = call.self_or_admin()
     body = call.document("channel_view")
     wanted = [str(body[key]) for key in ("channel_id", "prev_channel_id") if body.get(key)]
@@ -210,11 +209,11 @@ def view_channel(call: Call) -> Answer:
         raise bad_body("channel_view.channel_id")
     apart = bool(body.get("collapsed_threads_supported", False))
     times = channels.view(call.world, user, wanted, threads_apart=apart)
-    return Answer({"status": "OK", "last_viewed_at_times": times})
+    return ApiAnswer({"status": "OK", "last_viewed_at_times": times})
 
 
 @api.add("GET", "/users/{user_id}/channels/{channel_id}/unread")
-def get_channel_unread(call: Call) -> Answer:
+def get_channel_unread(call: Call) -> ApiAnswer:
     user, channel = call.self_or_admin(), call.channel()
     member = channel.members.get(user.id)
     if member is None:
@@ -229,45 +228,45 @@ def get_channel_unread(call: Call) -> Answer:
     if call.world.modern:
         document["urgent_mention_count"] = member.urgent_mention_count
     document["msg_count_root"] = max(0, channel.total_msg_count_root - member.msg_count_root)
-    return Answer(document)
+    return ApiAnswer(document)
 
 
-def _own_team(user: User, team_id: str) -> str:
+def _own_team(user: StoredUser, team_id: str) -> str:
     if team_id not in user.teams:
         detailed = f'resource "Channel" not found, id: userId={user.id}'
         raise ApiError(404, "app.channel.get_channels.not_found.app_error", "No channels were found.", detailed)
     return team_id
 
 
-def _of_user(call: Call, user: User, team_id: str, *, deleted: bool) -> list[Channel]:
+def _of_user(call: Call, user: StoredUser, team_id: str, *, deleted: bool) -> list[StoredChannel]:
     """A user's channels in a team; direct and group channels are in every team."""
     mine = (call.world.state.channels[channel_id] for channel_id in user.channels)
     return [item for item in mine if item.team_id in ("", team_id) and (deleted or not item.delete_at)]
 
 
 @api.add("GET", "/users/{user_id}/teams/{team_id}/channels")
-def get_channels_for_team_for_user(call: Call) -> Answer:
+def get_channels_for_team_for_user(call: Call) -> ApiAnswer:
     user = call.self_or_admin()
     found = _of_user(call, user, _own_team(user, call.params["team_id"]), deleted=call.flag("include_deleted"))
     etag = f"{call.world.version_number}.{max((channel.last_post_at for channel in found), default=0)}.{len(found)}"
-    return unchanged(call, etag) or Answer(_shown(call, found), headers={"Etag": etag})
+    return unchanged(call, etag) or ApiAnswer(_shown(call, found), headers={"Etag": etag})
 
 
 @api.add("GET", "/users/{user_id}/teams/{team_id}/channels/members")
-def get_channel_members_for_team_for_user(call: Call) -> Answer:
+def get_channel_members_for_team_for_user(call: Call) -> ApiAnswer:
     user = call.self_or_admin()
     found = _of_user(call, user, _own_team(user, call.params["team_id"]), deleted=True)
-    return Answer([_member(call, item.members[user.id]) for item in found])
+    return ApiAnswer([_member(call, item.members[user.id]) for item in found])
 
 
 @api.add("GET", "/users/{user_id}/channels")
-def get_channels_for_user(call: Call) -> Answer:
+def get_channels_for_user(call: Call) -> ApiAnswer:
     user = call.self_or_admin()
-    return Answer(_shown(call, [call.world.state.channels[channel_id] for channel_id in user.channels]))
+    return ApiAnswer(_shown(call, [call.world.state.channels[channel_id] for channel_id in user.channels]))
 
 
 @api.add("GET", "/users/{user_id}/channel_members")
-def get_channel_members_for_user(call: Call) -> Answer:
+def get_channel_members_for_user(call: Call) -> ApiAnswer:
     user, state = call.self_or_admin(), call.world.state
     number, size = call.page()
     answers = []
@@ -276,21 +275,21 @@ def get_channel_members_for_user(call: Call) -> Answer:
         document = shapes.channel_member(member, call.world.modern, mine=True)
         in_no_team = {"team_display_name": "", "team_name": "", "team_update_at": 0}
         answers.append(document | (shapes.team_fields(team) if team is not None else in_no_team))
-    return Answer(answers)
+    return ApiAnswer(answers)
 
 
 @api.add("GET", "/teams/{team_id}/channels")
-def get_public_channels_for_team(call: Call) -> Answer:
+def get_public_channels_for_team(call: Call) -> ApiAnswer:
     team = call.team()
     if team.id not in call.user.teams and not call.user.is_admin:
         raise forbidden(call.user.id, "list_team_channels")
     number, size = call.page()
     public = [channel for channel in team.channels.values() if channel.type == "O" and not channel.delete_at]
-    return Answer(_shown(call, public)[number * size : (number + 1) * size])
+    return ApiAnswer(_shown(call, public)[number * size : (number + 1) * size])
 
 
-def _matching(call: Call, candidates: list[Channel], term: str) -> list[Channel]:
-    """Those a person may see whose names begin with, or hold, the term."""
+def _matching(call: Call, candidates: list[StoredChannel], term: str) -> list[StoredChannel]:
+    """Channels visible to the user whose names contain the term."""
     wanted = term.lower()
     found = []
     for channel in candidates:
@@ -303,7 +302,7 @@ def _matching(call: Call, candidates: list[Channel], term: str) -> list[Channel]
 
 
 @api.add("POST", "/channels/search")
-def search_all_channels(call: Call) -> Answer:
+def search_all_channels(call: Call) -> ApiAnswer:
     term = str(call.document("channel search").get("term", ""))
     of_all_teams = call.query.get("system_console") != "false"
     if of_all_teams and not call.user.is_admin:
@@ -311,28 +310,28 @@ def search_all_channels(call: Call) -> Answer:
     candidates = [
         channel for team_id in call.user.teams for channel in call.world.state.teams[team_id].channels.values()
     ]
-    return Answer(_shown(call, _matching(call, candidates, term), with_team=True))
+    return ApiAnswer(_shown(call, _matching(call, candidates, term), with_team=True))
 
 
 @api.add("POST", "/teams/{team_id}/channels/search")
-def search_channels_for_team(call: Call) -> Answer:
+def search_channels_for_team(call: Call) -> ApiAnswer:
     team = call.team()
     term = str(call.document("channel search").get("term", ""))
     if team.id not in call.user.teams and not call.user.is_admin:
         raise forbidden(call.user.id, "list_team_channels")
     public = [channel for channel in team.channels.values() if channel.type == "O"]
-    return Answer(_shown(call, _matching(call, public, term)))
+    return ApiAnswer(_shown(call, _matching(call, public, term)))
 
 
 @api.add("GET", "/teams/{team_id}/channels/search_autocomplete")
-def autocomplete_channels_for_team_for_search(call: Call) -> Answer:
+def autocomplete_channels_for_team_for_search(call: Call) -> ApiAnswer:
     team = call.team()
     candidates = list(team.channels.values())
-    return Answer(_shown(call, _matching(call, candidates, call.query.get("name", ""))))
+    return ApiAnswer(_shown(call, _matching(call, candidates, call.query.get("name", ""))))
 
 
 @api.add("POST", "/channels/group/search")
-def search_group_channels(call: Call) -> Answer:
+def search_group_channels(call: Call) -> ApiAnswer:
     term = str(call.document("channel search").get("term", "")).lower()
     state = call.world.state
     mine = (state.channels[channel_id] for channel_id in call.user.channels)
@@ -341,4 +340,4 @@ def search_group_channels(call: Call) -> Answer:
         for channel in mine
         if channel.type == "G" and any(term in state.users[user_id].username for user_id in channel.members)
     ]
-    return Answer(_shown(call, found))
+    return ApiAnswer(_shown(call, found))

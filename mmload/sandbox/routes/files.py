@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from mmload.sandbox import pictures, shapes
+from mmload.sandbox import assets, shapes
 from mmload.sandbox.errors import ApiError, forbidden
 from mmload.sandbox.events import Audience, text
-from mmload.sandbox.http import Answer, Call, Routes
-from mmload.sandbox.state import Document, File
+from mmload.sandbox.http import ApiAnswer, Call, Routes
+from mmload.sandbox.state import Document, StoredFile
 
 api = Routes()
 
@@ -17,7 +17,7 @@ def _kept(call: Call) -> dict[str, str]:
 
 
 @api.add("POST", "/files")
-def upload_file(call: Call) -> Answer:
+def upload_file(call: Call) -> ApiAnswer:
     channel = call.channel(call.fields.get("channel_id") or call.query.get("channel_id", "") or "-")
     if call.user.id not in channel.members:
         raise forbidden(call.user.id, "upload_file")
@@ -25,8 +25,8 @@ def upload_file(call: Call) -> Answer:
     infos = []
     for upload in call.uploads:
         is_picture = upload.content_type.startswith("image/")
-        width, height = pictures.size_of(upload.content) if is_picture else (0, 0)
-        file = File(
+        width, height = assets.png_size(upload.content) if is_picture else (0, 0)
+        file = StoredFile(
             call.world.new_id(),
             call.user.id,
             channel.id,
@@ -39,10 +39,10 @@ def upload_file(call: Call) -> Answer:
         )
         call.world.state.files[file.id] = file
         infos.append(shapes.file_info(file, call.world.modern))
-    return Answer({"file_infos": infos, "client_ids": []}, 201)
+    return ApiAnswer({"file_infos": infos, "client_ids": []}, 201)
 
 
-def _readable_file(call: Call) -> File:
+def _readable_file(call: Call) -> StoredFile:
     file = call.world.state.files.get(call.params["file_id"])
     if file is None:
         raise ApiError(404, "api.file.get_file_info.app_error", "Failed to get file info.")
@@ -52,36 +52,36 @@ def _readable_file(call: Call) -> File:
 
 
 @api.add("GET", "/files/{file_id}")
-def get_file(call: Call) -> Answer:
+def get_file(call: Call) -> ApiAnswer:
     file = _readable_file(call)
-    return Answer(content=file.content, content_type=file.mime_type, headers=_kept(call))
+    return ApiAnswer(content=file.content, content_type=file.mime_type, headers=_kept(call))
 
 
-def _derivative(call: Call, size_bytes: int, what: str) -> Answer:
+def _derivative(call: Call, size_bytes: int, what: str) -> ApiAnswer:
     file = _readable_file(call)
     if not file.is_image:
         raise ApiError(400, f"api.file.get_file_{what}.no_{what}.app_error", f"File doesn't have a {what} image.")
-    return Answer(content=pictures.jpeg_of(size_bytes), content_type="image/jpeg", headers=_kept(call))
+    return ApiAnswer(content=assets.jpeg_of_size(size_bytes), content_type="image/jpeg", headers=_kept(call))
 
 
 @api.add("GET", "/files/{file_id}/thumbnail")
-def get_file_thumbnail(call: Call) -> Answer:
-    return _derivative(call, pictures.THUMBNAIL_BYTES, "thumbnail")
+def get_file_thumbnail(call: Call) -> ApiAnswer:
+    return _derivative(call, assets.THUMBNAIL_BYTES, "thumbnail")
 
 
 @api.add("GET", "/files/{file_id}/preview")
-def get_file_preview(call: Call) -> Answer:
-    return _derivative(call, pictures.PREVIEW_BYTES, "preview")
+def get_file_preview(call: Call) -> ApiAnswer:
+    return _derivative(call, assets.PREVIEW_BYTES, "preview")
 
 
 @api.add("GET", "/files/{file_id}/info")
-def get_file_info(call: Call) -> Answer:
+def get_file_info(call: Call) -> ApiAnswer:
     document = shapes.file_info(_readable_file(call), call.world.modern)
-    return Answer(document, headers={"Cache-Control": "max-age=2592000, private"})
+    return ApiAnswer(document, headers={"Cache-Control": "max-age=2592000, private"})
 
 
 @api.add("POST", "/emoji")
-def create_emoji(call: Call) -> Answer:
+def create_emoji(call: Call) -> ApiAnswer:
     document = _emoji_asked_for(call)
     name = str(document.get("name", ""))
     if name in call.world.state.emoji:
@@ -101,7 +101,7 @@ def create_emoji(call: Call) -> Answer:
     }
     call.world.state.emoji[name] = emoji
     call.world.publish("emoji_added", {"emoji": text(emoji)}, Audience())
-    return Answer(emoji)
+    return ApiAnswer(emoji)
 
 
 def _emoji_asked_for(call: Call) -> Document:
@@ -113,14 +113,14 @@ def _emoji_asked_for(call: Call) -> Document:
 
 
 @api.add("GET", "/emoji/name/{emoji_name}")
-def get_emoji_by_name(call: Call) -> Answer:
+def get_emoji_by_name(call: Call) -> ApiAnswer:
     emoji = call.world.state.emoji.get(call.params["emoji_name"])
     if emoji is None:
         detailed = f'resource "Emoji" not found, id: Name={call.params["emoji_name"]}'
         raise ApiError(404, "app.emoji.get_by_name.no_result", "We couldn’t find the emoji.", detailed)
-    return Answer(emoji)
+    return ApiAnswer(emoji)
 
 
 @api.add("GET", "/emoji")
-def get_emoji_list(call: Call) -> Answer:
-    return Answer(list(call.world.state.emoji.values()))
+def get_emoji_list(call: Call) -> ApiAnswer:
+    return ApiAnswer(list(call.world.state.emoji.values()))

@@ -1,6 +1,6 @@
-"""What only a licence unlocks: scheduled posts, bookmarks, profile attributes, acknowledgements.
+"""Licensed features: scheduled posts, bookmarks, profile attributes, acknowledgements.
 
-Without one each refuses in its own way, as recorded; with one they do what the OpenAPI text says, and no more.
+Without a licence each is refused in its own way, as recorded; with one they follow the OpenAPI description.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 from mmload.sandbox.channels import require_readable
 from mmload.sandbox.errors import ApiError, bad_body, forbidden
 from mmload.sandbox.events import Audience, text
-from mmload.sandbox.http import OK, Answer, Call, Routes
-from mmload.sandbox.state import Channel, Document
+from mmload.sandbox.http import OK, ApiAnswer, Call, Routes
+from mmload.sandbox.state import Document, StoredChannel
 
 api = Routes()
 
@@ -38,7 +38,7 @@ def _need_attributes(call: Call) -> None:
 
 
 @api.add("POST", "/posts/schedule", modern_only=True)
-def create_schedule_post(call: Call) -> Answer:
+def create_schedule_post(call: Call) -> ApiAnswer:
     _need_scheduling(call)
     body = call.document("scheduled_post")
     if str(body.get("channel_id", "")) not in call.user.channels:
@@ -62,7 +62,7 @@ def create_schedule_post(call: Call) -> Answer:
     }
     call.user.scheduled[scheduled["id"]] = scheduled
     _tell_scheduled(call, "scheduled_post_created", scheduled)
-    return Answer(scheduled, 201)
+    return ApiAnswer(scheduled, 201)
 
 
 def _tell_scheduled(call: Call, name: str, scheduled: Document) -> None:
@@ -78,25 +78,25 @@ def _scheduled(call: Call) -> Document:
 
 
 @api.add("PUT", "/posts/schedule/{scheduled_post_id}", modern_only=True)
-def update_scheduled_post(call: Call) -> Answer:
+def update_scheduled_post(call: Call) -> ApiAnswer:
     scheduled = _scheduled(call)
     body = call.document("scheduled_post")
     scheduled |= {key: body[key] for key in ("message", "scheduled_at") if key in body}
     scheduled["update_at"] = call.world.now()
     _tell_scheduled(call, "scheduled_post_updated", scheduled)
-    return Answer(scheduled)
+    return ApiAnswer(scheduled)
 
 
 @api.add("DELETE", "/posts/schedule/{scheduled_post_id}", modern_only=True)
-def delete_scheduled_post(call: Call) -> Answer:
+def delete_scheduled_post(call: Call) -> ApiAnswer:
     scheduled = _scheduled(call)
     del call.user.scheduled[scheduled["id"]]
     _tell_scheduled(call, "scheduled_post_deleted", scheduled)
-    return Answer(scheduled)
+    return ApiAnswer(scheduled)
 
 
 @api.add("GET", "/posts/scheduled/team/{team_id}", modern_only=True)
-def get_team_scheduled_posts(call: Call) -> Answer:
+def get_team_scheduled_posts(call: Call) -> ApiAnswer:
     _need_scheduling(call)
     team = call.team()
     channels = call.world.state.channels
@@ -108,10 +108,10 @@ def get_team_scheduled_posts(call: Call) -> Answer:
         place = team.id if team_id == team.id else "directChannels" if not team_id else ""
         if place in answer:
             answer[place].append(scheduled)
-    return Answer(answer)
+    return ApiAnswer(answer)
 
 
-def _bookmarked_channel(call: Call) -> Channel:
+def _bookmarked_channel(call: Call) -> StoredChannel:
     _need_bookmarks(call)
     channel = call.channel()
     require_readable(call.world, channel, call.user)
@@ -119,17 +119,17 @@ def _bookmarked_channel(call: Call) -> Channel:
 
 
 @api.add("GET", "/channels/{channel_id}/bookmarks", modern_only=True)
-def list_channel_bookmarks_for_channel(call: Call) -> Answer:
+def list_channel_bookmarks_for_channel(call: Call) -> ApiAnswer:
     since = call.number("bookmarks_since")
     bookmarks = _bookmarked_channel(call).bookmarks.values()
     shown = [
         bookmark for bookmark in bookmarks if bookmark["update_at"] >= since and (since or not bookmark["delete_at"])
     ]
-    return Answer(sorted(shown, key=lambda bookmark: bookmark["sort_order"]))
+    return ApiAnswer(sorted(shown, key=lambda bookmark: bookmark["sort_order"]))
 
 
 @api.add("POST", "/channels/{channel_id}/bookmarks", modern_only=True)
-def create_channel_bookmark(call: Call) -> Answer:
+def create_channel_bookmark(call: Call) -> ApiAnswer:
     channel = _bookmarked_channel(call)
     body = call.document("channelBookmark")
     if body.get("type") not in {"link", "file"} or not body.get("display_name"):
@@ -154,7 +154,7 @@ def create_channel_bookmark(call: Call) -> Answer:
     }
     channel.bookmarks[bookmark["id"]] = bookmark
     _tell_bookmark(call, "channel_bookmark_created", {"bookmark": text(bookmark)})
-    return Answer(bookmark, 201)
+    return ApiAnswer(bookmark, 201)
 
 
 def _tell_bookmark(call: Call, name: str, data: Document) -> None:
@@ -169,18 +169,18 @@ def _bookmark(call: Call) -> Document:
 
 
 @api.add("PATCH", "/channels/{channel_id}/bookmarks/{bookmark_id}", modern_only=True)
-def update_channel_bookmark(call: Call) -> Answer:
+def update_channel_bookmark(call: Call) -> ApiAnswer:
     bookmark = _bookmark(call)
     body = call.document("channelBookmarkPatch")
     bookmark |= {key: body[key] for key in ("display_name", "link_url", "file_id", "emoji") if key in body}
     bookmark["update_at"] = call.world.now()
     changed = {"updated": bookmark}
     _tell_bookmark(call, "channel_bookmark_updated", {"bookmarks": text(changed)})
-    return Answer(changed)
+    return ApiAnswer(changed)
 
 
 @api.add("POST", "/channels/{channel_id}/bookmarks/{bookmark_id}/sort_order", modern_only=True)
-def update_channel_bookmark_sort_order(call: Call) -> Answer:
+def update_channel_bookmark_sort_order(call: Call) -> ApiAnswer:
     bookmark = _bookmark(call)
     wanted = call.json("channelBookmarkSortOrder")
     others = sorted(call.channel().bookmarks.values(), key=lambda item: item["sort_order"])
@@ -191,25 +191,25 @@ def update_channel_bookmark_sort_order(call: Call) -> Answer:
     for number, item in enumerate(others):
         item["sort_order"] = number
     _tell_bookmark(call, "channel_bookmark_sorted", {"bookmarks": text(others)})
-    return Answer(others)
+    return ApiAnswer(others)
 
 
 @api.add("DELETE", "/channels/{channel_id}/bookmarks/{bookmark_id}", modern_only=True)
-def delete_channel_bookmark(call: Call) -> Answer:
+def delete_channel_bookmark(call: Call) -> ApiAnswer:
     bookmark = _bookmark(call)
     bookmark["delete_at"] = bookmark["update_at"] = call.world.now()
     _tell_bookmark(call, "channel_bookmark_deleted", {"bookmark": text(bookmark)})
-    return Answer(bookmark)
+    return ApiAnswer(bookmark)
 
 
 @api.add("GET", "/custom_profile_attributes/fields", modern_only=True)
-def list_cpa_fields(call: Call) -> Answer:
+def list_cpa_fields(call: Call) -> ApiAnswer:
     _need_attributes(call)
-    return Answer(list(call.world.state.profile_fields.values()))
+    return ApiAnswer(list(call.world.state.profile_fields.values()))
 
 
 @api.add("POST", "/custom_profile_attributes/fields", modern_only=True)
-def create_cpa_field(call: Call) -> Answer:
+def create_cpa_field(call: Call) -> ApiAnswer:
     _need_attributes(call)
     if not call.user.is_admin:
         raise forbidden(call.user.id, "manage_system")
@@ -229,11 +229,11 @@ def create_cpa_field(call: Call) -> Answer:
     }
     call.world.state.profile_fields[field["id"]] = field
     call.world.publish("custom_profile_attributes_field_created", {"field": field}, Audience())
-    return Answer(field, 201)
+    return ApiAnswer(field, 201)
 
 
 @api.add("PATCH", "/custom_profile_attributes/values", modern_only=True)
-def patch_cpa_values(call: Call) -> Answer:
+def patch_cpa_values(call: Call) -> ApiAnswer:
     _need_attributes(call)
     values = call.document("values")
     if not values.keys() <= call.world.state.profile_fields.keys():
@@ -241,17 +241,17 @@ def patch_cpa_values(call: Call) -> Answer:
     call.user.attributes |= values
     about = {"user_id": call.user.id, "values": values}
     call.world.publish("custom_profile_attributes_values_updated", about, Audience())
-    return Answer(values)
+    return ApiAnswer(values)
 
 
 @api.add("GET", "/users/{user_id}/custom_profile_attributes", modern_only=True)
-def list_cpa_values(call: Call) -> Answer:
+def list_cpa_values(call: Call) -> ApiAnswer:
     _need_attributes(call)
-    return Answer(call.any_user().attributes)
+    return ApiAnswer(call.any_user().attributes)
 
 
 @api.add("POST", "/users/{user_id}/posts/{post_id}/ack", modern_only=True)
-def acknowledge_post(call: Call) -> Answer:
+def acknowledge_post(call: Call) -> ApiAnswer:
     user = call.self_or_admin()
     if not call.world.options.licensed:
         raise ApiError(501, "<untranslated>", "<untranslated>", "feature is not available for the current license")
@@ -261,11 +261,11 @@ def acknowledge_post(call: Call) -> Answer:
     document = {"user_id": user.id, "post_id": post.id, "acknowledged_at": at, "channel_id": post.channel_id}
     told = Audience(channel_id=post.channel_id)
     call.world.publish("post_acknowledgement_added", {"acknowledgement": text(document)}, told)
-    return Answer(document)
+    return ApiAnswer(document)
 
 
 @api.add("DELETE", "/users/{user_id}/posts/{post_id}/ack", modern_only=True)
-def unacknowledge_post(call: Call) -> Answer:
+def unacknowledge_post(call: Call) -> ApiAnswer:
     user = call.self_or_admin()
     call.post().acknowledgements.pop(user.id, None)
-    return Answer(OK)
+    return ApiAnswer(OK)

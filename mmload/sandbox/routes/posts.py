@@ -1,54 +1,55 @@
-"""Posts and reactions: writing, reading, changing, finding."""
+"""Posts and reactions: create, read, edit, search."""
 
 from __future__ import annotations
 
 import re
 
-from mmload.sandbox import accounts, posting, reacting, reading, shapes
+from mmload.sandbox import accounts, posting, reactions, reading, shapes
 from mmload.sandbox.channels import require_readable
-from mmload.sandbox.emoji import is_known_emoji
 from mmload.sandbox.errors import ApiError, bad_body, bad_url_param, forbidden
-from mmload.sandbox.http import OK, Answer, Call, Routes, unchanged
-from mmload.sandbox.ids import is_id
-from mmload.sandbox.search import find_posts
-from mmload.sandbox.state import Channel, Post
+from mmload.sandbox.http import OK, ApiAnswer, Call, Routes, unchanged
+from mmload.sandbox.reactions import is_known_emoji
+from mmload.sandbox.reading import find_posts
+from mmload.sandbox.state import StoredChannel, StoredPost, is_id
 
 api = Routes()
 _EMOJI_NAME = re.compile(r"[a-zA-Z0-9\-+_]{1,64}")
 
 
 @api.add("POST", "/posts")
-def create_post(call: Call) -> Answer:
+def create_post(call: Call) -> ApiAnswer:
     body = call.document("post")
     if str(body.get("type") or "").startswith("system_"):
         raise ApiError(400, "api.context.invalid_param.app_error", "Invalid post.type parameter.")
     post, is_new = posting.create_post(call.world, call.user, body)
     if is_new and call.query.get("set_online") != "false":
         accounts.come_online(call.world, call.user)
-    return Answer(posting.post_document(call.world, post, pending=is_new), 201)
+    return ApiAnswer(posting.post_document(call.world, post, pending=is_new), 201)
 
 
-def _readable_post(call: Call, post_id: str = "") -> Post:
+def _readable_post(call: Call, post_id: str = "") -> StoredPost:
     post = call.post(post_id)
     require_readable(call.world, call.world.state.channels[post.channel_id], call.user, "read_channel_content")
     return post
 
 
 @api.add("GET", "/posts/{post_id}")
-def get_post(call: Call) -> Answer:
+def get_post(call: Call) -> ApiAnswer:
     post = _readable_post(call)
     etag = f"{call.world.version_number}.{post.id}.{post.update_at}"
-    return unchanged(call, etag) or Answer(posting.post_document(call.world, post), headers={"Etag": etag})
+    return unchanged(call, etag) or ApiAnswer(posting.post_document(call.world, post), headers={"Etag": etag})
 
 
 @api.add("POST", "/posts/ids")
-def get_posts_by_ids(call: Call) -> Answer:
+def get_posts_by_ids(call: Call) -> ApiAnswer:
     posts = call.world.state.posts
     found = [posts[post_id] for post_id in call.texts("post_ids") if post_id in posts]
-    return Answer([posting.post_document(call.world, post) for post in found if post.channel_id in call.user.channels])
+    return ApiAnswer(
+        [posting.post_document(call.world, post) for post in found if post.channel_id in call.user.channels]
+    )
 
 
-def _own_post(call: Call, permission: str, permission_for_others: str) -> Post:
+def _own_post(call: Call, permission: str, permission_for_others: str) -> StoredPost:
     """The post of the path, if the caller wrote it (or is a system admin)."""
     post = call.world.state.posts.get(call.params["post_id"])
     if post is None or post.delete_at:
@@ -59,55 +60,55 @@ def _own_post(call: Call, permission: str, permission_for_others: str) -> Post:
 
 
 @api.add("PUT", "/posts/{post_id}/patch")
-def patch_post(call: Call) -> Answer:
+def patch_post(call: Call) -> ApiAnswer:
     body = call.document("post")
     post = _own_post(call, "edit_post", "edit_others_posts")
     message, pinned = body.get("message"), body.get("is_pinned")
     if not isinstance(message, str | None) or not isinstance(pinned, bool | None):
         raise bad_body("post")
     posting.edit_post(call.world, post, call.user, message, pinned)
-    return Answer(posting.post_document(call.world, post))
+    return ApiAnswer(posting.post_document(call.world, post))
 
 
 @api.add("POST", "/posts/{post_id}/pin")
-def pin_post(call: Call) -> Answer:
+def pin_post(call: Call) -> ApiAnswer:
     posting.edit_post(call.world, _readable_post(call), call.user, None, is_pinned=True)
-    return Answer(OK)
+    return ApiAnswer(OK)
 
 
 @api.add("POST", "/posts/{post_id}/unpin")
-def unpin_post(call: Call) -> Answer:
+def unpin_post(call: Call) -> ApiAnswer:
     posting.edit_post(call.world, _readable_post(call), call.user, None, is_pinned=False)
-    return Answer(OK)
+    return ApiAnswer(OK)
 
 
 @api.add("DELETE", "/posts/{post_id}")
-def delete_post(call: Call) -> Answer:
+def delete_post(call: Call) -> ApiAnswer:
     call.post()
     posting.delete_post(call.world, _own_post(call, "delete_post", "delete_others_posts"), call.user)
-    return Answer(OK)
+    return ApiAnswer(OK)
 
 
-def _readable_channel(call: Call) -> Channel:
+def _readable_channel(call: Call) -> StoredChannel:
     channel = call.channel()
     require_readable(call.world, channel, call.user, "read_channel_content")
     return channel
 
 
-def _etag(call: Call, channel: Channel) -> str:
+def _etag(call: Call, channel: StoredChannel) -> str:
     return f"{call.world.version_number}.{channel.changed_at}"
 
 
 @api.add("GET", "/channels/{channel_id}/posts")
-def get_posts_for_channel(call: Call) -> Answer:
+def get_posts_for_channel(call: Call) -> ApiAnswer:
     channel = _readable_channel(call)
     collapsed = call.flag("collapsedThreads")
     if not (call.query.get("since") or "0").isdigit():
         raise bad_body("since")
     since = call.number("since")
     if since:
-        # No tag: what changed since then differs from moment to moment.
-        return Answer(reading.since(call.world, channel, call.user, since, collapsed=collapsed))
+        # No ETag: what has changed since then differs with every request.
+        return ApiAnswer(reading.since(call.world, channel, call.user, since, collapsed=collapsed))
     etag = _etag(call, channel)
     kept = unchanged(call, etag)
     if kept is not None:
@@ -120,17 +121,17 @@ def get_posts_for_channel(call: Call) -> Answer:
                 raise bad_body(side)
             anchor = call.world.state.posts.get(anchor_id)
             if anchor is None:
-                return Answer(shapes.post_list([], {}, call.world.modern), headers={"Etag": etag})
+                return ApiAnswer(shapes.post_list([], {}, call.world.modern), headers={"Etag": etag})
             shown = reading.beside(
                 call.world, channel, call.user, anchor, number, size, before=side == "before", collapsed=collapsed
             )
-            return Answer(shown, headers={"Etag": etag})
+            return ApiAnswer(shown, headers={"Etag": etag})
     shown = reading.page(call.world, channel, call.user, number, size, collapsed=collapsed)
-    return Answer(shown, headers={"Etag": etag})
+    return ApiAnswer(shown, headers={"Etag": etag})
 
 
 @api.add("GET", "/users/{user_id}/channels/{channel_id}/posts/unread")
-def get_posts_for_channel_around_last_unread(call: Call) -> Answer:
+def get_posts_for_channel_around_last_unread(call: Call) -> ApiAnswer:
     user, channel = call.self_or_admin(), _readable_channel(call)
     if user.id not in channel.members:
         message = "No channel member found for that user ID and channel ID."
@@ -140,22 +141,22 @@ def get_posts_for_channel_around_last_unread(call: Call) -> Answer:
         raise bad_url_param("limit_after")
     collapsed = call.flag("collapsedThreads")
     document = reading.around_unread(call.world, channel, user, min(before, 200), min(after, 200), collapsed=collapsed)
-    return Answer(document, headers={"Etag": _etag(call, channel)})
+    return ApiAnswer(document, headers={"Etag": _etag(call, channel)})
 
 
 @api.add("GET", "/channels/{channel_id}/pinned")
-def get_pinned_posts(call: Call) -> Answer:
+def get_pinned_posts(call: Call) -> ApiAnswer:
     channel = _readable_channel(call)
     pinned = []
     if channel.pinned:
         pinned = [post for post in reversed(channel.posts) if post.is_pinned and not post.delete_at]
     documents = {post.id: posting.post_document(call.world, post) for post in pinned}
     shown = shapes.post_list([post.id for post in pinned], documents, call.world.modern)
-    return Answer(shown, headers={"Etag": _etag(call, channel)})
+    return ApiAnswer(shown, headers={"Etag": _etag(call, channel)})
 
 
 @api.add("GET", "/posts/{post_id}/thread")
-def get_post_thread(call: Call) -> Answer:
+def get_post_thread(call: Call) -> ApiAnswer:
     post = _readable_post(call)
     root = call.world.state.posts.get(post.root_id, post)
     document = reading.thread(
@@ -168,11 +169,11 @@ def get_post_thread(call: Call) -> Answer:
         updated_after=call.number("fromUpdateAt") if call.flag("updatesOnly") else 0,
     )
     etag = f"{call.world.version_number}.{root.id}.{root.update_at}"
-    return unchanged(call, etag) or Answer(document, headers={"Etag": etag})
+    return unchanged(call, etag) or ApiAnswer(document, headers={"Etag": etag})
 
 
 @api.add("POST", "/teams/{team_id}/posts/search")
-def search_posts_in_team(call: Call) -> Answer:
+def search_posts_in_team(call: Call) -> ApiAnswer:
     team = call.team()
     if team.id not in call.user.teams and not call.user.is_admin:
         raise forbidden(call.user.id, "view_team")
@@ -180,11 +181,11 @@ def search_posts_in_team(call: Call) -> Answer:
 
 
 @api.add("POST", "/posts/search")
-def search_posts_in_all_teams(call: Call) -> Answer:
+def search_posts_in_all_teams(call: Call) -> ApiAnswer:
     return _search(call, "")
 
 
-def _search(call: Call, team_id: str) -> Answer:
+def _search(call: Call, team_id: str) -> ApiAnswer:
     body = call.document("search")
     terms = body.get("terms")
     if not isinstance(terms, str) or not terms:
@@ -192,11 +193,11 @@ def _search(call: Call, team_id: str) -> Answer:
     found = find_posts(call.world, call.user, terms, team_id, any_word=bool(body.get("is_or_search")))
     documents = {post.id: posting.post_document(call.world, post, reply_count=0) for post in found}
     shown = shapes.post_list([post.id for post in found], documents, call.world.modern, matches=None)
-    return Answer(shown, headers={"Cache-Control": "no-cache, no-store, must-revalidate"})
+    return ApiAnswer(shown, headers={"Cache-Control": "no-cache, no-store, must-revalidate"})
 
 
 @api.add("POST", "/reactions")
-def save_reaction(call: Call) -> Answer:
+def save_reaction(call: Call) -> ApiAnswer:
     body = call.document("reaction")
     name = str(body.get("emoji_name", ""))
     if not is_id(body.get("user_id")) or not is_id(body.get("post_id")) or not name:
@@ -209,7 +210,7 @@ def save_reaction(call: Call) -> Answer:
     if post is None or post.channel_id not in call.user.channels:
         raise forbidden(call.user.id, "add_reaction")
     _check_emoji(call, name)
-    return Answer(reacting.add_reaction(call.world, post, call.user, name))
+    return ApiAnswer(reactions.add_reaction(call.world, post, call.user, name))
 
 
 def _check_emoji(call: Call, name: str) -> None:
@@ -226,12 +227,12 @@ def _check_emoji(call: Call, name: str) -> None:
 
 
 @api.add("GET", "/posts/{post_id}/reactions")
-def get_reactions(call: Call) -> Answer:
-    return Answer(list(_readable_post(call).reactions.values()))
+def get_reactions(call: Call) -> ApiAnswer:
+    return ApiAnswer(list(_readable_post(call).reactions.values()))
 
 
 @api.add("DELETE", "/users/{user_id}/posts/{post_id}/reactions/{emoji_name}")
-def delete_reaction(call: Call) -> Answer:
+def delete_reaction(call: Call) -> ApiAnswer:
     user = call.self_or_admin()
-    reacting.remove_reaction(call.world, call.post(), user, call.params["emoji_name"])
-    return Answer(OK)
+    reactions.remove_reaction(call.world, call.post(), user, call.params["emoji_name"])
+    return ApiAnswer(OK)

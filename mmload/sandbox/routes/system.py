@@ -1,9 +1,10 @@
-"""What a client asks first: ping, configuration, licence, roles, plugins; and its own figures."""
+"""The server itself: what a client asks first (ping, configuration, licence), and what only a system admin may see."""
 
 from __future__ import annotations
 
-from mmload.sandbox.errors import ApiError, bad_body
-from mmload.sandbox.http import Answer, Call, Routes
+from mmload.sandbox import accounts, shapes
+from mmload.sandbox.errors import ApiError, bad_body, forbidden
+from mmload.sandbox.http import OK, ApiAnswer, Call, Routes
 from mmload.sandbox.state import Document
 from mmload.sandbox.world import World
 
@@ -11,13 +12,13 @@ api = Routes()
 
 
 @api.add("GET", "/system/ping", open_to_all=True)
-def get_system_ping(call: Call) -> Answer:
+def get_system_ping(call: Call) -> ApiAnswer:
     document: Document = {"ActiveSearchBackend": "database"} if call.world.modern else {}
     for name in ("AndroidLatestVersion", "AndroidMinVersion", "IosLatestVersion", "IosMinVersion"):
         document[name] = ""
     if call.flag("get_server_status"):
         document |= {"database_status": "OK", "filestore_status": "OK"}
-    return Answer({**document, "status": "OK"})
+    return ApiAnswer({**document, "status": "OK"})
 
 
 def client_config(world: World, *, signed_in: bool) -> Document:
@@ -35,7 +36,7 @@ def client_config(world: World, *, signed_in: bool) -> Document:
 
 
 @api.add("GET", "/config/client", open_to_all=True)
-def get_client_config(call: Call) -> Answer:
+def get_client_config(call: Call) -> ApiAnswer:
     if not call.world.modern and call.query.get("format") != "old":
         raise ApiError(
             501,
@@ -43,11 +44,11 @@ def get_client_config(call: Call) -> Answer:
             "New format for the client configuration is not supported yet. "
             "Please specify format=old in the query string.",
         )
-    return Answer(client_config(call.world, signed_in=call.signed_in is not None))
+    return ApiAnswer(client_config(call.world, signed_in=call.signed_in is not None))
 
 
 @api.add("GET", "/license/client", open_to_all=True)
-def get_client_license(call: Call) -> Answer:
+def get_client_license(call: Call) -> ApiAnswer:
     if call.query.get("format") != "old" and not call.world.modern:
         raise ApiError(
             501,
@@ -55,16 +56,16 @@ def get_client_license(call: Call) -> Answer:
             "New format for the client license is not supported yet. Please specify format=old in the query string.",
         )
     if not call.world.options.licensed:
-        return Answer({"IsLicensed": "false"})
-    return Answer({"IsLicensed": "true", "SkuShortName": "enterprise", "IsTrial": "false", "Users": "100000"})
+        return ApiAnswer({"IsLicensed": "false"})
+    return ApiAnswer({"IsLicensed": "true", "SkuShortName": "enterprise", "IsTrial": "false", "Users": "100000"})
 
 
 @api.add("POST", "/roles/names")
-def get_roles_by_names(call: Call) -> Answer:
+def get_roles_by_names(call: Call) -> ApiAnswer:
     wanted = set(call.texts("rolenames"))
     if not wanted:
         raise bad_body("rolenames")
-    return Answer([role for role in call.world.documents["roles"] if role["name"] in wanted])
+    return ApiAnswer([role for role in call.world.documents["roles"] if role["name"] in wanted])
 
 
 def plugins_disabled() -> ApiError:
@@ -74,24 +75,24 @@ def plugins_disabled() -> ApiError:
 
 
 @api.add("GET", "/plugins/webapp", open_to_all=True)
-def get_webapp_plugins(call: Call) -> Answer:
+def get_webapp_plugins(call: Call) -> ApiAnswer:
     # The recorded 6.7 ran without plugins.
     if not call.world.modern:
         raise plugins_disabled()
-    return Answer([])
+    return ApiAnswer([])
 
 
 @api.add("POST", "/client_perf", modern_only=True)
-def submit_performance_report(call: Call) -> Answer:
+def submit_performance_report(call: Call) -> ApiAnswer:
     call.document("performance report")
-    return Answer(content=b"")
+    return ApiAnswer(content=b"")
 
 
 @api.add("GET", "/limits/server", modern_only=True)
-def get_server_limits(call: Call) -> Answer:
+def get_server_limits(call: Call) -> ApiAnswer:
     admin = call.user.is_admin
     limit = call.world.options.account_limit if admin else 0
-    return Answer(
+    return ApiAnswer(
         {
             # Newer servers warn first: a free 11.6 from 200 accounts on, and refuses more than 250.
             "maxUsersLimit": limit * 4 // 5,
@@ -103,3 +104,136 @@ def get_server_limits(call: Call) -> Answer:
             "lastAccessiblePostTime": 0,
         }
     )
+
+
+_NEVER_STORED = {"Cache-Control": "no-cache, no-store, must-revalidate"}
+
+
+def _admin_only(call: Call, permission: str) -> None:
+    if not call.user.is_admin:
+        raise forbidden(call.user.id, permission)
+
+
+def admin_config(call: Call) -> Document:
+    """The recorded configuration with this sandbox's options and the changes made by an admin."""
+    recorded: Document = call.world.documents["config"]
+    options = call.world.options
+    own: Document = {
+        "TeamSettings": {"EnableUserCreation": options.signup_open, "EnableOpenServer": options.server_open},
+        "ServiceSettings": {"SiteURL": call.world.site_url},
+        "RateLimitSettings": {
+            "Enable": options.rate_limit_per_second > 0,
+            "PerSec": options.rate_limit_per_second or recorded["RateLimitSettings"]["PerSec"],
+        },
+    }
+    changes = call.world.state.config_changes
+    return {
+        section: values | own.get(section, {}) | changes.get(section, {}) if isinstance(values, dict) else values
+        for section, values in recorded.items()
+    }
+
+
+@api.add("GET", "/config")
+def get_config(call: Call) -> ApiAnswer:
+    _admin_only(call, "sysconsole_read_about_edition_and_license")
+    return ApiAnswer(admin_config(call), headers=dict(_NEVER_STORED))
+
+
+@api.add("PUT", "/config")
+def update_config(call: Call) -> ApiAnswer:
+    _admin_only(call, "sysconsole_write_environment_web_server")
+    return _change_config(call)
+
+
+@api.add("PUT", "/config/patch")
+def patch_config(call: Call) -> ApiAnswer:
+    _admin_only(call, "sysconsole_write_environment_web_server")
+    return _change_config(call)
+
+
+def _change_config(call: Call) -> ApiAnswer:
+    changes = call.world.state.config_changes
+    for section, values in call.document("config").items():
+        if isinstance(values, dict):
+            changes[section] = {**changes.get(section, {}), **values}
+    return ApiAnswer(admin_config(call), headers=dict(_NEVER_STORED))
+
+
+@api.add("PUT", "/users/{user_id}/roles")
+def update_user_roles(call: Call) -> ApiAnswer:
+    _admin_only(call, "manage_roles")
+    roles = call.document("roles").get("roles")
+    if not isinstance(roles, str) or "system_user" not in roles.split():
+        raise bad_body("roles")
+    accounts.set_roles(call.world, call.any_user(), roles)
+    return ApiAnswer(OK)
+
+
+@api.add("GET", "/reports/users", modern_only=True)
+def get_users_for_reporting(call: Call) -> ApiAnswer:
+    _admin_only(call, "sysconsole_read_user_management_users")
+    size = call.number("page_size", 50)
+    if not 0 < size <= 100:
+        raise ApiError(400, "model.report_options.is_valid.invalid_page_size", "Page size must be between 1 and 100.")
+    after = call.query.get("from_column_value", "")
+    state = call.world.state
+    names = [name for name in state.sorted_names if name > after][:size]
+    return ApiAnswer([shapes.user_report(state.users_by_name[name], call.world.modern) for name in names])
+
+
+@api.add("GET", "/logs")
+def get_logs(call: Call) -> ApiAnswer:
+    _admin_only(call, "get_logs")
+    number, size = call.number("page"), call.number("logs_per_page", 100)
+    lines = list(call.world.state.logs)
+    end = max(0, len(lines) - number * size)
+    return ApiAnswer(lines[max(0, end - size) : end])
+
+
+@api.add("GET", "/channels")
+def get_all_channels(call: Call) -> ApiAnswer:
+    """Public and private channels of all teams, without the archived."""
+    _admin_only(call, "get_all_channels")
+    state = call.world.state
+    found = [item for item in state.channels.values() if item.type in "OP" and not item.delete_at]
+    found.sort(key=lambda item: item.display_name.lower())
+    number, size = call.page()
+    page = found[number * size : (number + 1) * size]
+    return ApiAnswer([shapes.channel(item, call.world.modern, team_of=state.teams.get(item.team_id)) for item in page])
+
+
+@api.add("GET", "/analytics/old")
+def get_analytics(call: Call) -> ApiAnswer:
+    _admin_only(call, "get_analytics")
+    state = call.world.state
+    kinds = [channel.type for channel in state.channels.values()]
+    figures = {
+        "channel_open_count": kinds.count("O"),
+        "channel_private_count": kinds.count("P"),
+        "post_count": len(state.posts),
+        "unique_user_count": len(state.users),
+        "team_count": len(state.teams),
+        "total_websocket_connections": call.world.hub.open_sockets,
+        "total_master_db_connections": 1,
+        "total_read_db_connections": 0,
+        "daily_active_users": len(state.users),
+        "monthly_active_users": len(state.users),
+        "inactive_user_count": 0,
+    }
+    if call.world.modern:
+        figures["single_channel_guest_count"] = 0
+    return ApiAnswer([{"name": name, "value": value} for name, value in figures.items()])
+
+
+@api.add("GET", "/cluster/status")
+def get_cluster_status(call: Call) -> ApiAnswer:
+    _admin_only(call, "sysconsole_read_environment_high_availability")
+    return ApiAnswer([])
+
+
+@api.add("GET", "/plugins/statuses")
+def get_plugin_statuses(call: Call) -> ApiAnswer:
+    _admin_only(call, "sysconsole_read_plugins")
+    if not call.world.modern:
+        raise plugins_disabled()
+    return ApiAnswer([])

@@ -1,4 +1,4 @@
-"""Teams and who is in them."""
+"""Teams and their members."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from typing import Any
 
 from mmload.sandbox import channels, shapes
 from mmload.sandbox.errors import ApiError, bad_body, forbidden
-from mmload.sandbox.http import OK, Answer, Call, Routes
-from mmload.sandbox.state import Team
+from mmload.sandbox.http import OK, ApiAnswer, Call, Routes
+from mmload.sandbox.state import StoredTeam
 
 api = Routes()
 
 
 @api.add("POST", "/teams")
-def create_team(call: Call) -> Answer:
+def create_team(call: Call) -> ApiAnswer:
     body = call.document("team")
     name, kind = str(body.get("name", "")), str(body.get("type", ""))
     if not name or kind not in {"O", "I"}:
@@ -21,17 +21,17 @@ def create_team(call: Call) -> Answer:
     is_open = bool(body.get("allow_open_invite", False))
     title = str(body.get("display_name", "")) or name
     team = channels.create_team(call.world, call.user, name, title, kind, is_open)
-    return Answer(shapes.team(team, call.world.modern, with_email=True), 201)
+    return ApiAnswer(shapes.team(team, call.world.modern, with_email=True), 201)
 
 
-def _shown(call: Call, team: Team) -> dict[str, object]:
+def _shown(call: Call, team: StoredTeam) -> dict[str, object]:
     member = call.user.teams.get(team.id)
     manages = call.user.is_admin or (member is not None and member.scheme_admin)
     return shapes.team(team, call.world.modern, with_email=manages)
 
 
 @api.add("GET", "/teams")
-def get_all_teams(call: Call) -> Answer:
+def get_all_teams(call: Call) -> ApiAnswer:
     number, size = call.page()
     visible = [
         team
@@ -39,10 +39,10 @@ def get_all_teams(call: Call) -> Answer:
         if call.user.is_admin or team.allow_open_invite or team.id in call.user.teams
     ]
     visible.sort(key=lambda team: team.display_name)
-    return Answer([_shown(call, team) for team in visible[number * size : (number + 1) * size]])
+    return ApiAnswer([_shown(call, team) for team in visible[number * size : (number + 1) * size]])
 
 
-def _readable(call: Call) -> Team:
+def _readable(call: Call) -> StoredTeam:
     team = call.team()
     if not (team.id in call.user.teams or team.allow_open_invite or call.user.is_admin):
         raise forbidden(call.user.id, "view_team")
@@ -50,12 +50,12 @@ def _readable(call: Call) -> Team:
 
 
 @api.add("GET", "/teams/{team_id}")
-def get_team(call: Call) -> Answer:
-    return Answer(_shown(call, _readable(call)))
+def get_team(call: Call) -> ApiAnswer:
+    return ApiAnswer(_shown(call, _readable(call)))
 
 
 @api.add("PUT", "/teams/{team_id}/patch")
-def patch_team(call: Call) -> Answer:
+def patch_team(call: Call) -> ApiAnswer:
     team = call.team()
     member = team.members.get(call.user.id)
     if not call.user.is_admin and (member is None or not member.scheme_admin):
@@ -63,31 +63,31 @@ def patch_team(call: Call) -> Answer:
     body = call.document("team")
     team.display_name = str(body.get("display_name", team.display_name))
     team.description = str(body.get("description", team.description))
-    return Answer(_shown(call, team))
+    return ApiAnswer(_shown(call, team))
 
 
 @api.add("GET", "/teams/name/{team_name}")
-def get_team_by_name(call: Call) -> Answer:
+def get_team_by_name(call: Call) -> ApiAnswer:
     team = call.world.state.teams_by_name.get(call.params["team_name"])
     if team is None:
         raise ApiError(404, "app.team.get_by_name.missing.app_error", "Unable to find the existing team.")
     call.params["team_id"] = team.id
-    return Answer(_shown(call, _readable(call)))
+    return ApiAnswer(_shown(call, _readable(call)))
 
 
 @api.add("GET", "/users/{user_id}/teams")
-def get_teams_for_user(call: Call) -> Answer:
+def get_teams_for_user(call: Call) -> ApiAnswer:
     teams = call.world.state.teams
-    return Answer([_shown(call, teams[team_id]) for team_id in call.self_or_admin().teams])
+    return ApiAnswer([_shown(call, teams[team_id]) for team_id in call.self_or_admin().teams])
 
 
 @api.add("GET", "/users/{user_id}/teams/members")
-def get_team_members_for_user(call: Call) -> Answer:
-    return Answer([shapes.team_member(member) for member in call.self_or_admin().teams.values()])
+def get_team_members_for_user(call: Call) -> ApiAnswer:
+    return ApiAnswer([shapes.team_member(member) for member in call.self_or_admin().teams.values()])
 
 
 @api.add("GET", "/users/{user_id}/teams/unread")
-def get_teams_unread_for_user(call: Call) -> Answer:
+def get_teams_unread_for_user(call: Call) -> ApiAnswer:
     user, state = call.self_or_admin(), call.world.state
     with_threads = call.flag("include_collapsed_threads")
     answers = []
@@ -119,11 +119,11 @@ def get_teams_unread_for_user(call: Call) -> Answer:
             entry["thread_count"] = sum(1 for thread in followed if thread.unread_replies)
             entry["thread_mention_count"] = sum(thread.unread_mentions for thread in followed)
         answers.append(entry)
-    return Answer(answers)
+    return ApiAnswer(answers)
 
 
 @api.add("POST", "/teams/{team_id}/members")
-def add_team_member(call: Call) -> Answer:
+def add_team_member(call: Call) -> ApiAnswer:
     team = call.team()
     body = call.document("team member")
     if body.get("team_id") != team.id:
@@ -135,11 +135,11 @@ def add_team_member(call: Call) -> Answer:
             raise forbidden(call.user.id, "join_private_teams")
     elif by_member is None and not call.user.is_admin:
         raise forbidden(call.user.id, "add_user_to_team")
-    return Answer(shapes.team_member(channels.join_team(call.world, team, user)), 201)
+    return ApiAnswer(shapes.team_member(channels.join_team(call.world, team, user)), 201)
 
 
 @api.add("GET", "/teams/{team_id}/members/{user_id}")
-def get_team_member(call: Call) -> Answer:
+def get_team_member(call: Call) -> ApiAnswer:
     team = call.team()
     if call.user.id not in team.members and not call.user.is_admin:
         raise forbidden(call.user.id, "view_team")
@@ -149,21 +149,21 @@ def get_team_member(call: Call) -> Answer:
         raise ApiError(
             404, "app.team.get_member.missing.app_error", "No team member found for that user ID and team ID.", detailed
         )
-    return Answer(shapes.team_member(member))
+    return ApiAnswer(shapes.team_member(member))
 
 
 @api.add("GET", "/teams/{team_id}/members")
-def get_team_members(call: Call) -> Answer:
+def get_team_members(call: Call) -> ApiAnswer:
     team = call.team()
     if call.user.id not in team.members and not call.user.is_admin:
         raise forbidden(call.user.id, "view_team")
     number, size = call.page()
     members = list(team.members.values())[number * size : (number + 1) * size]
-    return Answer([shapes.team_member(member) for member in members])
+    return ApiAnswer([shapes.team_member(member) for member in members])
 
 
 @api.add("DELETE", "/teams/{team_id}/members/{user_id}")
-def remove_team_member(call: Call) -> Answer:
+def remove_team_member(call: Call) -> ApiAnswer:
     team, user = call.team(), call.any_user()
     if user is not call.user and not call.user.is_admin:
         raise forbidden(call.user.id, "remove_user_from_team")
@@ -172,11 +172,11 @@ def remove_team_member(call: Call) -> Answer:
             404, "app.team.get_member.missing.app_error", "No team member found for that user ID and team ID."
         )
     channels.leave_team(call.world, team, user)
-    return Answer(OK)
+    return ApiAnswer(OK)
 
 
 @api.add("GET", "/teams/{team_id}/stats")
-def get_team_stats(call: Call) -> Answer:
+def get_team_stats(call: Call) -> ApiAnswer:
     team = _readable(call)
     count = len(team.members)
-    return Answer({"team_id": team.id, "total_member_count": count, "active_member_count": count})
+    return ApiAnswer({"team_id": team.id, "total_member_count": count, "active_member_count": count})

@@ -1,4 +1,4 @@
-"""Threads as one person follows them."""
+"""Threads as one user follows them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from mmload.sandbox import posting, reading
 from mmload.sandbox.channels import require_readable
 from mmload.sandbox.errors import ApiError, bad_url_param, forbidden
 from mmload.sandbox.events import Audience
-from mmload.sandbox.http import OK, Answer, Call, Routes
-from mmload.sandbox.state import Document, Post, ThreadMember, User
+from mmload.sandbox.http import OK, ApiAnswer, Call, Routes
+from mmload.sandbox.state import Document, StoredPost, StoredUser, ThreadMember
 
 api = Routes()
 _THREADS = "/users/{user_id}/teams/{team_id}/threads"
@@ -15,13 +15,13 @@ _THREAD = _THREADS + "/{thread_id}"
 
 
 @api.add("GET", _THREADS)
-def get_threads_for_user(call: Call) -> Answer:
+def get_threads_for_user(call: Call) -> ApiAnswer:
     user, team = call.self_or_admin(), call.team()
     totals: Document = reading.thread_totals(call.world, user, team.id)
     if call.flag("threadsOnly"):
         totals = dict.fromkeys(totals, 0)
     if call.flag("totalsOnly"):
-        return Answer({**totals, "threads": None})
+        return ApiAnswer({**totals, "threads": None})
     found = reading.threads_of(call.world, user, team.id, unread_only=call.flag("unread"))
     before = call.query.get("before", "")
     if before:
@@ -32,10 +32,10 @@ def get_threads_for_user(call: Call) -> Answer:
     for document in documents:
         # The older server says so in this list alone.
         document["post"].setdefault("remote_id", "")
-    return Answer({**totals, "threads": documents})
+    return ApiAnswer({**totals, "threads": documents})
 
 
-def _root(call: Call) -> Post:
+def _root(call: Call) -> StoredPost:
     """The thread of the path; a reply stands for its root."""
     post = call.world.state.posts.get(call.params["thread_id"])
     if post is None or post.delete_at:
@@ -45,7 +45,7 @@ def _root(call: Call) -> Post:
     return root
 
 
-def _followed(call: Call, user: User, root: Post) -> ThreadMember:
+def _followed(call: Call, user: StoredUser, root: StoredPost) -> ThreadMember:
     thread = root.followers.get(user.id)
     # What nobody has replied to is no thread yet.
     if thread is None or not thread.following or not root.replies:
@@ -58,50 +58,50 @@ def _followed(call: Call, user: User, root: Post) -> ThreadMember:
 
 
 @api.add("GET", _THREAD)
-def get_thread_for_user(call: Call) -> Answer:
+def get_thread_for_user(call: Call) -> ApiAnswer:
     user, root = call.self_or_admin(), _root(call)
-    return Answer(posting.thread_document(call.world, root, _followed(call, user, root)))
+    return ApiAnswer(posting.thread_document(call.world, root, _followed(call, user, root)))
 
 
 @api.add("PUT", _THREAD + "/following")
-def follow_thread_by_user(call: Call) -> Answer:
+def follow_thread_by_user(call: Call) -> ApiAnswer:
     user, root = call.self_or_admin(), _root(call)
     thread = posting.follow(call.world, root, user)
     thread.last_viewed_at = call.world.now()
     thread.unread_replies = thread.unread_mentions = 0
     _tell_follow(call, user, root, following=True)
-    return Answer(OK)
+    return ApiAnswer(OK)
 
 
 @api.add("DELETE", _THREAD + "/following")
-def unfollow_thread_by_user(call: Call) -> Answer:
+def unfollow_thread_by_user(call: Call) -> ApiAnswer:
     user, root = call.self_or_admin(), _root(call)
     thread = root.followers.get(user.id)
     if thread is not None:
         thread.following = False
     _tell_follow(call, user, root, following=False)
-    return Answer(OK)
+    return ApiAnswer(OK)
 
 
-def _tell_follow(call: Call, user: User, root: Post, *, following: bool) -> None:
+def _tell_follow(call: Call, user: StoredUser, root: StoredPost, *, following: bool) -> None:
     about = {"reply_count": len(root.replies), "state": following, "thread_id": root.id}
     told = Audience(user_id=user.id, team_id=call.params["team_id"])
     call.world.publish("thread_follow_changed", about, told)
 
 
 @api.add("PUT", _THREADS + "/read")
-def update_read_state_all_threads_by_user(call: Call) -> Answer:
+def update_read_state_all_threads_by_user(call: Call) -> ApiAnswer:
     user, team = call.self_or_admin(), call.team()
     now = call.world.now()
     for root, _ in reading.threads_of(call.world, user, team.id, unread_only=False):
         thread = user.threads[root.id]
         thread.last_viewed_at, thread.unread_replies, thread.unread_mentions = now, 0, 0
     call.world.publish("thread_read_changed", {}, Audience(user_id=user.id, team_id=team.id))
-    return Answer(OK)
+    return ApiAnswer(OK)
 
 
 @api.add("PUT", _THREAD + "/read/{timestamp}")
-def update_read_state_thread_by_user(call: Call) -> Answer:
+def update_read_state_thread_by_user(call: Call) -> ApiAnswer:
     user, root = call.self_or_admin(), _root(call)
     text = call.params["timestamp"]
     if not (text.isascii() and text.isdigit()):
@@ -123,4 +123,4 @@ def update_read_state_thread_by_user(call: Call) -> Answer:
     }
     told = Audience(user_id=user.id, team_id=call.params["team_id"])
     call.world.publish("thread_read_changed", about, told)
-    return Answer(posting.thread_document(call.world, root, thread))
+    return ApiAnswer(posting.thread_document(call.world, root, thread))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from itertools import islice
 
-from mmload.sandbox import accounts, pictures, shapes
+from mmload.sandbox import accounts, assets, shapes
 from mmload.sandbox.channels import require_readable
 from mmload.sandbox.errors import ApiError, bad_body, forbidden
-from mmload.sandbox.http import OK, Answer, Call, Routes, unchanged
-from mmload.sandbox.state import Document, User
+from mmload.sandbox.http import OK, ApiAnswer, Call, Routes, unchanged
+from mmload.sandbox.state import Document, StoredUser
 
 api = Routes()
 MAX_SEARCH_RESULTS = 1000
@@ -17,26 +17,26 @@ IMAGE_HEADERS = {"Cache-Control": "max-age=300, private"}
 
 
 @api.add("POST", "/users", open_to_all=True, hashes=True)
-def create_user(call: Call) -> Answer:
+def create_user(call: Call) -> ApiAnswer:
     user = accounts.sign_up(call.world, call.document("user"), call.signed_in)
-    return Answer(shapes.own_profile(user, call.world.modern), 201)
+    return ApiAnswer(shapes.own_profile(user, call.world.modern), 201)
 
 
 @api.add("POST", "/users/login", open_to_all=True, hashes=True)
-def login(call: Call) -> Answer:
+def login(call: Call) -> ApiAnswer:
     body = call.document("login")
     user, token = accounts.log_in(call.world, str(body.get("login_id") or ""), str(body.get("password") or ""))
-    return Answer(shapes.own_profile(user, call.world.modern), headers={"Token": token})
+    return ApiAnswer(shapes.own_profile(user, call.world.modern), headers={"Token": token})
 
 
 @api.add("POST", "/users/logout", open_to_all=True)
-def logout(call: Call) -> Answer:
+def logout(call: Call) -> ApiAnswer:
     if call.signed_in is not None:
         accounts.log_out(call.world, call.signed_in, call.token)
-    return Answer(OK, headers={"Set-Cookie": "MMAUTHTOKEN=; Path=/; Max-Age=0; HttpOnly"})
+    return ApiAnswer(OK, headers={"Set-Cookie": "MMAUTHTOKEN=; Path=/; Max-Age=0; HttpOnly"})
 
 
-def _seen_by(call: Call, user: User) -> Document:
+def _seen_by(call: Call, user: StoredUser) -> Document:
     """A profile as the caller may see it: whole for oneself and for system admins."""
     if user is call.user or call.user.is_admin:
         return shapes.own_profile(user, call.world.modern)
@@ -44,14 +44,14 @@ def _seen_by(call: Call, user: User) -> Document:
 
 
 @api.add("GET", "/users/{user_id}")
-def get_user(call: Call) -> Answer:
+def get_user(call: Call) -> ApiAnswer:
     user = call.any_user()
     etag = f"{call.world.version_number}.{user.id}.{user.update_at}"
-    return unchanged(call, etag) or Answer(_seen_by(call, user), headers={"Etag": etag})
+    return unchanged(call, etag) or ApiAnswer(_seen_by(call, user), headers={"Etag": etag})
 
 
 @api.add("GET", "/users/username/{username}")
-def get_user_by_username(call: Call) -> Answer:
+def get_user_by_username(call: Call) -> ApiAnswer:
     name = call.params["username"]
     user = call.world.state.users_by_name.get(name)
     if user is None:
@@ -62,13 +62,13 @@ def get_user_by_username(call: Call) -> Answer:
             "This team may require an invite from the team owner to join.",
             f'failed to find User: resource "User" not found, id: username={name}',
         )
-    return Answer(_seen_by(call, user))
+    return ApiAnswer(_seen_by(call, user))
 
 
 @api.add("GET", "/users/email/{email}")
-def get_user_by_email(call: Call) -> Answer:
+def get_user_by_email(call: Call) -> ApiAnswer:
     user = call.world.state.users_by_email.get(call.params["email"])
-    return Answer(_seen_by(call, call.any_user(user.id if user else call.params["email"])))
+    return ApiAnswer(_seen_by(call, call.any_user(user.id if user else call.params["email"])))
 
 
 def _members(call: Call, channel_id: str) -> Collection[str]:
@@ -79,7 +79,7 @@ def _members(call: Call, channel_id: str) -> Collection[str]:
     return channel.members
 
 
-def _selected(call: Call) -> list[User]:
+def _selected(call: Call) -> list[StoredUser]:
     """The users a list asks for, in the order of their names, a page of them."""
     number, size = call.page()
     state = call.world.state
@@ -87,7 +87,7 @@ def _selected(call: Call) -> list[User]:
     outside = call.query.get("not_in_channel", "")
     if not (inside or team_id or outside):
         return state.users_by_sorted_name(number, size)
-    people: list[User] = []
+    people: list[StoredUser] = []
     if inside:
         people = [state.users[user_id] for user_id in _members(call, inside)]
     elif team_id:
@@ -102,38 +102,38 @@ def _selected(call: Call) -> list[User]:
 
 
 @api.add("GET", "/users")
-def get_users(call: Call) -> Answer:
-    return Answer([shapes.profile(user, call.world.modern) for user in _selected(call)])
+def get_users(call: Call) -> ApiAnswer:
+    return ApiAnswer([shapes.profile(user, call.world.modern) for user in _selected(call)])
 
 
 @api.add("POST", "/users/ids")
-def get_users_by_ids(call: Call) -> Answer:
+def get_users_by_ids(call: Call) -> ApiAnswer:
     wanted = call.texts("user_ids")
     if not wanted:
         raise bad_body("user_ids")
     since = call.number("since")
     users = call.world.state.users
     found = [users[user_id] for user_id in wanted if user_id in users]
-    return Answer([shapes.profile(user, call.world.modern) for user in found if user.update_at > since])
+    return ApiAnswer([shapes.profile(user, call.world.modern) for user in found if user.update_at > since])
 
 
 @api.add("POST", "/users/usernames")
-def get_users_by_names(call: Call) -> Answer:
+def get_users_by_names(call: Call) -> ApiAnswer:
     wanted, names = call.texts("usernames"), call.world.state.users_by_name
     if not wanted:
         raise bad_body("usernames")
     found = [names[name] for name in wanted if name in names]
-    return Answer([shapes.profile(user, call.world.modern) for user in found])
+    return ApiAnswer([shapes.profile(user, call.world.modern) for user in found])
 
 
-def _matches(user: User, term: str) -> bool:
+def _matches(user: StoredUser, term: str) -> bool:
     return any(
         part.lower().startswith(term) for part in (user.username, user.nickname, user.first_name, user.last_name)
     )
 
 
 @api.add("POST", "/users/search")
-def search_users(call: Call) -> Answer:
+def search_users(call: Call) -> ApiAnswer:
     body = call.document("term")
     term = str(body.get("term", "")).lower()
     if not term:
@@ -142,11 +142,11 @@ def search_users(call: Call) -> Answer:
     state = call.world.state
     candidates = (state.users_by_name[name] for name in state.sorted_names)
     found = islice((user for user in candidates if _matches(user, term)), limit)
-    return Answer([shapes.profile(user, call.world.modern) for user in found])
+    return ApiAnswer([shapes.profile(user, call.world.modern) for user in found])
 
 
 @api.add("GET", "/users/autocomplete")
-def autocomplete_users(call: Call) -> Answer:
+def autocomplete_users(call: Call) -> ApiAnswer:
     term = call.query.get("name", "").lower()
     limit = min(call.number("limit", 100), MAX_SEARCH_RESULTS)
     state = call.world.state
@@ -163,11 +163,11 @@ def autocomplete_users(call: Call) -> Answer:
     shown = {name: [shapes.profile(user, call.world.modern) for user in people] for name, people in document.items()}
     if not shown.get("out_of_channel"):
         shown.pop("out_of_channel", None)
-    return Answer(shown)
+    return ApiAnswer(shown)
 
 
 @api.add("PUT", "/users/{user_id}/patch")
-def patch_user(call: Call) -> Answer:
+def patch_user(call: Call) -> ApiAnswer:
     user = call.self_or_admin()
     body = call.document("user")
     for name in ("nickname", "first_name", "last_name", "position", "locale"):
@@ -175,11 +175,11 @@ def patch_user(call: Call) -> Answer:
             setattr(user, name, body[name])
     user.update_at = call.world.now()
     accounts.tell_profile_changed(call.world, user)
-    return Answer(shapes.own_profile(user, call.world.modern))
+    return ApiAnswer(shapes.own_profile(user, call.world.modern))
 
 
 @api.add("GET", "/users/{user_id}/image")
-def get_profile_image(call: Call) -> Answer:
+def get_profile_image(call: Call) -> ApiAnswer:
     user = call.any_user()
     # Made-up pictures have no time of their own: 0 stands for them, though no answer says so.
     etag = str(user.last_picture_update)
@@ -187,11 +187,13 @@ def get_profile_image(call: Call) -> Answer:
     if kept is not None:
         return kept
     headers = {**IMAGE_HEADERS, "Etag": etag} if user.picture else IMAGE_HEADERS
-    return Answer(content=user.picture or pictures.initial(user.username), content_type="image/png", headers=headers)
+    return ApiAnswer(
+        content=user.picture or assets.default_picture(user.username), content_type="image/png", headers=headers
+    )
 
 
 @api.add("POST", "/users/{user_id}/image")
-def set_profile_image(call: Call) -> Answer:
+def set_profile_image(call: Call) -> ApiAnswer:
     user = call.self_or_admin()
     picture = next((upload for upload in call.uploads if upload.field == "image"), None)
     if picture is None:
@@ -199,4 +201,4 @@ def set_profile_image(call: Call) -> Answer:
     user.picture = picture.content
     user.last_picture_update = user.update_at = call.world.now()
     accounts.tell_picture_changed(call.world, user)
-    return Answer(OK)
+    return ApiAnswer(OK)

@@ -1,0 +1,88 @@
+"""The page that a browser loads before it uses the API, with its files, and pictures made without a drawing library."""
+
+from __future__ import annotations
+
+import mimetypes
+import struct
+import zlib
+from functools import lru_cache
+
+from aiohttp import web
+
+from mmload.sandbox.world import World
+
+_PAGE = """<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title>Mattermost</title>
+<link rel="icon" href="/static/images/favicon/favicon-default-32x32.png">
+<link rel="stylesheet" href="/static/css/initial_loading_screen.css">
+<link rel="stylesheet" href="/static/main.css">
+<script defer src="/static/main.js"></script>
+<script defer src="/static/remote_entry.js"></script>
+</head><body><div id="root">Mattermost</div></body></html>
+"""
+# Sizes of the order of the web app's, so that a page load transfers data.
+_ASSETS = {
+    "/static/images/favicon/favicon-default-32x32.png": 1_200,
+    "/static/css/initial_loading_screen.css": 3_000,
+    "/static/main.css": 60_000,
+    "/static/main.js": 400_000,
+    "/static/remote_entry.js": 20_000,
+}
+_NOT_KEPT = {"Cache-Control": "no-cache, max-age=31556926, public"}
+
+
+def guess_type(name: str) -> str:
+    return mimetypes.guess_type(name)[0] or "application/octet-stream"
+
+
+def serve_asset(world: World, path: str) -> web.Response:
+    """A file, or for any other path the page: the web app does its own routing."""
+    size = _ASSETS.get(path)
+    if size is not None:
+        headers = {"Cache-Control": "max-age=31556926, public"}
+        return web.Response(body=b"/" * size, content_type=guess_type(path), headers=headers)
+    if path.startswith("/static/"):
+        return web.Response(status=404, text="404 page not found\n")
+    headers = {**_NOT_KEPT, "X-Request-Id": world.new_id(), "X-Version-Id": world.version_id}
+    return web.Response(text=_PAGE, content_type="text/html", headers=headers)
+
+
+_PNG_START = b"\x89PNG\r\n\x1a\n"
+_PICTURE_PIXELS = 128
+# Sizes of the recorded derivatives of a 64 x 64 picture, so that a load test moves as many bytes.
+THUMBNAIL_BYTES = 27871
+PREVIEW_BYTES = 6485
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def _plain_png(pixels: int, red: int, green: int, blue: int) -> bytes:
+    header = struct.pack(">IIBBBBB", pixels, pixels, 8, 2, 0, 0, 0)
+    row = b"\x00" + bytes((red, green, blue)) * pixels
+    return _PNG_START + _chunk(b"IHDR", header) + _chunk(b"IDAT", zlib.compress(row * pixels)) + _chunk(b"IEND", b"")
+
+
+@lru_cache(maxsize=4096)
+def default_picture(username: str) -> bytes:
+    """The picture of a user without one: a single colour derived from the name."""
+    seed = zlib.crc32(username.encode())
+    return _plain_png(_PICTURE_PIXELS, seed & 0xFF, seed >> 8 & 0xFF, seed >> 16 & 0xFF)
+
+
+def png_size(content: bytes) -> tuple[int, int]:
+    """Width and height of a PNG; a fixed guess for anything else, which nothing relies on."""
+    if content.startswith(_PNG_START) and len(content) >= 24:
+        width, height = struct.unpack(">II", content[16:24])
+        return width, height
+    return 512, 512
+
+
+@lru_cache(maxsize=4)
+def jpeg_of_size(size_bytes: int) -> bytes:
+    """Bytes with a JPEG's start and end markers and the size of a recorded derivative."""
+    start, end = b"\xff\xd8\xff\xe0\x00\x10JFIF\x00", b"\xff\xd9"
+    # Incompressible, as the real thing is; made from a counter so that it is the same in every run.
+    noise = b"".join(zlib.crc32(number.to_bytes(4, "big")).to_bytes(4, "big") for number in range(size_bytes // 4))
+    return start + noise[: size_bytes - len(start) - len(end)] + end
