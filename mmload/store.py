@@ -248,7 +248,7 @@ class Store:
         """Posts that our window has shown. Their texts, which nobody reads again, are not kept."""
         for post in posts:
             if post.delete_at:
-                self.posts.pop(post.id, None)
+                self.forget_post(post.id)
                 continue
             if "/pl/" in post.message:
                 for linked in _PERMALINK.findall(post.message):
@@ -257,6 +257,15 @@ class Store:
                 self.urgent_posts[post.id] = None
             known = self.shared_objects.post(post)
             self.posts[known.id] = known
+
+    def forget_post(self, post_id: str) -> None:
+        """A deleted message, and what hangs on it: its replies, its thread, our reactions, links to it."""
+        gone = {post_id, *(post.id for post in self.posts.values() if post.root_id == post_id)}
+        for known in (self.posts, self.threads, self.permalinks, self.urgent_posts):
+            for each in gone:
+                known.pop(each, None)
+        for reaction in [reaction for reaction in self.reactions if reaction[0] in gone]:
+            del self.reactions[reaction]
 
     def remember_preferences(self, preferences: Iterable[Preference]) -> None:
         for preference in preferences:

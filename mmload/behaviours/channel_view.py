@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 from mmload.behaviours.person import Person
-from mmload.errors import NoAnswer, RateLimited, ServerFault
+from mmload.errors import NoAnswer, RateLimited, Refused, ServerFault
 from mmload.models import DIRECT, Channel, Post, Preference
 
 _MENTION = re.compile(r"@([a-z0-9][a-z0-9._-]*)")
@@ -81,10 +81,19 @@ def _picture_requests(person: Person, posts: Iterable[Post]) -> list[Callable[[]
     for post in posts:
         for file in (post.metadata and post.metadata.files) or ():
             if file.extension in _PICTURES:
-                requests.append(partial(person.api.thumbnail, file.id))
+                requests.append(partial(_picture, person.api.thumbnail, file.id))
                 if file.has_preview_image:
-                    requests.append(partial(person.api.preview, file.id))
+                    requests.append(partial(_picture, person.api.preview, file.id))
     return requests
+
+
+def _picture(fetch: Callable[[str], object], file_id: str) -> None:
+    """One that was deleted meanwhile stays blank; the others are shown all the same."""
+    try:
+        fetch(file_id)
+    except Refused as refusal:
+        if not refusal.expected:
+            raise
 
 
 def _unknown_mentions(person: Person, posts: Iterable[Post]) -> list[str]:

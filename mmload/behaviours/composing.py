@@ -11,7 +11,7 @@ import zlib
 from functools import cache, partial
 
 from mmload import text
-from mmload.behaviours.person import Person
+from mmload.behaviours.person import Person, forget_if_deleted
 from mmload.client.http.client import NEVER_SENT
 from mmload.errors import RequestFailed
 from mmload.models import Post, User
@@ -128,7 +128,8 @@ def send_post(person: Person, channel_id: str, message: str, root_id: str = "", 
     pending_post_id = person.pending_post_id()
     account.sending(pending_post_id, channel_id, person.seat.number if person.seat is not None else None)
     try:
-        post = person.api.create_post(channel_id, message, pending_post_id, root_id=root_id, file_ids=file_ids)
+        with forget_if_deleted(partial(person.store.forget_post, root_id)):
+            post = person.api.create_post(channel_id, message, pending_post_id, root_id=root_id, file_ids=file_ids)
         status = 201
         account.accepted(pending_post_id, post.id, post.create_at)
     except RequestFailed as error:

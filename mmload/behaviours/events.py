@@ -70,7 +70,7 @@ def post_edited(person: Person, event: Event) -> None:
 
 def post_deleted(person: Person, event: Event) -> None:
     post = _POST.decode(_POSTED.decode(event.data).post)
-    person.store.posts.pop(post.id, None)
+    person.store.forget_post(post.id)
 
 
 def reaction_added(person: Person, event: Event) -> None:

@@ -12,7 +12,8 @@ from __future__ import annotations
 import random
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,7 +27,7 @@ from mmload.client.api import Api
 from mmload.client.websocket.client import WebSocket
 from mmload.context import TestContext
 from mmload.delivery.account import Seat
-from mmload.errors import WebSocketFailed
+from mmload.errors import NotAvailable, RequestFailed, WebSocketFailed
 from mmload.store import Store
 
 
@@ -77,6 +78,20 @@ MOST_ORDERS = 10
 
 class NothingToDo(Exception):
     """The action does not apply now (no other channel, no post, …): it is counted as skipped."""
+
+
+@contextmanager
+def forget_if_deleted(forget: Callable[[], object]) -> Iterator[None]:
+    """Around requests about an object of the store: where somebody else deleted it meanwhile, the client forgets it.
+
+    The refusal is raised all the same, and the action counts as skipped.
+    """
+    try:
+        yield
+    except RequestFailed as error:
+        if error.expected and not isinstance(error, NotAvailable):
+            forget()
+        raise
 
 
 @dataclass(slots=True, eq=False)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from mmload import text
 from mmload.behaviours.composing import compose, send_post, show_typing
-from mmload.behaviours.person import NothingToDo, Person
+from mmload.behaviours.person import NothingToDo, Person, forget_if_deleted
 from mmload.models import Bookmark, ScheduledPost
 from mmload.store import pick
 
@@ -31,16 +33,18 @@ def update_channel_bookmark(person: Person) -> None:
     """Rename a bookmark of the channel."""
     channel_id, bookmark = _bookmark(person)
     changes = {"display_name": person.rng.choice(BOOKMARK_NAMES), **_perhaps_emoji(person)}
-    person.api.patch_bookmark(channel_id, bookmark.id, changes)
+    with forget_if_deleted(partial(person.store.bookmarks[channel_id].remove, bookmark)):
+        person.api.patch_bookmark(channel_id, bookmark.id, changes)
 
 
 def update_channel_bookmark_sort_order(person: Person) -> None:
     """Move a bookmark."""
     channel_id, bookmark = _bookmark(person)
-    count = len(person.store.bookmarks[channel_id])
-    if count < 2:
+    known = person.store.bookmarks[channel_id]
+    if len(known) < 2:
         raise NothingToDo("fewer than two bookmarks")
-    person.api.sort_bookmark(channel_id, bookmark.id, person.rng.randrange(count))
+    with forget_if_deleted(partial(known.remove, bookmark)):
+        person.api.sort_bookmark(channel_id, bookmark.id, person.rng.randrange(len(known)))
 
 
 def delete_channel_bookmark(person: Person) -> None:
@@ -66,7 +70,8 @@ def update_scheduled_post(person: Person) -> None:
     """Rewrite a message that is to be sent later."""
     post = _scheduled_post(person)
     message = text.message(person.rng, person.context.settings.simul.avg_words_per_post)
-    person.store.scheduled[post.id] = person.api.reschedule_post(person.id, post, message, _some_days_ahead(person))
+    with forget_if_deleted(partial(person.store.scheduled.pop, post.id)):
+        person.store.scheduled[post.id] = person.api.reschedule_post(person.id, post, message, _some_days_ahead(person))
 
 
 def delete_scheduled_post(person: Person) -> None:
@@ -103,7 +108,8 @@ def ack_to_post(person: Person) -> None:
     if post_id is None:
         raise NothingToDo("no message asks for an acknowledgement")
     del person.store.urgent_posts[post_id]
-    person.api.acknowledge(person.id, post_id)
+    with forget_if_deleted(partial(person.store.forget_post, post_id)):
+        person.api.acknowledge(person.id, post_id)
 
 
 def create_persistent_notification_post(person: Person) -> None:

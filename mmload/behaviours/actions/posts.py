@@ -5,10 +5,12 @@ Messages begun and not sent.
 
 from __future__ import annotations
 
+from functools import partial
+
 from mmload import text
 from mmload.behaviours.channel_view import read_posts
 from mmload.behaviours.composing import compose, send_post, show_typing, upload
-from mmload.behaviours.person import NothingToDo, Person
+from mmload.behaviours.person import NothingToDo, Person, forget_if_deleted
 from mmload.models import Draft, Post
 from mmload.store import pick
 
@@ -66,20 +68,23 @@ def add_reaction(person: Person) -> None:
     emoji_name = person.rng.choice(text.REACTIONS)
     if (post.id, emoji_name) in person.store.reactions:
         raise NothingToDo("reacted like this already")
-    person.api.react(person.id, post.id, emoji_name)
+    with forget_if_deleted(partial(person.store.forget_post, post.id)):
+        person.api.react(person.id, post.id, emoji_name)
     person.store.reactions[post.id, emoji_name] = None
 
 
 def edit_post(person: Person) -> None:
     """Correct one of one's own messages."""
     post = _own_post(person)
-    person.api.patch_post(post.id, text.message(person.rng, person.context.settings.simul.avg_words_per_reply))
+    message = text.message(person.rng, person.context.settings.simul.avg_words_per_reply)
+    with forget_if_deleted(partial(person.store.forget_post, post.id)):
+        person.api.patch_post(post.id, message)
 
 
 def delete_post(person: Person) -> None:
     """Take back one of one's own messages."""
     post = _own_post(person)
-    person.store.posts.pop(post.id, None)
+    person.store.forget_post(post.id)
     person.api.delete_post(post.id)
 
 
@@ -88,7 +93,8 @@ def create_post_reminder(person: Person) -> None:
     post = pick(person.rng, person.store.written_posts())
     if post is None:
         raise NothingToDo("no message to be reminded of")
-    person.api.remind(person.id, post.id, person.now_ms() // 1000 + REMINDER_SECONDS)
+    with forget_if_deleted(partial(person.store.forget_post, post.id)):
+        person.api.remind(person.id, post.id, person.now_ms() // 1000 + REMINDER_SECONDS)
 
 
 def remove_reaction(person: Person) -> None:
@@ -97,7 +103,8 @@ def remove_reaction(person: Person) -> None:
     if key is None:
         raise NothingToDo("no reaction of one's own")
     del person.store.reactions[key]
-    person.api.unreact(person.id, *key)
+    with forget_if_deleted(partial(person.store.forget_post, key[0])):
+        person.api.unreact(person.id, *key)
 
 
 def _own_post(person: Person) -> Post:

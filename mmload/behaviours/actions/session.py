@@ -69,9 +69,10 @@ def click_permalink(person: Person) -> None:
         linked = (api.thread(post_id, per_page=25).posts or {}).get(post_id)
     except Refused as gone:
         # Deleted since, or in a channel that is not for us: the client says so and forgets it.
-        store.permalinks.pop(post_id, None)
+        store.forget_post(post_id)
         raise NothingToDo("the linked message is not for us") from gone
     if linked is None:
+        store.forget_post(post_id)
         raise NothingToDo("the linked message is gone")
     channel = store.channels.get(linked.channel_id) or api.channel(linked.channel_id)
     if channel.id not in store.members:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from mmload.behaviours.channel_view import read_posts
-from mmload.behaviours.person import NothingToDo, Person
+from mmload.behaviours.person import NothingToDo, Person, forget_if_deleted
 from mmload.models import Thread
 from mmload.store import pick
 
@@ -40,7 +42,8 @@ def view_thread(person: Person) -> None:
     channel_id = thread.post.channel_id if thread.post else ""
     if scope:
         person.tell("presence", {"thread_channel_id": channel_id, "is_thread_view": True})
-    listed = person.api.thread(thread.id)
+    with forget_if_deleted(partial(person.store.forget_post, thread.id)):
+        listed = person.api.thread(thread.id)
     for _ in range(MOST_THREAD_PAGES):
         posts = listed.listed()
         read_posts(person, posts)
@@ -56,7 +59,8 @@ def update_thread_read(person: Person) -> None:
     """Mark a thread as read up to its last reply."""
     thread = _some_thread(person)
     team_id = person.store.current_team_id
-    read = person.api.read_thread(person.id, team_id, thread.id, thread.last_reply_at or person.now_ms())
+    with forget_if_deleted(partial(person.store.forget_post, thread.id)):
+        read = person.api.read_thread(person.id, team_id, thread.id, thread.last_reply_at or person.now_ms())
     thread.unread_replies = read.unread_replies
 
 
@@ -67,13 +71,16 @@ def follow_thread(person: Person) -> None:
     post = pick(person.rng, [post for post in written if post.root_id or post.reply_count]) or pick(person.rng, written)
     if post is None:
         raise NothingToDo("no message to follow")
-    person.api.follow_thread(person.id, person.store.current_team_id, post.root_id or post.id)
+    root_id = post.root_id or post.id
+    with forget_if_deleted(partial(person.store.forget_post, root_id)):
+        person.api.follow_thread(person.id, person.store.current_team_id, root_id)
 
 
 def unfollow_thread(person: Person) -> None:
     """Stop following a thread."""
     thread = _some_thread(person)
-    person.api.unfollow_thread(person.id, person.store.current_team_id, thread.id)
+    with forget_if_deleted(partial(person.store.forget_post, thread.id)):
+        person.api.unfollow_thread(person.id, person.store.current_team_id, thread.id)
     person.store.threads.pop(thread.id, None)
 
 
