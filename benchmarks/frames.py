@@ -28,13 +28,13 @@ from gevent.event import Event as Signal
 from benchmarks import frame_server
 from benchmarks.frame_kinds import AUTHOR, HERE, KINDS, ME
 from benchmarks.measuring import Report, Spread, Table, python_process, spread, tell, whole
-from mmload.behaviours.events import Ears
+from mmload.behaviours.events import EventListener
 from mmload.behaviours.person import Person
 from mmload.client.accounts import account
 from mmload.client.api import Api
 from mmload.client.http.client import USER_AGENT, Rest
 from mmload.client.websocket.client import WebSocket
-from mmload.client.websocket.connection import Connection
+from mmload.client.websocket.connection import WebSocketConnection
 from mmload.client.websocket.epoll import process_readiness
 from mmload.client.websocket.frames import decode_event
 from mmload.client.websocket.handshake import Caller, shake_hands
@@ -111,7 +111,7 @@ class PersonsSocket:
     """Our WebSocket with a person listening, as in a run."""
 
     def __init__(self, control: Control, person: Person) -> None:
-        self._ears = Ears(person, lambda _token: True)
+        self._ears = EventListener(person, lambda _token: True)
         self._arrived = control.arrived
         self._socket = WebSocket(control.url, "token", self, person.context.recorder.counters, rng=random.Random(1))
         self._socket.open()
@@ -144,7 +144,7 @@ class DecodingReader:
         self._arrived = control.arrived
         self._counts: dict[str, int] = defaultdict(int)
         wire, received = shake_hands(control.url + "/api/v4/websocket", Caller("token", USER_AGENT, None, 10.0))
-        self._connection = Connection(wire, self, process_readiness(), Timing())
+        self._connection = WebSocketConnection(wire, self, process_readiness(), Timing())
         self._connection.start(received)
 
     def on_text(self, payload: bytes) -> None:

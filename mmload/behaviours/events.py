@@ -7,7 +7,7 @@ from collections.abc import Callable
 import msgspec
 
 from mmload.behaviours.person import Person
-from mmload.client.websocket.frames import Event
+from mmload.client.websocket.frames import WebSocketEvent
 from mmload.metrics.recorder import POSTED_OF_OTHERS, RECONNECT
 from mmload.models import Post, Reaction
 
@@ -41,7 +41,7 @@ _TYPING = msgspec.json.Decoder(_Typing)
 _MEMBERSHIP = msgspec.json.Decoder(_Membership)
 
 
-def posted(person: Person, event: Event) -> None:
+def posted(person: Person, event: WebSocketEvent) -> None:
     """A new message: shown if we look at its channel; its unknown author and channel are looked up."""
     data = _POSTED.decode(event.data)
     post = _POST.decode(data.post)
@@ -62,35 +62,35 @@ def posted(person: Person, event: Event) -> None:
         store.remember_posts((post,))
 
 
-def post_edited(person: Person, event: Event) -> None:
+def post_edited(person: Person, event: WebSocketEvent) -> None:
     post = _POST.decode(_POSTED.decode(event.data).post)
     if post.id in person.store.posts:
         person.store.remember_posts((post,))
 
 
-def post_deleted(person: Person, event: Event) -> None:
+def post_deleted(person: Person, event: WebSocketEvent) -> None:
     post = _POST.decode(_POSTED.decode(event.data).post)
     person.store.forget_post(post.id)
 
 
-def reaction_added(person: Person, event: Event) -> None:
+def reaction_added(person: Person, event: WebSocketEvent) -> None:
     reaction = _REACTION.decode(_REACTED.decode(event.data).reaction)
     if reaction.user_id == person.id:
         person.store.reactions[reaction.post_id, reaction.emoji_name] = None
 
 
-def reaction_removed(person: Person, event: Event) -> None:
+def reaction_removed(person: Person, event: WebSocketEvent) -> None:
     reaction = _REACTION.decode(_REACTED.decode(event.data).reaction)
     if reaction.user_id == person.id:
         person.store.reactions.pop((reaction.post_id, reaction.emoji_name), None)
 
 
-def typing(person: Person, event: Event) -> None:
+def typing(person: Person, event: WebSocketEvent) -> None:
     """Somebody writes: their name and status are shown, so they must be known."""
     _meet(person, _TYPING.decode(event.data).user_id)
 
 
-def user_added(person: Person, event: Event) -> None:
+def user_added(person: Person, event: WebSocketEvent) -> None:
     membership = _MEMBERSHIP.decode(event.data)
     channel_id = membership.channel_id or event.broadcast.channel_id
     if membership.user_id == person.id and channel_id and channel_id not in person.store.members:
@@ -98,14 +98,14 @@ def user_added(person: Person, event: Event) -> None:
         person.wake()
 
 
-def user_removed(person: Person, event: Event) -> None:
+def user_removed(person: Person, event: WebSocketEvent) -> None:
     """We were taken out of a channel (then the data name it), or somebody else was."""
     membership = _MEMBERSHIP.decode(event.data)
     if membership.channel_id and membership.user_id in ("", person.id):
         person.store.forget_channel(membership.channel_id)
 
 
-def channel_opened(person: Person, event: Event) -> None:
+def channel_opened(person: Person, event: WebSocketEvent) -> None:
     """Somebody opened a direct or group channel with us."""
     channel_id = event.broadcast.channel_id
     if channel_id and channel_id not in person.store.members:
@@ -127,7 +127,7 @@ def _meet(person: Person, user_id: str) -> None:
 
 
 # Events not named here are counted and left undecoded.
-HEARD: dict[str, Callable[[Person, Event], None]] = {
+HEARD: dict[str, Callable[[Person, WebSocketEvent], None]] = {
     "posted": posted,
     "post_edited": post_edited,
     "post_deleted": post_deleted,
@@ -141,7 +141,7 @@ HEARD: dict[str, Callable[[Person, Event], None]] = {
 }
 
 
-class Ears:
+class EventListener:
     """The listener of one person's socket."""
 
     __slots__ = ("_log_in_again", "_lost_at", "_person")
@@ -151,7 +151,7 @@ class Ears:
         self._log_in_again = log_in_again
         self._lost_at: float | None = None
 
-    def on_event(self, event: Event) -> None:
+    def on_event(self, event: WebSocketEvent) -> None:
         self._person.context.recorder.events[event.event] += 1
         hear = HEARD.get(event.event)
         if hear is not None:

@@ -10,7 +10,7 @@ from contextlib import suppress
 import gevent
 from gevent.event import AsyncResult
 
-from mmload.behaviours.events import Ears
+from mmload.behaviours.events import EventListener
 from mmload.behaviours.page_load import fetch_site, load_page, settle
 from mmload.behaviours.person import Person
 from mmload.client.api.users import ACCOUNT_EXISTS, UNKNOWN_LOGIN
@@ -162,7 +162,7 @@ def open_socket(person: Person) -> None:
     socket = WebSocket(
         context.websocket_url,
         person.api.rest.token,
-        Ears(person, lambda token: log_in_again(person, token)),
+        EventListener(person, lambda token: log_in_again(person, token)),
         context.recorder.counters,
         rng=person.rng,
         tls_context=context.tls_context,

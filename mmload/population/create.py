@@ -17,7 +17,7 @@ from mmload.population.plan import Plan
 from mmload.population.probing import first_facts
 from mmload.population.progress import InitProgress
 from mmload.population.readiness import require_mattermost
-from mmload.population.rest import Patience, Server, administrator
+from mmload.population.rest import ApiServer, Retrying, administrator
 from mmload.population.teams import make_teams
 from mmload.population.work import LOGINS_IN_FLIGHT, Work
 
@@ -90,12 +90,12 @@ def carry_out(
     """Make of the plan what isn't there yet. `ServerNotReady` if the server doesn't let us, or not any more."""
     start = clock()
     connection = settings.config.connection
-    server = Server(connection)
+    server = ApiServer(connection)
     try:
         facts = first_facts(server)
         require_mattermost(facts, settings)
         able = capabilities(facts.client_config, facts.license, settings.config.controller.server_version)
-        patience = Patience(stop, tell=progress.note)
+        patience = Retrying(stop, tell=progress.note)
         admin = administrator(server, connection, patience, Semaphore(LOGINS_IN_FLIGHT))
         work = Work(plan, server, admin, patience, progress)
         notices = (*plan.notices, *_left_out(plan, able))

@@ -22,7 +22,7 @@ from mmload.config import ConnectionSettings, Settings, read_credentials
 from mmload.errors import RequestFailed, ServerNotReady
 from mmload.open_files import allowed_open_files
 from mmload.population.plan import team_prefix
-from mmload.population.rest import API, Answer, Patience, Server, login_refused, refusal
+from mmload.population.rest import API, ApiServer, JsonAnswer, Retrying, login_refused, refusal
 from mmload.population.work import batches
 
 NORMAL = 1000
@@ -119,7 +119,7 @@ class ServerProbe:
 
 def probe(settings: Settings, users_wanted: int, *, quick: bool) -> ServerProbe:
     """Ask everything, or with `quick` only what decides whether a test can run at all."""
-    server = Server(settings.config.connection)
+    server = ApiServer(settings.config.connection)
     try:
         facts = first_facts(server)
         if not facts.contact.trouble:
@@ -129,16 +129,16 @@ def probe(settings: Settings, users_wanted: int, *, quick: bool) -> ServerProbe:
         server.close()
 
 
-def first_facts(server: Server, patience: Patience | None = None) -> ServerProbe:
+def first_facts(server: ApiServer, patience: Retrying | None = None) -> ServerProbe:
     """What a server tells everybody."""
-    patience = patience or Patience()
+    patience = patience or Retrying()
     facts = ServerProbe(contact(server, patience), open_files_limit=allowed_open_files())
     if not facts.contact.trouble:
         _ask_anonymously(server, patience, facts)
     return facts
 
 
-def contact(server: Server, patience: Patience, clock: Callable[[], float] = time.time) -> Contact:
+def contact(server: ApiServer, patience: Retrying, clock: Callable[[], float] = time.time) -> Contact:
     """Knock: is anybody there, and is it Mattermost?"""
 
     def knock() -> requests.Response:
@@ -208,7 +208,7 @@ def _ahead_seconds(date: str, now: float) -> float:
     return server - now if server > now else server + 1 - now
 
 
-def _ask_anonymously(server: Server, patience: Patience, facts: ServerProbe) -> None:
+def _ask_anonymously(server: ApiServer, patience: Retrying, facts: ServerProbe) -> None:
     def get(path: str) -> Any:
         return patience.run(path, lambda: server.call("GET", path), only_rate_limits=True).document
 
@@ -221,7 +221,7 @@ def _ask_anonymously(server: Server, patience: Patience, facts: ServerProbe) -> 
 
 
 def _ask_as_administrator(
-    server: Server, settings: Settings, facts: ServerProbe, users_wanted: int, *, quick: bool
+    server: ApiServer, settings: Settings, facts: ServerProbe, users_wanted: int, *, quick: bool
 ) -> None:
     """Everything that takes the administrator's rights; stops at the first thing that is refused."""
     admin = _Administrator(server, settings)
@@ -249,9 +249,9 @@ _CHANNELS_LOOKED_AT = 200
 class _Administrator:
     """The administrator's questions. One that is refused or not answered is answered None."""
 
-    def __init__(self, server: Server, settings: Settings) -> None:
+    def __init__(self, server: ApiServer, settings: Settings) -> None:
         self._server = server
-        self._patience = Patience()
+        self._patience = Retrying()
         self._settings = settings
         self.token = ""
 
@@ -318,7 +318,7 @@ class _Administrator:
         except RequestFailed:
             return None
 
-    def _patiently(self, method: str, path: str, body: Any = None) -> Answer:
+    def _patiently(self, method: str, path: str, body: Any = None) -> JsonAnswer:
         """One call; where the server limits the rate, when it lets us."""
         return self._patience.run(
             path, lambda: self._server.call(method, path, body, self.token), only_rate_limits=True

@@ -60,7 +60,7 @@ def wait_seconds(failures: int, chance: float) -> float:
     return longest * (0.5 + chance / 2)
 
 
-class Patience:
+class Retrying:
     """Runs attempts until one succeeds. Shared by all threads of a command; `stop` ends them."""
 
     def __init__(
@@ -121,7 +121,7 @@ _EPOCH_FROM = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class JsonAnswer:
     """A good answer: its status, its headers (names in any case) and its JSON document."""
 
     status: int
@@ -129,7 +129,7 @@ class Answer:
     document: Any
 
 
-class Server:
+class ApiServer:
     """One Mattermost server. Safe to use from several threads; `close` when done."""
 
     def __init__(self, connection: ConnectionSettings) -> None:
@@ -149,14 +149,14 @@ class Server:
     def close(self) -> None:
         self._session.close()
 
-    def call(self, method: str, path: str, body: Any = None, token: str = "") -> Answer:
+    def call(self, method: str, path: str, body: Any = None, token: str = "") -> JsonAnswer:
         """One request below /api/v4, one attempt. Raises what `mmload.errors.RequestFailed` has below it."""
         response = self.exchange(method, API + path, body, token)
         route = f"{method} {path.partition('?')[0]}"
         if response.status_code >= 400:
             raise refusal(response, route)
         try:
-            return Answer(response.status_code, response.headers, response.json())
+            return JsonAnswer(response.status_code, response.headers, response.json())
         except ValueError:
             raise NoAnswer("the answer is no JSON", route=route) from None
 
@@ -265,7 +265,7 @@ class Session:
     `gate` admits few log-ins at a time: hashing passwords is the dearest thing a server does.
     """
 
-    def __init__(self, server: Server, account: Account, patience: Patience, gate: Semaphore) -> None:
+    def __init__(self, server: ApiServer, account: Account, patience: Retrying, gate: Semaphore) -> None:
         self.account = account
         self._server = server
         self._patience = patience
@@ -292,7 +292,7 @@ class Session:
                 "Users, or mmctl roles system-admin), or set ConnectionConfiguration.AdminEmail and AdminPassword"
             )
 
-    def _login(self) -> Answer:
+    def _login(self) -> JsonAnswer:
         body = {"login_id": self.account.email, "password": self.account.password}
         try:
             return self._server.call("POST", "/users/login", body)
@@ -330,7 +330,7 @@ class Session:
         except SessionExpired as error:
             raise ServerNotReady(f"{step}: {error.reason}") from error
 
-    def _attempt(self, method: str, path: str, body: Any) -> Answer:
+    def _attempt(self, method: str, path: str, body: Any) -> JsonAnswer:
         token = self.log_in()
         try:
             return self._server.call(method, path, body, token)
@@ -377,7 +377,7 @@ def login_refused(email: str, error: RequestFailed) -> str:
     return f"{email}: log-in refused: {error.reason}"
 
 
-def administrator(server: Server, connection: ConnectionSettings, patience: Patience, gate: Semaphore) -> Session:
+def administrator(server: ApiServer, connection: ConnectionSettings, patience: Retrying, gate: Semaphore) -> Session:
     """The session of the administrator of ConnectionConfiguration."""
     name = connection.admin_email.partition("@")[0]
     return Session(server, Account(0, name, connection.admin_email, connection.admin_password), patience, gate)

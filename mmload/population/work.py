@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from mmload.population.plan import Plan
 from mmload.population.progress import InitProgress
-from mmload.population.rest import Patience, Server, Session
+from mmload.population.rest import ApiServer, Retrying, Session
 
 T = TypeVar("T")
 
@@ -43,7 +43,9 @@ class Tally:
 class Work:
     """What all steps share: the plan, the sessions, the threads, the tally, the progress."""
 
-    def __init__(self, plan: Plan, server: Server, admin: Session, patience: Patience, progress: InitProgress) -> None:
+    def __init__(
+        self, plan: Plan, server: ApiServer, admin: Session, patience: Retrying, progress: InitProgress
+    ) -> None:
         self.plan = plan
         self.admin = admin
         self.patience = patience

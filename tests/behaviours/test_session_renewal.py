@@ -12,7 +12,7 @@ import pytest
 from gevent.event import Event as Flag
 
 from mmload.behaviours.background import duties
-from mmload.behaviours.events import Ears
+from mmload.behaviours.events import EventListener
 from mmload.behaviours.login import log_in, log_in_again
 from mmload.behaviours.person import POLL_SECONDS, Person
 from mmload.client.accounts import account
@@ -214,7 +214,7 @@ def test_a_poll_a_minute() -> None:
 
 def test_after_a_renewed_socket_it_is_one_poll_at_once_and_then_one_a_minute() -> None:
     day = Day()
-    ears = Ears(day.person, lambda token: True)
+    ears = EventListener(day.person, lambda token: True)
 
     assert day.passes(1, lambda: ears.on_connected(resumed=False, renewed=True)) == 1
     assert day.passes(10 * POLL_SECONDS) == 10
@@ -222,7 +222,7 @@ def test_after_a_renewed_socket_it_is_one_poll_at_once_and_then_one_a_minute() -
 
 def test_a_resumed_socket_changes_nothing() -> None:
     day = Day()
-    ears = Ears(day.person, lambda token: True)
+    ears = EventListener(day.person, lambda token: True)
 
     assert day.passes(10 * POLL_SECONDS, lambda: ears.on_connected(resumed=True, renewed=False)) == 10
 
@@ -239,7 +239,7 @@ def test_polls_missed_while_the_person_was_busy_are_not_caught_up(busy_seconds: 
 
 def test_a_server_slower_than_the_minute_is_polled_no_more_than_once_a_minute() -> None:
     day = Day()
-    ears = Ears(day.person, lambda token: True)
+    ears = EventListener(day.person, lambda token: True)
     ears.on_connected(resumed=False, renewed=True)
 
     assert day.passes(20 * POLL_SECONDS, step=150.0) <= 8

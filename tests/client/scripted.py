@@ -16,7 +16,7 @@ import gevent
 import msgspec
 from gevent import socket
 
-from mmload.client.websocket.frames import CLOSE, PING, PONG, TEXT, Event
+from mmload.client.websocket.frames import CLOSE, PING, PONG, TEXT, WebSocketEvent
 
 PATIENCE_SECONDS = 5.0
 _MAGIC = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -193,13 +193,13 @@ class Ear:
     """A listener that remembers what it heard. `tokens` are what it has for a client that is refused."""
 
     def __init__(self, *tokens: str | None) -> None:
-        self.events: list[Event] = []
+        self.events: list[WebSocketEvent] = []
         self.connected: list[str] = []
         self.dropped: list[tuple[int, str]] = []
         self.tokens = list(tokens)
         self.asked = 0
 
-    def on_event(self, event: Event) -> None:
+    def on_event(self, event: WebSocketEvent) -> None:
         self.events.append(event)
 
     def on_dropped(self, code: int, reason: str) -> None:

@@ -15,11 +15,11 @@ from mmload.client.websocket.frames import (
     PING,
     PONG,
     TEXT,
-    Event,
     Frame,
     FrameReader,
     ProtocolError,
     Reply,
+    WebSocketEvent,
     client_frame,
     close_payload,
     decode,
@@ -185,7 +185,7 @@ def test_an_event_keeps_its_data_undecoded() -> None:
     """Most events are only counted."""
     event = decode(event_text("typing", 7, user_id="u1"))
 
-    assert isinstance(event, Event)
+    assert isinstance(event, WebSocketEvent)
     assert (event.event, event.seq, bytes(event.data)) == ("typing", 7, b'{"user_id":"u1"}')
     assert event.broadcast.channel_id == ""
 
@@ -194,7 +194,7 @@ def test_the_order_of_keys_does_not_matter() -> None:
     """A later server may write its JSON otherwise."""
     event = decode(b'{"seq":3,"broadcast":{"channel_id":"c"},"extra":1,"data":{},"event":"x"}')
 
-    assert isinstance(event, Event)
+    assert isinstance(event, WebSocketEvent)
     assert (event.event, event.seq, event.broadcast.channel_id) == ("x", 3, "c")
 
 
@@ -221,7 +221,7 @@ def test_what_matters_in_the_data_is_at_hand() -> None:
     """`post` is JSON within JSON and is given as it is."""
     event = decode(event_text("posted", 1, post='{"id":"p"}', channel_type="D", sender_name="@a", should_ack=True))
     greeting = decode(event_text("hello", 0, connection_id="c1", server_version="11"))
-    assert isinstance(event, Event) and isinstance(greeting, Event)
+    assert isinstance(event, WebSocketEvent) and isinstance(greeting, WebSocketEvent)
 
     assert posted_post(event.data) == '{"id":"p"}'
     assert posted(event.data).channel_type == "D" and posted(event.data).should_ack

@@ -14,7 +14,7 @@ from gevent import get_hub
 
 from mmload.client.websocket.client import WebSocket
 from mmload.client.websocket.connection import LONGEST_BACKLOG_BYTES
-from mmload.client.websocket.frames import CLOSE, PING, PONG, TEXT, Event
+from mmload.client.websocket.frames import CLOSE, PING, PONG, TEXT, WebSocketEvent
 from mmload.errors import WebSocketFailed
 from tests.client.conftest import QUICK, Clients
 from tests.client.scripted import Ear, Peer, event_text, eventually, server_frame
@@ -178,7 +178,7 @@ def test_a_listener_that_raises_harms_nobody(clients: Clients, caplog: pytest.Lo
     """Counted each time, told once with its traceback."""
 
     class Clumsy(Ear):
-        def on_event(self, event: Event) -> None:
+        def on_event(self, event: WebSocketEvent) -> None:
             super().on_event(event)
             raise LookupError("clumsy")
 
@@ -633,7 +633,7 @@ def test_a_listener_may_close_from_an_event(clients: Clients) -> None:
     class Leaving(Ear):
         client: WebSocket
 
-        def on_event(self, event: Event) -> None:
+        def on_event(self, event: WebSocketEvent) -> None:
             super().on_event(event)
             if event.event == "leave":
                 self.client.close()

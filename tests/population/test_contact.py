@@ -13,7 +13,7 @@ import pytest
 
 from mmload.errors import RateLimited
 from mmload.population.readiness import examine, examine_quickly, exit_code
-from mmload.population.rest import Server, asked_wait_seconds
+from mmload.population.rest import ApiServer, asked_wait_seconds
 from tests.population.making_settings import settings
 
 Reply = tuple[int, dict[str, str], str]
@@ -109,7 +109,7 @@ def test_what_a_rate_limit_asks_for_is_carried_with_the_error() -> None:
     """Recorded: Mattermost's limiter answers text, with spans of seconds."""
     limited = (429, {"Retry-After": "3", "X-RateLimit-Reset": "5"}, "limit exceeded\n")
     with answering(lambda path: limited) as url:
-        server = Server(settings(url).config.connection)
+        server = ApiServer(settings(url).config.connection)
         with pytest.raises(RateLimited) as caught:
             server.call("GET", "/system/ping")
         server.close()

@@ -22,7 +22,7 @@ from mmload.errors import ServerNotReady
 from mmload.population.create import InitSummary, carry_out
 from mmload.population.plan import ChannelKind, plan
 from mmload.population.progress import Silent
-from mmload.population.rest import Server, Stopped
+from mmload.population.rest import ApiServer, Stopped
 from tests.conftest import running_sandbox
 from tests.population.making_settings import settings
 
@@ -64,7 +64,7 @@ class Census:
     """What the server really holds, counted by the administrator."""
 
     def __init__(self, server: str, prefix: str) -> None:
-        self.server = Server(settings(server).config.connection)
+        self.server = ApiServer(settings(server).config.connection)
         connection = settings(server).config.connection
         body = {"login_id": connection.admin_email, "password": connection.admin_password}
         self.token = self.server.call("POST", "/users/login", body).headers["Token"]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from mmload.errors import NoAnswer, RateLimited, Refused, ServerFault, ServerNotReady
-from mmload.population.rest import LONGEST_WAIT_SECONDS, MOST_FAILURES, Patience, Stopped, wait_seconds
+from mmload.population.rest import LONGEST_WAIT_SECONDS, MOST_FAILURES, Retrying, Stopped, wait_seconds
 
 
 class Server:
@@ -29,19 +29,19 @@ def waits() -> list[float]:
 
 
 @pytest.fixture
-def patience(waits: list[float]) -> Patience:
+def patience(waits: list[float]) -> Retrying:
     """A patience that waits only on paper."""
-    return Patience(rng=random.Random(1), pause=waits.append)
+    return Retrying(rng=random.Random(1), pause=waits.append)
 
 
-def test_a_server_that_comes_back_is_waited_for(patience: Patience, waits: list[float]) -> None:
+def test_a_server_that_comes_back_is_waited_for(patience: Retrying, waits: list[float]) -> None:
     """A restart in the middle is no failure."""
     assert patience.run("step", Server(NoAnswer("connection refused"), ServerFault("500", status=500))) == "done"
     assert len(waits) == 2
     assert waits[0] < waits[1]
 
 
-def test_a_server_that_stays_away_is_given_up_with_advice(patience: Patience, waits: list[float]) -> None:
+def test_a_server_that_stays_away_is_given_up_with_advice(patience: Retrying, waits: list[float]) -> None:
     """The message names the step, the reason, and that nothing is lost."""
     with pytest.raises(ServerNotReady, match=r"team members: connection refused; gave up .* continues where"):
         patience.run("team members", Server(*[NoAnswer("connection refused")] * 50))
@@ -50,20 +50,20 @@ def test_a_server_that_stays_away_is_given_up_with_advice(patience: Patience, wa
     assert 45 < sum(waits) < 100
 
 
-def test_a_rate_limit_is_obeyed(patience: Patience, waits: list[float]) -> None:
+def test_a_rate_limit_is_obeyed(patience: Retrying, waits: list[float]) -> None:
     """Not earlier than the server asked, and not all threads at the same moment."""
     assert patience.run("step", Server(RateLimited("429", retry_after_seconds=3))) == "done"
     assert 3 < waits[0] < 4
 
 
-def test_what_must_not_be_done_twice_is_tried_again_only_after_a_rate_limit(patience: Patience) -> None:
+def test_what_must_not_be_done_twice_is_tried_again_only_after_a_rate_limit(patience: Retrying) -> None:
     """A 429 was not carried out; a lost answer may well have been."""
     assert patience.run("s", Server(RateLimited("429", retry_after_seconds=0)), only_rate_limits=True) == "done"
     with pytest.raises(NoAnswer):
         patience.run("s", Server(NoAnswer("timed out")), only_rate_limits=True)
 
 
-def test_a_refusal_is_not_tried_again(patience: Patience, waits: list[float]) -> None:
+def test_a_refusal_is_not_tried_again(patience: Retrying, waits: list[float]) -> None:
     """It would be refused again."""
     with pytest.raises(Refused):
         patience.run("step", Server(Refused("no", status=403)))
@@ -72,7 +72,7 @@ def test_a_refusal_is_not_tried_again(patience: Patience, waits: list[float]) ->
 
 def test_a_stop_ends_the_waiting() -> None:
     """Ctrl-C while the server is away."""
-    patience = Patience(rng=random.Random(1))
+    patience = Retrying(rng=random.Random(1))
 
     def fail() -> str:
         patience.stop.set()

@@ -16,7 +16,7 @@ from gevent.event import Event
 from gevent.server import StreamServer
 
 from mmload.client.http.client import Transport
-from mmload.client.http.pool import Connections, Gone, Patience
+from mmload.client.http.pool import ConnectionPool, Gone, Patience
 from mmload.client.http.protocol import BadAnswer, request_bytes
 
 GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
@@ -41,7 +41,7 @@ def server(serve: Serve) -> Iterator[tuple[str, list[Any]]]:
         listening.stop(timeout=1)
 
 
-def connections(url: str, *, timeout_seconds: float = 5.0) -> Connections:
+def connections(url: str, *, timeout_seconds: float = 5.0) -> ConnectionPool:
     return Transport(url, connect_timeout_seconds=2, request_timeout_seconds=timeout_seconds).connections()
 
 
@@ -97,7 +97,7 @@ def test_an_answer_is_as_old_as_it_was_there_whoever_is_served_first() -> None:
             if len(asked) == 2:
                 both.set()
 
-    def ask(mine: Connections) -> None:
+    def ask(mine: ConnectionPool) -> None:
         incoming = mine.ask("GET", ASK)
         read_at.append(time.perf_counter())
         ready_at.append(incoming.ready_at)
@@ -313,7 +313,7 @@ def test_an_idle_connection_that_the_server_closed_is_closed_here_too() -> None:
 
     with server(serve) as (url, _seen):
         transport = Transport(url)
-        mine = Connections(transport._dial, Patience(5), 6, clock=lambda: now)
+        mine = ConnectionPool(transport._dial, Patience(5), 6, clock=lambda: now)
         with closing(mine):
             gevent.joinall([gevent.spawn(mine.ask, "GET", ASK) for _ in range(2)], raise_error=True)
             assert len(mine._idle) == 2

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from mmload.client.http.client import Answer, Rest, Route, decoded
+from mmload.client.http.client import HttpAnswer, Rest, Route, decoded
 
 T = TypeVar("T")
 _encode = msgspec.json.Encoder().encode
@@ -65,7 +65,7 @@ class Calls:
         answer = self.rest.call(route, path, _encode(body), headers=_JSON, login=login)
         return decoded(answer, decoder, route)
 
-    def _do(self, route: Route, path: str, body: Any = None) -> Answer:
+    def _do(self, route: Route, path: str, body: Any = None) -> HttpAnswer:
         """Send (with a JSON body, if any); nobody reads what is in the answer."""
         if body is None:
             return self.rest.call(route, path)

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from mmload.client.api.calls import DELETED, Calls, flag, multipart, query
-from mmload.client.http.client import Answer, Route, decoded
+from mmload.client.http.client import HttpAnswer, Route, decoded
 from mmload.models import Draft, FileInfo, Post, PostList, Reaction, UploadedFiles
 
 _POST = msgspec.json.Decoder(Post)
@@ -116,10 +116,10 @@ class PostCalls(Calls):
         answer = self.rest.call(_UPLOAD, "/files", body, headers=headers)
         return decoded(answer, _FILES, _UPLOAD).file_infos or []
 
-    def thumbnail(self, file_id: str) -> Answer:
+    def thumbnail(self, file_id: str) -> HttpAnswer:
         return self.rest.call(_THUMBNAIL, f"/files/{file_id}/thumbnail")
 
-    def preview(self, file_id: str) -> Answer:
+    def preview(self, file_id: str) -> HttpAnswer:
         return self.rest.call(_PREVIEW, f"/files/{file_id}/preview")
 
     def upsert_draft(self, draft: Draft) -> Draft:

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from mmload.client.api.calls import Calls, query
-from mmload.client.http.client import Answer, Route
+from mmload.client.http.client import HttpAnswer, Route
 
 _STRINGS = msgspec.json.Decoder(dict[str, str])
 
@@ -45,11 +45,11 @@ class SystemCalls(Calls):
     def report_performance(self, report: dict[str, Any]) -> None:
         self._do(_CLIENT_PERFORMANCE, "/client_perf", report)
 
-    def site_page(self) -> Answer:
+    def site_page(self) -> HttpAnswer:
         """The page that loads the web application."""
         return self.rest.fetch(_SITE, "/")
 
-    def site_asset(self, path: str) -> Answer:
+    def site_asset(self, path: str) -> HttpAnswer:
         """A script or style sheet that the page names; `path` begins with a slash."""
         return self.rest.fetch(_ASSET, path)
 

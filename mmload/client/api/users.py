@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import msgspec
 
 from mmload.client.api.calls import Calls, multipart, query
-from mmload.client.http.client import Answer, Route, decoded
+from mmload.client.http.client import HttpAnswer, Route, decoded
 from mmload.models import Autocompletion, Preference, Status, User
 
 _USER = msgspec.json.Decoder(User)
@@ -93,7 +93,7 @@ class UserCalls(Calls):
         path = "/users/autocomplete" + query(in_team=team_id, **channel, name=name, limit=limit)
         return self._get(_AUTOCOMPLETE, path, _AUTOCOMPLETION)
 
-    def profile_image(self, user_id: str, last_picture_update: int) -> Answer:
+    def profile_image(self, user_id: str, last_picture_update: int) -> HttpAnswer:
         """The picture; the time of its last change is part of the URL, as in the web application."""
         return self.rest.call(_IMAGE, f"/users/{user_id}/image?_={last_picture_update}")
 

@@ -20,9 +20,9 @@ from urllib.parse import urlsplit
 import gevent
 import msgspec
 
-from mmload.client.http.pool import Connections, Patience
+from mmload.client.http.pool import ConnectionPool, Patience
 from mmload.client.http.protocol import BadAnswer, Incoming, decompressed, request_bytes
-from mmload.client.net import Wire, default_tls_context, dial, plain_wire, tls_wire
+from mmload.client.net import ByteChannel, default_tls_context, dial, plain_wire, tls_wire
 from mmload.errors import (
     NoAnswer,
     NotAvailable,
@@ -85,7 +85,7 @@ Report = Callable[[Route, float, float, int, RequestFailed | None], None]
 """Called once a request: (route, start as Unix seconds, seconds it took, bytes of the answer, refusal or None)."""
 
 
-class Answer:
+class HttpAnswer:
     """A good answer: status, headers and the body as it came."""
 
     __slots__ = ("_incoming", "status")
@@ -195,11 +195,11 @@ class Transport:
     def __post_init__(self) -> None:
         object.__setattr__(self, "_patience", Patience(self.request_timeout_seconds))
 
-    def connections(self) -> Connections:
+    def connections(self) -> ConnectionPool:
         """Those of one user; nothing is opened yet."""
-        return Connections(self._dial, self._patience, CONNECTIONS_PER_USER)
+        return ConnectionPool(self._dial, self._patience, CONNECTIONS_PER_USER)
 
-    def _dial(self) -> Wire:
+    def _dial(self) -> ByteChannel:
         """Connect, and speak TLS where the URL says so; nothing stays open when that fails."""
         url = urlsplit(self.server_url)
         secure = url.scheme == "https"
@@ -272,13 +272,13 @@ class Rest:
         *,
         headers: dict[str, str] | None = None,
         login: bool = False,
-    ) -> Answer:
+    ) -> HttpAnswer:
         """Send one request under `/api/v4`; a good answer, or a `RequestFailed`."""
         if route.feature and self._unavailable.lacks(route.feature):
             raise NotAvailable("not on this server", route=str(route))
         return self._obey(route, API + path, body, headers, login)
 
-    def fetch(self, route: Route, path: str) -> Answer:
+    def fetch(self, route: Route, path: str) -> HttpAnswer:
         """GET a path outside the API (the site's page and its static parts), without the token's rules."""
         return self._once(route, path, b"", None)
 
@@ -289,7 +289,7 @@ class Rest:
         body: bytes,
         headers: dict[str, str] | None,
         login: bool,
-    ) -> Answer:
+    ) -> HttpAnswer:
         """One call with second chances: one after a renewed session, few after waits that the server asked for."""
         renewed = login
         waits = 0
@@ -308,12 +308,12 @@ class Rest:
                 self.rate_limited()
                 self._sleep(limited.retry_after_seconds)
 
-    def _once(self, route: Route, path: str, body: bytes, headers: dict[str, str] | None) -> Answer:
+    def _once(self, route: Route, path: str, body: bytes, headers: dict[str, str] | None) -> HttpAnswer:
         start = time.time()
         began = time.perf_counter()
         try:
             request = request_bytes(route.method, self._prefix + path, self._headers, headers, body)
-            answer = Answer(self._connections.ask(route.method, request))
+            answer = HttpAnswer(self._connections.ask(route.method, request))
         except (OSError, BadAnswer) as error:
             failure: RequestFailed = transport_failure(error, str(route))
             self._report(route, start, time.perf_counter() - began, 0, failure)
@@ -327,7 +327,7 @@ class Rest:
         self._report(route, start, seconds, answer.size(), failure)
         raise failure
 
-    def _refusal(self, route: Route, answer: Answer, now: float) -> RequestFailed:
+    def _refusal(self, route: Route, answer: HttpAnswer, now: float) -> RequestFailed:
         """The error behind an answer of 300 or more; learns what the server lacks."""
         request_id = answer.header("x-request-id")
         if answer.status < 400:
@@ -343,7 +343,7 @@ class Rest:
         return kind(reason, route=str(route), status=answer.status, error_id=error_id, request_id=request_id)
 
 
-def _error_id(answer: Answer) -> str:
+def _error_id(answer: HttpAnswer) -> str:
     """Mattermost's error id; "" where the body is something else (a proxy's page)."""
     try:
         return _ERROR.decode(answer.body()).id
@@ -351,7 +351,7 @@ def _error_id(answer: Answer) -> str:
         return ""
 
 
-def decoded(answer: Answer, decoder: msgspec.json.Decoder[T], route: Route) -> T:
+def decoded(answer: HttpAnswer, decoder: msgspec.json.Decoder[T], route: Route) -> T:
     """The answer's body as a typed value; an unreadable one fails the action, never the user."""
     try:
         return decoder.decode(answer.body())

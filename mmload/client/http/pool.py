@@ -11,8 +11,8 @@ from gevent import get_hub, monkey
 from gevent.hub import Waiter
 from gevent.lock import BoundedSemaphore
 
-from mmload.client.http.protocol import BadAnswer, Incoming
-from mmload.client.net import NOT_NOW, Wire
+from mmload.client.http.protocol import Incoming
+from mmload.client.net import NOT_NOW, ByteChannel
 
 # Safe to repeat when nobody knows whether the server had the request (RFC 9110 §9.2.2).
 _REPEATABLE = frozenset({"GET", "HEAD", "PUT", "DELETE"})
@@ -94,12 +94,12 @@ class Patience:
                 waiter.throw(TimeoutError("timed out"))
 
 
-class Line:
+class HttpConnection:
     """One open connection: asks one thing at a time."""
 
     __slots__ = ("_patience", "_readable", "_ready_at", "_wire", "idle_since")
 
-    def __init__(self, wire: Wire, patience: Patience) -> None:
+    def __init__(self, wire: ByteChannel, patience: Patience) -> None:
         self._wire = wire
         self._patience = patience
         self._readable = get_hub().loop.io(wire.fd, _READ)
@@ -174,14 +174,14 @@ def _ended(incoming: Incoming) -> Incoming:
     return incoming
 
 
-class Connections:
+class ConnectionPool:
     """Those of one user. `dial` opens one; at most `limit` are in use at once, who wants more waits."""
 
     __slots__ = ("_clock", "_closed", "_dial", "_idle", "_patience", "_places")
 
     def __init__(
         self,
-        dial: Callable[[], Wire],
+        dial: Callable[[], ByteChannel],
         patience: Patience,
         limit: int,
         clock: Callable[[], float] = time.monotonic,
@@ -191,7 +191,7 @@ class Connections:
         self._places = BoundedSemaphore(limit)
         self._clock = clock
         # The one used last is taken first; the first one is idle longest.
-        self._idle: list[Line] = []
+        self._idle: list[HttpConnection] = []
         self._closed = False
 
     def ask(self, method: str, request: bytes) -> Incoming:
@@ -222,16 +222,16 @@ class Connections:
             line.close()
         self._idle.clear()
 
-    def _take(self) -> tuple[Line, bool]:
+    def _take(self) -> tuple[HttpConnection, bool]:
         """A connection, and whether it is a new one."""
         while self._idle:
             line = self._idle.pop()
             if line.quiet():
                 return line, False
             line.close()
-        return Line(self._dial(), self._patience), True
+        return HttpConnection(self._dial(), self._patience), True
 
-    def _put(self, line: Line, keeps_open: bool) -> None:
+    def _put(self, line: HttpConnection, keeps_open: bool) -> None:
         if self._closed or not keeps_open:
             line.close()
             return
@@ -242,6 +242,3 @@ class Connections:
         if idle_seconds > _LOOKED_AT_AFTER_SECONDS and (idle_seconds > _LONGEST_IDLE_SECONDS or not oldest.quiet()):
             del self._idle[0]
             oldest.close()
-
-
-__all__ = ["BadAnswer", "Connections", "Gone", "Line", "Patience"]

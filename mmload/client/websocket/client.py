@@ -21,9 +21,9 @@ import msgspec
 from gevent.event import AsyncResult
 
 from mmload.client.http.client import USER_AGENT
-from mmload.client.websocket.connection import LISTENER_ERRORS, Connection, Listener, tell_once
+from mmload.client.websocket.connection import LISTENER_ERRORS, Listener, WebSocketConnection, tell_once
 from mmload.client.websocket.epoll import Readiness, process_readiness
-from mmload.client.websocket.frames import CloseCode, Event, Reply, decode_event, decode_reply, hello
+from mmload.client.websocket.frames import CloseCode, Reply, WebSocketEvent, decode_event, decode_reply, hello
 from mmload.client.websocket.handshake import Caller, shake_hands
 from mmload.client.websocket.reconnect import Arrival, Sequence, Timing, handshake_url, looks_refused, retry_delay
 from mmload.errors import WebSocketFailed
@@ -45,7 +45,7 @@ log = logging.getLogger("mmload.websocket")
 SOCKETS_GIVEN_UP = "sockets_given_up"  # no fresh token was to be had: this user stays without a socket
 
 
-class _State(Enum):
+class _SocketState(Enum):
     NEW = auto()
     OPENING = auto()  # for the first time: no hello yet
     UP = auto()
@@ -54,7 +54,7 @@ class _State(Enum):
     CLOSED = auto()
 
 
-_UP = _State.UP  # for the hot path: a member is looked up slowly
+_UP = _SocketState.UP  # for the hot path: a member is looked up slowly
 
 
 class WebSocket:
@@ -113,8 +113,8 @@ class WebSocket:
         self._user_agent = user_agent
         self._clock = clock
         self._sequence = Sequence()
-        self._state = _State.NEW
-        self._connection: Connection | None = None
+        self._state = _SocketState.NEW
+        self._connection: WebSocketConnection | None = None
         self._first_hello: AsyncResult[None] | None = None
         self._calls: dict[int, AsyncResult[Reply]] = {}
         self._sent = 0
@@ -141,9 +141,9 @@ class WebSocket:
 
         Blocks cooperatively, 20 seconds at most. Leaves nothing behind if the greenlet is killed meanwhile.
         """
-        if self._state is not _State.NEW:
+        if self._state is not _SocketState.NEW:
             raise WebSocketFailed("opened twice, or closed")
-        self._state = _State.OPENING
+        self._state = _SocketState.OPENING
         self._first_hello = AsyncResult()
         try:
             self._connect()
@@ -152,9 +152,9 @@ class WebSocket:
             raise WebSocketFailed("no hello from the server") from timeout
         finally:
             self._first_hello = None
-            if self._state is _State.OPENING:
-                self._state = _State.NEW
-                self._take_connection(Connection.cut)
+            if self._state is _SocketState.OPENING:
+                self._state = _SocketState.NEW
+                self._take_connection(WebSocketConnection.cut)
 
     def send(self, action: str, data: dict[str, Any]) -> int:
         """Send an action; its number, from 1 on each connection. Never waits: the socket's rest is queued."""
@@ -181,12 +181,12 @@ class WebSocket:
 
     def close(self) -> None:
         """Say goodbye and go, for good. Waits for nothing; safe in any greenlet, also a dying one; twice is once."""
-        if self._state is _State.CLOSED:
+        if self._state is _SocketState.CLOSED:
             return
-        self._state = _State.CLOSED
+        self._state = _SocketState.CLOSED
         if self._connection is not None:
             self._count(SOCKETS_CLOSED)
-            self._take_connection(Connection.close)
+            self._take_connection(WebSocketConnection.close)
         if self._first_hello is not None:
             self._first_hello.set_exception(WebSocketFailed("closed"))
         if self._return is not None and self._return is not gevent.getcurrent():
@@ -195,8 +195,8 @@ class WebSocket:
 
     def drop(self) -> None:
         """Lose the connection on purpose, without a goodbye; it comes back at once, as one whose network blinked."""
-        if self._state in (_State.UP, _State.RETURNING):
-            lived_seconds = self._take_connection(Connection.cut)
+        if self._state in (_SocketState.UP, _SocketState.RETURNING):
+            lived_seconds = self._take_connection(WebSocketConnection.cut)
             self._lost(CloseCode.ABNORMAL, "dropped on purpose", lived_seconds, soon=True)
 
     # -- the connection reports, from the hub ----------------------------------------------------------------
@@ -223,44 +223,44 @@ class WebSocket:
 
     def on_end(self, code: int, reason: str) -> None:
         """The connection is gone, by the server's doing or the network's."""
-        connection, lived_seconds = self._connection, self._take_connection(Connection.cut)
+        connection, lived_seconds = self._connection, self._take_connection(WebSocketConnection.cut)
         refused = connection is not None and looks_refused(lived_seconds, connection.heard_anything, self._timing)
-        if self._state is _State.OPENING and self._first_hello is not None:
+        if self._state is _SocketState.OPENING and self._first_hello is not None:
             self._first_hello.set_exception(_ended_unopened(refused))
-        elif self._state in (_State.UP, _State.RETURNING):
-            self._lost(code, reason, lived_seconds, refused=refused and self._state is _State.RETURNING)
+        elif self._state in (_SocketState.UP, _SocketState.RETURNING):
+            self._lost(code, reason, lived_seconds, refused=refused and self._state is _SocketState.RETURNING)
 
     def on_sweep(self, now: float) -> None:
         """A new connection's hello comes at once. So much silence later, the server has taken the old one up."""
         connection = self._connection
-        if self._state is _State.RETURNING and connection is not None:
+        if self._state is _SocketState.RETURNING and connection is not None:
             silent_seconds = now - connection.started_at
             if silent_seconds > max(self._timing.handshake_timeout_seconds, self._timing.refused_until_seconds):
                 self._arrive(resumed=True)
 
     # -- events ----------------------------------------------------------------------------------------------
 
-    def _placed(self, event: Event) -> bool:
+    def _placed(self, event: WebSocketEvent) -> bool:
         """Whether the event is one to tell: in order, after whatever it says about the connection."""
         if event.event == "hello":
             self._on_hello(event)
         arrival = self._sequence.take(event.seq)
         if arrival is Arrival.GAP:
             self._on_gap()
-        elif arrival is Arrival.IN_ORDER and self._state is _State.RETURNING:
+        elif arrival is Arrival.IN_ORDER and self._state is _SocketState.RETURNING:
             self._arrive(resumed=True)
         return arrival is Arrival.IN_ORDER
 
-    def _on_hello(self, event: Event) -> None:
+    def _on_hello(self, event: WebSocketEvent) -> None:
         connection_id = hello(event.data).connection_id
-        first = self._state is _State.OPENING
+        first = self._state is _SocketState.OPENING
         if first or connection_id != self.connection_id:
             self.connection_id = connection_id
             self._sequence.restart()
             self._arrive(renewed=not first)
 
     def _arrive(self, resumed: bool = False, renewed: bool = False) -> None:
-        self._state = _State.UP
+        self._state = _SocketState.UP
         self._count(SOCKETS_RESUMED if resumed else SOCKETS_RENEWED if renewed else SOCKETS_OPENED)
         if self._gaps:
             explained = GAPS_FILLED if resumed else GAPS_LOST
@@ -277,11 +277,11 @@ class WebSocket:
         """Events are missing: come back and ask for them, as the web application does."""
         self._count(SEQUENCE_GAPS)
         self._gaps += 1
-        if self._state is _State.RETURNING:
+        if self._state is _SocketState.RETURNING:
             # The server took us up and left events out all the same: it would do so again.
             self.connection_id = ""
             self._sequence.restart()
-        lived_seconds = self._take_connection(Connection.close)
+        lived_seconds = self._take_connection(WebSocketConnection.close)
         self._lost(CloseCode.NORMAL, "events are missing", lived_seconds, soon=True)
 
     def _on_no_event(self, payload: bytes) -> None:
@@ -302,16 +302,16 @@ class WebSocket:
         wire, received = shake_hands(
             url, Caller(self.token, self._user_agent, context, self._timing.handshake_timeout_seconds)
         )
-        if self._state is _State.CLOSED:
+        if self._state is _SocketState.CLOSED:
             wire.close()
             raise WebSocketFailed("closed")
-        if self._state is _State.DOWN:
-            self._state = _State.RETURNING
+        if self._state is _SocketState.DOWN:
+            self._state = _SocketState.RETURNING
         self._sent = 0
-        self._connection = connection = Connection(wire, self, self._readiness, self._timing, self._clock)
+        self._connection = connection = WebSocketConnection(wire, self, self._readiness, self._timing, self._clock)
         connection.start(received)
 
-    def _take_connection(self, how: Callable[[Connection], None]) -> float:
+    def _take_connection(self, how: Callable[[WebSocketConnection], None]) -> float:
         """End the connection, if there is one; the seconds it lived."""
         connection, self._connection = self._connection, None
         for waiting in self._calls.values():
@@ -324,7 +324,7 @@ class WebSocket:
 
     def _lost(self, code: int, reason: str, lived_seconds: float, *, refused: bool = False, soon: bool = False) -> None:
         """Count it, tell it, and come back after a wait. One lost before it was known to be back is no second loss."""
-        was_up, self._state = self._state is _UP, _State.DOWN
+        was_up, self._state = self._state is _UP, _SocketState.DOWN
         self._failures = 0 if lived_seconds >= self._timing.good_after_seconds else self._failures + 1
         # Nor may a server be hammered that loses us again and again.
         wait = self._timing.after_gap_seconds if soon and self._failures <= 1 else self._retry_delay()
@@ -340,7 +340,7 @@ class WebSocket:
     def _come_back(self, wait_seconds: float, refused: bool) -> None:
         """The greenlet of a connection that is down: try until one stands, or nobody has a token for it."""
         asked = False
-        while self._state is _State.DOWN:
+        while self._state is _SocketState.DOWN:
             gevent.sleep(wait_seconds)
             if refused and not self._fetch_token():
                 self._count(SOCKETS_GIVEN_UP)

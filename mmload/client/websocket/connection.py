@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
-from mmload.client.net import NOT_NOW, Wire
+from mmload.client.net import NOT_NOW, ByteChannel
 from mmload.client.websocket.epoll import Readiness
 from mmload.client.websocket.frames import (
     CLOSE,
@@ -20,9 +20,9 @@ from mmload.client.websocket.frames import (
     PONG,
     TEXT,
     CloseCode,
-    Event,
     FrameReader,
     ProtocolError,
+    WebSocketEvent,
     client_frame,
     close_payload,
     sole_text,
@@ -39,7 +39,7 @@ LISTENER_ERRORS = "listener_errors"
 class Listener(Protocol):
     """Whom a WebSocket tells. All but `on_unauthorised` run in the hub or in passing: they must not block."""
 
-    def on_event(self, event: Event) -> None:
+    def on_event(self, event: WebSocketEvent) -> None:
         """Each event once, in order, the `hello` among them."""
 
     def on_dropped(self, code: int, reason: str) -> None:
@@ -82,7 +82,7 @@ class Owner(Protocol):
     def on_sweep(self, now: float) -> None: ...
 
 
-class Connection:
+class WebSocketConnection:
     """An upgraded WebSocket, watched from `start` on. Never waits; may be called from any greenlet of its hub."""
 
     __slots__ = (
@@ -105,13 +105,13 @@ class Connection:
 
     def __init__(
         self,
-        wire: Wire,
+        wire: ByteChannel,
         owner: Owner,
         readiness: Readiness,
         timing: Timing,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._wire: Wire | None = wire
+        self._wire: ByteChannel | None = wire
         self._receive = wire.receive
         self._pending = wire.pending
         self._owner = owner

@@ -194,7 +194,7 @@ class Broadcast(msgspec.Struct, gc=False):
     team_id: str = ""
 
 
-class Event(msgspec.Struct, gc=False):
+class WebSocketEvent(msgspec.Struct, gc=False):
     """Something that happened on the server. `data` stays bytes until somebody needs it."""
 
     event: str
@@ -243,7 +243,7 @@ class _PostOnly(msgspec.Struct, gc=False):
     post: str
 
 
-_EVENT = msgspec.json.Decoder(Event)
+_EVENT = msgspec.json.Decoder(WebSocketEvent)
 _REPLY = msgspec.json.Decoder(Reply)
 _HELLO = msgspec.json.Decoder(HelloData)
 _POSTED = msgspec.json.Decoder(PostedData)
@@ -265,7 +265,7 @@ def decode_reply(payload: bytes) -> Reply:
         raise ProtocolError(CloseCode.UNREADABLE, "neither an event nor a reply") from error
 
 
-def decode(payload: bytes) -> Event | Reply:
+def decode(payload: bytes) -> WebSocketEvent | Reply:
     """What a text frame says, whichever it is."""
     try:
         return decode_event(payload)

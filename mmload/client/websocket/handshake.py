@@ -15,7 +15,7 @@ import gevent
 import websocket
 from gevent import socket
 
-from mmload.client.net import Wire, dial, plain_wire, tls_wire
+from mmload.client.net import ByteChannel, dial, plain_wire, tls_wire
 from mmload.errors import WebSocketFailed
 
 _READ_BYTES = 16384
@@ -94,7 +94,7 @@ class BufferedSocket:
         """Left to whoever owns the connection."""
 
 
-def shake_hands(url: str, caller: Caller) -> tuple[Wire, bytes]:
+def shake_hands(url: str, caller: Caller) -> tuple[ByteChannel, bytes]:
     """An open WebSocket, and the bytes that came right behind the server's answer.
 
     Waits cooperatively; leaves nothing open when it fails (`WebSocketFailed`) or the greenlet is killed meanwhile.
@@ -111,7 +111,7 @@ def shake_hands(url: str, caller: Caller) -> tuple[Wire, bytes]:
             raise WebSocketFailed(network_reason(error)) from error
 
 
-def _upgrade(url: str, caller: Caller, opened: ExitStack) -> tuple[Wire, bytes]:
+def _upgrade(url: str, caller: Caller, opened: ExitStack) -> tuple[ByteChannel, bytes]:
     connection = _connect(url, caller, opened)
     buffered = BufferedSocket(connection)
     try:
