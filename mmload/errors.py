@@ -6,7 +6,11 @@ once, at the boundary where it appears. `mmload.cli` turns a `MmloadError` into 
 
 from __future__ import annotations
 
+import errno
+import socket
+import ssl
 from enum import IntEnum
+from http.client import HTTPException
 
 
 class ExitCode(IntEnum):
@@ -126,3 +130,51 @@ class NoAccountLeft(MmloadError):
     """More users were asked for than this worker owns accounts."""
 
     exit_code = ExitCode.CONFIGURATION_REFUSED
+
+
+CLOSED_BY_SERVER = "connection closed by the server"
+# Failures after which a request surely never reached the server.
+NEVER_SENT = ("connection refused", "host name not found", "network unreachable")
+# By a part of the system's text.
+_TLS_REASONS = {
+    "WRONG_VERSION_NUMBER": "the port does not speak TLS",
+    "record layer failure": "the port does not speak TLS",
+    "self-signed certificate": "the certificate is self-signed",
+    "self signed certificate": "the certificate is self-signed",
+    "certificate has expired": "the certificate has expired",
+    "Hostname mismatch": "the certificate is for another host name",
+    "IP address mismatch": "the certificate is for another address",
+    "unable to get local issuer": "the certificate's authority is not known here",
+}
+
+
+def transport_reason(error: BaseException) -> str:
+    """A transport's error as one of few constant texts: they are keys of tables. The one map from the one to the other.
+
+    What `requests` raises is understood by the error that it began with.
+    """
+    while not isinstance(error, TimeoutError) and (cause := error.__cause__ or _context(error)):
+        error = cause
+    if isinstance(error, TimeoutError):
+        return "timed out"
+    if isinstance(error, ConnectionRefusedError):
+        return "connection refused"
+    if isinstance(error, socket.gaierror):
+        return "host name not found"
+    if isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
+        return CLOSED_BY_SERVER
+    if isinstance(error, ssl.SSLError):
+        known = (reason for sign, reason in _TLS_REASONS.items() if sign in str(error))
+        return f"TLS failed: {next(known, 'no valid certificate or protocol')}"
+    if isinstance(error, ConnectionError):
+        return "connection lost"
+    if isinstance(error, (ValueError, HTTPException)):
+        return "answer was not HTTP, or cut off"
+    number = getattr(error, "errno", None)
+    if number in (errno.ENETUNREACH, errno.EHOSTUNREACH):
+        return "network unreachable"
+    return f"network error {number or type(error).__name__}"
+
+
+def _context(error: BaseException) -> BaseException | None:
+    return None if error.__suppress_context__ else error.__context__

@@ -12,8 +12,7 @@ from functools import cache, partial
 
 from mmload import text
 from mmload.behaviours.person import Person, forget_if_deleted
-from mmload.client.http.client import NEVER_SENT
-from mmload.errors import RequestFailed
+from mmload.errors import NEVER_SENT, RequestFailed
 from mmload.models import Post, User
 from mmload.store import pick
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+import itertools
+from contextlib import ExitStack, suppress
 from typing import Any
 
+import gevent
 import pytest
 from gevent import socket
+from gevent.server import StreamServer
 
-from mmload.client.net import KEPT_SECONDS, Addresses, dial, rotated
+from mmload.client.net import KEPT_SECONDS, Addresses, connect, rotated
+from mmload.client.websocket.handshake import Caller, shake_hands
 
 
 def address(number: int, family: Any = socket.AF_INET) -> tuple[Any, ...]:
@@ -74,4 +78,26 @@ def test_dialling_nobody_leaves_no_socket_open() -> None:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     with ExitStack() as opened, pytest.raises(ConnectionRefusedError):
-        dial("127.0.0.1", port, None, opened)
+        connect(f"http://127.0.0.1:{port}", None, opened)
+
+
+def test_a_handshake_whose_answer_trickles_ends_in_time() -> None:
+    """Each byte comes soon after the one before; the limit is that of the whole handshake."""
+
+    def serve(connection: Any, _address: Any) -> None:
+        connection.recv(65536)
+        with suppress(OSError):
+            for byte in itertools.chain(b"HTTP/1.1 101 Switching Protocols\r\nX: ", itertools.repeat(120)):
+                connection.sendall(bytes((byte,)))
+                gevent.sleep(0.02)
+
+    server = StreamServer(("127.0.0.1", 0), serve)
+    server.start()
+    try:
+        caller = Caller("token", "agent", None, timeout_seconds=0.3)
+        asking = gevent.spawn(shake_hands, f"ws://127.0.0.1:{server.server_port}/x", caller)
+        gevent.joinall([asking], timeout=5)
+    finally:
+        server.stop(timeout=1)
+
+    assert str(asking.exception) == "timed out"

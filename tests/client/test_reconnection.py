@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmload.client.websocket.reconnect import Arrival, Sequence, Timing, handshake_url, looks_refused, retry_delay
+from mmload.client.websocket.reconnect import (
+    Arrival,
+    Sequence,
+    Timing,
+    handshake_url,
+    looks_refused,
+    retry_delay,
+    wait_after_loss,
+)
 
 TIMING = Timing()
 
@@ -43,6 +51,13 @@ def test_the_jitter_adds_up_to_two_seconds(failures: int, share: float) -> None:
 def test_an_outage_of_twenty_seconds_is_over_before_the_waits_grow_to_minutes() -> None:
     """Even with the least jitter, the seven quick tries reach beyond it."""
     assert sum(retry_delay(failures, Fixed(0.0), TIMING) for failures in range(1, 8)) > 20
+
+
+@pytest.mark.parametrize(("failures", "seconds"), [(0, 0.1), (1, 0.1), (2, 3), (3, 3), (8, 192)])
+def test_a_quick_return_is_granted_once_in_a_row(failures: int, seconds: float) -> None:
+    """Without the limit a server that drops us at once would be connected to ten times a second by each user."""
+    assert wait_after_loss(failures, True, Fixed(0.0), TIMING) == seconds
+    assert wait_after_loss(failures, False, Fixed(0.0), TIMING) >= 3
 
 
 def test_numbers_in_order_are_expected_one_after_another() -> None:

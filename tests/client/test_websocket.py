@@ -15,7 +15,7 @@ from gevent import get_hub
 from mmload.client.websocket.client import WebSocket
 from mmload.client.websocket.connection import LONGEST_BACKLOG_BYTES
 from mmload.client.websocket.frames import CLOSE, PING, PONG, TEXT, WebSocketEvent
-from mmload.errors import WebSocketFailed
+from mmload.errors import CLOSED_BY_SERVER, WebSocketFailed
 from tests.client.conftest import QUICK, Clients
 from tests.client.scripted import Ear, Peer, event_text, eventually, server_frame
 
@@ -211,7 +211,7 @@ def test_a_lost_connection_is_resumed_where_it_was(clients: Clients) -> None:
     again.send_event("posted", 3)
 
     eventually(lambda: ear.numbers() == [0, 1, 2, 3])
-    assert ear.dropped == [(1006, "the server hung up")] and ear.connected == ["first", "resumed"]
+    assert ear.dropped == [(1006, CLOSED_BY_SERVER)] and ear.connected == ["first", "resumed"]
     assert counters == {"sockets_opened": 1, "sockets_dropped": 1, "sockets_resumed": 1}
     assert client.connected
 

@@ -15,8 +15,9 @@ from gevent import socket
 from gevent.event import Event
 from gevent.server import StreamServer
 
+from mmload.client import net
 from mmload.client.http.client import Transport
-from mmload.client.http.pool import ConnectionPool, Gone, Patience
+from mmload.client.http.pool import CallTimer, ConnectionPool, Gone
 from mmload.client.http.protocol import BadAnswer, request_bytes
 
 GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
@@ -212,6 +213,59 @@ def test_an_answer_that_never_comes_ends_in_time_and_gives_its_place_back() -> N
         assert mine.ask("GET", ASK).status == 200
 
 
+def test_an_answer_that_trickles_ends_in_time() -> None:
+    """Each part comes soon after the one before; the limit is that of the whole call."""
+    endless = GOOD.replace(b": 2", b": 2000")
+
+    def serve(connection: Any, number: int) -> None:
+        connection.recv(65536)
+        for at in range(len(endless) + 200):
+            gevent.sleep(0.02)
+            connection.sendall(endless[at : at + 1] or b"x")
+
+    with server(serve) as (url, _seen), closing(connections(url, timeout_seconds=0.3)) as mine:
+        asking = gevent.spawn(mine.ask, "GET", ASK)
+        gevent.joinall([asking], timeout=5)
+
+        assert isinstance(asking.exception, TimeoutError)
+
+
+def test_waiting_for_a_connection_is_part_of_the_call() -> None:
+    """Six calls are under way and never end: a seventh does not wait for them and then for its own answer."""
+
+    def serve(connection: Any, _number: int) -> None:
+        while connection.recv(65536):
+            pass
+
+    with server(serve) as (url, seen), closing(connections(url, timeout_seconds=0.5)) as mine:
+        asking = [gevent.spawn(mine.ask, "GET", ASK) for _ in range(7)]
+        gevent.joinall(asking, timeout=10)
+
+        assert all(isinstance(greenlet.exception, TimeoutError) for greenlet in asking)
+        assert len(seen) == 6
+
+
+def test_a_server_that_does_not_accept_ends_in_time_at_all_of_its_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time to connect is over once for all of them: the next address gets no time of its own."""
+    full = plain_socket.socket()
+    full.bind(("127.0.0.1", 0))
+    full.listen(0)
+    waiting = [plain_socket.socket() for _ in range(4)]
+    for each in waiting:
+        each.setblocking(False)
+        each.connect_ex(full.getsockname())
+    found = (socket.AF_INET, socket.SOCK_STREAM, 6, "", full.getsockname())
+    known = net.Addresses("chat", 80, resolve=lambda *_, **__: [found, found, found])
+    monkeypatch.setattr(net, "addresses", lambda host, port: known)
+
+    mine = Transport("http://chat", connect_timeout_seconds=0.3, request_timeout_seconds=30).connections()
+    with closing(mine), gevent.Timeout(5), pytest.raises(TimeoutError):
+        mine.ask("GET", ASK)
+
+    for each in (*waiting, full):
+        each.close()
+
+
 def test_a_killed_greenlet_gives_its_place_back_and_closes_its_connection() -> None:
     """Locust stops users in the middle of a request."""
     asked, closed = Event(), Event()
@@ -313,7 +367,7 @@ def test_an_idle_connection_that_the_server_closed_is_closed_here_too() -> None:
 
     with server(serve) as (url, _seen):
         transport = Transport(url)
-        mine = ConnectionPool(transport._dial, Patience(5), 6, clock=lambda: now)
+        mine = ConnectionPool(transport._dial, CallTimer(5), 6, clock=lambda: now)
         with closing(mine):
             gevent.joinall([gevent.spawn(mine.ask, "GET", ASK) for _ in range(2)], raise_error=True)
             assert len(mine._idle) == 2

@@ -7,8 +7,9 @@ import ssl
 
 import pytest
 
-from mmload.client.http.client import failure_class, rate_limit_wait_seconds, transport_failure
-from mmload.errors import NotAvailable, Refused, ServerFault, SessionExpired
+from mmload.client.http.client import failure_class, rate_limit_wait_seconds
+from mmload.client.http.protocol import BadAnswer
+from mmload.errors import NotAvailable, Refused, ServerFault, SessionExpired, transport_reason
 
 
 @pytest.mark.parametrize(
@@ -55,10 +56,15 @@ def test_a_rate_limit_is_waited_for_as_the_server_says() -> None:
         (ConnectionResetError(104, "reset"), "connection lost"),
         (BrokenPipeError(32, "pipe"), "connection lost"),
         (socket.gaierror(-2, "unknown"), "host name not found"),
-        (ssl.SSLError("bad certificate of host 10.1.2.3"), "TLS failed"),
-        (OSError(113, "No route to host 10.1.2.3"), "network error 113"),
+        (ssl.SSLError("bad certificate of host 10.1.2.3"), "TLS failed: no valid certificate or protocol"),
+        (ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong"), "TLS failed: the port does not speak TLS"),
+        (ssl.SSLCertVerificationError(1, "self-signed certificate"), "TLS failed: the certificate is self-signed"),
+        (ssl.SSLEOFError(8, "EOF occurred"), "connection closed by the server"),
+        (BadAnswer("cut off"), "answer was not HTTP, or cut off"),
+        (OSError(113, "No route to host 10.1.2.3"), "network unreachable"),
+        (OSError(24, "Too many open files"), "network error 24"),
     ],
 )
 def test_failures_have_few_constant_reasons(error: Exception, reason: str) -> None:
     """Reasons are keys of tables: with addresses or ids in them the tables would grow without end."""
-    assert transport_failure(error, "GET /x").reason == reason
+    assert transport_reason(error) == reason

@@ -1,13 +1,12 @@
 """One REST call of one simulated user: token, stable names, constant error texts, the rules for 401, 429 and 5xx.
 
-The transport is our own (`connections`, `http1`): the library under FastHttpUser costs more than twice the CPU, and
-from the 1024th open file on it opens a new connection for each request. Every call is reported once, to Locust and to
-our own recorder, with its time from the first byte sent to the last byte read.
+The transport is our own (`pool`, `protocol`): the library under FastHttpUser costs more than twice the CPU, and from
+the 1024th open file on it opens a new connection for each request. Every call is reported once, to Locust and to our
+own recorder. Its time is that of the whole call: waiting for a connection and connecting are in it.
 """
 
 from __future__ import annotations
 
-import socket
 import ssl
 import time
 import zlib
@@ -20,9 +19,9 @@ from urllib.parse import urlsplit
 import gevent
 import msgspec
 
-from mmload.client.http.pool import ConnectionPool, Patience
+from mmload.client.http.pool import CallTimer, ConnectionPool
 from mmload.client.http.protocol import BadAnswer, Incoming, decompressed, request_bytes
-from mmload.client.net import ByteChannel, default_tls_context, dial, plain_wire, tls_wire
+from mmload.client.net import ByteChannel, byte_channel, connect, time_limit
 from mmload.errors import (
     NoAnswer,
     NotAvailable,
@@ -32,14 +31,13 @@ from mmload.errors import (
     RequestFailed,
     ServerFault,
     SessionExpired,
+    transport_reason,
 )
 
 API = "/api/v4"
 USER_AGENT = "Mozilla/5.0 (mmload)"
 # A browser opens at most six connections to a host.
 CONNECTIONS_PER_USER = 6
-# Failures after which a request surely never reached the server.
-NEVER_SENT = ("connection refused", "host name not found")
 # A server that asks for more patience than this is not waited for: the action fails instead.
 LONGEST_RATE_LIMIT_WAIT_SECONDS = 60.0
 RATE_LIMIT_RETRIES = 3
@@ -163,25 +161,6 @@ def rate_limit_wait_seconds(retry_after: str, reset: str, now: float) -> float:
     return 1.0
 
 
-def transport_failure(error: Exception, route: str) -> NoAnswer:
-    """A transport's error as one of few constant texts: they are keys of tables. Pure."""
-    if isinstance(error, (TimeoutError, socket.timeout)):
-        reason = "timed out"
-    elif isinstance(error, ConnectionRefusedError):
-        reason = "connection refused"
-    elif isinstance(error, socket.gaierror):
-        reason = "host name not found"
-    elif isinstance(error, ssl.SSLError):
-        reason = "TLS failed"
-    elif isinstance(error, ConnectionError):
-        reason = "connection lost"
-    elif isinstance(error, BadAnswer):
-        reason = "answer was not HTTP, or cut off"
-    else:
-        reason = f"network error {getattr(error, 'errno', None) or type(error).__name__}"
-    return NoAnswer(reason, route=route)
-
-
 @dataclass(frozen=True)
 class Transport:
     """How connections are made: shared by all users of a process."""
@@ -190,26 +169,21 @@ class Transport:
     connect_timeout_seconds: float = 10.0
     request_timeout_seconds: float = 30.0
     tls_context: ssl.SSLContext | None = None
-    _patience: Patience = field(init=False, compare=False)
+    _timer: CallTimer = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_patience", Patience(self.request_timeout_seconds))
+        object.__setattr__(self, "_timer", CallTimer(self.request_timeout_seconds))
 
     def connections(self) -> ConnectionPool:
         """Those of one user; nothing is opened yet."""
-        return ConnectionPool(self._dial, self._patience, CONNECTIONS_PER_USER)
+        return ConnectionPool(self._dial, self._timer, CONNECTIONS_PER_USER)
 
     def _dial(self) -> ByteChannel:
-        """Connect, and speak TLS where the URL says so; nothing stays open when that fails."""
-        url = urlsplit(self.server_url)
-        secure = url.scheme == "https"
-        context = (self.tls_context or default_tls_context()) if secure else None
-        deadline = gevent.Timeout(self.connect_timeout_seconds, TimeoutError("timed out"))
-        with ExitStack() as opened, deadline:
-            connection = dial(url.hostname or "", url.port or (443 if secure else 80), context, opened)
-            wire = tls_wire(connection) if secure else plain_wire(connection)
+        """Connect; nothing stays open when that fails."""
+        with ExitStack() as opened, time_limit(self.connect_timeout_seconds):
+            channel = byte_channel(connect(self.server_url, self.tls_context, opened))
             opened.pop_all()
-            return wire
+            return channel
 
     @property
     def prefix(self) -> str:
@@ -315,7 +289,7 @@ class Rest:
             request = request_bytes(route.method, self._prefix + path, self._headers, headers, body)
             answer = HttpAnswer(self._connections.ask(route.method, request))
         except (OSError, BadAnswer) as error:
-            failure: RequestFailed = transport_failure(error, str(route))
+            failure: RequestFailed = NoAnswer(transport_reason(error), route=str(route))
             self._report(route, start, time.perf_counter() - began, 0, failure)
             raise failure from error
         seconds = (answer.ready_at() or time.perf_counter()) - began

@@ -5,9 +5,10 @@ from __future__ import annotations
 import ssl
 import time
 from collections.abc import Callable
+from itertools import takewhile
 from typing import Any
 
-from gevent import get_hub, monkey
+from gevent import get_hub, getcurrent, monkey
 from gevent.hub import Waiter
 from gevent.lock import BoundedSemaphore
 
@@ -34,8 +35,15 @@ class Gone(ConnectionError):
     """The connection ended before anything of the answer came."""
 
 
-class Patience:
-    """Waits for the server: says when each ended, and ends what takes too long (one timer for all, not one each).
+class _Overdue(BaseException):
+    """Thrown into a greenlet whose call takes too long. No `Exception`: nothing on its way may take it for one."""
+
+
+class CallTimer:
+    """Ends calls that take too long, and says when answers came: one timer for all calls of a process, not one each.
+
+    `with timer:` bounds a whole call of the current greenlet, whatever it waits for in it: a connection, TLS, each part
+    of the answer. `TimeoutError` when the time is over.
 
     An answer is there when the event loop learns of it, not when its reader's turn comes: on a busy core that is later,
     by the time that it takes to serve the others (measured at 70 % of a core: half a millisecond at p99).
@@ -44,27 +52,30 @@ class Patience:
     def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._seconds = seconds
         self._clock = clock
-        # By deadline, as all are equally patient.
-        self._waiting: dict[Any, float] = {}
+        # When each greenlet's call is overdue: in this order, as all are given the same time.
+        self._due: dict[Any, float] = {}
         self._timer: Any = None
         self._check: Any = None
         self._learnt_at = 0.0
 
-    def wait(self, watcher: Any) -> float:
-        """Until the watched socket is ready: when the loop learnt that (`time.perf_counter`; 0.0: it doesn't say).
-
-        `TimeoutError` when it takes too long.
-        """
+    def __enter__(self) -> None:
         if self._timer is None:
             self._start()
+        self._due[getcurrent()] = self._clock() + self._seconds
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._due.pop(getcurrent(), None)
+        if kind is _Overdue:
+            raise TimeoutError("timed out") from None
+
+    def wait(self, watcher: Any) -> float:
+        """Until the watched socket is ready: when the loop learnt that (`time.perf_counter`; 0.0: it doesn't say)."""
         waiter: Any = Waiter()
-        self._waiting[waiter] = self._clock() + self._seconds
         watcher.start(waiter.switch, None)
         try:
             waiter.get()
         finally:
             watcher.stop()
-            self._waiting.pop(waiter, None)
         return self._learnt_at
 
     def _start(self) -> None:
@@ -82,26 +93,23 @@ class Patience:
         self._learnt_at = time.perf_counter()
 
     def _look(self) -> None:
+        """Runs in the hub, so every greenlet with a call is waiting for something in it."""
         now = self._clock()
-        overdue = []
-        for waiter, deadline in self._waiting.items():
-            if deadline > now:
-                break
-            overdue.append(waiter)
-        for waiter in overdue:
+        overdue = list(takewhile(lambda greenlet: self._due[greenlet] <= now, self._due))
+        for greenlet in overdue:
             # One that an earlier one's greenlet has ended meanwhile is no longer there.
-            if self._waiting.pop(waiter, None) is not None:
-                waiter.throw(TimeoutError("timed out"))
+            if self._due.pop(greenlet, None) is not None:
+                greenlet.throw(_Overdue())
 
 
 class HttpConnection:
     """One open connection: asks one thing at a time."""
 
-    __slots__ = ("_patience", "_readable", "_ready_at", "_wire", "idle_since")
+    __slots__ = ("_readable", "_ready_at", "_timer", "_wire", "idle_since")
 
-    def __init__(self, wire: ByteChannel, patience: Patience) -> None:
+    def __init__(self, wire: ByteChannel, timer: CallTimer) -> None:
         self._wire = wire
-        self._patience = patience
+        self._timer = timer
         self._readable = get_hub().loop.io(wire.fd, _READ)
         self._ready_at = 0.0
         self.idle_since = 0.0
@@ -110,7 +118,7 @@ class HttpConnection:
         """The whole answer. Raises `Gone`, another `OSError` or `BadAnswer`; the connection is of no use then."""
         self._send(request)
         incoming = Incoming(method)
-        self._ready_at = self._patience.wait(self._readable)
+        self._ready_at = self._timer.wait(self._readable)
         while True:
             data = self._receive()
             if not data:
@@ -155,14 +163,14 @@ class HttpConnection:
             except ssl.SSLWantWriteError:
                 self._wait_writable()
             except NOT_NOW:
-                self._ready_at = self._patience.wait(self._readable)
+                self._ready_at = self._timer.wait(self._readable)
             except (ConnectionResetError, ssl.SSLEOFError, ssl.SSLZeroReturnError):
                 return b""
 
     def _wait_writable(self) -> None:
         watcher = get_hub().loop.io(self._wire.fd, _WRITE)
         try:
-            self._patience.wait(watcher)
+            self._timer.wait(watcher)
         finally:
             watcher.close()
 
@@ -177,17 +185,17 @@ def _ended(incoming: Incoming) -> Incoming:
 class ConnectionPool:
     """Those of one user. `dial` opens one; at most `limit` are in use at once, who wants more waits."""
 
-    __slots__ = ("_clock", "_closed", "_dial", "_idle", "_patience", "_places")
+    __slots__ = ("_clock", "_closed", "_dial", "_idle", "_places", "_timer")
 
     def __init__(
         self,
         dial: Callable[[], ByteChannel],
-        patience: Patience,
+        timer: CallTimer,
         limit: int,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._dial = dial
-        self._patience = patience
+        self._timer = timer
         self._places = BoundedSemaphore(limit)
         self._clock = clock
         # The one used last is taken first; the first one is idle longest.
@@ -195,11 +203,11 @@ class ConnectionPool:
         self._closed = False
 
     def ask(self, method: str, request: bytes) -> Incoming:
-        """Send a request and read its answer. Raises an `OSError` or `BadAnswer`.
+        """Send a request and read its answer, all within the timer's limit. Raises an `OSError` or `BadAnswer`.
 
         One that the server has closed in the same moment is replaced, if the request may be repeated.
         """
-        with self._places:
+        with self._timer, self._places:
             while True:
                 line, fresh = self._take()
                 try:
@@ -229,7 +237,7 @@ class ConnectionPool:
             if line.quiet():
                 return line, False
             line.close()
-        return HttpConnection(self._dial(), self._patience), True
+        return HttpConnection(self._dial(), self._timer), True
 
     def _put(self, line: HttpConnection, keeps_open: bool) -> None:
         if self._closed or not keeps_open:

@@ -20,7 +20,7 @@ _WITHOUT_BODY: Final = frozenset({204, 304})
 _RESERVED: Final = "/?&=%:;,+@!$'()*[]"
 
 
-class BadAnswer(Exception):
+class BadAnswer(ValueError):
     """What the server sent is not HTTP, or was cut off."""
 
 

@@ -13,7 +13,6 @@ import ssl
 import time
 from collections.abc import Callable, MutableMapping
 from enum import Enum, auto
-from functools import cache
 from typing import Any
 
 import gevent
@@ -25,7 +24,15 @@ from mmload.client.websocket.connection import LISTENER_ERRORS, Listener, WebSoc
 from mmload.client.websocket.epoll import Readiness, process_readiness
 from mmload.client.websocket.frames import CloseCode, Reply, WebSocketEvent, decode_event, decode_reply, hello
 from mmload.client.websocket.handshake import Caller, shake_hands
-from mmload.client.websocket.reconnect import Arrival, Sequence, Timing, handshake_url, looks_refused, retry_delay
+from mmload.client.websocket.reconnect import (
+    Arrival,
+    Sequence,
+    Timing,
+    handshake_url,
+    looks_refused,
+    retry_delay,
+    wait_after_loss,
+)
 from mmload.errors import WebSocketFailed
 from mmload.metrics.recorder import (
     GAPS_FILLED,
@@ -295,12 +302,9 @@ class WebSocket:
 
     def _connect(self) -> None:
         url = handshake_url(self._url, self.connection_id, self._sequence.expected)
-        context = self._tls_context
-        if context is None and url.startswith("wss:"):
-            context = _process_tls_context()
         self._tried_token = self.token
         wire, received = shake_hands(
-            url, Caller(self.token, self._user_agent, context, self._timing.handshake_timeout_seconds)
+            url, Caller(self.token, self._user_agent, self._tls_context, self._timing.handshake_timeout_seconds)
         )
         if self._state is _SocketState.CLOSED:
             wire.close()
@@ -326,8 +330,7 @@ class WebSocket:
         """Count it, tell it, and come back after a wait. One lost before it was known to be back is no second loss."""
         was_up, self._state = self._state is _UP, _SocketState.DOWN
         self._failures = 0 if lived_seconds >= self._timing.good_after_seconds else self._failures + 1
-        # Nor may a server be hammered that loses us again and again.
-        wait = self._timing.after_gap_seconds if soon and self._failures <= 1 else self._retry_delay()
+        wait = wait_after_loss(self._failures, soon, self._rng, self._timing)
         self._return = gevent.spawn(self._come_back, wait, refused)
         if not was_up:
             return
@@ -387,9 +390,3 @@ def _ended_unopened(refused: bool) -> WebSocketFailed:
     if refused:
         return WebSocketFailed("token not accepted", status=401)
     return WebSocketFailed("connection lost before the hello")
-
-
-@cache
-def _process_tls_context() -> ssl.SSLContext:
-    """Shared by all connections that were given none: one each would cost 30 ms and 0.7 MB."""
-    return ssl.create_default_context()

@@ -27,9 +27,8 @@ from mmload.client.websocket.frames import (
     close_payload,
     sole_text,
 )
-from mmload.client.websocket.handshake import HUNG_UP, network_reason
 from mmload.client.websocket.reconnect import Timing
-from mmload.errors import WebSocketFailed
+from mmload.errors import CLOSED_BY_SERVER, WebSocketFailed, transport_reason
 
 log = logging.getLogger("mmload.websocket")
 
@@ -145,7 +144,7 @@ class WebSocketConnection:
         except ProtocolError as error:
             self._fail(error)
         except OSError as error:
-            self._end(CloseCode.ABNORMAL, network_reason(error))
+            self._end(CloseCode.ABNORMAL, transport_reason(error))
 
     # -- the hub calls ---------------------------------------------------------------------------------------
 
@@ -160,7 +159,7 @@ class WebSocketConnection:
                 self._heard = True
                 self._digest(data)
             else:
-                self._end(CloseCode.ABNORMAL, HUNG_UP)
+                self._end(CloseCode.ABNORMAL, CLOSED_BY_SERVER)
             if self._pending is not None:
                 self._read_pending()
         except NOT_NOW:
@@ -168,7 +167,7 @@ class WebSocketConnection:
         except ProtocolError as error:
             self._fail(error)
         except OSError as error:
-            self._end(CloseCode.ABNORMAL, network_reason(error))
+            self._end(CloseCode.ABNORMAL, transport_reason(error))
 
     def on_writable(self) -> None:
         """The socket takes bytes again: send what waits."""
@@ -177,7 +176,7 @@ class WebSocketConnection:
         except NOT_NOW:
             return
         except OSError as error:
-            self._end(CloseCode.ABNORMAL, network_reason(error))
+            self._end(CloseCode.ABNORMAL, transport_reason(error))
 
     def on_sweep(self, now: float) -> None:
         """Ask a quiet server whether it is there; give one up that does not answer."""
@@ -203,7 +202,7 @@ class WebSocketConnection:
         try:
             self._write(client_frame(TEXT, payload, os.urandom(4)))
         except OSError as error:
-            self._end(CloseCode.ABNORMAL, network_reason(error))
+            self._end(CloseCode.ABNORMAL, transport_reason(error))
             raise WebSocketFailed("connection lost") from error
 
     def close(self, code: int = CloseCode.NORMAL) -> None:

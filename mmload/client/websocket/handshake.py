@@ -9,26 +9,21 @@ import ssl
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
-import gevent
 import websocket
-from gevent import socket
 
-from mmload.client.net import ByteChannel, dial, plain_wire, tls_wire
-from mmload.errors import WebSocketFailed
+from mmload.client.net import ByteChannel, byte_channel, connect, time_limit
+from mmload.errors import WebSocketFailed, transport_reason
 
 _READ_BYTES = 16384
 # An answer to the upgrade is some hundred bytes; a page of a foreign server is not read to its end.
 _LONGEST_ANSWER_BYTES = 1 << 17
 _UPGRADED = 101
-# An end without a word of the WebSocket protocol, be it TCP's or TLS's.
-HUNG_UP = "the server hung up"
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who connects, and how. `tls_context` is needed for wss only, and shared: one costs 30 ms and 0.7 MB."""
+    """Who connects, and how. `tls_context` is for wss only; None: the process's."""
 
     token: str = field(repr=False)
     user_agent: str
@@ -99,20 +94,15 @@ def shake_hands(url: str, caller: Caller) -> tuple[ByteChannel, bytes]:
 
     Waits cooperatively; leaves nothing open when it fails (`WebSocketFailed`) or the greenlet is killed meanwhile.
     """
-    deadline = gevent.Timeout(caller.timeout_seconds)
-    with ExitStack() as opened, deadline:
-        try:
+    try:
+        with ExitStack() as opened, time_limit(caller.timeout_seconds):
             return _upgrade(url, caller, opened)
-        except gevent.Timeout as timeout:
-            if timeout is not deadline:
-                raise
-            raise WebSocketFailed("timed out") from None
-        except (OSError, ValueError) as error:
-            raise WebSocketFailed(network_reason(error)) from error
+    except (OSError, ValueError) as error:
+        raise WebSocketFailed(transport_reason(error)) from error
 
 
 def _upgrade(url: str, caller: Caller, opened: ExitStack) -> tuple[ByteChannel, bytes]:
-    connection = _connect(url, caller, opened)
+    connection = connect(url, caller.tls_context, opened)
     buffered = BufferedSocket(connection)
     try:
         upgraded = websocket.create_connection(
@@ -131,18 +121,9 @@ def _upgrade(url: str, caller: Caller, opened: ExitStack) -> tuple[ByteChannel, 
     upgraded.sock = None
     if _status(buffered.first_line()) != _UPGRADED:
         raise _refusal(buffered.first_line())
-    wire = plain_wire(connection) if urlsplit(url).scheme == "ws" else tls_wire(connection)
+    channel = byte_channel(connection)
     opened.pop_all()
-    return wire, buffered.rest()
-
-
-def _connect(url: str, caller: Caller, opened: ExitStack) -> Any:
-    """A TCP connection, with TLS if the URL says so; `opened` closes it unless it is taken out again."""
-    parts = urlsplit(url)
-    secure = parts.scheme == "wss"
-    assert not secure or caller.tls_context is not None
-    context = caller.tls_context if secure else None
-    return dial(parts.hostname or "", parts.port or (443 if secure else 80), context, opened)
+    return channel, buffered.rest()
 
 
 def _status(first_line: bytes) -> int:
@@ -158,24 +139,3 @@ def _refusal(first_line: bytes) -> WebSocketFailed:
     if status:
         return WebSocketFailed(f"handshake answered {status}", status=status)
     return WebSocketFailed("handshake not answered in HTTP" if first_line else "connection lost")
-
-
-def network_reason(error: Exception) -> str:
-    """A network error as one of few constant texts: they are keys of tables. Pure."""
-    if isinstance(error, TimeoutError):
-        return "timed out"
-    if isinstance(error, ConnectionRefusedError):
-        return "connection refused"
-    if isinstance(error, socket.gaierror):
-        return "host name not found"
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return "certificate not trusted"
-    if isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
-        return HUNG_UP
-    if isinstance(error, ConnectionError):
-        return "connection lost"
-    if isinstance(error, ssl.SSLError):
-        return "TLS failed"
-    if isinstance(error, ValueError):
-        return "not a WebSocket address"
-    return f"network error {getattr(error, 'errno', None) or type(error).__name__}"

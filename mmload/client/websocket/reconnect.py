@@ -9,6 +9,8 @@ from urllib.parse import urlencode
 
 # The web application's rule: up to so many failures in a row it waits the same, then with their square.
 PATIENT_FAILURES = 7
+# In a row, after which a connection that is lost once more waits like any other.
+MOST_QUICK_RETURNS = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,12 @@ def retry_delay(failures: int, rng: random.Random, timing: Timing) -> float:
     if failures > PATIENT_FAILURES:
         seconds = min(seconds * failures**2, timing.longest_retry_seconds)
     return seconds + rng.uniform(0.0, timing.jitter_seconds)
+
+
+def wait_after_loss(failures: int, soon: bool, rng: random.Random, timing: Timing) -> float:
+    """Seconds to wait after a loss. One of our own making is made good `soon`, but not again and again: a server that
+    loses us each time must not be hammered."""
+    return timing.after_gap_seconds if soon and failures <= MOST_QUICK_RETURNS else retry_delay(failures, rng, timing)
 
 
 def looks_refused(lived_seconds: float, heard_anything: bool, timing: Timing) -> bool:
