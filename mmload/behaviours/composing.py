@@ -120,7 +120,21 @@ def _permalink(person: Person) -> str:
     return f"{site_url}/{team.name}/pl/{post.id}" if post and team and site_url else ""
 
 
-def send_post(person: Person, channel_id: str, message: str, root_id: str = "", file_ids: tuple[str, ...] = ()) -> Post:
+def is_urgent(person: Person, share: float) -> bool:
+    """Whether a new root post is urgent: with probability `share`, where the server has message priority."""
+    can = person.context.capabilities
+    return can.licensed and can.post_priority and person.rng.random() < share
+
+
+def send_post(
+    person: Person,
+    channel_id: str,
+    message: str,
+    root_id: str = "",
+    file_ids: tuple[str, ...] = (),
+    *,
+    urgent: bool = False,
+) -> Post:
     """Send a message and keep account of it. One without an answer is uncertain: the server may have stored it."""
     account = person.context.deliveries
     status = -1
@@ -128,7 +142,9 @@ def send_post(person: Person, channel_id: str, message: str, root_id: str = "", 
     account.sending(pending_post_id, channel_id, person.seat.number if person.seat is not None else None)
     try:
         with forget_if_deleted(partial(person.store.forget_post, root_id)):
-            post = person.api.create_post(channel_id, message, pending_post_id, root_id=root_id, file_ids=file_ids)
+            post = person.api.create_post(
+                channel_id, message, pending_post_id, root_id=root_id, file_ids=file_ids, urgent=urgent
+            )
         status = 201
         account.accepted(pending_post_id, post.id, post.create_at)
     except RequestFailed as error:

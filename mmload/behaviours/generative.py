@@ -19,7 +19,7 @@ from mmload.behaviours.actions.posts import REMINDER_SECONDS
 
 # FIX
 from mmload.behaviours.catalogue import Action, Mix
-from mmload.behaviours.composing import compose, send_post, upload
+from mmload.behaviours.composing import compose, is_urgent, send_post, upload
 from mmload.behaviours.goals import (
     FOLLOWED_THREADS,
     REACTIONS,
@@ -143,24 +143,11 @@ def create_post(person: Person, made: Generation) -> None:
     channel = pick(person.rng, list(person.store.my_channels()))
     if channel is None:
         raise NothingToDo("member of no channel")
-    if _urgent(person):
-        message = text.message(person.rng, person.context.settings.simul.avg_words_per_post)
-        pending = person.pending_post_id()
-        post = person.api.create_priority_post(channel.id, message, pending, acknowledge=False, persistent=False)
-    else:
-        files = (
-            upload(person, channel.id)
-            if person.rng.random() < person.context.settings.simul.percent_posts_with_files
-            else ()
-        )
-        post = send_post(person, channel.id, compose(person, channel.id), file_ids=files)
+    settings = person.context.settings
+    files = upload(person, channel.id) if person.rng.random() < settings.simul.percent_posts_with_files else ()
+    urgent = is_urgent(person, settings.generate.percent_urgent_posts)
+    post = send_post(person, channel.id, compose(person, channel.id), file_ids=files, urgent=urgent)
     made.add_root(channel.id, post.id)
-
-
-def _urgent(person: Person) -> bool:
-    can = person.context.capabilities
-    share = person.context.settings.generate.percent_urgent_posts
-    return can.licensed and can.post_priority and person.rng.random() < share
 
 
 def create_reply(person: Person, made: Generation) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 
 import gevent
 import pytest
+from msgspec.structs import replace
 
 from mmload.behaviours.action_reference import LOOK_UPS
 from mmload.behaviours.catalogue import SIMULATIVE
@@ -374,3 +375,22 @@ def test_what_an_action_asks_and_changes_on_a_licensed_server(licensed_scene: Sc
 
 def test_no_action_is_left_out() -> None:
     assert {*FREE, *LICENSED} == {action.name for action in SIMULATIVE}
+
+
+def test_root_posts_are_urgent_with_the_configured_share(licensed_scene: Scene) -> None:
+    """PercentUrgentPosts of simulcontroller.json, on servers that have message priority; replies never are."""
+    scene = licensed_scene
+    context = scene.ann.context
+    before = context.settings
+    for percent, replies, expected in ((1.0, 0.0, True), (0.0, 0.0, False), (1.0, 1.0, False)):
+        simul = replace(before.simul, percent_urgent_posts=percent, percent_replies=replies)
+        context.settings = replace(before, simul=simul)
+        try:
+            channel_id = scene.at(1)
+            if replies:
+                scene.ann.store.remember_posts([send_post(scene.bob, channel_id, "who can help?")])
+            scene.does("CreatePost")
+        finally:
+            context.settings = before
+        newest = scene.crowd.admin.posts(channel_id)[0]
+        assert bool(newest["metadata"].get("priority")) is expected

@@ -9,7 +9,7 @@ from functools import partial
 
 from mmload import text
 from mmload.behaviours.channel_view import read_posts
-from mmload.behaviours.composing import compose, send_post, show_typing, upload
+from mmload.behaviours.composing import compose, is_urgent, send_post, show_typing, upload
 from mmload.behaviours.person import NothingToDo, Person, forget_if_deleted
 from mmload.models import Draft, Post
 from mmload.store import pick
@@ -51,7 +51,8 @@ def create_post(person: Person) -> None:
     show_typing(person, channel_id, root_id)
     message = compose(person, channel_id, reply=bool(root_id))
     files = upload(person, channel_id) if person.rng.random() < simul.percent_posts_with_files else ()
-    send_post(person, channel_id, message, root_id, files)
+    urgent = not root_id and is_urgent(person, simul.percent_urgent_posts)
+    send_post(person, channel_id, message, root_id, files, urgent=urgent)
 
 
 def _thread_to_answer(person: Person) -> str:

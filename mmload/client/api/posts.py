@@ -42,11 +42,25 @@ _DELETE_THREAD_DRAFT = Route(
 )
 
 
+def _priority(*, acknowledge: bool = False, persistent: bool = False) -> dict[str, Any]:
+    return {"priority": "urgent", "requested_ack": acknowledge, "persistent_notifications": persistent}
+
+
 class PostCalls(Calls):
     def create_post(
-        self, channel_id: str, message: str, pending_post_id: str, *, root_id: str = "", file_ids: tuple[str, ...] = ()
+        self,
+        channel_id: str,
+        message: str,
+        pending_post_id: str,
+        *,
+        root_id: str = "",
+        file_ids: tuple[str, ...] = (),
+        urgent: bool = False,
     ) -> Post:
-        """Write a message. `pending_post_id` (`{user_id}:{ms}`) comes back in everybody's `posted` event."""
+        """Write a message. `pending_post_id` (`{user_id}:{ms}`) comes back in everybody's `posted` event.
+
+        Only licensed servers take `urgent` ones.
+        """
         user_id, _, milliseconds = pending_post_id.partition(":")
         body: dict[str, Any] = {
             "channel_id": channel_id,
@@ -58,25 +72,20 @@ class PostCalls(Calls):
             "root_id": root_id,
             "file_ids": file_ids,
             "props": {},
-            "metadata": {},
+            "metadata": {"priority": _priority()} if urgent else {},
         }
-        return self._send(CREATE_POST, "/posts", body, _POST)
+        return self._send(_CREATE_URGENT if urgent else CREATE_POST, "/posts", body, _POST)
 
     def create_priority_post(
         self, channel_id: str, message: str, pending_post_id: str, *, acknowledge: bool, persistent: bool
     ) -> Post:
         """Write an urgent message (licensed servers)."""
-        priority = {
-            "priority": "urgent",
-            "requested_ack": acknowledge,
-            "persistent_notifications": persistent,
-        }
         body = {
             "channel_id": channel_id,
             "message": message,
             "pending_post_id": pending_post_id,
             "user_id": pending_post_id.partition(":")[0],
-            "metadata": {"priority": priority},
+            "metadata": {"priority": _priority(acknowledge=acknowledge, persistent=persistent)},
         }
         return self._send(_CREATE_URGENT, "/posts", body, _POST)
 
