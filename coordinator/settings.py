@@ -20,10 +20,8 @@ from coordinator.swarm import SwarmAgent
 from mmload.config import Settings
 from mmload.config import coordinator_tables as tables
 from mmload.config.documents import COORDINATOR
-from mmload.config.environment import DOCUMENT_VARIABLES
-from mmload.config.files import Object, read_document
-from mmload.config.loading import check_values
-from mmload.errors import ConfigurationError, ServerNotReady
+from mmload.config.loading import load_document
+from mmload.errors import ServerNotReady
 
 TOKEN_VARIABLE = "MMLOAD_AGENT_TOKEN"
 # An action takes a person about so long besides the wait before it (measured on the sandbox: 1.2 requests a second and
@@ -34,7 +32,6 @@ _RANGE = re.compile(r"(\w+)?\s*\(?[^()\[\]]*\[\s*((?:\d+(?:ms|[smhdwy]))+)\s*(?:
 _RANGE_PART = re.compile(r"(\d+)(ms|[smhdwy])")
 _UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0, "y": 31536000.0}
 _LAST_TWO = ("irate", "idelta")
-_NAMES = ("config/coordinator.json", "config/coordinator.toml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,24 +45,8 @@ class Loaded:
 
 def load(given: Path | None, environ: Mapping[str, str] = os.environ) -> Loaded:
     """The document named on the command line, else by the environment, else in config/, else the defaults."""
-    path = given or _named(environ)
-    values = read_document(path) if path is not None else Object()
-    source = str(path or "defaults")
-    checked = check_values(COORDINATOR, values, source, environ)
-    if checked.problems:
-        raise ConfigurationError(*checked.problems)
-    document: tables.Coordinator = checked.value
-    notices = checked.notices
-    if document.cluster.browser_agents:
-        notices += (f"{source}: not used by mmload: ClusterConfig.BrowserAgents, ClusterConfig.MaxActiveBrowserUsers",)
-    return Loaded(document, source, notices)
-
-
-def _named(environ: Mapping[str, str]) -> Path | None:
-    named = environ.get(DOCUMENT_VARIABLES["coordinator"], "")
-    if named:
-        return Path(named)
-    return next((Path(name) for name in _NAMES if os.path.lexists(name)), None)
+    checked = load_document(COORDINATOR, environ, given=given)
+    return Loaded(checked.value, checked.source, checked.notices)
 
 
 def limits_of(document: tables.Coordinator, settings: Settings) -> Limits:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from coordinator.answer import Step
 from coordinator.observing import Seen
 from coordinator.thresholds import weigh
-from mmload.config.tables import LogSettings
+from mmload.config.coordinator_tables import LogSettings
 from mmload.errors import UsageError
 
 # A line so often is enough to follow a search of ten minutes, and to read its log afterwards.

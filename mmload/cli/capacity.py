@@ -174,7 +174,7 @@ def sandbox_options(args: argparse.Namespace) -> tuple[str, ...]:
 def driving(document: Coordinator, port: int) -> bytes:
     """The coordinator's document for one agent on this machine. Pure."""
     here = Agent(id="here", api_url=f"http://127.0.0.1:{port}", api="swarm")
-    cluster = replace(document.cluster, agents=(here,), browser_agents=())
+    cluster = replace(document.cluster, agents=(here,))
     told = replace(document, cluster=cluster, search=replace(document.search, at_end="stop"))
     return msgspec.json.format(msgspec.json.encode(told), indent=2)
 

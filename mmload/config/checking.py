@@ -5,25 +5,17 @@ Pure. A value that is refused is replaced by its default, so that the rest can s
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
-from mmload.config.fields import FINITE, Check, Key, keys
+from mmload.config.fields import FINITE, Check, Key, did_you_mean, keys
 from mmload.config.files import Object
 
-# Keys of the peer's and the seed tool's config.json that nothing here needs: accepted, and named in one notice.
-UNUSED_KEYS: Mapping[str, frozenset[str]] = {
-    "": frozenset({"DeploymentConfiguration"}),
-    "ConnectionConfiguration": frozenset(
-        {"DriverName", "DataSource", "MaxIdleConns", "MaxIdleConnsPerHost", "IdleConnTimeoutMilliseconds"}
-    ),
-}
 _KINDS: Mapping[type, str] = {
     bool: "true or false",
     int: "a whole number",
@@ -35,156 +27,130 @@ _KINDS: Mapping[type, str] = {
     Object: "a table",
 }
 _LONGEST_SHOWN = 60
-# Whole numbers beyond it fit no other program's integers.
+# Other programs' integers have 64 bits.
 _LARGEST_INT = 2**63
 
 
 @dataclass(slots=True)
 class DocumentCheck:
-    """What a check of documents has found so far."""
+    """What a check of a document has found so far."""
 
-    source: str = ""
+    source: str
     problems: list[str] = field(default_factory=list)
     wrong_keys: set[str] = field(default_factory=set)
     respelled: list[str] = field(default_factory=list)
-    unused: list[str] = field(default_factory=list)
-    # Path of each key that was given a good value, and who gave it.
+    unsupported: list[str] = field(default_factory=list)
+    # Path of each key that has a good value, and where that came from.
     sources: dict[str, str] = field(default_factory=dict)
 
     def refuse(self, path: str, what: str, source: str = "") -> None:
         self.wrong_keys.add(path)
         self.problems.append(f"{source or self.source}: {path}: {what}")
 
-    def notices(self) -> list[str]:
+    def notices(self) -> tuple[str, ...]:
         """What a person should know although nothing is wrong."""
-        told = []
-        if self.unused:
-            told.append(f"{self.source}: not used by mmload: {', '.join(self.unused)}")
-        if self.respelled:
-            told.append(f"{self.source}: accepted in another spelling: {', '.join(self.respelled)}")
-        return told
+        told = {"not supported by mmload, ignored": self.unsupported, "accepted in another spelling": self.respelled}
+        return tuple(f"{self.source}: {what}: {', '.join(dict.fromkeys(keys))}" for what, keys in told.items() if keys)
 
 
 class _RefusedValue(Exception):
-    """Carries the sentence that `leaf` files under the value's path."""
+    """Carries the sentence that `_single` files under the value's path."""
 
 
 def join(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name
 
 
-def nearest(name: str, known: Sequence[str]) -> str:
-    """The known name that `name` most resembles, or ""."""
-    by_lower = {each.lower(): each for each in known}
-    found = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
-    return by_lower[found[0]] if found else ""
-
-
-def table_values(table: type[msgspec.Struct], given: Mapping[str, Any], path: str, findings: DocumentCheck) -> Any:
-    """The struct that a decoded table describes; what is wrong in it goes to `findings`."""
+def table_values(table: type[msgspec.Struct], given: Mapping[str, Any], path: str, check: DocumentCheck) -> Any:
+    """The struct that a decoded table describes; what is wrong in it goes to `check`."""
     values = {}
-    by_name = {key.name: key for key in keys(table)}
     for name in getattr(given, "repeated", ()):
-        findings.refuse(join(path, _printable(name)), "the key is there more than once")
+        check.refuse(join(path, _printable(name)), "the key is there more than once")
     for name, value in given.items():
-        key = _known_key(name, by_name, given, path, findings)
+        key = _known_key(name, table, given, path, check)
         # null is what the peer writes for a list that is not set: the same as leaving the key out.
         if key is not None and value is not None:
-            values[key.attribute] = _value(key, value, join(path, key.name), findings)
+            values[key.attribute] = checked_value(key, value, join(path, key.name), check)
     return table(**values)
 
 
 def _known_key(
-    name: str, by_name: Mapping[str, Key], given: Mapping[str, Any], path: str, findings: DocumentCheck
+    name: str, table: type[msgspec.Struct], given: Mapping[str, Any], path: str, check: DocumentCheck
 ) -> Key | None:
-    """The field that a document's key means, or None: unknown (refused) or unused."""
+    """The field that a document's key means, or None: unknown (refused) or not supported."""
+    by_name = {key.name: key for key in keys(table)}
     if name in by_name:
         return by_name[name]
     respelled = next((known for known in by_name if known.lower() == name.lower()), "")
     if respelled in given:
-        findings.refuse(join(path, _printable(name)), f"the key is there twice, also as {respelled}")
+        check.refuse(join(path, _printable(name)), f"the key is there twice, also as {respelled}")
         return None
     if respelled:
-        findings.respelled.append(f"{join(path, name)} (for {respelled})")
+        check.respelled.append(f"{join(path, name)} (for {respelled})")
         return by_name[respelled]
-    if name.lower() in {unused.lower() for unused in UNUSED_KEYS.get(path, ())}:
-        findings.unused.append(join(path, name))
+    if name.lower() in {unsupported.lower() for unsupported in getattr(table, "unsupported", ())}:
+        check.unsupported.append(re.sub(r"\[\d+\]", "[]", join(path, name)))
         return None
-    resembled = nearest(name, list(by_name))
-    hint = f"did you mean {resembled}?" if resembled else f"known here: {', '.join(by_name)}"
-    findings.refuse(join(path, _printable(name)), f"unknown key; {hint}")
+    hint = did_you_mean(name, by_name) or f"known here: {', '.join(by_name)}"
+    check.refuse(join(path, _printable(name)), f"unknown key; {hint}")
     return None
 
 
-def _value(key: Key, given: Any, path: str, findings: DocumentCheck) -> Any:
+def checked_value(key: Key, given: Any, path: str, check: DocumentCheck, source: str = "") -> Any:
+    """The value of a field; its default where it is refused. `source` is where it is from, if not the document."""
     if key.table is not None:
-        return _nested(key.table, given, path, findings, key.default)
-    if key.element is not None:
-        return elements(key, given, path, findings)
-    return leaf(key, given, path, findings)
+        return _nested(key.table, given, path, check, key.default)
+    if key.element is None:
+        return _single(key, key.kind, given, path, check, source)
+    if not isinstance(given, list):
+        check.refuse(path, f"expected a list, found {_kind(given)}")
+        return ()
+    check.sources[path] = source or check.source
+    if issubclass(key.element, msgspec.Struct):
+        whole = [_nested(key.element, each, f"{path}[{i}]", check, None) for i, each in enumerate(given)]
+        return tuple(each for each in whole if each is not None)
+    return tuple(_single(key, key.element, each, f"{path}[{i}]", check, source) for i, each in enumerate(given))
 
 
-def _nested(table: type[msgspec.Struct], given: Any, path: str, findings: DocumentCheck, default: Any) -> Any:
+def _nested(table: type[msgspec.Struct], given: Any, path: str, check: DocumentCheck, default: Any) -> Any:
     if isinstance(given, dict):
-        return table_values(table, given, path, findings)
-    findings.refuse(path, f"expected a table of keys, found {_kind(given)}")
+        return table_values(table, given, path, check)
+    check.refuse(path, f"expected a table of keys, found {_kind(given)}")
     return default
 
 
-def elements(key: Key, given: Any, path: str, findings: DocumentCheck, source: str = "") -> tuple[Any, ...]:
-    """A list, each of its values checked."""
-    if not isinstance(given, list):
-        findings.refuse(path, f"expected a list, found {_kind(given)}")
-        return ()
-    findings.sources[path] = source or findings.source
-    if issubclass(key.element, msgspec.Struct):
-        whole = [_nested(key.element, each, f"{path}[{i}]", findings, None) for i, each in enumerate(given)]
-        return tuple(each for each in whole if each is not None)
-    element = Key(key.attribute, key.name, key.element, "", key.says, key.checks)
-    return tuple(leaf(element, each, f"{path}[{i}]", findings, source) for i, each in enumerate(given))
-
-
-def leaf(key: Key, given: Any, path: str, findings: DocumentCheck, source: str = "") -> Any:
-    """A single value, checked; its default where it is refused."""
+def _single(key: Key, kind: type, given: Any, path: str, check: DocumentCheck, source: str) -> Any:
+    """A single value of this type, or one of a list."""
     try:
-        value = _typed(key, given)
-        for check in (FINITE, *key.checks) if key.kind is float else key.checks:
-            if not check.accepts(value):
-                raise _RefusedValue(_expectation(check, key, value))
+        value = _typed(key, kind, given)
+        for rule in (FINITE, *key.checks) if kind is float else key.checks:
+            if not rule.accepts(value):
+                raise _RefusedValue(_expectation(rule, key, value))
     except _RefusedValue as refusal:
-        findings.refuse(path, str(refusal), source)
+        check.refuse(path, str(refusal), source)
         return key.default
-    findings.sources[path] = source or findings.source
+    check.sources[path] = source or check.source
     return value
 
 
-def _typed(key: Key, given: Any) -> Any:
+def _typed(key: Key, kind: type, given: Any) -> Any:
     """The value as the field's type; a whole number serves as a number, nothing else is converted."""
     whole = isinstance(given, int) and not isinstance(given, bool)
-    if whole and key.kind in (int, float) and abs(given) >= _LARGEST_INT:
+    if whole and kind in (int, float) and abs(given) >= _LARGEST_INT:
         raise _RefusedValue("expected a number below 2^63")
-    if key.kind is float and whole:
+    if kind is float and whole:
         return float(given)
-    if type(given) is not key.kind:
-        raise _RefusedValue(f"expected {_KINDS[key.kind]}, found {_shown(key, given)}")
-    if isinstance(given, str) and not _is_text(given):
+    if type(given) is not kind:
+        raise _RefusedValue(f"expected {_KINDS[kind]}, found {_shown(key, given)}")
+    # JSON lets a lone half of a surrogate pair pass, which cannot be sent.
+    if isinstance(given, str) and ("\0" in given or any("\ud800" <= character <= "\udfff" for character in given)):
         raise _RefusedValue("expected a text of UTF-8 characters, without a null character")
     return given
 
 
-def _is_text(given: str) -> bool:
-    """False for a lone half of a surrogate pair, which JSON lets pass and nothing can send on."""
-    try:
-        given.encode()
-    except UnicodeEncodeError:
-        return False
-    return "\0" not in given
-
-
-def _expectation(check: Check, key: Key, value: Any) -> str:
-    resembled = nearest(value, check.choices) if check.choices and isinstance(value, str) else ""
-    hint = f"; did you mean {resembled}?" if resembled else ""
-    return f"expected {check.expected}, found {_shown(key, value)}{hint}"
+def _expectation(rule: Check, key: Key, value: Any) -> str:
+    hint = did_you_mean(value, rule.choices) if rule.choices else ""
+    return f"expected {rule.expected}, found {_shown(key, value)}" + (f"; {hint}" if hint else "")
 
 
 def _kind(value: Any) -> str:
@@ -195,13 +161,12 @@ def _shown(key: Key, value: Any) -> str:
     """A found value for a message: of secrets and of whole tables only what kind it is."""
     if key.says.secret or not isinstance(value, bool | int | float | str):
         return f"an empty {_kind(value)[2:]}" if value == "" else _kind(value)
-    text = {True: "true", False: "false"}[value] if isinstance(value, bool) else _quoted(value)
-    return text if len(text) <= _LONGEST_SHOWN else text[: _LONGEST_SHOWN - 1] + "…"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return _cut(_quoted(value) if isinstance(value, str) else repr(value))
 
 
-def _quoted(value: float | str) -> str:
-    if not isinstance(value, str):
-        return repr(value)
+def _quoted(value: str) -> str:
     # A password or a token in a URL must not reach the terminal or a log, even when the URL is refused.
     harmless = re.sub(r"(?s).*[/:].*@", "…@", value)
     return json.dumps(re.sub(r"(?s)\?.*", "?…", harmless), ensure_ascii=False)
@@ -209,5 +174,8 @@ def _quoted(value: float | str) -> str:
 
 def _printable(name: str) -> str:
     """A key of a document as it may be shown on a terminal."""
-    name = name if name.isprintable() else ascii(name)[1:-1]
-    return name if len(name) <= _LONGEST_SHOWN else name[: _LONGEST_SHOWN - 1] + "…"
+    return _cut(name if name.isprintable() else ascii(name)[1:-1])
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST_SHOWN else text[: _LONGEST_SHOWN - 1] + "…"

@@ -10,13 +10,14 @@ from typing import Annotated
 import msgspec
 
 from mmload.config.fields import NOT_EMPTY, Says, at_least, between, more_than, one_of, url
-from mmload.config.tables import LogSettings, Ours, Table
+from mmload.config.tables import Ours, Table
 
 MODES = ("search", "classic")
 # How an agent is driven: by Locust's own web API, by the peer's, or by whichever of them answers.
 APIS = ("auto", "swarm", "loadagent")
 AT_END = ("stop", "hold")
 _COUNT = at_least(0)
+_LEVEL = one_of("TRACE", "DEBUG", "INFO", "WARN", "ERROR")
 
 
 class Agent(Table, frozen=True):
@@ -35,19 +36,20 @@ class Agent(Table, frozen=True):
 class Cluster(Table, frozen=True):
     """ClusterConfig: the agents, and how many users they may simulate together."""
 
+    unsupported = ("BrowserAgents", "MaxActiveBrowserUsers")
+
     agents: Annotated[tuple[Agent, ...], Says("The agents: a list of {Id, ApiURL}.")] = (Agent(),)
     max_active_users: Annotated[
         int, Says("The most users of the whole search, and never more than the agents can carry."), at_least(1)
     ] = 1000
-    browser_agents: Annotated[tuple[Agent, ...], Says("The peer's browser agents; nothing here drives them.")] = ()
-    max_active_browser_users: Annotated[int, Says("For these; nothing here reads it."), _COUNT] = 0
 
 
 class Query(Table, frozen=True):
     """One question to Prometheus, and the limit of its answer."""
 
+    unsupported = ("Legend",)
+
     description: Annotated[str, Says("What it measures, in words."), NOT_EMPTY] = ""
-    legend: Annotated[str, Says("A short form of that; nothing here shows it.")] = ""
     query: Annotated[str, Says("The PromQL expression. Of several elements the worst counts."), NOT_EMPTY] = ""
     threshold: Annotated[float, Says("The limit: above it, the server has too much to do."), at_least(0)] = 0.0
     min_interval_seconds: Annotated[
@@ -124,6 +126,20 @@ class Search(Table, frozen=True):
     ] = "stop"
 
 
+class LogSettings(Table, frozen=True):
+    """LogSettings: the coordinator's log."""
+
+    unsupported = ("EnableColor",)
+
+    enable_console: Annotated[bool, Says("Log to the terminal.")] = True
+    console_json: Annotated[bool, Says("As JSON.")] = False
+    console_level: Annotated[str, Says("Lowest level that is logged."), _LEVEL] = "INFO"
+    enable_file: Annotated[bool, Says("Log to a file.")] = False
+    file_json: Annotated[bool, Says("As JSON.")] = False
+    file_level: Annotated[str, Says("Lowest level that is logged."), _LEVEL] = "ERROR"
+    file_location: Annotated[str, Says("That file."), NOT_EMPTY] = "ltcoordinator.log"
+
+
 class Coordinator(Table, frozen=True):
     """coordinator.json."""
 
@@ -134,7 +150,4 @@ class Coordinator(Table, frozen=True):
     rest_time_seconds: Annotated[float, Says("The rest between two steps of the classic mode."), more_than(0)] = 2.0
     measures: Measures = msgspec.field(default=Measures(), name="MeasuresConfiguration")
     search: Search = msgspec.field(default=Search(), name="SearchConfiguration")
-    log: LogSettings = msgspec.field(
-        default=LogSettings(console_level="INFO", enable_file=False, file_location="ltcoordinator.log"),
-        name="LogSettings",
-    )
+    log: LogSettings = msgspec.field(default=LogSettings(), name="LogSettings")

@@ -9,7 +9,6 @@ from typing import Any
 
 import msgspec
 
-from mmload.config.checking import UNUSED_KEYS
 from mmload.config.coordinator_tables import Coordinator
 from mmload.config.fields import keys
 from mmload.config.tables import Config, GenController, SimpleController, SimulController
@@ -34,7 +33,7 @@ def _lower(*names: str) -> frozenset[str]:
     return frozenset(name.lower() for name in names) - {"logsettings"}
 
 
-_CONFIG = DocumentKind("config", _lower(*(key.name for key in keys(Config)), *UNUSED_KEYS[""]), Config)
+_CONFIG = DocumentKind("config", _lower(*(key.name for key in keys(Config)), *Config.unsupported), Config)
 _SIMUL = _ours("simulcontroller", SimulController)
 _SIMPLE = _ours("simplecontroller", SimpleController)
 _GENERATE = _ours("gencontroller", GenController)

@@ -11,18 +11,15 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from mmload.config.checking import DocumentCheck, elements, join, leaf, nearest
+from mmload.config.checking import DocumentCheck, checked_value, join
 from mmload.config.coordinator_tables import Coordinator
-from mmload.config.fields import SCALARS, Key, keys
+from mmload.config.fields import Key, did_you_mean, keys
 from mmload.config.tables import Config, GenController, SimulController
 
 _PREFIX = "MMLOAD_"
 DOCUMENT_VARIABLES = {
-    "config": "MMLOAD_CONFIG",
-    "simulcontroller": "MMLOAD_SIMULCONTROLLER",
-    "simplecontroller": "MMLOAD_SIMPLECONTROLLER",
-    "gencontroller": "MMLOAD_GENCONTROLLER",
-    "coordinator": "MMLOAD_COORDINATOR",
+    name: f"{_PREFIX}{name}".upper()
+    for name in ("config", "simulcontroller", "simplecontroller", "gencontroller", "coordinator")
 }
 # Variables of mmload that are no settings.
 RESERVED = frozenset(DOCUMENT_VARIABLES.values()) | {
@@ -34,7 +31,7 @@ RESERVED = frozenset(DOCUMENT_VARIABLES.values()) | {
     "MMLOAD_RUN_FOLDER",
     "MMLOAD_SANDBOX",
 }
-# Between the values of a list of texts: none of ours has one in it.
+# Between the texts of a list: none of ours has one in it.
 LIST_SEPARATOR = ";"
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
@@ -56,47 +53,30 @@ def environment_name(table: str, key: str) -> str:
 
 @cache
 def variables(document: type[msgspec.Struct]) -> tuple[Variable, ...]:
-    """The variables that set keys of this document."""
-    if document in (SimulController, GenController):
-        return tuple(_of_table(document.__name__, "", "", document))
-    if document is Config:
-        return tuple(_of_tables(Config))
-    if document is Coordinator:
-        # MMLOAD_LOGSETTINGS_… is that of config.json.
-        nested = (variable for variable in _of_tables(Coordinator) if variable.attribute != "log")
-        return (*nested, *_of_table(Coordinator.__name__, "", "", Coordinator))
-    return ()
-
-
-def _of_tables(document: type[msgspec.Struct]) -> Iterator[Variable]:
-    for key in keys(document):
-        if key.table is not None:
-            yield from _of_table(key.name, key.name, key.attribute, key.table)
+    """The variables that set keys of this document. Keys outside a table are named after the document."""
+    if document not in (Config, SimulController, GenController, Coordinator):
+        return ()
+    tables = ((key.name, key.name, key.attribute, key.table) for key in keys(document) if key.table is not None)
+    return tuple(variable for each in (*tables, (document.__name__, "", "", document)) for variable in _of_table(*each))
 
 
 def _of_table(prefix: str, path: str, attribute: str, table: type[msgspec.Struct]) -> Iterator[Variable]:
     for key in keys(table):
-        if key.kind in SCALARS or key.element is str:
+        if key.has_variable:
             yield Variable(environment_name(prefix, key.name), join(path, key.name), attribute, key)
 
 
-def overlaid(document: Any, environ: Mapping[str, str], findings: DocumentCheck) -> Any:
-    """The document with the environment's values in place of its own; what is wrong with them goes to `findings`."""
+def overlaid(document: Any, environ: Mapping[str, str], check: DocumentCheck) -> Any:
+    """The document with the environment's values in place of its own; what is wrong with them goes to `check`."""
     table: type[msgspec.Struct] = type(document)
     for variable in variables(table):
         if variable.name in environ:
             given = _parsed(variable.key, environ[variable.name])
-            check = elements if variable.key.element is str else leaf
-            value = check(variable.key, given, variable.path, findings, variable.name)
-            document = _with_value(document, variable, value)
+            changed = {variable.key.attribute: checked_value(variable.key, given, variable.path, check, variable.name)}
+            if variable.attribute:
+                changed = {variable.attribute: replace(getattr(document, variable.attribute), **changed)}
+            document = replace(document, **changed)
     return document
-
-
-def _with_value(document: Any, variable: Variable, value: Any) -> Any:
-    if not variable.attribute:
-        return replace(document, **{variable.key.attribute: value})
-    table = replace(getattr(document, variable.attribute), **{variable.key.attribute: value})
-    return replace(document, **{variable.attribute: table})
 
 
 def _parsed(key: Key, text: str) -> Any:
@@ -105,12 +85,10 @@ def _parsed(key: Key, text: str) -> Any:
         return [each.strip() for each in text.split(LIST_SEPARATOR) if each.strip()]
     if key.kind is bool:
         return _BOOLEANS.get(text.strip().lower(), text)
-    if key.kind is str:
-        return text
     try:
-        if key.kind is int:
-            return int(text) if re.fullmatch(r"[+-]?\d+", text) else text
-        return text if "_" in text else float(text)
+        if key.kind is int and re.fullmatch(r"[+-]?\d+", text):
+            return int(text)
+        return float(text) if key.kind is float and "_" not in text else text
     except ValueError:
         return text
 
@@ -119,10 +97,8 @@ def unknown_variables(environ: Mapping[str, str]) -> list[str]:
     """A notice for every variable that begins as ours do and sets nothing: most are misspelled. Pure."""
     documents = (Config, SimulController, GenController, Coordinator)
     known = {variable.name for document in documents for variable in variables(document)} | RESERVED
-    strangers = sorted(name for name in environ if name.startswith(_PREFIX) and name not in known)
+    # Compared without the prefix that all have, or everything would resemble everything.
     endings = sorted(name.removeprefix(_PREFIX) for name in known)
-    return [_unknown(name, nearest(name.removeprefix(_PREFIX), endings)) for name in strangers]
-
-
-def _unknown(name: str, resembled: str) -> str:
-    return f"{name}: no setting has this name" + (f"; did you mean {_PREFIX}{resembled}?" if resembled else "")
+    strangers = sorted(name for name in environ if name.startswith(_PREFIX) and name not in known)
+    hints = {name: did_you_mean(name.removeprefix(_PREFIX), endings, _PREFIX) for name in strangers}
+    return [f"{name}: no setting has this name" + (f"; {hint}" if hint else "") for name, hint in hints.items()]

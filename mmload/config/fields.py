@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 import re
 from collections.abc import Callable, Iterable
@@ -14,7 +15,7 @@ import msgspec
 
 from mmload.errors import UsageError
 
-SCALARS = (bool, int, float, str)
+_SCALARS = (bool, int, float, str)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,11 @@ class Key:
         """The type of a list's elements, or None when this is no list."""
         return get_args(self.kind)[0] if get_origin(self.kind) is tuple else None
 
+    @property
+    def has_variable(self) -> bool:
+        """Whether an environment variable can hold it: a single value or a list of texts."""
+        return self.kind in _SCALARS or self.element is str
+
 
 @cache
 def keys(table: type[msgspec.Struct]) -> tuple[Key, ...]:
@@ -76,6 +82,19 @@ _WORDS = {"url": "URL", "websocket": "WebSocket", "tls": "TLS", "seconds": "Sec"
 def key_name(attribute: str) -> str:
     """The documents' name of an attribute: `server_url` is ServerURL, `rest_seconds` is RestSec. Pure."""
     return "".join(_WORDS.get(word, word.capitalize()) for word in attribute.split("_"))
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The known name that `name` most resembles, or ""."""
+    by_lower = {each.lower(): each for each in known}
+    found = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
+    return by_lower[found[0]] if found else ""
+
+
+def did_you_mean(name: str, known: Iterable[str], prefix: str = "") -> str:
+    """A hint at the nearest known name, or "". Pure."""
+    found = nearest(name, known)
+    return f"did you mean {prefix}{found}?" if found else ""
 
 
 _TIME = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", re.ASCII)

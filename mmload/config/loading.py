@@ -6,8 +6,8 @@ The settings in force: defaults, under the documents, under the environment; che
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from mmload.config.checking import DocumentCheck, table_values
 from mmload.config.documents import READ, DocumentKind, likeness, recognised
 from mmload.config.environment import DOCUMENT_VARIABLES, overlaid, unknown_variables
 from mmload.config.files import Object, read_credentials, read_document
-from mmload.config.relations import RELATIONS, with_derived_defaults
+from mmload.config.relations import contradictions, with_derived_defaults
 from mmload.config.tables import Config, Settings
 from mmload.errors import ConfigurationError
 
@@ -51,8 +51,9 @@ class Checked:
     """One document after its check; `value` can be used only without problems."""
 
     value: Any
-    problems: tuple[str, ...]
-    notices: tuple[str, ...]
+    source: str
+    problems: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
 
 
 def load_settings(
@@ -77,65 +78,54 @@ def load(
     folder: Path = Path("config"),
 ) -> LoadedSettings:
     """As `load_settings`, with the sources. `given` are the files in the order of `READ`."""
-    sources: dict[str, str] = {}
-    checked = [_one(kind, path, environ, folder, sources) for kind, path in zip(READ, given, strict=True)]
-    problems = [problem for each in checked for problem in each.problems]
-    if problems:
+    checked = [_checked(kind, path, environ, folder) for kind, path in zip(READ, given, strict=True)]
+    if problems := [problem for each in checked for problem in each.problems]:
         raise ConfigurationError(*problems)
     notices = [notice for each in checked for notice in each.notices] + unknown_variables(environ)
+    sources = {kind.name: each.source for kind, each in zip(READ, checked, strict=True)}
     return LoadedSettings(Settings(*(each.value for each in checked)), tuple(notices), sources)
 
 
-def load_document(kind: DocumentKind, environ: Mapping[str, str], folder: Path) -> Any:
-    """One document: named by the environment, or in the folder, or its defaults. Raises ConfigurationError."""
-    path = _named_by_environment(kind, environ) or _in_folder(kind, folder)
-    checked = check_values(kind, read_document(path) if path else Object(), str(path or DEFAULTS), environ)
+def load_document(
+    kind: DocumentKind, environ: Mapping[str, str], folder: Path = Path("config"), given: Path | None = None
+) -> Checked:
+    """One document: the file given, or named by the environment, or in the folder, or the defaults.
+
+    Raises ConfigurationError.
+    """
+    checked = _checked(kind, given, environ, folder)
     if checked.problems:
         raise ConfigurationError(*checked.problems)
-    return checked.value
+    return checked
 
 
-def _one(
-    kind: DocumentKind, given: Path | None, environ: Mapping[str, str], folder: Path, sources: dict[str, str]
-) -> Checked:
-    """One document, from wherever it is."""
-    try:
-        path = given or _named_by_environment(kind, environ) or _in_folder(kind, folder)
-        sources[kind.name] = str(path or DEFAULTS)
-        values = read_document(path) if path else Object()
-    except ConfigurationError as error:
-        return _despite(error, kind, environ)
-    return check_values(kind, values, sources[kind.name], environ)
-
-
-def _despite(error: ConfigurationError, kind: DocumentKind, environ: Mapping[str, str]) -> Checked:
-    """A document that can't be read: what else is wrong is told along with it."""
-    rest = check_values(kind, Object(), DEFAULTS, environ)
-    return Checked(rest.value, (*error.problems, *rest.problems), rest.notices)
-
-
-def _named_by_environment(kind: DocumentKind, environ: Mapping[str, str]) -> Path | None:
+def _checked(kind: DocumentKind, given: Path | None, environ: Mapping[str, str], folder: Path) -> Checked:
+    """One document, from wherever it is. Of one that cannot be read the environment is checked all the same."""
     named = environ.get(DOCUMENT_VARIABLES[kind.name], "")
-    return Path(named) if named else None
+    try:
+        path = given or (Path(named) if named else _in_folder(kind, folder))
+        return check_values(kind, read_document(path) if path else Object(), str(path or DEFAULTS), environ)
+    except ConfigurationError as error:
+        rest = check_values(kind, Object(), DEFAULTS, environ)
+        return replace(rest, problems=(*error.problems, *rest.problems))
 
 
 def _in_folder(kind: DocumentKind, folder: Path) -> Path | None:
     """The document in the folder of configurations, if there is one."""
-    candidates = [folder / f"{kind.name}{suffix}" for suffix in (".json", ".toml")]
-    found = [path for path in candidates if _is_there(path)]
+    found = [path for path in (folder / f"{kind.name}.json", folder / f"{kind.name}.toml") if _exists(path)]
     if len(found) > 1:
-        raise ConfigurationError(f"{found[0]} and {found[1]} are both there: keep one, or name the one to read")
+        raise ConfigurationError(f"{found[0]} and {found[1]} both exist: keep one, or name the one to read")
     return found[0] if found else None
 
 
-def _is_there(path: Path) -> bool:
-    """True also for what can't be looked at: the reading of it then says why."""
+def _exists(path: Path) -> bool:
+    """True also for what cannot be looked at: the reading of it then says why."""
     try:
         path.lstat()
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError:
-        return True
+        pass
     return True
 
 
@@ -150,14 +140,19 @@ def check_values(kind: DocumentKind, values: Object, source: str, environ: Mappi
     """A decoded document under the environment, with all that is wrong with it."""
     refusal = _wrong_document(kind, values, source)
     if refusal or kind.table is None:
-        return Checked(None, (refusal,), ())
-    findings = DocumentCheck(source)
-    value = overlaid(table_values(kind.table, values, "", findings), environ, findings)
+        return Checked(None, source, (refusal,))
+    check = DocumentCheck(source)
+    value = overlaid(table_values(kind.table, values, "", check), environ, check)
     if isinstance(value, Config):
-        value = with_derived_defaults(value, findings.sources)
-        _check_users_file(value, findings)
-    _check_relations(value, findings)
-    return Checked(value, tuple(findings.problems), tuple(findings.notices()))
+        value = with_derived_defaults(value, check.sources)
+        _check_users_file(value, check)
+    for each in contradictions(value):
+        keys = (each.path, *each.keys)
+        # Not where a key is refused already: that would say the same twice.
+        if not any(wrong.startswith(key) for wrong in check.wrong_keys for key in keys):
+            sources = dict.fromkeys(check.sources[key] for key in keys if key in check.sources)
+            check.refuse(each.path, each.problem, ", ".join(sources))
+    return Checked(value, source, tuple(check.problems), check.notices())
 
 
 def _wrong_document(kind: DocumentKind, values: Object, source: str) -> str:
@@ -170,23 +165,11 @@ def _wrong_document(kind: DocumentKind, values: Object, source: str) -> str:
     return f"{source}: expected a {kind.name} document, found a {seems.name} document"
 
 
-def _check_relations(value: Any, findings: DocumentCheck) -> None:
-    """The rules over several keys, but for those of which a key is already refused."""
-    for relation in RELATIONS.get(type(value), ()):
-        told = any(wrong.startswith(key) for wrong in findings.wrong_keys for key in relation.keys)
-        problem = "" if told else relation.judge(value)
-        if problem:
-            sources = dict.fromkeys(findings.sources[key] for key in relation.keys if key in findings.sources)
-            findings.refuse(relation.path, problem, ", ".join(sources))
-
-
-def _check_users_file(
-    config: Config, findings: DocumentCheck, read: Callable[[str], object] = read_credentials
-) -> None:
+def _check_users_file(config: Config, check: DocumentCheck) -> None:
     if not config.users.users_file_path:
         return
     try:
-        read(config.users.users_file_path)
+        read_credentials(config.users.users_file_path)
     except ConfigurationError as error:
         for problem in error.problems:
-            findings.refuse(_USERS_FILE, problem, findings.sources.get(_USERS_FILE, ""))
+            check.refuse(_USERS_FILE, problem, check.sources.get(_USERS_FILE, ""))

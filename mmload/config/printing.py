@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
 
+from mmload.config.checking import join
 from mmload.config.coordinator_tables import Coordinator
-from mmload.config.environment import RESERVED, environment_name
-from mmload.config.fields import SCALARS, Key, keys
+from mmload.config.environment import RESERVED, variables
+from mmload.config.fields import Key, keys
 from mmload.config.tables import Config, GenController, SimpleController, SimulController, Table
 
 HIDDEN = "********"
@@ -34,29 +35,28 @@ _INTRODUCTION = """\
 
 This page is written by `mmload config describe`; the tables come from the code.
 
-mmload reads five documents, all of them optional. Without them the defaults run: a load test of a Mattermost server
-on `http://localhost:8065`.
+mmload reads five documents, all of them optional. The defaults test a Mattermost server on `http://localhost:8065`.
 
-| document | what is in it | named by |
+| document | contents | option, variable |
 |---|---|---|
 | `config/config.json` | the server, the users, the run | `--config`, `MMLOAD_CONFIG` |
 | `config/simulcontroller.json` | the pace of the simulative user | `--simulcontroller`, `MMLOAD_SIMULCONTROLLER` |
 | `config/simplecontroller.json` | the cycle of the simple user | `--simplecontroller`, `MMLOAD_SIMPLECONTROLLER` |
 | `config/gencontroller.json` | the goals of the generative user | `--gencontroller`, `MMLOAD_GENCONTROLLER` |
-| `config/coordinator.json` | the search for the capacity: agents, limits | `--coordinator`, `MMLOAD_COORDINATOR` |
+| `config/coordinator.json` | the capacity search: agents, limits | `--coordinator`, `MMLOAD_COORDINATOR` |
 
 `mmload config new` copies the default documents into the folder `config`. Each may be TOML as well (`config.toml`).
-The documents of mattermost-load-test-ng run unchanged: keys that only its Go parts need are accepted and named in a
-notice. An unknown key, a value out of its range or of another type is refused, all of them at once, with the path of
-the key and what was expected. `null` is the same as leaving the key out.
+The documents of mattermost-load-test-ng run unchanged: keys that mmload does not support are ignored and named in a
+notice. An unknown key and a value of a wrong type or out of range are errors; all of them are reported at once, with
+the path of the key and what was expected. `null` is the same as leaving the key out.
 
 Values come from the defaults, the documents, the environment and the command line; a later one of these wins.
 
-- `mmload config check FILE…` says what is wrong with files (exit code 4), or prints their values, secrets hidden.
-- `mmload config show` prints the settings in force here, and where each document came from.
+- `mmload config check FILE…` reports the errors in files (exit code 4), or prints their values, secrets hidden.
+- `mmload config show` prints the effective settings, and where each document came from.
 
 Every key that is a single value or a list of texts has an environment variable, named in the tables: `MMLOAD_`, the
-table, the key, in capitals. Truth values are written `true`, `false`, `1` or `0`, lists with `;` between the texts.
+table, the key, in capitals. Booleans are written `true`, `false`, `1` or `0`, lists with `;` between the texts.
 Keep passwords there rather than in files: `MMLOAD_CONNECTIONCONFIGURATION_ADMINPASSWORD`. A variable that begins with
 `MMLOAD_` and is none of these is named in a notice.
 
@@ -65,70 +65,60 @@ Keys marked * are mmload's own; mattermost-load-test-ng refuses a document that 
 _USERS_FILE = """\
 ## The file of users
 
-`UsersFilePath` names a text file with one account a line: `email password`. The first is account number 1, and so on;
-users beyond the last line get made-up accounts. Blank lines and lines that begin with `#` don't count. The prefix
+`UsersFilePath` names a text file with one account per line: `email password`. The first is account number 1, and so
+on; users beyond the last line get generated accounts. Blank lines and lines that begin with `#` are ignored. The prefix
 `mattermost:` before the e-mail address is accepted; `openid:` and `saml:` are refused, as mmload logs in by password.
 """
+_DOCUMENTS: Mapping[str, Table] = {
+    "config": Config(),
+    "simulcontroller": SimulController(),
+    "simplecontroller": SimpleController(),
+    "gencontroller": GenController(),
+    "coordinator": Coordinator(),
+}
 
 
 def description() -> str:
     """The text of docs/configuration.md."""
-    sections = [_INTRODUCTION, "## config.json\n", *_table_sections(Config)]
-    sections += ["## simulcontroller.json\n", *_section(SimulController, "SimulController")]
-    sections += ["## simplecontroller.json\n", *_section(SimpleController, "")]
-    sections += ["## gencontroller.json\n", *_section(GenController, "GenController")]
-    sections += ["## coordinator.json\n", *_coordinator_sections()]
+    sections = [_INTRODUCTION]
+    for name, document in _DOCUMENTS.items():
+        names = {variable.path: variable.name for variable in variables(type(document))}
+        sections += [f"## {name}.json\n", *_section(type(document), "", names)]
     return "\n".join([*sections, _USERS_FILE, _reserved()])
 
 
-def _table_sections(document: type[msgspec.Struct]) -> Iterator[str]:
-    for key in keys(document):
-        if key.table is not None:
-            yield f"### {key.name}\n"
-            yield from _section(key.table, key.name)
-
-
-def _coordinator_sections() -> Iterator[str]:
-    """Its own keys, then its tables; LogSettings has the keys of config.json's, without variables."""
-    yield _rows((key for key in keys(Coordinator) if key.table is None), "Coordinator")
-    for section in _table_sections(Coordinator):
-        if section.startswith("### LogSettings"):
-            break
-        yield section
-    yield "### LogSettings\n\nAs in config.json.\n"
-
-
-def _section(table: type[msgspec.Struct], variables_of: str) -> Iterator[str]:
-    """What a table is, its keys, and after it those of the tables in its lists."""
-    yield f"{_summary(table)}\n"
-    yield _rows(keys(table), variables_of)
-    for key in keys(table):
+def _section(table: type[Table], path: str, names: Mapping[str, str]) -> Iterator[str]:
+    """What a table is, its keys, then those of the tables in its lists, then the tables below it."""
+    # The docstring without its name.
+    summary = (table.__doc__ or "").partition(": ")[2]
+    if summary:
+        yield f"{summary[:1].upper()}{summary[1:]}\n"
+    own = [key for key in keys(table) if key.table is None]
+    if own:
+        yield _rows(own, path, names)
+    if table.unsupported:
+        yield f"Accepted and ignored (not supported): {', '.join(f'`{key}`' for key in table.unsupported)}.\n"
+    for key in own:
         if isinstance(key.element, type) and issubclass(key.element, Table):
             yield f"Each of `{key.name}`:\n"
-            yield _rows(keys(key.element), "")
+            yield _rows(keys(key.element), "", {})
+    for key in keys(table):
+        if key.table is not None and issubclass(key.table, Table):
+            yield f"### {key.name}\n"
+            yield from _section(key.table, key.name, names)
 
 
-def _summary(table: type[msgspec.Struct]) -> str:
-    """The struct's docstring without its name."""
-    text = (table.__doc__ or "").partition(": ")[2]
-    return text[:1].upper() + text[1:]
-
-
-def _rows(table: Iterable[Key], variables_of: str) -> str:
+def _rows(table: Iterable[Key], path: str, names: Mapping[str, str]) -> str:
     head = ["| key | default | allowed | meaning | environment |", "|---|---|---|---|---|"]
-    return "\n".join([*head, *(_row(key, variables_of) for key in table), ""])
+    return "\n".join([*head, *(_row(key, names.get(join(path, key.name), "")) for key in table), ""])
 
 
-def _row(key: Key, variables_of: str) -> str:
-    variable = f"`{environment_name(variables_of, key.name)}`" if variables_of and _has_variable(key) else ""
+def _row(key: Key, variable: str) -> str:
     name = f"`{key.name}`" + ("*" if key.says.ours else "")
     meaning = key.says.meaning + (" Never shown." if key.says.secret else "")
-    cells = (name, f"`{json.dumps(_plain(key.default))}`", _allowed(key), meaning, variable)
+    default = json.dumps(msgspec.to_builtins(key.default))
+    cells = (name, f"`{default}`", _allowed(key), meaning, variable and f"`{variable}`")
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
-
-
-def _has_variable(key: Key) -> bool:
-    return key.kind in SCALARS or key.element is str
 
 
 def _allowed(key: Key) -> str:
@@ -141,10 +131,6 @@ def _allowed(key: Key) -> str:
     return f"{kinds[key.kind]}, {checks}" if checks else kinds[key.kind]
 
 
-def _plain(value: Any) -> Any:
-    return msgspec.to_builtins(value)
-
-
 def _reserved() -> str:
     names = "\n".join(f"- `{name}`" for name in sorted(RESERVED))
     what = "They name documents, or are for mmload's own processes and tests."
@@ -153,11 +139,7 @@ def _reserved() -> str:
 
 def default_documents() -> dict[str, str]:
     """The documents a user copies, by their file names."""
-    documents = {
-        "config.default.json": Config(),
-        "simulcontroller.default.json": SimulController(),
-        "simplecontroller.default.json": SimpleController(),
-        "gencontroller.default.json": GenController(),
-        "coordinator.default.json": Coordinator(),
+    return {
+        f"{name}.default.json": json.dumps(msgspec.to_builtins(document), indent=2) + "\n"
+        for name, document in _DOCUMENTS.items()
     }
-    return {name: json.dumps(_plain(document), indent=2) + "\n" for name, document in documents.items()}

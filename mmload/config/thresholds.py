@@ -9,11 +9,12 @@ What a figure comes to in a run is the business of `mmload.results.thresholds`.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+
+from mmload.config.fields import did_you_mean
 
 REQUESTS, ACTIONS, LOGINS = "requests", "actions", "logins"
 DELIVERY, RECONNECT, SCHEDULE_LAG = "delivery", "reconnect", "schedule_lag"
@@ -110,7 +111,7 @@ def _without_parentheses(text: str, figure: re.Match[str]) -> tuple[str, str, in
     if dot and subject in WHOLES:
         return measure, subject, at + len(subject) + 1
     hint = f"{name}(requests), {name}(CreatePost)" if _PERCENTILE.fullmatch(name) or name in _TIMES else ""
-    meant = f"say of what: {hint}" if hint else _resembling(name, (*_BARE, "delivery.p95", "delivery.missing"))
+    meant = f"say of what: {hint}" if hint else did_you_mean(name, (*_BARE, "delivery.p95", "delivery.missing"))
     raise _refusal(text, at, f"{name} is no figure by itself; {meant or _known_measures()}")
 
 
@@ -123,7 +124,7 @@ def _measure(text: str, measure: str, at: int, subject: str) -> tuple[str, float
     if subject == DELIVERY and measure in DELIVERY_COUNTS:
         return measure, 0.0
     known = (*_MEASURES, *DELIVERY_COUNTS) if subject == DELIVERY else _MEASURES
-    raise _refusal(text, at, f"there is no measure {measure}; {_resembling(measure, known) or _known_measures(known)}")
+    raise _refusal(text, at, f"there is no measure {measure}; {did_you_mean(measure, known) or _known_measures(known)}")
 
 
 def _check_subject(text: str, subject: str, at: int, names: Sequence[str]) -> None:
@@ -136,9 +137,9 @@ def _check_subject(text: str, subject: str, at: int, names: Sequence[str]) -> No
     if not known or matching(subject, known if is_route else (*WHOLES, *known)):
         return
     if is_route:
-        hint = _resembling(subject, known) or "routes are written as in the report: GET /users/{user_id}/image"
+        hint = did_you_mean(subject, known) or "routes are written as in the report: GET /users/{user_id}/image"
         raise _refusal(text, at, f"there is no route {subject}; {hint}")
-    hint = _resembling(subject, (*WHOLES, *known)) or f"known besides the actions: {', '.join(WHOLES)}"
+    hint = did_you_mean(subject, (*WHOLES, *known)) or f"known besides the actions: {', '.join(WHOLES)}"
     raise _refusal(text, at, f"there is no action {subject}; {hint}")
 
 
@@ -170,12 +171,6 @@ def _limit(text: str, measure: str, limit: re.Match[str]) -> tuple[float, Unit]:
     if not number.is_integer():
         raise _refusal(text, at, f"expected a whole number, or a share such as {limit['number']}%")
     return number, Unit.COUNT
-
-
-def _resembling(name: str, known: Sequence[str]) -> str:
-    by_lower = {each.lower(): each for each in known}
-    found = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
-    return f"did you mean {by_lower[found[0]]}?" if found else ""
 
 
 def _known_measures(known: Sequence[str] = _MEASURES) -> str:

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import msgspec
 
-from mmload.config.checking import nearest
+from mmload.config.fields import nearest
 from mmload.config.thresholds import (
     ACTIONS,
     DELIVERY,

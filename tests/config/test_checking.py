@@ -34,7 +34,7 @@ def test_all_problems_of_a_document_are_told_at_once() -> None:
             "ConnectionConfiguration": {"ServerURL": "localhost:8065", "AdminEmail": "sysadmin"},
             "UsersConfiguration": {"MaxActiveUsers": 0, "InitialActiveUser": 5},
             "InstanceConfiguration": {"PercentReplies": 1.5},
-            "LogSettings": {"FileLevel": "INFOS"},
+            "UserControllerConfiguration": {"Type": "simulativ"},
         }
     )
 
@@ -45,8 +45,9 @@ def test_all_problems_of_a_document_are_told_at_once() -> None:
         "here.json: UsersConfiguration.MaxActiveUsers: expected 1 or more, found 0",
         "here.json: UsersConfiguration.InitialActiveUser: unknown key; did you mean InitialActiveUsers?",
         "here.json: InstanceConfiguration.PercentReplies: expected 0 to 1, found 1.5",
-        "here.json: LogSettings.FileLevel: expected one of TRACE, DEBUG, INFO, WARN, ERROR, "
-        'found "INFOS"; did you mean INFO?',
+        "here.json: UserControllerConfiguration.Type: expected one of simulative, simple, idle, noop, cluster, "
+        "generative (browser is not supported: it needs the peer's browser agents), "
+        'found "simulativ"; did you mean simulative?',
     )
 
 
@@ -110,7 +111,9 @@ def test_a_repeated_key_is_refused(tmp_path: Path) -> None:
 
 def test_null_is_the_same_as_leaving_the_key_out() -> None:
     """The peer writes null for a list that is not set."""
-    assert checked({"UserControllerConfiguration": {"RatesDistribution": None}, "LogSettings": None}).problems == ()
+    assert (
+        checked({"UserControllerConfiguration": {"RatesDistribution": None}, "RunConfiguration": None}).problems == ()
+    )
 
 
 @pytest.mark.parametrize(

@@ -68,13 +68,13 @@ def test_wrong_values_of_other_types_are_refused(tmp_path: Path) -> None:
     found = refusal(
         tmp_path,
         MMLOAD_RUNCONFIGURATION_SPAWNRATE="inf",
-        MMLOAD_LOGSETTINGS_ENABLEFILE="perhaps",
+        MMLOAD_CONNECTIONCONFIGURATION_VERIFYTLS="perhaps",
         MMLOAD_CONNECTIONCONFIGURATION_ADMINPASSWORD="",
     ).splitlines()
 
     assert [line.partition(":")[0] for line in found] == [
         "MMLOAD_CONNECTIONCONFIGURATION_ADMINPASSWORD",
-        "MMLOAD_LOGSETTINGS_ENABLEFILE",
+        "MMLOAD_CONNECTIONCONFIGURATION_VERIFYTLS",
         "MMLOAD_RUNCONFIGURATION_SPAWNRATE",
     ]
 

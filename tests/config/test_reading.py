@@ -96,7 +96,7 @@ def test_two_documents_for_one_purpose_are_refused(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text("[RunConfiguration]\n")
     (tmp_path / "config.json").write_text("{}")
 
-    with pytest.raises(ConfigurationError, match="are both there"):
+    with pytest.raises(ConfigurationError, match="both exist"):
         load_settings(environ={}, folder=tmp_path)
 
 

@@ -33,7 +33,7 @@ def test_secrets_are_shown_nowhere() -> None:
 
 def test_settings_can_be_keys_of_a_dictionary(tmp_path: Path) -> None:
     """They are values: lists in them are tuples."""
-    (tmp_path / "simulcontroller.json").write_text('{"EnabledPlugins": ["playbooks"]}')
+    (tmp_path / "config.json").write_text('{"RunConfiguration": {"Thresholds": ["errors < 1%"]}}')
     settings, _ = load_settings(environ={}, folder=tmp_path)
 
     assert isinstance(hash(settings), int)

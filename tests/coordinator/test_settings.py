@@ -40,7 +40,8 @@ def test_the_peers_document_is_read_as_it_is() -> None:
     assert document.monitor.queries[5].threshold == 85.0
     assert (document.num_users_inc, document.num_users_dec, document.rest_time_seconds) == (8, 8, 2.0)
     assert loaded.notices == (
-        f"{SAMPLE}: not used by mmload: ClusterConfig.BrowserAgents, ClusterConfig.MaxActiveBrowserUsers",
+        f"{SAMPLE}: not supported by mmload, ignored: ClusterConfig.BrowserAgents, "
+        "ClusterConfig.MaxActiveBrowserUsers, MonitorConfig.Queries[].Legend, LogSettings.EnableColor",
     )
 
 

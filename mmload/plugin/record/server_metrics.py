@@ -33,7 +33,7 @@ Ask = Callable[[Query, float, float, float], Any]
 
 def configured(environ: Mapping[str, str] = os.environ, folder: Path = Path("config")) -> Monitor:
     """What is to be asked of whom. Raises ConfigurationError."""
-    document: Coordinator = load_document(COORDINATOR, environ, folder)
+    document: Coordinator = load_document(COORDINATOR, environ, folder).value
     return document.monitor
 
 

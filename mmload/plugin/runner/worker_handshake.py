@@ -35,7 +35,7 @@ HELLO_AGAIN_SECONDS = 2.0
 # A worker that has not said what it is by then is none of this version.
 PATIENCE_SECONDS = 20.0
 # What only the master reads, or `mmload init`.
-_OF_ONE_PROCESS = ("RunConfiguration", "LogSettings", "InstanceConfiguration")
+_OF_ONE_PROCESS = ("RunConfiguration", "InstanceConfiguration")
 _MOST_NAMED = 5
 _SERVER, _WEBSOCKET = (f"config.ConnectionConfiguration.{name}" for name in ("ServerURL", "WebSocketURL"))
 _SEED_VARIABLE = "MMLOAD_RUNCONFIGURATION_SEED"

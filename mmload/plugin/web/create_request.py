@@ -15,7 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from mmload.config import Settings
-from mmload.config.checking import UNUSED_KEYS, join
+from mmload.config.checking import join
 from mmload.config.documents import READ
 from mmload.config.environment import variables
 from mmload.config.fields import keys
@@ -99,12 +99,12 @@ def _known_only(table: type[msgspec.Struct], given: Any, path: str) -> tuple[Any
     if not isinstance(given, dict):
         return given, []
     by_name = {key.name.lower(): key for key in keys(table)}
-    unused = {name.lower() for names in UNUSED_KEYS.values() for name in names}
+    unsupported = {name.lower() for name in getattr(table, "unsupported", ())}
     known, strangers = Object(), []
     for name, value in given.items():
         key = by_name.get(name.lower())
         if key is None:
-            strangers += [] if name.lower() in unused else [join(path, name)]
+            strangers += [] if name.lower() in unsupported else [join(path, name)]
         elif value is not None:
             known[key.name], inner = _known_value(key, value, join(path, key.name))
             strangers += inner
