@@ -37,13 +37,13 @@ def settle(url: str, environ: Mapping[str, str], sizes: Iterable[int], file: Pat
     # Imports requests: only those who populate a server pay for it.
     from mmload.population.create import carry_out
     from mmload.population.plan import plan
-    from mmload.population.progress import Silent
+    from mmload.population.progress import InitProgress
 
     sizes = tuple(sizes)
     server = {environment_name("ConnectionConfiguration", "ServerURL"): url}
     for number, people in enumerate(sizes, start=1):
         settings, _ = load_settings(environ={**environ, **server, **population(number, people)})
-        carry_out(plan(settings, _SEED), settings, Silent())
+        carry_out(plan(settings, _SEED), settings, InitProgress())
     file.write_text("".join(f"{line}\n" for line in accounts(sizes)))
     return {environment_name("UsersConfiguration", "UsersFilePath"): str(file)}
 

@@ -1,9 +1,10 @@
-"""The accounts of a population: those that are there are found by their names, the others made by the administrator."""
+"""The accounts: existing ones are found by their names, the others created by the administrator."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from threading import Semaphore
+from typing import Any
 
 from mmload.client.accounts import Account
 from mmload.errors import Refused, ServerNotReady
@@ -18,7 +19,7 @@ ACCOUNT_EXISTS = (
 )
 
 
-def make_accounts(work: Work) -> None:
+def create_accounts(work: Work) -> None:
     """Fill `work.user_ids` and `work.admin_ids`, in the plan's order."""
     planned = [*work.plan.accounts, *work.plan.admins]
     work.progress.start("accounts", len(planned))
@@ -28,14 +29,14 @@ def make_accounts(work: Work) -> None:
     _require_room(work, len(missing))
     gate = Semaphore(LOGINS_IN_FLIGHT)  # the server hashes a password for each
 
-    def make(account: Account) -> None:
+    def create(account: Account) -> None:
         with gate:
             work.patience.check()
-            ids[account.username] = _make_account(work, account)
+            ids[account.username] = _account_id(work, account)
             work.progress.advance()
 
     work.progress.advance(len(planned) - len(missing))
-    in_parallel(work.patience.stop, make, missing)
+    in_parallel(work.patience.stop, create, missing)
     work.user_ids = [ids[account.username] for account in work.plan.accounts]
     work.admin_ids = [ids[account.username] for account in work.plan.admins]
     for account in work.plan.admins:
@@ -56,7 +57,7 @@ def _known_accounts(work: Work, planned: Sequence[Account]) -> dict[str, str]:
 
 
 def _require_room(work: Work, missing: int) -> None:
-    """A free server takes so many accounts and no more: better to know before the first one."""
+    """A server without a licence has a maximum number of accounts: better to know before the first one."""
     if not missing:
         return
     try:
@@ -67,29 +68,22 @@ def _require_room(work: Work, missing: int) -> None:
     if hard and active + missing > hard:
         raise ServerNotReady(
             f"accounts: this server takes {hard} accounts without a licence and has {active}; {missing} more are "
-            f"asked for. Lower InstanceConfiguration.NumUsers (--users) by {active + missing - hard}, or add a licence"
+            f"needed. Lower InstanceConfiguration.NumUsers (--users) by {active + missing - hard}, or add a licence"
         )
 
 
-def _make_account(work: Work, account: Account) -> str:
+def _account_id(work: Work, account: Account) -> str:
     step = f"account {account.username}"
     body = {"username": account.username, "email": account.email, "password": account.password}
-    try:
-        made = work.admin.call("POST", "/users", body, step=step, passes=ACCOUNT_EXISTS)
-    except Refused:
-        # Made by an attempt whose answer was lost, or the e-mail belongs to another user name.
-        work.tally.found("accounts")
-        return _existing_account(work, account, step)
-    work.tally.new("accounts")
-    return str(made["id"])
 
+    def find() -> Any:
+        try:
+            return work.admin.call("GET", f"/users/username/{account.username}", step=step, passes=(404,))
+        except Refused:
+            # The e-mail address belongs to another user name.
+            return work.admin.call("GET", f"/users/email/{account.email}", step=step)
 
-def _existing_account(work: Work, account: Account, step: str) -> str:
-    try:
-        user = work.admin.call("GET", f"/users/username/{account.username}", step=step, passes=(404,))
-    except Refused:
-        user = work.admin.call("GET", f"/users/email/{account.email}", step=step)
-    return str(user["id"])
+    return str(work.create("accounts", "/users", body, step=step, exists=ACCOUNT_EXISTS, find=find)["id"])
 
 
 def _promote(work: Work, account: Account, user_id: str) -> None:

@@ -10,15 +10,14 @@ from typing import Any
 
 from mmload.client.capabilities import Capabilities, capabilities
 from mmload.config import Settings
-from mmload.population.accounts import make_accounts
-from mmload.population.channels import make_channels
-from mmload.population.history_writer import write_history
+from mmload.population.accounts import create_accounts
+from mmload.population.channels import create_channels, create_teams
+from mmload.population.history import write_history
 from mmload.population.plan import Plan
 from mmload.population.probing import first_facts
 from mmload.population.progress import InitProgress
 from mmload.population.readiness import require_mattermost
 from mmload.population.rest import ApiServer, Retrying, administrator
-from mmload.population.teams import make_teams
 from mmload.population.work import LOGINS_IN_FLIGHT, Work
 
 SORTS = (
@@ -110,9 +109,9 @@ def carry_out(
 
 def _steps(work: Work, able: Capabilities) -> None:
     work.admin.require_administrator()
-    make_accounts(work)
-    team_ids = make_teams(work)
-    made = make_channels(work, team_ids)
+    create_accounts(work)
+    team_ids = create_teams(work)
+    made = create_channels(work, team_ids)
     write_history(work, made, urgent=_urgent(able))
 
 

@@ -1,122 +1,185 @@
-"""The history that `mmload init` writes: who wrote what where, what answers what, who reacted. Pure.
-
-Message lengths and the share of emoji are those of the simulated people (`mmload.text`).
-"""
+"""The history of a population: what its channels hold is read, and what the plan has more is written by its authors."""
 
 from __future__ import annotations
 
-import random
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from mmload.config import Instance
-from mmload.population.plan import ChannelKind, PlannedChannel, PlannedPost, PlannedReaction, spawn, stable_choice
-from mmload.text import REACTIONS, message
+from mmload.population.channels import ServerChannel
+from mmload.population.plan import PlannedPost, PlannedReaction, text_of
+from mmload.population.work import Work
 
-ROOT_WORDS, REPLY_WORDS = 34, 24
-# How busy one channel of a kind is beside another: whole teams write more than two people do.
-_BUSY = {ChannelKind.PUBLIC: 8.0, ChannelKind.PRIVATE: 5.0, ChannelKind.DIRECT: 1.0, ChannelKind.GROUP: 1.5}
-# Draws for a channel that is busy enough, and for a reaction that is not there yet.
-_DRAWS = 16
-# The first posts of a channel grow the long threads; other replies go to one of the latest.
-LONG_THREADS, RECENT_ROOTS = 2, 12
+POSTS_PER_PAGE = 200
+_NONE: Iterator[str] = iter(())
+# Who said it, what, and whether it answers something.
+Said = tuple[str, str, bool]
 
 
 @dataclass(slots=True)
-class _Threads:
-    """The root posts of a channel so far."""
+class ChannelHistory:
+    """What a channel holds, as far as it was read: ids of messages by what was said, oldest first, and reactions.
 
-    long: list[int] = field(default_factory=list)
-    recent: list[int] = field(default_factory=list)
+    Messages that were edited since (simulated people do that) are known by their author only.
+    """
 
-    def add(self, number: int) -> None:
-        if len(self.long) < LONG_THREADS:
-            self.long.append(number)
-        self.recent = [*self.recent[1 - RECENT_ROOTS :], number]
+    messages: defaultdict[Said, list[str]] = field(default_factory=lambda: defaultdict(list))
+    edited: defaultdict[tuple[str, bool], list[str]] = field(default_factory=lambda: defaultdict(list))
+    reactions: set[tuple[str, str, str]] = field(default_factory=set)  # (post id, user id, emoji)
 
-
-def text_of(seed: int, post: PlannedPost) -> str:
-    """The message of a planned post: the same whenever it is asked for."""
-    return message(random.Random(f"{seed}:text:{post.number}"), ROOT_WORDS if post.root is None else REPLY_WORDS)
-
-
-def writer(rng: random.Random, channel: PlannedChannel) -> int:
-    """One of a channel's members. Few write and most read, and each writer is a log-in: the place among the members is
-    Pareto distributed (beyond place x with probability (1 + x/4)^-1.5), whatever their number is; drawn again if there
-    is no such place. So further members hardly change who wrote what."""
-    while True:
-        place = 4 * ((1 - rng.random()) ** (-1 / 1.5) - 1)
-        if place < len(channel.members):
-            return channel.members[int(place)]
+    def add(self, posts: Iterable[Mapping[str, Any]]) -> None:
+        """Take in posts, oldest first."""
+        for post in posts:
+            if post.get("type") or post.get("delete_at"):
+                continue
+            author, text, reply = post["user_id"], post["message"], bool(post["root_id"])
+            ids = self.edited[author, reply] if post.get("edit_at") else self.messages[author, text, reply]
+            if post["id"] not in ids:
+                ids.append(post["id"])
+            for reaction in (post.get("metadata") or {}).get("reactions") or ():
+                self.reactions.add((post["id"], reaction["user_id"], reaction["emoji_name"]))
 
 
-def planned_posts(
-    instance: Instance, seed: int, channels: Sequence[PlannedChannel], accounts: int
-) -> tuple[PlannedPost, ...]:
-    """Post by post, each from chance of its own, so that a longer history begins with the shorter one."""
-    places = {kind: [i for i, channel in enumerate(channels) if channel.kind is kind] for kind in ChannelKind}
-    busy = {kind: _BUSY[kind] * share for kind, share in _shares(instance).items() if places[kind]}
-    if not accounts or not any(busy.values()):
-        return ()
-    threads: defaultdict[int, _Threads] = defaultdict(_Threads)
-    posts = []
-    for number in range(instance.num_posts):
-        rng = random.Random(f"{seed}:post:{number}")
-        kind = rng.choices(list(busy), list(busy.values()))[0]
-        index = _place(spawn(rng), places[kind], channels)
-        author = writer(spawn(rng), channels[index])
-        root = _root(spawn(rng), instance, threads[index])
-        urgent = root is None and spawn(rng).random() < instance.percent_urgent_posts
-        if root is None:
-            threads[index].add(number)
-        posts.append(PlannedPost(number, index, author, root, urgent))
-    return tuple(posts)
+def matched(planned: Sequence[tuple[PlannedPost, str, str]], found: ChannelHistory) -> dict[int, str]:
+    """Which of the planned (post, author's id, text) are there: post number → id. Pure.
+
+    Posts are the same by author, text and being a reply; of those that say the same, as many count as there are. What
+    is left over may have been edited since.
+    """
+    unused = {said: iter(ids) for said, ids in found.messages.items()}
+    edited = {author: iter(ids) for author, ids in found.edited.items()}
+    ids: dict[int, str] = {}
+    for post, author_id, text in planned:
+        ids[post.number] = next(unused.get((author_id, text, post.root is not None), _NONE), "")
+    for post, author_id, _ in planned:
+        ids[post.number] = ids[post.number] or next(edited.get((author_id, post.root is not None), _NONE), "")
+    return {number: post_id for number, post_id in ids.items() if post_id}
 
 
-def _shares(instance: Instance) -> dict[ChannelKind, float]:
-    return {
-        ChannelKind.PUBLIC: instance.percent_public_channels,
-        ChannelKind.PRIVATE: instance.percent_private_channels,
-        ChannelKind.DIRECT: instance.percent_direct_channels,
-        ChannelKind.GROUP: instance.percent_group_channels,
-    }
+def write_history(work: Work, channels: Sequence[ServerChannel], *, urgent: bool) -> None:
+    """Write the posts and reactions that are missing, channel by channel. `urgent`: the server knows priorities."""
+    posts: defaultdict[int, list[PlannedPost]] = defaultdict(list)
+    reactions: defaultdict[int, list[PlannedReaction]] = defaultdict(list)
+    place = {}
+    for post in work.plan.posts:
+        posts[post.channel].append(post)
+        place[post.number] = post.channel
+    for reaction in work.plan.reactions:
+        reactions[place[reaction.post]].append(reaction)
+    # The longest first: they end last, and the threads should end together.
+    histories = [
+        _History(work, channels[index].id, channels[index].messages, posts[index], reactions[index], urgent)
+        for index in sorted(posts, key=lambda index: -len(posts[index]))
+    ]
+    work.each("messages and reactions", histories, _History.write, size=lambda history: history.size)
 
 
-def _place(rng: random.Random, places: Sequence[int], channels: Sequence[PlannedChannel]) -> int:
-    """One of these channels, roughly as busy as they are: drawn, and drawn again if it is too quiet."""
-    for _ in range(_DRAWS):
-        index = places[stable_choice(spawn(rng), len(places))]
-        if rng.random() < channels[index].busy:
-            break
-    return index
+class _History:
+    """The history of one channel."""
 
+    def __init__(
+        self,
+        work: Work,
+        channel_id: str,
+        messages: int,
+        posts: Sequence[PlannedPost],
+        reactions: Sequence[PlannedReaction],
+        urgent: bool,
+    ) -> None:
+        self._work = work
+        self._channel_id = channel_id
+        self._messages = messages
+        self._posts = posts
+        self._reactions = reactions
+        self._urgent = urgent
+        self.size = len(posts) + len(reactions)
 
-def _root(rng: random.Random, instance: Instance, threads: _Threads) -> int | None:
-    """The post to answer, or None for a new root post."""
-    if rng.random() >= instance.percent_replies or not threads.recent:
-        return None
-    long = rng.random() < instance.percent_replies_in_long_threads
-    return rng.choice(threads.long if long else threads.recent)
+    def write(self) -> None:
+        planned = [
+            (post, self._work.user_ids[post.author], text_of(self._work.plan.seed, post)) for post in self._posts
+        ]
+        found = self._read(planned)
+        ids = matched(planned, found)
+        self._work.tally.found("posts", len(ids))
+        self._work.progress.advance(len(ids))
+        for post, author_id, text in planned:
+            if post.number not in ids:
+                self._work.patience.check()
+                ids[post.number] = self._write(post, author_id, text, ids)
+                self._work.tally.new("posts")
+                self._work.progress.advance()
+        for reaction in self._reactions:
+            self._work.patience.check()
+            self._react(reaction, ids[reaction.post], found)
+            self._work.progress.advance()
 
+    def _read(self, planned: Sequence[tuple[PlannedPost, str, str]]) -> ChannelHistory:
+        """What the channel holds, from its oldest page on, until all that is planned was seen.
 
-def planned_reactions(
-    instance: Instance, seed: int, channels: Sequence[PlannedChannel], posts: Sequence[PlannedPost]
-) -> tuple[PlannedReaction, ...]:
-    """Different reactions, each by somebody who writes in the post's channel."""
-    taken: set[PlannedReaction] = set()
-    reactions: list[PlannedReaction] = []
-    for number in range(instance.num_reactions if posts else 0):
-        rng = random.Random(f"{seed}:reaction:{number}")
-        for _ in range(_DRAWS):
-            reaction = _reaction(rng, channels, posts)
-            if reaction not in taken:
-                taken.add(reaction)
-                reactions.append(reaction)
+        A load test writes more behind our history: of a channel with a million posts only the first pages are read.
+        """
+        pages = []
+        number = self._messages // POSTS_PER_PAGE
+        while page := self._page(number):
+            pages.append(page)
+            number += 1
+        found = ChannelHistory()
+        for page in reversed(pages):
+            found.add(page)
+        for number in range(self._messages // POSTS_PER_PAGE - 1, -1, -1):
+            if len(matched(planned, found)) == len(planned):
                 break
-    return tuple(reactions)
+            found.add(self._page(number))
+        return found
 
+    def _page(self, number: int) -> list[dict[str, Any]]:
+        """The posts of a page (0: the newest), oldest first."""
+        path = f"/channels/{self._channel_id}/posts?page={number}&per_page={POSTS_PER_PAGE}"
+        listed = self._work.admin.call("GET", path, step="reading history")
+        return [listed["posts"][post_id] for post_id in reversed(listed["order"] or ())]
 
-def _reaction(rng: random.Random, channels: Sequence[PlannedChannel], posts: Sequence[PlannedPost]) -> PlannedReaction:
-    post = posts[stable_choice(spawn(rng), len(posts))]
-    return PlannedReaction(post.number, writer(spawn(rng), channels[post.channel]), rng.choice(REACTIONS))
+    def _write(self, post: PlannedPost, author_id: str, text: str, ids: Mapping[int, str]) -> str:
+        """Write one post, once: after an attempt without an answer the channel is read before the next one."""
+        body = self._body(post, author_id, text, ids)
+        tried = False
+
+        def attempt() -> str:
+            nonlocal tried
+            if tried and (stored := self._stored((author_id, text, post.root is not None), set(ids.values()))):
+                return stored
+            tried = True
+            return self._send(post, body)
+
+        return self._work.patience.run("writing history", attempt)
+
+    def _send(self, post: PlannedPost, body: Mapping[str, Any]) -> str:
+        author = self._work.session(post.author)
+        path = "/posts?set_online=false"
+        answer = author.call("POST", path, body, step="writing history", repeatable=False)
+        return str(answer["id"])
+
+    def _body(self, post: PlannedPost, author_id: str, text: str, ids: Mapping[int, str]) -> dict[str, Any]:
+        body: dict[str, Any] = {"channel_id": self._channel_id, "user_id": author_id, "message": text}
+        # The server answers with the post it has made when the same pending id comes again.
+        body["pending_post_id"] = f"{author_id}:{self._channel_id}-{post.number}"
+        if post.root is not None:
+            body["root_id"] = ids[post.root]
+        if post.urgent and self._urgent:
+            body["metadata"] = {"priority": {"priority": "urgent", "requested_ack": False}}
+        return body
+
+    def _stored(self, said: Said, accounted: set[str]) -> str:
+        """The id of a post that was stored though its answer was lost, or "". It is among the newest."""
+        found = ChannelHistory()
+        found.add(self._page(0))
+        return next((post_id for post_id in found.messages[said] if post_id not in accounted), "")
+
+    def _react(self, reaction: PlannedReaction, post_id: str, found: ChannelHistory) -> None:
+        user_id = self._work.user_ids[reaction.account]
+        if (post_id, user_id, reaction.emoji) in found.reactions:
+            self._work.tally.found("reactions")
+            return
+        body = {"user_id": user_id, "post_id": post_id, "emoji_name": reaction.emoji}
+        self._work.session(reaction.account).call("POST", "/reactions", body, step="reacting")
+        self._work.tally.new("reactions")

@@ -1,24 +1,23 @@
-"""How far `mmload init` has come: progress bars on a terminal, plain lines elsewhere, always on stderr."""
+"""The progress of `mmload init`: progress bars on a terminal, plain lines elsewhere, always on stderr."""
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable
 from threading import Lock
-from typing import Protocol, TextIO
+from typing import Any, TextIO
 
 LINE_EVERY_SECONDS = 5.0
 
 
-class InitProgress(Protocol):
-    """What a long job tells while it works. All methods may be called from any thread."""
+class InitProgress:
+    """What a long job reports while it works; here to nobody. All methods may be called from any thread."""
 
     def start(self, step: str, total: int) -> None:
-        """A step of `total` things begins; the one before it is over."""
+        """A step with `total` items begins; the one before it is over."""
 
     def advance(self, count: int = 1) -> None:
-        """So many more of them are done."""
+        """`count` more of them are done."""
 
     def note(self, text: str) -> None:
         """Something worth a line of its own."""
@@ -27,23 +26,7 @@ class InitProgress(Protocol):
         """Nothing more will come."""
 
 
-class Silent:
-    """Tells nothing."""
-
-    def start(self, step: str, total: int) -> None:
-        pass
-
-    def advance(self, count: int = 1) -> None:
-        pass
-
-    def note(self, text: str) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
-
-
-class Lines:
+class InitLines(InitProgress):
     """One line at the end of each step, and every few seconds in between."""
 
     def __init__(self, out: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
@@ -82,28 +65,27 @@ class Lines:
         print(f"mmload init: {text}", file=self._out, flush=True)
 
 
-class Bars:
+class InitBars(InitProgress):
     """A bar per step with its count and the time left."""
 
     def __init__(self) -> None:
+        from rich import progress
         from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-        from rich.progress import Progress as RichProgress
 
-        self._bars = RichProgress(
-            TextColumn("{task.description:<28}", markup=False),
-            BarColumn(bar_width=30),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("left:"),
-            TimeRemainingColumn(),
-            console=Console(stderr=True, highlight=False),
+        columns = (
+            progress.TextColumn("{task.description:<28}", markup=False),
+            progress.BarColumn(bar_width=30),
+            progress.MofNCompleteColumn(),
+            progress.TimeElapsedColumn(),
+            progress.TextColumn("left:"),
+            progress.TimeRemainingColumn(),
         )
+        self._bars = progress.Progress(*columns, console=Console(stderr=True, highlight=False))
         self._bars.start()
-        self._task = None
+        self._task: Any = None
 
     def start(self, step: str, total: int) -> None:
-        self._task = self._bars.add_task(step, total=total)  # type: ignore[assignment]
+        self._task = self._bars.add_task(step, total=total)
 
     def advance(self, count: int = 1) -> None:
         if self._task is not None:
@@ -116,8 +98,8 @@ class Bars:
         self._bars.stop()
 
 
-def progress_for(out: TextIO = sys.stderr, *, quiet: bool = False) -> InitProgress:
-    """Bars where there is a terminal, else lines; nothing if `quiet`."""
+def progress_for(out: TextIO, *, quiet: bool = False) -> InitProgress:
+    """Bars on a terminal, lines elsewhere; nothing if `quiet`."""
     if quiet:
-        return Silent()
-    return Bars() if out.isatty() else Lines(out)
+        return InitProgress()
+    return InitBars() if out.isatty() else InitLines(out)

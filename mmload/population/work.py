@@ -1,15 +1,16 @@
-"""What the steps of `mmload init` share: the plan, the sessions, the threads, the tally."""
+"""What the steps of `mmload init` share: the plan, the sessions, the threads, the tally, the progress."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from threading import Event, Lock, Semaphore
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from mmload.errors import Refused
 from mmload.population.plan import Plan
 from mmload.population.progress import InitProgress
 from mmload.population.rest import ApiServer, Retrying, Session
@@ -17,31 +18,32 @@ from mmload.population.rest import ApiServer, Retrying, Session
 T = TypeVar("T")
 
 THREADS = 4
-# Hashing a password costs the server a quarter of a second of CPU (11.6): log-ins, and accounts, two at a time.
+# Hashing a password costs the server a quarter of a second of CPU (11.6): two logins or new accounts at a time.
 LOGINS_IN_FLIGHT = 2
 # How a server says that it has no such route.
 NO_ROUTE = ("api.context.404.app_error",)
+_MEMBERS_PER_PAGE = 200
 
 
-@dataclass(slots=True)
 class Tally:
-    """How many things of each sort were there before, and how many were made."""
+    """How many objects of each type existed before, and how many were created."""
 
-    there: Counter[str] = field(default_factory=Counter)
-    made: Counter[str] = field(default_factory=Counter)
-    lock: Lock = field(default_factory=Lock)
+    def __init__(self) -> None:
+        self.there: Counter[str] = Counter()
+        self.made: Counter[str] = Counter()
+        self._lock = Lock()
 
     def found(self, sort: str, count: int = 1) -> None:
-        with self.lock:
+        with self._lock:
             self.there[sort] += count
 
     def new(self, sort: str, count: int = 1) -> None:
-        with self.lock:
+        with self._lock:
             self.made[sort] += count
 
 
 class Work:
-    """What all steps share: the plan, the sessions, the threads, the tally, the progress."""
+    """One `mmload init`."""
 
     def __init__(
         self, plan: Plan, server: ApiServer, admin: Session, patience: Retrying, progress: InitProgress
@@ -83,11 +85,51 @@ class Work:
 
         in_parallel(self.patience.stop, one, things)
 
+    def create(
+        self, sort: str, path: str, body: Any, *, step: str, exists: Collection[str | int], find: Callable[[], Any]
+    ) -> Any:
+        """Create an object, or find it where it exists after all: an attempt whose answer was lost has created it."""
+        try:
+            made = self.admin.call("POST", path, body, step=step, passes=exists)
+        except Refused:
+            made = find()
+            self.tally.found(sort)
+        else:
+            self.tally.new(sort)
+        return made
 
-def in_parallel(stop: Event, do: Callable[[T], object], things: Iterable[T], threads: int = THREADS) -> None:
-    """`do` every thing in a few threads. The first failure, or Ctrl-C, sets `stop`, waits for what is under way and is
+    def add_members(
+        self, sort: str, path: str, user_ids: Sequence[str], per_call: int, add: Callable[[list[str]], None]
+    ) -> Iterator[Callable[[], None]]:
+        """The calls that make these users members of a team or channel: `add` takes up to `per_call` of them."""
+        there = self._members(path, sort)
+        missing = [user_id for user_id in user_ids if user_id not in there]
+        self.tally.found(sort, len(user_ids) - len(missing))
+        self.progress.advance(len(user_ids) - len(missing))
+
+        def call(batch: list[str]) -> None:
+            self.patience.check()
+            add(batch)
+            self.tally.new(sort, len(batch))
+            self.progress.advance(len(batch))
+
+        return (partial(call, batch) for batch in batches(missing, per_call))
+
+    def _members(self, path: str, step: str) -> set[str]:
+        members: set[str] = set()
+        page = 0
+        while True:
+            found = self.admin.call("GET", f"{path}?page={page}&per_page={_MEMBERS_PER_PAGE}", step=step) or []
+            members.update(member["user_id"] for member in found if not member.get("delete_at"))
+            if len(found) < _MEMBERS_PER_PAGE:
+                return members
+            page += 1
+
+
+def in_parallel(stop: Event, do: Callable[[T], object], things: Iterable[T]) -> None:
+    """`do` every thing in a few threads. The first failure, or Ctrl-C, sets `stop`, waits for what is running and is
     raised."""
-    pool = ThreadPoolExecutor(threads)
+    pool = ThreadPoolExecutor(THREADS)
     done = False
     try:
         for future in as_completed([pool.submit(do, thing) for thing in things]):

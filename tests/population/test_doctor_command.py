@@ -14,7 +14,7 @@ from mmload.cli.doctor import text_of
 from mmload.population.create import carry_out
 from mmload.population.findings import Examination, Finding
 from mmload.population.plan import plan
-from mmload.population.progress import Silent
+from mmload.population.progress import InitProgress
 from mmload.population.readiness import examine, examine_quickly
 from tests.conftest import running_sandbox
 from tests.population.making_settings import settings
@@ -39,7 +39,7 @@ def requests_at(server: str) -> int:
 
 def populated(server: str, **instance: int) -> None:
     of = settings(server, instance={"num_posts": 10, **instance})
-    carry_out(plan(of, 1), of, Silent())
+    carry_out(plan(of, 1), of, InitProgress())
 
 
 @pytest.mark.parametrize("version", ["11.6", "6.7"])

@@ -21,7 +21,7 @@ import requests
 from mmload.errors import ServerNotReady
 from mmload.population.create import InitSummary, carry_out
 from mmload.population.plan import ChannelKind, plan
-from mmload.population.progress import Silent
+from mmload.population.progress import InitProgress
 from mmload.population.rest import ApiServer, Stopped
 from tests.conftest import running_sandbox
 from tests.population.making_settings import settings
@@ -57,7 +57,7 @@ def fresh_prefix() -> str:
 
 def made(server: str, prefix: str, seed: int = 1, **instance: Any) -> InitSummary:
     of = settings(server, instance=SMALL | instance, users={"username_prefix": prefix})
-    return carry_out(plan(of, seed), of, Silent())
+    return carry_out(plan(of, seed), of, InitProgress())
 
 
 class Census:
@@ -150,7 +150,7 @@ def test_a_run_after_an_interruption_finishes_what_is_missing(server: str) -> No
     prefix = fresh_prefix()
     of = settings(server, instance=SMALL, users={"username_prefix": prefix})
 
-    class StopsAfter(Silent):
+    class StopsAfter(InitProgress):
         def __init__(self, things: int) -> None:
             self.things = things
             self.stop = threading.Event()
@@ -245,7 +245,7 @@ def test_accounts_with_another_password_are_named_with_the_remedy(fresh_sandbox:
     of = settings(fresh_sandbox, instance=SMALL, users={"username_prefix": "other", "password": "something else 1"})
 
     with pytest.raises(ServerNotReady, match=r"wrong password.*UsersConfiguration\.Password"):
-        carry_out(plan(of, 1), of, Silent())
+        carry_out(plan(of, 1), of, InitProgress())
 
 
 def test_urgent_posts_are_written_where_there_is_a_licence() -> None:

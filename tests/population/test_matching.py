@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mmload.population.history_writer import ChannelHistory, matched
+from mmload.population.history import ChannelHistory, matched
 from mmload.population.plan import PlannedPost
 
 PLANNED = [

@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from mmload.population.history import LONG_THREADS, text_of
-from mmload.population.plan import ChannelKind, Plan, plan
+from mmload.population.plan import LONG_THREADS, ChannelKind, Plan, plan, text_of
 from tests.population.making_settings import settings
 
 
