@@ -63,9 +63,11 @@ class RequestFailed(MmloadError):
     `status` is the HTTP status (0: no answer at all), `error_id` Mattermost's error id or "",
     `route` the method and path with its ids replaced, `request_id` the server's X-Request-Id or "". `expected`: a
     real client gets this refusal, too (somebody deleted the post meanwhile), so it is reported apart from failures.
+    `message`: the server's own words, "" if it said none.
     """
 
     expected = False
+    message = ""
 
     def __init__(
         self, reason: str, *, route: str = "", status: int = 0, error_id: str = "", request_id: str = ""
@@ -89,8 +91,8 @@ class ServerFault(RequestFailed):
 class Redirected(RequestFailed):
     """3xx: what was asked for is elsewhere. Nobody follows: `location` may be anywhere, and would get our token."""
 
-    def __init__(self, status: int, location: str = "", *, route: str = "", request_id: str = "") -> None:
-        super().__init__(f"{status} redirect", route=route, status=status, request_id=request_id)
+    def __init__(self, reason: str, *, location: str, status: int, route: str = "", request_id: str = "") -> None:
+        super().__init__(reason, route=route, status=status, request_id=request_id)
         self.location = location
 
 

@@ -14,7 +14,7 @@ from mmload.behaviours.events import EventListener
 from mmload.behaviours.page_load import fetch_site, load_page, settle
 from mmload.behaviours.person import Person
 from mmload.client.api.users import ACCOUNT_EXISTS, UNKNOWN_LOGIN
-from mmload.client.login_queue import retry_seconds
+from mmload.client.http.rules import retry_seconds
 from mmload.client.websocket.client import WebSocket
 from mmload.errors import (
     MmloadError,

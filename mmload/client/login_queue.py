@@ -1,4 +1,4 @@
-"""Who may log in now. Password hashing makes log-ins the dearest requests there are: they are let in few at a time.
+"""Who may log in now: few at a time, as password hashing makes logins the most expensive requests there are.
 
 Seen on Mattermost 11.6 with two cores: ten log-ins a second made every one of them time out, and the retries kept it
 that way. So each process has a queue with few places, and a failed log-in makes the whole queue pause, longer each
@@ -15,17 +15,8 @@ from contextlib import contextmanager
 import gevent
 from gevent.lock import BoundedSemaphore
 
+from mmload.client.http.rules import retry_seconds
 from mmload.errors import NoAnswer, RateLimited, RequestFailed, ServerFault
-
-
-def retry_seconds(failures: int, shortest: float, longest: float, rng: random.Random) -> float:
-    """How long to wait after so many failures in a row: doubling from `shortest` to `longest`, half of it jitter. Pure.
-
-    `failures` counts from 1. The result lies in [1/2, 1] of the doubled time.
-    """
-    # 2**30 already exceeds every sensible limit; larger exponents only cost.
-    whole = min(longest, shortest * float(2 ** min(failures - 1, 30)))
-    return whole * rng.uniform(0.5, 1.0)
 
 
 def shows_overload(error: RequestFailed) -> bool:

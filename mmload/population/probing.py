@@ -6,8 +6,7 @@ Asking a server what can be known of it before a load test. Everything is read o
 
 from __future__ import annotations
 
-import json
-import ssl
+import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -15,62 +14,50 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 import requests
-import websocket
 
 from mmload.client.accounts import account
+from mmload.client.http.rules import API
+from mmload.client.net import tls_context
+from mmload.client.websocket.client import Timing, WebSocket
+from mmload.client.websocket.frames import WebSocketEvent
 from mmload.config import ConnectionSettings, Settings, read_credentials
-from mmload.errors import RequestFailed, ServerNotReady
+from mmload.errors import RequestFailed, ServerNotReady, WebSocketFailed
 from mmload.open_files import allowed_open_files
 from mmload.population.plan import team_prefix
-from mmload.population.rest import API, ApiServer, JsonAnswer, Retrying, login_refused, refusal
+from mmload.population.rest import ApiServer, JsonAnswer, Retrying, login_refused, redirect_target, refusal
 from mmload.population.work import batches
 
-NORMAL = 1000
+
+class _Silent:
+    """A listener that is told everything and does nothing."""
+
+    def on_event(self, event: WebSocketEvent) -> None: ...
+
+    def on_dropped(self, code: int, reason: str) -> None: ...
+
+    def on_connected(self, resumed: bool, renewed: bool) -> None: ...
+
+    def on_unauthorised(self) -> None: ...
 
 
 def greeted(connection: ConnectionSettings, token: str) -> str:
-    """Why the WebSocket can't be used; "" if the server said hello."""
-    options: dict[str, Any] = {}
-    if connection.websocket_url.startswith("wss") and not connection.verify_tls:
-        options["sslopt"] = {"cert_reqs": ssl.CERT_NONE, "check_hostname": False}
+    """Why the WebSocket cannot be used, opened as a simulated user opens it; "" if the server said hello."""
+    socket = WebSocket(
+        connection.websocket_url,
+        token,
+        _Silent(),
+        {},
+        rng=random.Random(),
+        tls_context=tls_context(connection.verify_tls) if connection.websocket_url.startswith("wss") else None,
+        timing=Timing(handshake_timeout_seconds=connection.connect_timeout_seconds),
+    )
     try:
-        socket = websocket.create_connection(
-            f"{connection.websocket_url.rstrip('/')}{API}/websocket",
-            timeout=connection.connect_timeout_seconds,
-            header=[f"Authorization: Bearer {token}"],
-            # With an Origin the server compares it with its SiteURL; clients other than browsers send none.
-            suppress_origin=True,
-            http_no_proxy=["*"],
-            **options,
-        )
-    except (OSError, websocket.WebSocketException) as error:
-        return _refusal(error)
-    try:
-        return "" if _is_hello(socket.recv()) else "the first message was no hello"
-    except (OSError, websocket.WebSocketException) as error:
-        return f"no hello came: {_refusal(error)}"
+        socket.open()
+        return ""
+    except WebSocketFailed as error:
+        return error.reason
     finally:
-        socket.close(status=NORMAL, timeout=1)
-
-
-def _is_hello(frame: str | bytes) -> bool:
-    try:
-        return bool(json.loads(frame).get("event") == "hello")
-    except (ValueError, AttributeError):
-        return False
-
-
-def _refusal(error: Exception) -> str:
-    """A failed handshake in a few words. Pure."""
-    if isinstance(error, websocket.WebSocketBadStatusException):
-        return f"the handshake was answered {error.status_code} instead of 101"
-    if isinstance(error, (TimeoutError, websocket.WebSocketTimeoutException)):
-        return "timed out"
-    if isinstance(error, ConnectionRefusedError):
-        return "connection refused"
-    if isinstance(error, ssl.SSLError):
-        return "TLS failed"
-    return f"connection failed ({type(error).__name__})"
+        socket.close()
 
 
 NAMES_PER_CALL = 100
@@ -166,11 +153,11 @@ def _connecting_advice(reason: str, url: str) -> str:
 
 def recognised(response: requests.Response, now: float) -> Contact:
     """Judge the answer to the first request. Pure."""
-    status, where = response.status_code, response.headers.get("Location", "")
+    status = response.status_code
     version = response.headers.get("X-Version-Id", "")
     mend = "set ConnectionConfiguration.ServerURL (--server) to a Mattermost server's address, without /api/v4"
     if 300 <= status < 400:
-        target = where.partition(API)[0] or where
+        target = redirect_target(response)
         return Contact(f"the server redirects to {target}", f"set ConnectionConfiguration.ServerURL to {target}")
     document = _json_object(response)
     if "status" in document and (version or "AndroidLatestVersion" in document):

@@ -1,41 +1,44 @@
-"""Trying again: how long to wait after which failure, and when to give up. `Stopped` ends all waiting at once.
-
-REST calls to Mattermost outside a load test: one call, its answer, and the errors it can end in.
+"""REST calls to Mattermost outside a load test: one call, trying it again, and somebody's session.
 
 Unlike the simulated users' client (`mmload.client`) this one is `requests`, may be used by several threads, and its
-errors carry the server's own words: a person reads them.
-
-Somebody logged in at the server: logs in when first needed, and once more if the session ends in the middle.
+errors carry the server's own words: a person reads them. What a refusal is, both know from `mmload.client.http.rules`.
 """
 
 from __future__ import annotations
 
 import functools
+import io
 import random
 import ssl
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from http.client import HTTPResponse
 from http.cookiejar import DefaultCookiePolicy
 from threading import Event, Lock, Semaphore
 from typing import Any, TypeVar
+from urllib.parse import urljoin
 
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from mmload import __version__
 from mmload.client.accounts import Account
+from mmload.client.http import rules
+from mmload.client.http.rules import API, retry_seconds
 from mmload.config import ConnectionSettings
 from mmload.errors import (
     NoAnswer,
-    NotAvailable,
     RateLimited,
+    Redirected,
     Refused,
     RequestFailed,
     ServerFault,
     ServerNotReady,
     SessionExpired,
+    transport_reason,
 )
 
 T = TypeVar("T")
@@ -46,18 +49,13 @@ MOST_FAILURES = 12
 # A server that says "later" is alive, but one that says nothing else is no use either.
 MOST_RATE_LIMITS = 60
 LONGEST_ASKED_WAIT_SECONDS = 60.0
-
-CONTINUES = "`mmload init` again continues where this one stopped"
+CONNECTIONS = 8
+# Any name: `rules` then tells "this server lacks it" from other refusals.
+_FEATURE = "population"
 
 
 class Stopped(Exception):
     """Somebody asked us to stop while we were waiting."""
-
-
-def wait_seconds(failures: int, chance: float) -> float:
-    """The wait after so many failures in a row (1: the first), doubling each time; `chance` in [0, 1). Pure."""
-    longest: float = min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2.0 ** (failures - 1))
-    return longest * (0.5 + chance / 2)
 
 
 class Retrying:
@@ -69,13 +67,11 @@ class Retrying:
         rng: random.Random | None = None,
         pause: Callable[[float], object] | None = None,
         tell: Callable[[str], None] = lambda text: None,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.stop = stop or Event()
         self._rng = rng or random.Random()
         self._pause = pause or self.stop.wait
         self._tell = tell
-        self._clock = clock
 
     def check(self) -> None:
         """Raise `Stopped` if it is time to stop."""
@@ -83,48 +79,80 @@ class Retrying:
             raise Stopped
 
     def run(self, step: str, attempt: Callable[[], T], *, only_rate_limits: bool = False) -> T:
-        """The result of the first good attempt; `ServerNotReady`, naming `step`, when patience is at its end.
+        """The result of the first good attempt; `ServerNotReady`, naming `step`, after too many failed ones.
 
         With `only_rate_limits` other failures go through at once: the server may have done what it was told.
         """
         failures = rate_limits = 0
-        start = self._clock()
+        start = time.monotonic()
         while True:
             self.check()
             try:
                 return attempt()
             except RateLimited as error:
                 rate_limits += 1
-                if rate_limits > MOST_RATE_LIMITS:
-                    raise self._given_up(step, error.reason, start) from error
-                asked = min(error.retry_after_seconds, LONGEST_ASKED_WAIT_SECONDS)
-                self._pause(asked + wait_seconds(1, self._rng.random()))
+                last: RequestFailed = error
+                wait = min(error.retry_after_seconds, LONGEST_ASKED_WAIT_SECONDS) + self._wait(1)
             except (NoAnswer, ServerFault) as error:
                 if only_rate_limits:
                     raise
                 failures += 1
-                if failures > MOST_FAILURES:
-                    raise self._given_up(step, error.reason, start) from error
+                last, wait = error, self._wait(failures)
                 if failures % 4 == 2:
                     self._tell(f"{step}: {error.reason}; trying again")
-                self._pause(wait_seconds(failures, self._rng.random()))
+            if failures > MOST_FAILURES or rate_limits > MOST_RATE_LIMITS:
+                raise ServerNotReady(
+                    f"{step}: {last.reason}; gave up after {time.monotonic() - start:.0f} seconds. `mmload init` again "
+                    "continues where this one stopped."
+                ) from last
+            self._pause(wait)
 
-    def _given_up(self, step: str, reason: str, start: float) -> ServerNotReady:
-        seconds = self._clock() - start
-        return ServerNotReady(f"{step}: {reason}; gave up after {seconds:.0f} seconds. {CONTINUES}.")
+    def _wait(self, failures: int) -> float:
+        return retry_seconds(failures, FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS, self._rng)
 
 
-API = "/api/v4"
-CONNECTIONS = 8
-# Numbers above this are points in time (seconds since 1970), below it spans of seconds.
-_EPOCH_FROM = 1_000_000_000
+class _Bounded(io.RawIOBase):
+    """Reads an answer: all reads together take no longer than the socket's time-out allows for one of them."""
+
+    def __init__(self, raw: Any, connected: Any) -> None:
+        self._raw = raw
+        self._socket = connected
+        self._deadline = time.monotonic() + (connected.gettimeout() or float("inf"))
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        if self._deadline != float("inf"):
+            self._socket.settimeout(max(0.001, self._deadline - time.monotonic()))
+        count: int | None = self._raw.readinto(buffer)
+        return count
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _BoundedResponse(HTTPResponse):
+    def __init__(self, connected: Any, *args: Any, **kwargs: Any) -> None:
+        super().__init__(connected, *args, **kwargs)
+        self.fp = io.BufferedReader(_Bounded(self.fp.detach(), connected))
+
+
+def _bounded_pools() -> dict[str, Any]:
+    """urllib3's connection pools, with answers that are read within their time."""
+    plain = type("_Plain", (HTTPConnection,), {"response_class": _BoundedResponse})
+    secure = type("_Secure", (HTTPSConnection,), {"response_class": _BoundedResponse})
+    return {
+        "http": type("_PlainPool", (urllib3.HTTPConnectionPool,), {"ConnectionCls": plain}),
+        "https": type("_SecurePool", (urllib3.HTTPSConnectionPool,), {"ConnectionCls": secure}),
+    }
 
 
 @dataclass(frozen=True, slots=True)
 class JsonAnswer:
-    """A good answer: its status, its headers (names in any case) and its JSON document."""
+    """A good answer: its headers (names in any case) and its JSON document."""
 
-    status: int
     headers: Mapping[str, str]
     document: Any
 
@@ -134,15 +162,19 @@ class ApiServer:
 
     def __init__(self, connection: ConnectionSettings) -> None:
         self.url = connection.server_url.rstrip("/")
-        self._timeouts = (connection.connect_timeout_seconds, connection.request_timeout_seconds)
+        # Of the whole call; where it says `read`, requests and urllib3 mean each wait: `_Bounded` makes it one.
+        self._timeout = urllib3.Timeout(
+            connect=connection.connect_timeout_seconds, total=connection.request_timeout_seconds
+        )
         self._session = requests.Session()
         # The simulated users know no proxies and no .netrc (which would replace our tokens); nor does this.
         self._session.trust_env = False
         self._session.verify = _trusted(connection.verify_tls)
-        # A log-in sets cookies; a cookie beside a token makes Mattermost ask for a CSRF header.
+        # A login sets cookies; a cookie beside a token makes Mattermost ask for a CSRF header.
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self._session.headers["User-Agent"] = f"mmload/{__version__}"
         adapter = HTTPAdapter(pool_connections=2, pool_maxsize=CONNECTIONS)
+        adapter.poolmanager.pool_classes_by_scheme = _bounded_pools()
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
 
@@ -153,10 +185,10 @@ class ApiServer:
         """One request below /api/v4, one attempt. Raises what `mmload.errors.RequestFailed` has below it."""
         response = self.exchange(method, API + path, body, token)
         route = f"{method} {path.partition('?')[0]}"
-        if response.status_code >= 400:
+        if response.status_code >= 300:
             raise refusal(response, route)
         try:
-            return JsonAnswer(response.status_code, response.headers, response.json())
+            return JsonAnswer(response.headers, response.json())
         except ValueError:
             raise NoAnswer("the answer is no JSON", route=route) from None
 
@@ -165,10 +197,15 @@ class ApiServer:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         try:
             return self._session.request(
-                method, self.url + path, json=body, headers=headers, timeout=self._timeouts, allow_redirects=False
+                method,
+                self.url + path,
+                json=body,
+                headers=headers,
+                timeout=self._timeout,  # type: ignore[arg-type] # requests hands it on as it is
+                allow_redirects=False,
             )
         except requests.RequestException as error:
-            raise NoAnswer(unanswered(error), route=f"{method} {path.partition('?')[0]}") from error
+            raise NoAnswer(transport_reason(error), route=f"{method} {path.partition('?')[0]}") from error
 
 
 def _trusted(verify_tls: bool) -> bool | str:
@@ -181,88 +218,34 @@ def _trusted(verify_tls: bool) -> bool | str:
     return paths.cafile or paths.capath or True
 
 
-def unanswered(error: requests.RequestException) -> str:
-    """A transport's failure in a few words. Pure."""
-    text = str(error)
-    if isinstance(error, requests.exceptions.SSLError):
-        return f"TLS failed: {_tls_reason(text)}"
-    if isinstance(error, requests.ConnectTimeout):
-        return "timed out while connecting"
-    if isinstance(error, requests.Timeout):
-        return "timed out"
-    if "NameResolutionError" in text or "Name or service not known" in text or "getaddrinfo" in text:
-        return "host name not found"
-    if "Connection refused" in text:
-        return "connection refused"
-    if isinstance(error, requests.ConnectionError):
-        return "network unreachable" if "unreachable" in text else "connection lost"
-    return f"no valid answer ({type(error).__name__})"
-
-
-def _tls_reason(text: str) -> str:
-    """The one telling part of urllib3's nested message."""
-    reasons = {
-        "WRONG_VERSION_NUMBER": "the port doesn't speak TLS",
-        "record layer failure": "the port doesn't speak TLS",
-        "self-signed certificate": "the certificate is self-signed",
-        "self signed certificate": "the certificate is self-signed",
-        "certificate has expired": "the certificate has expired",
-        "Hostname mismatch": "the certificate is for another host name",
-        "IP address mismatch": "the certificate is for another address",
-        "doesn't match": "the certificate is for another host name",
-        "unable to get local issuer": "the certificate's authority is not known here",
-    }
-    return next((reason for sign, reason in reasons.items() if sign in text), "no valid certificate")
-
-
 def refusal(response: requests.Response, route: str) -> RequestFailed:
-    """The error behind an answer of 400 and above, in the server's words."""
-    document = _error_document(response)
-    error_id, message = str(document.get("id", "")), str(document.get("message", "")).rstrip(".")
-    reason = f"{message or response.reason or 'refused'} ({response.status_code}{error_id and ' ' + error_id})"
-    status, request_id = response.status_code, response.headers.get("X-Request-Id", "")
-    if status == 429:
-        wait = asked_wait_seconds(response.headers, time.time())
-        return RateLimited("rate limit exceeded (429)", retry_after_seconds=wait, route=route, request_id=request_id)
-    if status == 401:
-        kind: type[RequestFailed] = SessionExpired
-    elif status == 501 or error_id == "api.context.404.app_error":
-        kind = NotAvailable
-    else:
-        kind = ServerFault if status >= 500 else Refused
-    return kind(reason, route=route, status=status, error_id=error_id, request_id=request_id)
+    """The error behind an answer of 300 and above, in the server's words."""
+    headers = response.headers
+    error = rules.refusal(
+        response.status_code,
+        lambda name: headers.get(name, ""),
+        lambda: response.content,
+        route,
+        _FEATURE,
+        time.time(),
+    )
+    if isinstance(error, Redirected):
+        error.reason = f"the server redirects to {redirect_target(response)} ({error.status})"
+    elif words := error.message.rstrip(".") or ("" if isinstance(error, RateLimited) else response.reason):
+        error.reason = f"{words} ({error.reason})"
+    return error
 
 
-def _error_document(response: requests.Response) -> dict[str, Any]:
-    try:
-        document = response.json()
-    except ValueError:
-        return {}
-    return document if isinstance(document, dict) else {}
-
-
-def asked_wait_seconds(headers: Mapping[str, str], now: float = 0.0) -> float:
-    """How long a 429 asks us to wait: `Retry-After`, else `X-RateLimit-Reset`; 1 s if it says nothing usable. Pure.
-
-    Mattermost sends spans of seconds; what looks like a point in time is one, seen from `now`.
-    """
-    for name in ("Retry-After", "X-RateLimit-Reset"):
-        try:
-            value = float(headers.get(name, ""))
-        except ValueError:
-            continue
-        if value >= 0:
-            return max(0.0, value - now) if value > _EPOCH_FROM else value
-    return 1.0
-
-
-TOO_MANY_ATTEMPTS = "api.user.check_user_login_attempts.too_many"
+def redirect_target(response: requests.Response) -> str:
+    """Where an answer of 3xx leads, as a value for ServerURL: without the API's path, or what a query may tell."""
+    location = urljoin(response.url, response.headers.get("Location", "")).partition("?")[0]
+    return location.partition(API)[0]
 
 
 class Session:
     """One account's calls. Safe to use from several threads.
 
-    `gate` admits few log-ins at a time: hashing passwords is the dearest thing a server does.
+    `gate` admits few logins at a time: hashing passwords is the most expensive thing a server does.
     """
 
     def __init__(self, server: ApiServer, account: Account, patience: Retrying, gate: Semaphore) -> None:
@@ -275,11 +258,11 @@ class Session:
         self._roles = ""
 
     def log_in(self) -> str:
-        """The session's token; logs in if there is none yet. `ServerNotReady` if the server won't have us."""
+        """The session's token; logs in if there is none yet. `ServerNotReady` if the server refuses the account."""
         with self._lock:
             if not self._token:
                 with self._gate:
-                    answer = self._patience.run(f"log-in of {self.account.email}", self._login)
+                    answer = self._patience.run(f"login of {self.account.email}", self._login)
                 self._token, self._roles = answer.headers.get("Token", ""), answer.document["roles"]
             return self._token
 
@@ -296,14 +279,14 @@ class Session:
         body = {"login_id": self.account.email, "password": self.account.password}
         try:
             return self._server.call("POST", "/users/login", body)
-        except (SessionExpired, Refused) as error:
-            raise ServerNotReady(f"{login_refused(self.account.email, error)}{self._made_otherwise(error)}") from error
-
-    def _made_otherwise(self, error: RequestFailed) -> str:
-        """What to do when an account of the population is there, but not with our password."""
-        if error.status != 401 or not self.account.number:
-            return ""
-        return ". Set UsersConfiguration.Password to the one it was made with, or choose another UsernamePrefix"
+        except (SessionExpired, Refused, Redirected) as error:
+            told = login_refused(self.account.email, error)
+            # An account of the population is there, but not with our password.
+            if error.status == 401 and self.account.number:
+                told += (
+                    ". Set UsersConfiguration.Password to the one it was made with, or choose another UsernamePrefix"
+                )
+            raise ServerNotReady(told) from error
 
     def call(
         self,
@@ -323,12 +306,10 @@ class Session:
         attempt = functools.partial(self._attempt, method, path, body)
         try:
             return self._patience.run(step, attempt, only_rate_limits=not repeatable).document
-        except Refused as error:
-            if error.error_id in passes or error.status in passes:
+        except (Refused, SessionExpired, Redirected) as error:
+            if isinstance(error, Refused) and (error.error_id in passes or error.status in passes):
                 raise
-            raise ServerNotReady(f"{step}: {error.reason}{advice(error.error_id)}") from error
-        except SessionExpired as error:
-            raise ServerNotReady(f"{step}: {error.reason}") from error
+            raise ServerNotReady(f"{step}: {error.reason}{advice(error)}") from error
 
     def _attempt(self, method: str, path: str, body: Any) -> JsonAnswer:
         token = self.log_in()
@@ -341,8 +322,13 @@ class Session:
         return self._server.call(method, path, body, self.log_in())
 
 
-def advice(error_id: str) -> str:
+TOO_MANY_ATTEMPTS = "api.user.check_user_login_attempts.too_many"
+
+
+def advice(error: RequestFailed) -> str:
     """The setting behind a refusal, where there is one. Pure."""
+    if isinstance(error, Redirected):
+        return "; set ConnectionConfiguration.ServerURL (--server) to where the API answers"
     settings = {
         "max_accounts": "TeamSettings.MaxUsersPerTeam (System Console > Site Configuration > Users and Teams)",
         "max_channels": "TeamSettings.MaxChannelsPerTeam (System Console > Site Configuration > Users and Teams)",
@@ -351,19 +337,19 @@ def advice(error_id: str) -> str:
         "pwd_": "PasswordSettings of the server, or change UsersConfiguration.Password",
         "accepted_domain": "TeamSettings.RestrictCreationToDomains (System Console > Authentication > Signup)",
     }
-    found = next((setting for sign, setting in settings.items() if sign in error_id.lower()), "")
+    found = next((setting for sign, setting in settings.items() if sign in error.error_id.lower()), "")
     return f"; see {found}" if found else ""
 
 
 def login_refused(email: str, error: RequestFailed) -> str:
-    """Why an account can't log in, and what to do. Pure."""
+    """Why an account cannot log in, and what to do. Pure."""
     if error.error_id.startswith(TOO_MANY_ATTEMPTS):
         return (
             f"{email}: locked after too many wrong passwords; reset it in System Console > User Management > Users, "
             "or raise ServiceSettings.MaximumLoginAttempts"
         )
     if "mfa" in error.error_id:
-        return f"{email}: needs multi-factor authentication, which a load test can't give; use an account without it"
+        return f"{email}: needs multi-factor authentication, which a load test cannot give; use an account without it"
     if "not_verified" in error.error_id:
         return (
             f"{email}: its address is not verified; switch off System Console > Authentication > Email > Require Email "
@@ -374,7 +360,7 @@ def login_refused(email: str, error: RequestFailed) -> str:
             f"{email}: wrong password, or no such account ({error.error_id or error.status}); set "
             "ConnectionConfiguration.AdminPassword for the administrator, UsersConfiguration.Password for users"
         )
-    return f"{email}: log-in refused: {error.reason}"
+    return f"{email}: login refused: {error.reason}{advice(error)}"
 
 
 def administrator(server: ApiServer, connection: ConnectionSettings, patience: Retrying, gate: Semaphore) -> Session:

@@ -9,7 +9,8 @@ import pytest
 
 from mmload.behaviours.channel_view import read_posts
 from mmload.client.api.posts import CREATE_POST, ROOT_DELETED
-from mmload.client.http.client import Route, is_expected
+from mmload.client.http.client import Route
+from mmload.client.http.rules import is_expected
 from mmload.errors import Refused, ServerFault
 from mmload.metrics.recorder import Outcome
 from mmload.models import Bookmark, FileInfo, Post, PostMetadata, ScheduledPost, Thread

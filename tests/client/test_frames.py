@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,14 +19,11 @@ from mmload.client.websocket.frames import (
     Frame,
     FrameReader,
     ProtocolError,
-    Reply,
-    WebSocketEvent,
     client_frame,
     close_payload,
-    decode,
-    hello,
-    posted,
-    posted_post,
+    decode_event,
+    greeted_as,
+    require_reply,
     sole_text,
 )
 from tests.client.scripted import event_text, server_frame
@@ -183,46 +181,42 @@ def test_a_close_frame_tells_its_code(payload: bytes, expected: tuple[int, str])
 
 def test_an_event_keeps_its_data_undecoded() -> None:
     """Most events are only counted."""
-    event = decode(event_text("typing", 7, user_id="u1"))
+    event = decode_event(event_text("typing", 7, user_id="u1"))
 
-    assert isinstance(event, WebSocketEvent)
     assert (event.event, event.seq, bytes(event.data)) == ("typing", 7, b'{"user_id":"u1"}')
     assert event.broadcast.channel_id == ""
 
 
 def test_the_order_of_keys_does_not_matter() -> None:
     """A later server may write its JSON otherwise."""
-    event = decode(b'{"seq":3,"broadcast":{"channel_id":"c"},"extra":1,"data":{},"event":"x"}')
+    event = decode_event(b'{"seq":3,"broadcast":{"channel_id":"c"},"extra":1,"data":{},"event":"x"}')
 
-    assert isinstance(event, WebSocketEvent)
     assert (event.event, event.seq, event.broadcast.channel_id) == ("x", 3, "c")
 
 
 def test_replies_are_told_from_events() -> None:
     """As recorded on 11.6."""
-    good = decode(b'{"status":"OK","seq_reply":5,"data":{"text":"pong"}}')
-    bad = decode(b'{"status":"FAIL","seq_reply":6,"error":{"id":"api.bad","message":"m","status_code":500}}')
-
-    assert isinstance(good, Reply) and isinstance(bad, Reply)
-    assert (good.seq_reply, bytes(good.data), good.error) == (5, b'{"text":"pong"}', None)
-    assert bad.error is not None and bad.error.id == "api.bad"
+    for reply in (
+        b'{"status":"OK","seq_reply":5,"data":{"text":"pong"}}',
+        b'{"status":"FAIL","seq_reply":6,"error":{"id":"api.bad","message":"m","status_code":500}}',
+    ):
+        with pytest.raises(msgspec.DecodeError):
+            decode_event(reply)
+        require_reply(reply)
 
 
 @pytest.mark.parametrize("payload", [b"", b"no json", b"[]", b"{}", b'{"event":"x"}', b'{"event":1,"seq":2}', b"\xff"])
 def test_text_that_is_neither_is_a_protocol_error(payload: bytes) -> None:
     """Code 1007: the connection cannot be trusted further."""
+    with pytest.raises(msgspec.DecodeError):
+        decode_event(payload)
     with pytest.raises(ProtocolError) as caught:
-        decode(payload)
+        require_reply(payload)
 
     assert caught.value.code == 1007
 
 
-def test_what_matters_in_the_data_is_at_hand() -> None:
-    """`post` is JSON within JSON and is given as it is."""
-    event = decode(event_text("posted", 1, post='{"id":"p"}', channel_type="D", sender_name="@a", should_ack=True))
-    greeting = decode(event_text("hello", 0, connection_id="c1", server_version="11"))
-    assert isinstance(event, WebSocketEvent) and isinstance(greeting, WebSocketEvent)
+def test_a_hello_names_the_connection() -> None:
+    greeting = decode_event(event_text("hello", 0, connection_id="c1", server_version="11"))
 
-    assert posted_post(event.data) == '{"id":"p"}'
-    assert posted(event.data).channel_type == "D" and posted(event.data).should_ack
-    assert hello(greeting.data).connection_id == "c1"
+    assert greeted_as(greeting.data) == "c1"

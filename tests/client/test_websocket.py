@@ -466,32 +466,6 @@ def test_actions_are_numbered_from_one_on_each_connection(clients: Clients) -> N
     assert again.read_message()["seq"] == 1
 
 
-def test_a_reply_finds_who_waits_for_it(clients: Clients) -> None:
-    """Replies to others may come between."""
-    client, peer, _ = clients.opened(Ear())
-    client.send("user_typing", {})
-    calling = gevent.spawn(client.call, "ping", {}, 5)
-    peer.read_message()
-    number = peer.read_message()["seq"]
-    peer.send_frame(TEXT, b'{"status":"OK","seq_reply":1}')
-    peer.send_frame(TEXT, b'{"status":"OK","seq_reply":%d,"data":{"text":"pong"}}' % number)
-
-    assert bytes(calling.get(timeout=5).data) == b'{"text":"pong"}'
-
-
-def test_a_call_without_a_reply_fails(clients: Clients) -> None:
-    """In its time, or at once when the connection is lost."""
-    client, peer, _ = clients.opened(Ear())
-    with pytest.raises(WebSocketFailed, match="no reply"):
-        client.call("ping", {}, 0.02)
-    calling = gevent.spawn(client.call, "ping", {}, 60)
-    gevent.sleep(0.01)
-    peer.hang_up()
-
-    with pytest.raises(WebSocketFailed, match="connection lost"):
-        calling.get(timeout=5)
-
-
 def test_sending_while_down_fails(clients: Clients) -> None:
     """A web client drops what it cannot send; the caller decides."""
     client, _, _ = clients.opened(Ear())

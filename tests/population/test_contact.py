@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Semaphore
 
 import pytest
 
-from mmload.errors import RateLimited
+from mmload.client.accounts import Account
+from mmload.errors import NoAnswer, RateLimited, Redirected, ServerNotReady
 from mmload.population.readiness import examine, examine_quickly, exit_code
-from mmload.population.rest import ApiServer, asked_wait_seconds
+from mmload.population.rest import ApiServer, Retrying, Session
 from tests.population.making_settings import settings
 
 Reply = tuple[int, dict[str, str], str]
@@ -101,7 +104,7 @@ def test_tls_to_a_port_without_it_is_named() -> None:
     with answering(lambda path: (200, {}, "")) as url:
         examination = examine_quickly(settings(url.replace("http", "https")), 4)
 
-    assert "the port doesn't speak TLS" in examination.errors[0].what
+    assert "the port does not speak TLS" in examination.errors[0].what
     assert f"use {url} " in examination.errors[0].fix
 
 
@@ -117,14 +120,55 @@ def test_what_a_rate_limit_asks_for_is_carried_with_the_error() -> None:
     assert caught.value.retry_after_seconds == 3
 
 
-@pytest.mark.parametrize(
-    ("headers", "seconds"),
-    [({"Retry-After": "7"}, 7), ({"X-RateLimit-Reset": "2"}, 2), ({}, 1), ({"Retry-After": "soon"}, 1),
-     ({"X-RateLimit-Reset": "1700000009"}, 9)],
-)  # fmt: skip
-def test_waits_are_read_from_either_header(headers: dict[str, str], seconds: float) -> None:
-    """Spans, points in time, nonsense, nothing."""
-    assert asked_wait_seconds(headers, now=1_700_000_000) == seconds
+@pytest.mark.parametrize("whole_head", [True, False])
+def test_an_answer_that_trickles_ends_in_time(whole_head: bool) -> None:
+    """Each byte comes soon after the one before; the limit is that of the whole call."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            connection, _ = listening.accept()
+            with connection, suppress(OSError):
+                connection.recv(65536)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n" + (b"\r\n" if whole_head else b"X: "))
+                for _ in range(250):
+                    connection.sendall(b"x")
+                    time.sleep(0.02)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        server = ApiServer(settings(url, connection={"request_timeout_seconds": 0.3}).config.connection)
+        began = time.monotonic()
+        with pytest.raises(NoAnswer, match="timed out"):
+            server.call("GET", "/system/ping")
+        took = time.monotonic() - began
+        server.close()
+        thread.join()
+
+    # All that the server sends takes 5 s.
+    assert took < 3
+
+
+def test_a_call_answered_by_a_redirect_names_where_to_and_goes_nowhere() -> None:
+    """Where it leads may be anywhere, and would get the password or token."""
+    asked = []
+
+    def reply(path: str) -> Reply:
+        asked.append(path)
+        return 302, {"Location": "https://chat.example/sub/api/v4/users/me?token=secret"}, ""
+
+    with answering(reply) as url:
+        server = ApiServer(settings(url).config.connection)
+        with pytest.raises(Redirected) as redirected:
+            server.call("GET", "/users/me", token="secret")
+        session = Session(server, Account(0, "a", "a@x", "p"), Retrying(), Semaphore(1))
+        session._token = "secret"
+        with pytest.raises(ServerNotReady, match=r"me: the server redirects to https://chat.example/sub .*ServerURL"):
+            session.call("GET", "/users/me", step="me")
+        server.close()
+
+    assert redirected.value.reason == "the server redirects to https://chat.example/sub (302)"
+    assert asked == ["/api/v4/users/me"] * 2
 
 
 def test_an_old_server_is_told_by_its_version() -> None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 
 import pytest
 
 from mmload.errors import NoAnswer, RateLimited, Refused, ServerFault, ServerNotReady
-from mmload.population.rest import LONGEST_WAIT_SECONDS, MOST_FAILURES, Retrying, Stopped, wait_seconds
+from mmload.population.rest import MOST_FAILURES, Retrying, Stopped
 
 
 class Server:
@@ -80,12 +79,3 @@ def test_a_stop_ends_the_waiting() -> None:
 
     with pytest.raises(Stopped):
         patience.run("step", fail)
-
-
-@pytest.mark.parametrize("draw", [lambda: 0.0, lambda: 0.999])
-def test_waits_double_up_to_a_limit(draw: Callable[[], float]) -> None:
-    """And differ by chance, so that threads don't come back together."""
-    waits = [wait_seconds(failures, draw()) for failures in range(1, 40)]
-
-    assert waits == sorted(waits)
-    assert waits[-1] <= LONGEST_WAIT_SECONDS

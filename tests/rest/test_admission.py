@@ -8,7 +8,8 @@ import gevent
 import pytest
 from gevent.event import Event
 
-from mmload.client.login_queue import Admission, retry_seconds, shows_overload
+from mmload.client.http.rules import retry_seconds
+from mmload.client.login_queue import Admission, shows_overload
 from mmload.errors import NoAnswer, RateLimited, Refused, ServerFault
 
 

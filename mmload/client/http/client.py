@@ -21,28 +21,23 @@ import msgspec
 
 from mmload.client.http.pool import CallTimer, ConnectionPool
 from mmload.client.http.protocol import BadAnswer, Incoming, decompressed, request_bytes
+from mmload.client.http.rules import API, is_expected, refusal
 from mmload.client.net import ByteChannel, byte_channel, connect, time_limit
 from mmload.errors import (
     NoAnswer,
     NotAvailable,
     RateLimited,
-    Redirected,
-    Refused,
     RequestFailed,
-    ServerFault,
     SessionExpired,
     transport_reason,
 )
 
-API = "/api/v4"
 USER_AGENT = "Mozilla/5.0 (mmload)"
 # A browser opens at most six connections to a host.
 CONNECTIONS_PER_USER = 6
 # A server that asks for more patience than this is not waited for: the action fails instead.
 LONGEST_RATE_LIMIT_WAIT_SECONDS = 60.0
 RATE_LIMIT_RETRIES = 3
-# Numbers above this are points in time (seconds since 1970), below it spans of seconds.
-_EPOCH_FROM = 1_000_000_000
 
 _COMMON_HEADERS = {"User-Agent": USER_AGENT, "Accept-Encoding": "gzip", "X-Requested-With": "XMLHttpRequest"}
 
@@ -108,57 +103,6 @@ class HttpAnswer:
     def ready_at(self) -> float:
         """When the last of it was there to be read (`time.perf_counter`); 0.0: not known."""
         return self._incoming.ready_at
-
-
-class _ErrorBody(msgspec.Struct):
-    """Mattermost's error answer; what else is in it is left unread."""
-
-    id: str = ""
-    detailed_error: str = ""
-
-
-_ERROR = msgspec.json.Decoder(_ErrorBody)
-
-
-NO_SUCH_ROUTE = "api.context.404.app_error"
-
-
-def is_expected(expected: tuple[int | str, ...], failure: RequestFailed) -> bool:
-    """Whether a real client gets this refusal, too, by its error id or its status. Pure.
-
-    A status counts only where Mattermost itself says it of an object: a proxy's page, or a route that the server does
-    not know, is a failure.
-    """
-    of_an_object = failure.error_id not in ("", NO_SUCH_ROUTE)
-    return failure.error_id in expected or (of_an_object and failure.status in expected)
-
-
-def failure_class(status: int, error_id: str, feature: str) -> type[RequestFailed]:
-    """Which error a refused request is. Pure.
-
-    A feature is lacking where the server says "not implemented", names the licence, or knows no such route
-    (recorded: 501, `…license_error` with 400 and 403, `api.context.404.app_error`).
-    """
-    if feature and (status == 501 or "license" in error_id or error_id == NO_SUCH_ROUTE):
-        return NotAvailable
-    if status == 401:
-        return SessionExpired
-    return ServerFault if status >= 500 else Refused
-
-
-def rate_limit_wait_seconds(retry_after: str, reset: str, now: float) -> float:
-    """How long a 429 asks us to wait, from `Retry-After` and `X-RateLimit-Reset`. Pure.
-
-    Mattermost sends spans of seconds; a point in time (Unix seconds) is understood as well. Without both: 1 s.
-    """
-    for text in (retry_after, reset):
-        try:
-            value = float(text)
-        except ValueError:
-            continue
-        if value >= 0:
-            return max(0.0, value - now) if value > _EPOCH_FROM else value
-    return 1.0
 
 
 @dataclass(frozen=True)
@@ -296,33 +240,13 @@ class Rest:
         if answer.status < 300:
             self._report(route, start, seconds, answer.size(), None)
             return answer
-        failure = self._refusal(route, answer, start)
-        failure.expected = isinstance(failure, NotAvailable) or is_expected(route.expected, failure)
+        failure = refusal(answer.status, answer.header, answer.body, str(route), route.feature, start)
+        failure.expected = is_expected(route.expected, failure)
+        if isinstance(failure, NotAvailable):
+            failure.expected = True
+            self._unavailable.learn(route.feature, failure.reason)
         self._report(route, start, seconds, answer.size(), failure)
         raise failure
-
-    def _refusal(self, route: Route, answer: HttpAnswer, now: float) -> RequestFailed:
-        """The error behind an answer of 300 or more; learns what the server lacks."""
-        request_id = answer.header("x-request-id")
-        if answer.status < 400:
-            return Redirected(answer.status, answer.header("location"), route=str(route), request_id=request_id)
-        error_id = _error_id(answer)
-        if answer.status == 429:
-            wait = rate_limit_wait_seconds(answer.header("retry-after"), answer.header("x-ratelimit-reset"), now)
-            return RateLimited("429 rate limited", retry_after_seconds=wait, route=str(route), request_id=request_id)
-        kind = failure_class(answer.status, error_id, route.feature)
-        reason = f"{answer.status} {error_id}".rstrip()
-        if kind is NotAvailable:
-            self._unavailable.learn(route.feature, reason)
-        return kind(reason, route=str(route), status=answer.status, error_id=error_id, request_id=request_id)
-
-
-def _error_id(answer: HttpAnswer) -> str:
-    """Mattermost's error id; "" where the body is something else (a proxy's page)."""
-    try:
-        return _ERROR.decode(answer.body()).id
-    except (msgspec.MsgspecError, zlib.error):
-        return ""
 
 
 def decoded(answer: HttpAnswer, decoder: msgspec.json.Decoder[T], route: Route) -> T:

@@ -1,4 +1,4 @@
-"""One user's WebSocket: the numbers of its events, taking it up again after a loss, actions and their replies.
+"""One user's WebSocket: the numbers of its events, taking it up again after a loss, actions.
 
 While it is up there is no greenlet: frames are served in the hub. One lives only as long as the connection is down.
 Seen on 11.6: a known connection id with the next expected number is taken up without a `hello`, and what was missed
@@ -22,7 +22,7 @@ from gevent.event import AsyncResult
 from mmload.client.http.client import USER_AGENT
 from mmload.client.websocket.connection import LISTENER_ERRORS, Listener, WebSocketConnection, tell_once
 from mmload.client.websocket.epoll import Readiness, process_readiness
-from mmload.client.websocket.frames import CloseCode, Reply, WebSocketEvent, decode_event, decode_reply, hello
+from mmload.client.websocket.frames import CloseCode, WebSocketEvent, decode_event, greeted_as, require_reply
 from mmload.client.websocket.handshake import Caller, shake_hands
 from mmload.client.websocket.reconnect import (
     Arrival,
@@ -68,7 +68,6 @@ class WebSocket:
     """Opened once, then kept up until `close`. For the greenlets of one hub; none of it is for threads."""
 
     __slots__ = (
-        "_calls",
         "_clock",
         "_connection",
         "_counters",
@@ -123,7 +122,6 @@ class WebSocket:
         self._state = _SocketState.NEW
         self._connection: WebSocketConnection | None = None
         self._first_hello: AsyncResult[None] | None = None
-        self._calls: dict[int, AsyncResult[Reply]] = {}
         self._sent = 0
         # Tries and short-lived connections in a row; a connection that lived long enough clears them.
         self._failures = 0
@@ -172,20 +170,6 @@ class WebSocket:
         self._sent = number
         return number
 
-    def call(self, action: str, data: dict[str, Any], timeout_seconds: float) -> Reply:
-        """Send an action and wait for its reply, whether "OK" or "FAIL"."""
-        number = self.send(action, data)
-        waiting = self._calls[number] = AsyncResult()
-        try:
-            reply = waiting.get(timeout=timeout_seconds)
-            assert reply is not None
-            return reply
-        except gevent.Timeout as timeout:
-            raise WebSocketFailed("no reply") from timeout
-        finally:
-            if self._calls.get(number) is waiting:
-                del self._calls[number]
-
     def close(self) -> None:
         """Say goodbye and go, for good. Waits for nothing; safe in any greenlet, also a dying one; twice is once."""
         if self._state is _SocketState.CLOSED:
@@ -217,7 +201,7 @@ class WebSocket:
         try:
             event = decode_event(payload)
         except msgspec.DecodeError:
-            self._on_no_event(payload)
+            require_reply(payload)
             return
         if event.seq == self._sequence.expected and self._state is _UP:
             self._sequence.expected += 1
@@ -259,7 +243,7 @@ class WebSocket:
         return arrival is Arrival.IN_ORDER
 
     def _on_hello(self, event: WebSocketEvent) -> None:
-        connection_id = hello(event.data).connection_id
+        connection_id = greeted_as(event.data)
         first = self._state is _SocketState.OPENING
         if first or connection_id != self.connection_id:
             self.connection_id = connection_id
@@ -291,13 +275,6 @@ class WebSocket:
         lived_seconds = self._take_connection(WebSocketConnection.close)
         self._lost(CloseCode.NORMAL, "events are missing", lived_seconds, soon=True)
 
-    def _on_no_event(self, payload: bytes) -> None:
-        """A reply; replies that nobody waits for are the rule."""
-        reply = decode_reply(payload)
-        waiting = self._calls.pop(reply.seq_reply, None)
-        if waiting is not None:
-            waiting.set(reply)
-
     # -- losing and returning --------------------------------------------------------------------------------
 
     def _connect(self) -> None:
@@ -318,9 +295,6 @@ class WebSocket:
     def _take_connection(self, how: Callable[[WebSocketConnection], None]) -> float:
         """End the connection, if there is one; the seconds it lived."""
         connection, self._connection = self._connection, None
-        for waiting in self._calls.values():
-            waiting.set_exception(WebSocketFailed("connection lost"))
-        self._calls.clear()
         if connection is None:
             return 0.0
         how(connection)
