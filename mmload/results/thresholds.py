@@ -172,6 +172,8 @@ def _sampled(threshold: Threshold, over: Window) -> tuple[float, str]:
     if threshold.measure == "count":
         return sample.count, ""
     if threshold.measure == "rate":
+        if not sample.seconds:
+            raise _Untold("the record has no seconds of this run")
         return sample.count / sample.seconds, ""
     if threshold.measure == "errors":
         if not sample.count:
