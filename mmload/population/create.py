@@ -1,4 +1,4 @@
-"""Making a population: the steps in their order, and the summary of what was there and what was made."""
+"""`mmload init`: the steps in their order, and the summary of what existed and what was created."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from threading import Event, Semaphore
 from typing import Any
 
-from mmload.client.capabilities import Capabilities, capabilities
+from mmload.client.capabilities import capabilities
 from mmload.config import Settings
 from mmload.population.accounts import create_accounts
 from mmload.population.channels import create_channels, create_teams
@@ -37,7 +37,7 @@ SORTS = (
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One sort of thing: how many exist now, were there before, and were made."""
+    """One type of object: how many existed before, and how many were created."""
 
     sort: str
     there: int
@@ -61,7 +61,7 @@ class InitSummary:
 
     @property
     def made(self) -> int:
-        """How many things were made, of all sorts."""
+        """How many objects were created, of all types."""
         return sum(row.made for row in self.rows)
 
     def to_document(self) -> dict[str, Any]:
@@ -86,7 +86,7 @@ def carry_out(
     stop: Event | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> InitSummary:
-    """Make of the plan what isn't there yet. `ServerNotReady` if the server doesn't let us, or not any more."""
+    """Create what does not exist yet. `ServerNotReady` if the server refuses, or does not answer any more."""
     start = clock()
     connection = settings.config.connection
     server = ApiServer(connection)
@@ -97,31 +97,16 @@ def carry_out(
         patience = Retrying(stop, tell=progress.note)
         admin = administrator(server, connection, patience, Semaphore(LOGINS_IN_FLIGHT))
         work = Work(plan, server, admin, patience, progress)
-        notices = (*plan.notices, *_left_out(plan, able))
-        _steps(work, able)
+        can_be_urgent = able.licensed and able.post_priority
+        admin.require_administrator()
+        create_accounts(work)
+        write_history(work, create_channels(work, create_teams(work)), urgent=can_be_urgent)
     finally:
         progress.close()
         server.close()
+    notices = plan.notices
+    if (urgent := sum(post.urgent for post in plan.posts)) and not can_be_urgent:
+        notices += (f"{urgent} urgent posts were written as ordinary ones: message priority needs a licence",)
     rows = tuple(Row(sort, work.tally.there[sort], work.tally.made[sort]) for sort in SORTS)
     version = facts.client_config.get("Version", "")
     return InitSummary(connection.server_url, version, plan.seed, rows, notices, clock() - start)
-
-
-def _steps(work: Work, able: Capabilities) -> None:
-    work.admin.require_administrator()
-    create_accounts(work)
-    team_ids = create_teams(work)
-    made = create_channels(work, team_ids)
-    write_history(work, made, urgent=_urgent(able))
-
-
-def _urgent(able: Capabilities) -> bool:
-    return able.licensed and able.post_priority
-
-
-def _left_out(plan: Plan, able: Capabilities) -> tuple[str, ...]:
-    """What the plan has and this server can't do."""
-    urgent = sum(post.urgent for post in plan.posts)
-    if urgent and not _urgent(able):
-        return (f"posts planned as urgent are written as ordinary ones ({urgent}): priorities need a licence",)
-    return ()

@@ -1,4 +1,4 @@
-"""What an examination of a server tells: facts, findings, and the case that rules look at. Values only."""
+"""What an examination of a server finds: facts, findings, and the case that rules look at. Values only."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Examination:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What a rule looks at: so many users are to run, in so many processes of this machine."""
+    """What a rule looks at. `users` are to run, in `processes` of this machine."""
 
     facts: ServerProbe
     settings: Settings
@@ -77,7 +77,7 @@ class Case:
 
     @property
     def missing(self) -> int:
-        """Accounts that so many users need and that aren't there; 0 where that is not known."""
+        """Accounts that these users need and that do not exist; 0 where that is not known."""
         there = self.facts.accounts_there
         return 0 if there is None else max(0, self.users - there)
 

@@ -1,4 +1,4 @@
-"""The history of a population: what its channels hold is read, and what the plan has more is written by its authors."""
+"""The history: what the channels contain is read, and what the plan has more is posted by its authors."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ Said = tuple[str, str, bool]
 
 @dataclass(slots=True)
 class ChannelHistory:
-    """What a channel holds, as far as it was read: ids of messages by what was said, oldest first, and reactions.
+    """What a channel contains, as far as it was read: ids of posts by author and text, oldest first, and reactions.
 
-    Messages that were edited since (simulated people do that) are known by their author only.
+    Posts that were edited since (simulated users do that) are known by their author only.
     """
 
     messages: defaultdict[Said, list[str]] = field(default_factory=lambda: defaultdict(list))
@@ -69,50 +69,43 @@ def write_history(work: Work, channels: Sequence[ServerChannel], *, urgent: bool
         reactions[place[reaction.post]].append(reaction)
     # The longest first: they end last, and the threads should end together.
     histories = [
-        _History(work, channels[index].id, channels[index].messages, posts[index], reactions[index], urgent)
+        _History(work, channels[index], posts[index], reactions[index], urgent)
         for index in sorted(posts, key=lambda index: -len(posts[index]))
     ]
     work.each("messages and reactions", histories, _History.write, size=lambda history: history.size)
 
 
+@dataclass(frozen=True, slots=True)
 class _History:
     """The history of one channel."""
 
-    def __init__(
-        self,
-        work: Work,
-        channel_id: str,
-        messages: int,
-        posts: Sequence[PlannedPost],
-        reactions: Sequence[PlannedReaction],
-        urgent: bool,
-    ) -> None:
-        self._work = work
-        self._channel_id = channel_id
-        self._messages = messages
-        self._posts = posts
-        self._reactions = reactions
-        self._urgent = urgent
-        self.size = len(posts) + len(reactions)
+    work: Work
+    channel: ServerChannel
+    posts: Sequence[PlannedPost]
+    reactions: Sequence[PlannedReaction]
+    urgent: bool
+
+    @property
+    def size(self) -> int:
+        return len(self.posts) + len(self.reactions)
 
     def write(self) -> None:
-        planned = [
-            (post, self._work.user_ids[post.author], text_of(self._work.plan.seed, post)) for post in self._posts
-        ]
+        work = self.work
+        planned = [(post, work.user_ids[post.author], text_of(work.plan.seed, post)) for post in self.posts]
         found = self._read(planned)
         ids = matched(planned, found)
-        self._work.tally.found("posts", len(ids))
-        self._work.progress.advance(len(ids))
+        work.tally.found("posts", len(ids))
+        work.progress.advance(len(ids))
         for post, author_id, text in planned:
             if post.number not in ids:
-                self._work.patience.check()
+                work.patience.check()
                 ids[post.number] = self._write(post, author_id, text, ids)
-                self._work.tally.new("posts")
-                self._work.progress.advance()
-        for reaction in self._reactions:
-            self._work.patience.check()
+                work.tally.new("posts")
+                work.progress.advance()
+        for reaction in self.reactions:
+            work.patience.check()
             self._react(reaction, ids[reaction.post], found)
-            self._work.progress.advance()
+            work.progress.advance()
 
     def _read(self, planned: Sequence[tuple[PlannedPost, str, str]]) -> ChannelHistory:
         """What the channel holds, from its oldest page on, until all that is planned was seen.
@@ -120,14 +113,14 @@ class _History:
         A load test writes more behind our history: of a channel with a million posts only the first pages are read.
         """
         pages = []
-        number = self._messages // POSTS_PER_PAGE
+        number = self.channel.messages // POSTS_PER_PAGE
         while page := self._page(number):
             pages.append(page)
             number += 1
         found = ChannelHistory()
         for page in reversed(pages):
             found.add(page)
-        for number in range(self._messages // POSTS_PER_PAGE - 1, -1, -1):
+        for number in range(self.channel.messages // POSTS_PER_PAGE - 1, -1, -1):
             if len(matched(planned, found)) == len(planned):
                 break
             found.add(self._page(number))
@@ -135,8 +128,8 @@ class _History:
 
     def _page(self, number: int) -> list[dict[str, Any]]:
         """The posts of a page (0: the newest), oldest first."""
-        path = f"/channels/{self._channel_id}/posts?page={number}&per_page={POSTS_PER_PAGE}"
-        listed = self._work.admin.call("GET", path, step="reading history")
+        path = f"/channels/{self.channel.id}/posts?page={number}&per_page={POSTS_PER_PAGE}"
+        listed = self.work.admin.call("GET", path, step="reading history")
         return [listed["posts"][post_id] for post_id in reversed(listed["order"] or ())]
 
     def _write(self, post: PlannedPost, author_id: str, text: str, ids: Mapping[int, str]) -> str:
@@ -149,23 +142,18 @@ class _History:
             if tried and (stored := self._stored((author_id, text, post.root is not None), set(ids.values()))):
                 return stored
             tried = True
-            return self._send(post, body)
+            author, step = self.work.session(post.author), "writing history"
+            return str(author.call("POST", "/posts?set_online=false", body, step=step, repeatable=False)["id"])
 
-        return self._work.patience.run("writing history", attempt)
-
-    def _send(self, post: PlannedPost, body: Mapping[str, Any]) -> str:
-        author = self._work.session(post.author)
-        path = "/posts?set_online=false"
-        answer = author.call("POST", path, body, step="writing history", repeatable=False)
-        return str(answer["id"])
+        return self.work.patience.run("writing history", attempt)
 
     def _body(self, post: PlannedPost, author_id: str, text: str, ids: Mapping[int, str]) -> dict[str, Any]:
-        body: dict[str, Any] = {"channel_id": self._channel_id, "user_id": author_id, "message": text}
+        body: dict[str, Any] = {"channel_id": self.channel.id, "user_id": author_id, "message": text}
         # The server answers with the post it has made when the same pending id comes again.
-        body["pending_post_id"] = f"{author_id}:{self._channel_id}-{post.number}"
+        body["pending_post_id"] = f"{author_id}:{self.channel.id}-{post.number}"
         if post.root is not None:
             body["root_id"] = ids[post.root]
-        if post.urgent and self._urgent:
+        if post.urgent and self.urgent:
             body["metadata"] = {"priority": {"priority": "urgent", "requested_ack": False}}
         return body
 
@@ -176,10 +164,10 @@ class _History:
         return next((post_id for post_id in found.messages[said] if post_id not in accounted), "")
 
     def _react(self, reaction: PlannedReaction, post_id: str, found: ChannelHistory) -> None:
-        user_id = self._work.user_ids[reaction.account]
+        user_id = self.work.user_ids[reaction.account]
         if (post_id, user_id, reaction.emoji) in found.reactions:
-            self._work.tally.found("reactions")
+            self.work.tally.found("reactions")
             return
         body = {"user_id": user_id, "post_id": post_id, "emoji_name": reaction.emoji}
-        self._work.session(reaction.account).call("POST", "/reactions", body, step="reacting")
-        self._work.tally.new("reactions")
+        self.work.session(reaction.account).call("POST", "/reactions", body, step="reacting")
+        self.work.tally.new("reactions")

@@ -1,11 +1,6 @@
-"""Chance that is repeatable and stays as it was when there is more to choose from. Pure.
+"""What `mmload init` is to create: accounts, teams, channels with their members, posts and reactions. Pure.
 
-What `mmload init` is to make: accounts, teams, channels with their members, history. Values only; nothing here
-knows a server. The same seed and settings give the same plan; larger numbers extend it.
-
-The history that `mmload init` writes: who wrote what where, what answers what, who reacted. Pure.
-
-Message lengths and the share of emoji are those of the simulated people (`mmload.text`).
+Values only; nothing here knows a server. The same seed and settings give the same plan; larger numbers extend it.
 """
 
 from __future__ import annotations
@@ -41,7 +36,7 @@ def stable_choice(rng: random.Random, count: int) -> int:
 
 
 def spawn(rng: random.Random) -> random.Random:
-    """A new source of chance from one draw of another: what is drawn from it doesn't shift what follows here."""
+    """A new random generator from one draw of another: what is drawn from it does not shift what follows here."""
     return random.Random(rng.getrandbits(64))
 
 
@@ -65,7 +60,7 @@ SMALLEST_GROUP, LARGEST_GROUP = 3, 8
 _GROUP_SIZES = range(SMALLEST_GROUP, LARGEST_GROUP + 1)
 _GROUP_SIZE_WEIGHTS = (40, 25, 15, 10, 6, 4)
 # The first conversations are among the first accounts, and each further one lets in a few more: some people have many,
-# and more accounts don't change who the first ones were between.
+# and more accounts do not change who the first ones were between.
 _FIRST_PARTNERS, _FURTHER_PARTNERS = 12, 3
 # Draws of a conversation that is not there yet, before the first free one is taken.
 _DRAWS = 64
@@ -117,7 +112,7 @@ class PlannedChannel:
 
 @dataclass(frozen=True, slots=True)
 class PlannedPost:
-    """One message of history. Its text follows from seed and number (`history.text_of`); `root` is the number of the
+    """One message of history. Its text follows from seed and number (`text_of`); `root` is the number of the
     post it answers."""
 
     number: int
@@ -138,7 +133,7 @@ class PlannedReaction:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All that is to exist. `notices` tell what was asked for and can't be."""
+    """All that is to exist. `notices` tell what is configured and impossible."""
 
     seed: int
     accounts: tuple[Account, ...]
@@ -151,23 +146,24 @@ class Plan:
 
 
 def plan(settings: Settings, seed: int, credentials: Sequence[tuple[str, str]] = ()) -> Plan:
-    """The population that the settings describe. Pure."""
-
+    """The plan that the settings describe. Pure."""
     instance, users = settings.config.instance, settings.config.users
     accounts = tuple(
         account(number, users.username_prefix, users.password, users.number_offset, credentials)
         for number in range(1, instance.num_users + 1)
     )
-    teams = tuple(_team(users.username_prefix, number) for number in range(1, instance.num_teams + 1))
+    slug = team_prefix(users.username_prefix)
+    teams = tuple(PlannedTeam(f"{slug}-team-{n}", f"Team {n}") for n in range(1, instance.num_teams + 1))
+    admins = (f"{users.username_prefix}-admin-{number}" for number in range(1, instance.num_admins + 1))
     notices: list[str] = []
     channels = tuple(_channels(settings, seed, len(accounts), len(teams), notices.append))
     posts = planned_posts(instance, seed, channels, len(accounts))
     if instance.num_posts and not posts:
-        notices.append("no history: there is no channel to write in, or nobody to write")
+        notices.append("no posts: there are no channels, or no accounts")
     return Plan(
         seed=seed,
         accounts=accounts,
-        admins=tuple(_admin(users.username_prefix, users.password, n) for n in range(1, instance.num_admins + 1)),
+        admins=tuple(Account(0, name, f"{name}@example.com", users.password) for name in admins),
         teams=teams,
         channels=channels,
         posts=posts,
@@ -176,45 +172,33 @@ def plan(settings: Settings, seed: int, credentials: Sequence[tuple[str, str]] =
     )
 
 
-def _admin(prefix: str, password: str, number: int) -> Account:
-    name = f"{prefix}-admin-{number}"
-    return Account(0, name, f"{name}@example.com", password)
-
-
 def team_prefix(prefix: str) -> str:
     """The prefix of user names as one that teams and channels may have: letters, digits and single dashes."""
     slug = re.sub(r"[^a-z0-9]+", "-", prefix).strip("-")
     return f"mm-{slug}" if slug.startswith(_RESERVED) else slug
 
 
-def _team(prefix: str, number: int) -> PlannedTeam:
-    return PlannedTeam(f"{team_prefix(prefix)}-team-{number}", f"Team {number}")
-
-
 def _channels(
     settings: Settings, seed: int, accounts: int, teams: int, tell: Callable[[str], None]
 ) -> Iterator[PlannedChannel]:
-    """All channels, the four kinds one after the other; `tell` hears of those that can't be."""
+    """All channels, the four kinds one after the other; `tell` is told of those that are impossible."""
     instance, prefix = settings.config.instance, settings.config.users.username_prefix
-    shares = {
-        ChannelKind.PUBLIC: instance.percent_public_channels,
-        ChannelKind.PRIVATE: instance.percent_private_channels,
-        ChannelKind.DIRECT: instance.percent_direct_channels,
-        ChannelKind.GROUP: instance.percent_group_channels,
-    }
+    shares = _shares(instance)
     wanted = dict(zip(shares, portions(instance.num_channels, list(shares.values())), strict=True))
     for kind in (ChannelKind.PUBLIC, ChannelKind.PRIVATE):
         if wanted[kind] and not teams:
             tell(f"no {kind} channels: they need a team, and InstanceConfiguration.NumTeams is 0")
         for index in range(wanted[kind] if teams else 0):
             yield _team_channel(kind, index, seed, team_prefix(prefix), accounts, teams)
-    for kind, conversations in ((ChannelKind.DIRECT, direct_pairs), (ChannelKind.GROUP, groups)):
-        found = 0
-        for members in conversations(seed, wanted[kind], accounts):
-            found += 1
-            yield PlannedChannel(kind, members)
-        if found < wanted[kind]:
-            tell(f"{found} {kind} channels instead of {wanted[kind]}: {accounts} accounts can't have more")
+    for kind in (ChannelKind.DIRECT, ChannelKind.GROUP):
+        found = list(conversations(kind, seed, wanted[kind], accounts))
+        yield from (PlannedChannel(kind, members) for members in found)
+        if len(found) < wanted[kind]:
+            tell(f"{len(found)} {kind} channels instead of {wanted[kind]}: {accounts} accounts cannot have more")
+
+
+def _shares(instance: Instance) -> dict[ChannelKind, float]:
+    return {kind: getattr(instance, f"percent_{kind}_channels") for kind in ChannelKind}
 
 
 def _team_channel(kind: ChannelKind, index: int, seed: int, prefix: str, accounts: int, teams: int) -> PlannedChannel:
@@ -241,33 +225,21 @@ def share_of_members(kind: ChannelKind, index: int, seed: int) -> float:
 
 
 def _members(rng: random.Random, share: float, accounts: int) -> tuple[int, ...]:
-    """That share of the accounts, three at least. Each has a draw of its own, so that further accounts don't change who
-    was in it."""
+    """That share of the accounts, three at least. Each has its own draw, so that further accounts change nobody's."""
     drawn = [rng.random() for _ in range(accounts)]
     least = sorted(range(accounts), key=drawn.__getitem__)[:3]
     return tuple(sorted({*least, *(i for i, draw in enumerate(drawn) if draw < share)}))
 
 
-def direct_pairs(seed: int, wanted: int, accounts: int) -> Iterator[tuple[int, ...]]:
-    """Different pairs of accounts; fewer than wanted where there are no more."""
-    possible = accounts * (accounts - 1) // 2
-    remaining = combinations(range(accounts), 2)
+def conversations(kind: ChannelKind, seed: int, wanted: int, accounts: int) -> Iterator[tuple[int, ...]]:
+    """Different pairs of accounts, or groups of 3 to 8 (most are small); fewer than wanted where there are no more."""
+    sizes = range(2, 3) if kind is ChannelKind.DIRECT else _GROUP_SIZES
+    remaining = (members for size in sizes for members in combinations(range(accounts), size))
     taken: set[tuple[int, ...]] = set()
-    for index in range(min(wanted, possible)):
-        partners = _partners(index, accounts)
-        yield _untaken(random.Random(f"{seed}:direct:{index}"), lambda _: 2, partners, taken, remaining)
-
-
-def groups(seed: int, wanted: int, accounts: int) -> Iterator[tuple[int, ...]]:
-    """Different groups of 3 to 8 accounts, most of them small; fewer than wanted where there are no more."""
-    remaining = (group for size in _GROUP_SIZES for group in combinations(range(accounts), size))
-    taken: set[tuple[int, ...]] = set()
-    if accounts < SMALLEST_GROUP:
-        return
-    for index in range(wanted):
+    for index in range(wanted if accounts >= sizes[0] else 0):
+        rng, partners = random.Random(f"{seed}:{kind}:{index}"), _partners(index, accounts)
         try:
-            partners = _partners(index, accounts)
-            yield _untaken(random.Random(f"{seed}:group:{index}"), _group_size, partners, taken, remaining)
+            yield _untaken(rng, kind, partners, taken, remaining)
         except StopIteration:
             return
 
@@ -277,20 +249,17 @@ def _partners(index: int, accounts: int) -> int:
     return min(accounts, _FIRST_PARTNERS + _FURTHER_PARTNERS * index)
 
 
-def _group_size(rng: random.Random) -> int:
-    return rng.choices(_GROUP_SIZES, _GROUP_SIZE_WEIGHTS)[0]
-
-
 def _untaken(
     rng: random.Random,
-    size: Callable[[random.Random], int],
+    kind: ChannelKind,
     accounts: int,
     taken: set[tuple[int, ...]],
     remaining: Iterator[tuple[int, ...]],
 ) -> tuple[int, ...]:
     """Members that no conversation has yet: drawn, or the first of `remaining` when the draws find none."""
     for _ in range(_DRAWS):
-        members = _distinct(rng, min(size(rng), accounts), accounts)
+        size = 2 if kind is ChannelKind.DIRECT else rng.choices(_GROUP_SIZES, _GROUP_SIZE_WEIGHTS)[0]
+        members = _distinct(rng, min(size, accounts), accounts)
         if members not in taken:
             break
     else:
@@ -334,7 +303,7 @@ def text_of(seed: int, post: PlannedPost) -> str:
 
 
 def writer(rng: random.Random, channel: PlannedChannel) -> int:
-    """One of a channel's members. Few write and most read, and each writer is a log-in: the place among the members is
+    """One of a channel's members. Few write and most read, and each writer costs a login: the place among them is
     Pareto distributed (beyond place x with probability (1 + x/4)^-1.5), whatever their number is; drawn again if there
     is no such place. So further members hardly change who wrote what."""
     while True:
@@ -364,15 +333,6 @@ def planned_posts(
             threads[index].add(number)
         posts.append(PlannedPost(number, index, author, root, urgent))
     return tuple(posts)
-
-
-def _shares(instance: Instance) -> dict[ChannelKind, float]:
-    return {
-        ChannelKind.PUBLIC: instance.percent_public_channels,
-        ChannelKind.PRIVATE: instance.percent_private_channels,
-        ChannelKind.DIRECT: instance.percent_direct_channels,
-        ChannelKind.GROUP: instance.percent_group_channels,
-    }
 
 
 def _place(rng: random.Random, places: Sequence[int], channels: Sequence[PlannedChannel]) -> int:

@@ -1,7 +1,6 @@
-"""A WebSocket opened as a client opens it, up to the server's hello: is the way free for it?
+"""What can be known of a server before a load test, down to the hello of a WebSocket. Nothing is changed.
 
-Asking a server what can be known of it before a load test. Everything is read only; what it means is judged in
-`mmload.population.findings`.
+What it means is judged in `mmload.population.readiness`.
 """
 
 from __future__ import annotations
@@ -60,8 +59,9 @@ def greeted(connection: ConnectionSettings, token: str) -> str:
         socket.close()
 
 
-NAMES_PER_CALL = 100
-TEAMS_PER_PAGE = 200
+NAMES, NAMES_PER_CALL = "/users/usernames", 100
+# One page of channels is enough to tell a filled server from an empty one.
+TEAMS_PER_PAGE = CHANNELS_PER_PAGE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,16 +126,16 @@ def first_facts(server: ApiServer, patience: Retrying | None = None) -> ServerPr
 
 
 def contact(server: ApiServer, patience: Retrying, clock: Callable[[], float] = time.time) -> Contact:
-    """Knock: is anybody there, and is it Mattermost?"""
+    """The first request: does a server answer, and is it Mattermost?"""
 
-    def knock() -> requests.Response:
+    def ping() -> requests.Response:
         response = server.exchange("GET", f"{API}/system/ping?get_server_status=true")
         if response.status_code == 429:
             raise refusal(response, "GET /system/ping")
         return response
 
     try:
-        response = patience.run("first contact", knock, only_rate_limits=True)
+        response = patience.run("first contact", ping, only_rate_limits=True)
     except RequestFailed as error:
         return Contact(trouble=error.reason, advice=_connecting_advice(error.reason, server.url))
     return recognised(response, clock())
@@ -147,15 +147,15 @@ def _connecting_advice(reason: str, url: str) -> str:
             return f"use {url.replace('https://', 'http://')} as ConnectionConfiguration.ServerURL (--server)"
         return "install the right certificate, or set ConnectionConfiguration.VerifyTLS to false"
     if reason == "connection refused":
-        return "start the server, or mend the port in ConnectionConfiguration.ServerURL (--server)"
-    return "mend ConnectionConfiguration.ServerURL (--server), or the network between here and there"
+        return "start the server, or correct the port in ConnectionConfiguration.ServerURL (--server)"
+    return "correct ConnectionConfiguration.ServerURL (--server), or the network between this machine and the server"
 
 
 def recognised(response: requests.Response, now: float) -> Contact:
     """Judge the answer to the first request. Pure."""
     status = response.status_code
     version = response.headers.get("X-Version-Id", "")
-    mend = "set ConnectionConfiguration.ServerURL (--server) to a Mattermost server's address, without /api/v4"
+    advice = "set ConnectionConfiguration.ServerURL (--server) to a Mattermost server's address, without /api/v4"
     if 300 <= status < 400:
         target = redirect_target(response)
         return Contact(f"the server redirects to {target}", f"set ConnectionConfiguration.ServerURL to {target}")
@@ -164,16 +164,16 @@ def recognised(response: requests.Response, now: float) -> Contact:
         if status != 200:
             unwell = [key.removesuffix("_status") for key in document if document[key] == "UNHEALTHY"]
             return Contact(
-                f"Mattermost says it is unwell: {', '.join(unwell) or status}", "mend the server; its log says more"
+                f"Mattermost reports itself unhealthy: {', '.join(unwell) or status}", "see the server's log"
             )
         return Contact("", "", version, _ahead_seconds(response.headers.get("Date", ""), now))
     if version and status in (200, 404):
         return Contact("Mattermost answers there, but not below this path", "remove the path from the server's URL")
     if response.headers.get("Content-Type", "").startswith("text/html"):
-        return Contact(f"this is no Mattermost server: a web page came ({status})", mend)
+        return Contact(f"this is not a Mattermost server: it sent a web page ({status})", advice)
     if status >= 500:
-        return Contact(f"the server, or a proxy before it, answers {status}", "look at its log")
-    return Contact(f"this is no Mattermost server: its answer is {status} without Mattermost's fields", mend)
+        return Contact(f"the server, or a proxy in front of it, answers {status}", "see its log")
+    return Contact(f"this is not a Mattermost server: it answered {status} without Mattermost's fields", advice)
 
 
 def _json_object(response: requests.Response) -> Mapping[str, Any]:
@@ -204,7 +204,7 @@ def _ask_anonymously(server: ApiServer, patience: Retrying, facts: ServerProbe) 
         facts.client_config = get("/config/client?format=old")
         facts.license = get("/license/client?format=old")
     except RequestFailed as error:
-        facts.contact = Contact(f"its client configuration can't be read: {error.reason}", "look at the server's log")
+        facts.contact = Contact(f"its client configuration cannot be read: {error.reason}", "see the server's log")
 
 
 def _ask_as_administrator(
@@ -229,10 +229,6 @@ def _ask_as_administrator(
         facts.websocket_trouble = greeted(settings.config.connection, admin.token)
 
 
-# One page of channels is enough to tell a filled server from an empty one.
-_CHANNELS_LOOKED_AT = 200
-
-
 class _Administrator:
     """The administrator's questions. One that is refused or not answered is answered None."""
 
@@ -247,36 +243,42 @@ class _Administrator:
         connection = self._settings.config.connection
         body = {"login_id": connection.admin_email, "password": connection.admin_password}
         try:
-            answer = self._patiently("POST", "/users/login", body)
+            answer = self._call("POST", "/users/login", body)
         except RequestFailed as error:
             raise ServerNotReady(login_refused(connection.admin_email, error)) from error
         self.token = answer.headers.get("Token", "")
         return str(answer.document["roles"])
 
+    def ask(self, method: str, path: str, body: Any = None) -> Any:
+        try:
+            return self._call(method, path, body).document
+        except RequestFailed:
+            return None
+
     def get(self, path: str) -> Any:
-        """The answer to a GET."""
-        return self._ask("GET", path)
+        return self.ask("GET", path)
+
+    def _call(self, method: str, path: str, body: Any = None) -> JsonAnswer:
+        """One call; where the server limits the rate, when it lets us."""
+        return self._patience.run(
+            path, lambda: self._server.call(method, path, body, self.token), only_rate_limits=True
+        )
 
     def messages(self) -> int:
-        """At least so many messages are there: those of the first channels. The server's statistics are a day old."""
-        page = self.get(f"/channels?page=0&per_page={_CHANNELS_LOOKED_AT}")
-        channels = page if isinstance(page, list) else ()
-        return sum(int(channel.get("total_msg_count", 0)) for channel in channels)
+        """At least this number of posts exists: those of the first channels. The server's statistics are a day old."""
+        page = self.get(f"/channels?page=0&per_page={CHANNELS_PER_PAGE}")
+        return sum(int(channel.get("total_msg_count", 0)) for channel in (page if isinstance(page, list) else ()))
 
     def accounts(self, users_wanted: int) -> tuple[int, int]:
-        """How many of the accounts that so many users need are there, and how many of these are deactivated."""
+        """How many of the accounts for this number of users exist, and how many of these are deactivated."""
         users = self._settings.config.users
         credentials = read_credentials(users.users_file_path) if users.users_file_path else ()
         names = (
             account(number, users.username_prefix, "", users.number_offset, credentials).username
             for number in range(1, users_wanted + 1)
         )
-        there = deactivated = 0
-        for batch in batches(names, NAMES_PER_CALL):
-            found = self._ask("POST", "/users/usernames", batch) or ()
-            there += len(found)
-            deactivated += sum(1 for user in found if user.get("delete_at"))
-        return there, deactivated
+        found = [user for batch in batches(names, NAMES_PER_CALL) for user in self.ask("POST", NAMES, batch) or ()]
+        return len(found), sum(1 for user in found if user.get("delete_at"))
 
     def teams(self, *, members: bool) -> tuple[TeamFacts, ...] | None:
         """The server's teams (the first page of them)."""
@@ -296,17 +298,5 @@ class _Administrator:
     def channels(self) -> int | None:
         """How many public channels the population of our prefix has."""
         prefix = team_prefix(self._settings.config.users.username_prefix)
-        found = self._ask("POST", "/channels/search", {"term": f"{prefix}-public-"})
+        found = self.ask("POST", "/channels/search", {"term": f"{prefix}-public-"})
         return None if found is None else sum(1 for item in found if item["name"].startswith(f"{prefix}-public-"))
-
-    def _ask(self, method: str, path: str, body: Any = None) -> Any:
-        try:
-            return self._patiently(method, path, body).document
-        except RequestFailed:
-            return None
-
-    def _patiently(self, method: str, path: str, body: Any = None) -> JsonAnswer:
-        """One call; where the server limits the rate, when it lets us."""
-        return self._patience.run(
-            path, lambda: self._server.call(method, path, body, self.token), only_rate_limits=True
-        )

@@ -57,17 +57,17 @@ MATTERMOST = {"X-Version-Id": "11.6.0.11.6.0.abc.false", **JSON}
 @pytest.mark.parametrize(
     ("reply", "what", "fix"),
     [
-        ((200, HTML, "<html>Welcome to nginx!</html>"), "no Mattermost server: a web page came", "ServerURL"),
-        ((200, JSON, '{"hello": "world"}'), "no Mattermost server", "ServerURL"),
-        ((200, JSON, '["status"]'), "no Mattermost server", "ServerURL"),
-        ((404, JSON, "{}"), "no Mattermost server: its answer is 404", "ServerURL"),
+        ((200, HTML, "<html>Welcome to nginx!</html>"), "not a Mattermost server: it sent a web page", "ServerURL"),
+        ((200, JSON, '{"hello": "world"}'), "not a Mattermost server", "ServerURL"),
+        ((200, JSON, '["status"]'), "not a Mattermost server", "ServerURL"),
+        ((404, JSON, "{}"), "not a Mattermost server: it answered 404", "ServerURL"),
         ((404, MATTERMOST, "{}"), "not below this path", "remove the path"),
         ((502, {}, "bad gateway"), "answers 502", "log"),
         ((301, {"Location": "https://chat.example/api/v4/system/ping"}, ""), "redirects to https://chat", "ServerURL"),
         (
             (500, MATTERMOST, '{"status": "UNHEALTHY", "database_status": "UNHEALTHY", "filestore_status": "OK"}'),
-            "unwell: status, database",
-            "mend the server",
+            "unhealthy: status, database",
+            "see the server's log",
         ),
     ],
 )  # fmt: skip

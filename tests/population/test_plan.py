@@ -111,8 +111,8 @@ def test_what_cannot_be_is_named() -> None:
     made = planned(num_users=3, num_channels=50)
 
     assert made.notices == (
-        "3 direct channels instead of 30: 3 accounts can't have more",
-        "1 group channels instead of 5: 3 accounts can't have more",
+        "3 direct channels instead of 30: 3 accounts cannot have more",
+        "1 group channels instead of 5: 3 accounts cannot have more",
     )
 
 
@@ -121,7 +121,7 @@ def test_without_accounts_nothing_is_written() -> None:
     made = planned(num_users=0)
 
     assert made.posts == ()
-    assert made.notices[-1] == "no history: there is no channel to write in, or nobody to write"
+    assert made.notices[-1] == "no posts: there are no channels, or no accounts"
 
 
 def test_without_teams_there_are_only_conversations() -> None:

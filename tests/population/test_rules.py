@@ -49,7 +49,7 @@ def test_a_good_server_has_nothing_in_the_way() -> None:
     examination = judged()
 
     assert told(examination, "error") == told(examination, "warning") == []
-    assert "left out: scheduled posts" in told(examination, "info")
+    assert "not tested: scheduled posts" in told(examination, "info")
     assert exit_code(examination) == ExitCode.PASSED
     assert examination.server is not None
     assert (examination.server.version, examination.server.account_limit) == ("11.6.0", 250)
@@ -64,7 +64,7 @@ def test_a_good_server_has_nothing_in_the_way() -> None:
         ({"admin_trouble": "root@example.com: wrong password"}, "wrong password", "AdminEmail"),
         ({"admin_roles": "system_user"}, "no system administrator", "System Console > User Management"),
         ({"websocket_trouble": "timed out"}, "WebSocket", "Upgrade"),
-        ({"client_config": CLIENT | {"EnableSignInWithEmail": "false"}}, "log-in", "EnableSignInWithEmail"),
+        ({"client_config": CLIENT | {"EnableSignInWithEmail": "false"}}, "login", "EnableSignInWithEmail"),
         ({"admin_config": {"EmailSettings": {"RequireEmailVerification": True}}}, "verified", "RequireEmail"),
         (
             {"client_config": CLIENT | {"EnforceMultifactorAuthentication": "true"}},
@@ -111,7 +111,7 @@ def test_too_few_open_files_are_an_error_of_this_machine() -> None:
     """Twenty users need 268: found before the run, not by requests that fail."""
     examination = judged(open_files_limit=120)
 
-    assert told(examination) == ["this machine lets a process open 120 files"]
+    assert told(examination) == ["a process may open only 120 files on this machine"]
     assert "ulimit -n 268" in examination.errors[0].fix
     assert exit_code(examination) == ExitCode.CONFIGURATION_REFUSED
 
@@ -127,9 +127,9 @@ def test_several_processes_share_the_users_and_what_they_need() -> None:
 @pytest.mark.parametrize(
     ("fields", "what"),
     [
-        ({"our_channels": 0}, "no channels of the population 'testuser'"),
+        ({"our_channels": 0}, "no channels of mmload init with the prefix 'testuser'"),
         ({"contact": Contact(version_header="11.6.0", clock_ahead_seconds=-30)}, "30 seconds behind ours"),
-        ({"admin_config": {"ServiceSettings": {"MaximumLoginAttempts": 2}}}, "locked after 2 failed log-ins"),
+        ({"admin_config": {"ServiceSettings": {"MaximumLoginAttempts": 2}}}, "locked after 2 failed logins"),
         ({"admin_config": {"RateLimitSettings": {"Enable": True, "PerSec": 500}}}, "rate limiting is on"),
         (
             {"admin_config": {"RateLimitSettings": {"Enable": True, "PerSec": 5, "VaryByUser": True}}},
@@ -196,10 +196,10 @@ def test_a_server_that_does_not_answer_is_the_one_finding() -> None:
 
 
 def test_features_are_judged_only_by_who_is_logged_in() -> None:
-    """The server tells others little: "left out: collapsed threads" would be wrong."""
+    """The server tells others little: "not tested: collapsed threads" would be wrong."""
     examination = judged(admin_trouble="wrong password", admin_roles="")
 
-    assert not [what for what in told(examination, "info") if what.startswith("left out")]
+    assert not [what for what in told(examination, "info") if what.startswith("not tested")]
 
 
 def test_findings_never_hold_a_secret() -> None:
