@@ -1,4 +1,4 @@
-"""Servers and clients of the WebSocket tests: plain and TLS, on both kinds of readiness."""
+"""Servers and clients of the WebSocket tests: plain and TLS."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import shutil
 import ssl
 import subprocess
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import gevent
 import pytest
 
 from mmload.client.websocket.client import Timing, WebSocket
-from mmload.client.websocket.epoll import NestedEpoll, Readiness, SocketWatchers, has_epoll
+from mmload.client.websocket.epoll import NestedEpoll
 from tests.client.scripted import Ear, Peer, Server, serving
 
 # A second of the real thing is some ten milliseconds here.
@@ -38,7 +38,7 @@ class Clients:
     """Makes WebSockets to a server, and closes them after the test."""
 
     server: Server
-    readiness: Readiness
+    readiness: NestedEpoll
     tls_context: ssl.SSLContext | None
     made: list[WebSocket] = field(default_factory=list)
 
@@ -83,20 +83,13 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return both
 
 
-def _epoll(sweep_seconds: float) -> Readiness:
-    if not has_epoll():
-        pytest.skip("this system has no epoll")
-    return NestedEpoll(sweep_seconds)
-
-
-@pytest.fixture(params=[_epoll, SocketWatchers], ids=["epoll", "watchers"])
-def readiness(request: pytest.FixtureRequest) -> Readiness:
-    make: Callable[[float], Readiness] = request.param
-    return make(0.01)
+@pytest.fixture
+def readiness() -> NestedEpoll:
+    return NestedEpoll(0.01)
 
 
 @pytest.fixture(params=["ws", "wss"])
-def clients(request: pytest.FixtureRequest, readiness: Readiness) -> Iterator[Clients]:
+def clients(request: pytest.FixtureRequest, readiness: NestedEpoll) -> Iterator[Clients]:
     """Clients of a fresh server, over plain TCP and over TLS."""
     server_context = client_context = None
     if request.param == "wss":

@@ -232,14 +232,21 @@ def test_an_answer_that_trickles_ends_in_time() -> None:
 
 def test_waiting_for_a_connection_is_part_of_the_call() -> None:
     """Six calls are under way and never end: a seventh does not wait for them and then for its own answer."""
+    now = 0.0
+    asked: list[int] = []
 
-    def serve(connection: Any, _number: int) -> None:
+    def serve(connection: Any, number: int) -> None:
         while connection.recv(65536):
-            pass
+            asked.append(number)
 
-    with server(serve) as (url, seen), closing(connections(url, timeout_seconds=0.5)) as mine:
-        asking = [gevent.spawn(mine.ask, "GET", ASK) for _ in range(7)]
-        gevent.joinall(asking, timeout=10)
+    with server(serve) as (url, seen):
+        mine = ConnectionPool(Transport(url)._dial, CallTimer(1, clock=lambda: now), 6)
+        with closing(mine):
+            asking = [gevent.spawn(mine.ask, "GET", ASK) for _ in range(7)]
+            while len(asked) < 6:
+                gevent.sleep(0.01)
+            now = 1.0
+            gevent.joinall(asking, timeout=10)
 
         assert all(isinstance(greenlet.exception, TimeoutError) for greenlet in asking)
         assert len(seen) == 6

@@ -20,7 +20,7 @@ import gevent
 import msgspec
 
 from mmload.client.http.pool import CallTimer, ConnectionPool
-from mmload.client.http.protocol import BadAnswer, Incoming, decompressed, request_bytes
+from mmload.client.http.protocol import BadAnswer, Incoming, decompressed, header_lines, host_header, request_bytes
 from mmload.client.http.rules import API, is_expected, refusal
 from mmload.client.net import ByteChannel, byte_channel, connect, time_limit
 from mmload.errors import (
@@ -137,14 +137,7 @@ class Transport:
     @property
     def common_headers(self) -> bytes:
         """The header lines of every request to this server."""
-        url = urlsplit(self.server_url)
-        host = f"[{url.hostname}]" if url.hostname and ":" in url.hostname else url.hostname or ""
-        port = f":{url.port}" if url.port and url.port not in (80, 443) else ""
-        return _header_lines({"Host": host + port, **_COMMON_HEADERS})
-
-
-def _header_lines(headers: dict[str, str]) -> bytes:
-    return "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode("latin-1")
+        return header_lines({"Host": host_header(self.server_url), **_COMMON_HEADERS})
 
 
 class Rest:
@@ -175,7 +168,7 @@ class Rest:
     def set_token(self, token: str) -> None:
         """All further requests act with this token ("" = nobody's)."""
         self.token = token
-        own = _header_lines({"Authorization": f"Bearer {token}"}) if token else b""
+        own = header_lines({"Authorization": f"Bearer {token}"}) if token else b""
         self._headers = self._everybodys_headers + own
 
     def close(self) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping
 from typing import Final
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 # Far more than any server sends; a stream that is no HTTP is not collected for ever.
 LONGEST_HEAD_BYTES: Final = 1 << 16
@@ -24,10 +24,32 @@ class BadAnswer(ValueError):
     """What the server sent is not HTTP, or was cut off."""
 
 
+def host_header(url: str) -> str:
+    """What a URL's host is called in requests to it."""
+    parts = urlsplit(url)
+    host = f"[{parts.hostname}]" if parts.hostname and ":" in parts.hostname else parts.hostname or ""
+    return f"{host}:{parts.port}" if parts.port and parts.port not in (80, 443) else host
+
+
+def header_lines(headers: Mapping[str, str]) -> bytes:
+    return "".join([f"{name}: {value}\r\n" for name, value in headers.items()]).encode("latin-1")
+
+
+def header_value(head: bytes, lowered: bytes, name: str) -> str:
+    """A header's value by its name in lower case, "" if absent; the last one if it came twice. `lowered`: the head."""
+    mark = b"\r\n" + name.encode("ascii") + b":"
+    at = lowered.rfind(mark)
+    if at < 0:
+        return ""
+    start = at + len(mark)
+    end = head.find(b"\r\n", start)
+    return head[start : end if end >= 0 else None].strip().decode("latin-1")
+
+
 def request_bytes(method: str, target: str, common: bytes, extra: Mapping[str, str] | None, body: bytes) -> bytes:
     """A whole request; `common` are the header lines that all requests of a user share."""
     line = f"{method} {clean_target(target)} HTTP/1.1\r\n".encode("ascii")
-    more = "".join([f"{name}: {value}\r\n" for name, value in extra.items()]).encode("latin-1") if extra else b""
+    more = header_lines(extra) if extra else b""
     if body or method in _HAS_BODY:
         return b"%b%b%bContent-Length: %d\r\n\r\n%b" % (line, common, more, len(body), body)
     return b"%b%b%b\r\n" % (line, common, more)
@@ -88,13 +110,7 @@ class Incoming:
 
     def header(self, name: str) -> str:
         """A header's value by its name in lower case, "" if absent; the last one if it came twice."""
-        mark = b"\r\n" + name.encode("ascii") + b":"
-        at = self._lowered.rfind(mark)
-        if at < 0:
-            return ""
-        start = at + len(mark)
-        end = self.head.find(b"\r\n", start)
-        return self.head[start : end if end >= 0 else None].strip().decode("latin-1")
+        return header_value(self.head, self._lowered, name)
 
     # -- head ------------------------------------------------------------------------------------------------
 
@@ -108,7 +124,7 @@ class Incoming:
                 raise BadAnswer("not HTTP")
             self._parts.append(data)
             return False
-        status = _status(data)
+        status = head_status(data)
         rest = data[end + 4 :]
         if status < 200:
             # On the way to the answer proper (100 Continue, 103 Early Hints).
@@ -223,7 +239,7 @@ def _chunk_size(line: bytes) -> int:
         raise BadAnswer("no such chunk") from None
 
 
-def _status(head: bytes) -> int:
+def head_status(head: bytes) -> int:
     """The status of an answer, from its first line `HTTP/1.1 200 OK`."""
     status = head[9:12]
     if not head.startswith((b"HTTP/1.1 ", b"HTTP/1.0 ")) or not status.isdigit() or head[12:13] not in (b" ", b"\r"):

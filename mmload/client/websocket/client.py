@@ -21,7 +21,7 @@ from gevent.event import AsyncResult
 
 from mmload.client.http.client import USER_AGENT
 from mmload.client.websocket.connection import LISTENER_ERRORS, Listener, WebSocketConnection, tell_once
-from mmload.client.websocket.epoll import Readiness, process_readiness
+from mmload.client.websocket.epoll import NestedEpoll, process_readiness
 from mmload.client.websocket.frames import CloseCode, WebSocketEvent, decode_event, greeted_as, require_reply
 from mmload.client.websocket.handshake import Caller, shake_hands
 from mmload.client.websocket.reconnect import (
@@ -99,7 +99,7 @@ class WebSocket:
         counters: MutableMapping[str, int],
         *,
         rng: random.Random,
-        watcher: Readiness | None = None,
+        watcher: NestedEpoll | None = None,
         tls_context: ssl.SSLContext | None = None,
         timing: Timing = Timing(),  # noqa: B008 — frozen
         user_agent: str = USER_AGENT,

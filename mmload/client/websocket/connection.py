@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from mmload.client.net import NOT_NOW, ByteChannel
-from mmload.client.websocket.epoll import Readiness
+from mmload.client.websocket.epoll import NestedEpoll
 from mmload.client.websocket.frames import (
     CLOSE,
     PING,
@@ -106,7 +106,7 @@ class WebSocketConnection:
         self,
         wire: ByteChannel,
         owner: Owner,
-        readiness: Readiness,
+        readiness: NestedEpoll,
         timing: Timing,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:

@@ -24,7 +24,7 @@ BATCH = 32
 SWEEP_SECONDS = 1.0
 
 _IN, _OUT = 1, 4  # epoll's
-_READ, _WRITE = 1, 2  # gevent's
+_READ = 1  # gevent's
 
 
 class Watched(Protocol):
@@ -40,56 +40,11 @@ class Watched(Protocol):
         """One of the others raised: this connection is watched no longer, and should end."""
 
 
-class Readiness(Protocol):
-    """Calls connections when their sockets are ready; holds nothing of the system while it has none to watch."""
-
-    def add(self, fd: int, watched: Watched) -> None: ...
-
-    def want_write(self, fd: int, wanted: bool) -> None:
-        """Call `on_writable` too, or no longer. Reading is always wanted."""
-
-    def remove(self, fd: int) -> None:
-        """Forget the socket; to be called before it is closed."""
-
-    def abandon(self) -> None:
-        """After a fork, in the child: let go of what is the parent's without touching its sockets."""
-
-
-class Sweep:
-    """One timer for all connections, for what is due by time. Runs while it has members."""
-
-    __slots__ = ("_clock", "_period_seconds", "_timer", "members")
-
-    def __init__(self, period_seconds: float, clock: Callable[[], float]) -> None:
-        self.members: dict[int, Watched] = {}
-        self._period_seconds = period_seconds
-        self._clock = clock
-        self._timer: Any = None
-
-    def start(self) -> None:
-        if self._timer is None:
-            # ref=False: a forgotten connection must not keep the process alive by its sweep.
-            self._timer = get_hub().loop.timer(self._period_seconds, self._period_seconds, ref=False)
-            self._timer.start(self._round)
-
-    def stop(self) -> None:
-        if self._timer is not None:
-            self._timer.close()
-            self._timer = None
-
-    def _round(self) -> None:
-        now = self._clock()
-        for fd, watched in tuple(self.members.items()):
-            # One that an earlier member's sweep ended is no longer asked.
-            if self.members.get(fd) is watched:
-                try:
-                    watched.on_sweep(now)
-                except Exception:
-                    log.exception("internal error in the sweep over the connections")
-
-
 class NestedEpoll:
-    """An epoll set of our own inside the hub's: one watcher for all sockets, at most `BATCH` of them in a turn."""
+    """An epoll set of our own inside the hub's: one watcher for all sockets, at most `BATCH` of them in a turn.
+
+    Holds nothing of the system while it has no socket to watch.
+    """
 
     def __init__(
         self,
@@ -97,11 +52,13 @@ class NestedEpoll:
         clock: Callable[[], float] = time.monotonic,
         load: SocketLoad | None = None,
     ) -> None:
-        self._sweep = Sweep(sweep_seconds, clock)
-        self._members = self._sweep.members
+        self._members: dict[int, Watched] = {}
+        self._sweep_seconds = sweep_seconds
+        self._clock = clock
         self._load = load or process_sockets()
         self._epoll: Any = None
         self._watcher: Any = None
+        self._timer: Any = None
 
     def add(self, fd: int, watched: Watched) -> None:
         if self._epoll is None:
@@ -110,9 +67,11 @@ class NestedEpoll:
         self._members[fd] = watched
 
     def want_write(self, fd: int, wanted: bool) -> None:
+        """Call `on_writable` too, or no longer. Reading is always wanted."""
         self._epoll.modify(fd, _IN | _OUT if wanted else _IN)
 
     def remove(self, fd: int) -> None:
+        """Forget the socket; to be called before it is closed."""
         if self._members.pop(fd, None) is None:
             return
         self._epoll.unregister(fd)
@@ -120,19 +79,34 @@ class NestedEpoll:
             self.abandon()
 
     def abandon(self) -> None:
-        self._sweep.stop()
+        """Watch nothing more. In a forked child: let go of what is the parent's without touching its sockets."""
         self._members.clear()
         self._load.carried = 0
         if self._epoll is not None:
+            self._timer.close()
             self._watcher.close()
             self._epoll.close()
-            self._epoll = self._watcher = None
+            self._epoll = self._watcher = self._timer = None
 
     def _start(self) -> None:
+        loop = get_hub().loop
         self._epoll = monkey.get_original("select", "epoll")()
-        self._watcher = get_hub().loop.io(self._epoll.fileno(), _READ)
+        self._watcher = loop.io(self._epoll.fileno(), _READ)
         self._watcher.start(self._turn)
-        self._sweep.start()
+        # ref=False: a forgotten connection must not keep the process alive by its sweep.
+        self._timer = loop.timer(self._sweep_seconds, self._sweep_seconds, ref=False)
+        self._timer.start(self._sweep)
+
+    def _sweep(self) -> None:
+        """What is due by time, for all connections."""
+        now = self._clock()
+        for fd, watched in tuple(self._members.items()):
+            # One that an earlier member's sweep ended is no longer asked.
+            if self._members.get(fd) is watched:
+                try:
+                    watched.on_sweep(now)
+                except Exception:
+                    log.exception("internal error in the sweep over the connections")
 
     def _turn(self) -> None:
         """Serve some of the ready sockets. Level-triggered: whoever is left over is reported again next turn."""
@@ -153,92 +127,34 @@ class NestedEpoll:
                 if events == _IN:
                     watched.on_readable()
                 else:
-                    _serve(members, fd, watched, readable=bool(events & ~_OUT), writable=bool(events & _OUT))
-            except Exception:  # noqa: BLE001 — logged in _give_up; the other sockets of this turn go on
-                _give_up(watched, fd, self.remove)
+                    self._serve(fd, watched, events)
+            except Exception:
+                # A fault of ours in one connection must neither stop the others nor come again at once, for ever.
+                log.exception("a connection is given up after an internal error")
+                self.remove(fd)
+                watched.on_fault()
         if busy:
             # Serving the last connection abandons the set.
             more = self._epoll is not None and bool(self._epoll.poll(0, 1))
             load.end(len(ready), len(members), time.perf_counter(), more=more)
 
-
-class SocketWatchers:
-    """A watcher of gevent's own for each socket: for systems without epoll."""
-
-    def __init__(self, sweep_seconds: float = SWEEP_SECONDS, clock: Callable[[], float] = time.monotonic) -> None:
-        self._sweep = Sweep(sweep_seconds, clock)
-        self._members = self._sweep.members
-        self._watchers: dict[int, Any] = {}
-
-    def add(self, fd: int, watched: Watched) -> None:
-        self._members[fd] = watched
-        self._watch(fd, _READ)
-        self._sweep.start()
-
-    def want_write(self, fd: int, wanted: bool) -> None:
-        self._watch(fd, _READ | _WRITE if wanted else _READ)
-
-    def remove(self, fd: int) -> None:
-        if self._members.pop(fd, None) is None:
-            return
-        self._watchers.pop(fd).close()
-        if not self._members:
-            self._sweep.stop()
-
-    def abandon(self) -> None:
-        for fd in tuple(self._members):
-            self.remove(fd)
-
-    def _watch(self, fd: int, events: int) -> None:
-        old = self._watchers.pop(fd, None)
-        if old is not None:
-            old.close()
-        watcher = get_hub().loop.io(fd, events)
-        self._watchers[fd] = watcher
-        watcher.start(self._ready, watcher, fd, pass_events=True)
-
-    def _ready(self, events: int, watcher: Any, fd: int) -> None:
-        watched = self._members.get(fd)
-        if watched is None or self._watchers[fd] is not watcher:
-            return
-        try:
-            _serve(self._members, fd, watched, readable=bool(events & _READ), writable=bool(events & _WRITE))
-        except Exception:  # noqa: BLE001 — logged in _give_up
-            _give_up(watched, fd, self.remove)
+    def _serve(self, fd: int, watched: Watched, events: int) -> None:
+        if events & _OUT:
+            watched.on_writable()
+        # Writing may have ended the connection. An error or a hang-up is "readable" too: reading gives it its name.
+        if events & ~_OUT and self._members.get(fd) is watched:
+            watched.on_readable()
 
 
-def _serve(members: dict[int, Watched], fd: int, watched: Watched, *, readable: bool, writable: bool) -> None:
-    if writable:
-        watched.on_writable()
-    # Writing may have ended the connection. An error or a hang-up is "readable" too: reading gives it its name.
-    if readable and members.get(fd) is watched:
-        watched.on_readable()
+_of_process: NestedEpoll | None = None
 
 
-def _give_up(watched: Watched, fd: int, remove: Callable[[int], None]) -> None:
-    """A fault of ours in one connection must neither stop the others nor come again at once, for ever."""
-    log.exception("a connection is given up after an internal error")
-    remove(fd)
-    watched.on_fault()
-
-
-_of_process: Readiness | None = None
-
-
-def process_readiness() -> Readiness:
+def process_readiness() -> NestedEpoll:
     """The one that all connections of this process share; made when first asked for (workers fork before that)."""
     global _of_process
     if _of_process is None:
-        _of_process = NestedEpoll() if has_epoll() else SocketWatchers()
+        _of_process = NestedEpoll()
     return _of_process
-
-
-def has_epoll() -> bool:
-    """Whether the system knows epoll; patching hides it in `select`."""
-    try:
-        return monkey.get_original("select", "epoll") is not None
-    except AttributeError:
-        return False
 
 
 def _forget_parents() -> None:
