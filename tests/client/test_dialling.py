@@ -9,6 +9,7 @@ from typing import Any
 import gevent
 import pytest
 from gevent import socket
+from gevent.event import Event
 from gevent.server import StreamServer
 
 from mmload.client.net import KEPT_SECONDS, Addresses, connect, rotated
@@ -84,12 +85,15 @@ def test_dialling_nobody_leaves_no_socket_open() -> None:
 def test_a_handshake_whose_answer_trickles_ends_in_time() -> None:
     """Each byte comes soon after the one before; the limit is that of the whole handshake."""
 
+    given_up = Event()
+
     def serve(connection: Any, _address: Any) -> None:
         connection.recv(65536)
-        with suppress(OSError):
+        with suppress(OSError), connection:
             for byte in itertools.chain(b"HTTP/1.1 101 Switching Protocols\r\nX: ", itertools.repeat(120)):
                 connection.sendall(bytes((byte,)))
                 gevent.sleep(0.02)
+        given_up.set()
 
     server = StreamServer(("127.0.0.1", 0), serve)
     server.start()
@@ -97,6 +101,7 @@ def test_a_handshake_whose_answer_trickles_ends_in_time() -> None:
         caller = Caller("token", "agent", None, timeout_seconds=0.3)
         asking = gevent.spawn(shake_hands, f"ws://127.0.0.1:{server.server_port}/x", caller)
         gevent.joinall([asking], timeout=5)
+        assert given_up.wait(5), "nothing stays open"
     finally:
         server.stop(timeout=1)
 
