@@ -4,11 +4,33 @@ from __future__ import annotations
 
 from email.parser import BytesParser
 
-from mmload.client.api.calls import multipart, query
+import pytest
+
+from mmload.client.api.calls import Endpoint, multipart
+from mmload.client.http.client import HttpAnswer, Route
+from mmload.client.http.protocol import Incoming
+from mmload.errors import RequestFailed
+from mmload.models import Team
 
 
 def test_a_query_escapes_what_people_type() -> None:
-    assert query(name="a b&c", page=0) == "?name=a+b%26c&page=0"
+    route = Route("GET", "/teams/{team_id}/x/{user_id}")
+
+    assert route.at(("t", "u"), {}) == "/teams/t/x/u"
+    assert route.at(("t", "u"), {"name": "a b&c", "page": 0}) == "/teams/t/x/u?name=a+b%26c&page=0"
+
+
+def test_an_empty_list_may_come_as_null_and_nothing_else() -> None:
+    """Go's encoder writes a nil slice so."""
+    assert Endpoint("GET", "/x", answer=list[Team]).read(answered(b"null")) == []
+    with pytest.raises(RequestFailed):
+        Endpoint("GET", "/x", answer=Team).read(answered(b"null"))
+
+
+def answered(body: bytes) -> HttpAnswer:
+    incoming = Incoming()
+    incoming.feed(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+    return HttpAnswer(incoming)
 
 
 def test_a_form_carries_its_fields_and_its_file_unchanged() -> None:

@@ -1,10 +1,10 @@
-"""What all typed calls share: sending JSON, reading typed answers, query strings, multipart bodies."""
+"""What all typed calls share: sending JSON, reading typed answers, multipart bodies."""
 
 from __future__ import annotations
 
 import mimetypes
-from typing import Any, TypeVar
-from urllib.parse import urlencode
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar, get_origin
 
 import msgspec
 
@@ -17,16 +17,6 @@ _JSON = {"Content-Type": "application/json"}
 DELETED = (404,)
 # Any fixed text that no uploaded content contains.
 _BOUNDARY = "mmload-part-7f3a91c2"
-
-
-def query(**values: str | int) -> str:
-    """A query string with its question mark; names and values are escaped. Pure."""
-    return "?" + urlencode(values)
-
-
-def flag(value: bool) -> str:
-    """A boolean as Mattermost's query strings have it."""
-    return "true" if value else "false"
 
 
 def multipart(fields: dict[str, str], name: str, file_name: str, content: bytes) -> tuple[bytes, dict[str, str]]:
@@ -43,30 +33,63 @@ def multipart(fields: dict[str, str], name: str, file_name: str, content: bytes)
     return body, {"Content-Type": f"multipart/form-data; boundary={_BOUNDARY}"}
 
 
+@dataclass(frozen=True, slots=True)
+class Endpoint(Route, Generic[T]):
+    """A route whose answer somebody reads, as an `answer`."""
+
+    answer: type[T] = field(kw_only=True, compare=False)
+    _decoder: msgspec.json.Decoder[T | None] = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        Route.__post_init__(self)
+        # Go's empty list is null.
+        kind: Any = self.answer | None if get_origin(self.answer) is list else self.answer
+        object.__setattr__(self, "_decoder", msgspec.json.Decoder(kind))
+
+    def read(self, answer: HttpAnswer) -> T:
+        """The answer as a typed value. Raises `RequestFailed`."""
+        found = decoded(answer, self._decoder, self)
+        return self.answer() if found is None else found
+
+
 class Calls:
-    """The base of the calls of one subject: all of one user's calls share one `Rest`."""
+    """The base of the calls of one subject: all of one user's calls share one `Rest`.
+
+    `ids` are those in the route's path, in their order.
+    """
 
     def __init__(self, rest: Rest) -> None:
         self.rest = rest
 
-    def _get(self, route: Route, path: str, decoder: msgspec.json.Decoder[T]) -> T:
-        return decoded(self.rest.call(route, path), decoder, route)
+    def _get(self, endpoint: Endpoint[T], /, *ids: str | int, **query: str | int | bool | None) -> T:
+        """Ask, and read a typed answer."""
+        return endpoint.read(self.rest.call(endpoint, endpoint.at(ids, _texts(query))))
 
     def _send(
         self,
-        route: Route,
-        path: str,
+        endpoint: Endpoint[T],
         body: Any,
-        decoder: msgspec.json.Decoder[T],
-        *,
+        /,
+        *ids: str,
         login: bool = False,
+        **query: str | int | bool | None,
     ) -> T:
         """Send a JSON body and read a typed answer."""
-        answer = self.rest.call(route, path, _encode(body), headers=_JSON, login=login)
-        return decoded(answer, decoder, route)
+        path = endpoint.at(ids, _texts(query))
+        return endpoint.read(self.rest.call(endpoint, path, _encode(body), headers=_JSON, login=login))
 
-    def _do(self, route: Route, path: str, body: Any = None) -> HttpAnswer:
+    def _do(self, route: Route, /, *ids: str, body: Any = None, **query: str | int | bool | None) -> HttpAnswer:
         """Send (with a JSON body, if any); nobody reads what is in the answer."""
+        path = route.at(ids, _texts(query))
         if body is None:
             return self.rest.call(route, path)
         return self.rest.call(route, path, _encode(body), headers=_JSON)
+
+
+def _texts(query: dict[str, str | int | bool | None]) -> dict[str, str | int]:
+    """Booleans as Mattermost's query strings have them; None is left out. Pure."""
+    return {
+        name: str(value).lower() if isinstance(value, bool) else value
+        for name, value in query.items()
+        if value is not None
+    }

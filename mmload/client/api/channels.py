@@ -2,40 +2,32 @@
 
 from __future__ import annotations
 
-import msgspec
-
-from mmload.client.api.calls import DELETED, Calls, flag, query
+from mmload.client.api.calls import DELETED, Calls, Endpoint
 from mmload.client.http.client import Route
 from mmload.errors import Refused
 from mmload.models import Channel, ChannelMember, ChannelStats, PostList
 
 NO_CHANNEL_MEMBER = "app.channel.get_member.missing.app_error"
 
-_CHANNEL = msgspec.json.Decoder(Channel)
-_CHANNELS = msgspec.json.Decoder(list[Channel] | None)
-_MEMBER = msgspec.json.Decoder(ChannelMember)
-_MEMBERS = msgspec.json.Decoder(list[ChannelMember] | None)
-_STATS = msgspec.json.Decoder(ChannelStats)
-_POSTS = msgspec.json.Decoder(PostList)
 
-_CREATE = Route("POST", "/channels")
-_CREATE_DIRECT = Route("POST", "/channels/direct")
-_CREATE_GROUP = Route("POST", "/channels/group")
-_GET = Route("GET", "/channels/{channel_id}", expected=DELETED)
-_GET_STATS = Route("GET", "/channels/{channel_id}/stats")
-_GET_MEMBERS = Route("GET", "/channels/{channel_id}/members")
-_GET_MEMBER = Route("GET", "/channels/{channel_id}/members/{user_id}", expected=DELETED)
-_ADD_MEMBER = Route("POST", "/channels/{channel_id}/members")
+_CREATE = Endpoint("POST", "/channels", answer=Channel)
+_CREATE_DIRECT = Endpoint("POST", "/channels/direct", answer=Channel)
+_CREATE_GROUP = Endpoint("POST", "/channels/group", answer=Channel)
+_GET = Endpoint("GET", "/channels/{channel_id}", expected=DELETED, answer=Channel)
+_GET_STATS = Endpoint("GET", "/channels/{channel_id}/stats", answer=ChannelStats)
+_GET_MEMBERS = Endpoint("GET", "/channels/{channel_id}/members", answer=list[ChannelMember])
+_GET_MEMBER = Endpoint("GET", "/channels/{channel_id}/members/{user_id}", expected=DELETED, answer=ChannelMember)
+_ADD_MEMBER = Endpoint("POST", "/channels/{channel_id}/members", answer=ChannelMember)
 _REMOVE_MEMBER = Route("DELETE", "/channels/{channel_id}/members/{user_id}")
 _VIEW = Route("POST", "/channels/members/{user_id}/view")
-_SEARCH = Route("POST", "/channels/search")
-_SEARCH_GROUPS = Route("POST", "/channels/group/search")
-_ALL_OWN = Route("GET", "/users/{user_id}/channels")
-_ALL_OWN_MEMBERS = Route("GET", "/users/{user_id}/channel_members")
+_SEARCH = Endpoint("POST", "/channels/search", answer=list[Channel])
+_SEARCH_GROUPS = Endpoint("POST", "/channels/group/search", answer=list[Channel])
+_ALL_OWN = Endpoint("GET", "/users/{user_id}/channels", answer=list[Channel])
+_ALL_OWN_MEMBERS = Endpoint("GET", "/users/{user_id}/channel_members", answer=list[ChannelMember])
 _UNREAD = Route("GET", "/users/{user_id}/channels/{channel_id}/unread")
-_UNREAD_POSTS = Route("GET", "/users/{user_id}/channels/{channel_id}/posts/unread")
-_PINNED = Route("GET", "/channels/{channel_id}/pinned")
-_POSTS_OF = Route("GET", "/channels/{channel_id}/posts")
+_UNREAD_POSTS = Endpoint("GET", "/users/{user_id}/channels/{channel_id}/posts/unread", answer=PostList)
+_PINNED = Endpoint("GET", "/channels/{channel_id}/pinned", answer=PostList)
+_POSTS_OF = Endpoint("GET", "/channels/{channel_id}/posts", answer=PostList)
 
 # What web clients ask for around the first unread post, and per page when scrolling.
 UNREAD_WINDOW = 30
@@ -45,31 +37,29 @@ PAGE = 30
 class ChannelCalls(Calls):
     def create_channel(self, team_id: str, name: str, display_name: str, channel_type: str) -> Channel:
         body = {"team_id": team_id, "name": name, "display_name": display_name, "type": channel_type}
-        return self._send(_CREATE, "/channels", body, _CHANNEL)
+        return self._send(_CREATE, body)
 
     def create_direct_channel(self, user_id: str, other_id: str) -> Channel:
         """The direct channel of two people; the same one each time."""
-        return self._send(_CREATE_DIRECT, "/channels/direct", [user_id, other_id], _CHANNEL)
+        return self._send(_CREATE_DIRECT, [user_id, other_id])
 
     def create_group_channel(self, user_ids: list[str]) -> Channel:
         """The group channel of these people and the one who asks; the same one each time."""
-        return self._send(_CREATE_GROUP, "/channels/group", user_ids, _CHANNEL)
+        return self._send(_CREATE_GROUP, user_ids)
 
     def channel(self, channel_id: str) -> Channel:
-        return self._get(_GET, f"/channels/{channel_id}", _CHANNEL)
+        return self._get(_GET, channel_id)
 
     def channel_stats(self, channel_id: str, exclude_files_count: bool = True) -> ChannelStats:
-        path = f"/channels/{channel_id}/stats" + query(exclude_files_count=flag(exclude_files_count))
-        return self._get(_GET_STATS, path, _STATS)
+        return self._get(_GET_STATS, channel_id, exclude_files_count=exclude_files_count)
 
     def channel_members(self, channel_id: str, per_page: int = 100) -> list[ChannelMember]:
-        path = f"/channels/{channel_id}/members" + query(page=0, per_page=per_page)
-        return self._get(_GET_MEMBERS, path, _MEMBERS) or []
+        return self._get(_GET_MEMBERS, channel_id, page=0, per_page=per_page)
 
     def is_channel_member(self, channel_id: str, user_id: str) -> bool:
         """Whether somebody is (still) in a channel; who has left it is a normal answer."""
         try:
-            self.rest.call(_GET_MEMBER, f"/channels/{channel_id}/members/{user_id}")
+            self._do(_GET_MEMBER, channel_id, user_id)
         except Refused as error:
             if error.error_id != NO_CHANNEL_MEMBER:
                 raise
@@ -77,13 +67,13 @@ class ChannelCalls(Calls):
         return True
 
     def channel_member(self, channel_id: str, user_id: str) -> ChannelMember:
-        return self._get(_GET_MEMBER, f"/channels/{channel_id}/members/{user_id}", _MEMBER)
+        return self._get(_GET_MEMBER, channel_id, user_id)
 
     def add_channel_member(self, channel_id: str, user_id: str) -> ChannelMember:
-        return self._send(_ADD_MEMBER, f"/channels/{channel_id}/members", {"user_id": user_id}, _MEMBER)
+        return self._send(_ADD_MEMBER, {"user_id": user_id}, channel_id)
 
     def remove_channel_member(self, channel_id: str, user_id: str) -> None:
-        self._do(_REMOVE_MEMBER, f"/channels/{channel_id}/members/{user_id}")
+        self._do(_REMOVE_MEMBER, channel_id, user_id)
 
     def view_channel(self, user_id: str, channel_id: str, previous_id: str, collapsed_threads: bool) -> None:
         """Tell the server that this person looks at a channel now (and so has read it)."""
@@ -92,51 +82,52 @@ class ChannelCalls(Calls):
             "prev_channel_id": previous_id,
             "collapsed_threads_supported": collapsed_threads,
         }
-        self._do(_VIEW, f"/channels/members/{user_id}/view", body)
+        self._do(_VIEW, user_id, body=body)
 
     def search_channels(self, term: str) -> list[Channel]:
-        path = "/channels/search" + query(system_console="false")
-        return self._send(_SEARCH, path, {"term": term}, _CHANNELS) or []
+        return self._send(_SEARCH, {"term": term}, system_console=False)
 
     def search_group_channels(self, term: str) -> list[Channel]:
-        return self._send(_SEARCH_GROUPS, "/channels/group/search", {"term": term}, _CHANNELS) or []
+        return self._send(_SEARCH_GROUPS, {"term": term})
 
     def all_own_channels(self, user_id: str) -> list[Channel]:
         """All channels of this person in all teams, direct and group channels among them."""
-        return self._get(_ALL_OWN, f"/users/{user_id}/channels" + query(last_delete_at=0), _CHANNELS) or []
+        return self._get(_ALL_OWN, user_id, last_delete_at=0)
 
     def all_own_channel_members(self, user_id: str, page: int, per_page: int) -> list[ChannelMember]:
-        path = f"/users/{user_id}/channel_members" + query(page=page, per_page=per_page)
-        return self._get(_ALL_OWN_MEMBERS, path, _MEMBERS) or []
+        return self._get(_ALL_OWN_MEMBERS, user_id, page=page, per_page=per_page)
 
     def channel_unread(self, user_id: str, channel_id: str) -> None:
-        self._do(_UNREAD, f"/users/{user_id}/channels/{channel_id}/unread")
+        self._do(_UNREAD, user_id, channel_id)
 
     def posts_around_unread(self, user_id: str, channel_id: str, collapsed_threads: bool) -> PostList:
-        path = f"/users/{user_id}/channels/{channel_id}/posts/unread" + query(
-            limit_before=UNREAD_WINDOW, limit_after=UNREAD_WINDOW, collapsedThreads=flag(collapsed_threads)
+        return self._get(
+            _UNREAD_POSTS,
+            user_id,
+            channel_id,
+            limit_before=UNREAD_WINDOW,
+            limit_after=UNREAD_WINDOW,
+            collapsedThreads=collapsed_threads,
         )
-        return self._get(_UNREAD_POSTS, path, _POSTS)
 
     def posts_since(self, channel_id: str, since: int, collapsed_threads: bool) -> PostList:
         """Posts created, changed or deleted since a point in time (ms)."""
-        path = f"/channels/{channel_id}/posts" + query(since=since, collapsedThreads=flag(collapsed_threads))
-        return self._get(_POSTS_OF, path, _POSTS)
+        return self._get(_POSTS_OF, channel_id, since=since, collapsedThreads=collapsed_threads)
 
     def posts_before(self, channel_id: str, post_id: str, collapsed_threads: bool) -> PostList:
         """The page of posts older than `post_id`."""
-        path = f"/channels/{channel_id}/posts" + query(
+        return self._get(
+            _POSTS_OF,
+            channel_id,
             before=post_id,
             page=0,
             per_page=PAGE,
-            collapsedThreads=flag(collapsed_threads),
-            include_deleted="false",
+            collapsedThreads=collapsed_threads,
+            include_deleted=False,
         )
-        return self._get(_POSTS_OF, path, _POSTS)
 
     def newest_posts(self, channel_id: str, per_page: int) -> PostList:
-        path = f"/channels/{channel_id}/posts" + query(page=0, per_page=per_page)
-        return self._get(_POSTS_OF, path, _POSTS)
+        return self._get(_POSTS_OF, channel_id, page=0, per_page=per_page)
 
     def pinned_posts(self, channel_id: str) -> PostList:
-        return self._get(_PINNED, f"/channels/{channel_id}/pinned", _POSTS)
+        return self._get(_PINNED, channel_id)

@@ -4,38 +4,30 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
-from mmload.client.api.calls import DELETED, Calls, flag, multipart, query
-from mmload.client.http.client import HttpAnswer, Route, decoded
+from mmload.client.api.calls import DELETED, Calls, Endpoint, multipart
+from mmload.client.http.client import HttpAnswer, Route
 from mmload.models import Draft, FileInfo, Post, PostList, Reaction, UploadedFiles
-
-_POST = msgspec.json.Decoder(Post)
-_POSTS = msgspec.json.Decoder(PostList)
-_REACTION = msgspec.json.Decoder(Reaction)
-_FILES = msgspec.json.Decoder(UploadedFiles)
-_DRAFT = msgspec.json.Decoder(Draft)
 
 # The thread was deleted while its reply was written (recorded: 400).
 ROOT_DELETED = "api.post.create_post.root_id.app_error"
 
-CREATE_POST = Route("POST", "/posts", expected=(ROOT_DELETED,))
-_CREATE_URGENT = Route("POST", "/posts", "urgent posts")
+CREATE_POST = Endpoint("POST", "/posts", expected=(ROOT_DELETED,), answer=Post)
+_CREATE_URGENT = Endpoint("POST", "/posts", "urgent posts", answer=Post)
 # Nobody may change what is no longer there: for one's own post this is how the server says that it was deleted.
 _NOT_PERMITTED = "api.context.permissions.app_error"
 
-_PATCH = Route("PUT", "/posts/{post_id}/patch", expected=(*DELETED, _NOT_PERMITTED))
+_PATCH = Endpoint("PUT", "/posts/{post_id}/patch", expected=(*DELETED, _NOT_PERMITTED), answer=Post)
 _DELETE = Route("DELETE", "/posts/{post_id}", expected=(*DELETED, _NOT_PERMITTED))
-_THREAD = Route("GET", "/posts/{post_id}/thread", expected=DELETED)
-_SEARCH = Route("POST", "/posts/search", "search in all teams")
-_REACT = Route("POST", "/reactions", expected=DELETED)
+_THREAD = Endpoint("GET", "/posts/{post_id}/thread", expected=DELETED, answer=PostList)
+_SEARCH = Endpoint("POST", "/posts/search", "search in all teams", answer=PostList)
+_REACT = Endpoint("POST", "/reactions", expected=DELETED, answer=Reaction)
 _UNREACT = Route("DELETE", "/users/{user_id}/posts/{post_id}/reactions/{emoji_name}", expected=DELETED)
 _REMINDER = Route("POST", "/users/{user_id}/posts/{post_id}/reminder", "post reminders", expected=DELETED)
 _ACKNOWLEDGE = Route("POST", "/users/{user_id}/posts/{post_id}/ack", "post acknowledgements", expected=DELETED)
-_UPLOAD = Route("POST", "/files")
+_UPLOAD = Endpoint("POST", "/files", answer=UploadedFiles)
 _THUMBNAIL = Route("GET", "/files/{file_id}/thumbnail", expected=DELETED)
 _PREVIEW = Route("GET", "/files/{file_id}/preview", expected=DELETED)
-_UPSERT_DRAFT = Route("POST", "/drafts", "drafts")
+_UPSERT_DRAFT = Endpoint("POST", "/drafts", "drafts", answer=Draft)
 _DELETE_DRAFT = Route("DELETE", "/users/{user_id}/channels/{channel_id}/drafts", "drafts", expected=DELETED)
 _DELETE_THREAD_DRAFT = Route(
     "DELETE", "/users/{user_id}/channels/{channel_id}/drafts/{root_id}", "drafts", expected=DELETED
@@ -74,7 +66,7 @@ class PostCalls(Calls):
             "props": {},
             "metadata": {"priority": _priority()} if urgent else {},
         }
-        return self._send(_CREATE_URGENT if urgent else CREATE_POST, "/posts", body, _POST)
+        return self._send(_CREATE_URGENT if urgent else CREATE_POST, body)
 
     def create_priority_post(
         self, channel_id: str, message: str, pending_post_id: str, *, acknowledge: bool, persistent: bool
@@ -87,56 +79,59 @@ class PostCalls(Calls):
             "user_id": pending_post_id.partition(":")[0],
             "metadata": {"priority": _priority(acknowledge=acknowledge, persistent=persistent)},
         }
-        return self._send(_CREATE_URGENT, "/posts", body, _POST)
+        return self._send(_CREATE_URGENT, body)
 
     def patch_post(self, post_id: str, message: str) -> Post:
-        return self._send(_PATCH, f"/posts/{post_id}/patch", {"message": message}, _POST)
+        return self._send(_PATCH, {"message": message}, post_id)
 
     def delete_post(self, post_id: str) -> None:
-        self._do(_DELETE, f"/posts/{post_id}")
+        self._do(_DELETE, post_id)
 
     def thread(self, root_id: str, *, per_page: int = 60, from_post: str = "", from_create_at: int = 0) -> PostList:
         """A page of a thread, oldest first; `from_post` and its time continue after that post."""
-        more: dict[str, str | int] = {"fromPost": from_post, "fromCreateAt": from_create_at} if from_post else {}
-        path = f"/posts/{root_id}/thread" + query(
-            collapsedThreads=flag(True), direction="down", perPage=per_page, **more
+        return self._get(
+            _THREAD,
+            root_id,
+            collapsedThreads=True,
+            direction="down",
+            perPage=per_page,
+            fromPost=from_post or None,
+            fromCreateAt=from_create_at if from_post else None,
         )
-        return self._get(_THREAD, path, _POSTS)
 
     def search_posts(self, terms: str) -> PostList:
         """Search in all teams."""
-        return self._send(_SEARCH, "/posts/search", {"terms": terms, "is_or_search": False}, _POSTS)
+        return self._send(_SEARCH, {"terms": terms, "is_or_search": False})
 
     def react(self, user_id: str, post_id: str, emoji_name: str) -> Reaction:
         body = {"user_id": user_id, "post_id": post_id, "emoji_name": emoji_name}
-        return self._send(_REACT, "/reactions", body, _REACTION)
+        return self._send(_REACT, body)
 
     def unreact(self, user_id: str, post_id: str, emoji_name: str) -> None:
-        self._do(_UNREACT, f"/users/{user_id}/posts/{post_id}/reactions/{emoji_name}")
+        self._do(_UNREACT, user_id, post_id, emoji_name)
 
     def remind(self, user_id: str, post_id: str, target_time_seconds: int) -> None:
-        self._do(_REMINDER, f"/users/{user_id}/posts/{post_id}/reminder", {"target_time": target_time_seconds})
+        self._do(_REMINDER, user_id, post_id, body={"target_time": target_time_seconds})
 
     def acknowledge(self, user_id: str, post_id: str) -> None:
-        self._do(_ACKNOWLEDGE, f"/users/{user_id}/posts/{post_id}/ack")
+        self._do(_ACKNOWLEDGE, user_id, post_id)
 
     def upload_file(self, channel_id: str, file_name: str, content: bytes) -> list[FileInfo]:
         body, headers = multipart({"channel_id": channel_id}, "files", file_name, content)
         answer = self.rest.call(_UPLOAD, "/files", body, headers=headers)
-        return decoded(answer, _FILES, _UPLOAD).file_infos or []
+        return _UPLOAD.read(answer).file_infos or []
 
     def thumbnail(self, file_id: str) -> HttpAnswer:
-        return self.rest.call(_THUMBNAIL, f"/files/{file_id}/thumbnail")
+        return self._do(_THUMBNAIL, file_id)
 
     def preview(self, file_id: str) -> HttpAnswer:
-        return self.rest.call(_PREVIEW, f"/files/{file_id}/preview")
+        return self._do(_PREVIEW, file_id)
 
     def upsert_draft(self, draft: Draft) -> Draft:
-        return self._send(_UPSERT_DRAFT, "/drafts", draft, _DRAFT)
+        return self._send(_UPSERT_DRAFT, draft)
 
     def delete_draft(self, user_id: str, channel_id: str, root_id: str) -> None:
-        path = f"/users/{user_id}/channels/{channel_id}/drafts"
         if root_id:
-            self._do(_DELETE_THREAD_DRAFT, f"{path}/{root_id}")
+            self._do(_DELETE_THREAD_DRAFT, user_id, channel_id, root_id)
         else:
-            self._do(_DELETE_DRAFT, path)
+            self._do(_DELETE_DRAFT, user_id, channel_id)

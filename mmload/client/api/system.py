@@ -7,15 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
-from mmload.client.api.calls import Calls, query
+from mmload.client.api.calls import Calls, Endpoint
 from mmload.client.http.client import HttpAnswer, Route
 
-_STRINGS = msgspec.json.Decoder(dict[str, str])
-
-_CLIENT_CONFIG = Route("GET", "/config/client")
-_CLIENT_LICENSE = Route("GET", "/license/client")
+_CLIENT_CONFIG = Endpoint("GET", "/config/client", answer=dict[str, str])
+_CLIENT_LICENSE = Endpoint("GET", "/license/client", answer=dict[str, str])
 _CONFIG = Route("GET", "/config")
 _ROLES = Route("POST", "/roles/names")
 _WEBAPP_PLUGINS = Route("GET", "/plugins/webapp", "plugins")
@@ -27,23 +23,23 @@ _ASSET = Route("GET", "site asset")
 class SystemCalls(Calls):
     def client_config(self) -> dict[str, str]:
         """What the server tells its clients about itself. `format=old` is the form that every version answers."""
-        return self._get(_CLIENT_CONFIG, "/config/client" + query(format="old"), _STRINGS)
+        return self._get(_CLIENT_CONFIG, format="old")
 
     def client_license(self) -> dict[str, str]:
-        return self._get(_CLIENT_LICENSE, "/license/client" + query(format="old"), _STRINGS)
+        return self._get(_CLIENT_LICENSE, format="old")
 
     def server_config(self) -> None:
         """The whole configuration: administrators' web clients load it."""
-        self._do(_CONFIG, "/config")
+        self._do(_CONFIG)
 
     def roles(self, names: list[str]) -> None:
-        self._do(_ROLES, "/roles/names", names)
+        self._do(_ROLES, body=names)
 
     def webapp_plugins(self) -> None:
-        self._do(_WEBAPP_PLUGINS, "/plugins/webapp")
+        self._do(_WEBAPP_PLUGINS)
 
     def report_performance(self, report: dict[str, Any]) -> None:
-        self._do(_CLIENT_PERFORMANCE, "/client_perf", report)
+        self._do(_CLIENT_PERFORMANCE, body=report)
 
     def site_page(self) -> HttpAnswer:
         """The page that loads the web application."""
@@ -54,37 +50,35 @@ class SystemCalls(Calls):
         return self.rest.fetch(_ASSET, path)
 
 
-_DOCUMENT = msgspec.json.Decoder(dict[str, Any])
-
 _LOGS = Route("GET", "/logs")
 _ANALYTICS = Route("GET", "/analytics/old")
 _CLUSTER = Route("GET", "/cluster/status")
 _PLUGINS = Route("GET", "/plugins/statuses", "plugins")
-_GET_CONFIG = Route("GET", "/config")
+_GET_CONFIG = Endpoint("GET", "/config", answer=dict[str, Any])
 _PUT_CONFIG = Route("PUT", "/config")
 _JOBS = Route("POST", "/jobs", "jobs")
 
 
 class ConsoleCalls(Calls):
     def logs(self, page: int = 0, per_page: int = 100) -> None:
-        self._do(_LOGS, "/logs" + query(page=page, logs_per_page=per_page))
+        self._do(_LOGS, page=page, logs_per_page=per_page)
 
     def analytics(self) -> None:
         """The figures of the console's first page, of all teams together."""
-        self._do(_ANALYTICS, "/analytics/old" + query(name="", team_id=""))
+        self._do(_ANALYTICS, name="", team_id="")
 
     def cluster_status(self) -> None:
-        self._do(_CLUSTER, "/cluster/status")
+        self._do(_CLUSTER)
 
     def plugin_statuses(self) -> None:
-        self._do(_PLUGINS, "/plugins/statuses")
+        self._do(_PLUGINS)
 
     def whole_config(self) -> dict[str, Any]:
         """The configuration as a document, to be changed and sent back; secrets in it are masked by the server."""
-        return self._get(_GET_CONFIG, "/config", _DOCUMENT)
+        return self._get(_GET_CONFIG)
 
     def replace_config(self, config: dict[str, Any]) -> None:
-        self._do(_PUT_CONFIG, "/config", config)
+        self._do(_PUT_CONFIG, body=config)
 
     def start_job(self, kind: str) -> None:
-        self._do(_JOBS, "/jobs", {"type": kind})
+        self._do(_JOBS, body={"type": kind})

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import msgspec
-
-from mmload.client.api.calls import DELETED, Calls, flag, query
+from mmload.client.api.calls import DELETED, Calls, Endpoint
 from mmload.client.http.client import Route
 from mmload.errors import Refused
 from mmload.models import (
@@ -22,74 +20,64 @@ from mmload.models import (
 
 NO_TEAM_MEMBER = "app.team.get_member.missing.app_error"
 
-_TEAM = msgspec.json.Decoder(Team)
-_TEAM_LIST = msgspec.json.Decoder(list[Team] | None)
-_MEMBER = msgspec.json.Decoder(TeamMember)
-_MEMBERS = msgspec.json.Decoder(list[TeamMember] | None)
-_CHANNELS = msgspec.json.Decoder(list[Channel] | None)
-_CHANNEL_MEMBERS = msgspec.json.Decoder(list[ChannelMember] | None)
-_CATEGORIES = msgspec.json.Decoder(Categories)
-_CATEGORY = msgspec.json.Decoder(Category)
-_THREADS = msgspec.json.Decoder(ThreadList)
-_THREAD = msgspec.json.Decoder(Thread)
-_DRAFTS = msgspec.json.Decoder(list[Draft] | None)
-_POSTS = msgspec.json.Decoder(PostList)
 
-_TEAMS = Route("GET", "/teams")
-_CREATE_TEAM = Route("POST", "/teams")
-_PATCH_TEAM = Route("PUT", "/teams/{team_id}/patch")
-_OWN_TEAMS = Route("GET", "/users/{user_id}/teams")
-_OWN_MEMBERS = Route("GET", "/users/{user_id}/teams/members")
+_TEAMS = Endpoint("GET", "/teams", answer=list[Team])
+_CREATE_TEAM = Endpoint("POST", "/teams", answer=Team)
+_PATCH_TEAM = Endpoint("PUT", "/teams/{team_id}/patch", answer=Team)
+_OWN_TEAMS = Endpoint("GET", "/users/{user_id}/teams", answer=list[Team])
+_OWN_MEMBERS = Endpoint("GET", "/users/{user_id}/teams/members", answer=list[TeamMember])
 _UNREAD = Route("GET", "/users/{user_id}/teams/unread")
-_JOIN = Route("POST", "/teams/{team_id}/members")
+_JOIN = Endpoint("POST", "/teams/{team_id}/members", answer=TeamMember)
 _TEAM_MEMBER = Route("GET", "/teams/{team_id}/members/{user_id}", expected=(NO_TEAM_MEMBER,))
 _STATS = Route("GET", "/teams/{team_id}/stats")
-_PUBLIC_CHANNELS = Route("GET", "/teams/{team_id}/channels")
-_SEARCH_CHANNELS = Route("GET", "/teams/{team_id}/channels/search_autocomplete")
-_SEARCH_POSTS = Route("POST", "/teams/{team_id}/posts/search")
-_OWN_CHANNELS = Route("GET", "/users/{user_id}/teams/{team_id}/channels")
-_OWN_CHANNEL_MEMBERS = Route("GET", "/users/{user_id}/teams/{team_id}/channels/members")
-_GET_CATEGORIES = Route("GET", "/users/{user_id}/teams/{team_id}/channels/categories")
-_CREATE_CATEGORY = Route("POST", "/users/{user_id}/teams/{team_id}/channels/categories")
+_PUBLIC_CHANNELS = Endpoint("GET", "/teams/{team_id}/channels", answer=list[Channel])
+_SEARCH_CHANNELS = Endpoint("GET", "/teams/{team_id}/channels/search_autocomplete", answer=list[Channel])
+_SEARCH_POSTS = Endpoint("POST", "/teams/{team_id}/posts/search", answer=PostList)
+_OWN_CHANNELS = Endpoint("GET", "/users/{user_id}/teams/{team_id}/channels", answer=list[Channel])
+_OWN_CHANNEL_MEMBERS = Endpoint("GET", "/users/{user_id}/teams/{team_id}/channels/members", answer=list[ChannelMember])
+_GET_CATEGORIES = Endpoint("GET", "/users/{user_id}/teams/{team_id}/channels/categories", answer=Categories)
+_CREATE_CATEGORY = Endpoint("POST", "/users/{user_id}/teams/{team_id}/channels/categories", answer=Category)
 _UPDATE_CATEGORIES = Route("PUT", "/users/{user_id}/teams/{team_id}/channels/categories")
-_GET_THREADS = Route("GET", "/users/{user_id}/teams/{team_id}/threads")
-_READ_THREAD = Route("PUT", "/users/{user_id}/teams/{team_id}/threads/{thread_id}/read/{timestamp}", expected=DELETED)
+_GET_THREADS = Endpoint("GET", "/users/{user_id}/teams/{team_id}/threads", answer=ThreadList)
+_READ_THREAD = Endpoint(
+    "PUT", "/users/{user_id}/teams/{team_id}/threads/{thread_id}/read/{timestamp}", expected=DELETED, answer=Thread
+)
 _READ_ALL_THREADS = Route("PUT", "/users/{user_id}/teams/{team_id}/threads/read")
 _FOLLOW = Route("PUT", "/users/{user_id}/teams/{team_id}/threads/{thread_id}/following", expected=DELETED)
 _UNFOLLOW = Route("DELETE", "/users/{user_id}/teams/{team_id}/threads/{thread_id}/following", expected=DELETED)
-_GET_DRAFTS = Route("GET", "/users/{user_id}/teams/{team_id}/drafts", "drafts")
+_GET_DRAFTS = Endpoint("GET", "/users/{user_id}/teams/{team_id}/drafts", "drafts", answer=list[Draft])
 
 
 class TeamCalls(Calls):
     def teams(self, per_page: int = 100) -> list[Team]:
         """The teams this person may see: all open ones and their own."""
-        return self._get(_TEAMS, "/teams" + query(page=0, per_page=per_page), _TEAM_LIST) or []
+        return self._get(_TEAMS, page=0, per_page=per_page)
 
     def create_team(self, name: str, display_name: str) -> Team:
         """Make a team that everybody may join."""
         body = {"name": name, "display_name": display_name, "type": "O", "allow_open_invite": True}
-        return self._send(_CREATE_TEAM, "/teams", body, _TEAM)
+        return self._send(_CREATE_TEAM, body)
 
     def rename_team(self, team_id: str, display_name: str) -> Team:
-        return self._send(_PATCH_TEAM, f"/teams/{team_id}/patch", {"display_name": display_name}, _TEAM)
+        return self._send(_PATCH_TEAM, {"display_name": display_name}, team_id)
 
     def own_teams(self, user_id: str) -> list[Team]:
-        return self._get(_OWN_TEAMS, f"/users/{user_id}/teams", _TEAM_LIST) or []
+        return self._get(_OWN_TEAMS, user_id)
 
     def own_team_members(self, user_id: str) -> list[TeamMember]:
-        return self._get(_OWN_MEMBERS, f"/users/{user_id}/teams/members", _MEMBERS) or []
+        return self._get(_OWN_MEMBERS, user_id)
 
     def teams_unread(self, user_id: str, collapsed_threads: bool) -> None:
-        self._do(_UNREAD, f"/users/{user_id}/teams/unread" + query(include_collapsed_threads=flag(collapsed_threads)))
+        self._do(_UNREAD, user_id, include_collapsed_threads=collapsed_threads)
 
     def join_team(self, team_id: str, user_id: str) -> TeamMember:
         body = {"team_id": team_id, "user_id": user_id}
-        return self._send(_JOIN, f"/teams/{team_id}/members", body, _MEMBER)
+        return self._send(_JOIN, body, team_id)
 
     def is_team_member(self, team_id: str, user_id: str) -> bool:
         """Whether somebody is in a team; people of direct channels may not be: a normal answer."""
         try:
-            self.rest.call(_TEAM_MEMBER, f"/teams/{team_id}/members/{user_id}")
+            self._do(_TEAM_MEMBER, team_id, user_id)
         except Refused as error:
             if error.error_id != NO_TEAM_MEMBER:
                 raise
@@ -97,61 +85,63 @@ class TeamCalls(Calls):
         return True
 
     def team_stats(self, team_id: str) -> None:
-        self._do(_STATS, f"/teams/{team_id}/stats")
+        self._do(_STATS, team_id)
 
     def public_channels(self, team_id: str, per_page: int = 100) -> list[Channel]:
-        path = f"/teams/{team_id}/channels" + query(page=0, per_page=per_page)
-        return self._get(_PUBLIC_CHANNELS, path, _CHANNELS) or []
+        return self._get(_PUBLIC_CHANNELS, team_id, page=0, per_page=per_page)
 
     def autocomplete_channels(self, team_id: str, name: str) -> list[Channel]:
-        path = f"/teams/{team_id}/channels/search_autocomplete" + query(name=name)
-        return self._get(_SEARCH_CHANNELS, path, _CHANNELS) or []
+        return self._get(_SEARCH_CHANNELS, team_id, name=name)
 
     def search_team_posts(self, team_id: str, terms: str) -> PostList:
         body = {"terms": terms, "is_or_search": False}
-        return self._send(_SEARCH_POSTS, f"/teams/{team_id}/posts/search", body, _POSTS)
+        return self._send(_SEARCH_POSTS, body, team_id)
 
     def own_channels(self, user_id: str, team_id: str, include_deleted: bool) -> list[Channel]:
-        path = f"/users/{user_id}/teams/{team_id}/channels" + query(include_deleted=flag(include_deleted))
-        return self._get(_OWN_CHANNELS, path, _CHANNELS) or []
+        return self._get(_OWN_CHANNELS, user_id, team_id, include_deleted=include_deleted)
 
     def own_channel_members(self, user_id: str, team_id: str) -> list[ChannelMember]:
-        path = f"/users/{user_id}/teams/{team_id}/channels/members"
-        return self._get(_OWN_CHANNEL_MEMBERS, path, _CHANNEL_MEMBERS) or []
+        return self._get(_OWN_CHANNEL_MEMBERS, user_id, team_id)
 
     def categories(self, user_id: str, team_id: str) -> list[Category]:
-        path = f"/users/{user_id}/teams/{team_id}/channels/categories"
-        return self._get(_GET_CATEGORIES, path, _CATEGORIES).categories or []
+        return self._get(_GET_CATEGORIES, user_id, team_id).categories or []
 
     def create_category(self, user_id: str, team_id: str, display_name: str) -> Category:
         body = {"user_id": user_id, "team_id": team_id, "display_name": display_name}
-        path = f"/users/{user_id}/teams/{team_id}/channels/categories"
-        return self._send(_CREATE_CATEGORY, path, body, _CATEGORY)
+        return self._send(_CREATE_CATEGORY, body, user_id, team_id)
 
     def update_categories(self, user_id: str, team_id: str, categories: list[Category]) -> None:
-        self._do(_UPDATE_CATEGORIES, f"/users/{user_id}/teams/{team_id}/channels/categories", categories)
+        self._do(_UPDATE_CATEGORIES, user_id, team_id, body=categories)
 
     def thread_totals(self, user_id: str, team_id: str) -> None:
-        self._do(_GET_THREADS, f"/users/{user_id}/teams/{team_id}/threads" + query(totalsOnly="true"))
+        self._do(_GET_THREADS, user_id, team_id, totalsOnly=True)
 
     def threads(self, user_id: str, team_id: str, *, unread: bool = False, before: str = "") -> list[Thread]:
         """A page of 25 followed threads, newest first; `before` is the oldest id of the page above."""
-        extra = {**({"unread": "true"} if unread else {}), **({"before": before} if before else {})}
-        path = f"/users/{user_id}/teams/{team_id}/threads" + query(per_page=25, threadsOnly="true", **extra)
-        return self._get(_GET_THREADS, path, _THREADS).threads or []
+        return (
+            self._get(
+                _GET_THREADS,
+                user_id,
+                team_id,
+                per_page=25,
+                threadsOnly=True,
+                unread=unread or None,
+                before=before or None,
+            ).threads
+            or []
+        )
 
     def read_thread(self, user_id: str, team_id: str, thread_id: str, timestamp: int) -> Thread:
-        path = f"/users/{user_id}/teams/{team_id}/threads/{thread_id}/read/{timestamp}"
-        return self._get(_READ_THREAD, path, _THREAD)
+        return self._get(_READ_THREAD, user_id, team_id, thread_id, timestamp)
 
     def read_all_threads(self, user_id: str, team_id: str) -> None:
-        self._do(_READ_ALL_THREADS, f"/users/{user_id}/teams/{team_id}/threads/read")
+        self._do(_READ_ALL_THREADS, user_id, team_id)
 
     def follow_thread(self, user_id: str, team_id: str, thread_id: str) -> None:
-        self._do(_FOLLOW, f"/users/{user_id}/teams/{team_id}/threads/{thread_id}/following")
+        self._do(_FOLLOW, user_id, team_id, thread_id)
 
     def unfollow_thread(self, user_id: str, team_id: str, thread_id: str) -> None:
-        self._do(_UNFOLLOW, f"/users/{user_id}/teams/{team_id}/threads/{thread_id}/following")
+        self._do(_UNFOLLOW, user_id, team_id, thread_id)
 
     def drafts(self, user_id: str, team_id: str) -> list[Draft]:
-        return self._get(_GET_DRAFTS, f"/users/{user_id}/teams/{team_id}/drafts", _DRAFTS) or []
+        return self._get(_GET_DRAFTS, user_id, team_id)

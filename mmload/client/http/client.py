@@ -7,14 +7,15 @@ own recorder. Its time is that of the whole call: waiting for a connection and c
 
 from __future__ import annotations
 
+import re
 import ssl
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import gevent
 import msgspec
@@ -57,10 +58,17 @@ class Route:
     feature: str = ""
     expected: tuple[int | str, ...] = field(default=(), compare=False)
     name: str = field(init=False, compare=False)
+    _form: str = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         # Made once, not at every request.
         object.__setattr__(self, "name", f"{self.method} {self.path}")
+        object.__setattr__(self, "_form", re.sub(r"\{[a-z_]+\}", "%s", self.path))
+
+    def at(self, ids: tuple[str | int, ...], query: Mapping[str, str | int]) -> str:
+        """Its path with these ids, and the query if there is one; names and values of that are escaped."""
+        path = self._form % ids
+        return f"{path}?{urlencode(query)}" if query else path
 
     def __str__(self) -> str:
         return self.name
