@@ -87,7 +87,7 @@ class Probe:
         while True:
             gevent.sleep(self.rng.uniform(0, 2 * self.delay_ms / 1000))
             answer = rest.call(_PROBE, path)
-            true = _TIMES.decode(answer.body())
+            true = _TIMES.decode(answer.content())
             self.errors_ms.append((self.reported - (true.left - true.arrived)) * 1000)
 
     def _report(self, route: Route, start: float, seconds: float, size: int, failure: Any) -> None:

@@ -22,7 +22,7 @@ _ASSET = re.compile(r"""<(?:link|script)\b[^>]*?\b(?:href|src)=["']?(/[^"'\s>]+)
 
 def fetch_site(person: Person) -> None:
     """The page and its scripts and style sheets, as a browser with an empty cache does."""
-    page = person.api.site_page().body().decode("utf-8", "replace")
+    page = person.api.site_page().content().decode("utf-8", "replace")
     assets = dict.fromkeys(_ASSET.findall(page))
     person.together(partial(person.api.site_asset, asset) for asset in assets)
 

@@ -48,7 +48,7 @@ def test_large_answers_are_read_whole_on_one_connection(certificate: Path) -> No
     with serving(certificate) as (url, seen):
         client = rest(url, ssl.create_default_context(cafile=str(certificate)))
         for _ in range(3):
-            assert client.call(ROUTE, "/things").body() == BODY
+            assert client.call(ROUTE, "/things").content() == BODY
         client.close()
 
         assert len(seen) == 1

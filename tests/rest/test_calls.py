@@ -7,8 +7,8 @@ from email.parser import BytesParser
 import pytest
 
 from mmload.client.api.calls import Endpoint, multipart
-from mmload.client.http.client import HttpAnswer, Route
-from mmload.client.http.protocol import Incoming
+from mmload.client.http.client import Route
+from mmload.client.http.protocol import HttpAnswer
 from mmload.errors import RequestFailed
 from mmload.models import Team
 
@@ -28,9 +28,9 @@ def test_an_empty_list_may_come_as_null_and_nothing_else() -> None:
 
 
 def answered(body: bytes) -> HttpAnswer:
-    incoming = Incoming()
+    incoming = HttpAnswer()
     incoming.feed(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
-    return HttpAnswer(incoming)
+    return incoming
 
 
 def test_a_form_carries_its_fields_and_its_file_unchanged() -> None:

@@ -6,16 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmload.client.http.protocol import LONGEST_HEAD_BYTES, BadAnswer, Incoming, request_bytes
+from mmload.client.http.protocol import LONGEST_HEAD_BYTES, BadAnswer, HttpAnswer, request_bytes
 
 COMMON = b"Host: chat.example\r\n"
 SIZED = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-Request-Id: AbC\r\n\r\nhello"
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2;ext=1\r\nlo\r\n0\r\nTrailer: x\r\n\r\n"
 
 
-def read(*pieces: bytes, method: str = "GET") -> Incoming:
+def read(*pieces: bytes, method: str = "GET") -> HttpAnswer:
     """An answer that came in these pieces; it must be whole with the last and not before."""
-    incoming = Incoming(method)
+    incoming = HttpAnswer(method)
     whole = [incoming.feed(piece) for piece in pieces]
     assert whole == [False] * (len(pieces) - 1) + [True]
     return incoming
@@ -99,7 +99,7 @@ def test_an_answer_on_the_way_is_passed_over() -> None:
 
 
 def test_an_answer_without_a_length_ends_with_its_connection() -> None:
-    incoming = Incoming()
+    incoming = HttpAnswer()
 
     assert not incoming.feed(b"HTTP/1.0 200 OK\r\n\r\nhel")
     assert not incoming.feed(b"lo")
@@ -117,7 +117,7 @@ def test_some_answers_end_their_connection(line: bytes) -> None:
 
 @pytest.mark.parametrize("cut", [10, 40, len(SIZED) - 1])
 def test_an_answer_cut_off_is_bad(cut: int) -> None:
-    incoming = Incoming()
+    incoming = HttpAnswer()
     incoming.feed(SIZED[:cut])
 
     with pytest.raises(BadAnswer):
@@ -141,12 +141,12 @@ def test_an_answer_cut_off_is_bad(cut: int) -> None:
 )
 def test_what_is_not_http_is_refused(bytes_: bytes) -> None:
     with pytest.raises(BadAnswer):
-        Incoming().feed(bytes_)
+        HttpAnswer().feed(bytes_)
 
 
 @given(st.binary(max_size=300))
 def test_no_bytes_do_anything_but_wait_or_be_refused(data: bytes) -> None:
-    incoming = Incoming()
+    incoming = HttpAnswer()
     try:
         for start in range(0, len(data), 7):
             if incoming.feed(data[start : start + 7]):

@@ -89,7 +89,7 @@ def test_a_good_answer_is_reported_once_under_its_route(scripted: Scripted) -> N
 
     answer = client.rest.call(PLAIN, "/things/4711")
 
-    assert json.loads(answer.body()) == {"id": "x"}
+    assert json.loads(answer.content()) == {"id": "x"}
     assert answer.header("x-request-id") == "r1"
     assert scripted.asked == [("GET", "/api/v4/things/4711", "Bearer secret")]
     assert client.reports == [("GET /things/{id}", "")]
@@ -108,7 +108,7 @@ def test_a_server_in_a_sub_path_is_asked_there(scripted: Scripted) -> None:
 def test_a_compressed_body_is_read(scripted: Scripted) -> None:
     scripted.answers.append(("200 OK", [("Content-Encoding", "gzip")], gzip.compress(b'{"a":1}')))
 
-    assert Client(scripted.url).rest.call(PLAIN, "/things/1").body() == b'{"a":1}'
+    assert Client(scripted.url).rest.call(PLAIN, "/things/1").content() == b'{"a":1}'
 
 
 def test_a_refusal_names_route_status_error_id_and_request_id(scripted: Scripted) -> None:

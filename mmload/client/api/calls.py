@@ -8,7 +8,8 @@ from typing import Any, Generic, TypeVar, get_origin
 
 import msgspec
 
-from mmload.client.http.client import HttpAnswer, Rest, Route, decoded
+from mmload.client.http.client import Rest, Route, decoded
+from mmload.client.http.protocol import HttpAnswer
 
 T = TypeVar("T")
 _encode = msgspec.json.Encoder().encode

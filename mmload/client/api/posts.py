@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from mmload.client.api.calls import DELETED, Calls, Endpoint, multipart
-from mmload.client.http.client import HttpAnswer, Route
+from mmload.client.http.client import Route
+from mmload.client.http.protocol import HttpAnswer
 from mmload.models import Draft, FileInfo, Post, PostList, Reaction, UploadedFiles
 
 # The thread was deleted while its reply was written (recorded: 400).

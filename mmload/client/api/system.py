@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from mmload.client.api.calls import Calls, Endpoint
-from mmload.client.http.client import HttpAnswer, Route
+from mmload.client.http.client import Route
+from mmload.client.http.protocol import HttpAnswer
 
 _CLIENT_CONFIG = Endpoint("GET", "/config/client", answer=dict[str, str])
 _CLIENT_LICENSE = Endpoint("GET", "/license/client", answer=dict[str, str])

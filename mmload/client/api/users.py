@@ -7,7 +7,8 @@ from collections.abc import Iterable
 import msgspec
 
 from mmload.client.api.calls import Calls, Endpoint, multipart
-from mmload.client.http.client import HttpAnswer, Route
+from mmload.client.http.client import Route
+from mmload.client.http.protocol import HttpAnswer
 from mmload.models import Autocompletion, Preference, Status, User
 
 UNKNOWN_LOGIN = "api.user.login.invalid_credentials_email_username"

@@ -14,14 +14,15 @@ import zlib
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import TypeVar
 from urllib.parse import urlencode, urlsplit
 
 import gevent
 import msgspec
 
+from mmload.client.capabilities import MissingFeatures
 from mmload.client.http.pool import CallTimer, ConnectionPool
-from mmload.client.http.protocol import BadAnswer, Incoming, decompressed, header_lines, host_header, request_bytes
+from mmload.client.http.protocol import BadAnswer, HttpAnswer, header_lines, host_header, request_bytes
 from mmload.client.http.rules import API, is_expected, refusal
 from mmload.client.net import ByteChannel, byte_channel, connect, time_limit
 from mmload.errors import (
@@ -74,43 +75,8 @@ class Route:
         return self.name
 
 
-class Unavailable(Protocol):
-    """What this process has learnt about features that the server lacks."""
-
-    def lacks(self, feature: str) -> bool: ...
-
-    def learn(self, feature: str, reason: str) -> None: ...
-
-
 Report = Callable[[Route, float, float, int, RequestFailed | None], None]
 """Called once a request: (route, start as Unix seconds, seconds it took, bytes of the answer, refusal or None)."""
-
-
-class HttpAnswer:
-    """A good answer: status, headers and the body as it came."""
-
-    __slots__ = ("_incoming", "status")
-
-    def __init__(self, incoming: Incoming) -> None:
-        self.status = incoming.status
-        self._incoming = incoming
-
-    def header(self, name: str) -> str:
-        """The value of a header (its name in lower case), "" if absent; the last one if it came twice."""
-        return self._incoming.header(name)
-
-    def body(self) -> bytes:
-        """The body, decompressed only now that somebody wants it."""
-        body = self._incoming.body
-        return decompressed(body) if self.header("content-encoding") == "gzip" else body
-
-    def size(self) -> int:
-        """Bytes of the body as sent over the wire."""
-        return len(self._incoming.body)
-
-    def ready_at(self) -> float:
-        """When the last of it was there to be read (`time.perf_counter`); 0.0: not known."""
-        return self._incoming.ready_at
 
 
 @dataclass(frozen=True)
@@ -160,7 +126,7 @@ class Rest:
         transport: Transport,
         *,
         report: Report,
-        unavailable: Unavailable,
+        unavailable: MissingFeatures,
         sleep: Callable[[float], None] = gevent.sleep,
     ) -> None:
         self._connections = transport.connections()
@@ -232,28 +198,28 @@ class Rest:
         began = time.perf_counter()
         try:
             request = request_bytes(route.method, self._prefix + path, self._headers, headers, body)
-            answer = HttpAnswer(self._connections.ask(route.method, request))
+            answer = self._connections.ask(route.method, request)
         except (OSError, BadAnswer) as error:
             failure: RequestFailed = NoAnswer(transport_reason(error), route=str(route))
             self._report(route, start, time.perf_counter() - began, 0, failure)
             raise failure from error
-        seconds = (answer.ready_at() or time.perf_counter()) - began
+        seconds = (answer.ready_at or time.perf_counter()) - began
         if answer.status < 300:
-            self._report(route, start, seconds, answer.size(), None)
+            self._report(route, start, seconds, len(answer.body), None)
             return answer
-        failure = refusal(answer.status, answer.header, answer.body, str(route), route.feature, start)
+        failure = refusal(answer.status, answer.header, answer.content, str(route), route.feature, start)
         failure.expected = is_expected(route.expected, failure)
         if isinstance(failure, NotAvailable):
             failure.expected = True
             self._unavailable.learn(route.feature, failure.reason)
-        self._report(route, start, seconds, answer.size(), failure)
+        self._report(route, start, seconds, len(answer.body), failure)
         raise failure
 
 
 def decoded(answer: HttpAnswer, decoder: msgspec.json.Decoder[T], route: Route) -> T:
     """The answer's body as a typed value; an unreadable one fails the action, never the user."""
     try:
-        return decoder.decode(answer.body())
+        return decoder.decode(answer.content())
     except (msgspec.MsgspecError, zlib.error) as error:
         raise RequestFailed(
             "answer could not be read", route=str(route), status=answer.status, request_id=answer.header("x-request-id")

@@ -12,7 +12,7 @@ from gevent import get_hub, getcurrent, monkey
 from gevent.hub import Waiter
 from gevent.lock import BoundedSemaphore
 
-from mmload.client.http.protocol import Incoming
+from mmload.client.http.protocol import HttpAnswer
 from mmload.client.net import NOT_NOW, ByteChannel
 
 # Safe to repeat when nobody knows whether the server had the request (RFC 9110 §9.2.2).
@@ -114,10 +114,10 @@ class HttpConnection:
         self._ready_at = 0.0
         self.idle_since = 0.0
 
-    def ask(self, method: str, request: bytes) -> Incoming:
+    def ask(self, method: str, request: bytes) -> HttpAnswer:
         """The whole answer. Raises `Gone`, another `OSError` or `BadAnswer`; the connection is of no use then."""
         self._send(request)
-        incoming = Incoming(method)
+        incoming = HttpAnswer(method)
         self._ready_at = self._timer.wait(self._readable)
         while True:
             data = self._receive()
@@ -175,7 +175,7 @@ class HttpConnection:
             watcher.close()
 
 
-def _ended(incoming: Incoming) -> Incoming:
+def _ended(incoming: HttpAnswer) -> HttpAnswer:
     if not incoming.begun:
         raise Gone("connection lost")
     incoming.end()
@@ -202,7 +202,7 @@ class ConnectionPool:
         self._idle: list[HttpConnection] = []
         self._closed = False
 
-    def ask(self, method: str, request: bytes) -> Incoming:
+    def ask(self, method: str, request: bytes) -> HttpAnswer:
         """Send a request and read its answer, all within the timer's limit. Raises an `OSError` or `BadAnswer`.
 
         One that the server has closed in the same moment is replaced, if the request may be repeated.

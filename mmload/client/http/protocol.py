@@ -62,7 +62,7 @@ def clean_target(target: str) -> str:
     return quote(target, safe=_RESERVED)
 
 
-class Incoming:
+class HttpAnswer:
     """One answer as it comes in: `feed` what was received until it says that the answer is whole, or call `end`.
 
     `begun` tells whether anything came at all, `keeps_open` whether the connection serves for another request. Who
@@ -111,6 +111,10 @@ class Incoming:
     def header(self, name: str) -> str:
         """A header's value by its name in lower case, "" if absent; the last one if it came twice."""
         return header_value(self.head, self._lowered, name)
+
+    def content(self) -> bytes:
+        """The body, decompressed only now that somebody wants it. Raises `zlib.error`."""
+        return zlib.decompress(self.body, wbits=31) if self.header("content-encoding") == "gzip" else self.body
 
     # -- head ------------------------------------------------------------------------------------------------
 
@@ -245,8 +249,3 @@ def head_status(head: bytes) -> int:
     if not head.startswith((b"HTTP/1.1 ", b"HTTP/1.0 ")) or not status.isdigit() or head[12:13] not in (b" ", b"\r"):
         raise BadAnswer("not HTTP")
     return int(status)
-
-
-def decompressed(body: bytes) -> bytes:
-    """A gzipped body as it was before. Raises `zlib.error`."""
-    return zlib.decompress(body, wbits=31)
