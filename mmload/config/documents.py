@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from mmload.config.coordinator_tables import Coordinator
 from mmload.config.fields import keys
-from mmload.config.tables import Config, GenController, SimpleController, SimulController
+from mmload.config.tables import Config, GenController, SimpleController, SimulController, Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +18,16 @@ class DocumentKind:
 
     name: str
     top_keys: frozenset[str]
-    table: type[msgspec.Struct] | None = None
+    table: type[Table] | None = None
     unread: str = ""
 
 
-def _ours(name: str, table: type[msgspec.Struct]) -> DocumentKind:
-    return DocumentKind(name, _lower(*(key.name for key in keys(table))), table)
+def _kind(name: str, table: type[Table]) -> DocumentKind:
+    return DocumentKind(name, _lower(*(key.name for key in keys(table)), *table.unsupported), table)
+
+
+def _unread(name: str, top_keys: str, why: str) -> DocumentKind:
+    return DocumentKind(name, _lower(*top_keys.split()), unread=f"not read at all: it is for the peer's {why}")
 
 
 def _lower(*names: str) -> frozenset[str]:
@@ -33,42 +35,29 @@ def _lower(*names: str) -> frozenset[str]:
     return frozenset(name.lower() for name in names) - {"logsettings"}
 
 
-_CONFIG = DocumentKind("config", _lower(*(key.name for key in keys(Config)), *Config.unsupported), Config)
-_SIMUL = _ours("simulcontroller", SimulController)
-_SIMPLE = _ours("simplecontroller", SimpleController)
-_GENERATE = _ours("gencontroller", GenController)
 # What every process of a run reads; the coordinator's document is read by the coordinator alone.
-READ = (_CONFIG, _SIMUL, _SIMPLE, _GENERATE)
-COORDINATOR = _ours("coordinator", Coordinator)
+READ = (
+    _kind("config", Config),
+    _kind("simulcontroller", SimulController),
+    _kind("simplecontroller", SimpleController),
+    _kind("gencontroller", GenController),
+)
+COORDINATOR = _kind("coordinator", Coordinator)
 OURS = (*READ, COORDINATOR)
 
 # The peer's other documents, by keys that only they have.
 _UNREAD = (
-    DocumentKind(
-        "browsercontroller",
-        _lower("SimulationId", "RunInHeadless", "SimulationTimeoutMs"),
-        unread="not read at all: it is for the peer's browser agents",
-    ),
-    DocumentKind(
-        "comparison",
-        _lower("BaseBuild", "NewBuild", "LoadTests", "Output"),
-        unread="not read at all: it is for the peer's comparisons of builds that it deploys",
-    ),
-    DocumentKind(
-        "metricswatcher",
-        _lower("PrometheusConfiguration", "Queries"),
-        unread="not read at all: it is for the peer's metricswatcher",
-    ),
-    DocumentKind(
+    _unread("browsercontroller", "SimulationId RunInHeadless SimulationTimeoutMs", "browser agents"),
+    _unread("comparison", "BaseBuild NewBuild LoadTests Output", "comparisons of builds that it deploys"),
+    _unread("metricswatcher", "PrometheusConfiguration Queries", "metricswatcher"),
+    _unread(
         "deployer",
-        _lower(
-            *"""AWSProfile AWSRegion AWSAvailabilityZone AWSRoleARN AWSAMI ClusterName ClusterVpcID ClusterSubnetIDs
-            ConnectionType AppInstanceCount AppInstanceType AgentInstanceCount AgentInstanceType ProxyInstanceCount
-            ProxyInstanceType SSHPublicKey TerraformStateDir TerraformDBSettings ExternalDBSettings
-            ExternalBucketSettings MattermostDownloadURL LoadTestDownloadURL ElasticSearchSettings JobServerSettings
-            StorageSizes PyroscopeSettings""".split()
-        ),
-        unread="not read at all: it is for the peer's deployments, and mmload deploys no servers",
+        """AWSProfile AWSRegion AWSAvailabilityZone AWSRoleARN AWSAMI ClusterName ClusterVpcID ClusterSubnetIDs
+        ConnectionType AppInstanceCount AppInstanceType AgentInstanceCount AgentInstanceType ProxyInstanceCount
+        ProxyInstanceType SSHPublicKey TerraformStateDir TerraformDBSettings ExternalDBSettings
+        ExternalBucketSettings MattermostDownloadURL LoadTestDownloadURL ElasticSearchSettings JobServerSettings
+        StorageSizes PyroscopeSettings""",
+        "deployments, and mmload deploys no servers",
     ),
 )
 
@@ -84,7 +73,7 @@ def recognised(values: Mapping[str, Any], file_name: str = "") -> DocumentKind:
     if likeness(best, values):
         return best
     named = (document for document in (*OURS, *_UNREAD) if file_name.lower().startswith(document.name))
-    return next(named, _CONFIG)
+    return next(named, READ[0])
 
 
 def default_document(name: str) -> bytes:

@@ -6,7 +6,6 @@ The file of accounts that `UsersFilePath` names.
 from __future__ import annotations
 
 import json
-import re
 import tomllib
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,7 +14,6 @@ from mmload.errors import ConfigurationError
 
 # A configuration is a few kilobytes: a device or a log given by mistake must not fill the memory.
 _LARGEST_BYTES = 10 * 1024 * 1024
-_TOML_PLACE = re.compile(r"^(?P<what>.*?) \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)$", re.S)
 
 
 class Object(dict[str, Any]):
@@ -41,15 +39,15 @@ def read_text(path: Path) -> str:
         with path.open("rb") as file:
             data = file.read(_LARGEST_BYTES + 1)
         if len(data) > _LARGEST_BYTES:
-            raise ConfigurationError(f"{path}: larger than {_LARGEST_BYTES // 1024**2} MB: this is no configuration")
+            raise ConfigurationError(f"{path}: larger than {_LARGEST_BYTES // 1024**2} MB: this is not a configuration")
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ConfigurationError(f"{path}: not UTF-8 text (byte {error.start + 1})") from None
     except OSError as error:
-        raise ConfigurationError(f"{path}: can't be read: {error.strerror}") from None
+        raise ConfigurationError(f"{path}: cannot be read: {error.strerror}") from None
     except ValueError as error:
         # A path with a null byte in it.
-        raise ConfigurationError(f"{str(path)!r}: can't be read: {error}") from None
+        raise ConfigurationError(f"{str(path)!r}: cannot be read: {error}") from None
 
 
 def _language(path: Path) -> str:
@@ -82,13 +80,11 @@ def _from_toml(path: Path, text: str) -> Object:
     try:
         return Object(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
-        found = _TOML_PLACE.match(str(error))
-        what = found["what"] if found else str(error)
-        line, column = (found["line"], found["column"]) if found else (None, None)
-        if line is None:
+        what, _, place = str(error).rpartition(" (at ")
+        if place.startswith("end of document"):
             lines = text.splitlines()
-            line, column = len(lines), len(lines[-1]) + 1
-        raise ConfigurationError(f"{path}: line {line}, column {column}: not TOML: {_lower(what)}") from None
+            place = f"line {len(lines)}, column {len(lines[-1]) + 1}"
+        raise ConfigurationError(f"{path}: {place.rstrip(')')}: not TOML: {_lower(what)}") from None
     except ValueError:
         raise ConfigurationError(f"{path}: not TOML: a number in it is too long") from None
 
@@ -137,11 +133,11 @@ def _credential(line: str) -> Credential | str:
     password = "".join(rest_of_line)
     method, colon, rest = login.partition(":")
     if colon and method in _SINGLE_SIGN_ON:
-        return f"{method} log-in is not supported; expected a password account: email password"
+        return f"{method} login is not supported; expected a password account: email password"
     if colon and method == "mattermost":
         login = rest
     elif colon:
-        return "unknown way to log in before the colon; expected: email password"
+        return "unknown login method before the colon; expected: email password"
     if not login or not password:
         return "expected: email password"
     return Credential(login, password)

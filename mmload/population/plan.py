@@ -198,7 +198,12 @@ def _channels(
 
 
 def _shares(instance: Instance) -> dict[ChannelKind, float]:
-    return {kind: getattr(instance, f"percent_{kind}_channels") for kind in ChannelKind}
+    return {
+        ChannelKind.PUBLIC: instance.percent_public_channels,
+        ChannelKind.PRIVATE: instance.percent_private_channels,
+        ChannelKind.DIRECT: instance.percent_direct_channels,
+        ChannelKind.GROUP: instance.percent_group_channels,
+    }
 
 
 def _team_channel(kind: ChannelKind, index: int, seed: int, prefix: str, accounts: int, teams: int) -> PlannedChannel:

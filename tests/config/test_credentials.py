@@ -37,7 +37,7 @@ def test_what_can_not_be_used_is_refused_by_its_line(tmp_path: Path) -> None:
     assert [problem.removeprefix(f"{path}: ")[:7] for problem in caught.value.problems] == [
         f"line {number}:" for number in (1, 2, 3, 4, 5)
     ]
-    assert "openid log-in is not supported" in caught.value.problems[0]
+    assert "openid login is not supported" in caught.value.problems[0]
     assert "sesame" not in str(caught.value)
 
 
@@ -57,7 +57,7 @@ def test_the_file_is_checked_with_the_configuration(tmp_path: Path) -> None:
     name = "MMLOAD_USERSCONFIGURATION_USERSFILEPATH"
     missing = str(tmp_path / "none.txt")
 
-    with pytest.raises(ConfigurationError, match=f"^{name}: UsersConfiguration.UsersFilePath: .*: can't be read"):
+    with pytest.raises(ConfigurationError, match=f"^{name}: UsersConfiguration.UsersFilePath: .*: cannot be read"):
         load_settings(environ={name: missing}, folder=tmp_path)
 
     path = str(written(tmp_path, "a@x.com one\n"))

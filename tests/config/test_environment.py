@@ -52,7 +52,7 @@ def test_variables_name_the_documents(tmp_path: Path) -> None:
     (tmp_path / "mine.json").write_text('{"MinIdleTimeMs": 5}')
 
     assert loaded(tmp_path, MMLOAD_SIMULCONTROLLER=str(tmp_path / "mine.json"))[0].simul.min_idle_time_ms == 5
-    assert "none.json: can't be read" in refusal(tmp_path, MMLOAD_CONFIG=str(tmp_path / "none.json"))
+    assert "none.json: cannot be read" in refusal(tmp_path, MMLOAD_CONFIG=str(tmp_path / "none.json"))
 
 
 @pytest.mark.parametrize("text", ["x", "", "1.5", "1_000", "nan", "-1", "0x10", " 7"])

@@ -1,4 +1,4 @@
-"""Files that can't be read, or are no JSON or TOML: one clear sentence with the place."""
+"""Files that cannot be read, or are no JSON or TOML: one clear sentence with the place."""
 
 from __future__ import annotations
 
@@ -54,12 +54,12 @@ def test_a_byte_order_mark_is_accepted(tmp_path: Path) -> None:
 
 def test_a_folder_and_a_missing_file_are_refused(tmp_path: Path) -> None:
     """The system's own words are the clearest."""
-    assert refusal(tmp_path) == "can't be read: Is a directory"
-    assert refusal(tmp_path / "none.json") == "can't be read: No such file or directory"
+    assert refusal(tmp_path) == "cannot be read: Is a directory"
+    assert refusal(tmp_path / "none.json") == "cannot be read: No such file or directory"
 
 
 def test_a_file_without_permission_is_refused(tmp_path: Path) -> None:
-    """A configuration that can't be read must not turn into the defaults."""
+    """A configuration that cannot be read must not turn into the defaults."""
     path = tmp_path / "config.json"
     path.write_text("{}")
     path.chmod(0)
@@ -68,7 +68,7 @@ def test_a_file_without_permission_is_refused(tmp_path: Path) -> None:
         path.unlink()
         path.symlink_to(path)
 
-    with pytest.raises(ConfigurationError, match=r"config\.json: can't be read"):
+    with pytest.raises(ConfigurationError, match=r"config\.json: cannot be read"):
         load_settings(environ={}, folder=tmp_path)
 
 
