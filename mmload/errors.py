@@ -14,10 +14,10 @@ from http.client import HTTPException
 
 
 class ExitCode(IntEnum):
-    """What a command answers to the shell (documented in README.md)."""
+    """The exit codes of the commands (documented in README.md)."""
 
     PASSED = 0
-    BUG = 1
+    INTERNAL_ERROR = 1
     USAGE = 2
     THRESHOLD_FAILED = 3
     CONFIGURATION_REFUSED = 4
@@ -27,9 +27,9 @@ class ExitCode(IntEnum):
 
 
 class MmloadError(Exception):
-    """Something a user can understand and mend: says what, where, and what to do about it."""
+    """Something a user can understand and fix: says what, where, and what to do about it."""
 
-    exit_code: ExitCode = ExitCode.BUG
+    exit_code: ExitCode = ExitCode.INTERNAL_ERROR
 
 
 class UsageError(MmloadError):
@@ -52,7 +52,7 @@ class ConfigurationError(MmloadError):
 
 
 class ServerNotReady(MmloadError):
-    """The server can't be reached, is no Mattermost, or isn't set up for a load test."""
+    """The server cannot be reached, is not a Mattermost, or is not set up for a load test."""
 
     exit_code = ExitCode.SERVER_NOT_READY
 
@@ -129,7 +129,7 @@ class WebSocketFailed(MmloadError):
 
 
 class NoAccountLeft(MmloadError):
-    """More users were asked for than this worker owns accounts."""
+    """This worker owns fewer accounts than it is to run users."""
 
     exit_code = ExitCode.CONFIGURATION_REFUSED
 

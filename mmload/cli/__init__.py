@@ -29,7 +29,8 @@ COMMANDS = (
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="mmload", description="Load tests for Mattermost on Locust: how many people does this server hold?"
+        prog="mmload",
+        description="Load tests for Mattermost on Locust: how many users does a server support?",
     )
     parser.add_argument("--version", action="version", version=f"mmload {__version__}")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
@@ -39,7 +40,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; the answer is its exit code (see `mmload.errors.ExitCode`)."""
+    """Run one command; returns its exit code (see `mmload.errors.ExitCode`)."""
     args = _parser().parse_args(arguments)
     command = importlib.import_module(f"mmload.cli.{args.command}")
     try:
@@ -49,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"mmload {args.command}: {line}", file=sys.stderr)
         return int(error.exit_code)
     except BrokenPipeError:
-        # The reader of our output went away (`mmload report … | head`): nobody is left to tell.
+        # The reader of our output went away (`mmload report … | head`).
         sys.stderr.close()
         return int(ExitCode.PASSED)
     except KeyboardInterrupt:

@@ -36,7 +36,10 @@ def add_parser(subparsers: Any) -> None:
     kind.add_argument("--worker-of", metavar="HOST", help="run as a worker of the master on HOST")
     parser.add_argument("--workers", metavar="N", type=int, help="number of worker processes on this machine")
     parser.add_argument(
-        "--master-port", metavar="N", type=int, help=f"port of the master for its workers (default: {MEETING_PORT})"
+        "--master-port",
+        metavar="N",
+        type=int,
+        help=f"port of the master for its workers (default: {MEETING_PORT}, --workers: a free one)",
     )
     add_document_options(parser)
     parser.add_argument("locust", nargs="*", metavar="OPTION", help="more options for Locust, after --")

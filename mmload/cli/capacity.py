@@ -278,7 +278,7 @@ def _coordinated(folder: Path, environ: Mapping[str, str], *, as_json: bool) -> 
         finally:
             if process.poll() is None:
                 process.kill()
-    return code if code >= 0 else int(ExitCode.BUG)
+    return code if code >= 0 else int(ExitCode.INTERNAL_ERROR)
 
 
 def _report(folder: Path) -> None:

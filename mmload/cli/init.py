@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from mmload.population.create import InitSummary
 
-DEFAULT_SEED = 1
-
 
 def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
     """`mmload init …`."""
@@ -55,17 +53,12 @@ def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Create the data; returns the exit code."""
-    from mmload.config import read_credentials
-    from mmload.population.create import carry_out
-    from mmload.population.plan import plan
+    from mmload.population.create import carry_out, planned
     from mmload.population.progress import progress_for
 
     typed = overrides(args, "users", "teams", "channels", "posts")
     settings = settings_in_force("init", {**os.environ, **typed}, typed)
-    users_file = settings.config.users.users_file_path
-    credentials = read_credentials(users_file) if users_file else ()
-    planned = plan(settings, settings.config.run.seed or DEFAULT_SEED, credentials)
-    summary = carry_out(planned, settings, progress_for(sys.stderr, quiet=args.quiet))
+    summary = carry_out(planned(settings), settings, progress_for(sys.stderr, quiet=args.quiet))
     if args.json:
         print_json(summary.to_document())
     else:

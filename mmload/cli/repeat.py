@@ -20,7 +20,7 @@ from mmload.errors import ExitCode, UsageError
 
 # Ends of a run after which the others would come to the same.
 _ENDING = (
-    ExitCode.BUG,
+    ExitCode.INTERNAL_ERROR,
     ExitCode.USAGE,
     ExitCode.CONFIGURATION_REFUSED,
     ExitCode.SERVER_NOT_READY,
@@ -162,7 +162,7 @@ def worst(codes: Sequence[int]) -> int:
         if code in codes:
             return int(code)
     # A code that nobody foresaw (a signal): our bug.
-    return int(ExitCode.PASSED if all(code == ExitCode.PASSED for code in codes) else ExitCode.BUG)
+    return int(ExitCode.PASSED if all(code == ExitCode.PASSED for code in codes) else ExitCode.INTERNAL_ERROR)
 
 
 def run_name(given: str, planned: Planned, servers: int) -> str:

@@ -57,7 +57,7 @@ def add_parser(subparsers: Any) -> None:
     )
     target = parser.add_mutually_exclusive_group()
     add_server_option(target)
-    target.add_argument("--sandbox", action="store_true", help="test a stand-in server that is started for this run")
+    target.add_argument("--sandbox", action="store_true", help="test a simulated server that is started for this run")
     _add_load(parser)
     _add_record(parser)
 
@@ -229,4 +229,4 @@ def _conclude(ended: Ended, folder: Path, settings: Settings) -> int:
     print_report(read_run(folder))
     if ended.interrupted:
         return int(ExitCode.INTERRUPTED)
-    return ended.code if good else int(ExitCode.BUG)
+    return ended.code if good else int(ExitCode.INTERNAL_ERROR)

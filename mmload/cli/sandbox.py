@@ -14,9 +14,10 @@ def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
 
     parser = subparsers.add_parser(
         "sandbox",
-        help="run a stand-in Mattermost server",
-        description="A stand-in Mattermost server in one process: for trying and testing, "
-        "never a measure of Mattermost. Its address is printed on stdout when it answers; SIGTERM or Ctrl-C end it.",
+        help="run a simulated Mattermost server, for trying mmload out",
+        description="A simulated Mattermost server in one process, for demonstrations and tests: "
+        "its performance says nothing about Mattermost. It prints its address on stdout when it is ready; SIGTERM or "
+        "Ctrl-C stop it.",
     )
     add_options(parser)
 

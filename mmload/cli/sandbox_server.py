@@ -1,10 +1,8 @@
-"""People of a sandbox in communities that know nothing of each other: each has as many neighbours in any number.
+"""A sandbox with data, for the time of one run.
 
-All of one `mmload init` are in all of its teams, and a channel has a share of them: the more people there are, the more
-each hears of, looks up, and fetches the picture of. Where users are to cost the same however many there are, each
-community is a population of its own.
-
-A populated sandbox for the time of one run.
+Its users may live in communities that know nothing of each other. All accounts of one `mmload init` are in all of its
+teams, and a channel has a share of them: the more accounts, the more events and look-ups per user. Where the cost per
+user is not to depend on the number of users, each community is a population of its own.
 """
 
 from __future__ import annotations
@@ -19,6 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from mmload.cli import locust_process
+from mmload.cli.common import OPTION_VARIABLES, SERVER_URL
 from mmload.client.accounts import account
 from mmload.config import environment_name, load_settings
 from mmload.errors import MmloadError
@@ -26,37 +25,30 @@ from mmload.errors import MmloadError
 # The default of `mmload init`, so that people have teams to switch between.
 _TEAMS = 2
 _PASSWORD = "testPass123$"
-_SEED = 1
+_SEED = "1"
 
 
 def settle(url: str, environ: Mapping[str, str], sizes: Iterable[int], file: Path) -> dict[str, str]:
-    """Make communities of these sizes on the server, and write their accounts into the file.
+    """Create communities of these sizes on the server, and write their accounts to the file.
 
-    Gives the variables with which users log in to them, one community after the other.
+    Returns the variables with which users log in to them, one community after the other.
     """
-    # Imports requests: only those who populate a server pay for it.
-    from mmload.population.create import carry_out
-    from mmload.population.plan import plan
-    from mmload.population.progress import InitProgress
-
     sizes = tuple(sizes)
-    server = {environment_name("ConnectionConfiguration", "ServerURL"): url}
     for number, people in enumerate(sizes, start=1):
-        settings, _ = load_settings(environ={**environ, **server, **population(number, people)})
-        carry_out(plan(settings, _SEED), settings, InitProgress())
+        _init({**environ, SERVER_URL: url, OPTION_VARIABLES["seed"]: _SEED, **population(number, people)})
     file.write_text("".join(f"{line}\n" for line in accounts(sizes)))
     return {environment_name("UsersConfiguration", "UsersFilePath"): str(file)}
 
 
 def communities(users: int, people: int) -> tuple[int, ...]:
-    """The sizes of communities of about `people` for all users: all alike but for one person. Pure."""
+    """The sizes of communities of about `people` accounts for all users: they differ by one at most. Pure."""
     number = max(1, round(users / people))
     each, more = divmod(users, number)
     return (each + 1,) * more + (each,) * (number - more)
 
 
 def population(number: int, people: int) -> dict[str, str]:
-    """What `mmload init` is told for a community: its own people, teams and channels. Pure."""
+    """The settings of `mmload init` for one community: its own accounts, teams and channels. Pure."""
     numbers = {"NumUsers": people, "NumTeams": _TEAMS, "NumChannels": max(10, people // 2)}
     return {
         environment_name("UsersConfiguration", "UsernamePrefix"): _prefix(number),
@@ -67,7 +59,7 @@ def population(number: int, people: int) -> dict[str, str]:
 
 
 def accounts(sizes: Iterable[int]) -> list[str]:
-    """The accounts of all communities as `UsersFilePath` wants them, one after the other. Pure."""
+    """The accounts of all communities, as the lines of a `UsersFilePath`. Pure."""
     return [
         f"{account(each, _prefix(number), _PASSWORD).email} {_PASSWORD}"
         for number, people in enumerate(sizes, start=1)
@@ -84,7 +76,7 @@ _END_SECONDS = 20
 
 @contextmanager
 def sandbox(*options: str) -> Iterator[str]:
-    """Start a sandbox on a free port, with these options, and give its address; stop it in the end."""
+    """Start a sandbox on a free port, with these options, and give its address; stop it at the end."""
     with tempfile.TemporaryFile("w+") as complaints:
         process = subprocess.Popen(
             [sys.executable, "-m", "mmload.sandbox", "--port", "0", *options],
@@ -92,7 +84,7 @@ def sandbox(*options: str) -> Iterator[str]:
             stdout=subprocess.PIPE,
             stderr=complaints,
             text=True,
-            # Not in our session: a Ctrl-C must not take the server away while the run is ended in order.
+            # Not in our session: a Ctrl-C must not stop the server while the run is being stopped.
             start_new_session=True,
         )
         assert process.stdout is not None
@@ -112,17 +104,17 @@ def _address(stdout: IO[str], complaints: IO[str]) -> str:
 
 
 def populate(server_url: str, environ: Mapping[str, str]) -> None:
-    """Give the sandbox its teams, channels and people, as `mmload init` does for a real server."""
-    done = subprocess.run(
-        [sys.executable, "-m", "mmload", "init", "--server", server_url],
-        env=dict(environ),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise MmloadError(f"the sandbox could not be populated: {_last_line(done.stderr)}")
+    """Create teams, channels and accounts in the sandbox, as `mmload init` does on a real server."""
+    _init({**environ, SERVER_URL: server_url})
+
+
+def _init(environ: Mapping[str, str]) -> None:
+    # Imports requests: only those who populate a server pay for it.
+    from mmload.population.create import carry_out, planned
+    from mmload.population.progress import InitProgress
+
+    settings, _ = load_settings(environ=environ)
+    carry_out(planned(settings), settings, InitProgress())
 
 
 def _last_line(text: str) -> str:

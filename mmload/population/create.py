@@ -9,17 +9,18 @@ from threading import Event, Semaphore
 from typing import Any
 
 from mmload.client.capabilities import capabilities
-from mmload.config import Settings
+from mmload.config import Settings, read_credentials
 from mmload.population.accounts import create_accounts
 from mmload.population.channels import create_channels, create_teams
 from mmload.population.history import write_history
-from mmload.population.plan import Plan
+from mmload.population.plan import Plan, plan
 from mmload.population.probing import first_facts
 from mmload.population.progress import InitProgress
 from mmload.population.readiness import require_mattermost
 from mmload.population.rest import ApiServer, Retrying, administrator
 from mmload.population.work import LOGINS_IN_FLIGHT, Work
 
+DEFAULT_SEED = 1
 SORTS = (
     "accounts",
     "administrators",
@@ -79,8 +80,15 @@ class InitSummary:
         }
 
 
+def planned(settings: Settings) -> Plan:
+    """The plan for these settings; reads the file of accounts, if there is one."""
+    users_file = settings.config.users.users_file_path
+    credentials = read_credentials(users_file) if users_file else ()
+    return plan(settings, settings.config.run.seed or DEFAULT_SEED, credentials)
+
+
 def carry_out(
-    plan: Plan,
+    made: Plan,
     settings: Settings,
     progress: InitProgress,
     stop: Event | None = None,
@@ -96,7 +104,7 @@ def carry_out(
         able = capabilities(facts.client_config, facts.license, settings.config.controller.server_version)
         patience = Retrying(stop, tell=progress.note)
         admin = administrator(server, connection, patience, Semaphore(LOGINS_IN_FLIGHT))
-        work = Work(plan, server, admin, patience, progress)
+        work = Work(made, server, admin, patience, progress)
         can_be_urgent = able.licensed and able.post_priority
         admin.require_administrator()
         create_accounts(work)
@@ -104,9 +112,9 @@ def carry_out(
     finally:
         progress.close()
         server.close()
-    notices = plan.notices
-    if (urgent := sum(post.urgent for post in plan.posts)) and not can_be_urgent:
+    notices = made.notices
+    if (urgent := sum(post.urgent for post in made.posts)) and not can_be_urgent:
         notices += (f"{urgent} urgent posts were written as ordinary ones: message priority needs a licence",)
     rows = tuple(Row(sort, work.tally.there[sort], work.tally.made[sort]) for sort in SORTS)
     version = facts.client_config.get("Version", "")
-    return InitSummary(connection.server_url, version, plan.seed, rows, notices, clock() - start)
+    return InitSummary(connection.server_url, version, made.seed, rows, notices, clock() - start)

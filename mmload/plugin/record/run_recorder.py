@@ -121,7 +121,7 @@ def _on_quitting(environment: Any, **_: Any) -> None:
 
 def _our_code(code: ExitCode) -> ExitCode:
     """A greenlet of ours that died is our bug, whatever the figures say."""
-    return ExitCode.BUG if code is ExitCode.PASSED and locust_log.unhandled_greenlet_exception else code
+    return ExitCode.INTERNAL_ERROR if code is ExitCode.PASSED and locust_log.unhandled_greenlet_exception else code
 
 
 class Recording:
