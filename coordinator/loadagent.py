@@ -8,8 +8,9 @@ from urllib.parse import quote
 import requests
 
 from coordinator.agents import REQUEST_SECONDS, STOP_SECONDS, Status
-from coordinator.questions import Unanswered, session, why
+from coordinator.questions import Unanswered, session
 from coordinator.swarm import refused
+from mmload.errors import transport_reason
 
 # The amount of one call is a 16-bit number there.
 _MOST_AT_ONCE = 32767
@@ -121,4 +122,4 @@ class LoadAgent:
         try:
             return self._session.request(method, url, json=body, timeout=seconds, allow_redirects=False)
         except requests.RequestException as error:
-            raise Unanswered(f"{self._url}: {why(error)}") from None
+            raise Unanswered(f"{self._url}: {transport_reason(error)}") from None

@@ -18,9 +18,9 @@ from prometheus_api_client.exceptions import PrometheusApiClientException
 from urllib3.util.retry import Retry
 
 from coordinator.history import Reading
-from coordinator.questions import Question, Unanswered, all_at_once, session, why
+from coordinator.questions import Question, Unanswered, all_at_once, session
 from mmload.config.coordinator_tables import Monitor, Query
-from mmload.errors import ConfigurationError, ServerNotReady
+from mmload.errors import ConfigurationError, ServerNotReady, transport_reason
 
 # Beyond the limit of a single query: for the thread and the decoding.
 _MARGIN_SECONDS = 0.5
@@ -158,7 +158,7 @@ def _asked(monitor: Monitor, query: str) -> Any:
         except requests.JSONDecodeError:
             raise Unanswered("the answer is no JSON: is this a Prometheus?") from None
         except requests.RequestException as error:
-            raise Unanswered(why(error)) from None
+            raise Unanswered(transport_reason(error)) from None
         except (KeyError, TypeError, ValueError):
             raise Unanswered("the answer has not the form of a Prometheus answer") from None
 

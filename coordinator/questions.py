@@ -49,7 +49,7 @@ class Question(Generic[T]):
         try:
             answer = self._answers.get(timeout=max(0.0, within_seconds))
         except Empty:
-            return Unanswered("no answer in time")
+            return Unanswered("timed out")
         self._asking = False
         return answer
 
@@ -69,14 +69,3 @@ def session(url: str, token: str = "") -> requests.Session:
     if token:
         made.headers["Authorization"] = f"Bearer {token}"
     return made
-
-
-def why(error: requests.RequestException) -> str:
-    """A failed request in a few words that don't change from one try to the next."""
-    if isinstance(error, requests.Timeout):
-        return "no answer in time"
-    if isinstance(error, requests.ConnectionError):
-        text = str(error).lower()
-        known = {"refused": "connection refused", "timed out": "no answer in time", "resolve": "unknown host name"}
-        return next((words for sign, words in known.items() if sign in text), "connection failed")
-    return type(error).__name__

@@ -7,7 +7,8 @@ from typing import Any
 import requests
 
 from coordinator.agents import REQUEST_SECONDS, STOP_SECONDS, Status
-from coordinator.questions import Unanswered, session, why
+from coordinator.questions import Unanswered, session
+from mmload.errors import transport_reason
 
 _RUNNING = ("spawning", "running")
 # A worker that is busier reports times that are its own, not the server's (Locust warns from here on, too).
@@ -74,7 +75,7 @@ class SwarmAgent:
         try:
             return self._session.request(method, self._url + path, data=form, timeout=seconds, allow_redirects=False)
         except requests.RequestException as error:
-            raise Unanswered(f"{self._url}: {why(error)}") from None
+            raise Unanswered(f"{self._url}: {transport_reason(error)}") from None
 
 
 def refused(path: str, status: int) -> str:

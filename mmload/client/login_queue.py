@@ -1,7 +1,7 @@
 """Who may log in now: few at a time, as password hashing makes logins the most expensive requests there are.
 
-Seen on Mattermost 11.6 with two cores: ten log-ins a second made every one of them time out, and the retries kept it
-that way. So each process has a queue with few places, and a failed log-in makes the whole queue pause, longer each
+Seen on Mattermost 11.6 with two cores: ten logins a second made every one of them time out, and the retries kept it
+that way. So each process has a queue with few places, and a failed login makes the whole queue pause, longer each
 time, with jitter, until one succeeds.
 """
 
@@ -20,7 +20,7 @@ from mmload.errors import NoAnswer, RateLimited, RequestFailed, ServerFault
 
 
 def shows_overload(error: RequestFailed) -> bool:
-    """Whether a failed log-in says that the server has too much to do (rather than "no"). Pure."""
+    """Whether a failed login says that the server has too much to do (rather than "no"). Pure."""
     return isinstance(error, (NoAnswer, ServerFault, RateLimited))
 
 

@@ -248,10 +248,10 @@ class Session:
     `gate` admits few logins at a time: hashing passwords is the most expensive thing a server does.
     """
 
-    def __init__(self, server: ApiServer, account: Account, patience: Retrying, gate: Semaphore) -> None:
+    def __init__(self, server: ApiServer, account: Account, retrying: Retrying, gate: Semaphore) -> None:
         self.account = account
         self._server = server
-        self._patience = patience
+        self._retrying = retrying
         self._gate = gate
         self._lock = Lock()
         self._token = ""
@@ -262,7 +262,7 @@ class Session:
         with self._lock:
             if not self._token:
                 with self._gate:
-                    answer = self._patience.run(f"login of {self.account.email}", self._login)
+                    answer = self._retrying.run(f"login of {self.account.email}", self._login)
                 self._token, self._roles = answer.headers.get("Token", ""), answer.document["roles"]
             return self._token
 
@@ -305,7 +305,7 @@ class Session:
         """
         attempt = functools.partial(self._attempt, method, path, body)
         try:
-            return self._patience.run(step, attempt, only_rate_limits=not repeatable).document
+            return self._retrying.run(step, attempt, only_rate_limits=not repeatable).document
         except (Refused, SessionExpired, Redirected) as error:
             if isinstance(error, Refused) and (error.error_id in passes or error.status in passes):
                 raise
@@ -363,7 +363,7 @@ def login_refused(email: str, error: RequestFailed) -> str:
     return f"{email}: login refused: {error.reason}{advice(error)}"
 
 
-def administrator(server: ApiServer, connection: ConnectionSettings, patience: Retrying, gate: Semaphore) -> Session:
+def administrator(server: ApiServer, connection: ConnectionSettings, retrying: Retrying, gate: Semaphore) -> Session:
     """The session of the administrator of ConnectionConfiguration."""
     name = connection.admin_email.partition("@")[0]
-    return Session(server, Account(0, name, connection.admin_email, connection.admin_password), patience, gate)
+    return Session(server, Account(0, name, connection.admin_email, connection.admin_password), retrying, gate)

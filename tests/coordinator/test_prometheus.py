@@ -113,7 +113,7 @@ def test_a_slow_query_delays_no_other_and_is_unknown() -> None:
         released.set()
 
     assert readings["quick"].value == 0.5
-    assert readings["slow"].unknown == "no answer in time"
+    assert readings["slow"].unknown == "timed out"
     assert took < 15, "the slow one was waited for"
 
 
@@ -194,7 +194,7 @@ def test_a_question_whose_answer_is_late_is_not_asked_twice() -> None:
     released.set()
     third = all_at_once([question], 20)
 
-    assert [str(each) for each in (*first, *second)] == ["no answer in time"] * 2
+    assert [str(each) for each in (*first, *second)] == ["timed out"] * 2
     assert third == [7] and len(asked) == 1
 
 

@@ -171,7 +171,7 @@ class WebSocket:
         return number
 
     def close(self) -> None:
-        """Say goodbye and go, for good. Waits for nothing; safe in any greenlet, also a dying one; twice is once."""
+        """Close for good, with a close frame. Waits for nothing; safe in any greenlet, also a dying one, and twice."""
         if self._state is _SocketState.CLOSED:
             return
         self._state = _SocketState.CLOSED
@@ -185,7 +185,7 @@ class WebSocket:
         self._return = None
 
     def drop(self) -> None:
-        """Lose the connection on purpose, without a goodbye; it comes back at once, as one whose network blinked."""
+        """Lose the connection on purpose, as by a short network failure; it comes back at once."""
         if self._state in (_SocketState.UP, _SocketState.RETURNING):
             lived_seconds = self._take_connection(WebSocketConnection.cut)
             self._lost(CloseCode.ABNORMAL, "dropped on purpose", lived_seconds, soon=True)

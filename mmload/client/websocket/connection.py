@@ -1,7 +1,4 @@
-"""Whom a WebSocket tells of what it hears, and what is done when that one fails.
-
-One WebSocket from its upgrade to its end: frames in and out, pings, and the notice of a silent peer.
-"""
+"""One WebSocket from its upgrade to its end: frames in and out, pings, a silent server; whom it tells of events."""
 
 from __future__ import annotations
 
@@ -206,12 +203,12 @@ class WebSocketConnection:
             raise WebSocketFailed("connection lost") from error
 
     def close(self, code: int = CloseCode.NORMAL) -> None:
-        """Say goodbye, as far as the socket takes it at once, and go. Does not wait for the server's goodbye."""
+        """Send a close frame, as far as the socket takes it at once, and close. Does not wait for the server's."""
         self._try_send(CLOSE, code.to_bytes(2, "big"))
         self.cut()
 
     def cut(self) -> None:
-        """Go without a word. Everything the connection held is given back."""
+        """Close without a close frame. Everything the connection held is given back."""
         wire, self._wire = self._wire, None
         if wire is None:
             return

@@ -129,7 +129,7 @@ class NestedEpoll:
                 else:
                     self._serve(fd, watched, events)
             except Exception:
-                # A fault of ours in one connection must neither stop the others nor come again at once, for ever.
+                # An internal error in one connection must neither stop the others nor come again at once, for ever.
                 log.exception("a connection is given up after an internal error")
                 self.remove(fd)
                 watched.on_fault()
