@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from coordinator import command
-from coordinator.arguments import parser
+from coordinator.settings import parser
 from mmload.errors import ExitCode, MmloadError
 
 

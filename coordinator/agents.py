@@ -1,6 +1,6 @@
 """The agents that simulate the users: what one of them can do, how users are shared among them, and all of them as one.
 
-`coordinator.swarm` and `coordinator.loadagent` are the two ways to drive one.
+`coordinator.agent_apis` and `coordinator.agent_apis` are the two ways to drive one.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
 
-from coordinator.questions import Question, Unanswered, all_at_once
+from coordinator.polling import Question, Unanswered, all_at_once
 from mmload.errors import ConfigurationError, ServerNotReady
 
 # Patience with one request to an agent; a stop lasts as long as its users' farewells.

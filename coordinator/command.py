@@ -14,17 +14,16 @@ from pathlib import Path
 from threading import Event
 from types import FrameType
 
-from coordinator import answering, telling
+from coordinator import answer, logs
 from coordinator.agents import Agents, ready
-from coordinator.answer import Limits
-from coordinator.arguments import applied
-from coordinator.decide import Search
+from coordinator.answer import Limits, Outcome
 from coordinator.journal import NAME, Head, JournalWriter
-from coordinator.loop import Loop, Outcome
-from coordinator.observing import Observer, have_measures
+from coordinator.logs import log
+from coordinator.loop import Loop
+from coordinator.observe import Observer, have_measures
 from coordinator.prometheus import Prometheus
-from coordinator.settings import agents_of, limits_of, load, thresholds_of
-from coordinator.telling import log
+from coordinator.search.decide import Search
+from coordinator.settings import agents_of, applied, limits_of, load, thresholds_of
 from mmload import __version__
 from mmload.config import Settings, load_settings
 from mmload.config.coordinator_tables import Coordinator
@@ -36,16 +35,16 @@ def run(args: argparse.Namespace) -> int:
     """The whole of a search; the answer is its exit code."""
     loaded = load(args.config)
     document = applied(loaded.document, args)
-    telling.set_up(document.log)
+    logs.set_up(document.log)
     settings, _ = load_settings(config=args.agent_config)
     for notice in loaded.notices:
         log.warning(notice)
     outcome, folder, thresholds = _searched(document, settings, args)
-    told = answering.document(outcome, limits_of(document, settings), thresholds)
-    answering.write(folder, told)
+    told = answer.document(outcome, limits_of(document, settings), thresholds)
+    answer.write(folder, told)
     log.info("journal and answer are in %s; %s", folder, outcome.left)
-    print(json.dumps(told, indent=2, ensure_ascii=False) if args.json else answering.text(outcome), flush=True)
-    return int(answering.exit_code(outcome.answer))
+    print(json.dumps(told, indent=2, ensure_ascii=False) if args.json else answer.text(outcome), flush=True)
+    return int(answer.exit_code(outcome.answer))
 
 
 def _searched(
@@ -71,7 +70,7 @@ def _searched(
         observer = Observer(agents, prometheus, document.measures if measured else None)
         search = Search(limits)
         hold = document.search.at_end == "hold"
-        loop = Loop(limits, search, search.so_far, observer, agents, journal, telling.Progress(), hold=hold)
+        loop = Loop(limits, search, search.so_far, observer, agents, journal, logs.Progress(), hold=hold)
         log.info("looking for at most %d users with %s", most, ", ".join(f"{n} ≤ {v:g}" for n, v in thresholds.items()))
         outcome = loop.run(stop, document.monitor.update_interval_ms / 1000)
         journal.close()

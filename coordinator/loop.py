@@ -9,22 +9,13 @@ from threading import Event
 from typing import Protocol
 
 from coordinator.agents import Agents
-from coordinator.answer import Answer, Limits, Step
-from coordinator.history import Observation
+from coordinator.answer import Answer, Decider, Ending, Limits, Outcome, Step
 from coordinator.journal import Cycle, End, JournalWriter
-from coordinator.observing import Seen
-from coordinator.thresholds import weigh
+from coordinator.observe import Seen
+from coordinator.search.sample import weigh
 
 # An agent may be silent for so long: a restart, a pause of its machine. Longer, and the search has no load to speak of.
 AGENT_PATIENCE_SECONDS = 30.0
-AGENT_LOST = "agent lost"
-INTERRUPTED = "interrupted"
-
-
-class Decider(Protocol):
-    """`coordinator.decide.Search`."""
-
-    def observe(self, observation: Observation) -> Step: ...
 
 
 class SoFar(Protocol):
@@ -34,22 +25,13 @@ class SoFar(Protocol):
 
 
 class Looks(Protocol):
-    """`coordinator.observing.Observer`."""
+    """`coordinator.observe.Observer`."""
 
     def look(self, target: int) -> Seen: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a search ended. `slowest` is the slowest action at the first breach; `left` says how the agents were left."""
-
-    answer: Answer
-    slowest: str = ""
-    left: str = ""
-
-
 @dataclass(slots=True)
-class Patience:
+class SilentAgents:
     """Since when which agents are silent."""
 
     since: dict[str, float]
@@ -86,7 +68,7 @@ class Loop:
         self._clock, self._wall = clock, wall
         self._target = limits.lowest_users
         self._slowest = ""
-        self._patience = Patience({})
+        self._silent_agents = SilentAgents({})
 
     def run(self, stop: Event, cycle_seconds: float) -> Outcome:
         """Until there is an answer, or `stop` is set. Whatever happens, the agents are left as configured."""
@@ -102,7 +84,7 @@ class Loop:
                 if answer is None:
                     stop.wait(max(0.0, cycle_seconds - (self._clock() - began)))
             if answer is None:
-                answer = self._so_far(INTERRUPTED, "a signal", seconds)
+                answer = self._so_far(Ending.INTERRUPTED, "a signal", seconds)
         finally:
             left = self._leave(answer)
         self._journal.add(End(self._ms(), answer, left))
@@ -118,9 +100,9 @@ class Loop:
         return seen, step
 
     def _step(self, seen: Seen) -> Step:
-        lost = self._patience.lost(seen.silent, seen.observation.seconds)
+        lost = self._silent_agents.lost(seen.silent, seen.observation.seconds)
         if lost:
-            return Step(self._target, lost, self._so_far(AGENT_LOST, lost, seen.observation.seconds))
+            return Step(self._target, lost, self._so_far(Ending.AGENT_LOST, lost, seen.observation.seconds))
         if seen.warming:
             return Step(self._target, seen.warming)
         if not self._slowest and weigh(seen.observation).breached:
@@ -134,7 +116,7 @@ class Loop:
                 seen=seen.observation,
                 users=step.users,
                 reason=step.reason,
-                fed=not seen.warming and (step.answer is None or step.answer.ended_by != AGENT_LOST),
+                fed=not seen.warming and (step.answer is None or step.answer.ended_by != Ending.AGENT_LOST),
                 agents=seen.users,
                 silent=seen.silent,
                 failed=failed,
@@ -144,18 +126,19 @@ class Loop:
         )
 
     def _leave(self, answer: Answer | None) -> str:
-        """Users are brought down, or held at what was found to be good."""
+        """Stop all users, or keep as many as are surely fine; what became of that, in words."""
         good = answer.low if answer is not None else None
         if self._hold and good:
             failed = self._agents.set_users(good)
-            return _told(f"{good} users stay on the agents", failed)
-        return _told("the agents have no users any more", self._agents.release())
+            return _left(f"{good} users stay on the agents", f"could not be told to keep {good} users", failed)
+        failed = self._agents.release()
+        return _left("all users of the agents are stopped", "could not be told to stop their users", failed)
 
     def _ms(self) -> int:
         return int(self._wall() * 1000)
 
 
-def _told(done: str, failed: dict[str, str]) -> str:
+def _left(done: str, not_done: str, failed: dict[str, str]) -> str:
     if not failed:
         return done
-    return "not every agent could be told to stop: " + "; ".join(f"{name}: {why}" for name, why in failed.items())
+    return f"these agents {not_done}: " + "; ".join(f"{name}: {why}" for name, why in failed.items())

@@ -17,8 +17,8 @@ from prometheus_api_client import PrometheusConnect
 from prometheus_api_client.exceptions import PrometheusApiClientException
 from urllib3.util.retry import Retry
 
-from coordinator.history import Reading
-from coordinator.questions import Question, Unanswered, all_at_once, session
+from coordinator.polling import Question, Unanswered, all_at_once, session
+from coordinator.search.sample import Reading
 from mmload.config.coordinator_tables import Monitor, Query
 from mmload.errors import ConfigurationError, ServerNotReady, transport_reason
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from benchmarks.capacity.servers import LIMIT_SECONDS, Kind, Moment, Server, Simulation, with_dear_log_ins
 from coordinator.answer import Answer, Ending, Limits, Mode
-from coordinator.decide import Search
-from coordinator.history import Observation, Reading
+from coordinator.search.decide import Search
+from coordinator.search.sample import Observation, Reading
 
 # No search may take longer; the classic rule does on some leaking servers.
 LONGEST_SECONDS = 7200

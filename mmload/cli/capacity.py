@@ -24,8 +24,8 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from coordinator.arguments import add_search_options, applied
 from coordinator.journal import NAME as JOURNAL
+from coordinator.settings import add_search_options, applied
 from mmload.cli import locust_process, sandbox_server
 from mmload.cli.report import HTML_NAME
 from mmload.cli.sandbox_server import communities, settle

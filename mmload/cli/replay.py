@@ -34,9 +34,8 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Read, decide again, tell; the answer is the exit code."""
     # Imports numpy: only this command pays for it.
-    from coordinator.decide import Search
-    from coordinator.journal import read
-    from coordinator.replaying import changes_of, document, replayed, same, text
+    from coordinator.journal import changes_of, document, read, replayed, same, text
+    from coordinator.search.decide import Search
     from mmload import __version__
 
     journal = read(args.journal)

@@ -6,10 +6,9 @@ import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from coordinator.answer import Answer
-from coordinator.answering import minutes, people
-from coordinator.history import Reading
+from coordinator.answer import Answer, minutes, people
 from coordinator.journal import NAME, Cycle, Journal, read
+from coordinator.search.sample import Reading
 from mmload.errors import UsageError
 from mmload.report.charts import MOST_MARKS, Timeframe
 from mmload.report.html import Markup, element, listed, together

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from coordinator.answer import Answer, Limits, Step
-from coordinator.history import Observation, Reading
-from coordinator.observing import Seen
+from coordinator.observe import Seen
+from coordinator.search.sample import Observation, Reading
 
 LIMIT = 2.0
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from coordinator.answer import Answer, Limits, Step
-from coordinator.decide import Search
-from coordinator.history import Observation, Reading
+from coordinator.search.decide import Search
+from coordinator.search.sample import Observation, Reading
 
 LIMIT_SECONDS = 1.0
 WINDOW_SECONDS = 30

@@ -12,10 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from coordinator.agent_apis import LoadAgent, SwarmAgent, status_of
 from coordinator.agents import REPEAT_SECONDS, Agent, AgentBusy, Agents, Status, ready, shares
-from coordinator.loadagent import LoadAgent
-from coordinator.questions import Unanswered
-from coordinator.swarm import SwarmAgent, status_of
+from coordinator.polling import Unanswered
 from mmload.errors import ConfigurationError, ServerNotReady
 from tests.coordinator.serving import Answer, Asked, serving
 

@@ -10,11 +10,10 @@ from benchmarks.capacity.runs import Run, limits, searched
 from benchmarks.capacity.servers import Kind
 from benchmarks.capacity.truths import proof_servers, stored
 from coordinator.answer import Limits, Mode
-from coordinator.blame import Blame
-from coordinator.pacing import Pace
-from coordinator.phases import Sight
-from coordinator.thresholds import Sample
-from coordinator.window import Window
+from coordinator.search.climb import Pace
+from coordinator.search.phases import Blame, Sight
+from coordinator.search.sample import Sample
+from coordinator.search.window import Window
 
 LOG_IN_SECONDS = 40.0
 TOLD = Limits(lowest_users=1, spawn_rate=8.0, arrival_seconds=LOG_IN_SECONDS)

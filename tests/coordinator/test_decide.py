@@ -9,9 +9,9 @@ from collections.abc import Callable
 import pytest
 
 from coordinator.answer import Ending, Limits, Step
-from coordinator.decide import Search, decide, estimate_so_far
-from coordinator.history import Observation, Reading
-from coordinator.window import Window
+from coordinator.search.decide import Search, decide, estimate_so_far
+from coordinator.search.sample import Observation, Reading
+from coordinator.search.window import Window
 from tests.coordinator.simulated import WINDOW_SECONDS, Moment, hard_limit, search, steep, unknown
 
 LIMITS = Limits(lowest_users=1, highest_users=5000)

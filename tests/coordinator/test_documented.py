@@ -10,10 +10,8 @@ import pytest
 
 from benchmarks import capacity as simulated
 from benchmarks import sweep
-from coordinator.answer import Ending, Limits
-from coordinator.answering import document
-from coordinator.arguments import parser
-from coordinator.loop import AGENT_LOST, Outcome
+from coordinator.answer import Ending, Limits, Outcome, document
+from coordinator.settings import parser
 from mmload.cli import capacity, replay
 from tests.coordinator.made_up import answer
 
@@ -60,7 +58,7 @@ def test_no_option_is_described_that_there_is_not() -> None:
     assert NAMED - known == set()
 
 
-@pytest.mark.parametrize("ending", [*Ending, AGENT_LOST])
+@pytest.mark.parametrize("ending", [*Ending, Ending.AGENT_LOST])
 def test_every_ending_has_a_row(ending: str) -> None:
     assert f"\n| `{ending}` | " in TEXT
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from coordinator.agent_apis import SwarmAgent
 from coordinator.agents import Status
 from coordinator.journal import NAME, Cycle, read
-from coordinator.swarm import SwarmAgent
 from mmload.cli.capacity import DEMO_COMMUNITY
 from mmload.errors import ExitCode
 from mmload.results.folder import read_run
@@ -85,7 +85,7 @@ def test_a_search_sees_what_prometheus_sees_of_a_real_agent(sandbox: str, tmp_pa
     replayed = run(tmp_path, "mmload", "replay", FOLDER)
 
     assert ended.code == ExitCode.INTERRUPTED, ended.err
-    assert "the agents have no users any more" in ended.err and "Traceback" not in ended.err
+    assert "all users of the agents are stopped" in ended.err and "Traceback" not in ended.err
     assert f"what broke first: {QUERY}" in ended.out
     turned = next(cycle for cycle in seen if "breached by" in cycle.reason)
     assert turned.seen.users > MOST_PRESENT >= turned.users
@@ -140,7 +140,7 @@ def test_a_server_that_dies_ends_the_search_in_order_and_is_no_limit_that_was_cr
     assert (answer["ended_by"], answer["users"], answer["broke_first"]) == ("server lost", None, "")
     said = r"the server has not answered for \d+ s, with \d+ users in: \d+ requests in a row, connection refused"
     assert re.fullmatch(said, answer["reason"]) and answer["reason"] in ended.out
-    assert "the agents have no users any more" in ended.err and "Traceback" not in ended.err
+    assert "all users of the agents are stopped" in ended.err and "Traceback" not in ended.err
     assert journal.end is not None and journal.end.answer.ended_by == "server lost"
     assert replayed.code == ExitCode.PASSED, replayed.out
     assert "no answer from" in (folder / "report.html").read_text()

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from coordinator.answer import Ending, Limits
-from coordinator.decide import Search
-from coordinator.history import Observation, Reading
+from coordinator.search.decide import Search
+from coordinator.search.sample import Observation, Reading
 from tests.coordinator.simulated import WINDOW_SECONDS, Searched, hard_limit, search, steep, unknown
 
 LIMITS = Limits(lowest_users=1, highest_users=5000)

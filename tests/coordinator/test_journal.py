@@ -8,13 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from coordinator.answer import Answer, Limits
-from coordinator.answering import document, exit_code, people, text
-from coordinator.history import Observation, Reading
-from coordinator.journal import NAME, Cycle, End, Head, JournalWriter, read
-from coordinator.loop import AGENT_LOST, Outcome
-from coordinator.replaying import Changes, changes_of, replayed, same
-from coordinator.replaying import text as replay_text
+from coordinator.answer import Answer, Ending, Limits, Outcome, document, exit_code, people, text
+from coordinator.journal import NAME, Changes, Cycle, End, Head, JournalWriter, changes_of, read, replayed, same
+from coordinator.journal import text as replay_text
+from coordinator.search.sample import Observation, Reading
 from mmload.errors import ExitCode, UsageError
 from tests.coordinator.made_up import Doubling, answer
 
@@ -189,7 +186,7 @@ def test_the_answers_document_has_the_documented_keys() -> None:
         ("unknown", None, ExitCode.INCONCLUSIVE),
         ("generator saturated", 100, ExitCode.INCONCLUSIVE),
         ("breached already", None, ExitCode.INCONCLUSIVE),
-        (AGENT_LOST, 100, ExitCode.SERVER_NOT_READY),
+        (Ending.AGENT_LOST, 100, ExitCode.SERVER_NOT_READY),
         ("server lost", 100, ExitCode.SERVER_NOT_READY),
         ("interrupted", 100, ExitCode.INTERRUPTED),
     ],

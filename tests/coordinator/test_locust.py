@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from coordinator.agent_apis import SwarmAgent
 from coordinator.agents import AgentBusy, Agents, ready
-from coordinator.observing import Observer, Seen, have_measures
+from coordinator.observe import Observer, Seen, have_measures
 from coordinator.prometheus import Prometheus
-from coordinator.swarm import SwarmAgent
 from mmload.config.coordinator_tables import Measures, Monitor
 from tests.coordinator.processes import agent, run
 from tests.run.processes import PATIENCE_SECONDS

@@ -9,11 +9,11 @@ from threading import Event
 import pytest
 
 from coordinator.agents import Agents
-from coordinator.answer import Limits
-from coordinator.history import Reading
+from coordinator.answer import Limits, Outcome
 from coordinator.journal import NAME, Head, JournalWriter, read
-from coordinator.loop import AGENT_PATIENCE_SECONDS, Loop, Outcome
-from coordinator.observing import Seen
+from coordinator.loop import AGENT_PATIENCE_SECONDS, Loop
+from coordinator.observe import Seen
+from coordinator.search.sample import Reading
 from tests.coordinator.made_up import Doubling, Server
 from tests.coordinator.test_agents import MadeUpAgent
 
@@ -71,7 +71,7 @@ def test_in_the_end_the_users_are_brought_down(tmp_path: Path) -> None:
     outcome = search.run()
 
     assert (search.agent.users, search.agent.released) == (0, 1)
-    assert outcome.left == "the agents have no users any more"
+    assert outcome.left == "all users of the agents are stopped"
 
 
 def test_in_the_end_the_users_may_be_held_where_it_is_safe(tmp_path: Path) -> None:
@@ -82,6 +82,29 @@ def test_in_the_end_the_users_may_be_held_where_it_is_safe(tmp_path: Path) -> No
 
     assert (search.agent.users, search.agent.released) == (78, 0)
     assert outcome.left == "78 users stay on the agents"
+
+
+@pytest.mark.parametrize(
+    ("hold", "left"),
+    [
+        (True, "these agents could not be told to keep 78 users: lt0: connection refused"),
+        (False, "these agents could not be told to stop their users: lt0: connection refused"),
+    ],
+)
+def test_an_agent_that_does_not_answer_in_the_end_is_named_with_what_it_was_not_told(
+    tmp_path: Path, hold: bool, left: str
+) -> None:
+    search = Search(tmp_path, hold=hold)
+
+    def gone_in_the_end(look: int, seen: Seen) -> Seen:
+        if look == 5:
+            search.agent.silent = "connection refused"
+        return seen
+
+    search.server.fault = gone_in_the_end
+    outcome = search.run()
+
+    assert (outcome.answer.low, outcome.left) == (78, left)
 
 
 def test_an_interrupted_search_gives_what_it_knows_and_cleans_up(tmp_path: Path) -> None:
@@ -128,7 +151,7 @@ def test_an_agent_that_is_gone_for_long_ends_the_search_with_what_is_known(tmp_p
 
     assert (outcome.answer.ended_by, outcome.answer.users) == ("agent lost", 20)
     assert outcome.answer.reason == "agent lt0 has not answered for 30 s: connection refused"
-    assert outcome.left == "not every agent could be told to stop: lt0: connection refused"
+    assert outcome.left == "these agents could not be told to stop their users: lt0: connection refused"
     assert search.server.looks == 3 + AGENT_PATIENCE_SECONDS
 
 

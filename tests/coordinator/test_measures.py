@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coordinator.exposition import samples
-from coordinator.measures import Answers, Recent, quantile, slowest_action, snapshot
+from coordinator.agent_metrics import Answers, Recent, quantile, samples, slowest_action, snapshot
 from mmload.config.coordinator_tables import ActionLimit, Measures
 from tests.coordinator.pages import page
 
@@ -201,8 +200,13 @@ def test_a_quantile_of_durations_with_an_exponential_tail_is_exact(mean: float, 
     assert found == pytest.approx(-mean * math.log(1.0 - share), rel=1e-3)
 
 
+def test_a_page_that_is_no_prometheus_text_has_no_samples() -> None:
+    assert list(samples("a 1\na broken\na{x=\n", {"a"})) == []
+    assert list(samples("<html>\na sad page</html>", {"a"})) == []
+
+
 def test_labels_are_unescaped_and_foreign_lines_left_out() -> None:
-    text = '# HELP a b\na{x="1\\"2\\\\n\\n",y="}"} 3\na_total 5\na broken\nb 7\na{x="2"} NaN 1700000000\n'
+    text = '# HELP a b\na{x="1\\"2\\\\n\\n",y="}"} 3\na_total 5\nb 7\na{x="2"} NaN 1700000000\n'
 
     found = list(samples(text, {"a"}))
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from coordinator.history import Reading
+from coordinator.polling import Question, Unanswered, all_at_once
 from coordinator.prometheus import Element, Prometheus, elements, reading, refusal
-from coordinator.questions import Question, Unanswered, all_at_once
+from coordinator.search.sample import Reading
 from mmload.cli.locust_process import free_port
 from mmload.config.coordinator_tables import Monitor, Query
 from mmload.errors import ConfigurationError, ServerNotReady

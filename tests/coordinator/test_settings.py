@@ -10,11 +10,9 @@ from typing import Any
 import pytest
 
 from coordinator import settings as of
+from coordinator.agent_apis import LoadAgent, SwarmAgent
 from coordinator.answer import Limits
-from coordinator.arguments import applied, parser, percent
-from coordinator.loadagent import LoadAgent
-from coordinator.settings import agents_of, documents, limits_of, load, thresholds_of
-from coordinator.swarm import SwarmAgent
+from coordinator.settings import agents_of, applied, documents, limits_of, load, parser, percent, thresholds_of
 from mmload.config import Settings
 from mmload.config.coordinator_tables import Agent, Cluster, Coordinator, Query
 from mmload.config.fields import seconds_of

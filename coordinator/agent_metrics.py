@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from coordinator.exposition import samples
-from coordinator.history import Reading
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
+
+from coordinator.search.sample import Reading
 from mmload.config.coordinator_tables import Measures
 from mmload.metrics.delta import answered
 from mmload.results import trust
@@ -47,6 +49,22 @@ _REQUEST, _ACTION, _DELIVERY = (
 )
 _NAMES = frozenset({*_STATES, _USERS, _SATURATED, _REQUESTS, _FAILURES, _REQUEST, _ACTION, _DELIVERY})
 
+
+def samples(page: str, names: Collection[str]) -> Iterator[Sample]:
+    """The samples of these names, in the order of the page; none of a page that is no Prometheus text. Pure.
+
+    The lines of other names are not parsed: a page has thousands, and it is read each second.
+    """
+    wanted = tuple(names)
+    lines = [line for line in page.splitlines() if line.startswith(wanted)]
+    try:
+        families = list(text_string_to_metric_families("\n".join(lines) + "\n"))
+    except ValueError:
+        return
+    for family in families:
+        yield from (sample for sample in family.samples if sample.name in names)
+
+
 # Cumulative counts by upper bound, as Prometheus has them.
 Buckets = dict[float, float]
 
@@ -81,7 +99,8 @@ def snapshot(pages: Mapping[str, str], seconds: float) -> Snapshot:
     total = Snapshot(seconds, len(pages))
     for agent, page in pages.items():
         saturated, worst = False, dict[str, float]()
-        for name, labels, value in samples(page, _NAMES):
+        for sample in samples(page, _NAMES):
+            name, labels, value = sample.name, sample.labels, sample.value
             if name == _SATURATED:
                 saturated = value > 0
             elif name in _STATES:

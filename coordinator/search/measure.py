@@ -5,12 +5,10 @@ from __future__ import annotations
 import math
 
 from coordinator.answer import Ending, Limits
-from coordinator.climbing import TOP_EXTRA_SECONDS, AfterBreach, Climb, Retreat
-from coordinator.estimate import CLAMP, Estimate, Posterior
-from coordinator.pacing import Pace
-from coordinator.phases import Move, Phase, Sight
-from coordinator.stairs import Stairs
-from coordinator.window import believed
+from coordinator.search.climb import TOP_EXTRA_SECONDS, AfterBreach, Climb, Pace, Retreat, Stairs
+from coordinator.search.estimate import CLAMP, Estimate, Posterior
+from coordinator.search.phases import Move, Phase, Sight
+from coordinator.search.window import believed
 
 # Logarithms of users, around where the climb met its breach.
 FIRST_LEVEL, FIRST_LEVEL_SLOW, CEILING_SLOW = -0.03, -0.05, 0.03

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from coordinator.answer import Ending, Limits
-from coordinator.history import Observation
-from coordinator.phases import Move, Sight
+from coordinator.search.phases import Move, Sight
+from coordinator.search.sample import Observation
 
 UNKNOWN_HOLD_SECONDS, UNKNOWN_BACK_SECONDS, UNKNOWN_END_SECONDS = 10.0, 60.0, 180.0
 STEP_BACK = 0.9

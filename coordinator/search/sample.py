@@ -1,4 +1,7 @@
-"""From an observation's readings to one sample: how near the worst limit is, or why that is not known."""
+"""What the coordinator saw: one observation for each cycle, one reading for each limit.
+
+From an observation's readings to one sample: how near the worst limit is, or why that is not known.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,32 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from coordinator.history import Observation, Reading
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One limit's value at one moment. Above `limit` it is breached; `value` None is unknown: `unknown` says why."""
+
+    name: str
+    value: float | None
+    limit: float
+    unknown: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One cycle: `seconds` since the search began, users asked for, users really in, and every limit's reading.
+
+    `saturated` says why the load generator itself is not to be trusted now; empty when it is. `unanswered` tells of the
+    requests that got no answer since the last one that got one; empty as long as the server answers.
+    """
+
+    seconds: float
+    target: int
+    users: int
+    readings: tuple[Reading, ...]
+    saturated: str = ""
+    unanswered: str = ""
+
 
 # A ratio beyond e^5 to either side says no more than "far": it keeps a limit of 0 and a value of 0 finite.
 FAR = 5.0

@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from coordinator.agent_metrics import Answers, Recent, Snapshot, snapshot
 from coordinator.agents import Agents, Look
-from coordinator.history import Observation, Reading
-from coordinator.measures import Answers, Recent, Snapshot, snapshot
 from coordinator.prometheus import Prometheus
+from coordinator.search.sample import Observation, Reading
 from mmload.config.coordinator_tables import Measures
 
 _OURS = "mmload_"

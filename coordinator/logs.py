@@ -8,8 +8,8 @@ import sys
 from collections.abc import Iterator
 
 from coordinator.answer import Step
-from coordinator.observing import Seen
-from coordinator.thresholds import weigh
+from coordinator.observe import Seen
+from coordinator.search.sample import weigh
 from mmload.config.coordinator_tables import LogSettings
 from mmload.errors import UsageError
 

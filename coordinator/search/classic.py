@@ -10,11 +10,10 @@ import math
 from collections import deque
 
 from coordinator.answer import Answer, Ending, Limits, Step
-from coordinator.guards import Darkness
-from coordinator.history import Observation
-from coordinator.phases import Sight
-from coordinator.thresholds import Sample, weigh
-from coordinator.window import Window
+from coordinator.search.guards import Darkness
+from coordinator.search.phases import Sight
+from coordinator.search.sample import Observation, Sample, weigh
+from coordinator.search.window import Window
 
 
 class Trend:

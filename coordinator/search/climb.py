@@ -1,0 +1,391 @@
+"""How fast users may come. Where log-ins are dear, their load is kept to a share of that of the users who are in.
+
+A Mattermost log-in with its page load costs as much as minutes of a user's usual work: users who come as fast as they
+can overload a server that would hold them all once they are in.
+
+The way up to the first breach, and the way back down until the server has recovered.
+
+The way up where log-ins are dear: a flight of users, then a look once their log-ins have left the window.
+
+A Mattermost log-in with its page load costs as much as minutes of a user's usual work. A steady climb would meet the
+limit of log-ins, far below the capacity; here a breach counts only when nobody has come for a window's time.
+
+The way up where log-ins are dear: users come at a pace, and their log-ins count as the load they are.
+
+While log-ins pass, the server carries more than its users: whatever is fine then is fine for as many users without any
+log-in. So far from the limit nobody waits for them to pass. Near it they are made a small share of the load.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable
+
+from coordinator.answer import Ending, Limits
+from coordinator.search.phases import Move, Phase, Sight
+
+# Users who were asked for and are not in yet: so many at least, else those of so many seconds, but no more than this
+# share of those who are in: where log-ins are slower than that, asking for more of them brings nobody in.
+FEWEST_ON_THEIR_WAY, ON_THEIR_WAY_SECONDS, MOST_ON_THEIR_WAY = 2, 10.0, 0.3
+# Of a server that has too much already.
+OVERLOADED_ON_THEIR_WAY = 0.03
+
+
+class Pace:
+    """The number of users to ask for, on the way up to a target."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._asked = 0
+        self._due = 0.0
+
+    def towards(self, target: int, sight: Sight, share: float) -> int:
+        """The next number. The log-ins make no more than `share` of the present users' load, in the long run."""
+        users = sight.users
+        if target <= users:
+            self._asked, self._due = target, 0.0
+            return target
+        rate = min(share * users / self._limits.arrival_seconds, self._limits.spawn_rate)
+        self._asked = max(self._asked, users)
+        most = math.ceil(min(rate * ON_THEIR_WAY_SECONDS, MOST_ON_THEIR_WAY * users))
+        room = min(target, users + max(FEWEST_ON_THEIR_WAY, most)) - self._asked
+        self._due = min(self._due + rate * sight.elapsed, max(1.0, float(room)))
+        coming = max(0, min(int(self._due), room))
+        self._due -= coming
+        self._asked = min(target, self._asked + coming)
+        return self._asked
+
+    def held(self, sight: Sight) -> int:
+        """Nobody more. Those who are on their way may come in; while a limit is crossed, only a few of them."""
+        users = sight.users
+        self._asked = max(self._asked, users)
+        if sight.sample.breached:
+            few = max(FEWEST_ON_THEIR_WAY, math.ceil(OVERLOADED_ON_THEIR_WAY * users))
+            self._asked = min(self._asked, users + few)
+        self._due = 0.0
+        return self._asked
+
+
+FIRST_USERS = 30
+# Shares of users added per second, far from the limit and from half of it (ln 0.5) on. A breach is recognised
+# within 2 to 4 s.
+GROWTH, GROWTH_NEAR = 0.08, 0.02
+NEAR = -0.7
+BREACHES = 2
+# Growth goes on while no more than this share of the users asked for is still missing.
+BEHIND = 0.03
+TOP_EXTRA_SECONDS = 60.0
+# The load that broke it is that of the moment before the measure last left the half of its limit: the users who came
+# since are overshoot (simulated servers: off by +2 %, sd 4 %, against +11 %, sd 5 % without this).
+ONSET_BACK_SECONDS, ONSET_LONGEST_SECONDS = 2.0, 12.0
+RETREAT, RETREAT_AGAIN = 0.92, 0.58
+# Still breached, but by less than half the limit: the server has not tipped over, the breach came late.
+MILD, RETREAT_MILDLY = math.log(1.5), 0.9
+RECOVER_SECONDS = 3.0
+PATIENCE_EXTRA_SECONDS = 15.0
+# A climb that breaches this low went up too coarsely for so small a server: it is climbed again, one by one.
+COARSE_USERS = 36
+SECONDS_PER_USER = 2.0
+
+AfterBreach = Callable[[int, bool], Phase]
+
+
+class Ceiling:
+    """All the users that are allowed are in: how long they have been fine, and the end when that was long enough."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._wanted_seconds = limits.window_seconds + TOP_EXTRA_SECONDS
+        self._seconds = 0.0
+
+    def stay(self, sight: Sight, users: int) -> Move:
+        """Keep so many, or end."""
+        self._seconds += sight.elapsed
+        if self._seconds < self._wanted_seconds:
+            return Move(users, f"at the ceiling: {sight.sample.said}")
+        reason = (
+            f"no limit was crossed by {sight.users} users, the most that were allowed, for {self._wanted_seconds:.0f} s"
+        )
+        return Move(sight.users, reason, ending=Ending.AT_LEAST)
+
+
+class Climb:
+    """Adds users until two known samples in a row are above a limit. Unknown ones neither count nor let it grow.
+
+    `careful` climbs by one user at a time. What follows the retreat is made by `after(users at the onset, slow)`.
+    """
+
+    def __init__(self, limits: Limits, after: AfterBreach, first: int = FIRST_USERS, *, careful: bool = False) -> None:
+        self._limits = limits
+        self._after = after
+        self._want = float(min(max(first, limits.lowest_users), limits.highest_users))
+        self._careful = careful
+        self._breaches = 0
+        self._ceiling = Ceiling(limits)
+        self._loads: deque[tuple[float, int]] = deque()
+        self._onset: float | None = None
+
+    def next(self, sight: Sight) -> Move:
+        """Grow, wait for users to come in, or retreat."""
+        sample = sight.sample
+        self._remember(sight)
+        if sample.ratio is None:
+            return self._wait(f"climb: {sample.said}")
+        self._breaches = self._breaches + 1 if sample.breached else 0
+        if self._breaches >= BREACHES:
+            return self._retreat(sight)
+        if sample.breached or sight.users < (1.0 - BEHIND) * self._want - 1.0:
+            return self._wait(f"climb: {sight.users} of {round(self._want)} users are in, {sample.said}")
+        if sight.users >= self._limits.highest_users:
+            return self._ceiling.stay(sight, round(self._want))
+        return self._grow(sight)
+
+    def _wait(self, reason: str) -> Move:
+        return Move(round(self._want), reason)
+
+    def _remember(self, sight: Sight) -> None:
+        now, ratio = sight.sample.seconds, sight.sample.ratio
+        self._loads.append((now, sight.users))
+        while self._loads[0][0] < now - ONSET_LONGEST_SECONDS - ONSET_BACK_SECONDS:
+            self._loads.popleft()
+        if ratio is not None and ratio <= NEAR:
+            self._onset = None
+        elif ratio is not None and self._onset is None:
+            self._onset = now
+
+    def _onset_users(self, now: float) -> int:
+        onset = max(now if self._onset is None else self._onset, now - ONSET_LONGEST_SECONDS) - ONSET_BACK_SECONDS
+        before = [users for seconds, users in self._loads if seconds <= onset]
+        return max(1, before[-1] if before else self._loads[0][1])
+
+    def _grow(self, sight: Sight) -> Move:
+        near = sight.sample.ratio is not None and sight.sample.ratio > NEAR
+        share = (GROWTH_NEAR if near else GROWTH) * sight.elapsed * sight.users
+        more = sight.elapsed / SECONDS_PER_USER if self._careful else max(1.0, share)
+        ahead = self._want if self._careful else float(sight.users)
+        self._want = min(max(self._want, ahead + more), float(self._limits.highest_users))
+        return self._wait(f"climb: {sight.sample.said}")
+
+    def _retreat(self, sight: Sight) -> Move:
+        if is_coarse(self._limits, sight) and not self._careful:
+            return climbed_again(self._limits, self._after, sight)
+        onset = self._onset_users(sight.sample.seconds)
+        return breached(sight, Retreat(self._limits, RETREAT * onset, lambda slow: self._after(onset, slow)))
+
+
+class Retreat:
+    """Steps back until a sample is fine again; each time that takes too long, further back."""
+
+    def __init__(self, limits: Limits, target: float, after: Callable[[bool], Phase]) -> None:
+        self._limits = limits
+        self._after = after
+        self._target = target
+        self._slow = False
+        self._seconds = 0.0
+
+    @property
+    def users(self) -> int:
+        """Where to step back to."""
+        return max(round(self._target), self._limits.lowest_users)
+
+    def next(self, sight: Sight) -> Move:
+        """Wait for the server, or step back further."""
+        if sight.users > self.users:
+            return Move(self.users, f"retreat: {sight.users} users are still in")
+        self._seconds += sight.elapsed
+        sample = sight.sample
+        if sample.ratio is not None and not sample.breached and self._seconds >= RECOVER_SECONDS:
+            after = self._after(self._slow)
+            return Move(self.users, f"recovered with {sight.users} users: {sample.said}", then=after)
+        if self._seconds < self._limits.window_seconds + PATIENCE_EXTRA_SECONDS or sample.ratio is None:
+            return Move(self.users, f"retreat: {sample.said}")
+        return self._further(sight)
+
+    def _further(self, sight: Sight) -> Move:
+        if self.users <= self._limits.lowest_users:
+            reason = f"breached already by {sight.users} users: {sight.sample.said}"
+            return Move(self.users, reason, ending=Ending.BREACHED_ALREADY)
+        mild = sight.sample.ratio is not None and sight.sample.ratio <= MILD
+        self._target *= RETREAT_MILDLY if mild else RETREAT_AGAIN
+        self._slow, self._seconds = self._slow or not mild, 0.0
+        return Move(self.users, f"still breached by {sight.users} users, further back: {sight.sample.said}")
+
+
+def is_coarse(limits: Limits, sight: Sight) -> bool:
+    """Whether the server was breached by so few that the steps up to it were too great. Pure."""
+    return limits.lowest_users < sight.users <= COARSE_USERS
+
+
+def climbed_again(limits: Limits, after: AfterBreach, sight: Sight) -> Move:
+    """Back to the fewest, then up one by one."""
+    again = Climb(limits, after, limits.lowest_users, careful=True)
+    return breached(sight, Retreat(limits, limits.lowest_users, lambda slow: again))
+
+
+def breached(sight: Sight, retreat: Retreat) -> Move:
+    """Back, for what these users do to the server."""
+    return Move(retreat.users, f"breached by {sight.users} users: {sight.sample.said}", then=retreat)
+
+
+# How much higher the next stair is, by how near the limit the measure was on this one (ln of measure over limit).
+FLIGHTS = ((-1.5, 1.5), (-1.0, 1.3), (-0.5, 1.15), (0.0, 1.07))
+# On a stair, the measure is looked at for so long.
+LOOK_SECONDS = 5.0
+# With more of these missing than this share, a stair is not reached yet.
+MISSING = 0.03
+# Log-ins that crawl into a breached server for so long will not bring its users in: that is a breach, too.
+CRAWL_SECONDS = 120.0
+# Between a stair that was fine and one that was not, the capacity is taken to be here.
+BETWEEN = 0.5
+MOST_RETREAT = 0.75
+
+
+class Stairs:
+    """Goes up by flights until a settled stair is breached."""
+
+    def __init__(self, limits: Limits, after: AfterBreach, first: int = FIRST_USERS) -> None:
+        self._limits = limits
+        self._after = after
+        self._want = min(max(first, limits.lowest_users), limits.highest_users)
+        self._fine = 0
+        self._ceiling = Ceiling(limits)
+        self._seconds = 0.0
+        self._worst = -1.0
+        self._breaches = 0
+        self._crawl_seconds = 0.0
+
+    def next(self, sight: Sight) -> Move:
+        """Wait for users and for their log-ins to pass, look, then go up or back."""
+        sample = sight.sample
+        self._crawl_seconds = self._crawl_seconds + sight.elapsed if sample.breached else 0.0
+        settled = sample.ratio is not None and sight.window.settled
+        self._breaches = self._breaches + 1 if settled and sample.breached else 0
+        if self._breaches >= BREACHES or self._crawl_seconds >= CRAWL_SECONDS:
+            return self._retreat(sight)
+        if sample.ratio is None or not settled or sight.users < (1.0 - MISSING) * self._want:
+            return Move(self._want, f"stairs: {sight.users} of {self._want} users, log-ins pass, {sample.said}")
+        self._worst = sample.ratio if self._seconds == 0.0 else max(self._worst, sample.ratio)
+        self._seconds += sight.elapsed
+        if self._seconds < LOOK_SECONDS or sample.breached:
+            return Move(self._want, f"stairs: looking at {sight.users} users, {sample.said}")
+        return self._up(sight)
+
+    def _up(self, sight: Sight) -> Move:
+        self._fine = sight.users
+        if sight.users >= self._limits.highest_users:
+            return self._ceiling.stay(sight, self._want)
+        height = next((height for below, height in FLIGHTS if self._worst <= below), FLIGHTS[-1][1])
+        self._want = min(max(sight.users + 1, round(height * sight.users)), self._limits.highest_users)
+        self._seconds = self._crawl_seconds = 0.0
+        return Move(self._want, f"stairs: {self._fine} users are fine, up to {self._want}: {sight.sample.said}")
+
+    def _retreat(self, sight: Sight) -> Move:
+        if is_coarse(self._limits, sight) and not self._fine:
+            return climbed_again(self._limits, self._after, sight)
+        least = max(float(self._fine), MOST_RETREAT * sight.users)
+        onset = max(1, round(least ** (1.0 - BETWEEN) * sight.users**BETWEEN))
+        return breached(sight, Retreat(self._limits, min(least, 0.96 * onset), lambda slow: self._after(onset, slow)))
+
+
+# The log-ins' share of the users' load, by how near the limit the measure is (ln of measure over limit).
+SHARES = ((-1.5, 32.0), (-0.8, 2.0), (-0.25, 1.0))
+ASCENT_NEAR = SHARES[-1][0]
+# Near the limit: so small that a breach says what the users, with this little more, do to the server.
+CREEP, QUIET = 0.1, 0.15
+# A load with log-ins that came near the limit is not reached again by log-ins, only this share of it.
+OF_BOUND = 0.95
+# So far above it and still far from the limit: what came near it was a pause of the server.
+FALSE_BOUND = 1.05
+
+
+class Ascent:
+    """Adds users until two known samples in a row, with few log-ins behind them, are above a limit."""
+
+    def __init__(self, limits: Limits, after: AfterBreach, first: int = FIRST_USERS) -> None:
+        self._limits = limits
+        self._after = after
+        self._pace = Pace(limits)
+        self._first = min(max(first, limits.lowest_users), limits.highest_users)
+        self._most = SHARES[0][1]
+        self._bound = math.inf
+        self._grown = self._holding = False
+        self._breaches = 0
+        self._crawl_seconds = 0.0
+        self._ceiling = Ceiling(limits)
+
+    def next(self, sight: Sight) -> Move:
+        """Let more users come, hold while the server has too many log-ins, or see whether a breach is the users'."""
+        sample, window = sight.sample, sight.window
+        self._crawl_seconds = self._crawl_seconds + sight.elapsed if sample.breached else 0.0
+        self._breaches = self._breaches + 1 if sample.breached and self._few_log_ins(sight) else 0
+        if self._breaches >= BREACHES or self._crawl_seconds >= CRAWL_SECONDS:
+            return self._breached(sight)
+        if sample.ratio is None:
+            return self._hold(sight)
+        if sample.ratio > ASCENT_NEAR and window.arrivals > QUIET and sight.users >= self._first:
+            self._overloaded(sight)
+        if sample.breached or (self._holding and sample.ratio > ASCENT_NEAR and not window.settled):
+            return self._hold(sight)
+        self._holding = False
+        if sight.users >= self._limits.highest_users:
+            return self._ceiling.stay(sight, sight.users)
+        return self._grow(sight, sample.ratio)
+
+    def _few_log_ins(self, sight: Sight) -> bool:
+        """After too many of them, what is read is theirs for as long as the window is."""
+        return sight.window.settled if self._holding else sight.window.arrivals <= QUIET
+
+    def _overloaded(self, sight: Sight) -> None:
+        """Remember the load of its first moment: what is read later is still that one's."""
+        if not self._holding:
+            self._holding = True
+            self._most = max(CREEP, sight.window.arrivals / 2.0)
+            self._bound = min(self._bound, sight.users * (1.0 + sight.window.arrivals))
+
+    def _hold(self, sight: Sight) -> Move:
+        users = max(self._first, self._pace.held(sight))
+        return Move(users, f"ascent: {sight.users} of {users} users, log-ins pass, {sight.sample.said}")
+
+    def _grow(self, sight: Sight, ratio: float) -> Move:
+        if sight.users < self._first:
+            return Move(self._first, f"ascent: {sight.users} of {self._first} users, {sight.sample.said}")
+        self._grown = True
+        users = self._pace.towards(self._limits.highest_users, sight, self._share(sight, ratio))
+        return Move(users, f"ascent: {sight.users} users, +{sight.window.arrivals:.0%} log-ins, {sight.sample.said}")
+
+    def _share(self, sight: Sight, ratio: float) -> float:
+        """How many log-ins the server may have, as a share of its users' load."""
+        if ratio <= ASCENT_NEAR and sight.users > FALSE_BOUND * self._bound:
+            self._bound = math.inf
+        near = next((share for below, share in SHARES if ratio <= below), CREEP)
+        return max(CREEP, min(near, self._most, OF_BOUND * self._bound / sight.users - 1.0))
+
+    def _breached(self, sight: Sight) -> Move:
+        if is_coarse(self._limits, sight) and not self._grown:
+            return climbed_again(self._limits, self._after, sight)
+        passing = Passing(self._limits, self._after, sight.users * (1.0 + min(QUIET, sight.window.arrivals)))
+        return passing.next(sight)
+
+
+class Passing:
+    """After a breach: waits until log-ins have passed. Fine then? The users with their log-ins were the limit."""
+
+    def __init__(self, limits: Limits, after: AfterBreach, hint: float) -> None:
+        self._limits = limits
+        self._after = after
+        self._hint = hint
+        self._seconds = 0.0
+
+    def next(self, sight: Sight) -> Move:
+        """Hold, measure around the hint, or retreat from what the users alone do."""
+        sample, users = sight.sample, sight.users
+        self._seconds += sight.elapsed
+        if sample.ratio is not None and not sample.breached and sight.window.settled:
+            onset = max(1, round(self._hint))
+            after = self._after(onset, False)
+            return Move(users, f"about {onset} users are the limit, {users} are fine: {sample.said}", then=after)
+        passed = sight.window.settled and self._seconds >= self._limits.window_seconds
+        if sample.breached and (passed or self._seconds >= CRAWL_SECONDS):
+            retreat = Retreat(self._limits, RETREAT * users, lambda slow: self._after(max(1, users), slow))
+            return breached(sight, retreat)
+        return Move(users, f"too much with the log-ins of {users} users, which pass: {sample.said}", then=self)
