@@ -115,6 +115,8 @@ class Refused(RequestFailed):
 class NotAvailable(Refused):
     """This server lacks the feature (licence, version, setting): leave the action out, it is no failure."""
 
+    expected = True
+
 
 class WebSocketFailed(MmloadError):
     """The WebSocket could not be opened, or was used while down.

@@ -6,7 +6,7 @@ import time
 
 from mmload.behaviours.channel_view import look_up_statuses, look_up_users
 from mmload.behaviours.login import open_socket
-from mmload.behaviours.person import POLL_SECONDS, Person
+from mmload.behaviours.person import POLL_SECONDS, Person, outcome_of
 from mmload.errors import MmloadError, NotAvailable, Refused
 from mmload.metrics.recorder import Outcome
 
@@ -45,8 +45,8 @@ def _carry_out(person: Person, name: str) -> None:
     outcome = Outcome.OK
     try:
         look_up(person) if name == LOOK_UP else poll(person)
-    except MmloadError:
-        outcome = Outcome.FAILED
+    except MmloadError as error:
+        outcome = outcome_of(error)
     person.context.recorder.action(name, time.perf_counter() - began, outcome)
 
 

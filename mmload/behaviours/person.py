@@ -27,7 +27,8 @@ from mmload.client.api import Api
 from mmload.client.websocket.client import WebSocket
 from mmload.context import TestContext
 from mmload.delivery.account import Seat
-from mmload.errors import NotAvailable, RequestFailed, WebSocketFailed
+from mmload.errors import MmloadError, NotAvailable, RequestFailed, WebSocketFailed
+from mmload.metrics.recorder import Outcome
 from mmload.store import Store
 
 
@@ -78,6 +79,11 @@ MOST_ORDERS = 10
 
 class NothingToDo(Exception):
     """The action does not apply now (no other channel, no post, …): it is counted as skipped."""
+
+
+def outcome_of(error: MmloadError) -> Outcome:
+    """How an action ended that an error cut short; a refusal that a real client gets, too, is no failure. Pure."""
+    return Outcome.SKIPPED if isinstance(error, RequestFailed) and error.expected else Outcome.FAILED
 
 
 @contextmanager

@@ -11,8 +11,8 @@ from locust import TaskSet
 from mmload.behaviours.background import duties
 from mmload.behaviours.catalogue import SIMULATIVE, Action, Mix
 from mmload.behaviours.pace import Schedule
-from mmload.behaviours.person import NothingToDo, Person
-from mmload.errors import MmloadError, NotAvailable, RequestFailed
+from mmload.behaviours.person import NothingToDo, Person, outcome_of
+from mmload.errors import MmloadError
 from mmload.metrics.recorder import SCHEDULE_LAG, Outcome
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def perform(person: Person, action: Action) -> Outcome:
     try:
         action.run(person)
         outcome = Outcome.OK
-    except (NothingToDo, NotAvailable) as reason:
+    except NothingToDo as reason:
         log.debug("%s skipped: %s", action.name, reason)
         outcome = Outcome.SKIPPED
     except MmloadError as error:
@@ -36,11 +36,6 @@ def perform(person: Person, action: Action) -> Outcome:
     seconds = person.clock() - began - (person.paused_seconds - paused)
     person.context.recorder.action(action.name, max(0.0, seconds), outcome)
     return outcome
-
-
-def outcome_of(error: MmloadError) -> Outcome:
-    """How an action ended that an error cut short; a refusal that a real client gets, too, is no failure. Pure."""
-    return Outcome.SKIPPED if isinstance(error, RequestFailed) and error.expected else Outcome.FAILED
 
 
 def task_of(action: Action) -> Task:

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from mmload.behaviours.channel_view import read_posts
+from mmload.behaviours.person import outcome_of
 from mmload.client.api.posts import CREATE_POST, ROOT_DELETED
 from mmload.client.http.client import Route
 from mmload.client.http.rules import is_expected
-from mmload.errors import Refused, ServerFault
+from mmload.errors import NotAvailable, Refused, RequestFailed, ServerFault, WebSocketFailed
 from mmload.metrics.recorder import Outcome
 from mmload.models import Bookmark, FileInfo, Post, PostMetadata, ScheduledPost, Thread
 from tests.behaviours.conftest import Scene, make_scene
@@ -173,3 +174,21 @@ def test_a_picture_that_is_refused_for_another_reason_is_a_failure(
 
     with pytest.raises(type(failure)):
         read_posts(licensed.ann, [shown])
+
+
+@pytest.mark.parametrize(
+    ("error", "expected", "outcome"),
+    [
+        (Refused("404 gone", status=404), True, Outcome.SKIPPED),
+        (Refused("403 no", status=403), False, Outcome.FAILED),
+        (ServerFault("500", status=500), False, Outcome.FAILED),
+    ],
+)
+def test_only_an_expected_refusal_is_no_failure_of_the_action(
+    error: RequestFailed, expected: bool, outcome: Outcome
+) -> None:
+    error.expected = expected
+
+    assert outcome_of(error) is outcome
+    assert outcome_of(NotAvailable("501")) is Outcome.SKIPPED
+    assert outcome_of(WebSocketFailed("down")) is Outcome.FAILED

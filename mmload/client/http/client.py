@@ -208,9 +208,8 @@ class Rest:
             self._report(route, start, seconds, len(answer.body), None)
             return answer
         failure = refusal(answer.status, answer.header, answer.content, str(route), route.feature, start)
-        failure.expected = is_expected(route.expected, failure)
+        failure.expected = failure.expected or is_expected(route.expected, failure)
         if isinstance(failure, NotAvailable):
-            failure.expected = True
             self._unavailable.learn(route.feature, failure.reason)
         self._report(route, start, seconds, len(answer.body), failure)
         raise failure

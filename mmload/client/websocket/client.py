@@ -136,11 +136,6 @@ class WebSocket:
         """Whether something can be sent now."""
         return self._connection is not None
 
-    @property
-    def next_sequence(self) -> int:
-        """The number that the next event must bear."""
-        return self._sequence.expected
-
     def open(self) -> None:
         """Connect, and wait for the hello. Fails with `WebSocketFailed` and then may be tried again.
 
