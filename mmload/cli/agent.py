@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mmload.cli.common import add_document_options, add_server_option, overrides
-from mmload.cli.locust_process import LOOPBACK, STOP_TIMEOUT_SECONDS, free_port, locustfile
+from mmload.cli.locust_process import LOOPBACK, STOP_TIMEOUT_SECONDS, local_workers, locustfile
 from mmload.config import load_settings
 from mmload.errors import UsageError
 
@@ -96,27 +96,21 @@ def command(args: argparse.Namespace, server: str) -> list[str]:
         )
     return [
         *(sys.executable, "-m", "locust", "-f", str(locustfile()), "--stop-timeout", str(STOP_TIMEOUT_SECONDS)),
-        *(_worker(args) if args.worker_of else _driven(args, server)),
-        *(("--processes", str(args.workers)) if args.workers else ()),
+        *(_worker(args) if args.worker_of else _controlled(args, server)),
         *args.locust,
     ]
 
 
 def _worker(args: argparse.Namespace) -> Sequence[str]:
     port = ("--master-port", str(args.master_port)) if args.master_port else ()
-    return ("--worker", "--master-host", args.worker_of, *port)
+    processes = ("--processes", str(args.workers)) if args.workers else ()
+    return ("--worker", "--master-host", args.worker_of, *port, *processes)
 
 
-def _driven(args: argparse.Namespace, server: str) -> Sequence[str]:
-    """A master, or a single process: the one with the web UI. Workers on this machine connect to it on loopback.
-
-    Without --master-port on a free port: at Locust's default, workers of another agent would connect to this one.
-    """
+def _controlled(args: argparse.Namespace, server: str) -> Sequence[str]:
+    """A master, or a single process: the one with the web UI."""
     web = ("--host", server, "--web-host", args.host, "--web-port", str(args.port))
-    port = ("--master-bind-port", str(args.master_port)) if args.master_port else ()
     if args.master:
-        return (*web, "--master", *port)
-    if args.workers:
-        meeting = str(args.master_port or free_port())
-        return (*web, "--master-bind-host", LOOPBACK, "--master-bind-port", meeting, "--master-port", meeting)
-    return web
+        return (*web, "--master", *(("--master-bind-port", str(args.master_port)) if args.master_port else ()))
+    # On a free port: at Locust's default, workers of another agent would connect to this one.
+    return (*web, *local_workers(args.workers, args.master_port or 0)) if args.workers else web

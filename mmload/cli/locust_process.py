@@ -64,17 +64,17 @@ def command(load: LocustLoad, file: Path, user_classes: Sequence[str] = (), *, v
         *("-u", str(load.users), "-r", f"{load.spawn_rate or load.users:g}", "-t", f"{load.run_time_seconds}s"),
         *("--host", load.server_url, "--stop-timeout", str(STOP_TIMEOUT_SECONDS)),
         *("--loglevel", "DEBUG" if verbose else "INFO"),
-        *(_workers(load.processes) if load.processes > 1 else ()),
+        *(local_workers(load.processes) if load.processes > 1 else ()),
         *user_classes,
     ]
 
 
-def _workers(processes: int) -> Sequence[str]:
-    """Workers forked by Locust, with a free port for their master: several runs may go on at once."""
-    port = str(free_port())
+def local_workers(processes: int, port: int = 0) -> Sequence[str]:
+    """Workers forked by Locust, which connect on loopback. Port 0: a free one, as several runs may go on at once."""
+    chosen = str(port or free_port())
     return (
         *("--processes", str(processes), "--expect-workers-max-wait", str(WORKERS_START_SECONDS)),
-        *("--master-bind-host", LOOPBACK, "--master-bind-port", port, "--master-port", port),
+        *("--master-bind-host", LOOPBACK, "--master-bind-port", chosen, "--master-port", chosen),
     )
 
 

@@ -39,7 +39,7 @@ class Tail:
 
 def progress_line(second: Second, run_time_seconds: float, posts: int, events: int) -> str:
     """How the run stands, in one line. Pure. `posts` and `events` are those of the whole run so far."""
-    waiting = f", {second.waiting} waiting" if second.waiting else ""
+    waiting = f", {second.waiting} waiting to log in" if second.waiting else ""
     gave_up = f", {second.gave_up} gave up" if second.gave_up else ""
     p95 = milliseconds(None if second.p95_ms is None else second.p95_ms / 1000)
     return (

@@ -52,8 +52,9 @@ _PREFIX = matching(
 _PASSWORD = Check("1 to 72 bytes", lambda value: 0 < len(value.encode()) <= 72)
 _ADDRESS = matching(r"(([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5})?", "an address and a port, like 127.0.0.1:9646")
 _RUN_NAME = matching(r"([A-Za-z0-9_][A-Za-z0-9._-]{0,99})?", "letters, digits, dots, dashes and underscores")
-_COUNT = at_least(0)
-_POSITIVE = more_than(0)
+Count = Annotated[int, at_least(0)]
+Share = Annotated[float, SHARE]
+Positive = Annotated[float, more_than(0)]
 
 
 class Table(msgspec.Struct, frozen=True, rename=key_name, forbid_unknown_fields=True):
@@ -76,9 +77,9 @@ class ConnectionSettings(Table, frozen=True):
 
     unsupported = ("DriverName", "DataSource", "MaxIdleConns", "MaxIdleConnsPerHost", "IdleConnTimeoutMilliseconds")
 
-    server_url: Annotated[
-        str, Says("URL of the Mattermost server; REST calls go to `/api/v4` below it."), url("http", "https")
-    ] = "http://localhost:8065"
+    server_url: Annotated[str, Says("URL of the Mattermost server, without `/api/v4`."), url("http", "https")] = (
+        "http://localhost:8065"
+    )
     websocket_url: Annotated[
         str,
         Says("URL of its WebSocket. The default follows ServerURL (http: ws, https: wss)."),
@@ -87,8 +88,8 @@ class ConnectionSettings(Table, frozen=True):
     admin_email: Annotated[str, Says("Login of a system administrator."), EMAIL] = "sysadmin@sample.mattermost.com"
     admin_password: Annotated[str, Says("Its password.", secret=True), NOT_EMPTY] = "Sys@dmin-sample1"
     verify_tls: Annotated[bool, Ours("Verify the server's TLS certificate.")] = True
-    request_timeout_seconds: Annotated[float, Ours("Timeout of a REST call."), _POSITIVE] = 30.0
-    connect_timeout_seconds: Annotated[float, Ours("Timeout of opening a connection."), _POSITIVE] = 10.0
+    request_timeout_seconds: Annotated[Positive, Ours("Timeout of a REST call.")] = 30.0
+    connect_timeout_seconds: Annotated[Positive, Ours("Timeout of opening a connection.")] = 10.0
     allow_unsupported_server: Annotated[bool, Ours("Accept a server outside 6.7 to 11.x, or of unknown version.")] = (
         False
     )
@@ -98,7 +99,7 @@ class Rate(Table, frozen=True):
     """A share of the users, and how much slower than the mean they act."""
 
     rate: Annotated[float, Says("Factor on the idle time of these users: 6 is six times slower."), at_least(0)] = 1.0
-    percentage: Annotated[float, Says("Their share of all users."), SHARE] = 1.0
+    percentage: Annotated[Share, Says("Their share of all users.")] = 1.0
 
 
 class Controller(Table, frozen=True):
@@ -109,33 +110,29 @@ class Controller(Table, frozen=True):
     )
     rates_distribution: Annotated[
         tuple[Rate, ...],
-        Says(
-            "Slower and faster users: a list of {Rate, Percentage}; the percentages add up to 1. Empty: rate 1 for all."
-        ),
+        Says("Slower and faster users: a list of {Rate, Percentage} with a sum of 1. Empty: rate 1 for all."),
     ] = ()
-    server_version: Annotated[
-        str, Says("Version of the server (`11.6.0`), instead of the one that it reports."), _VERSION
-    ] = ""
+    server_version: Annotated[str, Says("The server's version, if it reports a wrong one."), _VERSION] = ""
 
 
 class Instance(Table, frozen=True):
     """InstanceConfiguration: what `mmload init` creates on the server."""
 
-    num_teams: Annotated[int, Says("Teams."), _COUNT] = 2
-    num_channels: Annotated[int, Says("Channels of all four types."), _COUNT] = 10
-    num_posts: Annotated[int, Says("Posts, replies included."), _COUNT] = 200
-    num_reactions: Annotated[int, Says("Reactions to posts."), _COUNT] = 0
-    num_admins: Annotated[int, Says("Accounts with the system administrator role."), _COUNT] = 0
-    percent_replies: Annotated[float, Says("Share of replies among the posts."), SHARE] = 0.5
-    percent_replies_in_long_threads: Annotated[float, Says("Share of the replies in long threads."), SHARE] = 0.05
-    percent_urgent_posts: Annotated[float, Says("Share of urgent posts among the root posts."), SHARE] = 0.001
+    num_teams: Annotated[Count, Says("Teams.")] = 2
+    num_channels: Annotated[Count, Says("Channels of all four types.")] = 10
+    num_posts: Annotated[Count, Says("Posts, replies included.")] = 200
+    num_reactions: Annotated[Count, Says("Reactions to posts.")] = 0
+    num_admins: Annotated[Count, Says("Accounts with the system administrator role.")] = 0
+    percent_replies: Annotated[Share, Says("Share of replies among the posts.")] = 0.5
+    percent_replies_in_long_threads: Annotated[Share, Says("Share of the replies in long threads.")] = 0.05
+    percent_urgent_posts: Annotated[Share, Says("Share of urgent posts among the root posts.")] = 0.001
     percent_public_channels: Annotated[
-        float, Says("Share of public channels. The four shares add up to 1 (to two decimals)."), SHARE
+        Share, Says("Share of public channels. The four shares add up to 1 (to two decimals).")
     ] = 0.2
-    percent_private_channels: Annotated[float, Says("Share of private channels."), SHARE] = 0.1
-    percent_direct_channels: Annotated[float, Says("Share of direct messages (two users)."), SHARE] = 0.6
-    percent_group_channels: Annotated[float, Says("Share of group messages (three or more users)."), SHARE] = 0.1
-    num_users: Annotated[int, Ours("Accounts."), _COUNT] = 20
+    percent_private_channels: Annotated[Share, Says("Share of private channels.")] = 0.1
+    percent_direct_channels: Annotated[Share, Says("Share of direct messages (two users).")] = 0.6
+    percent_group_channels: Annotated[Share, Says("Share of group messages (three or more users).")] = 0.1
+    num_users: Annotated[Count, Ours("Accounts.")] = 20
 
 
 class Users(Table, frozen=True):
@@ -143,7 +140,7 @@ class Users(Table, frozen=True):
 
     unsupported = ("MaxActiveBrowserUsers",)
 
-    initial_active_users: Annotated[int, Says("Number of users, unless the command line sets it."), _COUNT] = 4
+    initial_active_users: Annotated[Count, Says("Number of users, unless the command line sets it.")] = 4
     users_file_path: Annotated[
         str, Says("File of accounts, one `email password` per line; line k is account k. Empty: generated accounts.")
     ] = ""
@@ -151,23 +148,21 @@ class Users(Table, frozen=True):
         int, Says("Maximum number of users per worker process; each owns as many accounts."), at_least(1)
     ] = 2000
     avg_sessions_per_user: Annotated[int, Says("Mean number of sessions (clients) per account."), at_least(1)] = 1
-    percent_of_users_are_admin: Annotated[
-        float, Says("Share of users that log in as the administrator of ConnectionConfiguration."), SHARE
-    ] = 0.0005
+    percent_of_users_are_admin: Annotated[Share, Says("Share of users that log in as AdminEmail.")] = 0.0005
     username_prefix: Annotated[str, Ours("Account n is `{prefix}-{n}`, `{prefix}-{n}@example.com`."), _PREFIX] = (
         "testuser"
     )
     password: Annotated[str, Ours("Password of these accounts.", secret=True), _PASSWORD] = "testPass123$"
-    number_offset: Annotated[int, Ours("Added to every account number."), _COUNT] = 0
+    number_offset: Annotated[Count, Ours("Added to every account number.")] = 0
     max_logins_in_flight: Annotated[
         int,
-        Ours("Maximum number of concurrent logins per process: logins are the most expensive requests."),
+        Ours("Maximum number of concurrent logins per process."),
         at_least(1),
     ] = 2
     login_retry_min_seconds: Annotated[
-        float, Ours("First wait after a failed login; it doubles with each failure."), _POSITIVE
+        Positive, Ours("First wait after a failed login; it doubles with each failure.")
     ] = 2.0
-    login_retry_max_seconds: Annotated[float, Ours("Longest wait after a failed login."), _POSITIVE] = 60.0
+    login_retry_max_seconds: Annotated[Positive, Ours("Longest wait after a failed login.")] = 60.0
     logout_on_farewell: Annotated[bool, Ours("Log out users that are stopped, which ends their session.")] = False
 
 
@@ -209,14 +204,12 @@ class SimulController(Table, frozen=True):
 
     unsupported = ("EnabledPlugins",)
 
-    min_idle_time_ms: Annotated[int, Says("Shortest wait between two actions."), _COUNT] = 1000
-    avg_idle_time_ms: Annotated[
-        int, Says("Mean wait, before the user's rate is applied; more than MinIdleTimeMs."), _COUNT
-    ] = 20000
+    min_idle_time_ms: Annotated[Count, Says("Shortest wait between two actions.")] = 1000
+    avg_idle_time_ms: Annotated[Count, Says("Mean wait, before the user's rate is applied.")] = 20000
     percent_urgent_posts: Annotated[
-        float, Says("Share of urgent posts among the root posts, on servers with message priority."), SHARE
+        Share, Says("Share of urgent posts among the root posts, on servers with message priority.")
     ] = 0.001
-    percent_replies: Annotated[float, Says("Share of replies among the posts."), SHARE] = 0.18
+    percent_replies: Annotated[Share, Says("Share of replies among the posts.")] = 0.18
     open_model: Annotated[
         bool, Ours("Actions start by the clock: a slow response delays the next action, but not the ones after it.")
     ] = False
@@ -227,18 +220,18 @@ class SimulController(Table, frozen=True):
     avg_pause_minutes: Annotated[float, Ours("Mean length of the pause between two of them."), at_least(0)] = 0.0
     avg_words_per_post: Annotated[int, Ours("Mean number of words in a root post."), at_least(1)] = 35
     avg_words_per_reply: Annotated[int, Ours("Mean number of words in a reply."), at_least(1)] = 24
-    percent_posts_with_files: Annotated[float, Ours("Share of posts with attachments."), SHARE] = 0.02
-    percent_posts_with_mention: Annotated[float, Ours("Share of posts that mention a user."), SHARE] = 0.1
-    percent_posts_with_link: Annotated[float, Ours("Share of posts with a link."), SHARE] = 0.1
-    percent_posts_with_permalink: Annotated[float, Ours("Share of posts with a link to another post."), SHARE] = 0.01
+    percent_posts_with_files: Annotated[Share, Ours("Share of posts with attachments.")] = 0.02
+    percent_posts_with_mention: Annotated[Share, Ours("Share of posts that mention a user.")] = 0.1
+    percent_posts_with_link: Annotated[Share, Ours("Share of posts with a link.")] = 0.1
+    percent_posts_with_permalink: Annotated[Share, Ours("Share of posts with a link to another post.")] = 0.01
 
 
 class SimpleAction(Table, frozen=True):
     """One step of the simple user's cycle."""
 
     action_id: Annotated[str, Says("The action."), one_of(*SIMPLE_ACTIONS)] = "Login"
-    run_period: Annotated[int, Says("Run it every Nth cycle; 0 is never."), _COUNT] = 20
-    wait_after_ms: Annotated[int, Says("The wait after it, times the user's rate."), _COUNT] = 1000
+    run_period: Annotated[Count, Says("Run it every Nth cycle; 0 is never.")] = 20
+    wait_after_ms: Annotated[Count, Says("The wait after it, times the user's rate.")] = 1000
 
 
 class SimpleController(Table, frozen=True):
@@ -252,9 +245,9 @@ class SimpleController(Table, frozen=True):
 class ChannelMembers(Table, frozen=True):
     """A share of the generated channels, and their number of members."""
 
-    member_limit: Annotated[int, Says("Maximum number of members of these channels; 0: no limit."), _COUNT] = 0
-    percent_channels: Annotated[float, Says("Their share of the channels."), SHARE] = 0.0
-    probability: Annotated[float, Says("Probability that a new membership is in one of them."), SHARE] = 0.0
+    member_limit: Annotated[Count, Says("Maximum number of members of these channels; 0: no limit.")] = 0
+    percent_channels: Annotated[Share, Says("Their share of the channels.")] = 0.0
+    probability: Annotated[Share, Says("Probability that a new membership is in one of them.")] = 0.0
 
 
 class GenController(Table, frozen=True):
@@ -262,24 +255,24 @@ class GenController(Table, frozen=True):
 
     unsupported = ("EnabledPlugins", "NumCPAFields")
 
-    num_teams: Annotated[int, Says("Teams."), _COUNT] = 2
+    num_teams: Annotated[Count, Says("Teams.")] = 2
     num_channels_dm: Annotated[
-        int, Says("Direct messages. n users have n·(n-1)/2 pairs; more are reported as impossible."), _COUNT
+        Count, Says("Direct messages. n users have n·(n-1)/2 pairs; more are reported as impossible.")
     ] = 20
-    num_channels_gm: Annotated[int, Says("Group messages (three to eight users)."), _COUNT] = 20
-    num_channels_private: Annotated[int, Says("Private channels."), _COUNT] = 20
-    num_channels_public: Annotated[int, Says("Public channels."), _COUNT] = 20
-    num_posts: Annotated[int, Says("Posts, replies included."), _COUNT] = 1000
-    num_reactions: Annotated[int, Says("Reactions to posts."), _COUNT] = 200
-    num_post_reminders: Annotated[int, Says("Reminders of posts."), _COUNT] = 200
-    num_sidebar_categories: Annotated[int, Says("Sidebar categories."), _COUNT] = 10
-    num_followed_threads: Annotated[int, Says("Followed threads."), _COUNT] = 10
-    percent_replies: Annotated[float, Says("Share of replies among the posts."), SHARE] = 0.5
+    num_channels_gm: Annotated[Count, Says("Group messages (three to eight users).")] = 20
+    num_channels_private: Annotated[Count, Says("Private channels.")] = 20
+    num_channels_public: Annotated[Count, Says("Public channels.")] = 20
+    num_posts: Annotated[Count, Says("Posts, replies included.")] = 1000
+    num_reactions: Annotated[Count, Says("Reactions to posts.")] = 200
+    num_post_reminders: Annotated[Count, Says("Reminders of posts.")] = 200
+    num_sidebar_categories: Annotated[Count, Says("Sidebar categories.")] = 10
+    num_followed_threads: Annotated[Count, Says("Followed threads.")] = 10
+    percent_replies: Annotated[Share, Says("Share of replies among the posts.")] = 0.5
     percent_replies_in_long_threads: Annotated[
-        float, Says("Share of the replies in long threads, at most two per channel."), SHARE
+        Share, Says("Share of the replies in long threads, at most two per channel.")
     ] = 0.05
     percent_urgent_posts: Annotated[
-        float, Says("Share of urgent posts among the root posts, on servers with message priority."), SHARE
+        Share, Says("Share of urgent posts among the root posts, on servers with message priority.")
     ] = 0.001
     channel_members_distribution: Annotated[
         tuple[ChannelMembers, ...],

@@ -31,7 +31,8 @@ def test_the_line_says_how_the_run_stands() -> None:
     ramp = second(11, phase=Phase.RAMP, present=8, waiting=2, failures=1, p95_ms=123.4)
 
     assert progress_line(ramp, 90, 1234, 5_678_901) == (
-        "0:12/1:30 ramp: 8/10 users, 2 waiting · 5 req/s · 1 failed/s · p95 123 ms · 1,234 posts · 5,678,901 events"
+        "0:12/1:30 ramp: 8/10 users, 2 waiting to log in · 5 req/s · 1 failed/s · p95 123 ms · 1,234 posts · "
+        "5,678,901 events"
     )
 
 
