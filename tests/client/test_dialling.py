@@ -98,7 +98,7 @@ def test_a_handshake_whose_answer_trickles_ends_in_time() -> None:
     server = StreamServer(("127.0.0.1", 0), serve)
     server.start()
     try:
-        caller = Caller("token", "agent", None, timeout_seconds=0.3)
+        caller = Caller("token", None, timeout_seconds=0.3)
         asking = gevent.spawn(shake_hands, f"ws://127.0.0.1:{server.server_port}/x", caller)
         gevent.joinall([asking], timeout=5)
         assert given_up.wait(5), "nothing stays open"

@@ -22,7 +22,7 @@ import msgspec
 
 from mmload.client.capabilities import MissingFeatures
 from mmload.client.http.pool import CallTimer, ConnectionPool
-from mmload.client.http.protocol import BadAnswer, HttpAnswer, header_lines, host_header, request_bytes
+from mmload.client.http.protocol import USER_AGENT, BadAnswer, HttpAnswer, header_lines, host_header, request_bytes
 from mmload.client.http.rules import API, is_expected, refusal
 from mmload.client.net import ByteChannel, byte_channel, connect, time_limit
 from mmload.errors import (
@@ -34,7 +34,6 @@ from mmload.errors import (
     transport_reason,
 )
 
-USER_AGENT = "Mozilla/5.0 (mmload)"
 # A browser opens at most six connections to a host.
 CONNECTIONS_PER_USER = 6
 # A server that asks for more patience than this is not waited for: the action fails instead.

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import quote, urlsplit
 
+USER_AGENT: Final = "Mozilla/5.0 (mmload)"
 # Far more than any server sends; a stream that is no HTTP is not collected for ever.
 LONGEST_HEAD_BYTES: Final = 1 << 16
 _LONGEST_CHUNK_LINE_BYTES: Final = 1 << 12

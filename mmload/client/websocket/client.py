@@ -19,7 +19,6 @@ import gevent
 import msgspec
 from gevent.event import AsyncResult
 
-from mmload.client.http.client import USER_AGENT
 from mmload.client.websocket.connection import LISTENER_ERRORS, Listener, WebSocketConnection, tell_once
 from mmload.client.websocket.epoll import NestedEpoll, process_readiness
 from mmload.client.websocket.frames import CloseCode, WebSocketEvent, decode_event, greeted_as, require_reply
@@ -68,7 +67,6 @@ class WebSocket:
     """Opened once, then kept up until `close`. For the greenlets of one hub; none of it is for threads."""
 
     __slots__ = (
-        "_clock",
         "_connection",
         "_counters",
         "_failures",
@@ -86,7 +84,6 @@ class WebSocket:
         "_tls_context",
         "_tried_token",
         "_url",
-        "_user_agent",
         "connection_id",
         "token",
     )
@@ -102,8 +99,6 @@ class WebSocket:
         watcher: NestedEpoll | None = None,
         tls_context: ssl.SSLContext | None = None,
         timing: Timing = Timing(),  # noqa: B008 — frozen
-        user_agent: str = USER_AGENT,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.token = token
         self.connection_id = ""
@@ -116,8 +111,6 @@ class WebSocket:
         self._readiness = watcher if watcher is not None else process_readiness()
         self._tls_context = tls_context
         self._timing = timing
-        self._user_agent = user_agent
-        self._clock = clock
         self._sequence = Sequence()
         self._state = _SocketState.NEW
         self._connection: WebSocketConnection | None = None
@@ -275,16 +268,14 @@ class WebSocket:
     def _connect(self) -> None:
         url = handshake_url(self._url, self.connection_id, self._sequence.expected)
         self._tried_token = self.token
-        wire, received = shake_hands(
-            url, Caller(self.token, self._user_agent, self._tls_context, self._timing.handshake_timeout_seconds)
-        )
+        wire, received = shake_hands(url, Caller(self.token, self._tls_context, self._timing.handshake_timeout_seconds))
         if self._state is _SocketState.CLOSED:
             wire.close()
             raise WebSocketFailed("closed")
         if self._state is _SocketState.DOWN:
             self._state = _SocketState.RETURNING
         self._sent = 0
-        self._connection = connection = WebSocketConnection(wire, self, self._readiness, self._timing, self._clock)
+        self._connection = connection = WebSocketConnection(wire, self, self._readiness, self._timing)
         connection.start(received)
 
     def _take_connection(self, how: Callable[[WebSocketConnection], None]) -> float:
@@ -293,7 +284,7 @@ class WebSocket:
         if connection is None:
             return 0.0
         how(connection)
-        return self._clock() - connection.started_at
+        return time.monotonic() - connection.started_at
 
     def _lost(self, code: int, reason: str, lived_seconds: float, *, refused: bool = False, soon: bool = False) -> None:
         """Count it, tell it, and come back after a wait. One lost before it was known to be back is no second loss."""

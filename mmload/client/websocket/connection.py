@@ -6,7 +6,6 @@ import logging
 import os
 import time
 from collections import deque
-from collections.abc import Callable
 from typing import Protocol
 
 from mmload.client.net import NOT_NOW, ByteChannel
@@ -82,7 +81,6 @@ class WebSocketConnection:
     """An upgraded WebSocket, watched from `start` on. Never waits; may be called from any greenlet of its hub."""
 
     __slots__ = (
-        "_clock",
         "_heard",
         "_heard_at",
         "_on_text",
@@ -105,7 +103,6 @@ class WebSocketConnection:
         owner: Owner,
         readiness: NestedEpoll,
         timing: Timing,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._wire: ByteChannel | None = wire
         self._receive = wire.receive
@@ -114,12 +111,11 @@ class WebSocketConnection:
         self._on_text = owner.on_text
         self._readiness = readiness
         self._timing = timing
-        self._clock = clock
         self._reader = FrameReader()
         self._outgoing: deque[bytes] | None = None
         self._heard = False
         self.heard_anything = False
-        self.started_at = self._heard_at = clock()
+        self.started_at = self._heard_at = time.monotonic()
         self._ping_due = self._heard_at + timing.ping_interval_seconds
 
     @property

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable
 from typing import Any, Protocol
 
 from gevent import get_hub, monkey
@@ -46,15 +45,9 @@ class NestedEpoll:
     Holds nothing of the system while it has no socket to watch.
     """
 
-    def __init__(
-        self,
-        sweep_seconds: float = SWEEP_SECONDS,
-        clock: Callable[[], float] = time.monotonic,
-        load: SocketLoad | None = None,
-    ) -> None:
+    def __init__(self, sweep_seconds: float = SWEEP_SECONDS, load: SocketLoad | None = None) -> None:
         self._members: dict[int, Watched] = {}
         self._sweep_seconds = sweep_seconds
-        self._clock = clock
         self._load = load or process_sockets()
         self._epoll: Any = None
         self._watcher: Any = None
@@ -99,7 +92,7 @@ class NestedEpoll:
 
     def _sweep(self) -> None:
         """What is due by time, for all connections."""
-        now = self._clock()
+        now = time.monotonic()
         for fd, watched in tuple(self._members.items()):
             # One that an earlier member's sweep ended is no longer asked.
             if self._members.get(fd) is watched:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from mmload.client.http.protocol import (
     LONGEST_HEAD_BYTES,
+    USER_AGENT,
     head_status,
     header_lines,
     header_value,
@@ -32,7 +33,6 @@ class Caller:
     """Who connects, and how. `tls_context` is for wss only; None: the process's."""
 
     token: str = field(repr=False)
-    user_agent: str
     tls_context: ssl.SSLContext | None
     timeout_seconds: float
 
@@ -64,7 +64,7 @@ def _upgrade_request(url: str, caller: Caller, key: bytes) -> bytes:
         "Sec-WebSocket-Key": key.decode(),
         "Sec-WebSocket-Version": "13",
         "Authorization": f"Bearer {caller.token}",
-        "User-Agent": caller.user_agent,
+        "User-Agent": USER_AGENT,
     }
     target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
     return request_bytes("GET", target, header_lines(headers), None, b"")
