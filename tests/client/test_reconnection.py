@@ -9,8 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmload.client.websocket.reconnect import (
-    Arrival,
-    Sequence,
     Timing,
     handshake_url,
     looks_refused,
@@ -58,23 +56,6 @@ def test_a_quick_return_is_granted_once_in_a_row(failures: int, seconds: float) 
     """Without the limit a server that drops us at once would be connected to ten times a second by each user."""
     assert wait_after_loss(failures, True, Fixed(0.0), TIMING) == seconds
     assert wait_after_loss(failures, False, Fixed(0.0), TIMING) >= 3
-
-
-def test_numbers_in_order_are_expected_one_after_another() -> None:
-    """Also after one that was sent again, and after a gap."""
-    sequence = Sequence()
-    seen = [sequence.take(number) for number in (0, 1, 1, 0, 3, 2)]
-
-    assert seen == [
-        Arrival.IN_ORDER,
-        Arrival.IN_ORDER,
-        Arrival.AGAIN,
-        Arrival.AGAIN,
-        Arrival.GAP,
-        Arrival.IN_ORDER,
-    ]
-    sequence.restart()
-    assert sequence.take(0) is Arrival.IN_ORDER
 
 
 def test_a_return_names_the_connection_and_the_next_number() -> None:

@@ -40,7 +40,7 @@ def test_a_fresh_connection_names_nothing_but_its_token(clients: Clients) -> Non
     assert (peer.path, peer.query) == ("/api/v4/websocket", {})
     assert peer.headers["authorization"] == "Bearer token-1"
     assert "sec-websocket-extensions" not in peer.headers and "origin" not in peer.headers
-    assert (client.connected, client.connection_id, client._sequence.expected) == (True, "c1", 1)
+    assert (client.connected, client.connection_id, client._expected) == (True, "c1", 1)
     assert ear.connected == ["first"] and counters == {"sockets_opened": 1}
     assert ear.events[0].event == "hello"
 
@@ -229,7 +229,7 @@ def test_a_new_connection_id_starts_the_numbers_anew(clients: Clients) -> None:
 
     eventually(lambda: ear.numbers() == [0, 1, 0, 1])
     assert ear.connected == ["first", "renewed"] and counters["sockets_renewed"] == 1
-    assert (client.connection_id, client._sequence.expected) == ("c2", 2)
+    assert (client.connection_id, client._expected) == ("c2", 2)
 
 
 def test_a_resumed_connection_may_have_nothing_to_tell(clients: Clients) -> None:

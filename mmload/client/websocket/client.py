@@ -24,8 +24,6 @@ from mmload.client.websocket.epoll import NestedEpoll, process_readiness
 from mmload.client.websocket.frames import CloseCode, WebSocketEvent, decode_event, greeted_as, require_reply
 from mmload.client.websocket.handshake import Caller, shake_hands
 from mmload.client.websocket.reconnect import (
-    Arrival,
-    Sequence,
     Timing,
     handshake_url,
     looks_refused,
@@ -69,6 +67,7 @@ class WebSocket:
     __slots__ = (
         "_connection",
         "_counters",
+        "_expected",
         "_failures",
         "_first_hello",
         "_gaps",
@@ -78,7 +77,6 @@ class WebSocket:
         "_return",
         "_rng",
         "_sent",
-        "_sequence",
         "_state",
         "_timing",
         "_tls_context",
@@ -111,7 +109,8 @@ class WebSocket:
         self._readiness = watcher if watcher is not None else process_readiness()
         self._tls_context = tls_context
         self._timing = timing
-        self._sequence = Sequence()
+        # The number of the next event: 0, 1, 2, … on each connection that the server gives us.
+        self._expected = 0
         self._state = _SocketState.NEW
         self._connection: WebSocketConnection | None = None
         self._first_hello: AsyncResult[None] | None = None
@@ -191,8 +190,8 @@ class WebSocket:
         except msgspec.DecodeError:
             require_reply(payload)
             return
-        if event.seq == self._sequence.expected and self._state is _UP:
-            self._sequence.expected += 1
+        if event.seq == self._expected and self._state is _UP:
+            self._expected += 1
         elif not self._placed(event):
             return
         try:
@@ -223,19 +222,23 @@ class WebSocket:
         """Whether the event is one to tell: in order, after whatever it says about the connection."""
         if event.event == "hello":
             self._on_hello(event)
-        arrival = self._sequence.take(event.seq)
-        if arrival is Arrival.GAP:
+        if event.seq > self._expected:
             self._on_gap()
-        elif arrival is Arrival.IN_ORDER and self._state is _SocketState.RETURNING:
+            return False
+        if event.seq < self._expected:
+            # Sent again.
+            return False
+        self._expected += 1
+        if self._state is _SocketState.RETURNING:
             self._arrive(resumed=True)
-        return arrival is Arrival.IN_ORDER
+        return True
 
     def _on_hello(self, event: WebSocketEvent) -> None:
         connection_id = greeted_as(event.data)
         first = self._state is _SocketState.OPENING
         if first or connection_id != self.connection_id:
             self.connection_id = connection_id
-            self._sequence.restart()
+            self._expected = 0
             self._arrive(renewed=not first)
 
     def _arrive(self, resumed: bool = False, renewed: bool = False) -> None:
@@ -259,14 +262,14 @@ class WebSocket:
         if self._state is _SocketState.RETURNING:
             # The server took us up and left events out all the same: it would do so again.
             self.connection_id = ""
-            self._sequence.restart()
+            self._expected = 0
         lived_seconds = self._take_connection(WebSocketConnection.close)
         self._lost(CloseCode.NORMAL, "events are missing", lived_seconds, soon=True)
 
     # -- losing and returning --------------------------------------------------------------------------------
 
     def _connect(self) -> None:
-        url = handshake_url(self._url, self.connection_id, self._sequence.expected)
+        url = handshake_url(self._url, self.connection_id, self._expected)
         self._tried_token = self.token
         wire, received = shake_hands(url, Caller(self.token, self._tls_context, self._timing.handshake_timeout_seconds))
         if self._state is _SocketState.CLOSED:

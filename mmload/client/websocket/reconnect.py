@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from enum import Enum, auto
 from urllib.parse import urlencode
 
 # The web application's rule: up to so many failures in a row it waits the same, then with their square.
@@ -69,31 +68,3 @@ def handshake_url(base_url: str, connection_id: str, next_sequence: int) -> str:
     if not connection_id:
         return url
     return f"{url}?{urlencode({'connection_id': connection_id, 'sequence_number': next_sequence})}"
-
-
-class Arrival(Enum):
-    """An event's number against the expected one."""
-
-    IN_ORDER = auto()
-    AGAIN = auto()
-    GAP = auto()
-
-
-class Sequence:
-    """The numbers of one connection's events: 0, 1, 2, … `expected` is what the next one must bear."""
-
-    __slots__ = ("expected",)
-
-    def __init__(self) -> None:
-        self.expected = 0
-
-    def take(self, number: int) -> Arrival:
-        """Judge the number, and go on to the next if it was in order."""
-        if number == self.expected:
-            self.expected = number + 1
-            return Arrival.IN_ORDER
-        return Arrival.AGAIN if number < self.expected else Arrival.GAP
-
-    def restart(self) -> None:
-        """The server numbers from 0 again: it gave us another connection."""
-        self.expected = 0

@@ -16,7 +16,7 @@ from mmload import __version__
 from mmload.config import Settings, shown
 from mmload.results.model import Facts, Machine, timestamp, without_credentials
 
-LIBRARIES = ("gevent", "geventhttpclient", "greenlet", "msgspec", "urllib3", "websocket-client", "pyzmq")
+LIBRARIES = ("gevent", "geventhttpclient", "greenlet", "msgspec", "urllib3", "pyzmq")
 
 
 def facts_of(environment: Any, settings: Settings, started: float, given: Facts) -> Facts:
