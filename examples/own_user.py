@@ -9,7 +9,7 @@ from mmload.behaviours.actions.channels import switch_channel
 from mmload.behaviours.catalogue import Action
 from mmload.behaviours.composing import compose, send_post
 from mmload.behaviours.person import NothingToDo, Person
-from mmload.behaviours.simulative import Behaviour, task_of
+from mmload.behaviours.tasksets import Behaviour, task_of
 from mmload.plugin.setup import wire
 from mmload.store import SharedObjects, Store
 from mmload.users import Host, MattermostUser

@@ -70,7 +70,7 @@ class Numbers:
         return number
 
 
-class Seen:
+class SeenKeys:
     """A set of numbered keys, a bit each: 500 people take 90 bytes, where a dict of them takes 18 KB.
 
     Where a number is given again, a new key may count as seen: a client then asks for one thing less.

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from sys import intern
 from typing import Protocol, TypeVar
 
-from mmload.collections import Bounded, Numbers, Seen
+from mmload.collections import Bounded, Numbers, SeenKeys
 from mmload.models import Bookmark, Category, Channel, Draft, Post, Preference, ScheduledPost, Team, Thread, User
 
 V = TypeVar("V")
@@ -90,7 +90,7 @@ class SharedObjects:
         return self.teams.setdefault(team.id, team)
 
 
-class KnownPeople(Seen):
+class KnownPeople(SeenKeys):
     """Whom a client knows, in the order in which it met them: the newest `limit`. What there is to know is shared.
 
     Two bytes each and a bit, 1 KB for 500 people, where a dict of them takes 13 KB (measured).
@@ -196,9 +196,9 @@ class Store:
         self.posts.reserve()
         self.users = KnownPeople(self.shared_objects, PEOPLE_KEPT)
         # Whose status we know: what it is, nobody reads.
-        self.statuses = Seen(self.shared_objects.people)
+        self.statuses = SeenKeys(self.shared_objects.people)
         # Whose picture is in our cache, and which: (person, time of its last change).
-        self.images = Seen(self.shared_objects.pictures)
+        self.images = SeenKeys(self.shared_objects.pictures)
         self.threads: Bounded[str, Thread] = Bounded(THREADS_KEPT)
         self.reactions: Bounded[tuple[str, str], None] = Bounded(REACTIONS_KEPT)
         self.drafts: Bounded[tuple[str, str], Draft] = Bounded(DRAFTS_KEPT)

@@ -18,12 +18,11 @@ from locust.user.task import LOCUST_STATE_STOPPING, LOCUST_STATE_WAITING
 from mmload.behaviours.cluster import ClusterBehaviour, enter_console
 from mmload.behaviours.generative import GenerateBehaviour, enter_to_generate
 from mmload.behaviours.goals import Generation, Goals, targets
-from mmload.behaviours.idle import IdleBehaviour
-from mmload.behaviours.login import EntryRefused, enter, enter_patiently, leave, log_in_again
+from mmload.behaviours.login import EntryRefused, disconnect, enter, enter_patiently, log_in_again
 from mmload.behaviours.pace import rate_of
 from mmload.behaviours.person import Person
 from mmload.behaviours.simple import SimpleBehaviour
-from mmload.behaviours.simulative import SimulatedBehaviour
+from mmload.behaviours.tasksets import IdleBehaviour, SimulatedBehaviour
 from mmload.client.accounts import Account, AccountPool, account, is_administrator, session_owner
 from mmload.client.api import LOGIN_ROUTES, Api
 from mmload.client.http.client import Rest, Route
@@ -183,7 +182,7 @@ class MattermostUser(FastHttpUser):
         """Runs in the dying greenlet, also of a user that was still waiting to log in."""
         self._enter_gauge("")
         if self.person is not None:
-            leave(self.person)
+            disconnect(self.person)
         if self._accounts is not None:
             self._accounts.give_back(self._number)
             self._number, self._accounts = 0, None

@@ -12,7 +12,7 @@ from typing import Any
 
 import requests
 
-from mmload.behaviours.login import enter, leave
+from mmload.behaviours.login import disconnect, enter
 from mmload.behaviours.person import Person
 from mmload.client.http.client import Route
 from mmload.config import Settings, load_settings
@@ -109,7 +109,7 @@ def crowd(server: str, **environ: str) -> Iterator[Crowd]:
         yield here
     finally:
         for person in here.people:
-            leave(person)
+            disconnect(person)
 
 
 def real_server() -> str:

@@ -19,7 +19,7 @@ LOOK_UP_AT_ONCE = 100
 MEASURES_KEPT = 100
 
 
-def duties(person: Person) -> None:
+def run_background_tasks(person: Person) -> None:
     """Whatever is due now, and what was ordered. A failure is counted under its name and changes nothing else."""
     if person.wants_users or person.wants_statuses or person.wants_channels:
         _carry_out(person, LOOK_UP)

@@ -1,6 +1,7 @@
-"""Which action comes next: one draw over cumulative weights. Pure.
+"""The table of actions: what a simulated user does, how often, and what the server must offer for it.
 
-The table of actions: what a simulated person does, how often, and what the server must offer for it.
+Also what a threshold can refer to, known before a test starts: the actions of each user class, and the routes.
+Imports no Locust: `mmload run` reads it before it starts one.
 """
 
 from __future__ import annotations
@@ -8,18 +9,25 @@ from __future__ import annotations
 import bisect
 import itertools
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Generic, TypeVar
 
-from mmload.behaviours.actions import channels, licensed, people, posts, search, session, threads
+from mmload.behaviours import goals
+from mmload.behaviours.actions import channels, licensed, people, posts, session, threads
+from mmload.behaviours.background import LOOK_UP, POLL
 from mmload.behaviours.person import Person
+from mmload.client import api
 from mmload.client.capabilities import Capabilities
+from mmload.client.http.client import Route
+from mmload.config.tables import SIMPLE_ACTIONS
+from mmload.config.thresholds import ThresholdRefused, parse
 
 T = TypeVar("T")
 
 
-class Mix(Generic[T]):
+class WeightedChoice(Generic[T]):
     """Things to choose from with their frequencies (any unit; only their proportions matter)."""
 
     __slots__ = ("_cumulative", "_things")
@@ -103,12 +111,12 @@ SIMULATIVE: tuple[Action, ...] = (
     Action("AddReaction", posts.add_reaction, 0.1306),
     Action("EditPost", posts.edit_post, 0.04),
     Action("GetDrafts", posts.get_drafts, 0.037, _drafts),
-    Action("SearchUsers", search.search_users, 0.032),
+    Action("SearchUsers", people.search_users, 0.032),
     Action("ClickUserProfile", people.click_user_profile, 0.03),
-    Action("SearchPosts", search.search_posts, 0.0218),
-    Action("SearchGroupChannels", search.search_group_channels, 0.0204),
-    Action("SearchChannels", search.search_channels, 0.015),
-    Action("SearchPostsAllTeams", search.search_posts_all_teams, 0.0109, _since(10, 7)),
+    Action("SearchPosts", people.search_posts, 0.0218),
+    Action("SearchGroupChannels", people.search_group_channels, 0.0204),
+    Action("SearchChannels", people.search_channels, 0.015),
+    Action("SearchPostsAllTeams", people.search_posts_all_teams, 0.0109, _since(10, 7)),
     Action("CreateDirectChannel", channels.create_direct_channel, 0.0055),
     Action("UnfollowThread", threads.unfollow_thread, 0.005, _threads),
     Action("JoinChannel", channels.join_channel, 0.0049),
@@ -142,3 +150,38 @@ SIMULATIVE: tuple[Action, ...] = (
     Action("MarkAllThreadsInTeamAsRead", threads.mark_all_threads_in_team_as_read, 0.0001, _threads),
     Action("Reload", session.reload, 0),
 )
+
+
+_BACKGROUND = (POLL, LOOK_UP)
+# By the names of the classes (`mmload.user_classes.CLASSES`). What is not in reach without Locust is written out
+# here, and a test holds it against the classes' own tasks.
+ACTIONS: Mapping[str, tuple[str, ...]] = {
+    "SimulatedUser": (*(action.name for action in SIMULATIVE), *_BACKGROUND),
+    "SimpleUser": (*SIMPLE_ACTIONS, *_BACKGROUND),
+    "IdleUser": _BACKGROUND,
+    "ClusterUser": ("GetLogs", "GetAnalytics", "GetClusterStatus", "GetPluginStatuses", "UpdateConfig", *_BACKGROUND),
+    "GenerateUser": (
+        *(name for phase in goals.PHASES for name in phase),
+        *("JoinAllTeams", "AddChannelMember", "GetPosts"),
+        *_BACKGROUND,
+    ),
+}
+
+
+def routes() -> tuple[str, ...]:
+    """The names of all routes that our users ask, logins too."""
+    modules = [each for each in vars(api).values() if isinstance(each, ModuleType)]
+    found = [each for module in modules for each in vars(module).values() if isinstance(each, Route)]
+    return tuple(dict.fromkeys(str(route) for route in found))
+
+
+def unknown_subjects(thresholds: Iterable[str], classes: Sequence[str]) -> list[str]:
+    """What is wrong with thresholds on a run of these classes of ours: subjects that there will never be."""
+    known = (*(name for each in classes for name in ACTIONS[each]), *routes())
+    wrong = []
+    for text in thresholds:
+        try:
+            parse(text, known)
+        except ThresholdRefused as refusal:
+            wrong.append(str(refusal))
+    return wrong

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from mmload.behaviours.catalogue import Action
-from mmload.behaviours.login import greet, log_in, open_socket
+from mmload.behaviours.login import load_client_config, log_in, open_socket
 from mmload.behaviours.page_load import fetch_site
 from mmload.behaviours.person import Person
-from mmload.behaviours.simulative import Behaviour, task_of
+from mmload.behaviours.tasksets import Behaviour, task_of
 from mmload.errors import MmloadError
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def enter_console(person: Person) -> None:
     if not person.api.rest.token:
         log_in(person)
     fetch_site(person)
-    greet(person)
+    load_client_config(person)
     open_socket(person)
     person.api.server_config()
 
@@ -60,7 +60,7 @@ def update_config(person: Person) -> None:
     person.api.replace_config(config)
 
 
-class Found:
+class ConsoleSetting:
     """The setting as this process found it. Its last console to close puts it back.
 
     Consoles in several workers may find each other's change: run one worker, or one console.
@@ -103,19 +103,19 @@ CONSOLE = (
 )
 
 
-_found: WeakKeyDictionary[Environment, Found] = WeakKeyDictionary()
+_found: WeakKeyDictionary[Environment, ConsoleSetting] = WeakKeyDictionary()
 
 
 class ClusterBehaviour(Behaviour):
     """The console's pages in order, one a second times the person's rate."""
 
     tasks = [task_of(action) for action in CONSOLE]  # noqa: RUF012 — Locust's own form
-    _found: Found | None = None
+    _found: ConsoleSetting | None = None
     _next = 0
 
     def on_start(self) -> None:
         super().on_start()
-        self._found = _found.setdefault(self.user.environment, Found())
+        self._found = _found.setdefault(self.user.environment, ConsoleSetting())
         self._found.opened(self.person)
 
     def on_stop(self) -> None:

@@ -127,7 +127,7 @@ def _meet(person: Person, user_id: str) -> None:
 
 
 # Events not named here are counted and left undecoded.
-HEARD: dict[str, Callable[[Person, WebSocketEvent], None]] = {
+HANDLERS: dict[str, Callable[[Person, WebSocketEvent], None]] = {
     "posted": posted,
     "post_edited": post_edited,
     "post_deleted": post_deleted,
@@ -153,7 +153,7 @@ class EventListener:
 
     def on_event(self, event: WebSocketEvent) -> None:
         self._person.context.recorder.events[event.event] += 1
-        hear = HEARD.get(event.event)
+        hear = HANDLERS.get(event.event)
         if hear is not None:
             hear(self._person, event)
 

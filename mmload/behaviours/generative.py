@@ -14,25 +14,24 @@ from typing import Any, TypeVar, cast
 
 from mmload import text
 from mmload.behaviours import goals as names
-from mmload.behaviours.actions.names import new_name
+from mmload.behaviours.actions.channels import new_name
 from mmload.behaviours.actions.posts import REMINDER_SECONDS
 
 # FIX
-from mmload.behaviours.catalogue import Action, Mix
+from mmload.behaviours.catalogue import Action, WeightedChoice
 from mmload.behaviours.composing import compose, is_urgent, send_post, upload
 from mmload.behaviours.goals import (
     FOLLOWED_THREADS,
     REACTIONS,
     REMINDERS,
+    GeneratedChannel,
     Generation,
-    MadeChannel,
     bucket,
 )
-from mmload.behaviours.idle import do_nothing, nothing
-from mmload.behaviours.login import greet, log_in, open_socket
-from mmload.behaviours.page_load import fetch_site, load_page, settle
+from mmload.behaviours.login import load_client_config, log_in, open_socket
+from mmload.behaviours.page_load import fetch_site, load_page, open_some_team
 from mmload.behaviours.person import POLL_SECONDS, NothingToDo, Person
-from mmload.behaviours.simulative import Behaviour, perform
+from mmload.behaviours.tasksets import Behaviour, do_nothing, nothing, perform
 from mmload.client.capabilities import Capabilities
 from mmload.metrics.recorder import Outcome
 from mmload.models import DIRECT, PRIVATE, PUBLIC, Channel, Team
@@ -75,7 +74,7 @@ def create_channel(kind: str, person: Person, made: Generation) -> None:
     title = " ".join(text.words(person.rng, 2))
     channel = person.api.create_channel(team.id, new_name(person.rng, person.now_ms()), title, kind)
     person.store.remember_channels([channel], member=True)
-    made.channels.append(MadeChannel(channel, len(made.channels), {person.id}))
+    made.channels.append(GeneratedChannel(channel, len(made.channels), {person.id}))
 
 
 create_public_channel = partial(create_channel, PUBLIC)
@@ -124,7 +123,7 @@ def add_channel_member(person: Person, made: Generation) -> None:
     made.people[other].store.remember_channels([channel.channel], member=True)
 
 
-def _channel_to_fill(person: Person, made: Generation) -> tuple[MadeChannel, int]:
+def _channel_to_fill(person: Person, made: Generation) -> tuple[GeneratedChannel, int]:
     """A channel of this person's, and its most members (0 = no limit)."""
     distribution = person.context.settings.generate.channel_members_distribution
     channels, limit = made.channels, 0
@@ -237,7 +236,7 @@ FEWEST_READINGS = 100
 POSTS_A_READING = 1000
 
 Make = Callable[[Person, Generation], None]
-MAKING: Mapping[str, Make] = {
+GENERATED: Mapping[str, Make] = {
     names.TEAMS: create_team,
     names.PUBLIC_CHANNELS: create_public_channel,
     names.PRIVATE_CHANNELS: create_private_channel,
@@ -260,14 +259,14 @@ def enter_to_generate(person: Person, made: Generation) -> None:
     if not person.api.rest.token:
         log_in(person)
     fetch_site(person)
-    greet(person)
+    load_client_config(person)
     _give_up_what_is_missing(made, person.context.capabilities)
     if not person.api.own_teams(person.id) and made.goals.goals[names.TEAMS].left > 0:
         with made.goals.slot(names.TEAMS):
             create_team(person, made)
     open_socket(person)
     load_page(person)
-    settle(person)
+    open_some_team(person)
 
 
 def _give_up_what_is_missing(made: Generation, can: Capabilities) -> None:
@@ -289,7 +288,7 @@ def make_one(person: Person, made: Generation, name: str) -> Outcome:
     """One try at one goal (or at what goes on beside)."""
     outcome = perform(person, Action(name, partial(_make, name, made), 1))
     # Those who are still coming in may be just the ones that are missing.
-    if outcome is Outcome.SKIPPED and name in MAKING and person.context.recorder.users.waiting == 0:
+    if outcome is Outcome.SKIPPED and name in GENERATED and person.context.recorder.users.waiting == 0:
         made.goals.fruitless(len(made.people))
     return outcome
 
@@ -299,7 +298,7 @@ def _make(name: str, made: Generation, person: Person) -> None:
         BESIDE[name](person, made)
         return
     with made.goals.slot(name):
-        MAKING[name](person, made)
+        GENERATED[name](person, made)
 
 
 def _task(name: str) -> Callable[[GenerateBehaviour], None]:
@@ -309,7 +308,7 @@ def _task(name: str) -> Callable[[GenerateBehaviour], None]:
         make_one(behaviour.person, behaviour.generation, name)
 
     task.__name__ = task.__qualname__ = name
-    task.__doc__ = (BESIDE.get(name) or MAKING[name]).__doc__
+    task.__doc__ = (BESIDE.get(name) or GENERATED[name]).__doc__
     task.action = Action(name, do_nothing, 1)  # type: ignore[attr-defined]
     return task
 
@@ -322,7 +321,7 @@ def _join_teams(behaviour: GenerateBehaviour) -> None:
 class GenerateBehaviour(Behaviour):
     """Draws from what is still wanted. The goals are those of `self.user.generation`, shared in the process."""
 
-    tasks = [_task(name) for name in (*MAKING, *BESIDE)]  # noqa: RUF012 — Locust's own form
+    tasks = [_task(name) for name in (*GENERATED, *BESIDE)]  # noqa: RUF012 — Locust's own form
     teams_joined = False
 
     @property
@@ -345,7 +344,7 @@ class GenerateBehaviour(Behaviour):
         if not wanted:
             made.goals.tell_once()
             return nothing  # all is made, or in the making
-        return self._by_name[Mix(wanted).draw(self.person.rng)]
+        return self._by_name[WeightedChoice(wanted).draw(self.person.rng)]
 
     def _readings(self) -> float:
         return max(FEWEST_READINGS, self.person.context.settings.generate.num_posts / POSTS_A_READING)

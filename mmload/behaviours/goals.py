@@ -153,7 +153,7 @@ class Goals:
 
 
 @dataclass(slots=True)
-class MadeChannel:
+class GeneratedChannel:
     """A public or private channel of ours. `number` is its place in the order of making."""
 
     channel: Channel
@@ -167,7 +167,7 @@ class Generation:
 
     goals: Goals
     people: dict[str, Person] = field(default_factory=dict)
-    channels: list[MadeChannel] = field(default_factory=list)
+    channels: list[GeneratedChannel] = field(default_factory=list)
     # The people of each direct and group channel.
     pairs: set[frozenset[str]] = field(default_factory=set)
     # Newest root posts and long threads by channel.

@@ -11,7 +11,7 @@ import gevent
 from gevent.event import AsyncResult
 
 from mmload.behaviours.events import EventListener
-from mmload.behaviours.page_load import fetch_site, load_page, settle
+from mmload.behaviours.page_load import fetch_site, load_page, open_some_team
 from mmload.behaviours.person import Person
 from mmload.client.api.users import ACCOUNT_EXISTS, UNKNOWN_LOGIN
 from mmload.client.http.rules import retry_seconds
@@ -47,10 +47,10 @@ def enter(person: Person) -> None:
         log_in(person)
     began = person.clock()
     fetch_site(person)
-    greet(person)
+    load_client_config(person)
     open_socket(person)
     load_page(person)
-    settle(person)
+    open_some_team(person)
     person.measured.append(("page_load", (person.clock() - began) * 1000, person.now_ms()))
 
 
@@ -143,7 +143,7 @@ def _renew_session(person: Person) -> bool:
     return True
 
 
-def greet(person: Person) -> None:
+def load_client_config(person: Person) -> None:
     """What the application asks right after a log-in."""
     api, context = person.api, person.context
     context.learn(api.client_config(), api.client_license())
@@ -215,7 +215,7 @@ def enter_patiently(
             person.sleep(retry_seconds(failures, users.login_retry_min_seconds, users.login_retry_max_seconds, rng))
 
 
-def leave(person: Person) -> None:
+def disconnect(person: Person) -> None:
     """The farewell: close the socket as a closing tab does, log out if so configured. Never raises."""
     close_socket(person)
     if person.api.rest.token and person.context.settings.config.users.logout_on_farewell:

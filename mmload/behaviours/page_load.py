@@ -137,7 +137,7 @@ def first_channel(person: Person) -> Channel:
     return chosen
 
 
-def settle(person: Person) -> None:
+def open_some_team(person: Person) -> None:
     """Turn to the team where we were, or to one of ours, and look at one of its channels."""
     store = person.store
     team = store.teams.get(store.current_team_id) or pick(person.rng, list(store.teams.values()))

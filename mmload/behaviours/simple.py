@@ -1,20 +1,28 @@
-"""The simple user: the steps of simplecontroller.json, in their order, again and again."""
+"""The simple user: the steps of simplecontroller.json in their order, again and again.
+
+With the actions that only this user has; the others are those of the simulated user.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
-from mmload.behaviours.actions import channels, posts, search, session
-from mmload.behaviours.actions import simple_actions as simple
-from mmload.behaviours.background import duties
+from mmload import text
+from mmload.behaviours.actions import channels, people, posts, session
+from mmload.behaviours.actions.session import reload
+from mmload.behaviours.background import run_background_tasks
 from mmload.behaviours.catalogue import Action
-from mmload.behaviours.idle import nothing
-from mmload.behaviours.login import log_out
+from mmload.behaviours.channel_view import view_channel
+from mmload.behaviours.composing import compose, content, send_post, show_typing
+from mmload.behaviours.login import log_in, log_out, open_socket
+from mmload.behaviours.page_load import DEFAULT_CHANNEL, fetch_site, first_channel
 from mmload.behaviours.person import POLL_SECONDS, NothingToDo, Person
-from mmload.behaviours.simulative import Behaviour, perform
+from mmload.behaviours.tasksets import Behaviour, nothing, task_of
 from mmload.config import SimpleAction
 from mmload.metrics.recorder import Outcome
+from mmload.models import Channel
+from mmload.store import pick
 
 # A step that was skipped asked nothing of the server: without a wait of its own it would keep the process from
 # everything else.
@@ -24,38 +32,174 @@ START_SPREAD_SECONDS = 1.0
 
 _NEEDS_NO_SESSION = frozenset({"Login", "SignUp"})
 
+MOST_MEMBERS_LISTED = 100
+JOB = "message_export"
+
+
+def sign_up(person: Person) -> None:
+    """The account was made when the person came in for the first time: there is nothing left to make."""
+    raise NothingToDo("the account is there")
+
+
+def log_in_once_more(person: Person) -> None:
+    """Log in after a log-out, and load the page as everybody does then."""
+    if person.api.rest.token:
+        raise NothingToDo("logged in already")
+    log_in(person)
+    open_socket(person)
+    reload(person)
+
+
+def create_post(person: Person) -> None:
+    """Write a message into one of one's channels."""
+    channel = _some_channel(person)
+    show_typing(person, channel.id)
+    send_post(person, channel.id, compose(person, channel.id))
+
+
+def create_post_reply(person: Person) -> None:
+    """Answer a message that is known."""
+    post = pick(person.rng, [post for post in person.store.posts.values() if not post.type])
+    if post is None:
+        raise NothingToDo("no message to answer")
+    root_id = post.root_id or post.id
+    show_typing(person, post.channel_id, root_id)
+    send_post(person, post.channel_id, compose(person, post.channel_id, reply=True), root_id)
+
+
+def join_team(person: Person) -> None:
+    """Join the first open team one is not in."""
+    store, api = person.store, person.api
+    open_teams = [team for team in api.teams() if team.allow_open_invite and not team.delete_at]
+    team = next((team for team in open_teams if team.id not in store.teams), None)
+    if team is None:
+        raise NothingToDo("member of all open teams")
+    api.join_team(team.id, person.id)
+    store.remember_teams([*store.teams.values(), team])
+    store.remember_channels(api.own_channels(person.id, team.id, True), member=True)
+    api.own_channel_members(person.id, team.id)
+
+
+def leave_channel(person: Person) -> None:
+    """Leave the first channel of the team that may be left; if it was open, another one is opened."""
+    store = person.store
+    left = next((channel for channel in store.team_channels() if channel.name != DEFAULT_CHANNEL), None)
+    if left is None:
+        raise NothingToDo("only in the channel that nobody leaves")
+    person.api.remove_channel_member(left.id, person.id)
+    store.forget_channel(left.id)
+    _forget_what_was_in(person, left)
+    if store.current_channel_id == left.id:
+        store.look_at("")
+        view_channel(person, first_channel(person))
+
+
+def _forget_what_was_in(person: Person, left: Channel) -> None:
+    """Its messages can no longer be answered, nor reactions to them taken back (nor to those long forgotten)."""
+    store = person.store
+    for post in [post for post in store.posts.values() if post.channel_id == left.id]:
+        del store.posts[post.id]
+    for key in [key for key in store.reactions if key[0] not in store.posts]:
+        del store.reactions[key]
+
+
+def view_some_channel(person: Person) -> None:
+    """Open one of one's channels."""
+    view_channel(person, _some_channel(person))
+
+
+def get_pinned_posts(person: Person) -> None:
+    """Open the list of pinned messages."""
+    channel_id = person.store.current_channel_id
+    if not channel_id:
+        raise NothingToDo("no channel is open")
+    person.store.remember_posts(person.api.pinned_posts(channel_id).listed())
+
+
+def view_user(person: Person) -> None:
+    """Look up one of the channel's members."""
+    channel = _some_channel(person)
+    member = pick(person.rng, person.api.channel_members(channel.id, MOST_MEMBERS_LISTED))
+    if member is None:
+        raise NothingToDo("nobody is in this channel")
+    person.store.remember_users(person.api.users_by_ids([member.user_id]))
+
+
+def update_profile(person: Person) -> None:
+    """Change one's names, but not the user name: the next run finds its accounts by it."""
+    nickname, first, last = (word.capitalize() for word in text.words(person.rng, 3))
+    changes = {"nickname": nickname, "first_name": first, "last_name": last}
+    person.store.me = person.api.patch_user(person.id, changes)
+
+
+def update_profile_image(person: Person) -> None:
+    """Set a new picture of oneself."""
+    person.api.set_profile_image(person.id, content("photo.png"))
+
+
+def update_team(person: Person) -> None:
+    """Rename a team that one administers."""
+    members = person.api.own_team_members(person.id)
+    own = [member.team_id for member in members if "team_admin" in member.roles and not member.delete_at]
+    team_id = pick(person.rng, own)
+    if team_id is None:
+        raise NothingToDo("administrator of no team")
+    person.api.rename_team(team_id, "Team " + " ".join(text.words(person.rng, 2)))
+
+
+def fetch_static_assets(person: Person) -> None:
+    """Load the application's scripts and style sheets, as a browser with an empty cache."""
+    fetch_site(person)
+
+
+def message_export(person: Person) -> None:
+    """A system administrator starts the export of messages, where the server is set up for it."""
+    if "system_admin" not in person.store.me.roles:
+        raise NothingToDo("not an administrator")
+    if not person.api.whole_config().get("MessageExportSettings", {}).get("EnableExport"):
+        raise NothingToDo("the server exports no messages")
+    person.api.start_job(JOB)
+
+
+def _some_channel(person: Person) -> Channel:
+    channel = pick(person.rng, list(person.store.my_channels()))
+    if channel is None:
+        raise NothingToDo("member of no channel")
+    return channel
+
+
 SIMPLE: tuple[Action, ...] = tuple(
     Action(name, run, 1)
     for name, run in {
         "AddReaction": posts.add_reaction,
         "CreateDirectChannel": channels.create_direct_channel,
         "CreateGroupChannel": channels.create_group_channel,
-        "CreatePost": simple.create_post,
-        "CreatePostReply": simple.create_post_reply,
+        "CreatePost": create_post,
+        "CreatePostReply": create_post_reply,
         "CreatePrivateChannel": channels.create_private_channel,
         "CreatePublicChannel": channels.create_public_channel,
         "EditPost": posts.edit_post,
-        "FetchStaticAssets": simple.fetch_static_assets,
-        "GetPinnedPosts": simple.get_pinned_posts,
+        "FetchStaticAssets": fetch_static_assets,
+        "GetPinnedPosts": get_pinned_posts,
         "JoinChannel": channels.join_channel,
-        "JoinTeam": simple.join_team,
-        "LeaveChannel": simple.leave_channel,
-        "Login": simple.log_in_once_more,
+        "JoinTeam": join_team,
+        "LeaveChannel": leave_channel,
+        "Login": log_in_once_more,
         "Logout": log_out,
-        "MessageExport": simple.message_export,
+        "MessageExport": message_export,
         "Reload": session.reload,
         "RemoveReaction": posts.remove_reaction,
         "ScrollChannel": posts.scroll_channel,
-        "SearchChannels": search.search_channels,
-        "SearchPosts": search.search_posts,
-        "SearchPostsAllTeams": search.search_posts_all_teams,
-        "SearchUsers": search.search_users,
-        "SignUp": simple.sign_up,
-        "UpdateProfile": simple.update_profile,
-        "UpdateProfileImage": simple.update_profile_image,
-        "UpdateTeam": simple.update_team,
-        "ViewChannel": simple.view_some_channel,
-        "ViewUser": simple.view_user,
+        "SearchChannels": people.search_channels,
+        "SearchPosts": people.search_posts,
+        "SearchPostsAllTeams": people.search_posts_all_teams,
+        "SearchUsers": people.search_users,
+        "SignUp": sign_up,
+        "UpdateProfile": update_profile,
+        "UpdateProfileImage": update_profile_image,
+        "UpdateTeam": update_team,
+        "ViewChannel": view_some_channel,
+        "ViewUser": view_user,
     }.items()
 )
 
@@ -86,23 +230,10 @@ def only_when_in(action: Action) -> Action:
     return Action(action.name, run, action.frequency, action.offered)
 
 
-def step_of(action: Action) -> Callable[[SimpleBehaviour], None]:
-    """The action as a task of this behaviour."""
-
-    def task(behaviour: SimpleBehaviour) -> None:
-        behaviour.outcome = perform(behaviour.person, action)
-
-    task.__name__ = task.__qualname__ = action.name
-    task.__doc__ = action.run.__doc__
-    task.action = action  # type: ignore[attr-defined]
-    return task
-
-
 class SimpleBehaviour(Behaviour):
     """The configured cycle. An empty one stays connected and does nothing."""
 
-    tasks = [step_of(only_when_in(action)) for action in SIMPLE]  # noqa: RUF012 — Locust's own form
-    outcome = Outcome.OK
+    tasks = [task_of(only_when_in(action)) for action in SIMPLE]  # noqa: RUF012 — Locust's own form
     _steps: Iterator[SimpleAction] = iter(())
     _step: SimpleAction | None = None
     _idle = False
@@ -130,6 +261,6 @@ class SimpleBehaviour(Behaviour):
     def _sleep(self, seconds: float) -> None:
         """Who is logged out has no client that polls."""
         if self.person.api.rest.token:
-            self.person.rest(seconds, duties)
+            self.person.rest(seconds, run_background_tasks)
         else:
             self.person.sleep(seconds)

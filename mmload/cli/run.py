@@ -152,10 +152,10 @@ def _check_thresholds(
     if not settings.config.run.thresholds:
         return
     # Imports the actions and the client: only those who have thresholds pay for it.
-    from mmload.behaviours.threshold_subjects import refusals
+    from mmload.behaviours.catalogue import unknown_subjects
 
     acting = [name for name, weight in weights(settings.config.controller.type, classes, environ).items() if weight]
-    wrong = refusals(settings.config.run.thresholds, acting)
+    wrong = unknown_subjects(settings.config.run.thresholds, acting)
     if wrong:
         variable = OPTION_VARIABLES["threshold"]
         source = variable if environ.get(variable) else load(environ=environ).sources["config"]

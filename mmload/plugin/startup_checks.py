@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import psutil
 from locust.runners import MasterRunner, WorkerRunner
 
-from mmload.behaviours.threshold_subjects import refusals
+from mmload.behaviours.catalogue import unknown_subjects
 from mmload.config import load_settings
 from mmload.errors import ConfigurationError, MmloadError
 from mmload.open_files import open_files_needed, raise_as_far_as_allowed, raise_open_files, users_of_one
@@ -98,5 +98,5 @@ def threshold_problem(environment: Environment) -> ConfigurationError | None:
     thresholds = load_settings()[0].config.run.thresholds
     if isinstance(environment.runner, WorkerRunner) or not all(map(is_ours, environment.user_classes)):
         return None
-    wrong = refusals(thresholds, [each.__name__ for each in environment.user_classes])
+    wrong = unknown_subjects(thresholds, [each.__name__ for each in environment.user_classes])
     return ConfigurationError(*(f"RunConfiguration.Thresholds: {each}" for each in wrong)) if wrong else None

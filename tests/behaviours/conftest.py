@@ -11,7 +11,7 @@ import pytest
 from mmload.behaviours.catalogue import SIMULATIVE, Action
 from mmload.behaviours.page_load import open_team
 from mmload.behaviours.person import Person
-from mmload.behaviours.simulative import perform
+from mmload.behaviours.tasksets import perform
 from mmload.metrics.recorder import Outcome
 from mmload.models import Team
 from tests.support import Crowd, crowd

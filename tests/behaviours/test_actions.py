@@ -7,15 +7,15 @@ from collections.abc import Callable
 
 import pytest
 
-from mmload.behaviours.action_reference import LOOK_UPS, REQUESTS, description
 from mmload.behaviours.background import poll
 from mmload.behaviours.catalogue import SIMULATIVE, Action
 from mmload.behaviours.composing import send_post
 from mmload.behaviours.login import close_socket
 from mmload.behaviours.person import Person
-from mmload.behaviours.simulative import perform
+from mmload.behaviours.tasksets import perform
 from mmload.metrics.recorder import POSTS_SENT, Outcome
 from mmload.models import Post
+from tests.behaviours.action_reference import LOOK_UPS, REQUESTS, description
 from tests.behaviours.conftest import Scene
 
 VIEW = "POST /channels/members/{user_id}/view"
@@ -259,7 +259,7 @@ def test_every_action_of_a_free_server_can_be_done_without_a_failure(scene: Scen
 
 
 def test_the_page_about_the_actions_is_up_to_date() -> None:
-    """`python -m mmload.behaviours.action_reference > docs/behaviours.md` makes it."""
+    """`python -m tests.behaviours.action_reference > docs/behaviours.md` makes it."""
     page = pathlib.Path(__file__).parents[2] / "docs" / "behaviours.md"
 
     assert page.read_text() == description()

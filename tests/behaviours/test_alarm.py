@@ -7,7 +7,7 @@ import time
 import gevent
 import pytest
 
-from mmload.behaviours.person import Alarm
+from mmload.behaviours.person import WakeableSleep
 
 LONG, SHORT = 30.0, 0.01
 
@@ -15,7 +15,7 @@ LONG, SHORT = 30.0, 0.01
 def test_a_sleep_ends_when_its_time_is_over() -> None:
     began = time.monotonic()
 
-    Alarm().sleep(SHORT)
+    WakeableSleep().sleep(SHORT)
 
     assert time.monotonic() - began >= SHORT * 0.9
 
@@ -23,7 +23,7 @@ def test_a_sleep_ends_when_its_time_is_over() -> None:
 def test_a_ring_ends_it_earlier() -> None:
     """From another greenlet, as an order is given; from the hub, as an event comes."""
     for ring in (gevent.spawn, lambda do: gevent.get_hub().loop.run_callback(do)):
-        alarm = Alarm()
+        alarm = WakeableSleep()
         sleeper = gevent.spawn(alarm.sleep, LONG)
         gevent.sleep(0)
         ring(alarm.ring)
@@ -33,7 +33,7 @@ def test_a_ring_ends_it_earlier() -> None:
 
 def test_what_rang_before_wakes_at_once_until_it_is_cleared() -> None:
     """A note that comes while the person is busy must not wait for the next one."""
-    alarm = Alarm()
+    alarm = WakeableSleep()
     alarm.ring()
     gevent.spawn(alarm.sleep, LONG).get(timeout=5)
     alarm.clear()
@@ -44,7 +44,7 @@ def test_what_rang_before_wakes_at_once_until_it_is_cleared() -> None:
 
 def test_ringing_twice_wakes_once() -> None:
     """The second ring must not end a sleep that begins later."""
-    alarm = Alarm()
+    alarm = WakeableSleep()
     sleeper = gevent.spawn(alarm.sleep, LONG)
     gevent.sleep(0)
     alarm.ring()
@@ -58,7 +58,7 @@ def test_ringing_twice_wakes_once() -> None:
 
 def test_a_killed_sleeper_leaves_an_alarm_for_the_next() -> None:
     """Locust stops users while they rest."""
-    alarm = Alarm()
+    alarm = WakeableSleep()
     sleeper = gevent.spawn(alarm.sleep, LONG)
     gevent.sleep(0)
     sleeper.kill()

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from mmload.behaviours.cluster import CONSOLE, Found, enter_console
-from mmload.behaviours.login import EntryRefused, leave, log_in
+from mmload.behaviours.cluster import CONSOLE, ConsoleSetting, enter_console
+from mmload.behaviours.login import EntryRefused, disconnect, log_in
 from mmload.behaviours.person import Person
-from mmload.behaviours.simulative import perform
+from mmload.behaviours.tasksets import perform
 from mmload.client.accounts import Account
 from mmload.metrics.recorder import Outcome
 from mmload.users import new_person
@@ -36,7 +36,7 @@ def admin(here: Crowd) -> Iterator[Person]:
     person.account = Account(1, "", ADMIN["login_id"], ADMIN["password"])
     enter_console(person)
     yield person
-    leave(person)
+    disconnect(person)
 
 
 def developer_mode(here: Crowd) -> bool:
@@ -57,7 +57,7 @@ def test_each_page_of_the_console_asks_just_this(here: Crowd, admin: Person, act
 def test_the_last_console_to_close_puts_the_setting_back(here: Crowd, admin: Person) -> None:
     """A load test must not leave a server in developer mode."""
     before = developer_mode(here)
-    found = Found()
+    found = ConsoleSetting()
     found.opened(admin)
     perform(admin, CONSOLE[-1])
     found.opened(admin)

@@ -13,11 +13,11 @@ import gevent
 import pytest
 from msgspec.structs import replace
 
-from mmload.behaviours.action_reference import LOOK_UPS
 from mmload.behaviours.catalogue import SIMULATIVE
 from mmload.behaviours.composing import send_post
 from mmload.behaviours.page_load import open_team
 from mmload.models import Team
+from tests.behaviours.action_reference import LOOK_UPS
 from tests.behaviours.conftest import Scene, make_scene
 from tests.conftest import running_sandbox
 from tests.support import crowd

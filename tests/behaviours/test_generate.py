@@ -11,8 +11,8 @@ import pytest
 import requests
 from msgspec.structs import replace
 
-from mmload.behaviours.catalogue import Mix
-from mmload.behaviours.generative import BESIDE, MAKING, choices, enter_to_generate, join_all_teams, make_one
+from mmload.behaviours.catalogue import WeightedChoice
+from mmload.behaviours.generative import BESIDE, GENERATED, choices, enter_to_generate, join_all_teams, make_one
 from mmload.behaviours.goals import (
     DIRECT_CHANNELS,
     PHASES,
@@ -85,7 +85,7 @@ class Filling:
             wanted = choices(self.made, 5)
             if not wanted:
                 return
-            name = Mix(wanted).draw(person.rng)
+            name = WeightedChoice(wanted).draw(person.rng)
             self.crowd.asked.clear()
             outcome = make_one(person, self.made, name)
             assert outcome is not Outcome.FAILED, (name, self.crowd.failed)
@@ -117,10 +117,10 @@ def test_every_goal_is_met_exactly(filled: Filling) -> None:
 
 
 def test_each_thing_is_made_by_its_request(filled: Filling) -> None:
-    for name in (*MAKING, *BESIDE):
+    for name in (*GENERATED, *BESIDE):
         if name in filled.routes:
             assert ASKED[name] in filled.routes[name], name
-    assert set(filled.routes) >= set(MAKING) - {"CreateTeam"}
+    assert set(filled.routes) >= set(GENERATED) - {"CreateTeam"}
 
 
 def test_the_channels_are_at_the_server(filled: Filling) -> None:

@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-from mmload.behaviours.catalogue import SIMULATIVE, Mix
+from mmload.behaviours.catalogue import SIMULATIVE, WeightedChoice
 from mmload.behaviours.pace import Schedule, idle_seconds, rate_of
 from mmload.client.capabilities import Capabilities
 from mmload.config import Rate, SimulController
@@ -17,7 +17,7 @@ PEER = tuple(Rate(rate, share) for rate, share in ((1.0, 0.05), (2.0, 0.1), (3.0
 
 
 def test_actions_come_in_the_proportions_of_their_frequencies() -> None:
-    mix = Mix([(action.name, action.frequency) for action in SIMULATIVE])
+    mix = WeightedChoice([(action.name, action.frequency) for action in SIMULATIVE])
     rng = random.Random(1)
     draws = 200_000
 
@@ -32,7 +32,7 @@ def test_actions_come_in_the_proportions_of_their_frequencies() -> None:
 
 def test_a_mix_of_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="frequency"):
-        Mix([("x", 0.0)])
+        WeightedChoice([("x", 0.0)])
 
 
 def test_idle_times_are_uniform_between_the_least_and_twice_the_mean() -> None:

@@ -11,7 +11,7 @@ import gevent
 import pytest
 from gevent.event import Event as Flag
 
-from mmload.behaviours.background import duties
+from mmload.behaviours.background import run_background_tasks
 from mmload.behaviours.events import EventListener
 from mmload.behaviours.login import log_in, log_in_again
 from mmload.behaviours.person import POLL_SECONDS, Person
@@ -202,8 +202,8 @@ class Day:
             on_the_way()
         while self.now < until:
             # As while resting: background tasks run whenever something is due, again and again.
-            duties(self.person)
-            duties(self.person)
+            run_background_tasks(self.person)
+            run_background_tasks(self.person)
             self.now += step
         return self.server.polls - before
 

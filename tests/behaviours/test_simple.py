@@ -8,7 +8,7 @@ import pytest
 
 from mmload.behaviours.composing import send_post
 from mmload.behaviours.simple import SIMPLE, only_when_in, schedule
-from mmload.behaviours.simulative import perform
+from mmload.behaviours.tasksets import perform
 from mmload.config import SimpleAction
 from mmload.config.tables import SIMPLE_ACTIONS
 from mmload.metrics.recorder import Outcome

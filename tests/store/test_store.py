@@ -9,7 +9,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmload.collections import Bounded, Numbers, Seen
+from mmload.collections import Bounded, Numbers, SeenKeys
 from mmload.models import Channel, Post, Preference, Team, User
 from mmload.store import POSTS_KEPT, KnownPeople, SharedObjects, Store, pick, pick_skewed
 
@@ -234,7 +234,7 @@ def test_ids_are_one_text_however_often_they_were_read() -> None:
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 30))))
 def test_what_was_seen_is_a_set_of_each_clients_own(steps: list[tuple[bool, int]]) -> None:
     numbers = Numbers(32)
-    seen, others = Seen(numbers), Seen(numbers)
+    seen, others = SeenKeys(numbers), SeenKeys(numbers)
     model: set[int] = set()
     others.add(-1)
     for adds, key in steps:

@@ -7,7 +7,7 @@ from locust import events
 from mmload.behaviours.catalogue import Action
 from mmload.behaviours.composing import send_post
 from mmload.behaviours.person import Person
-from mmload.behaviours.simulative import Behaviour, task_of
+from mmload.behaviours.tasksets import Behaviour, task_of
 from mmload.plugin.setup import wire
 from mmload.users import MattermostUser
 

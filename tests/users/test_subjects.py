@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from mmload import users
-from mmload.behaviours.action_reference import LOOK_UPS, REQUESTS
 from mmload.behaviours.background import LOOK_UP, POLL
+from mmload.behaviours.catalogue import ACTIONS, routes, unknown_subjects
 from mmload.behaviours.generative import JOIN_TEAMS
-from mmload.behaviours.threshold_subjects import ACTIONS, refusals, routes
 from mmload.client.api import LOGIN_ROUTES
 from mmload.config.thresholds import WHOLES
 from mmload.user_classes import CLASSES
+from tests.behaviours.action_reference import LOOK_UPS, REQUESTS
 
 # Recorded for everybody beside the tasks; and what no task of its own stands for.
 BESIDE = {POLL, LOOK_UP}
@@ -38,7 +38,7 @@ def test_every_route_that_an_action_asks_is_known() -> None:
 
 @pytest.mark.parametrize("subject", [*WHOLES, *ACTIONS["SimulatedUser"], "Create*", "*", "POST /posts", "GET /users/*"])
 def test_what_there_is_can_be_asked_for(subject: str) -> None:
-    assert refusals([f"p99({subject}) < 2s"], ["SimulatedUser"]) == []
+    assert unknown_subjects([f"p99({subject}) < 2s"], ["SimulatedUser"]) == []
 
 
 @pytest.mark.parametrize(
@@ -56,15 +56,15 @@ def test_what_there_is_can_be_asked_for(subject: str) -> None:
 )
 def test_what_there_will_never_be_is_refused(subject: str, said: str) -> None:
     """The last of them is one of another class of users, which does not run."""
-    (told,) = refusals([f"p99({subject}) < 2s"], ["SimulatedUser"])
+    (told,) = unknown_subjects([f"p99({subject}) < 2s"], ["SimulatedUser"])
 
     assert "column 5: " in told
     assert said in told
 
 
 def test_an_action_of_any_class_that_runs_will_do() -> None:
-    assert refusals(["p99(CreateReply) < 2s", "p99(CreatePost) < 2s"], ["SimulatedUser", "GenerateUser"]) == []
+    assert unknown_subjects(["p99(CreateReply) < 2s", "p99(CreatePost) < 2s"], ["SimulatedUser", "GenerateUser"]) == []
 
 
 def test_all_that_is_wrong_is_told_at_once() -> None:
-    assert len(refusals(["p99(CreatPost) < 2s", "errors < 1%", "p99(Dance) < 2s"], ["SimulatedUser"])) == 2
+    assert len(unknown_subjects(["p99(CreatPost) < 2s", "errors < 1%", "p99(Dance) < 2s"], ["SimulatedUser"])) == 2

@@ -1,14 +1,11 @@
-"""Moving between teams and channels, joining and making them.
-
-One's own order of the channels.
-"""
+"""Switching teams and channels, joining and creating channels, sidebar categories."""
 
 from __future__ import annotations
 
+import random
 from contextlib import suppress
 
 from mmload import text
-from mmload.behaviours.actions.names import new_name
 from mmload.behaviours.channel_view import fetch_faces, look_up_statuses, view_channel
 from mmload.behaviours.composing import compose, send_post
 from mmload.behaviours.page_load import open_team
@@ -167,3 +164,12 @@ def update_sidebar_category(person: Person) -> None:
     team_id = person.store.current_team_id
     person.api.update_categories(person.id, team_id, [source, target])
     person.store.categories = person.api.categories(person.id, team_id)
+
+
+_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
+
+
+def new_name(rng: random.Random, now_ms: int) -> str:
+    """A name of 26 letters and digits that nobody has taken, nor a run with the same seed before: the time ends it."""
+    time_part = f"{now_ms:x}"
+    return "".join(rng.choices(_LETTERS, k=26 - len(time_part))) + time_part

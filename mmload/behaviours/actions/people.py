@@ -1,4 +1,4 @@
-"""Other people's profiles, and one's own custom status."""
+"""Profiles and custom status; searching for users, channels and posts (names are typed letter by letter)."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import datetime
 from contextlib import suppress
 
 from mmload import text
+from mmload.behaviours.composing import growing, type_name
 from mmload.behaviours.person import NothingToDo, Person
 from mmload.errors import NotAvailable
+from mmload.models import User
 from mmload.store import pick
 
 CUSTOM_STATUS_MINUTES = 30
@@ -36,3 +38,76 @@ def update_custom_status(person: Person) -> None:
 def remove_custom_status(person: Person) -> None:
     """Be just here again."""
     person.api.remove_custom_status(person.id)
+
+
+FROM_SHARE = IN_SHARE = DATE_SHARE = EXCLUDED_SHARE = PHRASE_SHARE = 0.2
+MOST_SEARCH_WORDS = 4
+MOST_LETTERS = 4
+
+
+def search_users(person: Person) -> None:
+    """Look for somebody by name."""
+    someone = _somebody(person)
+    full_name = f"{someone.first_name} {someone.last_name}".strip()
+    terms = [full_name[:end] for end in range(1, len(full_name) + 1)] or growing(someone.username, MOST_LETTERS)
+    for term in terms:
+        person.store.remember_users(person.api.search_users(term))
+        person.pause(0.1, 0.3)
+
+
+def search_channels(person: Person) -> None:
+    """Look for a channel in the switcher."""
+    channel = pick(person.rng, [channel for channel in person.store.channels.values() if channel.team_id])
+    if channel is None:
+        raise NothingToDo("no channel to look for")
+    name = channel.display_name or channel.name
+    for end in range(1, person.rng.randint(1, min(MOST_LETTERS, len(name))) + 1):
+        person.api.search_channels(name[:end])
+        person.pause(0.1, 0.3)
+
+
+def search_group_channels(person: Person) -> None:
+    """Look for a group channel by a member's name."""
+    someone = _somebody(person)
+    for term in growing(someone.username, MOST_LETTERS):
+        person.api.search_group_channels(term)
+        person.pause(0.1, 0.3)
+
+
+def search_posts(person: Person) -> None:
+    """Look for messages in the team."""
+    person.api.search_team_posts(person.store.current_team_id, _terms(person, in_team=True))
+
+
+def search_posts_all_teams(person: Person) -> None:
+    """Look for messages in all teams."""
+    person.api.search_posts(_terms(person, in_team=False))
+
+
+def _terms(person: Person, *, in_team: bool) -> str:
+    """What is typed into the search box: words, and at times modifiers."""
+    rng = person.rng
+    parts = text.words(rng, rng.randint(1, MOST_SEARCH_WORDS))
+    if in_team and rng.random() < FROM_SHARE and (someone := person.store.pick_person(rng)):
+        type_name(person, "", someone)
+        parts.append(f"from:{someone.username}")
+    if in_team and rng.random() < IN_SHARE and (channel := pick(rng, person.store.team_channels())):
+        for end in range(1, min(MOST_LETTERS, len(channel.name)) + 1):
+            person.api.autocomplete_channels(person.store.current_team_id, channel.name[:end])
+        parts.append(f"in:{channel.name}")
+    if rng.random() < DATE_SHARE:
+        today = datetime.datetime.fromtimestamp(person.now_ms() / 1000, tz=datetime.UTC).date()
+        day = today - datetime.timedelta(days=rng.randint(0, 6))
+        parts.append(f"{rng.choice(('on', 'before', 'after'))}:{day.isoformat()}")
+    if rng.random() < EXCLUDED_SHARE:
+        parts.append("-" + text.words(rng, 1)[0])
+    if rng.random() < PHRASE_SHARE:
+        parts.append('"' + " ".join(text.words(rng, 2)) + '"')
+    return " ".join(parts)
+
+
+def _somebody(person: Person) -> User:
+    someone = person.store.pick_person(person.rng)
+    if someone is None:
+        raise NothingToDo("nobody is known")
+    return someone

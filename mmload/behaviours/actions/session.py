@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from mmload.behaviours.channel_view import look_up_statuses, view_channel
 from mmload.behaviours.login import close_socket, log_in, log_out, open_socket
-from mmload.behaviours.page_load import fetch_site, load_page, settle
+from mmload.behaviours.page_load import fetch_site, load_page, open_some_team
 from mmload.behaviours.person import NothingToDo, Person
 from mmload.errors import NotAvailable, Refused
 from mmload.store import pick
@@ -39,7 +39,7 @@ def reconnect_web_socket(person: Person) -> None:
 def reload(person: Person) -> None:
     """Load the page again from the browser's cache; the socket stays."""
     load_page(person)
-    settle(person)
+    open_some_team(person)
 
 
 def full_reload(person: Person) -> None:

@@ -20,7 +20,7 @@ from locust.runners import MasterRunner, WorkerRunner
 
 from mmload.behaviours.catalogue import SIMULATIVE, Action
 from mmload.behaviours.person import Person
-from mmload.behaviours.simulative import perform
+from mmload.behaviours.tasksets import perform
 from mmload.errors import UsageError
 from mmload.plugin.record.run_recorder import recording_of
 from mmload.results.folder import ORDERS, Order

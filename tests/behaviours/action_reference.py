@@ -1,6 +1,6 @@
 """What each action asks of the server, and the page docs/behaviours.md made of it. No worker imports this.
 
-Usage: python -m mmload.behaviours.action_reference > docs/behaviours.md. A test does every action and holds what it
+Usage: python -m tests.behaviours.action_reference > docs/behaviours.md. A test does every action and holds what it
 asks against `REQUESTS`, so that the page can't go out of date.
 """
 
@@ -259,7 +259,7 @@ REQUESTS: dict[str, tuple[str, ...]] = {
 
 _HEAD = """# What simulated people do
 
-The table is made from the code (`python -m mmload.behaviours.action_reference`). *Frequency* is relative to
+The table is made from the code (`python -m tests.behaviours.action_reference`). *Frequency* is relative to
 CreatePost = 1, in the proportions of production servers; an action of frequency 0 comes only on demand
 (`mmload inject`). *Needs* is what the server must offer: where it does not, the action is left out,
 and the report says so.

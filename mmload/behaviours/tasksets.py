@@ -1,4 +1,7 @@
-"""The simulated person as a Locust TaskSet: draws actions from the mix, waits as people do, records how it went."""
+"""Actions as Locust tasks: drawn by frequency, with the waits of people between them, and their outcomes recorded.
+
+The simulated user and the idle one.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 from locust import TaskSet
 
-from mmload.behaviours.background import duties
-from mmload.behaviours.catalogue import SIMULATIVE, Action, Mix
+from mmload.behaviours.background import run_background_tasks
+from mmload.behaviours.catalogue import SIMULATIVE, Action, WeightedChoice
 from mmload.behaviours.pace import Schedule
-from mmload.behaviours.person import NothingToDo, Person, outcome_of
+from mmload.behaviours.person import POLL_SECONDS, NothingToDo, Person, outcome_of
 from mmload.errors import MmloadError
 from mmload.metrics.recorder import SCHEDULE_LAG, Outcome
 
@@ -42,7 +45,7 @@ def task_of(action: Action) -> Task:
     """The action as a Locust task: shown, tagged and chosen by its name."""
 
     def task(behaviour: Behaviour) -> None:
-        perform(behaviour.person, action)
+        behaviour.outcome = perform(behaviour.person, action)
 
     task.__name__ = task.__qualname__ = action.name
     task.__doc__ = action.run.__doc__
@@ -50,10 +53,23 @@ def task_of(action: Action) -> Task:
     return task
 
 
+def do_nothing(person: Person) -> None:
+    """Be there."""
+
+
+def nothing(behaviour: Behaviour) -> None:
+    """A task that is no action: nothing is counted."""
+
+
+# Locust warns of a TaskSet without tasks.
+nothing.action = Action("Nothing", do_nothing, 1)  # type: ignore[attr-defined]
+
+
 class Behaviour(TaskSet):
     """A TaskSet whose tasks are actions, drawn by their frequencies; subclasses name theirs in `tasks`."""
 
-    _mix: Mix[Task] | None = None
+    outcome = Outcome.OK  # of the last action
+    _mix: WeightedChoice[Task] | None = None
     _schedule: Schedule
 
     @property
@@ -66,7 +82,7 @@ class Behaviour(TaskSet):
         can = self.person.context.capabilities
         tasks = cast("list[Any]", self.tasks)
         weighted = [(task, task.action.frequency) for task in tasks if task.action.offered(can)]
-        self._mix = Mix(weighted) if weighted else None
+        self._mix = WeightedChoice(weighted) if weighted else None
         person = self.person
         self._schedule = Schedule(person.context.settings.simul, person.clock(), person.rng)
         # People do not all act in the moment in which they came in.
@@ -74,7 +90,7 @@ class Behaviour(TaskSet):
 
     def get_next_task(self) -> Task:
         if self._mix is None:
-            return _nothing
+            return nothing
         person = self.person
         if person.context.settings.simul.open_model:
             person.context.recorder.span(SCHEDULE_LAG, self._schedule.lag(person.clock()))
@@ -86,14 +102,23 @@ class Behaviour(TaskSet):
 
     def _sleep(self, seconds: float) -> None:
         """Locust's hook for waiting: the client's background duties go on meanwhile."""
-        self.person.rest(seconds, duties)
-
-
-def _nothing(behaviour: Behaviour) -> None:
-    """All actions are filtered out, or the server offers none of them."""
+        self.person.rest(seconds, run_background_tasks)
 
 
 class SimulatedBehaviour(Behaviour):
     """What people at a web client do, in the measured proportions."""
 
     tasks = [task_of(action) for action in SIMULATIVE]  # noqa: RUF012 — Locust's own form
+
+
+class IdleBehaviour(Behaviour):
+    """Connected and polling, as a forgotten browser tab."""
+
+    tasks = [nothing]  # noqa: RUF012 — Locust's own form
+
+    def get_next_task(self) -> Any:
+        return nothing
+
+    def wait_time(self) -> float:
+        """How long between two times of doing nothing; the person's duties come when they are due."""
+        return POLL_SECONDS
