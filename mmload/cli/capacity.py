@@ -27,15 +27,24 @@ from msgspec.structs import replace
 from coordinator.journal import NAME as JOURNAL
 from coordinator.settings import add_search_options, applied
 from mmload.cli import locust_process, sandbox_server
+from mmload.cli.common import (
+    add_document_options,
+    add_server_option,
+    examined_server,
+    handling,
+    overrides,
+    raising_interrupts,
+    say,
+    server_variables,
+)
 from mmload.cli.report import HTML_NAME
 from mmload.cli.sandbox_server import communities, settle
 from mmload.config import Settings, environment_name, load_settings
 from mmload.config.coordinator_tables import Agent, Coordinator
-from mmload.config.environment import DOCUMENT_VARIABLES
 from mmload.config.environment import variables as variables_of
-from mmload.errors import ConfigurationError, ExitCode, MmloadError, ServerNotReady, UsageError
+from mmload.errors import ExitCode, MmloadError, UsageError
 from mmload.results.folder import LOG, RunFolder, make_folder, read_run
-from mmload.results.model import Facts, Server, command, server_facts, without_credentials
+from mmload.results.model import Facts, Server, command
 
 # What the sandbox of `--sandbox` can do if nothing else is said, and what is asked of it: some 300 busy people, found
 # in minutes. A page load keeps all slots for 0.15 s: with a limit near that, each half minute would be judged by how
@@ -54,7 +63,6 @@ START_SECONDS = 60.0
 END_SECONDS = 60.0
 _POLL_SECONDS = 0.1
 _LOG_LINES = 20
-_DOCUMENTS = ("config", "simulcontroller", "simplecontroller", "gencontroller")
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -67,15 +75,14 @@ def add_parser(subparsers: Any) -> None:
         "spread. Exit code: 0 a number was found, 5 the server is not ready, 6 it can't be known (and why).",
     )
     target = parser.add_mutually_exclusive_group()
-    target.add_argument("--server", metavar="URL", help="the Mattermost server")
+    add_server_option(target)
     target.add_argument("--sandbox", action="store_true", help="a stand-in server with a capacity, started for this")
     parser.add_argument("--slots", metavar="N", type=int, help=f"requests it serves at a time ({DEMO_SLOTS})")
     parser.add_argument("--service-ms", metavar="MS", type=float, help=f"time for each of them ({DEMO_SERVICE_MS:g})")
     add_search_options(parser)
     parser.add_argument("--coordinator", metavar="FILE", type=Path, help="coordinator.json: queries, limits, search")
-    for name in _DOCUMENTS:
-        parser.add_argument(f"--{name}", metavar="FILE", help=f"the {name} document (JSON or TOML)")
-    parser.add_argument("--seed", metavar="N", type=int, help="the seed of all that is left to chance")
+    add_document_options(parser)
+    parser.add_argument("--seed", metavar="N", type=int, help="random seed (default: drawn, and reported)")
     parser.add_argument("--name", metavar="NAME", help="a name for this search")
     parser.add_argument("--runs-folder", metavar="DIR", help="where the folders of the results are")
     parser.add_argument("--no-checks", action="store_true", help="don't examine the server before the search")
@@ -83,20 +90,21 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """The whole of a search; the answer is its exit code."""
-    environ = {**os.environ, **variables(args)}
-    with _terminated_as_interrupted(), ExitStack() as stack:
+    environ = {**os.environ, **overrides(args)}
+    with raising_interrupts(*_SIGNALS), ExitStack() as stack:
         if args.sandbox:
             environ = demonstrating(args, environ)
         document, settings = _documents(args, environ)
         if args.sandbox:
-            _tell("starting a sandbox")
+            say("capacity", "starting a sandbox")
             url = stack.enter_context(sandbox_server.sandbox(*sandbox_options(args)))
-            environ |= _server_variables(url)
+            environ |= server_variables(url)
             environ |= _peopled(stack, url, environ, document.cluster.max_active_users, ours=not args.config)
             settings, _ = load_settings(environ=environ)
-        server = _checked(settings, document.search.lowest_users, checked=not args.no_checks)
+        users = document.search.lowest_users
+        server = examined_server("capacity", settings, users, checked=not args.no_checks).server
         folder = _folder(settings, replace(server, sandbox=args.sandbox))
-        _tell(f"looking for the capacity of {server.url}; results in {folder}")
+        say("capacity", f"looking for the capacity of {server.url}; results in {folder}")
         port = stack.enter_context(_agent(settings, environ, folder))
         (folder / "coordinator.json").write_bytes(driving(document, port))
         code = _coordinated(folder, coordinators(environ), as_json=args.json)
@@ -112,17 +120,8 @@ def _documents(args: argparse.Namespace, environ: Mapping[str, str]) -> tuple[Co
     loaded = load(args.coordinator, environ)
     settings, notices = load_settings(environ=environ)
     for notice in (*notices, *loaded.notices):
-        _tell(notice)
+        say("capacity", notice)
     return applied(loaded.document, args), settings
-
-
-def variables(args: argparse.Namespace) -> dict[str, str]:
-    """The options that reach all processes as environment variables. Pure."""
-    named = {DOCUMENT_VARIABLES[name]: getattr(args, name) for name in _DOCUMENTS}
-    run_keys = {"Seed": args.seed, "Name": args.name, "RunsFolder": args.runs_folder}
-    named |= {environment_name("RunConfiguration", key): value for key, value in run_keys.items()}
-    given = {variable: str(value) for variable, value in named.items() if value is not None}
-    return given | (_server_variables(args.server) if args.server is not None else {})
 
 
 def demonstrating(args: argparse.Namespace, environ: Mapping[str, str]) -> dict[str, str]:
@@ -150,16 +149,6 @@ def _peopled(stack: ExitStack, url: str, environ: Mapping[str, str], users: int,
     return settle(url, environ, communities(users, DEMO_COMMUNITY), Path(folder) / "accounts.txt")
 
 
-def _server_variables(url: str) -> dict[str, str]:
-    """Another server has another WebSocket, too."""
-    if not url.startswith(("http://", "https://")):
-        raise UsageError(f"--server {url!r}: expected a URL such as http://localhost:8065")
-    return {
-        environment_name("ConnectionConfiguration", "ServerURL"): url,
-        environment_name("ConnectionConfiguration", "WebSocketURL"): "ws" + url.removeprefix("http"),
-    }
-
-
 def sandbox_options(args: argparse.Namespace) -> tuple[str, ...]:
     """The sandbox's command line. Pure."""
     if not args.sandbox and (args.slots, args.service_ms) != (None, None):
@@ -183,23 +172,6 @@ def coordinators(environ: Mapping[str, str]) -> dict[str, str]:
     """The environment without what would change the document again: its values are in it. Pure."""
     names = {variable.name for variable in variables_of(Coordinator)}
     return {name: value for name, value in environ.items() if name not in names}
-
-
-def _checked(settings: Settings, users: int, *, checked: bool) -> Server:
-    """What is known of the server; `ServerNotReady` if it is not ready for a load test."""
-    url = settings.config.connection.server_url
-    if not checked:
-        return Server(url=without_credentials(url))
-    # Imports requests: only those who check pay for it.
-    from mmload.population.readiness import examine_quickly, exit_code
-
-    examination = examine_quickly(settings, users)
-    if examination.errors:
-        refusals = [f"{finding.what}: {finding.fix}" for finding in examination.errors]
-        if exit_code(examination) is ExitCode.CONFIGURATION_REFUSED:
-            raise ConfigurationError(*refusals)
-        raise ServerNotReady("\n".join(refusals))
-    return server_facts(examination.server, url)
 
 
 def _folder(settings: Settings, server: Server) -> Path:
@@ -226,9 +198,10 @@ def _agent(settings: Settings, environ: Mapping[str, str], folder: Path) -> Iter
             raise MmloadError(_ended_early(folder, secrets))
         yield port
         if process.poll() is not None:
-            _tell(_ended_early(folder, secrets))
+            say("capacity", _ended_early(folder, secrets))
     finally:
-        _end(process)
+        if not locust_process.end(process, signal.SIGINT, END_SECONDS):
+            say("capacity", "the agent did not stop in time: killed")
 
 
 def _answers(process: subprocess.Popen[bytes], port: int) -> bool:
@@ -246,17 +219,6 @@ def _ended_early(folder: Path, secrets: tuple[str, ...]) -> str:
     return "\n".join([f"the agent ended by itself, or did not start. The end of {folder / LOG}:", *last])
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
-        process.send_signal(signal.SIGINT)
-        try:
-            process.wait(END_SECONDS)
-        except subprocess.TimeoutExpired:
-            _tell("the agent does not end by itself: killed")
-    locust_process.kill(process)
-    process.wait()
-
-
 def _coordinated(folder: Path, environ: Mapping[str, str], *, as_json: bool) -> int:
     """Run the coordinator; it says what comes out. A signal to us is one to it."""
     arguments = ["-c", str(folder / "coordinator.json"), "--folder", str(folder), *(["--json"] if as_json else [])]
@@ -272,7 +234,7 @@ def _coordinated(folder: Path, environ: Mapping[str, str], *, as_json: bool) -> 
         with suppress(ProcessLookupError):
             process.send_signal(number)
 
-    with _handling(dict.fromkeys(_SIGNALS, pass_on)):
+    with handling(dict.fromkeys(_SIGNALS, pass_on)):
         try:
             code = process.wait()
         finally:
@@ -292,29 +254,6 @@ def _report(folder: Path) -> None:
     try:
         page.write_text(html_of_folder(findings(read_run(folder))), encoding="utf-8")
     except (OSError, UsageError) as error:
-        _tell(f"the report can't be written: {error}")
+        say("capacity", f"the report can't be written: {error}")
     else:
-        _tell(f"the search as a picture: {page}")
-
-
-@contextmanager
-def _handling(handlers: Mapping[signal.Signals, Any]) -> Iterator[None]:
-    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _terminated_as_interrupted() -> Any:
-    """A SIGTERM ends us as Ctrl-C does: what was started here is ended."""
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    return _handling(dict.fromkeys(_SIGNALS, interrupt))
-
-
-def _tell(text: str) -> None:
-    print(f"mmload capacity: {text}", file=sys.stderr, flush=True)
+        say("capacity", f"the search as a picture: {page}")
