@@ -30,7 +30,7 @@ _FRESHNESS = "time() - max(timestamp(up))"
 _REFUSAL = re.compile(r"HTTP Status Code (\d+) \((b['\"].*)\)$", re.S)
 
 
-class Refused(Unanswered):
+class QueryRefused(Unanswered):
     """Prometheus does not understand the query."""
 
 
@@ -123,7 +123,7 @@ class Prometheus:
         faults = [
             f"MonitorConfig.Queries: {query.description!r}: {answer}"
             for query, answer in zip(self.queries, answers, strict=True)
-            if isinstance(answer, Refused)
+            if isinstance(answer, QueryRefused)
         ]
         if faults:
             raise ConfigurationError(*faults)
@@ -178,5 +178,5 @@ def refusal(text: str) -> Unanswered:
     except (ValueError, KeyError, TypeError):
         said = ""
     if status in (400, 422) and said:
-        return Refused(f"the query is refused: {said}") if status == 400 else Unanswered(said)
+        return QueryRefused(f"the query is refused: {said}") if status == 400 else Unanswered(said)
     return Unanswered(f"HTTP status {status}" + (f": {said}" if said else ""))

@@ -65,12 +65,12 @@ def _asked(ask: Ask, query: Query, span: tuple[float, float], patience: float) -
         return [], "Prometheus can't be reached (MonitorConfig.PrometheusURL)"
     except (requests.RequestException, ValueError, KeyError, TypeError) as error:
         return [], f"the answer is not Prometheus's ({type(error).__name__})"
-    except Refused as refused:
+    except ExpressionRefused as refused:
         return [], f"Prometheus refused it: {refused}"
     return samples, "" if samples else "Prometheus has nothing of this time"
 
 
-class Refused(Exception):
+class ExpressionRefused(Exception):
     """Prometheus's own words on a query that it does not answer."""
 
 
@@ -85,7 +85,7 @@ def asking(prometheus_url: str) -> Ask:
         answer = session.get(f"{prometheus_url.rstrip('/')}/api/v1/query_range", params=params, timeout=patience)
         document = answer.json()
         if document["status"] != "success":
-            raise Refused(str(document.get("error", "without a reason")))
+            raise ExpressionRefused(str(document.get("error", "without a reason")))
         return document
 
     return ask
