@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mmload.cli.common import write_text
 from mmload.cli.report import folder_of
 from mmload.errors import ConfigurationError, UsageError
 
@@ -84,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
     output = args.output
     if args.form == "html" and output is None:
         output = Path(news[-1][-1].run.folder) / HTML_NAME
-    _write(_text(all_compared, outcome, args.form), output)
+    write_text(_text(all_compared, outcome, args.form), output)
     return int(EXIT_CODES[outcome])
 
 
@@ -159,14 +159,3 @@ def _text(all_compared: Sequence[Compared], outcome: Judgement, form: str | None
     if form == "markdown":
         return markdown_comparison(all_compared)
     return html_comparison(all_compared) if form == "html" else terminal_comparison(all_compared)
-
-
-def _write(text: str, output: Path | None) -> None:
-    if output is None or str(output) == "-":
-        print(text, end="", flush=True)
-        return
-    try:
-        output.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"{output}: can't be written: {error.strerror}") from None
-    print(output, file=sys.stdout, flush=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
-from mmload.errors import ExitCode, UsageError
+from mmload.cli.common import wants_colour, write_text
+from mmload.errors import ExitCode
 from mmload.results.model import Run
 
 FORMS = {
@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     if args.form is None and output is None:
         print_report(record)
     else:
-        _write(_text(record, args.form), output)
+        write_text(_text(record, args.form), output)
     return int(ExitCode.PASSED)
 
 
@@ -89,21 +89,8 @@ def _text(record: Run, form: str | None) -> str:
     return html_of_folder(found)
 
 
-def _write(text: str, output: Path | None) -> None:
-    """To a file, whose path is told, or to stdout."""
-    if output is None or str(output) == "-":
-        print(text, end="", flush=True)
-        return
-    try:
-        output.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"{output}: the report can't be written: {error.strerror}") from None
-    print(output)
-
-
 def print_report(run: Run) -> None:
     """The report on stdout, in colour where it is a terminal that wants it."""
     from mmload.report.terminal import terminal_report
 
-    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-    print(terminal_report(run, colour=colour), end="", flush=True)
+    print(terminal_report(run, colour=wants_colour()), end="", flush=True)

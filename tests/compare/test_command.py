@@ -141,7 +141,7 @@ def test_a_run_too_short_cant_be_told(place: Path) -> None:
         (("1-old", "2-old", "--base", "3-slower"), "either RUN RUN…, or repeated runs"),
         (("1-old", "2-old", "--tolerance", "much"), "much is not a percentage"),
         (("1-old", "2-old", "--tolerance", "0"), "0 is not a percentage"),
-        (("1-old", "2-old", "--output", "no/where.txt"), "no/where.txt: can't be written"),
+        (("1-old", "2-old", "--output", "no/where.txt"), "no/where.txt: cannot be written"),
     ],
 )
 def test_what_is_typed_wrongly_is_one_clear_message(place: Path, arguments: tuple[str, ...], said: str) -> None:

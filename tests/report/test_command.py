@@ -94,7 +94,7 @@ def test_html_is_written_into_the_runs_folder_unless_it_is_wanted_elsewhere(plac
         (("latest", "--runs-folder", "empty"), "empty: no run here"),
         (("latest", "--json", "--markdown"), "not allowed with argument"),
         ((), "the following arguments are required: RUN"),
-        (("latest", "--json", "--output", "no/such/folder/x"), "no/such/folder/x: the report can't be written"),
+        (("latest", "--json", "--output", "no/such/folder/x"), "no/such/folder/x: cannot be written"),
     ],
 )
 def test_what_a_user_gets_wrong_is_one_message(place: Path, arguments: tuple[str, ...], said: str) -> None:
