@@ -1,14 +1,12 @@
-"""One post and what became of its deliveries: a byte for each seat (socket) of this process.
-
-The books of deliveries: each one that is due is entered once, and ends as delivered, missing or withdrawn.
-
-Counts go to the recorder at once, so that `expected = delivered + missing + withdrawn` holds when nothing is open.
-
-The account of messages in one process: which sockets should get a post, which did, and why the others did not.
+"""The account of messages in one process: which sockets should get a post, which did, and why the others did not.
 
 A post is due at every other socket of this test that is connected, in the post's channel, when it is sent. Each of
 these deliveries ends in one of three ways: delivered, missing (with the reason), or withdrawn (the user left first).
-Each socket has a number, its seat; a post keeps one byte per seat. Not for threads. `clock` is monotonic, in seconds.
+Each socket has a number, its seat; a post keeps one byte per seat. `clock` is monotonic, in seconds.
+
+For the greenlets of one process, not for threads: no method here waits, so each is one step for all others. What a
+greenlet has seen may be gone after its next request, though: `accepted` and `refused` look a message up again, as a
+faster event, or the end of the test, may have settled it meanwhile.
 """
 
 from __future__ import annotations
@@ -20,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from enum import Enum, auto
 from typing import NamedTuple
 
-from mmload.delivery.tracker import Channel, Doings, Happening
+from mmload.delivery.tracker import ChannelSeats, SeatChange, SocketTracker
 from mmload.metrics.delta import Loss
 from mmload.metrics.recorder import (
     DELIVERIES,
@@ -41,16 +39,18 @@ from mmload.metrics.recorder import (
 from mmload.models import Post
 
 # The states of a delivery: one byte for each seat.
-NONE, EXPECTED, DELIVERED, EXTRA, MISSING, WITHDRAWN, OWN, EARLY = range(8)
+NONE, EXPECTED, DELIVERED, EXTRA, WITHDRAWN, OWN, EARLY, MISSING = range(8)
 HERE = (DELIVERED, EXTRA, EARLY)
 
 # Why a delivery is missing.
 NEVER_CAME = "it never came, though the socket stayed connected"
 SOCKET_LOST = "the socket was lost, and the server did not take it up again"
 SOCKET_DOWN = "the socket was lost, and not back by the end"
+# A seat's byte is MISSING plus the index of the reason: what comes after all is taken off its own reason.
+REASONS = (NEVER_CAME, SOCKET_LOST, SOCKET_DOWN)
 
 
-class State(Enum):
+class PostState(Enum):
     """What is known of a post."""
 
     SENDING = auto()
@@ -82,14 +82,15 @@ class Message:
         "open",
         "pending_id",
         "post_id",
-        "reasons",
         "row",
         "sent_at",
         "settled_at",
         "state",
     )
 
-    def __init__(self, pending_id: str, channel: Channel, sent_at: float, state: State, row: bytearray) -> None:
+    def __init__(
+        self, pending_id: str, channel: ChannelSeats, sent_at: float, state: PostState, row: bytearray
+    ) -> None:
         self.pending_id = pending_id
         self.channel = channel
         self.sent_at = sent_at
@@ -100,7 +101,6 @@ class Message:
         self.post_id = ""
         self.create_at = 0
         self.early: list[tuple[int, float]] = []
-        self.reasons: dict[str, int] = {}
 
     def due(self) -> Iterator[int]:
         """The seats that still wait for it."""
@@ -116,7 +116,13 @@ class Message:
     @property
     def expected(self) -> int:
         """At how many seats it was due, when nothing is open any more."""
-        return sum(map(self.row.count, (DELIVERED, MISSING, WITHDRAWN)))
+        return self.row.count(DELIVERED) + self.row.count(WITHDRAWN) + sum(self.reasons.values())
+
+    @property
+    def reasons(self) -> dict[str, int]:
+        """How many are missing, by reason."""
+        counts = ((reason, self.row.count(MISSING + index)) for index, reason in enumerate(REASONS))
+        return {reason: number for reason, number in counts if number}
 
 
 # Bounds the memory (one byte per socket each) at some 100 posts a second.
@@ -131,7 +137,7 @@ class Ledger:
     def __init__(
         self,
         recorder: Recorder,
-        doings: Doings,
+        tracker: SocketTracker,
         late_seconds: float,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
@@ -141,9 +147,9 @@ class Ledger:
         # Those with deliveries that are due.
         self.open: dict[str, Message] = {}
         # When those that are forgotten were sent, and where: the channels still hold them.
-        self._past: deque[tuple[float, Channel]] = deque()
+        self._past: deque[tuple[float, ChannelSeats]] = deque()
         self._recorder = recorder
-        self._doings = doings
+        self._tracker = tracker
         self._late_seconds = late_seconds
         self._clock = clock
         self._wall = wall
@@ -166,26 +172,26 @@ class Ledger:
     def take_back(self, message: Message) -> None:
         """Nothing was to be delivered after all."""
         counters, row = self._recorder.counters, message.row
-        missing, withdrawn = row.count(MISSING), row.count(WITHDRAWN)
+        reasons, withdrawn = message.reasons, row.count(WITHDRAWN)
+        missing = sum(reasons.values())
         counters[DELIVERIES_EXPECTED] -= message.open + missing + withdrawn
         counters[DELIVERIES_MISSING] -= missing
         counters[DELIVERIES_WITHDRAWN] -= withdrawn
-        for reason, number in message.reasons.items():
+        for reason, number in reasons.items():
             counters[MISSING_BECAUSE + reason] -= number
         self.open.pop(message.pending_id, None)
         del self.messages[message.pending_id]
 
     def forget(self, message: Message) -> None:
         """Close the account of a post; name it if it did not reach all."""
-        if message.state in (State.SENDING, State.UNCERTAIN):
+        if message.state in (PostState.SENDING, PostState.UNCERTAIN):
             self.take_back(message)
             return
         self.miss(message)
         del self.messages[message.pending_id]
         self._past.append((message.sent_at, message.channel))
-        if message.reasons:
+        if reasons := message.reasons:
             sent_ms = int((self._wall() - (self._clock() - message.sent_at)) * 1000)
-            reasons = dict(message.reasons)
             self._recorder.loss(Loss(message.post_id, message.channel.id, sent_ms, message.expected, reasons))
 
     def clear_channels(self, moment: float) -> None:
@@ -211,10 +217,10 @@ class Ledger:
         state = message.row[seat]
         if state in HERE:
             counters[DELIVERIES_TWICE] += 1
-        elif message.state is State.FOREIGN:
+        elif message.state is PostState.FOREIGN:
             message.row[seat] = EARLY
             message.early.append((seat, now))
-        elif state == MISSING:
+        elif state >= MISSING:
             self._found(message, seat, now)
         else:
             # Whoever left (withdrawn) and hears it all the same is no longer accounted for.
@@ -242,11 +248,8 @@ class Ledger:
     def _found(self, message: Message, seat: int, now: float) -> None:
         """It was given up, and came."""
         counters = self._recorder.counters
+        reason = REASONS[message.row[seat] - MISSING]
         message.row[seat] = DELIVERED
-        reason = NEVER_CAME if NEVER_CAME in message.reasons else next(iter(message.reasons))
-        message.reasons[reason] -= 1
-        if not message.reasons[reason]:
-            del message.reasons[reason]
         counters[DELIVERIES_MISSING] -= 1
         counters[MISSING_BECAUSE + reason] -= 1
         self._deliver(message, seat, now)
@@ -279,10 +282,9 @@ class Ledger:
     def lose(self, message: Message, seat: int, reason: str) -> None:
         """A delivery that is due will not come."""
         counters = self._recorder.counters
-        self._settle(message, seat, MISSING)
+        self._settle(message, seat, MISSING + REASONS.index(reason))
         counters[DELIVERIES_MISSING] += 1
         counters[MISSING_BECAUSE + reason] += 1
-        message.reasons[reason] = message.reasons.get(reason, 0) + 1
 
     def _settle(self, message: Message, seat: int, state: int) -> None:
         message.row[seat] = state
@@ -292,7 +294,7 @@ class Ledger:
 
     def let_go(self, message: Message, seat: int, now: float, *, was_up: bool) -> None:
         """A receiver closes its socket, or gives a lost one up."""
-        if message.state is State.ACCEPTED and now - message.settled_at >= DRAIN_SECONDS:
+        if message.state is PostState.ACCEPTED and now - message.settled_at >= DRAIN_SECONDS:
             self.lose(message, seat, NEVER_CAME if was_up else SOCKET_DOWN)
         else:
             self.withdraw(message, seat)
@@ -300,7 +302,7 @@ class Ledger:
     def miss(self, message: Message, *, only_connected: bool = False) -> None:
         """What is due of a message will not come any more."""
         for seat in list(message.due()):
-            if self._doings.is_up(seat):
+            if self._tracker.is_up(seat):
                 self.lose(message, seat, NEVER_CAME)
             elif not only_connected:
                 self.lose(message, seat, SOCKET_DOWN)
@@ -316,7 +318,7 @@ KEPT_SECONDS = 330.0
 # The server puts a new member of a channel on its list of receivers a moment after it said yes.
 JOINING_SECONDS = 2.0
 
-_SENDING, _UNCERTAIN = State.SENDING, State.UNCERTAIN  # for the hot path: members are looked up slowly
+_SENDING, _UNCERTAIN = PostState.SENDING, PostState.UNCERTAIN  # for the hot path: members are looked up slowly
 
 
 class Deliveries:
@@ -335,9 +337,10 @@ class Deliveries:
         self._recorder = recorder
         self._clock = clock
         self._wall = wall
-        self._doings = Doings(KEPT_SECONDS)
-        self._ledger = Ledger(recorder, self._doings, late_seconds, clock, wall)
+        self._tracker = SocketTracker(KEPT_SECONDS)
+        self._ledger = Ledger(recorder, self._tracker, late_seconds, clock, wall)
         self._messages = self._ledger.messages
+        # In the order of joining, as all wait for the same time: `_settle_in` ends at the first that is not due.
         self._joining: dict[tuple[int, str], float] = {}
         self._announcements: list[Announcement] = []
 
@@ -345,7 +348,7 @@ class Deliveries:
 
     def seat(self) -> Seat:
         """A place for one more socket, not connected yet."""
-        number = self._doings.take_seat(self._clock())
+        number = self._tracker.take_seat(self._clock())
         while len(self._ledger.back_at) <= number:
             self._ledger.back_at.append(0.0)
         return Seat(self, number)
@@ -354,26 +357,26 @@ class Deliveries:
         """A socket stands. `renewed`: what it missed meanwhile will not come."""
         now = self._clock()
         self._ledger.back_at[seat] = now
-        self._doings.note(now, Happening.RENEWED if renewed else Happening.UP, seat)
+        self._tracker.note(now, SeatChange.RENEWED if renewed else SeatChange.UP, seat)
         if renewed:
             for message in self._ledger.waiting_at(seat):
                 self._ledger.lose(message, seat, SOCKET_LOST)
 
     def dropped(self, seat: int) -> None:
         """A socket was lost; it may be taken up again."""
-        self._doings.note(self._clock(), Happening.DOWN, seat)
+        self._tracker.note(self._clock(), SeatChange.DOWN, seat)
 
     def closed(self, seat: int) -> None:
         """A socket was closed in order: what was not yet due is withdrawn."""
-        now, was_up = self._clock(), self._doings.is_up(seat)
-        self._doings.note(now, Happening.CLOSED, seat)
+        now, was_up = self._clock(), self._tracker.is_up(seat)
+        self._tracker.note(now, SeatChange.CLOSED, seat)
         for message in self._ledger.waiting_at(seat):
             self._ledger.let_go(message, seat, now, was_up=was_up)
 
     def free(self, seat: int) -> None:
         """Nobody sits here any more."""
         self.left_all(seat)
-        self._doings.free_seat(self._clock(), seat)
+        self._tracker.free_seat(self._clock(), seat)
 
     def outstanding(self, seat: int) -> bool:
         """Whether a delivery may still come that a user about to leave should wait for."""
@@ -384,23 +387,25 @@ class Deliveries:
 
     def joined(self, seat: int, channel_id: str) -> None:
         """A user belongs to a channel; posts are due there after a moment."""
-        if not self._doings.channel(channel_id).has(seat):
+        if not self._tracker.channel(channel_id).has(seat):
             self._joining.setdefault((seat, channel_id), self._clock() + JOINING_SECONDS)
 
     def left(self, seat: int, channel_id: str) -> None:
         """A user belongs to a channel no longer."""
         self._joining.pop((seat, channel_id), None)
-        channel = self._doings.channel(channel_id)
+        channel = self._tracker.channel(channel_id)
         if channel.has(seat):
-            self._doings.note(self._clock(), Happening.LEFT, seat, channel)
+            self._tracker.note(self._clock(), SeatChange.LEFT, seat, channel)
             for message in self._ledger.waiting_at(seat):
                 if message.channel is channel:
                     self._ledger.withdraw(message, seat)
 
     def left_all(self, seat: int) -> None:
-        """A user's channels are not known any more."""
-        for channel in self._doings.channels_of(seat):
-            self.left(seat, channel.id)
+        """A user's channels are not known any more. Takes as long as that user has channels, and messages are open."""
+        channels = self._tracker.leave_all(self._clock(), seat)
+        for message in self._ledger.waiting_at(seat):
+            if message.channel in channels:
+                self._ledger.withdraw(message, seat)
         for key in [key for key in self._joining if key[0] == seat]:
             del self._joining[key]
 
@@ -408,11 +413,11 @@ class Deliveries:
 
     def sending(self, pending_id: str, channel_id: str, seat: int | None) -> None:
         """A post is about to be sent by the user of a seat, or by somebody without one."""
-        channel = self._doings.channel(channel_id)
-        row = self._doings.listeners(channel)
+        channel = self._tracker.channel(channel_id)
+        row = self._tracker.listeners(channel)
         if seat is not None:
             row[seat] = OWN
-        message = Message(pending_id, channel, self._clock(), State.SENDING, row)
+        message = Message(pending_id, channel, self._clock(), PostState.SENDING, row)
         self._ledger.remember(message)
         self._ledger.expect(message)
 
@@ -426,27 +431,27 @@ class Deliveries:
     def refused(self, pending_id: str) -> None:
         """The server does not want the post."""
         message = self._messages.get(pending_id)
-        if message is not None and message.state is State.SENDING:
+        if message is not None and message.state is PostState.SENDING:
             self._ledger.take_back(message)
 
     def unanswered(self, pending_id: str) -> None:
         """Whether the server has the post is not known, unless somebody has seen it."""
         message = self._messages.get(pending_id)
-        if message is not None and message.state is State.SENDING:
-            message.state = State.UNCERTAIN
+        if message is not None and message.state is PostState.SENDING:
+            message.state = PostState.UNCERTAIN
             message.settled_at = self._clock()
             self._recorder.counters[POSTS_UNCERTAIN] += 1
 
     def _accept(self, message: Message, post_id: str, create_at: int) -> None:
         """The server has it: by its answer, or because an event of it came first."""
-        if message.state in (State.ACCEPTED, State.FOREIGN):
+        if message.state in (PostState.ACCEPTED, PostState.FOREIGN):
             return
-        if message.state is State.UNCERTAIN:
+        if message.state is PostState.UNCERTAIN:
             self._recorder.counters[POSTS_UNCERTAIN] -= 1
         self._recorder.counters[POSTS_SENT] += 1
-        message.state = State.ACCEPTED
+        message.state = PostState.ACCEPTED
         message.post_id, message.create_at = post_id, create_at
-        message.channel.recent.append(message)
+        message.channel.add(message)
         if self.shared:
             sent = self._wall() - (self._clock() - message.sent_at)
             told = Announcement(message.pending_id, message.channel.id, post_id, sent, create_at)
@@ -482,11 +487,11 @@ class Deliveries:
     # -- messages of other processes ---------------------------------------------------------------------------------
 
     def _heard_of(self, post: Post) -> Message:
-        channel = self._doings.channel(post.channel_id)
-        row = bytearray(self._doings.seats)
-        message = Message(post.pending_post_id, channel, self._clock(), State.FOREIGN, row)
+        channel = self._tracker.channel(post.channel_id)
+        row = bytearray(self._tracker.seats)
+        message = Message(post.pending_post_id, channel, self._clock(), PostState.FOREIGN, row)
         message.post_id, message.create_at = post.id, post.create_at
-        channel.recent.append(message)
+        channel.add(message)
         self._ledger.remember(message)
         return message
 
@@ -503,16 +508,16 @@ class Deliveries:
 
     def _announced(self, post: Announcement, sent_at: float) -> None:
         message = self._messages.get(post.pending_id)
-        if message is not None and message.state is not State.FOREIGN:
+        if message is not None and message.state is not PostState.FOREIGN:
             return
-        channel = self._doings.channel(post.channel_id)
+        channel = self._tracker.channel(post.channel_id)
         if message is None:
-            message = Message(post.pending_id, channel, sent_at, State.FOREIGN, bytearray(self._doings.seats))
+            message = Message(post.pending_id, channel, sent_at, PostState.FOREIGN, bytearray(self._tracker.seats))
             self._ledger.remember(message)
         message.post_id, message.create_at = post.post_id, post.create_at
         message.sent_at = message.settled_at = sent_at
-        message.state = State.ACCEPTED
-        message.row = self._doings.listeners_at(channel, sent_at, len(message.row))
+        message.state = PostState.ACCEPTED
+        message.row = self._tracker.listeners_at(channel, sent_at, len(message.row))
         self._ledger.expect(message)
         for seat, moment in message.early:
             self._ledger.came_early(message, seat, moment)
@@ -522,18 +527,18 @@ class Deliveries:
     def _catch_up(self, message: Message) -> None:
         """What happened to receivers between the sending of a post and our hearing of it."""
         down: set[int] = set()
-        for moment, happening, seat in self._doings.since(message.channel, message.sent_at):
+        for moment, change, seat in self._tracker.since(message.channel, message.sent_at):
             if not message.is_due(seat):
                 continue
-            if happening is Happening.DOWN:
+            if change is SeatChange.DOWN:
                 down.add(seat)
-            elif happening is Happening.UP:
+            elif change is SeatChange.UP:
                 down.discard(seat)
-            elif happening is Happening.RENEWED:
+            elif change is SeatChange.RENEWED:
                 self._ledger.lose(message, seat, SOCKET_LOST)
-            elif happening is Happening.CLOSED:
+            elif change is SeatChange.CLOSED:
                 self._ledger.let_go(message, seat, moment, was_up=seat not in down)
-            elif happening is Happening.LEFT:
+            elif change is SeatChange.LEFT:
                 self._ledger.withdraw(message, seat)
 
     # -- time --------------------------------------------------------------------------------------------------------
@@ -541,10 +546,11 @@ class Deliveries:
     def tick(self) -> None:
         """Once a second: see who has settled in a channel, what is overdue, and forget what is long past."""
         now = self._clock()
-        self._doings.forget_before(now)
+        self._tracker.forget_before(now)
         self._settle_in(now)
+        # A copy: what is settled leaves the table in the middle.
         for message in list(self._ledger.open.values()):
-            if message.state is State.ACCEPTED and now - message.settled_at > MISSING_AFTER_SECONDS:
+            if message.state is PostState.ACCEPTED and now - message.settled_at > MISSING_AFTER_SECONDS:
                 self._ledger.miss(message, only_connected=True)
         for message in list(self._messages.values()):
             age = now - message.sent_at
@@ -559,7 +565,7 @@ class Deliveries:
             if due > now:
                 break
             del self._joining[seat, channel_id]
-            self._doings.note(now, Happening.JOINED, seat, self._doings.channel(channel_id))
+            self._tracker.note(now, SeatChange.JOINED, seat, self._tracker.channel(channel_id))
 
     def finish(self) -> None:
         """The test is over: nothing more will come."""

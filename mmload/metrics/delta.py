@@ -93,11 +93,12 @@ class RouteFigures(msgspec.Struct, omit_defaults=True):
 
 
 class UserGauges(msgspec.Struct, omit_defaults=True):
-    """Where the users of a process are now: waiting to get in, in and acting, or never coming in."""
+    """How the users of a process stand now: waiting to log in, active, or given up; and their open WebSockets."""
 
     waiting: int = 0
     present: int = 0
     gave_up: int = 0
+    sockets: int = 0
 
 
 class ProcessHealth(msgspec.Struct, frozen=True, omit_defaults=True):

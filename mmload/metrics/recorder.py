@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -156,6 +156,7 @@ class Recorder:
         delta, self._delta = self._delta, Delta()
         delta.events = dict(self.events)
         delta.counters = dict(self.counters)
+        self.users.sockets += sockets_opened(delta.counters)
         delta.users = msgspec.structs.replace(self.users)
         self.events.clear()
         self.counters.clear()
@@ -166,6 +167,12 @@ class Recorder:
         self.account = None
         self.take()
         self._unavailable.clear()
+
+
+def sockets_opened(counters: Mapping[str, int]) -> int:
+    """How many more WebSockets are open after what was counted."""
+    came = sum(counters.get(name, 0) for name in (SOCKETS_OPENED, SOCKETS_RESUMED, SOCKETS_RENEWED))
+    return came - counters.get(SOCKETS_DROPPED, 0) - counters.get(SOCKETS_CLOSED, 0)
 
 
 _process_recorder = Recorder()

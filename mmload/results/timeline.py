@@ -22,9 +22,7 @@ from mmload.metrics.recorder import (
     DELIVERY,
     POSTED_OF_OTHERS,
     POSTS_SENT,
-    SOCKETS_CLOSED,
     SOCKETS_DROPPED,
-    SOCKETS_OPENED,
     SOCKETS_RENEWED,
     SOCKETS_RESUMED,
 )
@@ -101,7 +99,7 @@ class Timeline:
         self._loads[second] = load
 
     def forget(self, process: str) -> None:
-        """A process is gone: its users no longer stand anywhere."""
+        """A process is gone, and with it its users and their WebSockets."""
         self._levels.pop(process, None)
         for levels in self._levels_at.values():
             levels.pop(process, None)
@@ -122,7 +120,7 @@ class Timeline:
         self._count(second, delta, users)
         self._look_ahead(users)
         elapsed = second - int(self.started)
-        record = _record(second, elapsed, self.phase, self._load, users, delta, self.totals.whole)
+        record = _record(second, elapsed, self.phase, self._load, users, delta)
         health = self._health_at.pop(second, {})
         return replace(record, health=health), Figures(record.ms, record.phase, delta)
 
@@ -166,22 +164,12 @@ def _together(levels: Iterable[UserGauges]) -> UserGauges:
     """The levels of all processes together."""
     whole = UserGauges()
     for level in levels:
-        whole.waiting += level.waiting
-        whole.present += level.present
-        whole.gave_up += level.gave_up
+        for name in UserGauges.__struct_fields__:
+            setattr(whole, name, getattr(whole, name) + getattr(level, name))
     return whole
 
 
-def sockets_open(counters: Mapping[str, int]) -> int:
-    """How many sockets are open after all that was counted so far."""
-    came = sum(counters.get(name, 0) for name in (SOCKETS_OPENED, SOCKETS_RESUMED, SOCKETS_RENEWED))
-    went = counters.get(SOCKETS_DROPPED, 0) + counters.get(SOCKETS_CLOSED, 0)
-    return max(0, came - went)
-
-
-def _record(
-    second: int, elapsed: int, phase: Phase, load: Load, users: UserGauges, delta: Delta, whole: Delta
-) -> Second:
+def _record(second: int, elapsed: int, phase: Phase, load: Load, users: UserGauges, delta: Delta) -> Second:
     times = all_times(delta.routes)
     counters = delta.counters
     p50, p95, p99 = _percentiles(times)
@@ -195,7 +183,7 @@ def _record(
         waiting=users.waiting,
         present=users.present,
         gave_up=users.gave_up,
-        sockets=sockets_open(whole.counters),
+        sockets=max(0, users.sockets),
         requests=sum(route.count for route in delta.routes.values()),
         failures=_failures(delta.routes),
         logins=sum(route.count for route in delta.logins.values()),

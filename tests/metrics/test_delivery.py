@@ -146,6 +146,49 @@ def test_what_was_missing_and_comes_after_all_is_late() -> None:
     assert room.losses == []
 
 
+def test_what_comes_after_all_is_taken_off_its_own_reason() -> None:
+    """One seat's connection was lost, another's stood: the first gets it late, the other never."""
+    room = Room()
+    post = room.send("a")
+    room.accept(post)
+    room.seats[1].dropped()
+    room.seats[1].connected(renewed=True)
+    room.wait(MISSING_AFTER_SECONDS + 1)
+    room.receive(post, 1)
+
+    account = room.finish()
+    assert closes(account)
+    assert MISSING_BECAUSE + SOCKET_LOST not in account and account[MISSING_BECAUSE + NEVER_CAME] == 1
+    assert [loss.missing for loss in room.losses] == [{NEVER_CAME: 1}]
+
+
+def test_overdue_is_counted_from_the_answer() -> None:
+    """A server that takes long to answer has not lost the message: its receivers wait from the answer on."""
+    room = Room()
+    post = room.send("a")
+    room.wait(MISSING_AFTER_SECONDS - 5)
+    room.accept(post)
+    room.wait(MISSING_AFTER_SECONDS - 1)
+    assert "deliveries_missing" not in room.account()
+
+    room.wait(2)
+    assert room.account()["deliveries_missing"] == 2
+
+
+def test_a_user_that_leaves_is_taken_out_of_its_own_channels_only() -> None:
+    """Two users with a channel of their own and a large one each; the other's stay as they were."""
+    room = Room(12)
+    for seat in room.seats[:2]:
+        seat.joined("direct")
+    room.wait(JOINING_SECONDS + 1)
+    room.seats[1].left_all()
+    for channel in ("direct", "channel"):
+        room.accept(room.send(channel, channel=channel))
+
+    assert room.account()["deliveries_expected"] == 10
+    assert room.deliveries._tracker._channels_of[1] == [] and len(room.deliveries._tracker._channels_of[0]) == 2
+
+
 def test_late_begins_after_the_limit() -> None:
     room = Room()
     post = room.send("a")
@@ -211,7 +254,7 @@ def test_channels_hold_no_posts_that_nothing_can_overtake_any_more() -> None:
     lost = room.send("lost")
     room.accept(lost)
     room.seats[1].dropped()
-    recent = room.deliveries._doings.channel("channel").recent
+    recent = room.deliveries._tracker.channel("channel").recent
     room.wait(KEPT_SECONDS - 10)
     room.accept(room.send("new"))
     assert [message.pending_id for message in recent] == [*(f"old-{number}" for number in range(5)), "lost", "new"]

@@ -16,9 +16,10 @@ from mmload.metrics.recorder import (
     Delta,
     Recorder,
     UserGauges,
+    sockets_opened,
 )
 from mmload.results.model import Figures, Phase, Second
-from mmload.results.timeline import Load, Timeline, next_phase, sockets_open
+from mmload.results.timeline import Load, Timeline, next_phase
 
 START = 1_800_000_000
 
@@ -196,5 +197,21 @@ def test_the_sum_of_the_seconds_is_the_total() -> None:
 def test_open_sockets_are_those_that_came_less_those_that_went() -> None:
     """Dropped ones come back as resumed or renewed ones."""
     came = {SOCKETS_OPENED: 12, SOCKETS_RESUMED: 2, SOCKETS_RENEWED: 1}
-    assert sockets_open({**came, SOCKETS_DROPPED: 5, SOCKETS_CLOSED: 3}) == 7
-    assert sockets_open({}) == 0
+    assert sockets_opened({**came, SOCKETS_DROPPED: 5, SOCKETS_CLOSED: 3}) == 7
+    assert sockets_opened({}) == 0
+
+
+def test_a_lost_worker_takes_all_that_stood_in_it_along() -> None:
+    """Users in each state and WebSockets: no gauge of a worker that is gone stays in the record."""
+    timeline = Timeline(START)
+    for process in ("one", "two"):
+        recorder = Recorder()
+        recorder.counters[SOCKETS_OPENED] += 3
+        recorder.users.waiting, recorder.users.present, recorder.users.gave_up = 1, 3, 2
+        timeline.add(START, process, recorder.take())
+    [first] = records_of(timeline.closed(START + 1))
+    timeline.forget("two")
+    [second] = records_of(timeline.closed(START + 2))
+
+    stood = [(each.waiting, each.present, each.gave_up, each.sockets) for each in (first, second)]
+    assert stood == [(2, 6, 4, 6), (1, 3, 2, 3)]
