@@ -1,4 +1,4 @@
-"""coordinator.json as frozen structs: the agents, the queries, the limits, and how capacity is looked for.
+"""coordinator.json as frozen structs: the agents, the queries, the limits, and the capacity search.
 
 Names and defaults are the peer's, so that its coordinator.json runs unchanged; keys marked `ours` are additions.
 """
@@ -24,11 +24,11 @@ class Agent(Table, frozen=True):
     """One agent: a process that simulates users and is told how many."""
 
     id: Annotated[str, Says("Its name; with /loadagent also the prefix of its accounts."), NOT_EMPTY] = "lt0"
-    api_url: Annotated[str, Says("Where its API answers."), url("http", "https")] = "http://localhost:4000"
-    api: Annotated[str, Ours("How it is driven; auto: by /swarm where Locust answers."), one_of(*APIS)] = "auto"
+    api_url: Annotated[str, Says("URL of its API."), url("http", "https")] = "http://localhost:4000"
+    api: Annotated[str, Ours("The API that controls it; auto: /swarm where Locust answers."), one_of(*APIS)] = "auto"
     max_users: Annotated[
         int,
-        Ours("The most users it may be given. 0: UsersConfiguration.MaxActiveUsers, for each of its workers."),
+        Ours("Maximum number of users. 0: UsersConfiguration.MaxActiveUsers, for each of its workers."),
         _COUNT,
     ] = 0
 
@@ -39,9 +39,7 @@ class Cluster(Table, frozen=True):
     unsupported = ("BrowserAgents", "MaxActiveBrowserUsers")
 
     agents: Annotated[tuple[Agent, ...], Says("The agents: a list of {Id, ApiURL}.")] = (Agent(),)
-    max_active_users: Annotated[
-        int, Says("The most users of the whole search, and never more than the agents can carry."), at_least(1)
-    ] = 1000
+    max_active_users: Annotated[int, Says("Maximum number of users of the whole search."), at_least(1)] = 1000
 
 
 class Query(Table, frozen=True):
@@ -49,30 +47,30 @@ class Query(Table, frozen=True):
 
     unsupported = ("Legend",)
 
-    description: Annotated[str, Says("What it measures, in words."), NOT_EMPTY] = ""
-    query: Annotated[str, Says("The PromQL expression. Of several elements the worst counts."), NOT_EMPTY] = ""
-    threshold: Annotated[float, Says("The limit: above it, the server has too much to do."), at_least(0)] = 0.0
+    description: Annotated[str, Says("What it measures."), NOT_EMPTY] = ""
+    query: Annotated[str, Says("The PromQL expression. If it has several elements, the highest counts."), NOT_EMPTY] = (
+        ""
+    )
+    threshold: Annotated[float, Says("The limit: above it, the server is overloaded."), at_least(0)] = 0.0
     min_interval_seconds: Annotated[
-        float, Says("Not asked for so long after the start: rates need a past to be computed from."), _COUNT
+        float, Says("Not queried before this time after the start: rates need some history."), _COUNT
     ] = 0.0
-    alert: Annotated[bool, Says("Whether the limit counts; otherwise the value is only written down.")] = False
+    alert: Annotated[bool, Says("Whether the limit applies; otherwise the value is only recorded.")] = False
     empty_is_zero: Annotated[
-        bool, Ours("Whether an answer without any element means 0 (no such error yet) rather than nothing known.")
+        bool, Ours("Whether an empty result means 0 (no such error yet), rather than no data.")
     ] = False
 
 
 class Monitor(Table, frozen=True):
-    """MonitorConfig: what is asked of Prometheus. Without queries it is not asked."""
+    """MonitorConfig: the queries to Prometheus."""
 
-    prometheus_url: Annotated[str, Says("Where Prometheus answers."), url("http", "https")] = "http://localhost:9090"
-    update_interval_ms: Annotated[int, Says("How often a decision is made."), at_least(100)] = 1000
+    prometheus_url: Annotated[str, Says("URL of Prometheus."), url("http", "https")] = "http://localhost:9090"
+    update_interval_ms: Annotated[int, Says("Interval between decisions."), at_least(100)] = 1000
     queries: Annotated[
         tuple[Query, ...], Says("A list of {Description, Query, Threshold, MinIntervalSec, Alert, EmptyIsZero}.")
     ] = ()
-    query_timeout_seconds: Annotated[
-        float, Ours("How long an answer may take before nothing is known."), more_than(0)
-    ] = 5.0
-    stale_after_seconds: Annotated[float, Ours("Samples older than this don't count."), more_than(0)] = 30.0
+    query_timeout_seconds: Annotated[float, Ours("Timeout of a query."), more_than(0)] = 5.0
+    stale_after_seconds: Annotated[float, Ours("Older samples are ignored."), more_than(0)] = 30.0
 
 
 class ActionLimit(Table, frozen=True):
@@ -83,45 +81,43 @@ class ActionLimit(Table, frozen=True):
 
 
 class Measures(Table, frozen=True):
-    """MeasuresConfiguration: limits of what the agents measure themselves. 0 is no limit."""
+    """MeasuresConfiguration: limits of what the agents measure. 0 is no limit."""
 
-    request_p99_seconds: Annotated[
-        float, Ours("p99 of the answers to all requests but log-ins, in seconds."), _COUNT
-    ] = 2.0
+    request_p99_seconds: Annotated[float, Ours("p99 of all requests except logins, in seconds."), _COUNT] = 2.0
     action_p99_seconds: Annotated[float, Ours("p99 of all actions, in seconds."), _COUNT] = 0.0
     delivery_p99_seconds: Annotated[
-        float, Ours("p99 of the time from sending a message to its arrival at others, in seconds."), _COUNT
+        float, Ours("p99 of the delivery time of posts to other users, in seconds."), _COUNT
     ] = 0.0
     failure_percent: Annotated[float, Ours("Failed requests, in percent of all."), between(0, 100)] = 1.0
     action_limits: Annotated[
         tuple[ActionLimit, ...], Ours("Limits of single actions: a list of {Action, P99Sec}.")
     ] = ()
-    window_seconds: Annotated[float, Ours("The time that each of these measures looks back."), between(5, 300)] = 30.0
+    window_seconds: Annotated[float, Ours("Time window of these measures."), between(5, 300)] = 30.0
 
 
 class Search(Table, frozen=True):
-    """SearchConfiguration: how the capacity is looked for."""
+    """SearchConfiguration: the capacity search."""
 
     mode: Annotated[
-        str, Ours("`search` climbs, retreats and measures; `classic` is the peer's rule."), one_of(*MODES)
+        str, Ours("`search` finds the capacity with its interval; `classic` is the peer's rule."), one_of(*MODES)
     ] = "search"
     lowest_users: Annotated[int, Ours("Users at the start."), at_least(1)] = 30
-    spawn_rate: Annotated[float, Ours("New users per second, of all agents together."), more_than(0)] = 4.0
+    spawn_rate: Annotated[float, Ours("Users started per second, all agents together."), more_than(0)] = 4.0
     arrival_actions: Annotated[
         float,
         Ours(
-            "What a log-in with its page load costs the server, in actions of a user; the search keeps them to a share "
-            "of the load. 0: nothing."
+            "Cost of a login with its page load, in user actions; the search limits logins to a share of the load. "
+            "0: none."
         ),
         _COUNT,
     ] = 30.0
-    budget_minutes: Annotated[float, Ours("After so long the best answer so far is given."), more_than(0)] = 30.0
+    budget_minutes: Annotated[float, Ours("Time limit: then the best result so far is reported."), more_than(0)] = 30.0
     precision_percent: Annotated[
-        float, Ours("Half the width of the interval that is wanted; 0: what the default rule reaches."), between(0, 50)
+        float, Ours("Target half-width of the confidence interval; 0: as the default rule reaches."), between(0, 50)
     ] = 0.0
     at_end: Annotated[
         str,
-        Ours("Whether the users leave in the end (`stop`), or stay at the answer's lower end (`hold`)."),
+        Ours("`stop` all users at the end, or `hold` as many as the interval's lower end."),
         one_of(*AT_END),
     ] = "stop"
 
@@ -146,7 +142,7 @@ class Coordinator(Table, frozen=True):
     cluster: Cluster = msgspec.field(default=Cluster(), name="ClusterConfig")
     monitor: Monitor = msgspec.field(default=Monitor(), name="MonitorConfig")
     num_users_inc: Annotated[int, Says("Users added at a step of the classic mode."), at_least(1)] = 8
-    num_users_dec: Annotated[int, Says("Users taken away at a step of the classic mode."), at_least(1)] = 8
+    num_users_dec: Annotated[int, Says("Users removed at a step of the classic mode."), at_least(1)] = 8
     rest_time_seconds: Annotated[float, Says("The rest between two steps of the classic mode."), more_than(0)] = 2.0
     measures: Measures = msgspec.field(default=Measures(), name="MeasuresConfiguration")
     search: Search = msgspec.field(default=Search(), name="SearchConfiguration")
