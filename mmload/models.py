@@ -6,7 +6,7 @@ Times are milliseconds since 1970, as Mattermost has them.
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 
@@ -14,7 +14,6 @@ PUBLIC: Final = "O"
 PRIVATE: Final = "P"
 DIRECT: Final = "D"
 GROUP: Final = "G"
-ChannelType = Literal["O", "P", "D", "G"]
 
 
 class User(msgspec.Struct, gc=False):
@@ -64,7 +63,6 @@ class Channel(msgspec.Struct, gc=False):
 class ChannelMember(msgspec.Struct, gc=False):
     channel_id: str
     user_id: str = ""
-    last_viewed_at: int = 0
 
 
 class ChannelStats(msgspec.Struct, gc=False):
@@ -91,7 +89,6 @@ class Priority(msgspec.Struct, gc=False):
 
 class PostMetadata(msgspec.Struct, gc=False):
     files: list[FileInfo] | None = None
-    reactions: list[Reaction] | None = None
     priority: Priority | None = None
 
 
@@ -117,8 +114,6 @@ class PostList(msgspec.Struct):
 
     order: list[str] | None = None
     posts: dict[str, Post] | None = None
-    next_post_id: str = ""
-    prev_post_id: str = ""
     has_next: bool = False
 
     def listed(self) -> list[Post]:
@@ -158,7 +153,6 @@ class Thread(msgspec.Struct):
 
 
 class ThreadList(msgspec.Struct):
-    total: int = 0
     threads: list[Thread] | None = None
 
 

@@ -271,12 +271,6 @@ class Store:
         for preference in preferences:
             self.preferences[intern(preference.category), intern(preference.name)] = intern(preference.value)
 
-    def look_at(self, channel_id: str) -> str:
-        """Make a channel the current one; the id of the one before."""
-        previous = self.current_channel_id
-        self.current_channel_id = channel_id
-        return previous
-
     # -- what we know ----------------------------------------------------------------------------------------
 
     def my_channels(self) -> Iterator[Channel]:
@@ -319,9 +313,9 @@ class Store:
             if category == "direct_channel_show" and value == "true"
         ]
 
-    def pick_person(self, rng: random.Random) -> User | None:
-        """Somebody we know who is not us; None if there is nobody."""
-        return pick(rng, [user for user in self.users.values() if user.id != self.me.id and not user.delete_at])
+    def other_people(self) -> list[User]:
+        """The people we know but ourselves."""
+        return [user for user in self.users.values() if user.id != self.me.id and not user.delete_at]
 
 
 def _created(post: Post) -> int:

@@ -28,14 +28,14 @@ T = TypeVar("T")
 
 
 class WeightedChoice(Generic[T]):
-    """Things to choose from with their frequencies (any unit; only their proportions matter)."""
+    """A random choice by frequency (any unit; only the proportions matter)."""
 
     __slots__ = ("_cumulative", "_things")
 
     def __init__(self, weighted: Sequence[tuple[T, float]]) -> None:
         kept = [(thing, weight) for thing, weight in weighted if weight > 0]
         if not kept:
-            raise ValueError("a mix needs at least one thing with a frequency above 0")
+            raise ValueError("a weighted choice needs at least one item with a frequency above 0")
         self._things = [thing for thing, _ in kept]
         self._cumulative = list(itertools.accumulate(weight for _, weight in kept))
 
@@ -87,7 +87,7 @@ def _since(major: int, minor: int) -> Callable[[Capabilities], bool]:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """`frequency` is relative to CreatePost = 1 (the proportions of production servers); 0 = on demand only."""
+    """`frequency` is relative to CreatePost = 1 (the proportions of production servers); 0 = only when triggered."""
 
     name: str
     run: Callable[[Person], None]
@@ -169,14 +169,14 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
 
 
 def routes() -> tuple[str, ...]:
-    """The names of all routes that our users ask, logins too."""
+    """The names of all routes that users request, logins included."""
     modules = [each for each in vars(api).values() if isinstance(each, ModuleType)]
     found = [each for module in modules for each in vars(module).values() if isinstance(each, Route)]
     return tuple(dict.fromkeys(str(route) for route in found))
 
 
 def unknown_subjects(thresholds: Iterable[str], classes: Sequence[str]) -> list[str]:
-    """What is wrong with thresholds on a run of these classes of ours: subjects that there will never be."""
+    """What is wrong with thresholds on a run of these user classes: subjects that cannot occur in it."""
     known = (*(name for each in classes for name in ACTIONS[each]), *routes())
     wrong = []
     for text in thresholds:

@@ -25,7 +25,7 @@ def view_channel(person: Person, channel: Channel) -> None:
     if previous:
         api.view_channel(person.id, previous, "", store.collapsed_threads)
     posts = fetch_posts(person, channel)
-    store.look_at(channel.id)
+    store.current_channel_id = channel.id
     read_posts(person, posts)
     stats = api.channel_stats(channel.id, exclude_files_count=person.rng.random() >= SIDE_PANEL_SHARE)
     store.member_counts[channel.id] = stats.member_count

@@ -34,36 +34,36 @@ def enter_console(person: Person) -> None:
 
 
 def get_logs(person: Person) -> None:
-    """Read the newest page of the server's log."""
+    """Open the newest page of the server log."""
     person.api.logs()
 
 
 def get_analytics(person: Person) -> None:
-    """Look at the figures of the whole site."""
+    """Open the site statistics."""
     person.api.analytics()
 
 
 def get_cluster_status(person: Person) -> None:
-    """Look at the servers of the cluster."""
+    """Open the cluster status."""
     person.api.cluster_status()
 
 
 def get_plugin_statuses(person: Person) -> None:
-    """Look at the plugins."""
+    """Open the plugin statuses."""
     person.api.plugin_statuses()
 
 
 def update_config(person: Person) -> None:
-    """Change a setting of little consequence: the server saves its configuration and tells all clients."""
+    """Toggle a harmless setting: the server saves its configuration and notifies all clients."""
     config = person.api.whole_config()
     config[SECTION][SETTING] = not config[SECTION][SETTING]
     person.api.replace_config(config)
 
 
 class ConsoleSetting:
-    """The setting as this process found it. Its last console to close puts it back.
+    """The original value of the setting; the last console of this process restores it.
 
-    Consoles in several workers may find each other's change: run one worker, or one console.
+    Consoles in several workers may read each other's change: run one worker, or one console.
     """
 
     def __init__(self) -> None:
@@ -84,14 +84,14 @@ class ConsoleSetting:
 
 
 def put_back(person: Person, setting: bool) -> None:
-    """Leave the setting as it was found. Never raises: a farewell goes on."""
+    """Restore the setting. Never raises: the user must be able to stop."""
     try:
         config = person.api.whole_config()
         if config[SECTION][SETTING] != setting:
             config[SECTION][SETTING] = setting
             person.api.replace_config(config)
     except MmloadError as error:
-        log.warning("%s.%s of the server could not be put back to %s: %s", SECTION, SETTING, setting, error)
+        log.warning("%s.%s of the server could not be restored to %s: %s", SECTION, SETTING, setting, error)
 
 
 CONSOLE = (

@@ -83,7 +83,7 @@ def compose(person: Person, channel_id: str, *, reply: bool = False) -> str:
     rng, shares = person.rng, person.context.settings.simul
     average_words = shares.avg_words_per_reply if reply else shares.avg_words_per_post
     parts = [text.message(rng, average_words)]
-    if rng.random() < shares.percent_posts_with_mention and (someone := person.store.pick_person(rng)):
+    if rng.random() < shares.percent_posts_with_mention and (someone := pick(rng, person.store.other_people())):
         type_name(person, channel_id, someone)
         parts.insert(0, f"@{someone.username}")
     if rng.random() < shares.percent_posts_with_link:

@@ -45,14 +45,14 @@ T = TypeVar("T")
 
 
 def create_team(person: Person, made: Generation) -> None:
-    """Make a team that everybody may join."""
+    """Create an open team."""
     name = new_name(person.rng, person.now_ms())
     team = person.api.create_team(f"team-{name}", " ".join(text.words(person.rng, 2)).title())
     enter_team(person, team)
 
 
 def join_all_teams(person: Person) -> None:
-    """Be a member of every team that is open."""
+    """Join all open teams."""
     for team in person.api.teams():
         if team.allow_open_invite and not team.delete_at and team.id not in person.store.teams:
             person.api.join_team(team.id, person.id)
@@ -60,17 +60,15 @@ def join_all_teams(person: Person) -> None:
 
 
 def enter_team(person: Person, team: Team) -> None:
-    """Get to know a team that one has become a member of."""
+    """Load a team that the user has joined."""
     person.store.remember_teams([*person.store.teams.values(), team])
     person.store.remember_channels(person.api.own_channels(person.id, team.id, True), member=True)
     person.api.own_channel_members(person.id, team.id)
 
 
 def create_channel(kind: str, person: Person, made: Generation) -> None:
-    """Make a public or private channel in one of one's teams."""
-    team = pick(person.rng, list(person.store.teams.values()))
-    if team is None:
-        raise NothingToDo("member of no team")
+    """Create a public or private channel in one of the user's teams."""
+    team = person.pick(list(person.store.teams.values()), "not a member of any team")
     title = " ".join(text.words(person.rng, 2))
     channel = person.api.create_channel(team.id, new_name(person.rng, person.now_ms()), title, kind)
     person.store.remember_channels([channel], member=True)
@@ -82,12 +80,10 @@ create_private_channel = partial(create_channel, PRIVATE)
 
 
 def create_direct_channel(person: Person, made: Generation) -> None:
-    """Write to one of the others with whom there is no channel yet."""
+    """Create a direct channel with another user of this process."""
     known = {person.store.direct_partner(channel) for channel in person.store.my_channels() if channel.type == DIRECT}
     others = [other for other in made.people if other not in known and _pair(person, other) not in made.pairs]
-    other = pick(person.rng, [other for other in others if other != person.id])
-    if other is None:
-        raise NothingToDo("a direct channel with everybody")
+    other = person.pick([other for other in others if other != person.id], "direct channels with all other users exist")
     with _once(made.pairs, _pair(person, other)):
         channel = person.api.create_direct_channel(person.id, other)
     person.store.remember_channels([channel], member=True)
@@ -98,21 +94,21 @@ def _pair(person: Person, other: str) -> frozenset[str]:
 
 
 def create_group_channel(person: Person, made: Generation) -> None:
-    """Write to two to seven of the others at once; the same people have only one such channel."""
+    """Create a group channel with two to seven others; the same users have only one such channel."""
     others = [other for other in made.people if other != person.id]
     if len(others) < FEWEST_OTHERS:
-        raise NothingToDo("fewer than two others are here")
+        raise NothingToDo("fewer than two other users are known")
     chosen = person.rng.sample(others, person.rng.randint(FEWEST_OTHERS, min(MOST_OTHERS, len(others))))
     people = frozenset((person.id, *chosen))
     if people in made.pairs:
-        raise NothingToDo("these people have a channel already")
+        raise NothingToDo("these users already have a group channel")
     with _once(made.pairs, people):
         channel = person.api.create_group_channel(chosen)
     person.store.remember_channels([channel], member=True)
 
 
 def add_channel_member(person: Person, made: Generation) -> None:
-    """Add one of the others to a channel one is in, to which one as the distribution of members says."""
+    """Add another user to one of the user's channels, as ChannelMembersDistribution says."""
     channel, limit = _channel_to_fill(person, made)
     outside = [other for other in made.people if other not in channel.members]
     other = pick(person.rng, outside)
@@ -131,17 +127,15 @@ def _channel_to_fill(person: Person, made: Generation) -> tuple[GeneratedChannel
         [index] = person.rng.choices(range(len(distribution)), [each.probability for each in distribution])
         numbers = bucket([each.percent_channels for each in distribution], index, len(channels))
         channels, limit = channels[numbers.start : numbers.stop], distribution[index].member_limit
-    channel = pick(person.rng, [channel for channel in channels if person.id in channel.members])
-    if channel is None:
-        raise NothingToDo("in no channel that others could be added to")
+    channel = person.pick(
+        [channel for channel in channels if person.id in channel.members], "no channel that others can be added to"
+    )
     return channel, limit
 
 
 def create_post(person: Person, made: Generation) -> None:
-    """Write a message into one of one's channels."""
-    channel = pick(person.rng, list(person.store.my_channels()))
-    if channel is None:
-        raise NothingToDo("member of no channel")
+    """Create a post in one of the user's channels."""
+    channel = person.pick(list(person.store.my_channels()), "not a member of any channel")
     settings = person.context.settings
     files = upload(person, channel.id) if person.rng.random() < settings.simul.percent_posts_with_files else ()
     urgent = is_urgent(person, settings.generate.percent_urgent_posts)
@@ -150,13 +144,13 @@ def create_post(person: Person, made: Generation) -> None:
 
 
 def create_reply(person: Person, made: Generation) -> None:
-    """Answer one of the messages made."""
+    """Reply to a generated post."""
     channel, root_id = _root(person, made)
     send_post(person, channel.id, compose(person, channel.id, reply=True), root_id)
 
 
 def create_reply_in_long_thread(person: Person, made: Generation) -> None:
-    """Answer in one of the channel's few long threads."""
+    """Reply in one of the channel's few long threads."""
     channel, root_id = _root(person, made)
     thread_id = made.long_thread(channel.id, root_id)
     send_post(person, channel.id, compose(person, channel.id, reply=True), thread_id)
@@ -165,14 +159,14 @@ def create_reply_in_long_thread(person: Person, made: Generation) -> None:
 def _root(person: Person, made: Generation, *, in_team: bool = False) -> tuple[Channel, str]:
     """A root post in one of this person's channels."""
     mine = [channel for channel in person.store.my_channels() if made.roots.get(channel.id)]
-    channel = pick(person.rng, [channel for channel in mine if channel.team_id or not in_team])
-    if channel is None:
-        raise NothingToDo("no message in one's channels")
+    channel = person.pick(
+        [channel for channel in mine if channel.team_id or not in_team], "no post in this user's channels"
+    )
     return channel, person.rng.choice(made.roots[channel.id])
 
 
 def add_reaction(person: Person, made: Generation) -> None:
-    """React to a message as one has not reacted to it yet."""
+    """Add a reaction that the user has not given yet."""
     _, post_id = _root(person, made)
     emoji_name = person.rng.choice(text.REACTIONS)
     with _first_time(made, REACTIONS, person.id, post_id, emoji_name):
@@ -180,38 +174,34 @@ def add_reaction(person: Person, made: Generation) -> None:
 
 
 def create_post_reminder(person: Person, made: Generation) -> None:
-    """Be reminded of a message in ten minutes."""
+    """Set a reminder for a post, in ten minutes."""
     _, post_id = _root(person, made)
     with _first_time(made, REMINDERS, person.id, post_id):
         person.api.remind(person.id, post_id, person.now_ms() // 1000 + REMINDER_SECONDS)
 
 
 def create_sidebar_category(person: Person, made: Generation) -> None:
-    """Make a section in the sidebar of one of one's teams."""
-    team = pick(person.rng, list(person.store.teams.values()))
-    if team is None:
-        raise NothingToDo("member of no team")
+    """Create a sidebar category in one of the user's teams."""
+    team = person.pick(list(person.store.teams.values()), "not a member of any team")
     person.api.create_category(person.id, team.id, text.words(person.rng, 1)[0])
 
 
 def follow_thread(person: Person, made: Generation) -> None:
-    """Follow the thread of a message in a channel of a team."""
+    """Follow the thread of a post in a channel of a team."""
     channel, post_id = _root(person, made, in_team=True)
     with _first_time(made, FOLLOWED_THREADS, person.id, post_id):
         person.api.follow_thread(person.id, channel.team_id, post_id)
 
 
 def get_posts(person: Person, made: Generation) -> None:
-    """Read the newest messages of one of one's channels."""
-    channel = pick(person.rng, list(person.store.my_channels()))
-    if channel is None:
-        raise NothingToDo("member of no channel")
+    """Read the newest posts of one of the user's channels."""
+    channel = person.pick(list(person.store.my_channels()), "not a member of any channel")
     person.api.newest_posts(channel.id, POSTS_READ)
 
 
 def _first_time(made: Generation, *what: str) -> AbstractContextManager[None]:
     if what in made.done:
-        raise NothingToDo("done already")
+        raise NothingToDo("already done")
     return _once(made.done, what)
 
 
@@ -255,7 +245,7 @@ BESIDE: Mapping[str, Make] = {ADD_MEMBER: add_channel_member, GET_POSTS: get_pos
 
 
 def enter_to_generate(person: Person, made: Generation) -> None:
-    """Come in as everybody does; on a server without teams the first comers make some before."""
+    """Log in and load the application; on a server without teams the first users create some before."""
     if not person.api.rest.token:
         log_in(person)
     fetch_site(person)
@@ -271,9 +261,9 @@ def enter_to_generate(person: Person, made: Generation) -> None:
 
 def _give_up_what_is_missing(made: Generation, can: Capabilities) -> None:
     if can.collapsed_threads == "disabled":
-        made.goals.give_up(names.FOLLOWED_THREADS, "this server has no collapsed threads")
+        made.goals.give_up(names.FOLLOWED_THREADS, "collapsed threads are not available on this server")
     if not can.at_least(7, 2):
-        made.goals.give_up(names.REMINDERS, "this server has no post reminders (before 7.2)")
+        made.goals.give_up(names.REMINDERS, "post reminders are not available on this server (before 7.2)")
 
 
 def choices(made: Generation, readings: float) -> list[tuple[str, float]]:

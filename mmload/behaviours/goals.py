@@ -126,21 +126,21 @@ class Goals:
                 goal.taken -= 1
 
     def fruitless(self, people: int) -> None:
-        """Somebody found nothing to make. When all have found nothing for long, this phase's rest is given up."""
+        """A user found nothing to create. When all have found nothing for long, the rest of this phase is given up."""
         self._fruitless += 1
         if self._fruitless < FRUITLESS_TRIES_EACH * max(1, people):
             return
         self._fruitless = 0
         for name, _ in self.open():
-            pairs = f"{people} people are {people * (people - 1) // 2} pairs"
-            self.give_up(name, pairs if name == DIRECT_CHANNELS else "there is nothing left to do it on")
+            pairs = f"{people} users form {people * (people - 1) // 2} pairs"
+            self.give_up(name, pairs if name == DIRECT_CHANNELS else "no objects are left for it")
 
     def give_up(self, name: str, reason: str) -> None:
-        """This goal can't be met; the others go on."""
+        """This goal cannot be met; the others go on."""
         goal = self.goals[name]
         if not goal.given_up and goal.left > 0:
             goal.given_up = True
-            log.warning("%s: %d of %d made, the rest is impossible: %s", name, goal.made, goal.target, reason)
+            log.warning("%s: %d of %d created, the rest cannot be created: %s", name, goal.made, goal.target, reason)
 
     def tell_once(self) -> None:
         """Say, once, that there is nothing left to make."""
@@ -148,8 +148,8 @@ class Goals:
             self._told = True
             made = ", ".join(f"{name} {goal.made}" for name, goal in self.goals.items() if goal.made)
             unmet = any(goal.given_up for goal in self.goals.values())
-            how = "done, though not all goals could be met" if unmet else "all goals are met"
-            log.info("%s: %s", how, made or "nothing was asked for")
+            how = "finished, but not all goals could be met" if unmet else "all goals are met"
+            log.info("%s: %s", how, made or "no goals are configured")
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""Coming in and going: sign-up on first use, log-in, page load, the socket, and the farewell."""
+"""Logging in and out: sign-up on first use, login, page load, opening and closing the WebSocket."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def log_in(person: Person) -> None:
         except RequestFailed as error:
             counters[LOGINS_FAILED] += 1
             if isinstance(error, _FINAL):
-                raise EntryRefused(f"log-in refused: {error.reason}") from error
+                raise EntryRefused(f"login refused: {error.reason}") from error
             raise
     counters[LOGINS] += 1
 
@@ -93,7 +93,7 @@ def _new_session(person: Person) -> None:
 def _sign_up(person: Person) -> None:
     account = person.account
     if not account.username:
-        raise EntryRefused("nobody knows this account, and it is not ours to make")
+        raise EntryRefused("the account does not exist, and mmload does not create it")
     try:
         person.api.sign_up(account.email, account.username, account.password)
     except Refused as error:
@@ -211,7 +211,7 @@ def enter_patiently(
             return False
         except MmloadError as error:
             failures += 1
-            log.info("account %d could not come in yet: %s", person.account.number, error)
+            log.info("account %d could not log in yet: %s", person.account.number, error)
             person.sleep(retry_seconds(failures, users.login_retry_min_seconds, users.login_retry_max_seconds, rng))
 
 

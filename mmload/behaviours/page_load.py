@@ -142,7 +142,7 @@ def open_some_team(person: Person) -> None:
     store = person.store
     team = store.teams.get(store.current_team_id) or pick(person.rng, list(store.teams.values()))
     if team is None:
-        raise RequestFailed("member of no team", route="OpenTeam")
+        raise RequestFailed("not a member of any team", route="OpenTeam")
     open_team(person, team)
 
 

@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import gevent
 from gevent import get_hub
@@ -75,6 +75,9 @@ class WakeableSleep:
 
 POLL_SECONDS = 60.0
 MOST_ORDERS = 10
+
+
+V = TypeVar("V")
 
 
 class NothingToDo(Exception):
@@ -138,6 +141,12 @@ class Person:
     @property
     def id(self) -> str:
         return self.store.me.id
+
+    def pick(self, choices: list[V], otherwise: str) -> V:
+        """One of them, each as likely; `NothingToDo` with the reason `otherwise` if there are none."""
+        if not choices:
+            raise NothingToDo(otherwise)
+        return self.rng.choice(choices)
 
     # -- time ------------------------------------------------------------------------------------------------
 

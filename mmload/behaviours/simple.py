@@ -22,7 +22,6 @@ from mmload.behaviours.tasksets import Behaviour, nothing, task_of
 from mmload.config import SimpleAction
 from mmload.metrics.recorder import Outcome
 from mmload.models import Channel
-from mmload.store import pick
 
 # A step that was skipped asked nothing of the server: without a wait of its own it would keep the process from
 # everything else.
@@ -37,12 +36,12 @@ JOB = "message_export"
 
 
 def sign_up(person: Person) -> None:
-    """The account was made when the person came in for the first time: there is nothing left to make."""
-    raise NothingToDo("the account is there")
+    """Always skipped: the account is created at the first login."""
+    raise NothingToDo("the account exists")
 
 
 def log_in_once_more(person: Person) -> None:
-    """Log in after a log-out, and load the page as everybody does then."""
+    """Log in after a logout, and load the application."""
     if person.api.rest.token:
         raise NothingToDo("logged in already")
     log_in(person)
@@ -51,29 +50,27 @@ def log_in_once_more(person: Person) -> None:
 
 
 def create_post(person: Person) -> None:
-    """Write a message into one of one's channels."""
-    channel = _some_channel(person)
+    """Create a post in one of the user's channels."""
+    channel = person.pick(list(person.store.my_channels()), "not a member of any channel")
     show_typing(person, channel.id)
     send_post(person, channel.id, compose(person, channel.id))
 
 
 def create_post_reply(person: Person) -> None:
-    """Answer a message that is known."""
-    post = pick(person.rng, [post for post in person.store.posts.values() if not post.type])
-    if post is None:
-        raise NothingToDo("no message to answer")
+    """Reply to a known post."""
+    post = person.pick([post for post in person.store.posts.values() if not post.type], "no post to reply to")
     root_id = post.root_id or post.id
     show_typing(person, post.channel_id, root_id)
     send_post(person, post.channel_id, compose(person, post.channel_id, reply=True), root_id)
 
 
 def join_team(person: Person) -> None:
-    """Join the first open team one is not in."""
+    """Join the first open team that the user is not in."""
     store, api = person.store, person.api
     open_teams = [team for team in api.teams() if team.allow_open_invite and not team.delete_at]
     team = next((team for team in open_teams if team.id not in store.teams), None)
     if team is None:
-        raise NothingToDo("member of all open teams")
+        raise NothingToDo("already in all open teams")
     api.join_team(team.id, person.id)
     store.remember_teams([*store.teams.values(), team])
     store.remember_channels(api.own_channels(person.id, team.id, True), member=True)
@@ -81,21 +78,21 @@ def join_team(person: Person) -> None:
 
 
 def leave_channel(person: Person) -> None:
-    """Leave the first channel of the team that may be left; if it was open, another one is opened."""
+    """Leave the first channel of the team that is not the default one; if it was open, open another."""
     store = person.store
     left = next((channel for channel in store.team_channels() if channel.name != DEFAULT_CHANNEL), None)
     if left is None:
-        raise NothingToDo("only in the channel that nobody leaves")
+        raise NothingToDo("only in the default channel")
     person.api.remove_channel_member(left.id, person.id)
     store.forget_channel(left.id)
     _forget_what_was_in(person, left)
     if store.current_channel_id == left.id:
-        store.look_at("")
+        store.current_channel_id = ""
         view_channel(person, first_channel(person))
 
 
 def _forget_what_was_in(person: Person, left: Channel) -> None:
-    """Its messages can no longer be answered, nor reactions to them taken back (nor to those long forgotten)."""
+    """Its posts can no longer be replied to, nor reactions to them removed."""
     store = person.store
     for post in [post for post in store.posts.values() if post.channel_id == left.id]:
         del store.posts[post.id]
@@ -104,12 +101,12 @@ def _forget_what_was_in(person: Person, left: Channel) -> None:
 
 
 def view_some_channel(person: Person) -> None:
-    """Open one of one's channels."""
-    view_channel(person, _some_channel(person))
+    """Open one of the user's channels."""
+    view_channel(person, person.pick(list(person.store.my_channels()), "not a member of any channel"))
 
 
 def get_pinned_posts(person: Person) -> None:
-    """Open the list of pinned messages."""
+    """Open the list of pinned posts."""
     channel_id = person.store.current_channel_id
     if not channel_id:
         raise NothingToDo("no channel is open")
@@ -117,55 +114,44 @@ def get_pinned_posts(person: Person) -> None:
 
 
 def view_user(person: Person) -> None:
-    """Look up one of the channel's members."""
-    channel = _some_channel(person)
-    member = pick(person.rng, person.api.channel_members(channel.id, MOST_MEMBERS_LISTED))
-    if member is None:
-        raise NothingToDo("nobody is in this channel")
+    """Fetch the profile of a member of a channel."""
+    channel = person.pick(list(person.store.my_channels()), "not a member of any channel")
+    member = person.pick(person.api.channel_members(channel.id, MOST_MEMBERS_LISTED), "no members in this channel")
     person.store.remember_users(person.api.users_by_ids([member.user_id]))
 
 
 def update_profile(person: Person) -> None:
-    """Change one's names, but not the user name: the next run finds its accounts by it."""
+    """Change the own first, last and nick name; not the user name, by which the next run finds its accounts."""
     nickname, first, last = (word.capitalize() for word in text.words(person.rng, 3))
     changes = {"nickname": nickname, "first_name": first, "last_name": last}
     person.store.me = person.api.patch_user(person.id, changes)
 
 
 def update_profile_image(person: Person) -> None:
-    """Set a new picture of oneself."""
+    """Set a new profile picture."""
     person.api.set_profile_image(person.id, content("photo.png"))
 
 
 def update_team(person: Person) -> None:
-    """Rename a team that one administers."""
+    """Rename a team that the user administers."""
     members = person.api.own_team_members(person.id)
     own = [member.team_id for member in members if "team_admin" in member.roles and not member.delete_at]
-    team_id = pick(person.rng, own)
-    if team_id is None:
-        raise NothingToDo("administrator of no team")
+    team_id = person.pick(own, "not an administrator of any team")
     person.api.rename_team(team_id, "Team " + " ".join(text.words(person.rng, 2)))
 
 
 def fetch_static_assets(person: Person) -> None:
-    """Load the application's scripts and style sheets, as a browser with an empty cache."""
+    """Load the application's scripts and style sheets, as a browser with an empty cache does."""
     fetch_site(person)
 
 
 def message_export(person: Person) -> None:
-    """A system administrator starts the export of messages, where the server is set up for it."""
+    """As a system administrator, start a message export job where it is enabled."""
     if "system_admin" not in person.store.me.roles:
-        raise NothingToDo("not an administrator")
+        raise NothingToDo("not a system administrator")
     if not person.api.whole_config().get("MessageExportSettings", {}).get("EnableExport"):
-        raise NothingToDo("the server exports no messages")
+        raise NothingToDo("message export is not enabled on this server")
     person.api.start_job(JOB)
-
-
-def _some_channel(person: Person) -> Channel:
-    channel = pick(person.rng, list(person.store.my_channels()))
-    if channel is None:
-        raise NothingToDo("member of no channel")
-    return channel
 
 
 SIMPLE: tuple[Action, ...] = tuple(
@@ -205,7 +191,7 @@ SIMPLE: tuple[Action, ...] = tuple(
 
 
 def schedule(steps: Sequence[SimpleAction]) -> Iterator[SimpleAction]:
-    """The steps to do, without end: in the n-th cycle (from 1) those whose RunPeriod divides n. Pure.
+    """The steps, without end: a step with RunPeriod N runs in every Nth cycle. Pure.
 
     Ends at once when no step is ever due.
     """
@@ -217,7 +203,7 @@ def schedule(steps: Sequence[SimpleAction]) -> Iterator[SimpleAction]:
 
 
 def only_when_in(action: Action) -> Action:
-    """The action for a person who may be logged out: skipped then, but for those that need no session."""
+    """The action for a user who may be logged out: skipped then, unless it needs no session."""
     if action.name in _NEEDS_NO_SESSION:
         return action
 

@@ -1,7 +1,7 @@
-"""What each action asks of the server, and the page docs/behaviours.md made of it. No worker imports this.
+"""The requests of each action, and the page docs/behaviours.md generated from them.
 
 Usage: python -m tests.behaviours.action_reference > docs/behaviours.md. A test does every action and holds what it
-asks against `REQUESTS`, so that the page can't go out of date.
+asks against `REQUESTS`, so that the page cannot go out of date.
 """
 
 from __future__ import annotations
@@ -257,18 +257,21 @@ REQUESTS: dict[str, tuple[str, ...]] = {
 }
 
 
-_HEAD = """# What simulated people do
+_HEAD = """# What simulated users do
 
-The table is made from the code (`python -m tests.behaviours.action_reference`). *Frequency* is relative to
-CreatePost = 1, in the proportions of production servers; an action of frequency 0 comes only on demand
-(`mmload inject`). *Needs* is what the server must offer: where it does not, the action is left out,
-and the report says so.
+The table is generated from the code (`python -m tests.behaviours.action_reference > docs/behaviours.md`). *Frequency*
+is relative to CreatePost = 1, in the proportions measured on production servers; an action of frequency 0 runs only
+when it is triggered (`mmload inject`). *Needs* is what the server must offer; where it does not, the action is not run,
+and the report lists it as not tested.
 
-Besides these, wherever posts or people come on the screen, a client looks up what it does not know yet: {look_ups}.
-While people rest, their clients poll once a minute (`POST /users/status/ids`, and `POST /client_perf` where the server
-wants it) and look up whom and what their socket tells them of.
+In addition, whenever posts or users come on the screen, a client looks up those it does not know yet: {look_ups}.
+Between actions a client polls once a minute (`POST /users/status/ids`, and `POST /client_perf` where the server wants
+it; `Poll` in the report) and looks up the users and channels that its WebSocket events name (`LookUp`).
 
-| action | what the person does | frequency | needs | requests |
+A post, thread or picture that somebody else deleted in the meantime is refused with 404, as it is to a real client: the
+client forgets it, the action counts as skipped, and the request as an expected refusal.
+
+| action | what the user does | frequency | needs | requests |
 |---|---|---|---|---|
 """
 

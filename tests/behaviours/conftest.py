@@ -41,7 +41,7 @@ class Scene:
     def at(self, number: int) -> str:
         """Ann looks at one of the scene's channels; its id."""
         channel_id: str = self.channels[number]["id"]
-        self.ann.store.look_at(channel_id)
+        self.ann.store.current_channel_id = channel_id
         return channel_id
 
 

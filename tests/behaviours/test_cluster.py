@@ -74,6 +74,6 @@ def test_an_administrator_nobody_knows_is_not_signed_up(here: Crowd) -> None:
     person.account = Account(2, "", "nobody-at-all@example.com", "some password 1$")
     here.asked.clear()
 
-    with pytest.raises(EntryRefused, match="not ours to make"):
+    with pytest.raises(EntryRefused, match="does not create it"):
         log_in(person)
     assert here.asked == ["POST /users/login"]

@@ -86,8 +86,8 @@ def test_what_nobody_can_make_any_more_is_given_up_and_said(caplog: pytest.LogCa
         here.tell_once()
 
     assert caplog.messages == [
-        "CreateDirectChannel: 3 of 20 made, the rest is impossible: 3 people are 3 pairs",
-        "done, though not all goals could be met: CreateDirectChannel 3, CreatePost 1",
+        "CreateDirectChannel: 3 of 20 created, the rest cannot be created: 3 users form 3 pairs",
+        "finished, but not all goals could be met: CreateDirectChannel 3, CreatePost 1",
     ]
 
 

@@ -100,7 +100,7 @@ def test_teams_and_channels_are_joined_and_left(scene: Scene) -> None:
     assert joined in {team.id for team in scene.ann.api.own_teams(scene.ann.id)}
 
     left = next(c for c in scene.ann.store.team_channels() if c.name != "town-square")
-    scene.ann.store.look_at(left.id)
+    scene.ann.store.current_channel_id = left.id
     post = send_post(scene.ann, left.id, "a last word")
     scene.ann.store.reactions[post.id, "tada"] = None
     assert does(scene, "LeaveChannel")[0] == "DELETE /channels/{channel_id}/members/{user_id}"

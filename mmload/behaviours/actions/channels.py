@@ -12,7 +12,7 @@ from mmload.behaviours.page_load import open_team
 from mmload.behaviours.person import NothingToDo, Person
 from mmload.errors import NotAvailable
 from mmload.models import PRIVATE, PUBLIC, Channel, User
-from mmload.store import pick, pick_skewed
+from mmload.store import pick_skewed
 
 DIALOG_PAGE = 100
 MOST_MEMBERS_ADDED = 4
@@ -38,7 +38,7 @@ def _one_of(person: Person, channels: list[Channel]) -> Channel | None:
 
 
 def open_direct_or_group_channel(person: Person) -> None:
-    """Open a direct or group channel; it is the current one then, and can be written to."""
+    """Open a direct or group channel, which becomes the current channel."""
     here = person.store.current_channel_id
     others = [channel for channel in person.store.personal_channels() if channel.id != here]
     channel = _one_of(person, others)
@@ -48,7 +48,7 @@ def open_direct_or_group_channel(person: Person) -> None:
 
 
 def unread_check(person: Person) -> None:
-    """Come back to the window: what is unread in the team is fetched, the current channel is read."""
+    """Return to the window: fetch the unread state of the team and mark the current channel as read."""
     api, store = person.api, person.store
     store.remember_channels(api.own_channels(person.id, store.current_team_id, True), member=True)
     api.own_channel_members(person.id, store.current_team_id)
@@ -57,11 +57,9 @@ def unread_check(person: Person) -> None:
 
 
 def switch_team(person: Person) -> None:
-    """Turn to another of one's teams."""
+    """Switch to another team of the user."""
     others = [team for team in person.store.teams.values() if team.id != person.store.current_team_id]
-    team = pick(person.rng, others)
-    if team is None:
-        raise NothingToDo("member of one team only")
+    team = person.pick(others, "member of only one team")
     open_team(person, team)
 
 
@@ -69,20 +67,21 @@ def join_channel(person: Person) -> None:
     """Join a public channel of the team; only a membership that the server confirms counts."""
     store = person.store
     channels = person.api.public_channels(store.current_team_id)
-    channel = pick(person.rng, [channel for channel in channels if channel.id not in store.members])
-    if channel is None:
-        raise NothingToDo("member of all public channels of this team")
+    channel = person.pick(
+        [channel for channel in channels if channel.id not in store.members],
+        "already in all public channels of this team",
+    )
     person.api.add_channel_member(channel.id, person.id)
     store.remember_channels([channel], member=True)
 
 
 def create_public_channel(person: Person) -> None:
-    """Make a public channel."""
+    """Create a public channel."""
     _create_channel(person, PUBLIC)
 
 
 def create_private_channel(person: Person) -> None:
-    """Make a private channel and add one to four people."""
+    """Create a private channel and add one to four users."""
     channel, candidates = _create_channel(person, PRIVATE)
     invited = min(len(candidates), person.rng.randint(1, MOST_MEMBERS_ADDED))
     for user in person.rng.sample(candidates, invited):
@@ -90,7 +89,7 @@ def create_private_channel(person: Person) -> None:
 
 
 def _create_channel(person: Person, channel_type: str) -> tuple[Channel, list[User]]:
-    """Make a channel and open the dialog that adds people: the channel, and who could be added."""
+    """Create a channel and open the dialog that adds members: the channel, and who could be added."""
     store, api = person.store, person.api
     name = new_name(person.rng, person.now_ms())
     channel = api.create_channel(store.current_team_id, name, f"Channel {name}", channel_type)
@@ -106,10 +105,8 @@ def _create_channel(person: Person, channel_type: str) -> tuple[Channel, list[Us
 
 
 def create_direct_channel(person: Person) -> None:
-    """Write to somebody directly."""
-    someone = pick(person.rng, _people_dialog(person))
-    if someone is None:
-        raise NothingToDo("nobody else is here")
+    """Open a direct channel with another user and post a message."""
+    someone = person.pick(_people_dialog(person), "no other user is known")
     channel = person.api.create_direct_channel(person.id, someone.id)
     person.api.channel(channel.id)
     person.api.channel_member(channel.id, person.id)
@@ -117,16 +114,16 @@ def create_direct_channel(person: Person) -> None:
 
 
 def create_group_channel(person: Person) -> None:
-    """Write to two people at once."""
+    """Open a group channel with two other users and post a message."""
     people = _people_dialog(person)
     if len(people) < 2:
-        raise NothingToDo("fewer than two others are here")
+        raise NothingToDo("fewer than two other users are known")
     chosen = person.rng.sample(people, 2)
     _write_into(person, person.api.create_group_channel([user.id for user in chosen]))
 
 
 def _people_dialog(person: Person) -> list[User]:
-    """The dialog that chooses whom to write to: a page of people with their pictures."""
+    """The dialog that starts a direct or group channel: a page of users with their pictures."""
     people = [user for user in person.api.users(0, DIALOG_PAGE) if user.id != person.id and not user.delete_at]
     person.store.remember_users(people)
     fetch_faces(person, [user.id for user in people])
@@ -144,18 +141,18 @@ _MOVABLE = frozenset({"custom", "favorites", "channels"})
 
 
 def create_sidebar_category(person: Person) -> None:
-    """Make a section in the sidebar."""
+    """Create a sidebar category."""
     team_id = person.store.current_team_id
     person.api.create_category(person.id, team_id, "category " + text.words(person.rng, 1)[0])
     person.store.categories = person.api.categories(person.id, team_id)
 
 
 def update_sidebar_category(person: Person) -> None:
-    """Move a channel from one section to another."""
+    """Move a channel to another sidebar category."""
     movable = [category for category in person.store.categories if category.type in _MOVABLE]
     sources = [category for category in movable if len(category.channel_ids or ()) > 1]
     if not sources or len(movable) < 2:
-        raise NothingToDo("no two sections to move a channel between")
+        raise NothingToDo("no two sidebar categories to move a channel between")
     source = person.rng.choice(sources)
     target = person.rng.choice([category for category in movable if category is not source])
     channel_id = person.rng.choice(source.channel_ids or [""])
@@ -170,6 +167,6 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 
 def new_name(rng: random.Random, now_ms: int) -> str:
-    """A name of 26 letters and digits that nobody has taken, nor a run with the same seed before: the time ends it."""
+    """A unique name of 26 letters and digits; it ends with the time, so runs with the same seed do not collide."""
     time_part = f"{now_ms:x}"
     return "".join(rng.choices(_LETTERS, k=26 - len(time_part))) + time_part

@@ -17,7 +17,7 @@ DAY_MS = 24 * 3600 * 1000
 
 
 def add_channel_bookmark(person: Person) -> None:
-    """Keep a link at the top of the channel."""
+    """Add a link as a bookmark of the channel."""
     channel_id = _channel(person)
     bookmark = {
         "display_name": person.rng.choice(BOOKMARK_NAMES),
@@ -38,7 +38,7 @@ def update_channel_bookmark(person: Person) -> None:
 
 
 def update_channel_bookmark_sort_order(person: Person) -> None:
-    """Move a bookmark."""
+    """Change the position of a bookmark."""
     channel_id, bookmark = _bookmark(person)
     known = person.store.bookmarks[channel_id]
     if len(known) < 2:
@@ -48,14 +48,14 @@ def update_channel_bookmark_sort_order(person: Person) -> None:
 
 
 def delete_channel_bookmark(person: Person) -> None:
-    """Remove a bookmark."""
+    """Delete a bookmark."""
     channel_id, bookmark = _bookmark(person)
     person.store.bookmarks[channel_id].remove(bookmark)
     person.api.delete_bookmark(channel_id, bookmark.id)
 
 
 def create_scheduled_post(person: Person) -> None:
-    """Write a message for a later day."""
+    """Schedule a post for a later day."""
     channel_id = _channel(person)
     root_id = ""
     if person.rng.random() < SCHEDULED_REPLY_SHARE and (post := pick(person.rng, person.store.written_posts())):
@@ -67,7 +67,7 @@ def create_scheduled_post(person: Person) -> None:
 
 
 def update_scheduled_post(person: Person) -> None:
-    """Rewrite a message that is to be sent later."""
+    """Change a scheduled post."""
     post = _scheduled_post(person)
     message = text.message(person.rng, person.context.settings.simul.avg_words_per_post)
     with forget_if_deleted(partial(person.store.scheduled.pop, post.id)):
@@ -75,14 +75,14 @@ def update_scheduled_post(person: Person) -> None:
 
 
 def delete_scheduled_post(person: Person) -> None:
-    """Decide not to send it."""
+    """Delete a scheduled post."""
     post = _scheduled_post(person)
     del person.store.scheduled[post.id]
     person.api.unschedule_post(post.id)
 
 
 def send_scheduled_post(person: Person) -> None:
-    """Send it now: it is posted, and taken from the schedule."""
+    """Send a scheduled post now: create the post and delete the scheduled one."""
     post = _scheduled_post(person)
     send_post(
         person,
@@ -95,7 +95,7 @@ def send_scheduled_post(person: Person) -> None:
 
 
 def create_ack_post(person: Person) -> None:
-    """Write an urgent message that everybody has to acknowledge."""
+    """Create an urgent post that requests acknowledgements."""
     message = text.message(person.rng, person.context.settings.simul.avg_words_per_post)
     person.api.create_priority_post(
         _channel(person), message, person.pending_post_id(), acknowledge=True, persistent=False
@@ -103,38 +103,34 @@ def create_ack_post(person: Person) -> None:
 
 
 def ack_to_post(person: Person) -> None:
-    """Acknowledge an urgent message."""
-    post_id = pick(person.rng, list(person.store.urgent_posts))
-    if post_id is None:
-        raise NothingToDo("no message asks for an acknowledgement")
+    """Acknowledge an urgent post."""
+    post_id = person.pick(list(person.store.urgent_posts), "no post requests an acknowledgement")
     del person.store.urgent_posts[post_id]
     with forget_if_deleted(partial(person.store.forget_post, post_id)):
         person.api.acknowledge(person.id, post_id)
 
 
 def create_persistent_notification_post(person: Person) -> None:
-    """Write an urgent message that keeps ringing at somebody."""
+    """Create an urgent post with persistent notifications for one user."""
     channel_id = _channel(person)
     members = [member.user_id for member in person.api.channel_members(channel_id) if member.user_id != person.id]
     someone = person.store.users.get(pick(person.rng, members) or "")
     if someone is None:
-        raise NothingToDo("nobody known is in this channel")
+        raise NothingToDo("no known user in this channel")
     message = f"@{someone.username} " + text.message(person.rng, person.context.settings.simul.avg_words_per_reply)
     person.api.create_priority_post(channel_id, message, person.pending_post_id(), acknowledge=False, persistent=True)
 
 
 def update_custom_attribute(person: Person) -> None:
-    """Change a line of one's own profile."""
-    field_id = pick(person.rng, person.store.attribute_ids)
-    if field_id is None:
-        raise NothingToDo("no profile attribute is defined")
+    """Change a custom attribute of the own profile."""
+    field_id = person.pick(person.store.attribute_ids, "no profile attribute is defined")
     person.api.set_custom_profile_attributes({field_id: text.words(person.rng, 1)[0]})
 
 
 def generate_user_report(person: Person) -> None:
-    """An administrator reads the list of all users, page by page."""
+    """As a system administrator, page through the report of all users."""
     if "system_admin" not in person.store.me.roles:
-        raise NothingToDo("not an administrator")
+        raise NothingToDo("not a system administrator")
     last_name = last_id = ""
     while page := person.api.report_users(last_name, last_id):
         last_name, last_id = page[-1].username, page[-1].id
@@ -150,17 +146,12 @@ def _channel(person: Person) -> str:
 
 def _bookmark(person: Person) -> tuple[str, Bookmark]:
     channel_id = _channel(person)
-    bookmark = pick(person.rng, person.store.bookmarks.get(channel_id, []))
-    if bookmark is None:
-        raise NothingToDo("no bookmark in this channel")
+    bookmark = person.pick(person.store.bookmarks.get(channel_id, []), "no bookmark in this channel")
     return channel_id, bookmark
 
 
 def _scheduled_post(person: Person) -> ScheduledPost:
-    post = pick(person.rng, list(person.store.scheduled.values()))
-    if post is None:
-        raise NothingToDo("nothing is scheduled")
-    return post
+    return person.pick(list(person.store.scheduled.values()), "no scheduled post")
 
 
 def _perhaps_emoji(person: Person) -> dict[str, str]:

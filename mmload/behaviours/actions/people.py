@@ -7,19 +7,16 @@ from contextlib import suppress
 
 from mmload import text
 from mmload.behaviours.composing import growing, type_name
-from mmload.behaviours.person import NothingToDo, Person
+from mmload.behaviours.person import Person
 from mmload.errors import NotAvailable
-from mmload.models import User
 from mmload.store import pick
 
 CUSTOM_STATUS_MINUTES = 30
 
 
 def click_user_profile(person: Person) -> None:
-    """Open the profile of a message's author."""
-    post = pick(person.rng, person.store.written_posts())
-    if post is None:
-        raise NothingToDo("no message whose author to look at")
+    """Open the profile of a post's author."""
+    post = person.pick(person.store.written_posts(), "no post on the screen")
     person.api.is_channel_member(post.channel_id, post.user_id)
     if person.context.capabilities.custom_profile_attributes:
         with suppress(NotAvailable):  # Told once in the report; the profile opens without.
@@ -28,7 +25,7 @@ def click_user_profile(person: Person) -> None:
 
 
 def update_custom_status(person: Person) -> None:
-    """Say what one is doing, for half an hour."""
+    """Set a custom status for half an hour."""
     until = datetime.datetime.fromtimestamp(person.now_ms() / 1000 + CUSTOM_STATUS_MINUTES * 60, tz=datetime.UTC)
     word = text.words(person.rng, 1)[0]
     emoji = person.rng.choice(text.EMOJI)
@@ -36,7 +33,7 @@ def update_custom_status(person: Person) -> None:
 
 
 def remove_custom_status(person: Person) -> None:
-    """Be just here again."""
+    """Remove the custom status."""
     person.api.remove_custom_status(person.id)
 
 
@@ -46,8 +43,8 @@ MOST_LETTERS = 4
 
 
 def search_users(person: Person) -> None:
-    """Look for somebody by name."""
-    someone = _somebody(person)
+    """Search for a user by name."""
+    someone = person.pick(person.store.other_people(), "no other user is known")
     full_name = f"{someone.first_name} {someone.last_name}".strip()
     terms = [full_name[:end] for end in range(1, len(full_name) + 1)] or growing(someone.username, MOST_LETTERS)
     for term in terms:
@@ -56,10 +53,10 @@ def search_users(person: Person) -> None:
 
 
 def search_channels(person: Person) -> None:
-    """Look for a channel in the switcher."""
-    channel = pick(person.rng, [channel for channel in person.store.channels.values() if channel.team_id])
-    if channel is None:
-        raise NothingToDo("no channel to look for")
+    """Search for a channel in the channel switcher."""
+    channel = person.pick(
+        [channel for channel in person.store.channels.values() if channel.team_id], "no channel to look for"
+    )
     name = channel.display_name or channel.name
     for end in range(1, person.rng.randint(1, min(MOST_LETTERS, len(name))) + 1):
         person.api.search_channels(name[:end])
@@ -67,28 +64,28 @@ def search_channels(person: Person) -> None:
 
 
 def search_group_channels(person: Person) -> None:
-    """Look for a group channel by a member's name."""
-    someone = _somebody(person)
+    """Search for a group channel by a member's name."""
+    someone = person.pick(person.store.other_people(), "no other user is known")
     for term in growing(someone.username, MOST_LETTERS):
         person.api.search_group_channels(term)
         person.pause(0.1, 0.3)
 
 
 def search_posts(person: Person) -> None:
-    """Look for messages in the team."""
+    """Search the posts of the team."""
     person.api.search_team_posts(person.store.current_team_id, _terms(person, in_team=True))
 
 
 def search_posts_all_teams(person: Person) -> None:
-    """Look for messages in all teams."""
+    """Search the posts of all teams."""
     person.api.search_posts(_terms(person, in_team=False))
 
 
 def _terms(person: Person, *, in_team: bool) -> str:
-    """What is typed into the search box: words, and at times modifiers."""
+    """The search terms: words, some searches with modifiers."""
     rng = person.rng
     parts = text.words(rng, rng.randint(1, MOST_SEARCH_WORDS))
-    if in_team and rng.random() < FROM_SHARE and (someone := person.store.pick_person(rng)):
+    if in_team and rng.random() < FROM_SHARE and (someone := pick(rng, person.store.other_people())):
         type_name(person, "", someone)
         parts.append(f"from:{someone.username}")
     if in_team and rng.random() < IN_SHARE and (channel := pick(rng, person.store.team_channels())):
@@ -104,10 +101,3 @@ def _terms(person: Person, *, in_team: bool) -> str:
     if rng.random() < PHRASE_SHARE:
         parts.append('"' + " ".join(text.words(rng, 2)) + '"')
     return " ".join(parts)
-
-
-def _somebody(person: Person) -> User:
-    someone = person.store.pick_person(person.rng)
-    if someone is None:
-        raise NothingToDo("nobody is known")
-    return someone

@@ -19,7 +19,7 @@ REMINDER_SECONDS = 600
 
 
 def scroll_channel(person: Person) -> None:
-    """Read back in the current channel, page by page, until one to five pages or its beginning are reached."""
+    """Scroll back in the current channel by one to five pages, or to its beginning."""
     for _ in range(person.rng.randint(1, MOST_PAGES_SCROLLED)):
         # In a function of its own: while somebody pauses, a page's texts (40 KB) are not held.
         if not _read_back(person):
@@ -28,10 +28,10 @@ def scroll_channel(person: Person) -> None:
 
 
 def _read_back(person: Person) -> bool:
-    """Read the page before the oldest message that we have; whether there is one."""
+    """Read the page before the oldest post in the store; whether there is one."""
     oldest = person.store.oldest_post_id()
     if not oldest:
-        raise NothingToDo("nothing to scroll in this channel")
+        raise NothingToDo("no posts to scroll in this channel")
     channel_id = person.store.current_channel_id
     page = person.api.posts_before(channel_id, oldest, person.store.collapsed_threads).listed()
     if page:
@@ -40,7 +40,7 @@ def _read_back(person: Person) -> bool:
 
 
 def create_post(person: Person) -> None:
-    """Write a message, or a reply to one, into the current channel."""
+    """Create a post, or a reply to one, in the current channel."""
     channel_id = person.store.current_channel_id
     if not channel_id:
         raise NothingToDo("no channel is open")
@@ -56,26 +56,24 @@ def create_post(person: Person) -> None:
 
 
 def _thread_to_answer(person: Person) -> str:
-    """The root of a message on the screen; "" (a new message then) where there is none."""
+    """The root of a post on the screen; "" (a new post then) where there is none."""
     post = pick(person.rng, person.store.written_posts())
     return (post.root_id or post.id) if post else ""
 
 
 def add_reaction(person: Person) -> None:
-    """React to a message on the screen, with an emoji that we have not given it yet."""
-    post = pick(person.rng, person.store.written_posts())
-    if post is None:
-        raise NothingToDo("no message to react to")
+    """Add a reaction that the user has not given yet to a post on the screen."""
+    post = person.pick(person.store.written_posts(), "no post to react to")
     emoji_name = person.rng.choice(text.REACTIONS)
     if (post.id, emoji_name) in person.store.reactions:
-        raise NothingToDo("reacted like this already")
+        raise NothingToDo("already reacted with this emoji")
     with forget_if_deleted(partial(person.store.forget_post, post.id)):
         person.api.react(person.id, post.id, emoji_name)
     person.store.reactions[post.id, emoji_name] = None
 
 
 def edit_post(person: Person) -> None:
-    """Correct one of one's own messages."""
+    """Edit an own post."""
     post = _own_post(person)
     message = text.message(person.rng, person.context.settings.simul.avg_words_per_reply)
     with forget_if_deleted(partial(person.store.forget_post, post.id)):
@@ -83,26 +81,22 @@ def edit_post(person: Person) -> None:
 
 
 def delete_post(person: Person) -> None:
-    """Take back one of one's own messages."""
+    """Delete an own post."""
     post = _own_post(person)
     person.store.forget_post(post.id)
     person.api.delete_post(post.id)
 
 
 def create_post_reminder(person: Person) -> None:
-    """Be reminded of a message in ten minutes."""
-    post = pick(person.rng, person.store.written_posts())
-    if post is None:
-        raise NothingToDo("no message to be reminded of")
+    """Set a reminder for a post, in ten minutes."""
+    post = person.pick(person.store.written_posts(), "no post to set a reminder for")
     with forget_if_deleted(partial(person.store.forget_post, post.id)):
         person.api.remind(person.id, post.id, person.now_ms() // 1000 + REMINDER_SECONDS)
 
 
 def remove_reaction(person: Person) -> None:
-    """Take back a reaction."""
-    key = pick(person.rng, list(person.store.reactions))
-    if key is None:
-        raise NothingToDo("no reaction of one's own")
+    """Remove an own reaction."""
+    key = person.pick(list(person.store.reactions), "no reaction of this user")
     del person.store.reactions[key]
     with forget_if_deleted(partial(person.store.forget_post, key[0])):
         person.api.unreact(person.id, *key)
@@ -110,10 +104,7 @@ def remove_reaction(person: Person) -> None:
 
 def _own_post(person: Person) -> Post:
     own = [post for post in person.store.written_posts() if post.user_id == person.id]
-    post = pick(person.rng, own)
-    if post is None:
-        raise NothingToDo("no message of one's own in this channel")
-    return post
+    return person.pick(own, "no post of this user in this channel")
 
 
 # Most drafts are begun replies: they stay behind when another thread is opened.
@@ -121,13 +112,11 @@ REPLY_DRAFT_SHARE = 0.87
 
 
 def upsert_draft(person: Person) -> None:
-    """Begin a message and leave it."""
+    """Save a draft."""
     channel_id = person.store.current_channel_id
     root_id = ""
     if person.rng.random() < REPLY_DRAFT_SHARE:
-        post = pick(person.rng, person.store.written_posts())
-        if post is None:
-            raise NothingToDo("no message to begin an answer to")
+        post = person.pick(person.store.written_posts(), "no post to reply to")
         root_id = post.root_id or post.id
     show_typing(person, channel_id, root_id)
     now = person.now_ms()
@@ -138,10 +127,8 @@ def upsert_draft(person: Person) -> None:
 
 
 def delete_draft(person: Person) -> None:
-    """Throw a begun message away. It is gone then: nobody deletes it twice."""
-    key = pick(person.rng, list(person.store.drafts))
-    if key is None:
-        raise NothingToDo("no draft to delete")
+    """Delete a draft."""
+    key = person.pick(list(person.store.drafts), "no draft to delete")
     del person.store.drafts[key]
     person.api.delete_draft(person.id, *key)
 

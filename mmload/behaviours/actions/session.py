@@ -9,15 +9,14 @@ from mmload.behaviours.login import close_socket, log_in, log_out, open_socket
 from mmload.behaviours.page_load import fetch_site, load_page, open_some_team
 from mmload.behaviours.person import NothingToDo, Person
 from mmload.errors import NotAvailable, Refused
-from mmload.store import pick
 
 MOST_USERS_REFRESHED = 500
 
 
 def reconnect_web_socket(person: Person) -> None:
-    """Lose the network for a moment: the socket is cut and resumes, and the client catches up."""
+    """Lose the network for a moment: the WebSocket is cut and resumes, and the client fetches what it missed."""
     if person.socket is None or not person.socket.connected:
-        raise NothingToDo("the socket is down already")
+        raise NothingToDo("the WebSocket is not connected")
     person.socket.drop()
     store, api = person.store, person.api
     store.remember_channels(api.own_channels(person.id, store.current_team_id, False), member=True)
@@ -37,13 +36,13 @@ def reconnect_web_socket(person: Person) -> None:
 
 
 def reload(person: Person) -> None:
-    """Load the page again from the browser's cache; the socket stays."""
+    """Reload the application from the browser cache; the WebSocket stays connected."""
     load_page(person)
     open_some_team(person)
 
 
 def full_reload(person: Person) -> None:
-    """Load the page anew: a new socket, everything fetched again."""
+    """Reload the application without a cache: a new WebSocket, and everything is fetched again."""
     close_socket(person)
     person.store.clear()
     fetch_site(person)
@@ -52,7 +51,7 @@ def full_reload(person: Person) -> None:
 
 
 def logout_login(person: Person) -> None:
-    """Log out and in again. Log-ins wait for their turn like all others."""
+    """Log out and log in again. The login waits in the login queue like any other."""
     log_out(person)
     log_in(person)
     open_socket(person)
@@ -60,20 +59,18 @@ def logout_login(person: Person) -> None:
 
 
 def click_permalink(person: Person) -> None:
-    """Follow a link to a message, into its channel, joining it if need be."""
+    """Open a permalink: the post's channel is opened, and joined if necessary."""
     store, api = person.store, person.api
-    post_id = pick(person.rng, list(store.permalinks))
-    if post_id is None:
-        raise NothingToDo("no link to a message was seen")
+    post_id = person.pick(list(store.permalinks), "no permalink was seen")
     try:
         linked = (api.thread(post_id, per_page=25).posts or {}).get(post_id)
     except Refused as gone:
         # Deleted since, or in a channel that is not for us: the client says so and forgets it.
         store.forget_post(post_id)
-        raise NothingToDo("the linked message is not for us") from gone
+        raise NothingToDo("the linked post is deleted, or in a channel that this user cannot see") from gone
     if linked is None:
         store.forget_post(post_id)
-        raise NothingToDo("the linked message is gone")
+        raise NothingToDo("the linked post is deleted")
     channel = store.channels.get(linked.channel_id) or api.channel(linked.channel_id)
     if channel.id not in store.members:
         api.add_channel_member(channel.id, person.id)

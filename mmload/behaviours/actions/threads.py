@@ -7,7 +7,6 @@ from functools import partial
 from mmload.behaviours.channel_view import read_posts
 from mmload.behaviours.person import NothingToDo, Person, forget_if_deleted
 from mmload.models import Thread
-from mmload.store import pick
 
 MOST_PAGES_SCROLLED = 3
 # A thread longer than this is not read to its end in one go.
@@ -15,7 +14,7 @@ MOST_THREAD_PAGES = 20
 
 
 def view_global_threads(person: Person) -> None:
-    """Open the list of threads, scroll it, then its unread tab."""
+    """Open the list of followed threads and scroll it, then its unread tab."""
     _require_collapsed(person)
     for unread in (False, True):
         _scroll_threads(person, unread)
@@ -36,7 +35,7 @@ def _last_id(page: list[Thread]) -> str:
 
 
 def view_thread(person: Person) -> None:
-    """Open a followed thread and read it to its end."""
+    """Open a followed thread and read all of its pages."""
     thread = _some_thread(person)
     scope = person.context.capabilities.web_socket_event_scope
     channel_id = thread.post.channel_id if thread.post else ""
@@ -65,12 +64,11 @@ def update_thread_read(person: Person) -> None:
 
 
 def follow_thread(person: Person) -> None:
-    """Follow the thread of a message on the screen."""
+    """Follow the thread of a post on the screen."""
     _require_collapsed(person)
     written = person.store.written_posts()
-    post = pick(person.rng, [post for post in written if post.root_id or post.reply_count]) or pick(person.rng, written)
-    if post is None:
-        raise NothingToDo("no message to follow")
+    in_threads = [post for post in written if post.root_id or post.reply_count]
+    post = person.pick(in_threads or written, "no thread to follow")
     root_id = post.root_id or post.id
     with forget_if_deleted(partial(person.store.forget_post, root_id)):
         person.api.follow_thread(person.id, person.store.current_team_id, root_id)
@@ -85,14 +83,14 @@ def unfollow_thread(person: Person) -> None:
 
 
 def mark_all_threads_in_team_as_read(person: Person) -> None:
-    """Have done with all threads."""
+    """Mark all threads of the team as read."""
     _require_collapsed(person)
     person.api.read_all_threads(person.id, person.store.current_team_id)
 
 
 def _require_collapsed(person: Person) -> None:
     if not person.store.collapsed_threads:
-        raise NothingToDo("threads are not collapsed for this person")
+        raise NothingToDo("collapsed reply threads are off for this user")
 
 
 def _fetch(person: Person, *, unread: bool = False, before: str = "") -> list[Thread]:
@@ -107,7 +105,4 @@ def _fetch(person: Person, *, unread: bool = False, before: str = "") -> list[Th
 def _some_thread(person: Person) -> Thread:
     """A thread we follow; the list is fetched if we know none."""
     _require_collapsed(person)
-    thread = pick(person.rng, list(person.store.threads.values()) or _fetch(person))
-    if thread is None:
-        raise NothingToDo("no thread is followed")
-    return thread
+    return person.pick(list(person.store.threads.values()) or _fetch(person), "no followed thread")
