@@ -1,7 +1,4 @@
-"""What all charts over a run's time share: the axis, the phases, and what happened along it. Pure.
-
-Which charts a report has, and what each of them shows. Pure.
-"""
+"""The charts of a report: what each of them shows, and what those over a run's time share. Pure."""
 
 from __future__ import annotations
 
@@ -13,21 +10,21 @@ from mmload.metrics.histogram import Histogram
 from mmload.metrics.recorder import DELIVERY
 from mmload.report.account import label, process_names
 from mmload.report.findings import Findings, Metric
-from mmload.report.html import Markup, table
+from mmload.report.html import PageTable
 from mmload.report.svg import (
     STYLES,
     Axis,
     Band,
     Chart,
-    Line,
     Mark,
+    Series,
     linear_axis,
     logarithmic_axis,
     percentile_axis,
     time_axis,
 )
 from mmload.report.wording import clock, milliseconds, span
-from mmload.results.model import Note, NoteKind, Second
+from mmload.results.model import Note, NoteKind, Phase, Second
 from mmload.results.series import (
     Point,
     Window,
@@ -46,6 +43,7 @@ from mmload.results.trust import LIMITS
 # The phases are shaded, the end is the end of the axis.
 _UNMARKED = (NoteKind.PHASE, NoteKind.END)
 MOST_MARKS = 30
+PHASES = {Phase.RAMP: "ramp-up", Phase.STEADY: "steady state", Phase.FAREWELL: "stopping"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +60,7 @@ class Timeframe:
         self,
         title: str,
         unit: str,
-        lines: Sequence[Line],
+        lines: Sequence[Series],
         y: Axis,
         *,
         height: int = 200,
@@ -92,7 +90,8 @@ def numbered(notes: Sequence[Note]) -> list[tuple[int, Note]]:
 
 def _bands(found: Findings, axis: Axis, first_ms: int) -> Iterator[Band]:
     for each in phase_spans(found.run.seconds):
-        yield Band(axis.place(each.start), axis.place(each.end), str(each.phase), each.phase, label_inside=True)
+        name = PHASES[each.phase]
+        yield Band(axis.place(each.start), axis.place(each.end), str(each.phase), name, label_inside=True)
     for outage in found.outages:
         start, end = ((ms - first_ms) / 1000 for ms in (outage.start_ms, outage.end_ms))
         yield Band(axis.place(start), axis.place(end), "outage", "no answer from the server")
@@ -123,12 +122,12 @@ _MOST_ACTIONS = 4
 def users_chart(found: Findings, time: Timeframe) -> Chart:
     """How many users were asked for, in, waiting, and given up."""
     figures: dict[str, Callable[[Second], float]] = {
-        "in": lambda second: second.present,
-        "asked for": lambda second: second.asked,
-        "on their way in": lambda second: second.waiting,
-        "never got in": lambda second: second.gave_up,
+        "active": lambda second: second.present,
+        "target": lambda second: second.asked,
+        "waiting to log in": lambda second: second.waiting,
+        "gave up": lambda second: second.gave_up,
     }
-    lines = [Line(name, thinned(points(found.run.seconds, figure))) for name, figure in figures.items()]
+    lines = [Series(name, thinned(points(found.run.seconds, figure))) for name, figure in figures.items()]
     kept = [line for line in lines[:3] if _values([line])] + [line for line in lines[3:] if any(_values([line]))]
     return time.chart("Users", "", kept, linear_axis(_values(kept)))
 
@@ -138,59 +137,59 @@ def throughput_chart(found: Findings, time: Timeframe) -> Chart:
     figures: dict[str, Callable[[Second], float]] = {
         "requests": lambda second: second.requests,
         "actions": lambda second: second.actions,
-        "log-ins": lambda second: second.logins,
+        "logins": lambda second: second.logins,
     }
     lines = [_rate(found, time, name, figure) for name, figure in figures.items()]
-    return time.chart("Requests, actions and log-ins", _per_second(time), lines, linear_axis(_values(lines)))
+    return time.chart("Requests, actions and logins", _per_second(time), lines, linear_axis(_values(lines)))
 
 
 def failures_chart(found: Findings, time: Timeframe) -> Chart:
-    """Failed requests and log-ins per second: on an axis of their own, where few are seen as well."""
+    """Failed requests and logins per second: on an axis of their own, where few are seen as well."""
     failed = _rate(found, time, "failed requests", lambda second: second.failures, area=True)
-    logins = _rate(found, time, "failed log-ins", lambda second: second.login_failures)
+    logins = _rate(found, time, "failed logins", lambda second: second.login_failures)
     return time.chart(
         "Failures", _per_second(time), [failed, logins], linear_axis(_values([failed, logins]), 1.0), height=_SMALL
     )
 
 
 def _per_second(time: Timeframe) -> str:
-    return "per second" + (f", means of {time.width} s" if time.width > 1 else "")
+    return "per second" + (f", {time.width} s averages" if time.width > 1 else "")
 
 
 def _rate(
     found: Findings, time: Timeframe, name: str, figure: Callable[[Second], float], *, area: bool = False
-) -> Line:
-    return Line(name, thinned(averaged(points(found.run.seconds, figure), time.width)), area)
+) -> Series:
+    return Series(name, thinned(averaged(points(found.run.seconds, figure), time.width)), area)
 
 
-def _values(lines: Iterable[Line]) -> list[float]:
+def _values(lines: Iterable[Series]) -> list[float]:
     return [value for line in lines for _, value in line.points if value is not None]
 
 
 def answers_chart(found: Findings, time: Timeframe, parts: Sequence[Window]) -> Chart:
     """How long good answers took; without the histograms of the seconds, by the percentiles that each second has."""
     lines = _percentile_lines(parts, lambda part: part.answers) if parts else _lines_of_seconds(found, "")
-    return time.chart("Times of good answers", _window_unit(parts), lines, logarithmic_axis(_values(lines)))
+    return time.chart("Response times", _window_unit(parts), lines, logarithmic_axis(_values(lines)))
 
 
 def delivery_chart(found: Findings, time: Timeframe, parts: Sequence[Window]) -> Chart:
     """How long deliveries took."""
     lines = _percentile_lines(parts, lambda part: part.deliveries) if parts else _lines_of_seconds(found, "delivery_")
-    return time.chart("Times of deliveries", _window_unit(parts), lines, logarithmic_axis(_values(lines)))
+    return time.chart("Delivery times", _window_unit(parts), lines, logarithmic_axis(_values(lines)))
 
 
 def _window_unit(parts: Sequence[Window]) -> str:
     width = parts[0].seconds if parts else 1
-    return f"ms, logarithmic, of {'every second' if width == 1 else f'every {width} s'}"
+    return f"ms, log scale, per {'second' if width == 1 else f'{width} s'}"
 
 
-def _percentile_lines(parts: Sequence[Window], times: Callable[[Window], Histogram]) -> list[Line]:
-    return [Line(f"p{percent}", thinned(percentile_points(parts, times, percent))) for percent in _PERCENTILES]
+def _percentile_lines(parts: Sequence[Window], times: Callable[[Window], Histogram]) -> list[Series]:
+    return [Series(f"p{percent}", thinned(percentile_points(parts, times, percent))) for percent in _PERCENTILES]
 
 
-def _lines_of_seconds(found: Findings, prefix: str) -> list[Line]:
+def _lines_of_seconds(found: Findings, prefix: str) -> list[Series]:
     return [
-        Line(
+        Series(
             f"p{percent}", thinned([(s.elapsed + 0.5, getattr(s, f"{prefix}p{percent}_ms")) for s in found.run.seconds])
         )
         for percent in _PERCENTILES
@@ -202,7 +201,7 @@ def account_chart(found: Findings, time: Timeframe) -> Chart:
     lines = [
         _rate(found, time, "delivered", lambda second: second.delivered),
         _rate(found, time, "expected", lambda second: second.expected),
-        _rate(found, time, "found missing", lambda second: max(0, second.missing), area=True),
+        _rate(found, time, "missing", lambda second: max(0, second.missing), area=True),
     ]
     return time.chart("Deliveries", _per_second(time), lines, linear_axis(_values(lines), 1.0))
 
@@ -210,16 +209,16 @@ def account_chart(found: Findings, time: Timeframe) -> Chart:
 def curves_chart(found: Findings) -> Chart:
     """All durations by percentile: where a tail begins, and how long it is."""
     window = found.window
-    histograms = {"all good answers": found.times}
+    histograms = {"all requests": found.times}
     if delivery := window.spans.get(DELIVERY):
         histograms["deliveries"] = delivery
     for name, action in actions_by_count(window)[:_MOST_ACTIONS]:
         histograms[name] = action.times
-    lines = [Line(name, curve(times)) for name, times in histograms.items() if times.count]
+    lines = [Series(name, curve(times)) for name, times in histograms.items() if times.count]
     highest = max((at for line in lines for at, _ in line.points), default=1.0)
     return Chart(
         "Times by percentile",
-        "ms, logarithmic; each further nine takes the same room",
+        "ms, log scale on both axes",
         lines,
         percentile_axis(highest),
         logarithmic_axis(_values(lines)),
@@ -228,24 +227,24 @@ def curves_chart(found: Findings) -> Chart:
     )
 
 
-def _percentile_table(histograms: Mapping[str, Histogram]) -> Markup:
+def _percentile_table(histograms: Mapping[str, Histogram]) -> PageTable:
     rows = [
         [name, *(milliseconds(times.percentile(percent)) for percent in _TABLED), milliseconds(times.maximum)]
         for name, times in histograms.items()
     ]
-    return table(["ms", *(f"{percent:g} %" for percent in _TABLED), "all"], rows, "Times by percentile, as figures")
+    return PageTable(["ms", *(f"p{percent:g}" for percent in _TABLED), "max"], rows, "Times by percentile, as figures")
 
 
 _CPU = "cpu"
 # Titles and units by the names of the figures.
 _HEALTH = {
     _CPU: ("CPU", "of one core"),
-    "lag_ms": ("Longest wait in the event loop", "ms"),
-    "gc_ms": ("Garbage collection", "ms in a second"),
-    "backlog": ("Sockets readable at once", ""),
+    "lag_ms": ("Event-loop lag (worst)", "ms"),
+    "gc_ms": ("Garbage collection", "ms per second"),
+    "backlog": ("Socket backlog", "readable at once"),
     "rss_bytes": ("Memory", "MB"),
-    "steal": ("CPU time that the host gave to others", "of all"),
-    "throttled_ms": ("Held back for its CPU quota", "ms in a second"),
+    "steal": ("CPU steal", "share"),
+    "throttled_ms": ("CPU throttling", "ms per second"),
 }
 _SCALES = {"rss_bytes": 1e-6}
 _LEAST = {_CPU: 1.0, "steal": 0.1}
@@ -275,7 +274,7 @@ def _limit(name: str, highest: float) -> tuple[float, str] | None:
     return most, f"limit ({most:g})"
 
 
-def _process_lines(found: Findings, figure: str) -> list[Line]:
+def _process_lines(found: Findings, figure: str) -> list[Series]:
     """A line per process; of many, the greatest of all and the mean: more lines can't be told apart."""
     seconds = found.run.seconds
     names = process_names(seconds)
@@ -285,7 +284,7 @@ def _process_lines(found: Findings, figure: str) -> list[Line]:
         told = [[_highest(values) for values in zip(*told, strict=True)], [_mean(v) for v in zip(*told, strict=True)]]
     at = [second.elapsed + 0.5 for second in seconds]
     shown = [label(name, names) for name in names]
-    return [Line(name, thinned(list(zip(at, line, strict=True)))) for name, line in zip(shown, told, strict=True)]
+    return [Series(name, thinned(list(zip(at, line, strict=True)))) for name, line in zip(shown, told, strict=True)]
 
 
 def _figure(health: ProcessHealth | None, name: str) -> float | None:
@@ -312,6 +311,6 @@ def server_charts(metrics: Sequence[Metric], time: Timeframe) -> list[Chart]:
         near = metric.limit is not None and max(values, default=0.0) >= metric.limit * _NEAR_SHARE
         limit = (metric.limit, f"limit ({metric.limit:g})") if near and metric.limit is not None else None
         axis = linear_axis(values, limit[0] if limit else 0.0)
-        lines = [Line(metric.name, thinned(inside))]
+        lines = [Series(metric.name, thinned(inside))]
         charts.append(time.chart(metric.name, metric.unit, lines, axis, height=_SMALL, limit=limit))
     return charts

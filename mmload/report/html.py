@@ -1,45 +1,52 @@
-"""Elements of HTML and SVG as text: whatever is not made here is escaped. Pure."""
+"""Pages from the templates beside this module: whatever is not markup already is escaped, and nothing is fetched."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
-from html import escape
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
-# Elements that are closed at once if nothing is in them.
-_VOID = ("meta", "line", "rect", "path")
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
-
-class Markup(str):
-    """Text that is HTML already: made by `element`, never from somebody's words."""
-
-    __slots__ = ()
-
-
-def element(name: str, /, *children: str | None, **attributes: str | float | bool | None) -> Markup:
-    """One element. `class_` and `aria_label` stand for `class` and `aria-label`; None and False leave one out."""
-    given = "".join(_attribute(key, value) for key, value in attributes.items())
-    if name in _VOID and not any(children):
-        return Markup(f"<{name}{given}/>")
-    return Markup(f"<{name}{given}>{together(children)}</{name}>")
+# Control characters and lone surrogates, which no page can hold.
+_UNPRINTABLE = re.compile("[^\t\n\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def together(children: Sequence[str | None]) -> Markup:
-    """Texts and markup one after the other."""
-    return Markup("".join(child if isinstance(child, Markup) else text(child) for child in children if child))
+@dataclass(frozen=True, slots=True)
+class PageTable:
+    """A table whose first column names its rows; columns of `words` stand on the left, numbers on the right.
+
+    Cells are text, which is escaped, or `Markup`. `more` stands below it, quietly.
+    """
+
+    headings: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    caption: str
+    words: Collection[int] = ()
+    sortable: bool = False
+    more: Sequence[str] = ()
 
 
-def text(words: str) -> Markup:
-    """Somebody's words, escaped; control characters, which no browser shows, are marked."""
-    return Markup(escape("".join(char if char.isprintable() or char in "\n\t" else "\ufffd" for char in words)))
+def rendered(template: str, **values: Any) -> str:
+    """A template with these values."""
+    return _UNPRINTABLE.sub("\ufffd", _environment().get_template(template).render(values))
 
 
-def _attribute(key: str, value: str | float | bool | None) -> str:
-    if value is None or value is False:
-        return ""
-    name = key.rstrip("_").replace("_", "-")
-    if value is True:
-        return f" {name}"
-    return f' {name}="{text(value if isinstance(value, str) else number(value))}"'
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("mmload.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["number"] = number
+    return environment
 
 
 def number(value: float) -> str:
@@ -47,50 +54,11 @@ def number(value: float) -> str:
     return f"{value:.1f}".removesuffix(".0")
 
 
-def table(
-    headings: Sequence[str],
-    rows: Sequence[Sequence[str]],
-    caption: str,
-    *,
-    words: Collection[int] = (),
-    sortable: bool = False,
-) -> Markup:
-    """A table whose first column names its rows; columns of `words` stand on the left, numbers on the right.
-
-    It scrolls by itself where the page is too narrow.
-    """
-    if not rows:
-        return Markup()
-    kinds = ["words" if column in words else None for column in range(len(headings))]
-    head = [element("th", heading, scope="col", class_=kind) for heading, kind in zip(headings, kinds, strict=True)]
-    inner = element(
-        "table",
-        element("caption", caption, class_="unseen"),
-        element("thead", element("tr", *head)),
-        element("tbody", *(_row(row, kinds) for row in rows)),
-        class_="sortable" if sortable else None,
-    )
-    return element("div", inner, class_="scroll", role="region", tabindex="0", aria_label=caption)
+def in_code(text: str) -> Markup:
+    """Text as code."""
+    return Markup("<code>{}</code>").format(text)
 
 
-def _row(cells: Sequence[str], kinds: Sequence[str | None]) -> Markup:
-    named = element("th", cells[0], scope="row")
-    rest = zip(cells[1:], kinds[1:], strict=True)
-    return element("tr", named, *(element("td", cell, class_=kind) for cell, kind in rest))
-
-
-def section(identity: str, heading: str, *parts: str | None) -> Markup:
-    """A part of the page; nothing if it is empty."""
-    if not any(parts):
-        return Markup()
-    return element("section", element("h2", heading, id=identity), *parts, aria_labelledby=identity)
-
-
-def details(summary: str, *parts: str | None) -> Markup:
-    """Something to be unfolded."""
-    return element("details", element("summary", summary), *parts)
-
-
-def listed(items: Sequence[str], *, numbered: bool = False) -> Markup:
-    """A list of sentences; nothing without any."""
-    return element("ol" if numbered else "ul", *(element("li", item) for item in items)) if items else Markup()
+def breakable(text: str, before: str) -> Markup:
+    """Text that may go on in the next line at the places that a pattern finds."""
+    return Markup("<wbr>").join(re.split(before, text))

@@ -2,50 +2,35 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from collections.abc import Sequence
-from importlib.resources import files
 from pathlib import Path
 
+from markupsafe import Markup
+
 from coordinator.journal import Journal
-from mmload.report import page_tables as tables
-from mmload.report.account import loss_texts, sent_text, time_text
-from mmload.report.charts import (
-    Timeframe,
-    account_chart,
-    answers_chart,
-    curves_chart,
-    delivery_chart,
-    failures_chart,
-    health_charts,
-    note_texts,
-    outage_texts,
-    server_charts,
-    throughput_chart,
-    timeframe,
-    users_chart,
+from mmload.report import charts, page_tables
+from mmload.report.account import (
+    generator_rows,
+    generator_sentences,
+    loss_texts,
+    sent_text,
+    time_text,
 )
 from mmload.report.findings import Findings, Metric, read_server, said, sentence, subtitle, title
-from mmload.report.html import Markup, element, listed, section, together
-from mmload.report.staircase import read_search, staircase
-from mmload.report.svg import drawn, key
-from mmload.report.wording import count, milliseconds, percent, rate
+from mmload.report.html import rendered
+from mmload.report.staircase import SearchShown, read_search, search_shown
+from mmload.report.svg import Chart, shades
+from mmload.report.wording import count, megabytes, milliseconds, percent, population_text, rate, span
 from mmload.results.folder import read_figures
 from mmload.results.series import Window, sampled_width, windows
 
 _SIGNS = {"passed": "✓", "failed": "✗", "inconclusive": "?"}
-# The page may not reach out, whatever is written in it.
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
-_HATCHES = Markup(
-    '<svg width="0" height="0" class="unseen" aria-hidden="true"><defs>'
-    '<pattern id="hatched" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
-    '<path d="M1 0v6" stroke="var(--hatch)" stroke-width="1.5"/></pattern>'
-    '<pattern id="doubted" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(-45)">'
-    '<path d="M1 0v6" stroke="var(--doubt)" stroke-width="1.5"/></pattern></defs></svg>'
-)
 
 
 def html_of_folder(found: Findings) -> str:
-    """The page of a run with what only its folder has: every second's histograms, the server's figures, a search."""
+    """The page of a run with what only its folder has: every second's histograms, the server's metrics, a search."""
     folder = Path(found.run.folder)
     parts = list(windows(read_figures(folder), sampled_width(found.run.seconds)))
     return html_report(found, parts, read_server(folder), read_search(folder))
@@ -58,122 +43,94 @@ def html_report(
     search: Journal | str | None = None,
 ) -> str:
     """The page."""
-    name = title(found.run)
-    head = element(
-        "head",
-        element("meta", charset="utf-8"),
-        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("meta", http_equiv="Content-Security-Policy", content=_POLICY),
-        element("title", f"{said(found)}: {name}"),
-        element("style", Markup(_own("page.css"))),
+    time = charts.timeframe(found)
+    settings = found.run.facts.settings
+    return rendered(
+        "report.html",
+        title=title(found.run),
+        subtitle=" · ".join(subtitle(found.run)),
+        outcome=said(found),
+        sign=_SIGNS[str(found.said.outcome)],
+        sentence=sentence(found),
+        said=found.said,
+        warnings=[f"Warning: {warning}" for warning in found.said.warnings],
+        window=found.window_name,
+        tiles=_tiles(found),
+        bands=shades(time.bands),
+        charts=_charts(found, time, parts, server),
+        tables=page_tables.tables(found),
+        search=_search(search, time),
+        delivery="; ".join(filter(None, (sent_text(found.figures.delivery), time_text(found.figures.delivery)))) + ".",
+        losses=loss_texts(found.figures.delivery),
+        lost_posts=f"Posts with missing deliveries ({count(len(found.run.totals.whole.losses))} recorded)",
+        generator=generator_sentences(found) if generator_rows(found) else [],
+        outages=charts.outage_texts(found),
+        notes=charts.note_texts(found),
+        facts=_facts(found),
+        settings=json.dumps(settings, indent=2, ensure_ascii=False) if settings else "",
     )
-    main = element("main", _top(found), *(body for _, body in _sections(found, parts, server, search)))
-    body = element("body", _HATCHES, main, element("script", Markup(_own("page.js"))))
-    return f"<!doctype html>\n{element('html', head, body, lang='en')}\n"
 
 
-def _own(name: str) -> str:
-    return (files("mmload.report") / name).read_text(encoding="utf-8")
+def _search(search: Journal | str | None, time: charts.Timeframe) -> SearchShown | str:
+    return search_shown(search, time) if isinstance(search, Journal) else search or ""
 
 
-def _top(found: Findings) -> Markup:
-    outcome = str(found.said.outcome)
-    verdict = element(
-        "div",
-        element("p", element("strong", f"{_SIGNS[outcome]} "), sentence(found)),
-        listed(found.said.reasons),
-        listed([f"Warning: {warning}" for warning in found.said.warnings]),
-        class_=f"verdict {outcome}",
-    )
-    quiet = element("p", " · ".join(subtitle(found.run)), class_="quiet")
-    return together([element("h1", title(found.run)), quiet, verdict, _tiles(found), tables.thresholds(found)])
+def _charts(
+    found: Findings, time: charts.Timeframe, parts: Sequence[Window], server: Sequence[Metric]
+) -> dict[str, list[Chart]]:
+    deliveries = [charts.account_chart(found, time)] if found.figures.delivery.expected else []
+    return {
+        "load": [
+            charts.users_chart(found, time),
+            charts.throughput_chart(found, time),
+            charts.failures_chart(found, time),
+        ],
+        "times": [charts.answers_chart(found, time, parts), charts.curves_chart(found)],
+        "delivery": [charts.delivery_chart(found, time, parts), *deliveries],
+        "health": charts.health_charts(found, time),
+        "server": charts.server_charts(server, time),
+    }
 
 
-def _tiles(found: Findings) -> Markup:
-    users, delivery, part = found.figures.users, found.figures.delivery, found.throughput
-    whole = found.figures.whole
+def _tiles(found: Findings) -> list[tuple[str, str, str]]:
+    users, delivery, whole = found.figures.users, found.figures.delivery, found.figures.whole
     share = percent(whole.failures / whole.requests) if whole.requests else "-"
     slow = milliseconds(found.times.percentile(99))
     late = milliseconds(None if delivery.p99_ms is None else delivery.p99_ms / 1000)
-    figures = [
-        ("users at the end", count(found.alive), f"{count(users.asked)} asked for"),
-        ("requests per second", rate(part.requests_per_second), found.window_name),
+    return [
+        ("active users at the end", count(found.alive), f"target {count(users.asked)}"),
+        ("requests per second", rate(found.throughput.requests_per_second), found.window_name),
         ("failed requests", count(whole.failures), f"{share} of {count(whole.requests)}, whole run"),
-        ("p99 of good answers", f"{slow} ms", f"p50 {milliseconds(found.times.percentile(50))} ms"),
-        ("p99 of deliveries", f"{late} ms", f"{count(delivery.delivered)} delivered"),
-        ("deliveries missing", count(delivery.missing), f"of {count(delivery.expected)} expected"),
+        ("p99 response time", f"{slow} ms", f"p50 {milliseconds(found.times.percentile(50))} ms"),
+        ("p99 delivery time", f"{late} ms", f"{count(delivery.delivered)} delivered"),
+        ("missing deliveries", count(delivery.missing), f"of {count(delivery.expected)} expected"),
     ]
-    tiles = [
-        element("div", element("dt", name), element("dd", value, element("small", more)))
-        for name, value, more in figures
-    ]
-    return element("dl", *tiles, class_="tiles")
 
 
-def _sections(
-    found: Findings, parts: Sequence[Window], server: Sequence[Metric], search: Journal | str | None
-) -> list[tuple[str, Markup]]:
-    """Identities and sections in reading order; those without content are empty."""
-    time = timeframe(found)
-    window = found.window_name
-    made = [
-        ("capacity", "The search for the capacity", staircase(search, time)),
-        ("load", "Users and load", _load(found, time)),
-        ("times", "Answer times", together([drawn(answers_chart(found, time, parts)), drawn(curves_chart(found))])),
-        ("delivery", "Delivery of messages", _delivery(found, time, parts)),
-        ("actions", f"Actions ({window})", tables.actions(found)),
-        ("routes", f"Routes ({window})", tables.routes(found)),
-        ("logins", "Log-ins (whole run)", tables.logins(found)),
-        ("errors", "Failures (whole run)", tables.refusals(found.figures.failures, "Failures")),
-        (
-            "expected",
-            "Expected refusals, no failures (whole run)",
-            tables.refusals(found.figures.expected, "Expected refusals"),
-        ),
-        ("generator", "The generator's health", _generator(found, time)),
-        ("server", "The server's own figures", _several([drawn(chart) for chart in server_charts(server, time)])),
-        ("events", "What happened", _happened(found)),
-        ("run", "What ran", tables.facts(found)),
-    ]
-    return [(identity, section(identity, heading, body)) for identity, heading, body in made]
+def _unbroken_words(line: str) -> Markup:
+    """A command line that goes on in the next line between its words only: browsers would break `--users`, too."""
+    return Markup(" ").join(Markup('<span class="whole">{}</span>').format(word) for word in line.split(" "))
 
 
-def _several(charts: Sequence[Markup]) -> Markup:
-    return element("div", *charts, class_="several") if charts else Markup()
-
-
-def _load(found: Findings, time: Timeframe) -> Markup:
-    charts = [users_chart(found, time), throughput_chart(found, time), failures_chart(found, time)]
-    return together([key(time.bands), *(drawn(chart) for chart in charts)])
-
-
-def _delivery(found: Findings, time: Timeframe, parts: Sequence[Window]) -> Markup:
-    delivery = found.figures.delivery
-    texts = [text for text in (sent_text(delivery), time_text(delivery)) if text]
-    return together(
-        [
-            element("p", "; ".join(texts) + "."),
-            tables.account(found),
-            listed(loss_texts(delivery)),
-            drawn(delivery_chart(found, time, parts)),
-            drawn(account_chart(found, time)) if delivery.expected else None,
-            tables.losses(found),
-            tables.sockets(found),
-        ]
+def _facts(found: Findings) -> Sequence[tuple[str, str]]:
+    run = found.run.facts
+    machine, server = run.machine, run.server
+    memory = f", {megabytes(machine.memory_bytes)} MB" if machine.memory_bytes else ""
+    cores = f"{machine.cores} cores{memory}, {machine.kernel}" if machine.cores else ""
+    load = f"{count(run.users)} users, spawn rate {run.spawn_rate:g}/s" if run.users else ""
+    return (
+        ("command", _unbroken_words(shlex.join(run.command)) if run.command else ""),
+        ("started", run.started),
+        ("ended", f"{run.ended} ({run.ending})" if run.ending else run.ended),
+        ("target load", load + (f", for {span(run.run_time_seconds)}" if run.run_time_seconds else "")),
+        ("server", " ".join(part for part in (server.url, server.version, server.build, server.sku) if part)),
+        ("server features", ", ".join(server.features)),
+        ("population", population_text(run.population)),
+        ("mmload", run.mmload),
+        ("Locust, Python", f"{run.locust}, {run.python}" if run.locust else ""),
+        ("libraries", ", ".join(f"{name} {version}" for name, version in run.versions.items())),
+        ("worker processes", count(run.workers) if run.workers else "none (single process)"),
+        ("load generator", cores),
+        ("random seed", str(run.seed) if run.seed else ""),
+        ("run folder", found.run.folder),
     )
-
-
-def _generator(found: Findings, time: Timeframe) -> Markup:
-    return together(
-        [
-            listed(tables.generator_sentences(found)),
-            tables.processes(found),
-            _several([drawn(chart) for chart in health_charts(found, time)]),
-        ]
-    )
-
-
-def _happened(found: Findings) -> Markup:
-    notes = note_texts(found)
-    told = element("p", "These numbers stand at the heads of the charts over time.", class_="quiet") if notes else None
-    return together([listed(outage_texts(found)), told, listed(notes, numbered=True)])

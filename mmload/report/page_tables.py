@@ -2,269 +2,190 @@
 
 from __future__ import annotations
 
-import json
-import re
-import shlex
 from collections.abc import Iterable, Mapping, Sequence
+
+from markupsafe import Markup
 
 from mmload.metrics.delta import RouteFigures
 from mmload.metrics.histogram import Histogram
-from mmload.report.account import (
-    GENERATOR_HEADINGS,
-    account_rows,
-    generator_rows,
-    generator_sentences,
-    mark,
-    why,
-)
+from mmload.report.account import GENERATOR_HEADINGS, account_rows, generator_rows, mark, why
 from mmload.report.findings import Findings
-from mmload.report.html import Markup, details, element, table, together
-from mmload.report.svg import small_histogram
-from mmload.report.wording import clock, count, megabytes, milliseconds, population_text, span
+from mmload.report.html import PageTable, breakable, in_code, number
+from mmload.report.wording import clock, count, milliseconds
 from mmload.results.series import shape
 from mmload.results.summary import FailureRow, actions_by_count, routes_by_count
-
-__all__ = ["generator_sentences"]
 
 _PERCENTILES = (50, 90, 95, 99, 99.9)
 _TIMES = ("p50 ms", "p90", "p95", "p99", "p99.9", "max")
 _BARS = 24
-_HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
 MOST_ROUTES = 100
 MOST_FAILURES = 100
 MOST_LOSSES = 50
+_FEW = "In italics: too few samples, so this percentile is only the longest of them."
+# Where names may go on in the next line: a route before a slash, an action before a capital, a threshold after a
+# bracket or a dot.
+_ROUTE, _ACTION, _THRESHOLD = r"(?=/)", r"(?<=[a-z])(?=[A-Z])", r"(?<=[(.])(?=\D)"
 
 
-def thresholds(found: Findings) -> Markup:
-    """Each threshold with its outcome and why."""
+def tables(found: Findings) -> dict[str, PageTable]:
+    """All tables by name; those without rows are not shown."""
+    figures, whole = found.figures, found.run.totals.whole
+    return {
+        "thresholds": _thresholds(found),
+        "deliveries": PageTable(
+            ["deliveries", "number", "meaning"],
+            [[name, count(amount), meaning] for name, amount, meaning in account_rows(figures.delivery)],
+            "Delivery of messages",
+            words=(2,),
+        ),
+        "losses": _losses(found),
+        "sockets": _sockets(found),
+        "events": PageTable(
+            ["event", "number"],
+            [[name, count(amount)] for name, amount in figures.messages.events.items()],
+            "Events received",
+        ),
+        "actions": _actions(found),
+        "routes": _routes(found.window.routes, "Routes"),
+        "logins": _routes(whole.logins, "Logins"),
+        "failures": _refusals(figures.failures, "Failures"),
+        "expected": _refusals(figures.expected, "Expected refusals"),
+        "generator": PageTable(GENERATOR_HEADINGS, generator_rows(found), "Load generator processes"),
+        "unavailable": PageTable(
+            ["feature", "reason"],
+            sorted(figures.unavailable.items()),
+            "Not tested",
+            words=(1,),
+        ),
+    }
+
+
+def _thresholds(found: Findings) -> PageTable:
+    kinds = {True: "passed", False: "failed", None: "inconclusive"}
+    outcome = Markup('<span class="outcome {}">{}</span>')
     rows = [
-        [_in_code(each.text), element("span", mark(each), class_=f"outcome {_kind(each.passed)}"), why(each)]
+        [in_code(breakable(each.text, _THRESHOLD)), outcome.format(kinds[each.passed], mark(each)), why(each)]
         for each in found.said.thresholds
     ]
-    return table(["threshold", "outcome", "why"], rows, "Thresholds", words=(1, 2))
+    return PageTable(["threshold", "outcome", "reason"], rows, "Thresholds", words=(1, 2))
 
 
-def _kind(passed: bool | None) -> str:
-    return {True: "passed", False: "failed", None: "inconclusive"}[passed]
-
-
-def actions(found: Findings) -> Markup:
-    """People's actions with their times, small histograms on one common axis."""
+def _actions(found: Findings) -> PageTable:
+    """Actions with their times, small histograms on one common axis."""
     ordered = actions_by_count(found.window)
-    common = _Common([action.times for _, action in ordered])
+    times = [action.times for _, action in ordered]
+    heading, bars = _small_histograms(times)
     rows = [
         [
-            _humps(name),
+            breakable(name, _ACTION),
             count(action.done),
             count(action.failed_times.count),
             count(action.skipped),
-            *_times(action.times),
-            common.drawn(action.times),
+            *_cells(action.times),
+            picture,
         ]
-        for name, action in ordered
+        for (name, action), picture in zip(ordered, bars, strict=True)
     ]
-    headings = ["action", "count", "failed", "skipped", *_TIMES, common.heading]
-    return together([table(headings, rows, "Actions", sortable=True), _few([action.times for _, action in ordered])])
+    headings = ["action", "count", "failed", "skipped", *_TIMES, heading]
+    return PageTable(headings, rows, "Actions", sortable=True, more=_few(times))
 
 
-def routes(found: Findings) -> Markup:
-    """The REST API's routes with their times."""
-    ordered = routes_by_count(found.window.routes)
-    left = len(ordered) - MOST_ROUTES
-    more = element("p", f"and {left} more in totals.json", class_="quiet") if left > 0 else None
-    return together([_routes(dict(ordered[:MOST_ROUTES]), "Routes"), more])
-
-
-def logins(found: Findings) -> Markup:
-    """Log-in requests, which are no part of the steady load."""
-    return _routes(dict(routes_by_count(found.run.totals.whole.logins)), "Log-ins")
-
-
-def _routes(figures: Mapping[str, RouteFigures], caption: str) -> Markup:
-    common = _Common([route.times for route in figures.values()])
+def _routes(routes: Mapping[str, RouteFigures], caption: str) -> PageTable:
+    ordered = routes_by_count(routes)
+    shown = ordered[:MOST_ROUTES]
+    times = [route.times for _, route in shown]
+    heading, bars = _small_histograms(times)
     rows = [
-        [
-            _broken(name),
-            count(route.count),
-            count(route.failed_times.count),
-            *_times(route.times),
-            common.drawn(route.times),
-        ]
-        for name, route in figures.items()
+        [_route(name), count(route.count), count(route.failed_times.count), *_cells(route.times), picture]
+        for (name, route), picture in zip(shown, bars, strict=True)
     ]
-    made = table(["route", "count", "failed", *_TIMES, common.heading], rows, caption, sortable=True)
-    return together([made, _few([route.times for route in figures.values()])])
+    more = [*_few(times), *_left(len(ordered) - MOST_ROUTES, "routes")]
+    return PageTable(["route", "count", "failed", *_TIMES, heading], rows, caption, sortable=True, more=more)
 
 
-def _broken(route: str) -> Markup:
-    """A route that may go on in the next line before each slash."""
-    pieces = route.split("/")
-    breaks = [child for piece in pieces[1:] for child in (Markup("<wbr>"), f"/{piece}")]
-    return element("span", pieces[0], *breaks, class_="route")
+def _route(name: str) -> Markup:
+    return Markup('<span class="route">{}</span>').format(breakable(name, _ROUTE))
 
 
-def _in_code(threshold: str) -> Markup:
-    """A threshold that may go on in the next line after a bracket or a dot."""
-    pieces = re.split(r"(?<=[(.])(?=\D)", threshold)
-    return element("code", pieces[0], *(child for piece in pieces[1:] for child in (Markup("<wbr>"), piece)))
+def _left(number_left: int, what: str) -> list[str]:
+    return [f"and {number_left} more {what} in totals.json"] if number_left > 0 else []
 
 
-def _humps(action: str) -> Markup:
-    """An action's name that may go on in the next line before each capital."""
-    pieces = _HUMP.split(action)
-    return together([pieces[0], *(child for piece in pieces[1:] for child in (Markup("<wbr>"), piece))])
-
-
-def _times(times: Histogram) -> list[str]:
-    return [*(_time(times, each) for each in _PERCENTILES), milliseconds(times.maximum)]
-
-
-def _time(times: Histogram, percent: float) -> str:
-    """A percentile; shown quietly where it takes more samples, and is only the longest of these."""
-    shown = milliseconds(times.percentile(percent))
-    return shown if _enough(times, percent) else element("span", shown, class_="few")
+def _cells(times: Histogram) -> list[str]:
+    """Percentiles; those shown quietly that take more samples, and are only the longest of these."""
+    quiet = Markup('<span class="few">{}</span>')
+    shown = [(each, milliseconds(times.percentile(each))) for each in _PERCENTILES]
+    cells = [text if _enough(times, percent) else quiet.format(text) for percent, text in shown]
+    return [*cells, milliseconds(times.maximum)]
 
 
 def _enough(times: Histogram, percent: float) -> bool:
     return times.count * (100 - percent) >= 100 or not times.count
 
 
-def _few(tabled: Iterable[Histogram]) -> Markup | None:
+def _few(tabled: Iterable[Histogram]) -> list[str]:
     """What the quiet percentiles of a table mean, if it has any."""
-    if all(_enough(times, percent) for times in tabled for percent in _PERCENTILES):
-        return None
-    return element("p", "In italics: so few times that this percentile is only the longest of them.", class_="quiet")
+    return [] if all(_enough(times, percent) for times in tabled for percent in _PERCENTILES) else [_FEW]
 
 
-class _Common:
-    """One axis for the small histograms of a table, so that they can be compared at a glance."""
-
-    def __init__(self, histograms: Iterable[Histogram]) -> None:
-        known = [times for times in histograms if times.count]
-        self._shortest = min((times.minimum_us for times in known), default=1)
-        self._longest = max((times.maximum_us for times in known), default=2)
-
-    @property
-    def heading(self) -> Markup:
-        """From where to where they go. The browser's script leaves this column unsorted."""
-        ends = f"{milliseconds(self._shortest / 1e6)} … {milliseconds(self._longest / 1e6)} ms, logarithmic"
-        return element("span", ends, class_="quiet", data_fixed=True)
-
-    def drawn(self, times: Histogram) -> Markup:
-        """One small histogram."""
-        if not times.count:
-            return Markup()
-        bars = shape(times, self._shortest, self._longest, _BARS)
-        return small_histogram(bars, f"from {milliseconds(times.minimum)} to {milliseconds(times.maximum)} ms")
+def _small_histograms(tabled: Sequence[Histogram]) -> tuple[Markup, list[Markup]]:
+    """Histograms of a table on one axis, and the heading of their column, which the page's script leaves unsorted."""
+    known = [times for times in tabled if times.count]
+    shortest = min((times.minimum_us for times in known), default=1)
+    longest = max((times.maximum_us for times in known), default=2)
+    ends = f"{milliseconds(shortest / 1e6)} … {milliseconds(longest / 1e6)} ms, log scale"
+    heading = Markup('<span class="quiet" data-fixed>{}</span>').format(ends)
+    return heading, [_bars(times, shortest, longest) if times.count else Markup() for times in tabled]
 
 
-def refusals(ordered: Sequence[FailureRow], caption: str) -> Markup:
+def _bars(times: Histogram, shortest: float, longest: float) -> Markup:
+    heights = shape(times, shortest, longest, _BARS)
+    unit = 20 / (max(heights, default=0) or 1)
+    boxes = "".join(f"M{at} 20v-{number(max(1.0, unit * each))}h.9v20z" for at, each in enumerate(heights) if each)
+    return Markup(
+        '<svg viewBox="0 0 {} 20" preserveAspectRatio="none" class="small" role="img" aria-label="{}">'
+        '<path d="{}"/></svg>'
+    ).format(_BARS, f"from {milliseconds(times.minimum)} to {milliseconds(times.maximum)} ms", boxes)
+
+
+def _refusals(ordered: Sequence[FailureRow], caption: str) -> PageTable:
     """Failures, or refusals that are none, by route and reason."""
     rows = [
         [
-            _broken(row.route),
+            _route(row.route),
             row.reason,
             count(row.count),
             clock(row.first),
             clock(row.last),
-            element("code", row.example) if row.example else "-",
+            in_code(row.example) if row.example else "-",
         ]
         for row in ordered[:MOST_FAILURES]
     ]
-    left = len(ordered) - MOST_FAILURES
-    more = element("p", f"and {left} more kinds in totals.json", class_="quiet") if left > 0 else None
     headings = ["route", "reason", "count", "first", "last", "example (X-Request-Id)"]
-    return together([table(headings, rows, caption, words=(1, 5), sortable=True), more])
+    more = _left(len(ordered) - MOST_FAILURES, "kinds")
+    return PageTable(headings, rows, caption, words=(1, 5), sortable=True, more=more)
 
 
-def account(found: Findings) -> Markup:
-    """The account of messages."""
-    rows = [[name, count(number), meaning] for name, number, meaning in account_rows(found.figures.delivery)]
-    return table(["deliveries", "number", "meaning"], rows, "The account of messages", words=(2,))
-
-
-def losses(found: Findings) -> Markup:
+def _losses(found: Findings) -> PageTable:
     """The posts that did not reach all, one by one."""
-    told = found.run.totals.whole.losses
     rows = [
         [
-            element("code", loss.post_id),
-            element("code", loss.channel_id),
+            in_code(loss.post_id),
+            in_code(loss.channel_id),
             clock(loss.sent_ms / 1000),
             count(loss.expected),
-            "; ".join(f"{count(number)}: {reason}" for reason, number in loss.missing.items()),
+            "; ".join(f"{count(amount)}: {reason}" for reason, amount in loss.missing.items()),
         ]
-        for loss in told[:MOST_LOSSES]
+        for loss in found.run.totals.whole.losses[:MOST_LOSSES]
     ]
-    if not rows:
-        return Markup()
-    headings = ["post", "channel", "sent", "expected", "missing"]
-    inner = table(headings, rows, "Posts that did not reach all", words=(1, 4))
-    return details(f"Posts that did not reach all ({count(len(told))} named)", inner)
+    return PageTable(["post", "channel", "sent", "expected", "missing"], rows, "Missing deliveries", words=(1, 4))
 
 
-def sockets(found: Findings) -> Markup:
-    """What became of the WebSockets, and what they received."""
+def _sockets(found: Findings) -> PageTable:
+    """What became of the WebSockets."""
     figures = found.figures.sockets
     names = ("opened", "dropped", "resumed", "renewed", "given_up", "gaps", "gaps_filled", "gaps_lost")
     words = {"gaps": "gaps in sequence numbers", "gaps_filled": "of them filled", "gaps_lost": "of them lost"}
     told = [(words.get(name, name.replace("_", " ")), getattr(figures, name)) for name in names]
-    rows = [[name, count(number)] for name, number in told if number or name in ("opened", "dropped")]
-    events = [[name, count(number)] for name, number in found.figures.messages.events.items()]
-    return together(
-        [
-            details("WebSockets", table(["WebSockets", "number"], rows, "WebSockets")),
-            details("Events received", table(["event", "number"], events, "Events received")) if events else None,
-        ]
-    )
-
-
-def processes(found: Findings) -> Markup:
-    """How each process of the generator fared."""
-    return table(GENERATOR_HEADINGS, generator_rows(found), "Processes of the generator")
-
-
-def facts(found: Findings) -> Markup:
-    """What ran, on what, against what."""
-    known = [(name, value) for name, value in _facts(found) if value]
-    pairs = [child for name, value in known for child in (element("dt", name), element("dd", value))]
-    settings = json.dumps(found.run.facts.settings, indent=2, ensure_ascii=False)
-    lacking = [[name, why] for name, why in sorted(found.figures.unavailable.items())]
-    return together(
-        [
-            element("dl", *pairs, class_="facts"),
-            details("What this server lacks", table(["feature", "why"], lacking, "Left out", words=(1,)))
-            if lacking
-            else None,
-            details("Settings", element("pre", settings)) if found.run.facts.settings else None,
-        ]
-    )
-
-
-def _words(line: str) -> Markup:
-    """A command line that goes on in the next line between its words only: browsers would break `--users`, too."""
-    return together([child for word in line.split(" ") for child in (element("span", word, class_="whole"), " ")])
-
-
-def _facts(found: Findings) -> Sequence[tuple[str, str | Markup]]:
-    run = found.run.facts
-    machine, server = run.machine, run.server
-    memory = f", {megabytes(machine.memory_bytes)} MB" if machine.memory_bytes else ""
-    cores = f"{machine.cores} cores{memory}, {machine.kernel}" if machine.cores else ""
-    asked = f"{count(run.users)} users, {run.spawn_rate:g} per second" if run.users else ""
-    return (
-        ("command", _words(shlex.join(run.command)) if run.command else ""),
-        ("began", run.started),
-        ("ended", f"{run.ended} ({run.ending})" if run.ending else run.ended),
-        ("asked for", asked + (f", for {span(run.run_time_seconds)}" if run.run_time_seconds else "")),
-        ("server", " ".join(part for part in (server.url, server.version, server.build, server.sku) if part)),
-        ("server's features", ", ".join(server.features)),
-        ("population", population_text(run.population)),
-        ("mmload", run.mmload),
-        ("Locust, Python", f"{run.locust}, {run.python}" if run.locust else ""),
-        ("libraries", ", ".join(f"{name} {version}" for name, version in run.versions.items())),
-        ("worker processes", count(run.workers) if run.workers else "none: all in one process"),
-        ("machine", cores),
-        ("seed", str(run.seed) if run.seed else ""),
-        ("folder", found.run.folder),
-    )
+    rows = [[name, count(amount)] for name, amount in told if amount or name in ("opened", "dropped")]
+    return PageTable(["WebSockets", "number"], rows, "WebSockets")

@@ -1,9 +1,10 @@
-"""The search for the capacity in a report: users, measures, limits and decisions over time, and what came of it."""
+"""The capacity search in a report: users, measures, limits and decisions over time, and what came of it."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from coordinator.answer import Answer, minutes, people
@@ -11,8 +12,7 @@ from coordinator.journal import NAME, Cycle, Journal, read
 from coordinator.search.sample import Reading
 from mmload.errors import UsageError
 from mmload.report.charts import MOST_MARKS, Timeframe
-from mmload.report.html import Markup, element, listed, together
-from mmload.report.svg import Chart, Line, Mark, drawn, linear_axis, moment
+from mmload.report.svg import Chart, Mark, Series, linear_axis, moment
 from mmload.results.series import Point, thinned
 
 # Users that change all the time, as in a climb, are one decision; after a rest of this length a change is another.
@@ -21,7 +21,7 @@ _LOW = 110  # pixels
 
 
 def read_search(folder: Path) -> Journal | str | None:
-    """The journal in a run's folder; why it can't be read; None where nothing was looked for."""
+    """The journal in a run's folder; why it cannot be read; None without a search."""
     if not (folder / NAME).is_file():
         return None
     try:
@@ -30,22 +30,24 @@ def read_search(folder: Path) -> Journal | str | None:
         return str(error)
 
 
-def staircase(search: Journal | str | None, time: Timeframe) -> Markup:
-    """The section's content; empty where nothing was looked for. Pure."""
-    if search is None:
-        return Markup()
-    if isinstance(search, str):
-        return element("p", search)
+@dataclass(frozen=True, slots=True)
+class SearchShown:
+    """A search as a report shows it: what came of it, its charts, and the decisions that are marked on them."""
+
+    answer: str
+    charts: Sequence[Chart]
+    decisions: Sequence[str]
+
+
+def search_shown(search: Journal, time: Timeframe) -> SearchShown:
+    """The journal of a search on the axis of the run. Pure."""
     decided = decisions(search.cycles)
     marks = tuple(Mark(time.axis.place(_at(cycle, time)), n, cycle.reason) for n, cycle in enumerate(decided, start=1))
     charts = [_users_chart(search, time), *_reading_charts(search, time)]
-    return together(
-        [
-            element("p", element("strong", _answer_text(search))),
-            *(drawn(dataclasses.replace(chart, bands=(), marks=marks)) for chart in charts),
-            element("p", "The decisions, by their numbers at the heads of these charts:", class_="quiet"),
-            listed([_decision_text(cycle) for cycle in decided], numbered=True),
-        ]
+    return SearchShown(
+        _answer_text(search),
+        [dataclasses.replace(chart, bands=(), marks=marks) for chart in charts],
+        [_decision_text(cycle) for cycle in decided],
     )
 
 
@@ -73,9 +75,9 @@ def _decision_text(cycle: Cycle) -> str:
 
 def _answer_text(search: Journal) -> str:
     if search.end is None:
-        return "No answer: the search was cut off."
+        return "No result: the search was interrupted."
     answer = search.end.answer
-    broke = f"what broke first: {answer.broke_first}" if answer.broke_first else ""
+    broke = f"first breach: {answer.broke_first}" if answer.broke_first else ""
     told = "; ".join(filter(None, [people(answer), broke, minutes(answer.minutes)]))
     return f"{told}. Ended by: {answer.ended_by}: {answer.reason}."
 
@@ -89,10 +91,10 @@ def _inside(points: Iterable[Point], time: Timeframe) -> list[Point]:
 
 
 def _users_chart(search: Journal, time: Timeframe) -> Chart:
-    asked = _inside(((_at(cycle, time), float(cycle.seen.target)) for cycle in search.cycles), time)
+    target = _inside(((_at(cycle, time), float(cycle.seen.target)) for cycle in search.cycles), time)
     present = _inside(((_at(cycle, time), float(cycle.seen.users)) for cycle in search.cycles), time)
-    lines = [Line("in", thinned(present)), Line("asked for", thinned(asked))]
-    ends = list(_interval(search.end.answer, asked)) if search.end is not None else []
+    lines = [Series("active", thinned(present)), Series("target", thinned(target))]
+    ends = list(_interval(search.end.answer, target)) if search.end is not None else []
     values = [value for line in (*lines, *ends) for _, value in line.points if value is not None]
     users = search.end.answer.users if search.end is not None else None
     limit = (float(users), f"the answer ({users:,})") if users is not None else None
@@ -100,14 +102,14 @@ def _users_chart(search: Journal, time: Timeframe) -> Chart:
     return time.chart("Users", "", [*lines, *ends], axis, height=240, limit=limit)
 
 
-def _interval(answer: Answer, points: Sequence[Point]) -> Iterator[Line]:
+def _interval(answer: Answer, points: Sequence[Point]) -> Iterator[Series]:
     """The interval's ends across the chart."""
     if not points or answer.users is None:
         return
     first, last = points[0][0], points[-1][0]
     for name, users in (("interval, from", answer.low), ("interval, to", answer.high)):
         if users is not None:
-            yield Line(f"{name} {users:,}", [(first, float(users)), (last, float(users))])
+            yield Series(f"{name} {users:,}", [(first, float(users)), (last, float(users))])
 
 
 def _reading_charts(search: Journal, time: Timeframe) -> list[Chart]:
@@ -123,7 +125,7 @@ def _reading_chart(search: Journal, time: Timeframe, name: str, limit: float | N
     told = (limit, f"limit ({limit:g})") if limit is not None else None
     height = _LOW if limit is None or max(values, default=0.0) <= limit else 200
     return time.chart(
-        name, "", [Line(name, thinned(line))], linear_axis(values, limit or 0.0), height=height, limit=told
+        name, "", [Series(name, thinned(line))], linear_axis(values, limit or 0.0), height=height, limit=told
     )
 
 

@@ -1,6 +1,6 @@
-"""Axes of charts: from values to places between 0 and 1, and the ticks that people read. Pure.
+"""Charts: axes with their ticks, and the geometry that templates/chart.html draws as inline SVG. Pure.
 
-Charts as inline SVG: their words keep their size on a page of any width, only the lines stretch. Pure.
+Words keep their size on a page of any width, only the lines stretch.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from mmload.report.html import Markup, details, element, number, table, together
+from mmload.report.html import PageTable, number
 from mmload.results.series import Point, nines
 
 # About so many ticks fit beside each other on a page; every other one is left out on a narrow one.
@@ -109,7 +109,7 @@ def figure(value: float) -> str:
 
 
 # The units that lines are drawn in across the page; the browser stretches them to its width.
-_WIDTH = 1000
+WIDTH = 1000
 # So many kinds of lines can be told apart by colour and dashes.
 STYLES = 6
 # Numbers, and words of so many letters, closer to each other than this share of the width would overlap on a phone.
@@ -117,13 +117,10 @@ _ROOM_OF_A_NUMBER = 0.03
 _ROOM_OF_A_LETTER = 0.02
 _TABLE_ROWS = 12
 _ROOMY = 150  # pixels: lower charts stand among higher ones, whose words tell the same
-_ABOVE = 5  # pixels from the foot of words above the plot to it
-_ROW = 13  # pixels from one row of words above the plot to the next
-_BELOW_AXIS = 16  # pixels from the axis to the foot of its words
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class Series:
     """One line of a chart, broken where there is no value. `area`: filled down to the axis."""
 
     name: str
@@ -148,7 +145,7 @@ class Mark:
 
     at: float
     number: int
-    told: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,153 +154,121 @@ class Chart:
 
     title: str
     unit: str
-    lines: Sequence[Line]
+    lines: Sequence[Series]
     x: Axis
     y: Axis
     height: int = 200
     bands: Sequence[Band] = ()
     marks: Sequence[Mark] = ()
     limit: tuple[float, str] | None = None
-    figures: Markup | None = None
+    figures: PageTable | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to draw."""
+        return not any(value is not None for line in self.lines for _, value in line.points)
+
+    @property
+    def is_headed(self) -> bool:
+        """Whether there are two rows of words above the plot: the numbers of marks, and below them the phases."""
+        return bool(self.marks) and self.height >= _ROOMY
+
+    @property
+    def styled(self) -> list[tuple[str, Series]]:
+        """The lines with their classes in the style sheet."""
+        return [(f"s{index % STYLES + 1}", line) for index, line in enumerate(self.lines)]
+
+    @property
+    def description(self) -> str:
+        """What the picture shows, for those who do not see it."""
+        parts = []
+        for line in self.lines:
+            values = [value for _, value in line.points if value is not None]
+            if values:
+                parts.append(f"{line.name} from {figure(_rounded(min(values)))} to {figure(_rounded(max(values)))}")
+        unit = f" ({self.unit})" if self.unit else ""
+        return f"{self.title}{unit}: {'; '.join(parts)}."
+
+    @property
+    def boxes(self) -> list[tuple[str, str, Band, bool]]:
+        """Left edge, width and shade of every band; whether its words fit over it, where no line runs through them."""
+        found = []
+        for band in self.bands:
+            start, end = max(0.0, band.start), min(1.0, band.end)
+            fits = end - start > _ROOM_OF_A_LETTER * len(band.label) and self.height >= _ROOMY
+            found.append((percent_of_width(start), percent_of_width(end - start), band, band.label_inside and fits))
+        return found
+
+    @property
+    def along(self) -> list[tuple[str, str, Tick]]:
+        """Place and alignment of every tick of the axis below."""
+        anchors = ("end" if tick.at > 1 - _ROOM_OF_A_NUMBER else "middle" for tick in self.x.ticks)
+        return [(percent_of_width(tick.at), anchor, tick) for anchor, tick in zip(anchors, self.x.ticks, strict=True)]
+
+    def y_of(self, place: float) -> float:
+        """Pixels from the top of a place on the axis of values."""
+        return self.height * (1 - place)
+
+    def paths(self, line: Series) -> tuple[str, str, str]:
+        """What is filled, the lines, and the single points, as the data of SVG paths."""
+        pieces = self._pieces(line.points)
+        filled = "".join(_filled(piece, self.height) for piece in pieces) if line.area else ""
+        lines = "".join(_path(piece) for piece in pieces if len(piece) > 1)
+        return filled, lines, "".join(_path(piece) for piece in pieces if len(piece) == 1)
+
+    def _pieces(self, points: Sequence[Point]) -> list[list[tuple[float, float]]]:
+        """The line's unbroken pieces, in units of the picture."""
+        pieces: list[list[tuple[float, float]]] = [[]]
+        for at, value in points:
+            if value is None:
+                pieces.append([])
+            else:
+                pieces[-1].append((self.x.place(at) * WIDTH, self.y_of(self.y.place(value))))
+        return [piece for piece in pieces if piece]
+
+    @property
+    def grouped_marks(self) -> list[tuple[str, str, list[tuple[str, Mark]]]]:
+        """Place and number of marks; those whose numbers would overlap share one text (`3–5`)."""
+        groups: list[list[Mark]] = []
+        for mark in self.marks:
+            if groups and mark.at - groups[-1][0].at < _ROOM_OF_A_NUMBER:
+                groups[-1].append(mark)
+            else:
+                groups.append([mark])
+        return [
+            (
+                percent_of_width(group[0].at),
+                str(group[0].number) if len(group) == 1 else f"{group[0].number}–{group[-1].number}",
+                [(percent_of_width(mark.at), mark) for mark in group],
+            )
+            for group in groups
+        ]
+
+    @property
+    def table(self) -> PageTable:
+        """Each line's value at about a dozen places; of a stretch, the mean."""
+        if self.figures is not None:
+            return self.figures
+        places = sorted({at for line in self.lines for at, value in line.points if value is not None})
+        width = -(-len(places) // _TABLE_ROWS)
+        stretches = [places[start : start + width] for start in range(0, len(places), width)]
+        values = [dict(line.points) for line in self.lines]
+        rows = [[moment(each[0]), *(_mean([points.get(at) for at in each]) for points in values)] for each in stretches]
+        return PageTable(["time", *(line.name for line in self.lines)], rows, f"{self.title}, as figures")
 
 
-def drawn(chart: Chart) -> Markup:
-    """The chart with its title, its legend and, folded, its figures as a table; a sentence if it has none."""
-    unit = element("small", f" {chart.unit}") if chart.unit else None
-    heading = element("h3", chart.title, unit)
-    if not any(value is not None for line in chart.lines for _, value in line.points):
-        return element("figure", element("figcaption", heading), element("p", "No figures.", class_="quiet"))
-    return element(
-        "figure",
-        element("figcaption", heading, _legend(chart)),
-        element("div", _picture(chart), class_="plot headed" if _is_headed(chart) else "plot"),
-        details("Figures as a table", _over_time(chart) if chart.figures is None else chart.figures),
-    )
-
-
-def _legend(chart: Chart) -> Markup:
-    items = [element("li", _swatch(style, line.area), line.name) for style, line in _styled(chart)]
-    if chart.limit:
-        items.append(element("li", _swatch("limit", area=False), chart.limit[1]))
-    return element("ul", *items, class_="legend")
-
-
-def key(bands: Sequence[Band]) -> Markup:
-    """What the shades of some charts mean, told once for all of them."""
-    kinds = {band.kind: band.label for band in bands if not band.label_inside}
-    items = [element("li", element("span", class_=f"swatch {kind}"), label) for kind, label in kinds.items()]
-    return element("ul", *items, class_="legend key") if items else Markup()
-
-
-def _styled(chart: Chart) -> list[tuple[str, Line]]:
-    return [(f"s{index % STYLES + 1}", line) for index, line in enumerate(chart.lines)]
-
-
-def _swatch(style: str, area: bool) -> Markup:
-    path = element("path", d="M1 6h26", class_=f"line {style}")
-    fill = element("rect", x=1, y=6, width=26, height=6, class_=f"area {style}") if area else None
-    return element("svg", fill, path, width="28", height="12", class_="swatch", aria_hidden="true")
-
-
-def _picture(chart: Chart) -> Markup:
-    stretched = element(
-        "svg",
-        *(_line(chart, style, line) for style, line in _styled(chart)),
-        width="100%",
-        height=chart.height,
-        viewBox=f"0 0 {_WIDTH} {chart.height}",
-        preserveAspectRatio="none",
-    )
-    return element(
-        "svg",
-        *_bands(chart),
-        *_across(chart),
-        *_along(chart),
-        stretched,
-        *_limit(chart),
-        *_marks(chart),
-        width="100%",
-        height=chart.height,
-        role="img",
-        aria_label=told(chart),
-    )
-
-
-def told(chart: Chart) -> str:
-    """What the picture shows, for those who do not see it."""
-    parts = []
-    for line in chart.lines:
-        values = [value for _, value in line.points if value is not None]
-        if values:
-            parts.append(f"{line.name} from {figure(_rounded(min(values)))} to {figure(_rounded(max(values)))}")
-    unit = f" ({chart.unit})" if chart.unit else ""
-    return f"{chart.title}{unit}: {'; '.join(parts)}."
+def shades(bands: Sequence[Band]) -> dict[str, str]:
+    """What the shades of some charts mean, told once for all of them: labels by kind."""
+    return {band.kind: band.label for band in bands if not band.label_inside}
 
 
 def _rounded(value: float) -> float:
     return float(f"{value:.3g}")
 
 
-def _percent(place: float) -> str:
+def percent_of_width(place: float) -> str:
+    """A place from 0 to 1 as SVG has it: `12.5%`."""
     return f"{number(place * 100)}%"
-
-
-def _bands(chart: Chart) -> list[Markup]:
-    """The shades, and above the plot, where no line runs through them, the words that fit over their shades."""
-    boxes, words = [], []
-    for band in chart.bands:
-        start, end = max(0.0, band.start), min(1.0, band.end)
-        box = {"x": _percent(start), "width": _percent(end - start)}
-        hint = element("title", band.label)
-        boxes.append(element("rect", hint, y=0, height=chart.height, class_=f"band {band.kind}", **box))
-        if band.label_inside and end - start > _ROOM_OF_A_LETTER * len(band.label) and chart.height >= _ROOMY:
-            words.append(element("text", band.label, x=_percent(start), dx=1, y=-_ABOVE, class_="phase"))
-    return boxes + words
-
-
-def _across(chart: Chart) -> list[Markup]:
-    """The lines across and the values beside them."""
-    found = []
-    for tick in chart.y.ticks:
-        y = chart.height * (1 - tick.at)
-        found.append(element("line", x1=0, x2="100%", y1=y, y2=y, class_="rule"))
-        found.append(element("text", tick.label, x=-6, y=y + 4, text_anchor="end"))
-    return found
-
-
-def _along(chart: Chart) -> list[Markup]:
-    """The places along the axis below."""
-    found = []
-    for tick in chart.x.ticks:
-        x = _percent(tick.at)
-        anchor = "end" if tick.at > 1 - _ROOM_OF_A_NUMBER else "middle"
-        kind = "minor" if tick.minor else None
-        y = chart.height
-        found.append(element("line", x1=x, x2=x, y1=y, y2=y + 4, class_="tick"))
-        found.append(element("text", tick.label, x=x, y=y + _BELOW_AXIS, text_anchor=anchor, class_=kind))
-    return found
-
-
-def _line(chart: Chart, style: str, line: Line) -> Markup:
-    pieces = _pieces(chart, line.points)
-    lines = element("path", d="".join(_path(piece) for piece in pieces if len(piece) > 1), class_=f"line {style}")
-    dots = "".join(_path(piece) for piece in pieces if len(piece) == 1)
-    path = together([lines, element("path", d=dots, class_=f"line dot {style}") if dots else None])
-    if not line.area:
-        return path
-    filled = "".join(_filled(piece, chart.height) for piece in pieces)
-    return together([element("path", d=filled, class_=f"area {style}"), path])
-
-
-def _pieces(chart: Chart, points: Sequence[Point]) -> list[list[tuple[float, float]]]:
-    """The line's unbroken pieces, in units of the picture."""
-    pieces: list[list[tuple[float, float]]] = [[]]
-    for at, value in points:
-        if value is None:
-            pieces.append([])
-        else:
-            pieces[-1].append((chart.x.place(at) * _WIDTH, chart.height * (1 - chart.y.place(value))))
-    return [piece for piece in pieces if piece]
 
 
 def _path(piece: Sequence[tuple[float, float]]) -> str:
@@ -323,72 +288,6 @@ def _at(point: tuple[float, float]) -> str:
     return f"{number(point[0])} {number(point[1])}"
 
 
-def _limit(chart: Chart) -> list[Markup]:
-    if chart.limit is None:
-        return []
-    y = chart.height * (1 - chart.y.place(chart.limit[0]))
-    return [element("line", x1=0, x2="100%", y1=y, y2=y, class_="line limit")]
-
-
-def _marks(chart: Chart) -> list[Markup]:
-    found: list[Markup] = []
-    for group in _grouped(chart.marks):
-        for mark in group:
-            x = _percent(mark.at)
-            hint = element("title", mark.told)
-            found.append(element("g", hint, element("line", x1=x, x2=x, y1=0, y2=chart.height), class_="mark"))
-        first, last = group[0], group[-1]
-        said = str(first.number) if first is last else f"{first.number}–{last.number}"
-        y = -_ABOVE - (_ROW if _is_headed(chart) else 0)
-        found.append(element("text", said, x=_percent(first.at), y=y, text_anchor="middle", class_="mark"))
-    return found
-
-
-def _is_headed(chart: Chart) -> bool:
-    """Whether there are two rows of words above the plot: the numbers of marks, and below them the phases."""
-    return bool(chart.marks) and chart.height >= _ROOMY
-
-
-def _grouped(marks: Sequence[Mark]) -> list[list[Mark]]:
-    """Marks so close to each other that their numbers would overlap share one text."""
-    groups: list[list[Mark]] = []
-    for mark in marks:
-        if groups and mark.at - groups[-1][0].at < _ROOM_OF_A_NUMBER:
-            groups[-1].append(mark)
-        else:
-            groups.append([mark])
-    return groups
-
-
-def _over_time(chart: Chart) -> Markup:
-    """Each line's value at about a dozen places; of a stretch, the mean."""
-    places = sorted({at for line in chart.lines for at, value in line.points if value is not None})
-    width = -(-len(places) // _TABLE_ROWS)
-    stretches = [places[start : start + width] for start in range(0, len(places), width)]
-    values = [dict(line.points) for line in chart.lines]
-    rows = [
-        [moment(stretch[0]), *(_mean([points.get(at) for at in stretch]) for points in values)] for stretch in stretches
-    ]
-    return table(["time", *(line.name for line in chart.lines)], rows, f"{chart.title}, as figures")
-
-
 def _mean(values: Sequence[float | None]) -> str:
     known = [value for value in values if value is not None]
     return figure(_rounded(sum(known) / len(known))) if known else "-"
-
-
-def small_histogram(bars: Sequence[int], said: str) -> Markup:
-    """A row of bars for a cell of a table; `said` tells what they show."""
-    highest = max(bars, default=0) or 1
-    boxes = "".join(
-        f"M{index} 20v-{number(max(1.0, 20 * height / highest))}h.9v20z" for index, height in enumerate(bars) if height
-    )
-    return element(
-        "svg",
-        element("path", d=boxes),
-        viewBox=f"0 0 {len(bars)} 20",
-        preserveAspectRatio="none",
-        class_="small",
-        role="img",
-        aria_label=said,
-    )

@@ -22,11 +22,16 @@ from mmload.report.charts import (
     users_chart,
 )
 from mmload.report.findings import findings, metrics
-from mmload.report.svg import Band, Chart, Line, Mark, drawn, key, linear_axis, time_axis, told
+from mmload.report.html import rendered
+from mmload.report.svg import Band, Chart, Mark, Series, linear_axis, shades, time_axis
 from mmload.results.model import Note, NoteKind, Run, ServerSample
 from mmload.results.series import windows
 from tests.report.made_up import START, rich
 from tests.results.records import run, second
+
+
+def drawn(chart: Chart) -> str:
+    return rendered("chart.html", chart=chart)
 
 
 @pytest.fixture(scope="module")
@@ -34,33 +39,33 @@ def made() -> Run:
     return rich()[0]
 
 
-def simple(*lines: Line, **more: object) -> Chart:
+def simple(*lines: Series, **more: object) -> Chart:
     return Chart("Something", "ms", lines, time_axis(100), linear_axis([10.0]), **more)  # type: ignore[arg-type]
 
 
 def test_a_line_is_broken_where_there_is_no_value() -> None:
     """Nobody was measured there; a line across would be made up."""
-    text = drawn(simple(Line("p99", [(0.0, 1.0), (10.0, 2.0), (20.0, None), (30.0, 4.0)])))
+    text = drawn(simple(Series("p99", [(0.0, 1.0), (10.0, 2.0), (20.0, None), (30.0, 4.0)])))
     [_swatch, lines, dot] = re.findall(r'<path d="([^"]+)" class="line (?:dot )?s1"/>', text)
 
     assert (lines, dot) == ("M0 180L100 160", "M300 120h0")
 
 
 def test_a_chart_without_values_says_so() -> None:
-    assert "No figures." in drawn(simple(Line("p99", [(0.0, None)])))
+    assert "No figures." in drawn(simple(Series("p99", [(0.0, None)])))
     assert "No figures." in drawn(simple())
 
 
 def test_a_chart_tells_its_ranges_to_those_who_do_not_see_it() -> None:
-    chart = simple(Line("p50", [(0.0, 1.0), (9.0, 3.0)]), Line("p99", [(0.0, 7.777), (9.0, 12345.6)]))
+    chart = simple(Series("p50", [(0.0, 1.0), (9.0, 3.0)]), Series("p99", [(0.0, 7.777), (9.0, 12345.6)]))
 
-    assert told(chart) == "Something (ms): p50 from 1 to 3; p99 from 7.78 to 12.3k."
+    assert chart.description == "Something (ms): p50 from 1 to 3; p99 from 7.78 to 12.3k."
 
 
 def test_marks_close_to_each_other_share_a_number() -> None:
     """Two numbers on top of each other can't be read."""
     marks = [Mark(0.5, 1, "a"), Mark(0.51, 2, "b"), Mark(0.515, 3, "c"), Mark(0.8, 4, "d")]
-    text = drawn(simple(Line("x", [(0.0, 1.0)]), marks=marks))
+    text = drawn(simple(Series("x", [(0.0, 1.0)]), marks=marks))
 
     assert re.findall(r'class="mark">([^<]+)</text>', text) == ["1–3", "4"]
     assert text.count("<title>") == 4, "each of them can be pointed at"
@@ -68,7 +73,7 @@ def test_marks_close_to_each_other_share_a_number() -> None:
 
 def test_the_word_of_a_phase_is_written_only_where_it_has_room() -> None:
     bands = [Band(0.0, 0.05, "ramp", "ramp", True), Band(0.05, 1.0, "steady", "steady", True)]
-    text = drawn(simple(Line("x", [(0.0, 1.0)]), bands=bands))
+    text = drawn(simple(Series("x", [(0.0, 1.0)]), bands=bands))
 
     assert re.findall(r'class="phase">(\w+)<', text) == ["steady"]
 
@@ -76,7 +81,7 @@ def test_the_word_of_a_phase_is_written_only_where_it_has_room() -> None:
 def test_words_stand_above_the_plot_where_no_line_runs_through_them() -> None:
     """Phases in one row, the numbers of marks in another: a mark may be where a phase begins."""
     bands = [Band(0.0, 0.5, "ramp", "ramp", True), Band(0.5, 1.0, "steady", "steady", True)]
-    text = drawn(simple(Line("x", [(0.0, 1.0)]), bands=bands, marks=[Mark(0.5, 1, "a")]))
+    text = drawn(simple(Series("x", [(0.0, 1.0)]), bands=bands, marks=[Mark(0.5, 1, "a")]))
     phases = {float(y) for y in re.findall(r'y="([^"]+)" class="phase"', text)}
     marks = {float(y) for y in re.findall(r'y="([^"]+)" text-anchor="middle" class="mark"', text)}
 
@@ -86,7 +91,7 @@ def test_words_stand_above_the_plot_where_no_line_runs_through_them() -> None:
 
 
 def test_a_point_alone_is_a_dot_that_can_be_seen() -> None:
-    text = drawn(simple(Line("p99", [(0.0, 1.0), (5.0, 2.0), (9.0, None), (20.0, 3.0), (30.0, None)])))
+    text = drawn(simple(Series("p99", [(0.0, 1.0), (5.0, 2.0), (9.0, None), (20.0, 3.0), (30.0, None)])))
 
     assert re.findall(r'd="([^"]+)" class="line dot s1"', text) == ["M200 140h0"]
 
@@ -97,8 +102,8 @@ def test_shades_are_explained_once() -> None:
         Band(0.3, 0.4, "outage", "no answer from the server"),
     ]
 
-    assert key(bands).count("no answer from the server") == 1
-    assert key([Band(0, 1, "steady", "steady", True)]) == ""
+    assert shades(bands) == {"outage": "no answer from the server"}
+    assert shades([Band(0, 1, "steady", "steady", True)]) == {}
 
 
 def test_the_axis_of_time_shows_phases_outages_saturation_and_notes(made: Run) -> None:
@@ -130,16 +135,16 @@ def test_users_and_load_are_those_of_the_seconds(made: Run) -> None:
     users = {line.name: line for line in users_chart(found, time).lines}
     load = {line.name: line for line in throughput_chart(found, time).lines}
 
-    assert list(users) == ["in", "asked for", "on their way in"]
-    assert users["in"].points[-1][1] == 100
+    assert list(users) == ["active", "target", "waiting to log in"]
+    assert users["active"].points[-1][1] == 100
     assert sum(value or 0 for _, value in load["requests"].points) == sum(each.requests for each in made.seconds)
     assert failures_chart(found, time).lines[0].name == "failed requests"
 
 
-def test_who_never_got_in_is_drawn_only_if_there_is_anybody() -> None:
+def test_who_gave_up_is_drawn_only_if_there_is_anybody() -> None:
     found = findings(run(seconds=tuple(second(at, gave_up=2) for at in range(9))))
 
-    assert [line.name for line in users_chart(found, timeframe(found)).lines][-1] == "never got in"
+    assert [line.name for line in users_chart(found, timeframe(found)).lines][-1] == "gave up"
 
 
 def test_percentiles_are_of_whole_windows_or_else_of_each_second(made: Run) -> None:
@@ -151,13 +156,13 @@ def test_percentiles_are_of_whole_windows_or_else_of_each_second(made: Run) -> N
     merged = answers_chart(found, time, list(windows(figures, 5)))
     single = answers_chart(found, time, ())
 
-    assert (merged.unit, single.unit) == ("ms, logarithmic, of every 5 s", "ms, logarithmic, of every second")
+    assert (merged.unit, single.unit) == ("ms, log scale, per 5 s", "ms, log scale, per second")
     assert [line.name for line in merged.lines] == [line.name for line in single.lines] == ["p50", "p95", "p99"]
     assert len(single.lines[0].points) == len(made.seconds)
 
 
 def test_curves_of_more_actions_than_can_be_told_apart_are_left_out(made: Run) -> None:
-    assert [line.name for line in curves_chart(findings(made)).lines][:2] == ["all good answers", "deliveries"]
+    assert [line.name for line in curves_chart(findings(made)).lines][:2] == ["all requests", "deliveries"]
     assert len(curves_chart(findings(made)).lines) == 6
 
 
@@ -172,8 +177,8 @@ def test_health_is_drawn_against_its_limits_where_they_are_near() -> None:
     calm = {chart.title: chart.limit for chart in health_of(cpu=0.1, lag_ms=5.0)}
     busy = {chart.title: chart.limit for chart in health_of(cpu=0.95, lag_ms=80.0)}
 
-    assert calm == {"CPU": (0.9, "limit (0.9)"), "Longest wait in the event loop": None}
-    assert busy["Longest wait in the event loop"] == (100.0, "limit (100)")
+    assert calm == {"CPU": (0.9, "limit (0.9)"), "Event-loop lag (worst)": None}
+    assert busy["Event-loop lag (worst)"] == (100.0, "limit (100)")
 
 
 def test_a_limit_is_on_the_axis() -> None:

@@ -129,10 +129,10 @@ def test_what_the_run_came_to_is_in_it(page: str) -> None:
     words = Read(page).words()
 
     assert "Inconclusive : " in words.replace("Inconclusive:", "Inconclusive : ")
-    assert "100 asked for" in words
+    assert "target 100" in words
     assert "p99(CreatePost) < 2s" in words.replace("p99( CreatePost)", "p99(CreatePost)")
     assert "500 api.post.app_error" in words
-    assert "Posts that did not reach all" in words
+    assert "Posts with missing deliveries" in words
     assert "20 users will do FullReload" in words
 
 
@@ -204,4 +204,4 @@ def test_the_page_of_a_folder_has_what_only_the_folder_has(tmp_path: Path) -> No
     text = html_of_folder(findings(replace(made, folder=str(folder))))
 
     assert "CPU of the server" in text
-    assert "ms, logarithmic, of every" in text
+    assert "ms, log scale, per" in text

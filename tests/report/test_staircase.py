@@ -1,4 +1,4 @@
-"""The search for the capacity in the HTML report: what was seen, what was decided, and what came of it."""
+"""Capacity search in the HTML report: what was seen, what was decided, and what came of it."""
 
 from __future__ import annotations
 
@@ -72,12 +72,12 @@ def test_a_search_that_was_cut_off_shows_how_far_it_came(searched: Searched) -> 
     whole = journal(searched)
     words = page(dataclasses.replace(whole, end=None, cycles=whole.cycles[:100])).words()
 
-    assert "No answer: the search was cut off." in words
+    assert "No result: the search was interrupted." in words
     assert "interval, from" not in words
 
 
 def test_a_run_without_a_search_has_no_such_section() -> None:
-    assert "The search for the capacity" not in page(None).words()
+    assert "Capacity search" not in page(None).words()
 
 
 def test_reasons_are_words_and_never_markup(searched: Searched) -> None:
@@ -101,7 +101,7 @@ def test_the_journal_in_a_runs_folder_is_found(searched: Searched, tmp_path: Pat
 
     assert read_search(folder) == whole
     found = findings(msgspec.structs.replace(run, folder=str(folder)))
-    assert "The search for the capacity" in Read(html_of_folder(found)).words()
+    assert "Capacity search" in Read(html_of_folder(found)).words()
 
 
 def test_a_journal_that_cannot_be_read_is_told_in_its_place(tmp_path: Path) -> None:

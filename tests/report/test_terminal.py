@@ -18,7 +18,7 @@ from mmload.metrics.recorder import (
 from mmload.report.document import json_report
 from mmload.report.findings import findings
 from mmload.report.markdown import markdown_report
-from mmload.report.page_tables import refusals
+from mmload.report.page import html_report
 from mmload.report.terminal import MOST_ROUTES, terminal_report
 from mmload.results.model import Facts, Note, NoteKind, Phase, Run, Totals
 from tests.results.records import figures, run, second
@@ -120,7 +120,7 @@ def test_expected_refusals_are_told_apart_from_failures() -> None:
     assert re.search(r"Expected refusals.*\n.*\n *GET /api/v4/posts/\{id\}: 404 gone +1 ", terminal_report(made))
     assert "404 gone" in markdown_report(findings(made))
     assert '"reason": "404 gone"' in json_report(findings(made)).partition('"expected": [')[2]
-    assert "404 gone" in refusals(findings(made).figures.expected, "Expected refusals")
+    assert "404 gone" in html_report(findings(made))
     assert "Expected refusals" not in terminal_report(run())
 
 
