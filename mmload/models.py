@@ -31,15 +31,12 @@ class User(msgspec.Struct, gc=False):
 class Team(msgspec.Struct, gc=False):
     id: str
     name: str = ""
-    display_name: str = ""
-    type: str = "O"
     allow_open_invite: bool = False
     delete_at: int = 0
 
 
 class TeamMember(msgspec.Struct, gc=False):
     team_id: str
-    user_id: str = ""
     roles: str = ""
     delete_at: int = 0
 
@@ -83,7 +80,6 @@ class Reaction(msgspec.Struct, gc=False):
 
 
 class Priority(msgspec.Struct, gc=False):
-    priority: str | None = None
     requested_ack: bool | None = None
 
 
@@ -191,16 +187,12 @@ class UploadedFiles(msgspec.Struct):
 
 class Bookmark(msgspec.Struct):
     id: str
-    display_name: str = ""
-    type: str = "link"
-    sort_order: int = 0
 
 
 class ScheduledPost(msgspec.Struct):
     id: str
     channel_id: str = ""
     root_id: str = ""
-    scheduled_at: int = 0
 
 
 class AttributeField(msgspec.Struct):

@@ -80,7 +80,7 @@ def _get_to_know(person: Person, channel_id: str) -> None:
 def poll(person: Person) -> None:
     """Once a minute: statuses of the people on the screen, and the client's own speed."""
     if person.socket is None and person.api.rest.token:
-        # A reload or a log-in that failed half-way left a person without one: a page without its socket tries again.
+        # A reload or a login that failed half-way left a person without one: a page without its socket tries again.
         open_socket(person)
     on_screen = person.store.written_posts()[-POSTS_ON_SCREEN:]
     people = dict.fromkeys([person.id, *(post.user_id for post in on_screen), *person.store.shown_partners()])

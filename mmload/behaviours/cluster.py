@@ -73,17 +73,17 @@ class ConsoleSetting:
     def opened(self, person: Person) -> None:
         self.consoles += 1
         if self.setting is None:
-            with suppress(MmloadError):  # What could not be read is not put back.
+            with suppress(MmloadError):  # What could not be read is not restored.
                 self.setting = bool(person.api.whole_config()[SECTION][SETTING])
 
     def closed(self, person: Person) -> None:
         self.consoles -= 1
         if self.consoles == 0 and self.setting is not None:
-            put_back(person, self.setting)
+            restore_setting(person, self.setting)
             self.setting = None
 
 
-def put_back(person: Person, setting: bool) -> None:
+def restore_setting(person: Person, setting: bool) -> None:
     """Restore the setting. Never raises: the user must be able to stop."""
     try:
         config = person.api.whole_config()

@@ -177,7 +177,7 @@ class EventListener:
         self._lost_at = self._person.clock()
 
     def on_unauthorised(self) -> str | None:
-        """A new token; the old one after a log-in that failed for now, so that the socket goes on trying."""
+        """A new token; the old one after a login that failed for now, so that the socket goes on trying."""
         rest = self._person.api.rest
         self._log_in_again(rest.token)
         return rest.token

@@ -1,8 +1,6 @@
-"""What generative users make: each function makes one thing on the server and enters it into the `Generation`.
+"""The generative user: together they fill a server until the goals of gencontroller.json are met, then they idle.
 
-`NothingToDo` where there is nothing to make it of.
-
-The generative user: together they fill a server until the goals of gencontroller.json are met, then they idle.
+Each action creates one object on the server and notes it in the `Generation`; `NothingToDo` where that is impossible.
 """
 
 from __future__ import annotations
@@ -16,8 +14,6 @@ from mmload import text
 from mmload.behaviours import goals as names
 from mmload.behaviours.actions.channels import new_name
 from mmload.behaviours.actions.posts import REMINDER_SECONDS
-
-# FIX
 from mmload.behaviours.catalogue import Action, WeightedChoice
 from mmload.behaviours.composing import compose, is_urgent, send_post, upload
 from mmload.behaviours.goals import (
@@ -29,12 +25,12 @@ from mmload.behaviours.goals import (
     bucket,
 )
 from mmload.behaviours.login import load_client_config, log_in, open_socket
-from mmload.behaviours.page_load import fetch_site, load_page, open_some_team
+from mmload.behaviours.page_load import fetch_site, load_joined_team, load_page, open_some_team
 from mmload.behaviours.person import POLL_SECONDS, NothingToDo, Person
 from mmload.behaviours.tasksets import Behaviour, do_nothing, nothing, perform
 from mmload.client.capabilities import Capabilities
 from mmload.metrics.recorder import Outcome
-from mmload.models import DIRECT, PRIVATE, PUBLIC, Channel, Team
+from mmload.models import DIRECT, PRIVATE, PUBLIC, Channel
 from mmload.store import pick
 
 # Others in a group channel: the server takes three to eight people.
@@ -48,7 +44,7 @@ def create_team(person: Person, made: Generation) -> None:
     """Create an open team."""
     name = new_name(person.rng, person.now_ms())
     team = person.api.create_team(f"team-{name}", " ".join(text.words(person.rng, 2)).title())
-    enter_team(person, team)
+    load_joined_team(person, team)
 
 
 def join_all_teams(person: Person) -> None:
@@ -56,14 +52,7 @@ def join_all_teams(person: Person) -> None:
     for team in person.api.teams():
         if team.allow_open_invite and not team.delete_at and team.id not in person.store.teams:
             person.api.join_team(team.id, person.id)
-            enter_team(person, team)
-
-
-def enter_team(person: Person, team: Team) -> None:
-    """Load a team that the user has joined."""
-    person.store.remember_teams([*person.store.teams.values(), team])
-    person.store.remember_channels(person.api.own_channels(person.id, team.id, True), member=True)
-    person.api.own_channel_members(person.id, team.id)
+            load_joined_team(person, team)
 
 
 def create_channel(kind: str, person: Person, made: Generation) -> None:
@@ -277,7 +266,7 @@ def choices(made: Generation, readings: float) -> list[tuple[str, float]]:
 def make_one(person: Person, made: Generation, name: str) -> Outcome:
     """One try at one goal (or at what goes on beside)."""
     outcome = perform(person, Action(name, partial(_make, name, made), 1))
-    # Those who are still coming in may be just the ones that are missing.
+    # Users that are still logging in may be the ones that are missing.
     if outcome is Outcome.SKIPPED and name in GENERATED and person.context.recorder.users.waiting == 0:
         made.goals.fruitless(len(made.people))
     return outcome

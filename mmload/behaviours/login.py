@@ -55,7 +55,7 @@ def enter(person: Person) -> None:
 
 
 def log_in(person: Person) -> None:
-    """Get a session when it is our turn. `EntryRefused` if there can't be one."""
+    """Get a session when it is our turn. `EntryRefused` if there cannot be one."""
     counters = person.context.recorder.counters
     with person.context.admission.turn():
         try:
@@ -105,9 +105,9 @@ def _sign_up(person: Person) -> None:
 
 
 def log_in_again(person: Person, refused_token: str) -> bool:
-    """After a 401: one new log-in, however many of the person's greenlets were refused. Whether there is a session.
+    """After a 401: one new login, however many of the person's greenlets were refused. Whether there is a session.
 
-    Greenlets that come while that log-in is queued or under way wait for its outcome and share it. After a failed one
+    Greenlets that come while that login is queued or under way wait for its outcome and share it. After a failed one
     there is none for a while that grows, so that neither the other requests in flight nor the next ones repeat it.
     """
     if person.api.rest.token != refused_token:
@@ -144,7 +144,7 @@ def _renew_session(person: Person) -> bool:
 
 
 def load_client_config(person: Person) -> None:
-    """What the application asks right after a log-in."""
+    """What the application requests right after a login."""
     api, context = person.api, person.context
     context.learn(api.client_config(), api.client_license())
     api.teams()
@@ -198,7 +198,7 @@ def log_out(person: Person) -> None:
 def enter_patiently(
     person: Person, on_refused: Callable[[EntryRefused], None], come_in: Callable[[Person], None] = enter
 ) -> bool:
-    """Come in, however often it takes: between two tries a wait that grows, with jitter. False if it never will be."""
+    """Log in and load, until it succeeds: between two tries a wait that grows, with jitter. False if it never will."""
     users = person.context.settings.config.users
     rng = random.Random(person.rng.random())
     failures = 0
@@ -216,7 +216,7 @@ def enter_patiently(
 
 
 def disconnect(person: Person) -> None:
-    """The farewell: close the socket as a closing tab does, log out if so configured. Never raises."""
+    """Close the WebSocket as a closing tab does, and log out if so configured. Never raises."""
     close_socket(person)
     if person.api.rest.token and person.context.settings.config.users.logout_on_farewell:
         try:

@@ -41,7 +41,7 @@ def load_page(person: Person) -> None:
         # Who has no team sees the list of open ones first; only then are there channels (recorded: 404 before).
         join_team(person)
     elif store.current_team_id in store.teams:
-        _load_team_channels(person, store.current_team_id)
+        load_team_channels(person, store.current_team_id)
     _load_all_channels(person)
     api.teams_unread(person.id, False)
     partners = store.shown_partners()
@@ -83,8 +83,9 @@ def _load_memberships(person: Person) -> None:
     person.api.own_team_members(person.id)
 
 
-def _load_team_channels(person: Person, team_id: str) -> None:
-    person.store.remember_channels(person.api.own_channels(person.id, team_id, True), member=True)
+def load_team_channels(person: Person, team_id: str, *, include_deleted: bool = True) -> None:
+    """The user's channels in a team, and its memberships in them."""
+    person.store.remember_channels(person.api.own_channels(person.id, team_id, include_deleted), member=True)
     person.api.own_channel_members(person.id, team_id)
 
 
@@ -115,7 +116,7 @@ def open_team(person: Person, team: Team) -> None:
     load_team(person, team.id)
     person.store.current_team_id = team.id
     if not person.store.team_channels():
-        _load_team_channels(person, team.id)
+        load_team_channels(person, team.id)
     if person.context.capabilities.web_socket_event_scope:
         person.tell("presence", {"team_id": team.id})
     view_channel(person, first_channel(person))
@@ -154,6 +155,11 @@ def join_team(person: Person) -> Team:
     if team is None:
         raise RequestFailed("there is no open team to join: run mmload init", route="JoinTeam")
     person.api.join_team(team.id, person.id)
-    person.store.remember_teams([*person.store.teams.values(), team])
-    _load_team_channels(person, team.id)
+    load_joined_team(person, team)
     return team
+
+
+def load_joined_team(person: Person, team: Team) -> None:
+    """Add a team that the user has just become a member of to the store, with its channels."""
+    person.store.remember_teams([*person.store.teams.values(), team])
+    load_team_channels(person, team.id)

@@ -1,10 +1,8 @@
-"""A sleeper's alarm: wakes one greenlet when its time is over, or earlier when somebody rings.
+"""One simulated person: an account, its client, its store and its random numbers. Knows nothing of Locust.
 
-One simulated person: an account, its client, its memory and its chance. Knows nothing of Locust.
-
-Everything a person does runs in one greenlet: actions, and between them, while the person rests, the duties that a web
-client has in the background (the 60-second polling, looking up people it has heard of). The socket's events arrive in
-the hub and only leave notes (`wants_*`) and a wake-up.
+Everything a person does runs in one greenlet: actions, and, while the person rests between them, the background tasks
+of a web client (polling every 60 seconds, looking up the users that events name). The events of the WebSocket arrive in
+the hub; they only leave notes (`wants_*`) and wake the greenlet.
 """
 
 from __future__ import annotations
@@ -33,7 +31,7 @@ from mmload.store import Store
 
 
 class WakeableSleep:
-    """For one sleeper at a time. What rang before the sleeper lay down wakes it at once.
+    """A sleep of one greenlet that `ring` ends early; a ring before the sleep ends it at once.
 
     Measured: 2.4 µs of CPU a sleep, where gevent's `Event.wait` with a time-out takes 13.
     """
@@ -53,7 +51,7 @@ class WakeableSleep:
             get_hub().loop.run_callback(waiter.switch, None)
 
     def clear(self) -> None:
-        """What rang before is forgotten."""
+        """Forget earlier rings."""
         self._rung = False
 
     def sleep(self, seconds: float) -> None:
@@ -105,7 +103,7 @@ def forget_if_deleted(forget: Callable[[], object]) -> Iterator[None]:
 
 @dataclass(slots=True, eq=False)
 class Person:
-    """`rate` multiplies the idle times. `socket` is None until the person is in, and after the farewell.
+    """`rate` multiplies the idle times. `socket` is None before the login and after the logout.
 
     `seat` is the socket's place in the account of messages; None: this person's deliveries are not accounted for.
     """
@@ -131,7 +129,7 @@ class Person:
     poll_due: float = 0.0
     reported_until_ms: int = 0
     last_pending_ms: int = 0
-    # The new log-in after a 401 while it is queued or under way; how many in a row have failed, and until when none is
+    # The new login after a 401 while it is queued or under way; how many in a row have failed, and until when none is
     # tried (`clock`).
     renewal: AsyncResult[bool] | None = None
     failed_renewals: int = 0
@@ -148,6 +146,12 @@ class Person:
             raise NothingToDo(otherwise)
         return self.rng.choice(choices)
 
+    def current_channel_id(self) -> str:
+        """The channel on the screen; `NothingToDo` if none is open."""
+        if not self.store.current_channel_id:
+            raise NothingToDo("no channel is open")
+        return self.store.current_channel_id
+
     # -- time ------------------------------------------------------------------------------------------------
 
     def pause(self, shortest_seconds: float, longest_seconds: float) -> None:
@@ -156,12 +160,12 @@ class Person:
         self.paused_seconds += seconds
         self.sleep(seconds)
 
-    def rest(self, seconds: float, duties: Callable[[Person], None]) -> None:
-        """Idle for so long; `duties` is called at once, when something came up and when the next poll is due."""
+    def rest(self, seconds: float, background: Callable[[Person], None]) -> None:
+        """Idle for so long; `background` is called at once, on every wake-up and when the next poll is due."""
         until = self.clock() + seconds
         while True:
             self._alarm.clear()
-            duties(self)
+            background(self)
             remaining = until - self.clock()
             if remaining <= 0:
                 return

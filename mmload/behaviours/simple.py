@@ -16,7 +16,7 @@ from mmload.behaviours.catalogue import Action
 from mmload.behaviours.channel_view import view_channel
 from mmload.behaviours.composing import compose, content, send_post, show_typing
 from mmload.behaviours.login import log_in, log_out, open_socket
-from mmload.behaviours.page_load import DEFAULT_CHANNEL, fetch_site, first_channel
+from mmload.behaviours.page_load import DEFAULT_CHANNEL, fetch_site, first_channel, load_joined_team
 from mmload.behaviours.person import POLL_SECONDS, NothingToDo, Person
 from mmload.behaviours.tasksets import Behaviour, nothing, task_of
 from mmload.config import SimpleAction
@@ -26,7 +26,7 @@ from mmload.models import Channel
 # A step that was skipped asked nothing of the server: without a wait of its own it would keep the process from
 # everything else.
 SHORTEST_WAIT_SECONDS = 0.05
-# Nobody's first step is in the very moment of coming in.
+# The first steps of users are spread over this time.
 START_SPREAD_SECONDS = 1.0
 
 _NEEDS_NO_SESSION = frozenset({"Login", "SignUp"})
@@ -72,9 +72,7 @@ def join_team(person: Person) -> None:
     if team is None:
         raise NothingToDo("already in all open teams")
     api.join_team(team.id, person.id)
-    store.remember_teams([*store.teams.values(), team])
-    store.remember_channels(api.own_channels(person.id, team.id, True), member=True)
-    api.own_channel_members(person.id, team.id)
+    load_joined_team(person, team)
 
 
 def leave_channel(person: Person) -> None:
@@ -107,10 +105,7 @@ def view_some_channel(person: Person) -> None:
 
 def get_pinned_posts(person: Person) -> None:
     """Open the list of pinned posts."""
-    channel_id = person.store.current_channel_id
-    if not channel_id:
-        raise NothingToDo("no channel is open")
-    person.store.remember_posts(person.api.pinned_posts(channel_id).listed())
+    person.store.remember_posts(person.api.pinned_posts(person.current_channel_id()).listed())
 
 
 def view_user(person: Person) -> None:

@@ -85,7 +85,7 @@ class Behaviour(TaskSet):
         self._mix = WeightedChoice(weighted) if weighted else None
         person = self.person
         self._schedule = Schedule(person.context.settings.simul, person.clock(), person.rng)
-        # People do not all act in the moment in which they came in.
+        # Not all users act right after their login.
         self.wait()  # type: ignore[no-untyped-call]
 
     def get_next_task(self) -> Task:
@@ -101,7 +101,7 @@ class Behaviour(TaskSet):
         return self._schedule.next_wait(person.clock(), person.rate, person.rng)
 
     def _sleep(self, seconds: float) -> None:
-        """Locust's hook for waiting: the client's background duties go on meanwhile."""
+        """Locust's hook for waiting: the client's background tasks go on meanwhile."""
         self.person.rest(seconds, run_background_tasks)
 
 
@@ -120,5 +120,5 @@ class IdleBehaviour(Behaviour):
         return nothing
 
     def wait_time(self) -> float:
-        """How long between two times of doing nothing; the person's duties come when they are due."""
+        """Any time will do: background tasks run when they are due."""
         return POLL_SECONDS

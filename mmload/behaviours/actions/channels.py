@@ -8,7 +8,7 @@ from contextlib import suppress
 from mmload import text
 from mmload.behaviours.channel_view import fetch_faces, look_up_statuses, view_channel
 from mmload.behaviours.composing import compose, send_post
-from mmload.behaviours.page_load import open_team
+from mmload.behaviours.page_load import load_team_channels, open_team
 from mmload.behaviours.person import NothingToDo, Person
 from mmload.errors import NotAvailable
 from mmload.models import PRIVATE, PUBLIC, Channel, User
@@ -49,11 +49,10 @@ def open_direct_or_group_channel(person: Person) -> None:
 
 def unread_check(person: Person) -> None:
     """Return to the window: fetch the unread state of the team and mark the current channel as read."""
-    api, store = person.api, person.store
-    store.remember_channels(api.own_channels(person.id, store.current_team_id, True), member=True)
-    api.own_channel_members(person.id, store.current_team_id)
+    store = person.store
+    load_team_channels(person, store.current_team_id)
     if store.current_channel_id:
-        api.view_channel(person.id, store.current_channel_id, "", store.collapsed_threads)
+        person.api.view_channel(person.id, store.current_channel_id, "", store.collapsed_threads)
 
 
 def switch_team(person: Person) -> None:

@@ -18,7 +18,7 @@ DAY_MS = 24 * 3600 * 1000
 
 def add_channel_bookmark(person: Person) -> None:
     """Add a link as a bookmark of the channel."""
-    channel_id = _channel(person)
+    channel_id = person.current_channel_id()
     bookmark = {
         "display_name": person.rng.choice(BOOKMARK_NAMES),
         "type": "link",
@@ -56,7 +56,7 @@ def delete_channel_bookmark(person: Person) -> None:
 
 def create_scheduled_post(person: Person) -> None:
     """Schedule a post for a later day."""
-    channel_id = _channel(person)
+    channel_id = person.current_channel_id()
     root_id = ""
     if person.rng.random() < SCHEDULED_REPLY_SHARE and (post := pick(person.rng, person.store.written_posts())):
         root_id = post.root_id or post.id
@@ -98,7 +98,7 @@ def create_ack_post(person: Person) -> None:
     """Create an urgent post that requests acknowledgements."""
     message = text.message(person.rng, person.context.settings.simul.avg_words_per_post)
     person.api.create_priority_post(
-        _channel(person), message, person.pending_post_id(), acknowledge=True, persistent=False
+        person.current_channel_id(), message, person.pending_post_id(), acknowledge=True, persistent=False
     )
 
 
@@ -112,7 +112,7 @@ def ack_to_post(person: Person) -> None:
 
 def create_persistent_notification_post(person: Person) -> None:
     """Create an urgent post with persistent notifications for one user."""
-    channel_id = _channel(person)
+    channel_id = person.current_channel_id()
     members = [member.user_id for member in person.api.channel_members(channel_id) if member.user_id != person.id]
     someone = person.store.users.get(pick(person.rng, members) or "")
     if someone is None:
@@ -138,14 +138,8 @@ def generate_user_report(person: Person) -> None:
             return
 
 
-def _channel(person: Person) -> str:
-    if not person.store.current_channel_id:
-        raise NothingToDo("no channel is open")
-    return person.store.current_channel_id
-
-
 def _bookmark(person: Person) -> tuple[str, Bookmark]:
-    channel_id = _channel(person)
+    channel_id = person.current_channel_id()
     bookmark = person.pick(person.store.bookmarks.get(channel_id, []), "no bookmark in this channel")
     return channel_id, bookmark
 

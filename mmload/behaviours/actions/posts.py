@@ -41,9 +41,7 @@ def _read_back(person: Person) -> bool:
 
 def create_post(person: Person) -> None:
     """Create a post, or a reply to one, in the current channel."""
-    channel_id = person.store.current_channel_id
-    if not channel_id:
-        raise NothingToDo("no channel is open")
+    channel_id = person.current_channel_id()
     simul = person.context.settings.simul
     root_id = ""
     if person.rng.random() < simul.percent_replies:

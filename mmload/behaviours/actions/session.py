@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from mmload.behaviours.channel_view import look_up_statuses, view_channel
 from mmload.behaviours.login import close_socket, log_in, log_out, open_socket
-from mmload.behaviours.page_load import fetch_site, load_page, open_some_team
+from mmload.behaviours.page_load import fetch_site, load_page, load_team_channels, open_some_team
 from mmload.behaviours.person import NothingToDo, Person
 from mmload.errors import NotAvailable, Refused
 
@@ -19,8 +19,7 @@ def reconnect_web_socket(person: Person) -> None:
         raise NothingToDo("the WebSocket is not connected")
     person.socket.drop()
     store, api = person.store, person.api
-    store.remember_channels(api.own_channels(person.id, store.current_team_id, False), member=True)
-    api.own_channel_members(person.id, store.current_team_id)
+    load_team_channels(person, store.current_team_id, include_deleted=False)
     newest = max((post.create_at for post in store.written_posts()), default=0)
     if newest:
         posts = api.posts_since(store.current_channel_id, newest, store.collapsed_threads).listed()
@@ -76,6 +75,5 @@ def click_permalink(person: Person) -> None:
         api.add_channel_member(channel.id, person.id)
     store.remember_channels([channel], member=True)
     if channel.team_id:
-        store.remember_channels(api.own_channels(person.id, channel.team_id, False), member=True)
-        api.own_channel_members(person.id, channel.team_id)
+        load_team_channels(person, channel.team_id, include_deleted=False)
     view_channel(person, channel)
