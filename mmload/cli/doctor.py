@@ -16,14 +16,15 @@ from mmload.cli.common import (
     wants_colour,
     whole_number,
 )
+from mmload.report.wording import plural
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
     from mmload.population.findings import Examination, Finding, ServerFacts
 
-SIGNS = {"error": "✗", "warning": "!", "info": "✓"}
-COLOURS = {"error": "31", "warning": "33", "info": "32"}
+# The sign of a finding, and its colour on a terminal.
+_SIGNS = {"error": ("✗", 31), "warning": ("!", 33), "info": ("✓", 32)}
 
 
 def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -81,29 +82,25 @@ def text_of(examination: Examination, url: str, users: int, *, colour: bool = Fa
     for finding in reversed(examination.findings):
         lines += _finding_lines(finding, colour)
     warnings = sum(finding.level == "warning" for finding in examination.findings)
-    noted = f"; {_counted(warnings, 'warning')}" if warnings else ""
+    noted = f"; {plural(warnings, 'warning')}" if warnings else ""
     if examination.errors:
-        lines.append(f"Not ready for {_counted(users, 'user')}: {_counted(len(examination.errors), 'error')}{noted}.")
+        lines.append(f"Not ready for {plural(users, 'user')}: {plural(len(examination.errors), 'error')}{noted}.")
     else:
-        lines.append(f"Ready for {_counted(users, 'user')}{noted}.")
+        lines.append(f"Ready for {plural(users, 'user')}{noted}.")
     return "\n".join(lines)
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _server_line(url: str, server: ServerFacts) -> str:
     build = f" (build {server.build})" if server.build and server.build != server.version else ""
     licence = f"licensed{server.sku and ' ' + server.sku}" if server.licensed else "no licence"
-    accounts = "" if server.accounts is None else f", {_counted(server.accounts, 'account')}"
+    accounts = "" if server.accounts is None else f", {plural(server.accounts, 'account')}"
     limit = f" of {server.account_limit} at most" if accounts and server.account_limit else ""
     return f"{url}: Mattermost {server.version}{build}, {licence}{accounts}{limit}"
 
 
 def _finding_lines(finding: Finding, colour: bool) -> list[str]:
-    sign = SIGNS[finding.level]
+    sign, code = _SIGNS[finding.level]
     if colour:
-        sign = f"\x1b[{COLOURS[finding.level]}m{sign}\x1b[0m"
+        sign = f"\x1b[{code}m{sign}\x1b[0m"
     why = f": {finding.why}" if finding.why else ""
     return [f"{sign} {finding.what}{why}", *([f"    → {finding.fix}"] if finding.fix else [])]
