@@ -6,16 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from mmload.metrics.exposition import buckets
 from mmload.metrics.histogram import Histogram
-from mmload.plugin.web.metrics import (
-    ACTION_SECONDS,
-    CPU,
-    DELIVERY_SECONDS,
-    FAILURES,
-    REQUEST_SECONDS,
-    REQUESTS,
-    SATURATED,
-    USERS,
-)
+from mmload.plugin.web.metrics import METRICS
 
 
 def histogram(seconds: Iterable[float]) -> Histogram:
@@ -37,17 +28,18 @@ def page(
 ) -> str:
     """Durations are in seconds. The failures are among the requests."""
     done, slow = histogram(requests), histogram(logins)
+    acted = {name: histogram(times) for name, times in (actions or {}).items()}
     parts = [
-        USERS.sample(present + 5, "asked"),
-        USERS.sample(present, "present"),
-        REQUESTS.sample(done.count, "load", "GET /posts"),
-        REQUESTS.sample(slow.count, "login", "POST /users/login"),
-        FAILURES.sample(failures, "load", "GET /posts", reason),
-        REQUEST_SECONDS.histogram(buckets(done), "load", "GET /posts", "ok"),
-        REQUEST_SECONDS.histogram(buckets(slow), "login", "POST /users/login", "ok"),
-        *(ACTION_SECONDS.histogram(buckets(histogram(each)), name, "ok") for name, each in (actions or {}).items()),
-        DELIVERY_SECONDS.histogram(buckets(histogram(deliveries))),
-        SATURATED.sample(int(saturated)),
-        CPU.sample(0.97 if saturated else 0.2, "locust"),
+        METRICS["mmload_users"].sample(present + 5, "asked"),
+        METRICS["mmload_users"].sample(present, "present"),
+        METRICS["mmload_requests_total"].sample(done.count, "load", "GET /posts"),
+        METRICS["mmload_requests_total"].sample(slow.count, "login", "POST /users/login"),
+        METRICS["mmload_request_failures_total"].sample(failures, "load", "GET /posts", reason),
+        METRICS["mmload_request_seconds"].histogram(buckets(done), "load", "GET /posts", "ok"),
+        METRICS["mmload_request_seconds"].histogram(buckets(slow), "login", "POST /users/login", "ok"),
+        *(METRICS["mmload_action_seconds"].histogram(buckets(each), name, "ok") for name, each in acted.items()),
+        METRICS["mmload_delivery_seconds"].histogram(buckets(histogram(deliveries))),
+        METRICS["mmload_generator_saturated"].sample(int(saturated)),
+        METRICS["mmload_generator_cpu_ratio"].sample(0.97 if saturated else 0.2, "locust"),
     ]
     return "".join(parts)

@@ -18,12 +18,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmload.errors import UsageError
+from mmload.metrics import recorder as recorder_module
 from mmload.metrics.delta import Delta, ProcessHealth
 from mmload.metrics.exposition import EDGES_SECONDS, PEER_EDGES_SECONDS, Kind, buckets, escaped, number, together
 from mmload.metrics.histogram import Histogram
 from mmload.metrics.recorder import DELIVERY, Outcome, Recorder
 from mmload.plugin.web import metrics
-from mmload.plugin.web.metrics import FAMILIES, REQUEST_SECONDS, page
+from mmload.plugin.web.metrics import FAMILIES, METRICS, page
 from mmload.plugin.web.test_view import View
 from mmload.results.model import Facts, Phase, Second, Server, Totals
 
@@ -60,7 +61,11 @@ def test_the_peers_edges_are_among_ours() -> None:
 
 
 def test_a_histogram_is_cumulative_and_ends_with_infinity_sum_and_count() -> None:
-    lines = REQUEST_SECONDS.histogram(buckets(histogram([0.001, 0.2, 99.0])), "load", "GET /x", "ok").splitlines()
+    lines = (
+        METRICS["mmload_request_seconds"]
+        .histogram(buckets(histogram([0.001, 0.2, 99.0])), "load", "GET /x", "ok")
+        .splitlines()
+    )
 
     labels = 'kind="load",route="GET /x",outcome="ok"'
     assert lines[0] == f'mmload_request_seconds_bucket{{{labels},le="0.001"}} 1'
@@ -121,6 +126,8 @@ def view(**given: Any) -> View:
     recorder.span("reconnect", 1.5)
     recorder.events["posted"] += 4
     recorder.counters["deliveries"] += 3
+    recorder.counters["deliveries_late"] += 1
+    recorder.counters["deliveries_resumed"] += 1
     recorder.counters["deliveries_missing"] += 2
     recorder.counters["deliveries_missing: never came"] += 2
     recorder.counters["relogins"] += 1
@@ -168,13 +175,39 @@ def test_the_page_says_what_the_record_says() -> None:
     assert found["mmload_action_seconds_sum", 'action="CreatePost",outcome="failed"'] == 0.9
     assert found["mmload_delivery_seconds_count", ""] == 1
     assert found["mmload_span_seconds_count", 'span="reconnect"'] == 1
-    assert found["mmload_deliveries_total", 'outcome="delivered"'] == 3
+    assert found["mmload_deliveries_total", 'outcome="in_time"'] == 2
+    assert found["mmload_deliveries_total", 'outcome="late"'] == found["mmload_resumed_deliveries_total", ""] == 1
     assert found["mmload_deliveries_missing", 'reason="never came"'] == 2
     assert found["mmload_delivery_account", 'part="missing"'] == 2
     assert found["mmload_events_total", 'event="posted"'] == 4
-    assert found["mmload_counts_total", 'what="relogins"'] == 1
+    assert found["mmload_relogins_total", ""] == 1
     assert found["mmload_test_start_timestamp_seconds", ""] == 5
     assert found["mmload_test_phase", 'phase="steady"'] == 1
+
+
+def test_each_delivery_has_one_outcome() -> None:
+    """They add up to all that came: one that is late is not counted in another outcome, too."""
+    found = samples("".join(page(view())))
+
+    outcomes = [value for (name, _), value in found.items() if name == "mmload_deliveries_total"]
+    assert sum(outcomes) == found["mmload_delivery_account", 'part="delivered"'] == 3
+
+
+def test_every_counter_of_the_record_is_on_the_page() -> None:
+    """Whatever is counted can be queried, with a name and a help text of its own."""
+    names = sorted(
+        {value for name, value in vars(recorder_module).items() if name.isupper() and isinstance(value, str)}
+    )
+    spans = {"delivery", "reconnect", "schedule_lag", "loop_lag", "handling_delay"}
+    counted = [name for name in names if name not in spans and not name.startswith("deliveries_missing: ")]
+    recorder = Recorder()
+    for at, name in enumerate(counted):
+        recorder.counters[name] = 1000 + at
+    recorder.counters["deliveries_late"] = 0
+
+    found = set(samples("".join(page(View(totals=Totals(whole=recorder.take()))))).values())
+
+    assert [name for at, name in enumerate(counted) if 1000 + at not in found] == ["deliveries_late"]
 
 
 def test_what_may_be_taken_back_is_no_counter() -> None:

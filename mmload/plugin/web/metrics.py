@@ -1,8 +1,6 @@
-"""The metrics of `/metrics`: names, types, labels, meanings (docs/metrics.md describes each). Names once given stay.
+"""`/metrics` for Prometheus: one table of all metrics, each with how it follows from the record (docs/metrics.md).
 
-Which metrics `/metrics` has, and how they follow from the record of the test (docs/metrics.md). Pure.
-
-`/metrics` for Prometheus: on Locust's web server, and on one of its own where it is asked for.
+On Locust's web server, and on an address of its own if `RunConfiguration.MetricsAddress` names one.
 
 On the master, or on the only process; workers have none.
 """
@@ -13,8 +11,8 @@ import logging
 import os
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import gevent
 from flask import Blueprint, Response
@@ -37,11 +35,20 @@ from mmload.metrics.recorder import (
     DELIVERIES_TWICE,
     DELIVERIES_WITHDRAWN,
     DELIVERY,
+    FAREWELLS,
+    GAPS_FILLED,
+    GAPS_LOST,
+    LISTENER_ERRORS,
     LOGINS,
     LOGINS_FAILED,
     MISSING_BECAUSE,
+    POSTED_OF_OTHERS,
     POSTS_SENT,
     POSTS_UNCERTAIN,
+    RATE_LIMITED,
+    RELOGINS,
+    SEQUENCE_GAPS,
+    SIGN_UPS,
     SOCKETS_CLOSED,
     SOCKETS_DROPPED,
     SOCKETS_GIVEN_UP,
@@ -58,97 +65,8 @@ if TYPE_CHECKING:
 
 _GAUGE, _COUNTER, _HISTOGRAM = Kind.GAUGE, Kind.COUNTER, Kind.HISTOGRAM
 
-INFO = Metric(
-    "mmload_info", _GAUGE, ("version", "locust", "python", "server", "server_version", "run"), "Who tests whom."
-)
-RUNNING = Metric("mmload_test_running", _GAUGE, (), "1 while a test goes on.")
-STARTED = Metric("mmload_test_start_timestamp_seconds", _GAUGE, (), "When the last test began, since 1970.")
-SECONDS = Metric("mmload_test_seconds_total", _COUNTER, (), "Seconds of the test that are in its record.")
-PHASE = Metric("mmload_test_phase", _GAUGE, ("phase",), "1 for the phase of the last recorded second.")
-USERS = Metric("mmload_users", _GAUGE, ("state",), "Simulated users by state.")
-WORKERS = Metric("mmload_workers", _GAUGE, ("state",), "Worker processes by Locust's state.")
-REQUESTS = Metric("mmload_requests_total", _COUNTER, ("kind", "route"), "REST calls that ended, good or not.")
-FAILURES = Metric(
-    "mmload_request_failures_total", _COUNTER, ("kind", "route", "reason"), "REST calls that failed, by reason."
-)
-EXPECTED = Metric(
-    "mmload_request_expected_refusals_total",
-    _COUNTER,
-    ("kind", "route", "reason"),
-    "REST calls refused as a real client's are, too (somebody deleted the post meanwhile): no failures.",
-)
-REQUEST_SECONDS = Metric(
-    "mmload_request_seconds",
-    _HISTOGRAM,
-    ("kind", "route", "outcome"),
-    "From the call (waiting for a connection and connecting are in it) to the last byte read.",
-)
-ACTIONS = Metric("mmload_actions_total", _COUNTER, ("action", "outcome"), "Actions of people that ended.")
-ACTION_SECONDS = Metric("mmload_action_seconds", _HISTOGRAM, ("action", "outcome"), "What an action took.")
-DELIVERY_SECONDS = Metric(
-    "mmload_delivery_seconds", _HISTOGRAM, (), "From sending a post to its arrival on another socket."
-)
-SPAN_SECONDS = Metric("mmload_span_seconds", _HISTOGRAM, ("span",), "Other spans of time that are measured.")
-DELIVERED = Metric("mmload_deliveries_total", _COUNTER, ("outcome",), "Deliveries that came.")
-# No counters: what was expected, given up or unanswered may be taken back.
-ACCOUNT = Metric("mmload_delivery_account", _GAUGE, ("part",), "The account of messages as it stands.")
-MISSING = Metric("mmload_deliveries_missing", _GAUGE, ("reason",), "Deliveries given up, by reason.")
-POSTS = Metric("mmload_posts_total", _COUNTER, (), "Posts that the server accepted.")
-POSTS_UNANSWERED = Metric("mmload_posts_uncertain", _GAUGE, (), "Posts without an answer that nobody has seen.")
-LOGINS_ENDED = Metric("mmload_logins_total", _COUNTER, ("outcome",), "Log-ins of users.")
-EVENTS = Metric("mmload_events_total", _COUNTER, ("event",), "WebSocket events received.")
-SOCKETS = Metric("mmload_sockets", _GAUGE, (), "WebSockets open.")
-SOCKET_CHANGES = Metric("mmload_socket_changes_total", _COUNTER, ("change",), "What became of WebSockets.")
-COUNTS = Metric("mmload_counts_total", _COUNTER, ("what",), "Whatever else is counted.")
-UNAVAILABLE = Metric(
-    "mmload_feature_unavailable", _GAUGE, ("feature", "reason"), "1 for each feature that the server lacks."
-)
-SATURATED = Metric("mmload_generator_saturated", _GAUGE, (), "1 if the test's figures of late can't be trusted.")
-CPU = Metric("mmload_generator_cpu_ratio", _GAUGE, ("process",), "CPU seconds per second; 1 is a whole core.")
-LAG = Metric(
-    "mmload_generator_loop_lag_seconds", _GAUGE, ("process",), "How long the event loop kept something waiting."
-)
-BACKLOG = Metric("mmload_generator_backlog_sockets", _GAUGE, ("process",), "Sockets found readable at once.")
-GC = Metric("mmload_generator_gc_seconds", _GAUGE, ("process",), "Garbage collection in one second.")
-RSS = Metric("mmload_generator_rss_bytes", _GAUGE, ("process",), "Memory.")
-STEAL = Metric("mmload_generator_steal_ratio", _GAUGE, ("process",), "CPU time of the machine that its host gave away.")
-THROTTLED = Metric(
-    "mmload_generator_throttled_seconds", _GAUGE, ("process",), "Held back for the CPU quota in one second."
-)
-PEER_TIME = Metric("loadtest_http_request_time", _HISTOGRAM, (), "The time taken by all REST calls, good or not.")
-PEER_ERRORS = Metric(
-    "loadtest_http_errors_total", _COUNTER, ("path", "method", "status_code"), "Answers with a status of 400 or more."
-)
-PEER_TIMEOUTS = Metric("loadtest_http_timeouts_total", _COUNTER, ("path", "method"), "Requests that timed out.")
-PEER_SOCKETS = Metric("loadtest_websocket_connections_total", _GAUGE, (), "WebSockets open.")
+Samples: TypeAlias = Callable[[Metric, View], Iterator[str]]
 
-
-# By state or outcome: the counters of the record that have a place of their own.
-_DELIVERIES = {
-    "delivered": DELIVERIES,
-    "extra": DELIVERIES_EXTRA,
-    "late": DELIVERIES_LATE,
-    "resumed": DELIVERIES_RESUMED,
-    "duplicated": DELIVERIES_TWICE,
-    "out_of_order": DELIVERIES_OUT_OF_ORDER,
-}
-_ACCOUNT = {
-    "expected": DELIVERIES_EXPECTED,
-    "delivered": DELIVERIES,
-    "missing": DELIVERIES_MISSING,
-    "withdrawn": DELIVERIES_WITHDRAWN,
-}
-_LOGINS = {"ok": LOGINS, "failed": LOGINS_FAILED}
-_SOCKETS = {
-    "opened": SOCKETS_OPENED,
-    "dropped": SOCKETS_DROPPED,
-    "resumed": SOCKETS_RESUMED,
-    "renewed": SOCKETS_RENEWED,
-    "given_up": SOCKETS_GIVEN_UP,
-    "closed": SOCKETS_CLOSED,
-}
-_PLACED = frozenset((*_DELIVERIES.values(), *_ACCOUNT.values(), *_LOGINS.values(), *_SOCKETS.values()))
-_PLACED |= {POSTS_SENT, POSTS_UNCERTAIN}
 # A scrape every 10 s or faster misses no bad second.
 HEALTH_SECONDS = 10
 # The peer puts `$ID` for each id in a path.
@@ -160,31 +78,31 @@ def page(view: View) -> Iterator[str]:
     """The text, a piece at a time, none longer than one histogram: others may have their turn in between."""
     for metric, samples in FAMILIES:
         yield metric.head()
-        yield from samples(view)
+        yield from samples(metric, view)
 
 
-def _info(view: View) -> Iterator[str]:
+def _info(metric: Metric, view: View) -> Iterator[str]:
     facts, server = view.facts, view.facts.server
-    yield INFO.sample(1, facts.mmload, facts.locust, facts.python, server.url, server.version, facts.name)
+    yield metric.sample(1, facts.mmload, facts.locust, facts.python, server.url, server.version, facts.name)
 
 
-def _phase(view: View) -> Iterator[str]:
+def _phase(metric: Metric, view: View) -> Iterator[str]:
     for phase in Phase:
-        yield PHASE.sample(int(view.last is not None and view.last.phase is phase), phase)
+        yield metric.sample(int(view.last is not None and view.last.phase is phase), phase)
 
 
-def _users(view: View) -> Iterator[str]:
+def _users(metric: Metric, view: View) -> Iterator[str]:
     last = view.last
-    yield USERS.sample(view.asked, "asked")
-    yield USERS.sample(view.spawned, "spawned")
-    yield USERS.sample(last.waiting if last else 0, "waiting")
-    yield USERS.sample(last.present if last else 0, "present")
-    yield USERS.sample(last.gave_up if last else 0, "gave_up")
+    yield metric.sample(view.asked, "asked")
+    yield metric.sample(view.spawned, "spawned")
+    yield metric.sample(last.waiting if last else 0, "waiting")
+    yield metric.sample(last.present if last else 0, "present")
+    yield metric.sample(last.gave_up if last else 0, "gave_up")
 
 
-def _workers(view: View) -> Iterator[str]:
+def _workers(metric: Metric, view: View) -> Iterator[str]:
     for state, count in sorted(view.workers.items()):
-        yield WORKERS.sample(count, state)
+        yield metric.sample(count, state)
 
 
 def _routes(whole: Delta) -> Iterator[tuple[str, str, RouteFigures]]:
@@ -195,38 +113,38 @@ def _routes(whole: Delta) -> Iterator[tuple[str, str, RouteFigures]]:
             yield kind, route, figures
 
 
-def _requests(view: View) -> Iterator[str]:
+def _requests(metric: Metric, view: View) -> Iterator[str]:
     for kind, route, figures in _routes(view.totals.whole):
-        yield REQUESTS.sample(figures.count, kind, route)
+        yield metric.sample(figures.count, kind, route)
 
 
-def _failures(view: View) -> Iterator[str]:
+def _failures(metric: Metric, view: View) -> Iterator[str]:
     for kind, route, figures in _routes(view.totals.whole):
         for reason, failures in list(figures.failures.items()):
-            yield FAILURES.sample(failures.count, kind, route, reason)
+            yield metric.sample(failures.count, kind, route, reason)
 
 
-def _expected(view: View) -> Iterator[str]:
+def _expected(metric: Metric, view: View) -> Iterator[str]:
     for kind, route, figures in _routes(view.totals.whole):
         for reason, refusals in list(figures.expected.items()):
-            yield EXPECTED.sample(refusals.count, kind, route, reason)
+            yield metric.sample(refusals.count, kind, route, reason)
 
 
-def _request_seconds(view: View) -> Iterator[str]:
+def _request_seconds(metric: Metric, view: View) -> Iterator[str]:
     for kind, route, figures in _routes(view.totals.whole):
-        yield from _both(view, REQUEST_SECONDS, figures.times, figures.failed_times, kind, route)
+        yield from _both(view, metric, figures.times, figures.failed_times, kind, route)
 
 
-def _actions(view: View) -> Iterator[str]:
+def _actions(metric: Metric, view: View) -> Iterator[str]:
     for name, figures in list(view.totals.whole.actions.items()):
-        yield ACTIONS.sample(figures.times.count, name, "ok")
-        yield ACTIONS.sample(figures.failed_times.count, name, "failed")
-        yield ACTIONS.sample(figures.skipped, name, "skipped")
+        yield metric.sample(figures.times.count, name, "ok")
+        yield metric.sample(figures.failed_times.count, name, "failed")
+        yield metric.sample(figures.skipped, name, "skipped")
 
 
-def _action_seconds(view: View) -> Iterator[str]:
+def _action_seconds(metric: Metric, view: View) -> Iterator[str]:
     for name, figures in list(view.totals.whole.actions.items()):
-        yield from _both(view, ACTION_SECONDS, figures.times, figures.failed_times, name)
+        yield from _both(view, metric, figures.times, figures.failed_times, name)
 
 
 def _both(view: View, metric: Metric, good: Histogram, failed: Histogram, *labels: str) -> Iterator[str]:
@@ -236,59 +154,46 @@ def _both(view: View, metric: Metric, good: Histogram, failed: Histogram, *label
         yield metric.histogram(view.buckets(failed), *labels, "failed")
 
 
-def _delivery_seconds(view: View) -> Iterator[str]:
-    yield DELIVERY_SECONDS.histogram(buckets(view.totals.whole.spans.get(DELIVERY, Histogram())))
+def _delivery_seconds(metric: Metric, view: View) -> Iterator[str]:
+    yield metric.histogram(buckets(view.totals.whole.spans.get(DELIVERY, Histogram())))
 
 
-def _span_seconds(view: View) -> Iterator[str]:
+def _span_seconds(metric: Metric, view: View) -> Iterator[str]:
     for name, times in list(view.totals.whole.spans.items()):
         if name != DELIVERY:
-            yield SPAN_SECONDS.histogram(buckets(times), name)
+            yield metric.histogram(buckets(times), name)
 
 
-def _missing(view: View) -> Iterator[str]:
+def _missing(metric: Metric, view: View) -> Iterator[str]:
     for name, count in list(view.totals.whole.counters.items()):
         if name.startswith(MISSING_BECAUSE):
-            yield MISSING.sample(count, name.removeprefix(MISSING_BECAUSE))
+            yield metric.sample(count, name.removeprefix(MISSING_BECAUSE))
 
 
-def _counted(metric: Metric, names: Mapping[str, str]) -> Callable[[View], Iterator[str]]:
+def _counted(**names: str) -> Samples:
     """A sample for each of these counters of the record, also where nothing was counted yet."""
 
-    def samples(view: View) -> Iterator[str]:
+    def samples(metric: Metric, view: View) -> Iterator[str]:
         for label, name in names.items():
             yield metric.sample(view.totals.whole.counters.get(name, 0), label)
 
     return samples
 
 
-def _counts(view: View) -> Iterator[str]:
-    for name, count in list(view.totals.whole.counters.items()):
-        if name not in _PLACED and not name.startswith(MISSING_BECAUSE):
-            yield COUNTS.sample(count, name)
-
-
-def _events(view: View) -> Iterator[str]:
+def _events(metric: Metric, view: View) -> Iterator[str]:
     for name, count in list(view.totals.whole.events.items()):
-        yield EVENTS.sample(count, name)
+        yield metric.sample(count, name)
 
 
-def _unavailable(view: View) -> Iterator[str]:
+def _unavailable(metric: Metric, view: View) -> Iterator[str]:
     for feature, reason in list(view.totals.whole.unavailable.items()):
-        yield UNAVAILABLE.sample(1, feature, reason)
+        yield metric.sample(1, feature, reason)
 
 
-def _sockets(metric: Metric) -> Callable[[View], Iterator[str]]:
-    def samples(view: View) -> Iterator[str]:
-        yield metric.sample(view.last.sockets if view.last else 0)
-
-    return samples
-
-
-def _health(metric: Metric, value: Callable[[ProcessHealth], float | None]) -> Callable[[View], Iterator[str]]:
+def _health(value: Callable[[ProcessHealth], float | None]) -> Samples:
     """The worst of the last seconds, for each process that was there in them."""
 
-    def samples(view: View) -> Iterator[str]:
+    def samples(metric: Metric, view: View) -> Iterator[str]:
         worst: dict[str, float] = {}
         for second in view.recent[-HEALTH_SECONDS:]:
             for process, health in second.health.items():
@@ -305,20 +210,20 @@ def _thousandth(milliseconds: float | None) -> float | None:
     return None if milliseconds is None else round(milliseconds / 1000, 9)
 
 
-def _peer_time(view: View) -> Iterator[str]:
+def _peer_time(metric: Metric, view: View) -> Iterator[str]:
     parts = []
     for _, _, figures in _routes(view.totals.whole):
         parts += [view.buckets(figures.times), view.buckets(figures.failed_times)]
         yield ""  # a turn for others
-    yield PEER_TIME.histogram(together(parts), edges=PEER_EDGES_SECONDS)
+    yield metric.histogram(together(parts), edges=PEER_EDGES_SECONDS)
 
 
-def _peer_errors(view: View) -> Iterator[str]:
-    yield from _by_labels(PEER_ERRORS, _failed(view, lambda reason: reason[:3] if reason[:3].isdigit() else None))
+def _peer_errors(metric: Metric, view: View) -> Iterator[str]:
+    yield from _by_labels(metric, _failed(view, lambda reason: reason[:3] if reason[:3].isdigit() else None))
 
 
-def _peer_timeouts(view: View) -> Iterator[str]:
-    yield from _by_labels(PEER_TIMEOUTS, _failed(view, lambda reason: "" if reason == "timed out" else None))
+def _peer_timeouts(metric: Metric, view: View) -> Iterator[str]:
+    yield from _by_labels(metric, _failed(view, lambda reason: "" if reason == "timed out" else None))
 
 
 def _failed(view: View, status: Callable[[str], str | None]) -> Iterator[tuple[tuple[str, ...], int]]:
@@ -345,53 +250,116 @@ def _by_labels(metric: Metric, counts: Iterable[tuple[tuple[str, ...], int]]) ->
         yield metric.sample(count, *labels)
 
 
-def _one(metric: Metric, value: Callable[[View], float]) -> Callable[[View], Iterator[str]]:
-    def samples(view: View) -> Iterator[str]:
+def _count(name: str) -> Samples:
+    """A counter of the record."""
+    return _one(lambda view: view.totals.whole.counters.get(name, 0))
+
+
+def _deliveries(metric: Metric, view: View) -> Iterator[str]:
+    counters = view.totals.whole.counters
+    late = counters.get(DELIVERIES_LATE, 0)
+    yield metric.sample(counters.get(DELIVERIES, 0) - late, "in_time")
+    yield metric.sample(late, "late")
+
+
+def _sockets(view: View) -> float:
+    return view.last.sockets if view.last else 0
+
+
+def _one(value: Callable[[View], float]) -> Samples:
+    def samples(metric: Metric, view: View) -> Iterator[str]:
         yield metric.sample(value(view))
 
     return samples
 
 
-FAMILIES: tuple[tuple[Metric, Callable[[View], Iterator[str]]], ...] = (
-    (INFO, _info),
-    (RUNNING, _one(RUNNING, lambda view: int(view.running))),
-    (STARTED, _one(STARTED, lambda view: view.facts.started_ms / 1000)),
-    (SECONDS, _one(SECONDS, lambda view: view.totals.seconds)),
-    (PHASE, _phase),
-    (USERS, _users),
-    (WORKERS, _workers),
-    (REQUESTS, _requests),
-    (FAILURES, _failures),
-    (EXPECTED, _expected),
-    (REQUEST_SECONDS, _request_seconds),
-    (ACTIONS, _actions),
-    (ACTION_SECONDS, _action_seconds),
-    (DELIVERY_SECONDS, _delivery_seconds),
-    (SPAN_SECONDS, _span_seconds),
-    (DELIVERED, _counted(DELIVERED, _DELIVERIES)),
-    (ACCOUNT, _counted(ACCOUNT, _ACCOUNT)),
-    (MISSING, _missing),
-    (POSTS, _one(POSTS, lambda view: view.totals.whole.counters.get(POSTS_SENT, 0))),
-    (POSTS_UNANSWERED, _one(POSTS_UNANSWERED, lambda view: view.totals.whole.counters.get(POSTS_UNCERTAIN, 0))),
-    (LOGINS_ENDED, _counted(LOGINS_ENDED, _LOGINS)),
-    (EVENTS, _events),
-    (SOCKETS, _sockets(SOCKETS)),
-    (SOCKET_CHANGES, _counted(SOCKET_CHANGES, _SOCKETS)),
-    (COUNTS, _counts),
-    (UNAVAILABLE, _unavailable),
-    (SATURATED, _one(SATURATED, lambda view: int(view.saturated))),
-    (CPU, _health(CPU, lambda health: health.cpu)),
-    (LAG, _health(LAG, lambda health: _thousandth(health.lag_ms))),
-    (BACKLOG, _health(BACKLOG, lambda health: health.backlog)),
-    (GC, _health(GC, lambda health: _thousandth(health.gc_ms))),
-    (RSS, _health(RSS, lambda health: health.rss_bytes)),
-    (STEAL, _health(STEAL, lambda health: health.steal)),
-    (THROTTLED, _health(THROTTLED, lambda health: _thousandth(health.throttled_ms))),
-    (PEER_TIME, _peer_time),
-    (PEER_ERRORS, _peer_errors),
-    (PEER_TIMEOUTS, _peer_timeouts),
-    (PEER_SOCKETS, _sockets(PEER_SOCKETS)),
+# Names once given stay. Type, name, labels, how its samples follow from the record, help.
+# fmt: off
+_TABLE: tuple[tuple[Kind, str, str, Samples, str], ...] = (
+    (_GAUGE, "mmload_info", "version locust python server server_version run", _info,
+     "Versions of the generator and the server, and the name of the run."),
+    (_GAUGE, "mmload_test_running", "", _one(lambda view: int(view.running)), "1 while a test is running."),
+    (_GAUGE, "mmload_test_start_timestamp_seconds", "", _one(lambda view: view.facts.started_ms / 1000),
+     "Start of the last test, Unix time."),
+    (_COUNTER, "mmload_test_seconds_total", "", _one(lambda view: view.totals.seconds),
+     "Recorded seconds of the test."),
+    (_GAUGE, "mmload_test_phase", "phase", _phase, "1 for the phase of the last recorded second."),
+    (_GAUGE, "mmload_users", "state", _users, "Simulated users by state."),
+    (_GAUGE, "mmload_workers", "state", _workers, "Worker processes by Locust's state."),
+    (_COUNTER, "mmload_requests_total", "kind route", _requests, "REST calls that ended, good or not."),
+    (_COUNTER, "mmload_request_failures_total", "kind route reason", _failures, "REST calls that failed, by reason."),
+    (_COUNTER, "mmload_request_expected_refusals_total", "kind route reason", _expected,
+     "REST calls refused as a real client's are, too (somebody deleted the post meanwhile): no failures."),
+    (_HISTOGRAM, "mmload_request_seconds", "kind route outcome", _request_seconds,
+     "From the call (waiting for a connection and connecting are in it) to the last byte read."),
+    (_COUNTER, "mmload_actions_total", "action outcome", _actions, "Actions of users that ended."),
+    (_HISTOGRAM, "mmload_action_seconds", "action outcome", _action_seconds, "How long an action took."),
+    (_HISTOGRAM, "mmload_delivery_seconds", "", _delivery_seconds,
+     "From sending a post to its posted event on another user's WebSocket."),
+    (_HISTOGRAM, "mmload_span_seconds", "span", _span_seconds,
+     "Other durations: reconnects, schedule lag, and what the generator measures of itself."),
+    (_COUNTER, "mmload_deliveries_total", "outcome", _deliveries,
+     "Expected deliveries that came: in time, or later than DeliveryLateSec (late)."),
+    (_COUNTER, "mmload_extra_deliveries_total", "", _count(DELIVERIES_EXTRA),
+     "Deliveries to sockets that were not expected to get the post (just joined, or not connected)."),
+    (_COUNTER, "mmload_resumed_deliveries_total", "", _count(DELIVERIES_RESUMED),
+     "Deliveries, expected or extra, over a WebSocket that was resumed after the post was sent."),
+    (_COUNTER, "mmload_duplicate_deliveries_total", "", _count(DELIVERIES_TWICE), "Deliveries that had come before."),
+    (_COUNTER, "mmload_out_of_order_deliveries_total", "", _count(DELIVERIES_OUT_OF_ORDER),
+     "Deliveries after a later post of the same channel."),
+    # No counters: what was expected, given up or unanswered may be taken back.
+    (_GAUGE, "mmload_delivery_account", "part",
+     _counted(expected=DELIVERIES_EXPECTED, delivered=DELIVERIES, missing=DELIVERIES_MISSING,
+              withdrawn=DELIVERIES_WITHDRAWN),
+     "Expected deliveries (a post and another socket in its channel) by what became of them."),
+    (_GAUGE, "mmload_deliveries_missing", "reason", _missing, "Missing deliveries by reason."),
+    (_COUNTER, "mmload_posts_total", "", _count(POSTS_SENT), "Posts that the server accepted."),
+    (_GAUGE, "mmload_posts_uncertain", "", _count(POSTS_UNCERTAIN), "Posts without an answer that nobody has seen."),
+    (_COUNTER, "mmload_logins_total", "outcome", _counted(ok=LOGINS, failed=LOGINS_FAILED), "Logins of users."),
+    (_COUNTER, "mmload_sign_ups_total", "", _count(SIGN_UPS), "Accounts created by users that had none."),
+    (_COUNTER, "mmload_relogins_total", "", _count(RELOGINS), "Logins after a session had expired."),
+    (_COUNTER, "mmload_rate_limited_total", "", _count(RATE_LIMITED), "Answers 429 that were obeyed."),
+    (_COUNTER, "mmload_users_stopped_total", "", _count(FAREWELLS), "Users that stopped in order."),
+    (_COUNTER, "mmload_events_total", "event", _events, "WebSocket events received."),
+    (_GAUGE, "mmload_sockets", "", _one(_sockets), "WebSockets open."),
+    (_COUNTER, "mmload_socket_changes_total", "change",
+     _counted(opened=SOCKETS_OPENED, dropped=SOCKETS_DROPPED, resumed=SOCKETS_RESUMED, renewed=SOCKETS_RENEWED,
+              given_up=SOCKETS_GIVEN_UP, closed=SOCKETS_CLOSED),
+     "WebSockets opened, dropped, resumed, renewed, given up and closed."),
+    (_COUNTER, "mmload_posted_events_total", "", _count(POSTED_OF_OTHERS), "posted events about posts of other users."),
+    (_COUNTER, "mmload_sequence_gaps_total", "", _count(SEQUENCE_GAPS),
+     "Gaps in the sequence numbers of WebSocket events."),
+    (_COUNTER, "mmload_sequence_gaps_closed_total", "outcome", _counted(filled=GAPS_FILLED, lost=GAPS_LOST),
+     "Gaps filled by resuming, or lost with a renewed WebSocket."),
+    (_COUNTER, "mmload_listener_errors_total", "", _count(LISTENER_ERRORS),
+     "WebSocket events that mmload could not handle: internal errors."),
+    (_GAUGE, "mmload_feature_unavailable", "feature reason", _unavailable, "1 for each feature that the server lacks."),
+    (_GAUGE, "mmload_generator_saturated", "", _one(lambda view: int(view.saturated)),
+     "1 if the generator was saturated lately: its latencies cannot be trusted."),
+    (_GAUGE, "mmload_generator_cpu_ratio", "process", _health(lambda health: health.cpu),
+     "CPU seconds per second; 1 is a whole core."),
+    (_GAUGE, "mmload_generator_loop_lag_seconds", "process", _health(lambda health: _thousandth(health.lag_ms)),
+     "Event-loop lag."),
+    (_GAUGE, "mmload_generator_backlog_sockets", "process", _health(lambda health: health.backlog),
+     "Sockets found readable at once."),
+    (_GAUGE, "mmload_generator_gc_seconds", "process", _health(lambda health: _thousandth(health.gc_ms)),
+     "Garbage collection in one second."),
+    (_GAUGE, "mmload_generator_rss_bytes", "process", _health(lambda health: health.rss_bytes), "Resident memory."),
+    (_GAUGE, "mmload_generator_steal_ratio", "process", _health(lambda health: health.steal),
+     "Share of the machine's CPU time that its host took away (steal)."),
+    (_GAUGE, "mmload_generator_throttled_seconds", "process", _health(lambda health: _thousandth(health.throttled_ms)),
+     "Throttled by the CPU quota in one second."),
+    (_HISTOGRAM, "loadtest_http_request_time", "", _peer_time, "The time taken by all REST calls, good or not."),
+    (_COUNTER, "loadtest_http_errors_total", "path method status_code", _peer_errors,
+     "Answers with a status of 400 or more."),
+    (_COUNTER, "loadtest_http_timeouts_total", "path method", _peer_timeouts, "Requests that timed out."),
+    (_GAUGE, "loadtest_websocket_connections_total", "", _one(_sockets), "WebSockets open."),
 )
+# fmt: on
+FAMILIES = tuple(
+    (Metric(name, kind, tuple(labels.split()), text), samples) for kind, name, labels, samples, text in _TABLE
+)
+METRICS = {metric.name: metric for metric, _ in FAMILIES}
 
 
 log = logging.getLogger("mmload.metrics")
