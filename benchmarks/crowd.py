@@ -23,7 +23,7 @@ from mmload.config import environment_name
 from mmload.errors import MmloadError, UsageError
 from mmload.open_files import open_files_needed, raise_open_files
 from mmload.results.folder import FACTS, LOG, SECONDS, lines
-from mmload.results.model import Phase, Second
+from mmload.results.model import RunPhase, Second
 
 LONGEST_RAMP_SECONDS = 900.0
 # Arrivals a second: a real server hashes passwords, and two cores do no more than this.
@@ -88,7 +88,7 @@ class Crowd:
     def wait_for_steady(self) -> None:
         """Until all users are in. `MmloadError` when that takes too long."""
         deadline = time.monotonic() + LONGEST_RAMP_SECONDS
-        while not any(second.phase is Phase.STEADY for second in self.seconds()[-2:]):
+        while not any(second.phase is RunPhase.STEADY for second in self.seconds()[-2:]):
             self.must_live()
             if time.monotonic() > deadline:
                 raise MmloadError(f"after {LONGEST_RAMP_SECONDS:g} s not all users were in: {self.seconds()[-1:]}")

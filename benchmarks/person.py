@@ -22,7 +22,7 @@ from benchmarks import sampling
 from benchmarks.crowd import POLL_SECONDS, SANDBOX_RATE, SERVER_RATE, Crowd, Server, crowd, served
 from benchmarks.measuring import Report, Table, cpu_seconds, nonnegative, positive, rss_kb, tell, wholes
 from mmload.errors import MmloadError
-from mmload.results.model import Phase
+from mmload.results.model import RunPhase
 
 WINDOWS = 3
 # After the last one is in: page loads and first look-ups are over, the mix is what it stays.
@@ -106,7 +106,7 @@ def _window(here: Crowd, seconds: float) -> Window:
     # Its last second is written when the next one begins.
     here.pause(1.5)
     inside = [second for second in here.seconds() if began - 0.5 <= second.ms / 1000 < ended - 0.5]
-    if not inside or any(second.phase is not Phase.STEADY for second in inside):
+    if not inside or any(second.phase is not RunPhase.STEADY for second in inside):
         raise MmloadError("the run did not stay steady in the measured window")
     return Window(
         seconds=ended - began,

@@ -30,7 +30,7 @@ from mmload.errors import ExitCode, MmloadError
 from mmload.metrics.delta import all_times
 from mmload.metrics.histogram import Histogram
 from mmload.results.folder import read_figures, read_run
-from mmload.results.model import Phase
+from mmload.results.model import RunPhase
 from mmload.results.thresholds import evaluate
 
 # As a search reads it.
@@ -114,7 +114,7 @@ def _level(users: int, folder: Path, args: argparse.Namespace) -> Level | None:
 
 
 def _read(made: Path, users: int, limit: float, *, trusted: bool) -> Level | None:
-    steady = (second for second in read_figures(made) if second.phase is Phase.STEADY)
+    steady = (second for second in read_figures(made) if second.phase is RunPhase.STEADY)
     p99s = windows([all_times(second.figures.routes) for second in steady][SETTLING_SECONDS:])
     run = read_run(made)
     mean, rate = (

@@ -8,7 +8,7 @@ from mmload.behaviours.channel_view import look_up_statuses, look_up_users
 from mmload.behaviours.login import open_socket
 from mmload.behaviours.person import POLL_SECONDS, Person, outcome_of
 from mmload.errors import MmloadError, NotAvailable, Refused
-from mmload.metrics.recorder import Outcome
+from mmload.metrics.recorder import ActionOutcome
 
 POLL = "Poll"
 LOOK_UP = "LookUp"
@@ -42,7 +42,7 @@ def next_poll(due: float, now: float) -> float:
 
 def _carry_out(person: Person, name: str) -> None:
     began = time.perf_counter()
-    outcome = Outcome.OK
+    outcome = ActionOutcome.OK
     try:
         look_up(person) if name == LOOK_UP else poll(person)
     except MmloadError as error:

@@ -29,7 +29,7 @@ from mmload.behaviours.page_load import fetch_site, load_joined_team, load_page,
 from mmload.behaviours.person import POLL_SECONDS, NothingToDo, Person
 from mmload.behaviours.tasksets import Behaviour, do_nothing, nothing, perform
 from mmload.client.capabilities import Capabilities
-from mmload.metrics.recorder import Outcome
+from mmload.metrics.recorder import ActionOutcome
 from mmload.models import DIRECT, PRIVATE, PUBLIC, Channel
 from mmload.store import pick
 
@@ -263,11 +263,11 @@ def choices(made: Generation, readings: float) -> list[tuple[str, float]]:
     return [(name, weight) for name, weight in wanted if weight > 0]
 
 
-def make_one(person: Person, made: Generation, name: str) -> Outcome:
+def make_one(person: Person, made: Generation, name: str) -> ActionOutcome:
     """One try at one goal (or at what goes on beside)."""
     outcome = perform(person, Action(name, partial(_make, name, made), 1))
     # Users that are still logging in may be the ones that are missing.
-    if outcome is Outcome.SKIPPED and name in GENERATED and person.context.recorder.users.waiting == 0:
+    if outcome is ActionOutcome.SKIPPED and name in GENERATED and person.context.recorder.users.waiting == 0:
         made.goals.fruitless(len(made.people))
     return outcome
 
@@ -294,7 +294,7 @@ def _task(name: str) -> Callable[[GenerateBehaviour], None]:
 
 def _join_teams(behaviour: GenerateBehaviour) -> None:
     outcome = perform(behaviour.person, Action(JOIN_TEAMS, join_all_teams, 1))
-    behaviour.teams_joined = outcome is Outcome.OK
+    behaviour.teams_joined = outcome is ActionOutcome.OK
 
 
 class GenerateBehaviour(Behaviour):

@@ -26,7 +26,7 @@ from mmload.client.websocket.client import WebSocket
 from mmload.context import TestContext
 from mmload.delivery.account import Seat
 from mmload.errors import MmloadError, NotAvailable, RequestFailed, WebSocketFailed
-from mmload.metrics.recorder import Outcome
+from mmload.metrics.recorder import ActionOutcome
 from mmload.store import Store
 
 
@@ -82,9 +82,9 @@ class NothingToDo(Exception):
     """The action does not apply now (no other channel, no post, …): it is counted as skipped."""
 
 
-def outcome_of(error: MmloadError) -> Outcome:
+def outcome_of(error: MmloadError) -> ActionOutcome:
     """How an action ended that an error cut short; a refusal that a real client gets, too, is no failure. Pure."""
-    return Outcome.SKIPPED if isinstance(error, RequestFailed) and error.expected else Outcome.FAILED
+    return ActionOutcome.SKIPPED if isinstance(error, RequestFailed) and error.expected else ActionOutcome.FAILED
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from mmload.behaviours.page_load import DEFAULT_CHANNEL, fetch_site, first_chann
 from mmload.behaviours.person import POLL_SECONDS, NothingToDo, Person
 from mmload.behaviours.tasksets import Behaviour, nothing, task_of
 from mmload.config import SimpleAction
-from mmload.metrics.recorder import Outcome
+from mmload.metrics.recorder import ActionOutcome
 from mmload.models import Channel
 
 # A step that was skipped asked nothing of the server: without a wait of its own it would keep the process from
@@ -237,7 +237,7 @@ class SimpleBehaviour(Behaviour):
         if self._step is None:
             return POLL_SECONDS if self._idle else self.person.rng.uniform(0, START_SPREAD_SECONDS)
         seconds = self._step.wait_after_ms / 1000 * self.person.rate
-        return max(seconds, SHORTEST_WAIT_SECONDS) if self.outcome is Outcome.SKIPPED else seconds
+        return max(seconds, SHORTEST_WAIT_SECONDS) if self.outcome is ActionOutcome.SKIPPED else seconds
 
     def _sleep(self, seconds: float) -> None:
         """Who is logged out has no client that polls."""

@@ -16,7 +16,7 @@ from mmload.behaviours.catalogue import SIMULATIVE, Action, WeightedChoice
 from mmload.behaviours.pace import Schedule
 from mmload.behaviours.person import POLL_SECONDS, NothingToDo, Person, outcome_of
 from mmload.errors import MmloadError
-from mmload.metrics.recorder import SCHEDULE_LAG, Outcome
+from mmload.metrics.recorder import SCHEDULE_LAG, ActionOutcome
 
 if TYPE_CHECKING:
     Task = Callable[[Any], None]
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 log = logging.getLogger("mmload.behaviours")
 
 
-def perform(person: Person, action: Action) -> Outcome:
+def perform(person: Person, action: Action) -> ActionOutcome:
     """Do one action and record its outcome and its duration without the person's own pauses. Never fails."""
     began, paused = person.clock(), person.paused_seconds
     try:
         action.run(person)
-        outcome = Outcome.OK
+        outcome = ActionOutcome.OK
     except NothingToDo as reason:
         log.debug("%s skipped: %s", action.name, reason)
-        outcome = Outcome.SKIPPED
+        outcome = ActionOutcome.SKIPPED
     except MmloadError as error:
         outcome = outcome_of(error)
         log.debug("%s %s: %s", action.name, outcome, error)
@@ -68,7 +68,7 @@ nothing.action = Action("Nothing", do_nothing, 1)  # type: ignore[attr-defined]
 class Behaviour(TaskSet):
     """A TaskSet whose tasks are actions, drawn by their frequencies; subclasses name theirs in `tasks`."""
 
-    outcome = Outcome.OK  # of the last action
+    outcome = ActionOutcome.OK  # of the last action
     _mix: WeightedChoice[Task] | None = None
     _schedule: Schedule
 

@@ -16,7 +16,7 @@ import msgspec
 from mmload.metrics.delta import MOST_LOSSES, ActionFigures, Delta, Loss, RouteFigures, UserGauges, entry
 from mmload.metrics.histogram import Histogram
 
-__all__ = ["Delta", "Outcome", "Recorder", "UserGauges", "process_recorder"]
+__all__ = ["ActionOutcome", "Delta", "Recorder", "UserGauges", "process_recorder"]
 
 POSTS_SENT = "posts_sent"  # answers 201 to POST /posts
 POSTS_UNCERTAIN = "posts_uncertain"  # POST /posts that got no answer: may or may not be stored
@@ -58,7 +58,7 @@ LOOP_LAG = "loop_lag"  # by how much the event loop was late, 20 times a second
 HANDLING_DELAY = "handling_delay"  # from finding many sockets readable to the last one's being served
 
 
-class Outcome(StrEnum):
+class ActionOutcome(StrEnum):
     """How an action ended."""
 
     OK = "ok"
@@ -93,14 +93,14 @@ class Recorder:
         self._delta = Delta()
         self._unavailable: set[str] = set()
 
-    def action(self, name: str, seconds: float, outcome: Outcome) -> None:
+    def action(self, name: str, seconds: float, outcome: ActionOutcome) -> None:
         """One action of a person has ended. A skipped one is counted without its time."""
         figures = self._delta.actions.get(name)
         if figures is None:
             figures = entry(self._delta.actions, name, ActionFigures)
-        if outcome is Outcome.OK:
+        if outcome is ActionOutcome.OK:
             figures.times.record(seconds)
-        elif outcome is Outcome.FAILED:
+        elif outcome is ActionOutcome.FAILED:
             figures.failed_times.record(seconds)
         else:
             figures.skipped += 1

@@ -13,7 +13,7 @@ from mmload.metrics.delta import ProcessHealth
 from mmload.report.findings import Findings
 from mmload.report.wording import NONE, count, megabytes, milliseconds, percent, plural
 from mmload.results.model import Second
-from mmload.results.summary import Delivery
+from mmload.results.summary import DeliverySummary
 from mmload.results.thresholds import ThresholdResult
 from mmload.results.trust import LOCAL
 
@@ -100,7 +100,7 @@ GENERATOR_HEADINGS = (
 )
 
 
-def account_rows(delivery: Delivery) -> list[tuple[str, int, str]]:
+def account_rows(delivery: DeliverySummary) -> list[tuple[str, int, str]]:
     """Name, number and meaning of each line of the account; none where there was nothing to deliver."""
     if not delivery.expected and not delivery.extra:
         return []
@@ -108,7 +108,7 @@ def account_rows(delivery: Delivery) -> list[tuple[str, int, str]]:
     return [(NAMES.get(name, name), number, meaning) for name, number, meaning in rows if number or name in _ALWAYS]
 
 
-def sent_text(delivery: Delivery) -> str:
+def sent_text(delivery: DeliverySummary) -> str:
     """How many posts the account is about."""
     text = f"{plural(delivery.sent, 'post')} sent"
     if delivery.uncertain:
@@ -116,7 +116,7 @@ def sent_text(delivery: Delivery) -> str:
     return text
 
 
-def time_text(delivery: Delivery) -> str:
+def time_text(delivery: DeliverySummary) -> str:
     """How long deliveries took."""
     if delivery.p50_ms is None:
         return ""
@@ -130,7 +130,7 @@ def _ms(value: float | None) -> str:
     return milliseconds(None if value is None else value / 1000)
 
 
-def unseen_text(delivery: Delivery) -> str:
+def unseen_text(delivery: DeliverySummary) -> str:
     """What an account without a loss can't rule out. Rule of three: with 95 % confidence, a rate of 3 / n at most."""
     if delivery.missing or not delivery.delivered:
         return ""
@@ -140,7 +140,7 @@ def unseen_text(delivery: Delivery) -> str:
     return f"{none}: a loss rate below {percent(_THREE / delivery.delivered)} could have gone unseen"
 
 
-def loss_texts(delivery: Delivery) -> list[str]:
+def loss_texts(delivery: DeliverySummary) -> list[str]:
     """Why deliveries are missing; where none is, what that is worth."""
     reasons = [f"{count(number)} missing: {reason}" for reason, number in delivery.reasons.items()]
     unseen = unseen_text(delivery)

@@ -11,7 +11,7 @@ from mmload.report.account import ProcessFigures, process_figures
 from mmload.report.findings import Findings
 from mmload.results.model import Machine, Note, Server
 from mmload.results.outages import Outage
-from mmload.results.summary import Delivery, FailureRow, Sockets, UserSummary, actions_by_count, routes_by_count
+from mmload.results.summary import DeliverySummary, FailureRow, Sockets, UserSummary, actions_by_count, routes_by_count
 
 # Raised when a reader of the old form would misunderstand the new one; new keys alone do not raise it.
 SCHEMA = 1
@@ -161,7 +161,7 @@ class Document(msgspec.Struct, frozen=True):
     window: WindowDocument
     users: UsersDocument
     requests: RequestsDocument
-    delivery: Delivery
+    delivery: DeliverySummary
     sockets: Sockets
     events: dict[str, int]
     generator: GeneratorDocument

@@ -13,7 +13,7 @@ from mmload.metrics.delta import Delta, all_times
 from mmload.metrics.histogram import Histogram
 from mmload.report.wording import count, milliseconds, plural, rate, span
 from mmload.results.folder import SERVER, lines
-from mmload.results.model import Phase, Run, Second, Server, ServerSample
+from mmload.results.model import Run, RunPhase, Second, Server, ServerSample
 from mmload.results.outages import Outage, outages
 from mmload.results.summary import Summary, Throughput, summary
 from mmload.results.trust import GeneratorTrust, generator
@@ -96,7 +96,7 @@ def findings(run: Run) -> Findings:
 
 def last_loaded(seconds: tuple[Second, ...]) -> Second | None:
     """The last second in which the load was on."""
-    return next((second for second in reversed(seconds) if second.phase is not Phase.FAREWELL), None)
+    return next((second for second in reversed(seconds) if second.phase is not RunPhase.FAREWELL), None)
 
 
 def title(run: Run) -> str:

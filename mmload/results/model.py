@@ -19,7 +19,7 @@ from mmload.metrics.delta import Delta, ProcessHealth
 SCHEMA = 1
 
 
-class Phase(StrEnum):
+class RunPhase(StrEnum):
     """Which part of a run a second belongs to."""
 
     RAMP = "ramp"  # users are still coming in
@@ -27,7 +27,7 @@ class Phase(StrEnum):
     FAREWELL = "farewell"  # users are leaving
 
 
-class Ending(StrEnum):
+class RunEnding(StrEnum):
     """Why a run ended."""
 
     RUN_TIME_OVER = "run time over"
@@ -80,7 +80,7 @@ class Facts(msgspec.Struct, frozen=True):
     started: str = ""
     ended_ms: int = 0
     ended: str = ""
-    ending: Ending | None = None
+    ending: RunEnding | None = None
 
 
 class Second(msgspec.Struct, frozen=True):
@@ -88,7 +88,7 @@ class Second(msgspec.Struct, frozen=True):
 
     ms: int  # when it began, since 1970
     elapsed: int  # whole seconds since the run began
-    phase: Phase
+    phase: RunPhase
     asked: int
     spawned: int
     waiting: int
@@ -123,7 +123,7 @@ class Figures(msgspec.Struct, frozen=True):
     """One line of figures.jsonl: all figures of one second, histograms included (the seconds of seconds.jsonl)."""
 
     ms: int
-    phase: Phase
+    phase: RunPhase
     figures: Delta
 
 
@@ -240,11 +240,11 @@ def timestamp(seconds: float) -> str:
     return datetime.fromtimestamp(seconds).astimezone().isoformat(timespec="seconds")
 
 
-def ending(run_time_seconds: float, elapsed_seconds: float, *, headless: bool, workers_left: bool) -> Ending:
+def ending(run_time_seconds: float, elapsed_seconds: float, *, headless: bool, workers_left: bool) -> RunEnding:
     """Why a run ends now."""
     if not workers_left:
-        return Ending.WORKERS_LOST
+        return RunEnding.WORKERS_LOST
     # Locust's timer starts a moment before the first second of the record.
     if run_time_seconds and elapsed_seconds >= run_time_seconds - 1:
-        return Ending.RUN_TIME_OVER
-    return Ending.INTERRUPTED if headless else Ending.STOPPED
+        return RunEnding.RUN_TIME_OVER
+    return RunEnding.INTERRUPTED if headless else RunEnding.STOPPED

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from mmload.metrics.delta import all_times
 from mmload.metrics.histogram import Histogram, middle_us
 from mmload.metrics.recorder import DELIVERY
-from mmload.results.model import Figures, Phase, Second
+from mmload.results.model import Figures, RunPhase, Second
 
 # One moment (seconds since the run began) and its value; None where there is none, which breaks a line.
 Point = tuple[float, float | None]
@@ -29,7 +29,7 @@ _WIDTHS_SECONDS = (1, 2, 5, 10, 15, 30, 60)
 class PhaseSpan:
     """A phase without a break, in seconds since the run began."""
 
-    phase: Phase
+    phase: RunPhase
     start: float
     end: float
 

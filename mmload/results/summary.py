@@ -39,7 +39,7 @@ from mmload.metrics.recorder import (
     SOCKETS_RENEWED,
     SOCKETS_RESUMED,
 )
-from mmload.results.model import Phase, Run, Second
+from mmload.results.model import Run, RunPhase, Second
 
 
 class UserSummary(msgspec.Struct, frozen=True):
@@ -99,7 +99,7 @@ class Sockets(msgspec.Struct, frozen=True):
     gaps_lost: int
 
 
-class Delivery(msgspec.Struct, frozen=True):
+class DeliverySummary(msgspec.Struct, frozen=True):
     """The account of the run's messages, and how long they took (milliseconds, over the steady window if there is one).
 
     `expected` counts pairs of a post and another socket of this test that was connected in its channel when it was
@@ -143,7 +143,7 @@ class Summary(msgspec.Struct, frozen=True):
     whole: Throughput
     steady: Throughput
     messages: Messages
-    delivery: Delivery
+    delivery: DeliverySummary
     sockets: Sockets
     failures: tuple[FailureRow, ...]
     expected: tuple[FailureRow, ...]  # refusals that a real client gets, too
@@ -185,7 +185,7 @@ def summary(run: Run) -> Summary:
 
 def _users(run: Run) -> UserSummary:
     counters = run.totals.whole.counters
-    first_steady = next((second for second in run.seconds if second.phase is Phase.STEADY), None)
+    first_steady = next((second for second in run.seconds if second.phase is RunPhase.STEADY), None)
     end = _before_farewell(run.seconds)
     return UserSummary(
         asked=max((second.asked for second in run.seconds), default=run.facts.users),
@@ -202,12 +202,12 @@ def _users(run: Run) -> UserSummary:
     )
 
 
-def _delivery(run: Run) -> Delivery:
+def _delivery(run: Run) -> DeliverySummary:
     counters = run.totals.whole.counters
     part = run.totals.steady if run.totals.steady_seconds else run.totals.whole
     times = part.spans.get(DELIVERY) or Histogram()
     p50, p95, p99 = (_ms(times.percentile(percent)) for percent in (50, 95, 99))
-    return Delivery(
+    return DeliverySummary(
         sent=counters.get(POSTS_SENT, 0),
         uncertain=counters.get(POSTS_UNCERTAIN, 0),
         expected=counters.get(DELIVERIES_EXPECTED, 0),
@@ -237,7 +237,7 @@ def _ms(seconds: float | None) -> float | None:
 
 def _before_farewell(seconds: tuple[Second, ...]) -> Second | None:
     """The last second in which the load was on."""
-    return next((second for second in reversed(seconds) if second.phase is not Phase.FAREWELL), None)
+    return next((second for second in reversed(seconds) if second.phase is not RunPhase.FAREWELL), None)
 
 
 def _throughput(delta: Delta, seconds: int) -> Throughput:

@@ -26,7 +26,7 @@ from mmload.metrics.recorder import (
     SOCKETS_RENEWED,
     SOCKETS_RESUMED,
 )
-from mmload.results.model import Figures, Phase, Second, Totals
+from mmload.results.model import Figures, RunPhase, Second, Totals
 
 __all__ = ["Load", "Timeline", "next_phase"]
 
@@ -43,19 +43,19 @@ class Load:
     stopping: bool = False
 
 
-def next_phase(phase: Phase, asked_then: int, load: Load, users: UserGauges) -> Phase:
+def next_phase(phase: RunPhase, asked_then: int, load: Load, users: UserGauges) -> RunPhase:
     """The phase after a second, from its own and how things stood at its end. `asked_then`: the fewest asked for in it.
 
     The ramp ends when all users are in, or when none that could still come in is left. It begins again when more
     users are asked for; that some drop out later does not.
     """
     if load.stopping:
-        return Phase.FAREWELL
-    if phase is Phase.STEADY and load.asked <= asked_then:
-        return Phase.STEADY
+        return RunPhase.FAREWELL
+    if phase is RunPhase.STEADY and load.asked <= asked_then:
+        return RunPhase.STEADY
     came = load.asked > 0 and users.present >= load.asked
     nobody_left = load.asked > 0 and users.waiting == 0 and users.present + users.gave_up >= load.asked
-    return Phase.STEADY if came or nobody_left else Phase.RAMP
+    return RunPhase.STEADY if came or nobody_left else RunPhase.RAMP
 
 
 @dataclass(slots=True)
@@ -67,11 +67,11 @@ class Timeline:
 
     started: float
     delay_seconds: int = 0
-    phase: Phase = Phase.RAMP
+    phase: RunPhase = RunPhase.RAMP
     totals: Totals = field(default_factory=Totals)
     late: int = 0
     clock_error_ms: float | None = None
-    _coming: Phase = Phase.RAMP
+    _coming: RunPhase = RunPhase.RAMP
     _next: int = field(init=False)
     _open: dict[int, Delta] = field(default_factory=lambda: defaultdict(Delta))
     _levels: dict[str, UserGauges] = field(default_factory=dict)
@@ -116,7 +116,7 @@ class Timeline:
         self._levels.update(self._levels_at.pop(second, {}))
         self._load = self._loads.pop(second, self._load)
         users = _together(self._levels.values())
-        self.phase = Phase.FAREWELL if self._load.stopping else self._coming
+        self.phase = RunPhase.FAREWELL if self._load.stopping else self._coming
         self._count(second, delta, users)
         self._look_ahead(users)
         elapsed = second - int(self.started)
@@ -131,7 +131,7 @@ class Timeline:
         self._asked_then = self._load.asked if begins else min(self._asked_then, self._load.asked)
 
     def _count(self, second: int, delta: Delta, users: UserGauges) -> None:
-        steady = self.phase is Phase.STEADY
+        steady = self.phase is RunPhase.STEADY
         self.totals.whole.merge(delta)
         if steady:
             self.totals.steady.merge(delta)
@@ -169,7 +169,7 @@ def _together(levels: Iterable[UserGauges]) -> UserGauges:
     return whole
 
 
-def _record(second: int, elapsed: int, phase: Phase, load: Load, users: UserGauges, delta: Delta) -> Second:
+def _record(second: int, elapsed: int, phase: RunPhase, load: Load, users: UserGauges, delta: Delta) -> Second:
     times = all_times(delta.routes)
     counters = delta.counters
     p50, p95, p99 = _percentiles(times)

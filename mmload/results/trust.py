@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import msgspec
 
 from mmload.metrics.delta import Delta, ProcessHealth
-from mmload.results.model import Calm, Figures, Part, Phase, Run, Second
+from mmload.results.model import Calm, Figures, Part, Run, RunPhase, Second
 from mmload.results.outages import Outage, outages
 
 # Measured (`python -m benchmarks truth`): up to 70 % of a core the process adds less than a millisecond to what it
@@ -92,8 +92,8 @@ def trust_in(seconds: Sequence[Second]) -> GeneratorTrust:
 
 def window_of(seconds: Sequence[Second]) -> Sequence[Second]:
     """The seconds that the figures are from: the steady ones, or all before the farewell."""
-    steady = [second for second in seconds if second.phase is Phase.STEADY]
-    return steady or [second for second in seconds if second.phase is not Phase.FAREWELL]
+    steady = [second for second in seconds if second.phase is RunPhase.STEADY]
+    return steady or [second for second in seconds if second.phase is not RunPhase.FAREWELL]
 
 
 def with_aftermath(seconds: frozenset[int]) -> frozenset[int]:
@@ -171,7 +171,7 @@ def calm(figures: Iterable[Figures], without: frozenset[int]) -> Calm:
             continue
         seconds += 1
         whole.merge(each.figures)
-        if each.phase is Phase.STEADY:
+        if each.phase is RunPhase.STEADY:
             steady_seconds += 1
             steady.merge(each.figures)
     return Calm(Part(steady_seconds, steady), Part(seconds, whole))

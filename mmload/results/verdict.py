@@ -17,7 +17,7 @@ import msgspec
 from mmload.config.thresholds import DELIVERY, DELIVERY_COUNTS, parse
 from mmload.errors import ExitCode
 from mmload.metrics.recorder import LISTENER_ERRORS
-from mmload.results.model import Ending, NoteKind, Phase, Run
+from mmload.results.model import NoteKind, Run, RunEnding, RunPhase
 from mmload.results.outages import Outage, outages, restarts
 from mmload.results.thresholds import ThresholdResult, Window, judge, window
 from mmload.results.trust import FEWEST_SECONDS, MOST_SHARE, GeneratorTrust, generator
@@ -66,7 +66,7 @@ def verdict(run: Run) -> Verdict:
 
 def exit_code(run: Run) -> ExitCode:
     """What the command that made this run answers to the shell."""
-    if run.facts.ending is Ending.INTERRUPTED:
+    if run.facts.ending is RunEnding.INTERRUPTED:
         return ExitCode.INTERRUPTED
     return {
         Outcome.PASSED: ExitCode.PASSED,
@@ -163,7 +163,7 @@ def _doubts_about_users(run: Run) -> Iterator[str]:
 
 def _doubts_about_dropouts(run: Run) -> Iterator[str]:
     """Users that were in and went missing: the load was less than the figures are said to be of."""
-    steady = [second for second in run.seconds if second.phase is Phase.STEADY and second.asked]
+    steady = [second for second in run.seconds if second.phase is RunPhase.STEADY and second.asked]
     short = [second for second in steady if second.present + second.gave_up < second.asked * (1 - MOST_AWAY_SHARE)]
     if len(short) >= FEWEST_SECONDS and len(short) > MOST_SHARE * len(steady):
         worst = min(short, key=lambda second: second.present / second.asked)

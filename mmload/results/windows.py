@@ -15,7 +15,7 @@ from mmload.metrics.delta import Delta
 from mmload.metrics.histogram import Histogram, middle_us
 from mmload.metrics.recorder import DELIVERIES_EXPECTED, DELIVERIES_MISSING, DELIVERY
 from mmload.results.folder import read_figures
-from mmload.results.model import Figures, Phase
+from mmload.results.model import Figures, RunPhase
 
 # Width of a bin, as a ratio. Percentiles are interpolated inside a bin: what is left of 0.5 % is below 0.2 %.
 BIN_RATIO = 1.005
@@ -91,7 +91,7 @@ def window_of(figures: Iterable[Figures], users: int) -> Window:
     """The window of a run's figures."""
     window = Window(users)
     for second in figures:
-        if second.phase is Phase.STEADY:
+        if second.phase is RunPhase.STEADY:
             window.add(second.figures)
     return window
 

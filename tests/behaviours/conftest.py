@@ -12,7 +12,7 @@ from mmload.behaviours.catalogue import SIMULATIVE, Action
 from mmload.behaviours.page_load import open_team
 from mmload.behaviours.person import Person
 from mmload.behaviours.tasksets import perform
-from mmload.metrics.recorder import Outcome
+from mmload.metrics.recorder import ActionOutcome
 from mmload.models import Team
 from tests.support import Crowd, crowd
 
@@ -29,7 +29,7 @@ class Scene:
     ann: Person
     bob: Person
 
-    def does(self, name: str, outcome: Outcome = Outcome.OK) -> list[str]:
+    def does(self, name: str, outcome: ActionOutcome = ActionOutcome.OK) -> list[str]:
         """Ann does an action; the routes she asked, in order."""
         action: Action = ACTIONS[name]
         self.crowd.asked.clear()

@@ -13,7 +13,7 @@ from mmload.behaviours.composing import send_post
 from mmload.behaviours.login import close_socket
 from mmload.behaviours.person import Person
 from mmload.behaviours.tasksets import perform
-from mmload.metrics.recorder import POSTS_SENT, Outcome
+from mmload.metrics.recorder import POSTS_SENT, ActionOutcome
 from mmload.models import Post
 from tests.behaviours.action_reference import LOOK_UPS, REQUESTS, description
 from tests.behaviours.conftest import Scene
@@ -93,7 +93,7 @@ def test_an_empty_channel_has_nothing_to_scroll(scene: Scene) -> None:
     scene.at(0)
     scene.ann.store.posts.clear()
 
-    assert scene.does("ScrollChannel", Outcome.SKIPPED) == []
+    assert scene.does("ScrollChannel", ActionOutcome.SKIPPED) == []
 
 
 def test_a_reaction_is_one_the_server_accepts_and_can_be_taken_back(scene: Scene) -> None:
@@ -158,7 +158,7 @@ def test_nothing_is_opened_where_nobody_wrote_directly(scene: Scene) -> None:
     for channel in scene.ann.store.personal_channels():
         scene.ann.store.forget_channel(channel.id)
 
-    assert scene.does("OpenDirectOrGroupChannel", Outcome.SKIPPED) == []
+    assert scene.does("OpenDirectOrGroupChannel", ActionOutcome.SKIPPED) == []
     scene.ann.store.remember_channels(kept.values(), member=True)
 
 
@@ -194,7 +194,7 @@ def test_a_draft_is_kept_and_deleted_once(scene: Scene) -> None:
 
     assert len(scene.does("DeleteDraft")) == 1
     assert scene.ann.api.drafts(scene.ann.id, scene.team.id) == []
-    assert scene.does("DeleteDraft", Outcome.SKIPPED) == []
+    assert scene.does("DeleteDraft", ActionOutcome.SKIPPED) == []
 
 
 def test_joining_counts_only_when_the_server_confirms_it(scene: Scene) -> None:
@@ -205,7 +205,7 @@ def test_joining_counts_only_when_the_server_confirms_it(scene: Scene) -> None:
     assert made["id"] in scene.ann.store.members
     members = scene.crowd.admin.ask("GET", f"/channels/{made['id']}/members?page=0&per_page=100")
     assert scene.ann.id in {member["user_id"] for member in members}
-    assert scene.does("JoinChannel", Outcome.SKIPPED) == ["GET /teams/{team_id}/channels"]
+    assert scene.does("JoinChannel", ActionOutcome.SKIPPED) == ["GET /teams/{team_id}/channels"]
 
 
 def test_a_reload_of_everything_causes_no_failure(scene: Scene) -> None:
@@ -253,7 +253,7 @@ def test_every_action_of_a_free_server_can_be_done_without_a_failure(scene: Scen
         if action.offered(can):
             scene.crowd.failed.clear()
             scene.crowd.asked.clear()
-            assert perform(scene.ann, action) is not Outcome.FAILED, (action.name, scene.crowd.failed)
+            assert perform(scene.ann, action) is not ActionOutcome.FAILED, (action.name, scene.crowd.failed)
             assert scene.crowd.failed == [], action.name
             assert not set(scene.crowd.asked) - set(REQUESTS[action.name]) - set(LOOK_UPS), action.name
 
@@ -292,4 +292,4 @@ def test_what_somebody_deleted_meanwhile_is_no_failure(scene: Scene, ask: Callab
 
     assert scene.crowd.failed == []
     assert len(scene.crowd.refused_as_expected) == 1
-    assert outcome is Outcome.SKIPPED
+    assert outcome is ActionOutcome.SKIPPED

@@ -11,7 +11,7 @@ from mmload.behaviours.login import EntryRefused, disconnect, log_in
 from mmload.behaviours.person import Person
 from mmload.behaviours.tasksets import perform
 from mmload.client.accounts import Account
-from mmload.metrics.recorder import Outcome
+from mmload.metrics.recorder import ActionOutcome
 from mmload.users import new_person
 from tests.support import ADMIN, Crowd, crowd
 
@@ -49,7 +49,7 @@ def test_each_page_of_the_console_asks_just_this(here: Crowd, admin: Person, act
     before = developer_mode(here)
     here.asked.clear()
 
-    assert perform(admin, page) is Outcome.OK, here.failed
+    assert perform(admin, page) is ActionOutcome.OK, here.failed
     assert here.asked == ASKED[page.name]
     assert developer_mode(here) is (before if page.name != "UpdateConfig" else not before)
 

@@ -13,7 +13,7 @@ from mmload.client.api.posts import CREATE_POST, ROOT_DELETED
 from mmload.client.http.client import Route
 from mmload.client.http.rules import is_expected
 from mmload.errors import NotAvailable, Refused, RequestFailed, ServerFault, WebSocketFailed
-from mmload.metrics.recorder import Outcome
+from mmload.metrics.recorder import ActionOutcome
 from mmload.models import Bookmark, FileInfo, Post, PostMetadata, ScheduledPost, Thread
 from tests.behaviours.conftest import Scene, make_scene
 from tests.conftest import running_sandbox
@@ -127,7 +127,7 @@ def test_an_action_on_it_is_skipped_and_it_is_forgotten(
         kept.clear()
     known(licensed)
 
-    asked = licensed.does(action, Outcome.SKIPPED)
+    asked = licensed.does(action, ActionOutcome.SKIPPED)
 
     assert asked, "it was tried"
     assert not licensed.crowd.failed
@@ -179,16 +179,16 @@ def test_a_picture_that_is_refused_for_another_reason_is_a_failure(
 @pytest.mark.parametrize(
     ("error", "expected", "outcome"),
     [
-        (Refused("404 gone", status=404), True, Outcome.SKIPPED),
-        (Refused("403 no", status=403), False, Outcome.FAILED),
-        (ServerFault("500", status=500), False, Outcome.FAILED),
+        (Refused("404 gone", status=404), True, ActionOutcome.SKIPPED),
+        (Refused("403 no", status=403), False, ActionOutcome.FAILED),
+        (ServerFault("500", status=500), False, ActionOutcome.FAILED),
     ],
 )
 def test_only_an_expected_refusal_is_no_failure_of_the_action(
-    error: RequestFailed, expected: bool, outcome: Outcome
+    error: RequestFailed, expected: bool, outcome: ActionOutcome
 ) -> None:
     error.expected = expected
 
     assert outcome_of(error) is outcome
-    assert outcome_of(NotAvailable("501")) is Outcome.SKIPPED
-    assert outcome_of(WebSocketFailed("down")) is Outcome.FAILED
+    assert outcome_of(NotAvailable("501")) is ActionOutcome.SKIPPED
+    assert outcome_of(WebSocketFailed("down")) is ActionOutcome.FAILED

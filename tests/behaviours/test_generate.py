@@ -22,7 +22,7 @@ from mmload.behaviours.goals import (
 )
 from mmload.behaviours.person import Person
 from mmload.config import ChannelMembers, GenController
-from mmload.metrics.recorder import POSTS_SENT, Outcome
+from mmload.metrics.recorder import POSTS_SENT, ActionOutcome
 from mmload.users import new_person
 from tests.support import Crowd, crowd
 
@@ -88,8 +88,8 @@ class Filling:
             name = WeightedChoice(wanted).draw(person.rng)
             self.crowd.asked.clear()
             outcome = make_one(person, self.made, name)
-            assert outcome is not Outcome.FAILED, (name, self.crowd.failed)
-            if outcome is Outcome.OK:
+            assert outcome is not ActionOutcome.FAILED, (name, self.crowd.failed)
+            if outcome is ActionOutcome.OK:
                 self.routes.setdefault(name, set()).update(self.crowd.asked)
         raise AssertionError("the goals are never met")
 

@@ -11,13 +11,13 @@ from mmload.behaviours.simple import SIMPLE, only_when_in, schedule
 from mmload.behaviours.tasksets import perform
 from mmload.config import SimpleAction
 from mmload.config.tables import SIMPLE_ACTIONS
-from mmload.metrics.recorder import Outcome
+from mmload.metrics.recorder import ActionOutcome
 from tests.behaviours.conftest import Scene
 
 STEPS = {action.name: only_when_in(action) for action in SIMPLE}
 
 
-def does(scene: Scene, name: str, outcome: Outcome = Outcome.OK) -> list[str]:
+def does(scene: Scene, name: str, outcome: ActionOutcome = ActionOutcome.OK) -> list[str]:
     scene.crowd.asked.clear()
     scene.crowd.failed.clear()
     assert perform(scene.ann, STEPS[name]) is outcome, (name, scene.crowd.failed)
@@ -85,7 +85,7 @@ def test_profile_changes_keep_the_user_name(scene: Scene) -> None:
 
 
 def test_a_team_is_renamed_by_its_administrator_only(scene: Scene) -> None:
-    assert does(scene, "UpdateTeam", Outcome.SKIPPED) == ["GET /users/{user_id}/teams/members"]
+    assert does(scene, "UpdateTeam", ActionOutcome.SKIPPED) == ["GET /users/{user_id}/teams/members"]
 
     team = scene.ann.api.create_team(f"own{scene.ann.now_ms()}", "before")
     assert does(scene, "UpdateTeam") == ["GET /users/{user_id}/teams/members", "PUT /teams/{team_id}/patch"]
@@ -113,12 +113,12 @@ def test_teams_and_channels_are_joined_and_left(scene: Scene) -> None:
 
 def test_while_logged_out_nothing_is_asked_until_the_next_log_in(scene: Scene) -> None:
     """The steps between a Logout and a Login must not fail, and not be answered by a log-in of their own."""
-    assert does(scene, "Login", Outcome.SKIPPED) == []
+    assert does(scene, "Login", ActionOutcome.SKIPPED) == []
     assert does(scene, "Logout") == ["POST /users/logout"]
     assert scene.ann.socket is None
 
     for name in sorted(set(STEPS) - {"Login"}):
-        assert does(scene, name, Outcome.SKIPPED) == [], name
+        assert does(scene, name, ActionOutcome.SKIPPED) == [], name
 
     assert does(scene, "Login")[0] == "POST /users/login"
     assert scene.ann.api.rest.token and scene.ann.store.current_channel_id
@@ -131,5 +131,5 @@ def test_every_step_can_be_done_without_a_failure(scene: Scene) -> None:
     for name in STEPS:
         if name not in ("Logout", "Login"):
             scene.crowd.failed.clear()
-            assert perform(scene.ann, STEPS[name]) is not Outcome.FAILED, (name, scene.crowd.failed)
+            assert perform(scene.ann, STEPS[name]) is not ActionOutcome.FAILED, (name, scene.crowd.failed)
             assert scene.crowd.failed == [], name

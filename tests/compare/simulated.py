@@ -10,9 +10,16 @@ from typing import Any
 from msgspec.structs import replace
 
 from mmload.metrics.delta import Delta, UserGauges
-from mmload.metrics.recorder import DELIVERIES, DELIVERIES_EXPECTED, DELIVERIES_MISSING, DELIVERY, Outcome, Recorder
+from mmload.metrics.recorder import (
+    DELIVERIES,
+    DELIVERIES_EXPECTED,
+    DELIVERIES_MISSING,
+    DELIVERY,
+    ActionOutcome,
+    Recorder,
+)
 from mmload.results.folder import RunFolder
-from mmload.results.model import Ending, Facts, Machine, Server
+from mmload.results.model import Facts, Machine, RunEnding, Server
 from mmload.results.timeline import Load, Timeline
 from mmload.results.windows import Window
 
@@ -30,7 +37,7 @@ FACTS = Facts(
     server=Server("http://old.example", "11.6.0", "1", True, features=("threads",)),
     machine=Machine(2, 16_000_000_000, "Linux 6.1 x86_64"),
     started_ms=START * 1000,
-    ending=Ending.RUN_TIME_OVER,
+    ending=RunEnding.RUN_TIME_OVER,
 )
 
 
@@ -44,7 +51,7 @@ def second(
             failure = "500 made.up" if rng.random() < failing else ""
             recorder.request(route, rng.lognormvariate(math.log(typical * (1 + slower)), scatter), failure)
     for _ in range(10):
-        recorder.action("CreatePost", rng.lognormvariate(math.log(0.05 * (1 + slower)), scatter), Outcome.OK)
+        recorder.action("CreatePost", rng.lognormvariate(math.log(0.05 * (1 + slower)), scatter), ActionOutcome.OK)
         lost = rng.random() < missing
         recorder.counters[DELIVERIES_EXPECTED] += 1
         recorder.counters[DELIVERIES_MISSING if lost else DELIVERIES] += 1

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mmload.metrics.delta import Delta
 from mmload.metrics.histogram import Histogram, Packed, plain
-from mmload.metrics.recorder import Outcome, Recorder
+from mmload.metrics.recorder import ActionOutcome, Recorder
 
 COUNTS = st.one_of(st.integers(1, 300), st.sampled_from([2**16 - 1, 2**16, 2**32 - 1, 2**32]), st.integers(1, 2**40))
 BUCKETS = st.dictionaries(st.integers(0, 27 * 1024 - 1), COUNTS, max_size=60)
@@ -70,7 +70,7 @@ def test_all_histograms_of_a_delta_are_packed() -> None:
     recorder = Recorder()
     for microseconds in range(100, 200):
         seconds = microseconds / 1e6
-        recorder.action("CreatePost", seconds, Outcome.FAILED)
+        recorder.action("CreatePost", seconds, ActionOutcome.FAILED)
         recorder.request("GET /posts", seconds)
         recorder.request("POST /users/login", seconds, login=True)
         recorder.span("delivery", seconds)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmload.metrics.delta import MOST_NAMES, OTHER, Delta, all_times, answered
-from mmload.metrics.recorder import POSTS_SENT, Outcome, Recorder, process_recorder
+from mmload.metrics.recorder import POSTS_SENT, ActionOutcome, Recorder, process_recorder
 
 CALLS = st.lists(
     st.tuples(
@@ -23,11 +23,11 @@ CALLS = st.lists(
 def test_take_gives_what_came_since_the_last_one() -> None:
     """A figure taken twice would count twice."""
     recorder = Recorder()
-    recorder.action("Look", 0.5, Outcome.OK)
+    recorder.action("Look", 0.5, ActionOutcome.OK)
     recorder.counters[POSTS_SENT] += 1
     recorder.events["posted"] += 3
     recorder.take()
-    recorder.action("Look", 0.7, Outcome.FAILED)
+    recorder.action("Look", 0.7, ActionOutcome.FAILED)
 
     delta = recorder.take()
 
@@ -39,7 +39,7 @@ def test_take_gives_what_came_since_the_last_one() -> None:
 def test_a_skipped_action_has_no_time() -> None:
     """Nothing was done: zero milliseconds would flatter the percentiles."""
     recorder = Recorder()
-    recorder.action("AddReaction", 0.001, Outcome.SKIPPED)
+    recorder.action("AddReaction", 0.001, ActionOutcome.SKIPPED)
 
     figures = recorder.take().actions["AddReaction"]
 

@@ -22,11 +22,11 @@ from mmload.metrics import recorder as recorder_module
 from mmload.metrics.delta import Delta, ProcessHealth
 from mmload.metrics.exposition import EDGES_SECONDS, PEER_EDGES_SECONDS, Kind, buckets, escaped, number, together
 from mmload.metrics.histogram import Histogram
-from mmload.metrics.recorder import DELIVERY, Outcome, Recorder
+from mmload.metrics.recorder import DELIVERY, ActionOutcome, Recorder
 from mmload.plugin.web import metrics
 from mmload.plugin.web.metrics import FAMILIES, METRICS, page
 from mmload.plugin.web.test_view import View
-from mmload.results.model import Facts, Phase, Second, Server, Totals
+from mmload.results.model import Facts, RunPhase, Second, Server, Totals
 
 DURATIONS = st.lists(st.floats(0, 200), max_size=60)
 
@@ -108,7 +108,7 @@ def samples(text: str) -> dict[tuple[str, str], float]:
 
 def second(**given: Any) -> Second:
     zeros = {name: 0 for name in Second.__struct_fields__ if name != "health"}
-    return Second(**(zeros | {"phase": Phase.STEADY} | given))
+    return Second(**(zeros | {"phase": RunPhase.STEADY} | given))
 
 
 def view(**given: Any) -> View:
@@ -119,9 +119,9 @@ def view(**given: Any) -> View:
     recorder.request("GET /posts/{post_id}", 30.0, "timed out")
     recorder.request("GET /users/{user_id}", 0.3, "404 gone", expected=True)
     recorder.request("POST /users/login", 0.5, login=True)
-    recorder.action("CreatePost", 0.4, Outcome.OK)
-    recorder.action("CreatePost", 0.9, Outcome.FAILED)
-    recorder.action("CreatePost", 0.0, Outcome.SKIPPED)
+    recorder.action("CreatePost", 0.4, ActionOutcome.OK)
+    recorder.action("CreatePost", 0.9, ActionOutcome.FAILED)
+    recorder.action("CreatePost", 0.0, ActionOutcome.SKIPPED)
     recorder.span(DELIVERY, 0.05)
     recorder.span("reconnect", 1.5)
     recorder.events["posted"] += 4
@@ -269,7 +269,7 @@ def long_run(routes: int, each: int) -> Delta:
     for number_ in range(routes):
         for _ in range(each):
             recorder.request(f"GET /route/{number_}", rng.lognormvariate(-4, 1))
-            recorder.action(f"Action{number_}", rng.lognormvariate(-3, 1), Outcome.OK)
+            recorder.action(f"Action{number_}", rng.lognormvariate(-3, 1), ActionOutcome.OK)
     return recorder.take()
 
 

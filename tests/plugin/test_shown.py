@@ -7,10 +7,10 @@ from typing import Any
 import msgspec
 
 from mmload.metrics.delta import Delta, ProcessHealth
-from mmload.metrics.recorder import DELIVERY, MISSING_BECAUSE, Outcome, Recorder
+from mmload.metrics.recorder import DELIVERY, MISSING_BECAUSE, ActionOutcome, Recorder
 from mmload.plugin.web.tabs import SERIES_SECONDS, actions, delivery, health
 from mmload.plugin.web.test_view import View
-from mmload.results.model import Phase, Second, Totals
+from mmload.results.model import RunPhase, Second, Totals
 from mmload.results.trust import MOST_CPU
 
 EMPTY: dict[str, Any] = {
@@ -19,7 +19,7 @@ EMPTY: dict[str, Any] = {
 
 
 def second(number: int, **figures: Any) -> Second:
-    given = {**EMPTY, "ms": number * 1000, "elapsed": number, "phase": Phase.STEADY, "p50_ms": None, **figures}
+    given = {**EMPTY, "ms": number * 1000, "elapsed": number, "phase": RunPhase.STEADY, "p50_ms": None, **figures}
     return Second(**given)
 
 
@@ -91,7 +91,11 @@ def test_a_worker_that_is_gone_is_not_shown() -> None:
 
 def test_the_most_frequent_action_comes_first() -> None:
     recorder = Recorder()
-    for name, outcome, times in (("Rare", Outcome.OK, 1), ("Often", Outcome.OK, 3), ("Often", Outcome.FAILED, 1)):
+    for name, outcome, times in (
+        ("Rare", ActionOutcome.OK, 1),
+        ("Often", ActionOutcome.OK, 3),
+        ("Often", ActionOutcome.FAILED, 1),
+    ):
         for _ in range(times):
             recorder.action(name, 0.004, outcome)
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from mmload.metrics import recorder as names
 from mmload.metrics.delta import Delta, Loss, ProcessHealth, UserGauges
-from mmload.metrics.recorder import Outcome, Recorder
+from mmload.metrics.recorder import ActionOutcome, Recorder
 from mmload.results.folder import RunFolder
-from mmload.results.model import Ending, Facts, Figures, Machine, Note, NoteKind, Run, Second, Server
+from mmload.results.model import Facts, Figures, Machine, Note, NoteKind, Run, RunEnding, Second, Server
 from mmload.results.timeline import Load, Timeline
 
 START = 1_800_000_000
@@ -76,7 +76,7 @@ def _work(recorder: Recorder, rng: random.Random, requests: int, slow: float) ->
         seconds = rng.lognormvariate(math.log(typical / 1000 * slow), 0.6)
         recorder.request(route, seconds, failure, request_id=REQUEST_ID if failure else "")
     for name, typical in ACTIONS.items():
-        recorder.action(name, rng.lognormvariate(math.log(typical / 1000 * slow), 0.5), Outcome.OK)
+        recorder.action(name, rng.lognormvariate(math.log(typical / 1000 * slow), 0.5), ActionOutcome.OK)
     posts, others = rng.randrange(3), 20
     recorder.counters[names.POSTS_SENT] += posts
     recorder.counters[names.DELIVERIES_EXPECTED] += posts * others
@@ -112,7 +112,7 @@ def _facts(seconds: int, workers: int) -> Facts:
         started="2027-01-15T08:00:00+00:00",
         ended_ms=(START + seconds) * 1000,
         ended="2027-01-15T08:02:00+00:00",
-        ending=Ending.RUN_TIME_OVER,
+        ending=RunEnding.RUN_TIME_OVER,
     )
 
 

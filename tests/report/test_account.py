@@ -12,7 +12,7 @@ from mmload.report.findings import findings
 from mmload.report.markdown import markdown_report
 from mmload.report.page import html_report
 from mmload.report.terminal import terminal_report
-from mmload.results.model import Phase, Run, Totals
+from mmload.results.model import Run, RunPhase, Totals
 from mmload.results.thresholds import ThresholdResult
 from tests.results.records import run, second
 
@@ -54,8 +54,8 @@ def test_every_form_of_the_report_says_it() -> None:
 def test_seconds_beside_those_that_count_are_not_denied() -> None:
     """The charts shade them, and the table shows their worst figures."""
     late = {"local": ProcessHealth(lag_ms=140.0)}
-    steady = [second(at, phase=Phase.STEADY, health={"local": ProcessHealth(lag_ms=3.0)}) for at in range(20)]
-    farewell = second(20, phase=Phase.FAREWELL, health=late)
+    steady = [second(at, phase=RunPhase.STEADY, health={"local": ProcessHealth(lag_ms=3.0)}) for at in range(20)]
+    farewell = second(20, phase=RunPhase.FAREWELL, health=late)
     calm = findings(run(seconds=tuple(steady)))
     shaken = findings(run(seconds=(*steady, farewell)))
     hit = findings(run(seconds=(*steady[:19], replace(steady[19], health=late))))

@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from mmload.metrics.delta import Loss
-from mmload.metrics.recorder import Outcome, Recorder
+from mmload.metrics.recorder import ActionOutcome, Recorder
 from mmload.report.findings import findings, metrics
 from mmload.report.page import html_of_folder, html_report
 from mmload.results.model import Note, NoteKind, Run, ServerSample, Totals
@@ -141,7 +141,7 @@ def hostile() -> Run:
     recorder = Recorder(clock=lambda: START + 1.0)
     for number in range(30):
         recorder.request(f"GET /{HOSTILE}", number / 1000)
-        recorder.action(HOSTILE, number / 1000, Outcome.OK)
+        recorder.action(HOSTILE, number / 1000, ActionOutcome.OK)
     recorder.request(f"GET /{HOSTILE}", 1.0, f"500 {HOSTILE}", request_id=HOSTILE)
     recorder.request(HOSTILE, 1.0, login=True)
     recorder.events[HOSTILE] += 1

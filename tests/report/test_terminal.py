@@ -11,8 +11,8 @@ from mmload.metrics.recorder import (
     POSTS_UNCERTAIN,
     RATE_LIMITED,
     SOCKETS_DROPPED,
+    ActionOutcome,
     Delta,
-    Outcome,
     Recorder,
 )
 from mmload.report.document import json_report
@@ -20,7 +20,7 @@ from mmload.report.findings import findings
 from mmload.report.markdown import markdown_report
 from mmload.report.page import html_report
 from mmload.report.terminal import MOST_ROUTES, terminal_report
-from mmload.results.model import Facts, Note, NoteKind, Phase, Run, Totals
+from mmload.results.model import Facts, Note, NoteKind, Run, RunPhase, Totals
 from tests.results.records import figures, run, second
 
 
@@ -32,7 +32,7 @@ def heavy() -> Delta:
         for _ in range(60 - number):
             recorder.request(route, 12.5)
         recorder.request(route, 30.0, f"503 api.context.a_very_long_error_identifier_that_goes_on_and_on.{number}")
-    recorder.action("A" * 60, 1234.5, Outcome.FAILED)
+    recorder.action("A" * 60, 1234.5, ActionOutcome.FAILED)
     recorder.request("POST /api/v4/users/login", 0.4, login=True)
     for number in range(50):
         recorder.events[f"some_long_event_name_{number}"] += 1_234_567
@@ -93,7 +93,7 @@ def test_without_a_steady_window_the_whole_run_is_shown() -> None:
     """Better than empty tables, and it is said."""
     ramp = run(
         totals=Totals(seconds=10, whole=figures(), highest_present=6),
-        seconds=tuple(second(at, phase=Phase.RAMP, present=6, waiting=4) for at in range(10)),
+        seconds=tuple(second(at, phase=RunPhase.RAMP, present=6, waiting=4) for at in range(10)),
     )
     text = terminal_report(ramp)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from mmload.metrics.recorder import LOGINS, POSTS_SENT, SOCKETS_OPENED, Delta, Outcome, Recorder
-from mmload.results.model import Facts, Phase, Run, Second, Server, Totals
+from mmload.metrics.recorder import LOGINS, POSTS_SENT, SOCKETS_OPENED, ActionOutcome, Delta, Recorder
+from mmload.results.model import Facts, Run, RunPhase, Second, Server, Totals
 
 START = 1_800_000_000
 
@@ -15,7 +15,7 @@ def second(elapsed: int, **changes: Any) -> Second:
     values: dict[str, Any] = {
         "ms": (START + elapsed) * 1000,
         "elapsed": elapsed,
-        "phase": Phase.STEADY,
+        "phase": RunPhase.STEADY,
         "asked": 10,
         "spawned": 10,
         "waiting": 0,
@@ -46,7 +46,7 @@ def figures(requests: int = 50) -> Delta:
     recorder = Recorder(clock=lambda: START + 3.0)
     for number in range(requests):
         recorder.request("GET /api/v4/posts/{id}", 0.01 + number / 1000)
-        recorder.action("SwitchChannel", 0.1, Outcome.OK)
+        recorder.action("SwitchChannel", 0.1, ActionOutcome.OK)
     recorder.request("POST /api/v4/users/login", 0.4, login=True)
     recorder.counters[LOGINS] += 10
     recorder.counters[POSTS_SENT] += 7
@@ -69,6 +69,6 @@ def run(**changes: Any) -> Run:
             ended_ms=(START + 10) * 1000,
         ),
         "totals": Totals(seconds=10, steady_seconds=8, highest_present=10, whole=figures(), steady=figures(40)),
-        "seconds": tuple(second(elapsed, phase=Phase.STEADY if elapsed else Phase.RAMP) for elapsed in range(10)),
+        "seconds": tuple(second(elapsed, phase=RunPhase.STEADY if elapsed else RunPhase.RAMP) for elapsed in range(10)),
     }
     return Run(**(values | changes))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mmload.metrics.delta import Delta, ProcessHealth
-from mmload.results.model import Figures, Phase, Second
+from mmload.results.model import Figures, RunPhase, Second
 from mmload.results.trust import calm, disturbed
 from tests.results.records import START, second
 
@@ -22,7 +22,7 @@ def test_a_quiet_run_has_no_disturbed_seconds() -> None:
 
 def test_late_seconds_and_the_next_ones_do_not_count_in_any_phase() -> None:
     """Log-ins are judged over the whole run, so the ramp matters, too."""
-    seconds = [second(at, phase=Phase.RAMP if at < 5 else Phase.STEADY, health=FINE) for at in range(20)]
+    seconds = [second(at, phase=RunPhase.RAMP if at < 5 else RunPhase.STEADY, health=FINE) for at in range(20)]
     for at in (2, 10, 11):
         seconds[at] = second(at, phase=seconds[at].phase, health=LATE)
 
@@ -42,7 +42,7 @@ def test_a_server_that_was_away_is_not_itself_before_its_sockets_are_back() -> N
 
 def test_the_sums_are_of_all_other_seconds_and_of_the_steady_ones_among_them() -> None:
     """Each of these seconds counts one post."""
-    phases = [Phase.RAMP] * 3 + [Phase.STEADY] * 5 + [Phase.FAREWELL]
+    phases = [RunPhase.RAMP] * 3 + [RunPhase.STEADY] * 5 + [RunPhase.FAREWELL]
     figures = [Figures((START + at) * 1000, phase, Delta(counters={"posts": 1})) for at, phase in enumerate(phases)]
 
     found = calm(figures, frozenset({(START + 1) * 1000, (START + 4) * 1000}))

@@ -16,7 +16,7 @@ from mmload.report.markdown import markdown_report
 from mmload.report.page import html_of_folder
 from mmload.report.terminal import terminal_report
 from mmload.results.folder import RunFolder, read_run
-from mmload.results.model import Facts, Phase, Run, Totals
+from mmload.results.model import Facts, Run, RunPhase, Totals
 from mmload.results.thresholds import evaluate
 from mmload.results.verdict import Outcome, verdict
 from tests.results.records import START, figures, run, second
@@ -33,7 +33,7 @@ THRESHOLDS = (
     *(f"delivery.{name} > 5" for name in ("sent", "uncertain", "expected", "delivered")),
     *("rate > 5/s", "rate < 5/s", "count > 5", "errors < 1%"),
 )
-_QUIET = {"phase": Phase.RAMP, "requests": 0, "actions": 0, "p50_ms": None, "p95_ms": None, "p99_ms": None}
+_QUIET = {"phase": RunPhase.RAMP, "requests": 0, "actions": 0, "p50_ms": None, "p95_ms": None, "p99_ms": None}
 _FACTS = Facts(users=10, started_ms=START * 1000, ended_ms=START * 1000, thresholds=THRESHOLDS)
 EMPTY = {
     "no seconds and no figures": run(facts=_FACTS, seconds=(), totals=Totals()),
@@ -43,7 +43,7 @@ EMPTY = {
     ),
     "steady seconds without requests": run(
         facts=_FACTS,
-        seconds=tuple(second(at, **_QUIET | {"phase": Phase.STEADY}) for at in range(2)),
+        seconds=tuple(second(at, **_QUIET | {"phase": RunPhase.STEADY}) for at in range(2)),
         totals=Totals(seconds=2, steady_seconds=2, whole=Delta(), steady=Delta()),
     ),
     "nobody was wanted": run(facts=Facts(thresholds=THRESHOLDS), seconds=(second(0, asked=0, present=0),)),

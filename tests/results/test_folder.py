@@ -21,7 +21,7 @@ from mmload.results.folder import (
     read_run,
     totals_parts,
 )
-from mmload.results.model import SCHEMA, Ending, Facts, Machine, Note, NoteKind, Second, Server, Totals
+from mmload.results.model import SCHEMA, Facts, Machine, Note, NoteKind, RunEnding, Second, Server, Totals
 from tests.results import records
 
 WHEN = datetime(2026, 1, 31, 12, 0, 5)
@@ -171,9 +171,9 @@ def test_facts_are_replaced_as_a_whole(tmp_path: Path) -> None:
     """What the starter knew stays, when the Locust process reads and completes it; no half file is left."""
     files = RunFolder(tmp_path)
     files.write_facts(Facts(command=("mmload", "run")))
-    files.write_facts(msgspec.structs.replace(read_facts(tmp_path), ending=Ending.INTERRUPTED))
+    files.write_facts(msgspec.structs.replace(read_facts(tmp_path), ending=RunEnding.INTERRUPTED))
 
-    assert read_facts(tmp_path) == Facts(command=("mmload", "run"), ending=Ending.INTERRUPTED)
+    assert read_facts(tmp_path) == Facts(command=("mmload", "run"), ending=RunEnding.INTERRUPTED)
     assert [path.name for path in tmp_path.iterdir()] == [FACTS]
 
 
@@ -187,7 +187,7 @@ def test_every_field_of_the_record_is_documented(kind: type[msgspec.Struct]) -> 
     assert missing == []
 
 
-@pytest.mark.parametrize("name", [FACTS, TOTALS, SECONDS, NOTES, *NoteKind, *Ending])
+@pytest.mark.parametrize("name", [FACTS, TOTALS, SECONDS, NOTES, *NoteKind, *RunEnding])
 def test_every_file_and_kind_is_documented(name: str) -> None:
     """The same for the files, the kinds of notes and the endings."""
     assert f"`{name}`" in DOCUMENT.read_text()

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-from mmload.results.model import Ending, command, ending, server_facts, without_credentials
+from mmload.results.model import RunEnding, command, ending, server_facts, without_credentials
 
 
 def test_a_run_ends_for_one_reason() -> None:
     """Told from each other by the clock and by who is left."""
-    assert ending(60, 59.7, headless=True, workers_left=True) is Ending.RUN_TIME_OVER
-    assert ending(60, 20, headless=True, workers_left=True) is Ending.INTERRUPTED
-    assert ending(0, 900, headless=False, workers_left=True) is Ending.STOPPED
-    assert ending(60, 20, headless=True, workers_left=False) is Ending.WORKERS_LOST
+    assert ending(60, 59.7, headless=True, workers_left=True) is RunEnding.RUN_TIME_OVER
+    assert ending(60, 20, headless=True, workers_left=True) is RunEnding.INTERRUPTED
+    assert ending(0, 900, headless=False, workers_left=True) is RunEnding.STOPPED
+    assert ending(60, 20, headless=True, workers_left=False) is RunEnding.WORKERS_LOST
 
 
 def test_credentials_in_a_url_are_left_out_of_the_record() -> None:

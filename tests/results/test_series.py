@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from mmload.metrics.delta import Delta
 from mmload.metrics.histogram import Histogram
 from mmload.metrics.recorder import DELIVERY, Recorder
-from mmload.results.model import Figures, Phase
+from mmload.results.model import Figures, RunPhase
 from mmload.results.series import (
     MOST_POINTS,
     Point,
@@ -65,14 +65,14 @@ def test_means_keep_the_sum_of_whole_stretches(values: list[float], width: int) 
 
 def test_phases_follow_each_other_and_may_come_again() -> None:
     """Users were added in the middle."""
-    phases = [Phase.RAMP] * 3 + [Phase.STEADY] * 4 + [Phase.RAMP] * 2 + [Phase.FAREWELL]
+    phases = [RunPhase.RAMP] * 3 + [RunPhase.STEADY] * 4 + [RunPhase.RAMP] * 2 + [RunPhase.FAREWELL]
     spans = phase_spans([second(at, phase=phase) for at, phase in enumerate(phases)])
 
     assert [(span.phase, span.start, span.end) for span in spans] == [
-        (Phase.RAMP, 0, 3),
-        (Phase.STEADY, 3, 7),
-        (Phase.RAMP, 7, 9),
-        (Phase.FAREWELL, 9, 10),
+        (RunPhase.RAMP, 0, 3),
+        (RunPhase.STEADY, 3, 7),
+        (RunPhase.RAMP, 7, 9),
+        (RunPhase.FAREWELL, 9, 10),
     ]
 
 
@@ -100,7 +100,7 @@ def recorded(at: int, *answers: float) -> Figures:
     for seconds in answers:
         recorder.request("GET /users/me", seconds)
         recorder.span(DELIVERY, seconds * 2)
-    return Figures((START + at) * 1000, Phase.STEADY, recorder.take())
+    return Figures((START + at) * 1000, RunPhase.STEADY, recorder.take())
 
 
 def test_windows_merge_the_histograms_of_their_seconds() -> None:
@@ -112,7 +112,7 @@ def test_windows_merge_the_histograms_of_their_seconds() -> None:
 
 
 def test_a_window_without_answers_has_no_percentile() -> None:
-    parts = list(windows([recorded(0, 0.001), Figures((START + 1) * 1000, Phase.STEADY, Delta())], 1))
+    parts = list(windows([recorded(0, 0.001), Figures((START + 1) * 1000, RunPhase.STEADY, Delta())], 1))
 
     assert percentile_points(parts, lambda part: part.answers, 99)[1] == (1.5, None)
 

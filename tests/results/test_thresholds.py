@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mmload.metrics import recorder as names
-from mmload.metrics.recorder import Delta, Outcome, Recorder
+from mmload.metrics.recorder import ActionOutcome, Delta, Recorder
 from mmload.results.thresholds import Window, judge
 
 
@@ -14,12 +14,12 @@ def worked(count: int = 1000, *, slow: int = 0, failed: int = 0) -> Delta:
     recorder = Recorder(clock=lambda: 5.0)
     for number in range(count):
         recorder.request("GET /users/me", (number + 1) / 1000)
-        recorder.action("CreatePost", (number + 1) / 1000, Outcome.OK)
+        recorder.action("CreatePost", (number + 1) / 1000, ActionOutcome.OK)
     for _ in range(slow):
-        recorder.action("CreatePost", 5.0, Outcome.OK)
+        recorder.action("CreatePost", 5.0, ActionOutcome.OK)
     for _ in range(failed):
         recorder.request("GET /users/me", 30.0, "500 boom")
-        recorder.action("CreatePost", 30.0, Outcome.FAILED)
+        recorder.action("CreatePost", 30.0, ActionOutcome.FAILED)
     return recorder.take()
 
 

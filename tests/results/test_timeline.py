@@ -18,7 +18,7 @@ from mmload.metrics.recorder import (
     UserGauges,
     sockets_opened,
 )
-from mmload.results.model import Figures, Phase, Second
+from mmload.results.model import Figures, RunPhase, Second
 from mmload.results.timeline import Load, Timeline, next_phase
 
 START = 1_800_000_000
@@ -67,7 +67,7 @@ def test_the_steady_phase_has_whole_seconds_only() -> None:
         ]
     )
 
-    assert [each.phase for each in records] == [Phase.RAMP, Phase.RAMP, Phase.STEADY]
+    assert [each.phase for each in records] == [RunPhase.RAMP, RunPhase.RAMP, RunPhase.STEADY]
 
 
 def test_the_farewell_begins_in_the_second_of_the_stop() -> None:
@@ -76,7 +76,7 @@ def test_the_farewell_begins_in_the_second_of_the_stop() -> None:
         [(delta(1, present=2), Load(2, 2)), (delta(4, present=2), Load(2, 2)), (delta(2), Load(2, 0, stopping=True))]
     )
 
-    assert [each.phase for each in records] == [Phase.RAMP, Phase.STEADY, Phase.FAREWELL]
+    assert [each.phase for each in records] == [RunPhase.RAMP, RunPhase.STEADY, RunPhase.FAREWELL]
     assert timeline.totals.steady.routes["GET /a"].count == 4
     assert timeline.totals.whole.routes["GET /a"].count == 7
     assert (timeline.totals.seconds, timeline.totals.steady_seconds, timeline.totals.highest_present) == (3, 1, 2)
@@ -86,23 +86,23 @@ def test_the_ramp_ends_when_nobody_is_left_who_could_come_in() -> None:
     """Users that never get in must not keep the run in its ramp for ever."""
     users = UserGauges(waiting=0, present=7, gave_up=3)
 
-    assert next_phase(Phase.RAMP, 0, Load(10, 10), users) is Phase.STEADY
-    assert next_phase(Phase.RAMP, 0, Load(10, 10), UserGauges(1, 7, 2)) is Phase.RAMP
+    assert next_phase(RunPhase.RAMP, 0, Load(10, 10), users) is RunPhase.STEADY
+    assert next_phase(RunPhase.RAMP, 0, Load(10, 10), UserGauges(1, 7, 2)) is RunPhase.RAMP
 
 
 def test_nobody_asked_for_is_no_steady_phase() -> None:
     """Before the first user everything is trivially in."""
-    assert next_phase(Phase.RAMP, 0, Load(0, 0), UserGauges()) is Phase.RAMP
+    assert next_phase(RunPhase.RAMP, 0, Load(0, 0), UserGauges()) is RunPhase.RAMP
 
 
 def test_more_users_begin_a_new_ramp() -> None:
     """The coordinator adds users in the middle of a run."""
-    assert next_phase(Phase.STEADY, 10, Load(20, 12), UserGauges(present=10)) is Phase.RAMP
+    assert next_phase(RunPhase.STEADY, 10, Load(20, 12), UserGauges(present=10)) is RunPhase.RAMP
 
 
 def test_a_user_that_drops_out_does_not() -> None:
     """An outage is part of the steady phase."""
-    assert next_phase(Phase.STEADY, 10, Load(10, 10), UserGauges(waiting=1, present=9)) is Phase.STEADY
+    assert next_phase(RunPhase.STEADY, 10, Load(10, 10), UserGauges(waiting=1, present=9)) is RunPhase.STEADY
 
 
 def test_fewer_users_and_then_more_is_a_new_ramp() -> None:
@@ -112,7 +112,7 @@ def test_fewer_users_and_then_more_is_a_new_ramp() -> None:
         [many, many, few, few, (delta(1, present=4), Load(8, 8)), (delta(1, present=8), Load(8, 8)), many]
     )
 
-    assert [each.phase for each in records][-3:] == [Phase.STEADY, Phase.RAMP, Phase.STEADY]
+    assert [each.phase for each in records][-3:] == [RunPhase.STEADY, RunPhase.RAMP, RunPhase.STEADY]
 
 
 def test_a_worker_has_time_to_report() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mmload.metrics.delta import ProcessHealth
-from mmload.results.model import Phase, Second
+from mmload.results.model import RunPhase, Second
 from mmload.results.trust import (
     LIMITS,
     MOST_BACKLOG,
@@ -93,7 +93,7 @@ def test_what_the_system_does_not_tell_is_no_trouble() -> None:
 
 def test_the_ramp_does_not_count_where_there_is_a_steady_window() -> None:
     """Log-ins are dear; the figures are not from there. The seconds are marked all the same."""
-    ramp = [second(at, phase=Phase.RAMP, health={"local": health(cpu=1.0)}) for at in range(10)]
+    ramp = [second(at, phase=RunPhase.RAMP, health={"local": health(cpu=1.0)}) for at in range(10)]
     steady = [second(at, health={"local": GOOD}) for at in range(10, 40)]
     trust = trust_in([*ramp, *steady])
 
@@ -105,7 +105,7 @@ def test_the_ramp_does_not_count_where_there_is_a_steady_window() -> None:
 
 def test_the_farewell_never_counts() -> None:
     """All log out at once, and nobody measures that."""
-    seconds = [second(at, phase=Phase.FAREWELL, health={"local": health(cpu=1.0)}) for at in range(30, 40)]
+    seconds = [second(at, phase=RunPhase.FAREWELL, health={"local": health(cpu=1.0)}) for at in range(30, 40)]
 
     assert not trust_in([*told(30), *seconds]).saturated
     assert not trust_in(seconds).saturated

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from mmload.errors import ExitCode
 from mmload.metrics.recorder import LISTENER_ERRORS, Delta
-from mmload.results.model import Ending, Note, NoteKind, Phase, Totals
+from mmload.results.model import Note, NoteKind, RunEnding, RunPhase, Totals
 from mmload.results.summary import summary
 from mmload.results.verdict import Outcome, exit_code, verdict
 from tests.results.records import figures, run, second
@@ -67,7 +67,7 @@ def test_events_we_could_not_handle_are_a_doubt() -> None:
 
 def test_an_interrupted_run_answers_so() -> None:
     """Whatever its figures say: a script must not take it for a whole one."""
-    interrupted = replace(run().facts, ending=Ending.INTERRUPTED)
+    interrupted = replace(run().facts, ending=RunEnding.INTERRUPTED)
 
     assert exit_code(run(facts=interrupted)) is ExitCode.INTERRUPTED
 
@@ -90,7 +90,7 @@ def test_the_summary_counts_the_steady_window_apart() -> None:
 def test_the_summary_says_when_and_with_whom_the_ramp_ended() -> None:
     """And nothing where it never did."""
     assert (summary(run()).users.ramp_seconds, summary(run()).users.present_after_ramp) == (1, 10)
-    torn = run(seconds=tuple(second(at, phase=Phase.RAMP, waiting=4) for at in range(5)))
+    torn = run(seconds=tuple(second(at, phase=RunPhase.RAMP, waiting=4) for at in range(5)))
     assert (summary(torn).users.ramp_seconds, summary(torn).users.waiting) == (None, 4)
 
 

@@ -11,10 +11,10 @@ from msgspec.structs import replace
 from mmload.errors import ExitCode
 from mmload.metrics import recorder as names
 from mmload.metrics.delta import Delta, ProcessHealth, UserGauges
-from mmload.metrics.recorder import Outcome as Ended
+from mmload.metrics.recorder import ActionOutcome as Ended
 from mmload.metrics.recorder import Recorder
 from mmload.results.folder import RunFolder, read_run
-from mmload.results.model import Facts, Note, NoteKind, Phase, Run, Server
+from mmload.results.model import Facts, Note, NoteKind, Run, RunPhase, Server
 from mmload.results.timeline import Load, Timeline
 from mmload.results.verdict import Outcome, exit_code, verdict
 
@@ -288,4 +288,4 @@ def test_a_verdict_does_not_read_the_seconds_again_where_nothing_was_out_of_orde
 def test_phases_of_the_made_run_are_what_the_tests_take_them_for(tmp_path: Path) -> None:
     run = Made().read(tmp_path)
 
-    assert [second.phase for second in run.seconds].count(Phase.STEADY) == run.totals.steady_seconds == 59
+    assert [second.phase for second in run.seconds].count(RunPhase.STEADY) == run.totals.steady_seconds == 59

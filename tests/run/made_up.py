@@ -17,7 +17,7 @@ from mmload.metrics.recorder import (
     POSTS_SENT,
     SOCKETS_CLOSED,
     SOCKETS_OPENED,
-    Outcome,
+    ActionOutcome,
     process_recorder,
 )
 from mmload.plugin.record import run_recorder
@@ -57,7 +57,7 @@ class MadeUp(User):
         recorder = process_recorder()
         self.done += 1
         recorder.request("GET /api/v4/posts/{id}", 0.01, "" if self.done % 7 else "500 made.up")
-        recorder.action("Look", 0.02, Outcome.OK)
+        recorder.action("Look", 0.02, ActionOutcome.OK)
         recorder.counters[POSTS_SENT] += 1
         recorder.events["posted"] += 3
 

@@ -20,7 +20,7 @@ from mmload.cli.locust_process import LocustLoad
 from mmload.config.fields import seconds_of
 from mmload.errors import ConfigurationError, MmloadError, UsageError
 from mmload.results.folder import read_run
-from mmload.results.model import Ending
+from mmload.results.model import RunEnding
 from tests.run.processes import end, environ, start, the_folder, wait_for_seconds
 
 MADE_UP = str(Path(__file__).with_name("run_made_up.py"))
@@ -62,7 +62,7 @@ def test_ctrl_c_ends_a_run_in_order_and_still_reports(tmp_path: Path) -> None:
     assert ended.code == 130, ended.err
     assert "(interrupted)" in ended.out
     assert "3 farewells" in ended.out
-    assert read_run(folder).facts.ending is Ending.INTERRUPTED
+    assert read_run(folder).facts.ending is RunEnding.INTERRUPTED
 
 
 def test_a_second_ctrl_c_kills(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from mmload.metrics.recorder import FAREWELLS, LOGINS, POSTS_SENT
 from mmload.results.folder import read_run
-from mmload.results.model import Ending, NoteKind, Phase, Run
+from mmload.results.model import NoteKind, Run, RunEnding, RunPhase
 from tests.run.processes import distributed, end, locust, mmload, start, the_folder, truth, wait_for_seconds
 
 USERS = 6
@@ -38,7 +38,7 @@ def assert_seconds_add_up(run: Run) -> None:
         route.count for route in run.totals.whole.routes.values()
     )
     assert sum(second.events for second in run.seconds) == sum(run.totals.whole.events.values())
-    steady = [second for second in run.seconds if second.phase is Phase.STEADY]
+    steady = [second for second in run.seconds if second.phase is RunPhase.STEADY]
     assert sum(second.actions for second in steady) == run.totals.steady.actions["Look"].done
     assert max(second.present for second in run.seconds) == run.totals.highest_present == USERS
     assert (run.seconds[-1].present, run.seconds[-1].sockets) == (0, 0)
@@ -56,7 +56,7 @@ def test_a_run_is_recorded_to_the_last_figure(tmp_path: Path, workers: int) -> N
     assert_exact(run, tmp_path)
     assert_seconds_add_up(run)
     assert run.missing == ()
-    assert (run.facts.ending, run.facts.workers, run.facts.users) == (Ending.RUN_TIME_OVER, workers, USERS)
+    assert (run.facts.ending, run.facts.workers, run.facts.users) == (RunEnding.RUN_TIME_OVER, workers, USERS)
     assert [note.kind for note in run.notes] == [NoteKind.PHASE, NoteKind.PHASE, NoteKind.END]
     assert "Verdict: passed" in ended.out
     assert f"{USERS} asked for, {USERS} in after" in ended.out
@@ -75,7 +75,7 @@ def test_an_interrupted_run_is_recorded_and_reported(tmp_path: Path, workers: in
     assert ended.code == 130, ended.err
     run = read_run(the_folder(tmp_path))
     assert_exact(run, tmp_path)
-    assert run.facts.ending is Ending.INTERRUPTED
+    assert run.facts.ending is RunEnding.INTERRUPTED
     assert "(interrupted)" in ended.out
 
 

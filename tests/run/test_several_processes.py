@@ -12,7 +12,7 @@ from mmload.cli import locust_process
 from mmload.cli.locust_process import LocustLoad
 from mmload.cli.run import account_ranges
 from mmload.results.folder import read_run
-from mmload.results.model import Ending
+from mmload.results.model import RunEnding
 from tests.run.processes import PATIENCE_SECONDS, end, mmload, start, the_folder
 from tests.run.test_end_to_end import number, posts_at
 
@@ -68,7 +68,7 @@ def test_ctrl_c_ends_all_processes_in_order(fresh_sandbox: str, tmp_path: Path) 
 
     assert ended.code == 130, ended.err
     assert "4 farewells" in ended.out
-    assert read_run(the_folder(tmp_path)).facts.ending is Ending.INTERRUPTED
+    assert read_run(the_folder(tmp_path)).facts.ending is RunEnding.INTERRUPTED
     assert requests.get(f"{fresh_sandbox}/sandbox/counts", timeout=10).json()["sockets_open"] == 0
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from mmload.cli.locust_process import free_port
 from mmload.results.folder import read_run
-from mmload.results.model import Ending, NoteKind
+from mmload.results.model import NoteKind, RunEnding
 from tests.run.processes import LOCUSTFILE, PATIENCE_SECONDS, end, start, truth
 
 
@@ -65,7 +65,7 @@ def test_each_test_of_the_web_ui_has_its_own_folder(tmp_path: Path, port: int) -
 
     ended = end(process)
 
-    assert first.facts.ending is Ending.STOPPED
+    assert first.facts.ending is RunEnding.STOPPED
     assert first.totals.whole.actions["Look"].done == did_first
     assert first.totals.highest_present == 4
     assert [note.text for note in first.notes if note.kind is NoteKind.USERS] == [

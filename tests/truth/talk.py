@@ -16,7 +16,7 @@ from typing import Any
 import requests
 
 from mmload.delivery.account import DRAIN_SECONDS
-from mmload.results.model import Phase
+from mmload.results.model import RunPhase
 from tests.run.processes import mmload
 
 USERS = 10
@@ -41,7 +41,7 @@ class Talk:
     def _steady(self) -> list[str]:
         files = list(self.folder.glob("runs/*/seconds.jsonl"))
         lines = files[0].read_text().splitlines() if files else []
-        return [line for line in lines if json.loads(line)["phase"] == Phase.STEADY]
+        return [line for line in lines if json.loads(line)["phase"] == RunPhase.STEADY]
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ from mmload.plugin.record.worker_reports import (
 )
 from mmload.plugin.runner.workers import Workers
 from mmload.results.folder import RunFolder, make_folder, read_facts, read_run
-from mmload.results.model import Facts, Note, NoteKind, Phase, Second, Server, Totals, command, ending, timestamp
+from mmload.results.model import Facts, Note, NoteKind, RunPhase, Second, Server, Totals, command, ending, timestamp
 from mmload.results.timeline import Load, Timeline
 from mmload.results.verdict import exit_code
 
@@ -364,9 +364,9 @@ def _folder(runs_folder: str, name: str, now: float, *, again: bool) -> Path:
     return make_folder(Path(runs_folder), datetime.fromtimestamp(now), name)
 
 
-def _phase_text(phase: Phase, present: int, asked: int) -> str:
+def _phase_text(phase: RunPhase, present: int, asked: int) -> str:
     return {
-        Phase.RAMP: "ramp: users are coming in",
-        Phase.STEADY: f"steady: {present} of {asked} users are in",
-        Phase.FAREWELL: "farewell: users are leaving",
+        RunPhase.RAMP: "ramp: users are coming in",
+        RunPhase.STEADY: f"steady: {present} of {asked} users are in",
+        RunPhase.FAREWELL: "farewell: users are leaving",
     }[phase]

@@ -22,7 +22,7 @@ from locust.runners import WorkerRunner
 from mmload.config import load_settings
 from mmload.errors import UsageError
 from mmload.metrics.delta import Delta, ProcessHealth, RouteFigures
-from mmload.metrics.exposition import CONTENT_TYPE, PEER_EDGES_SECONDS, Kind, Metric, buckets, together
+from mmload.metrics.exposition import CONTENT_TYPE, PEER_EDGES_SECONDS, Kind, PrometheusMetric, buckets, together
 from mmload.metrics.histogram import Histogram
 from mmload.metrics.recorder import (
     DELIVERIES,
@@ -58,14 +58,14 @@ from mmload.metrics.recorder import (
 )
 from mmload.plugin.startup_checks import refuse
 from mmload.plugin.web.test_view import View, view_of
-from mmload.results.model import Phase
+from mmload.results.model import RunPhase
 
 if TYPE_CHECKING:
     from locust.env import Environment
 
 _GAUGE, _COUNTER, _HISTOGRAM = Kind.GAUGE, Kind.COUNTER, Kind.HISTOGRAM
 
-Samples: TypeAlias = Callable[[Metric, View], Iterator[str]]
+Samples: TypeAlias = Callable[[PrometheusMetric, View], Iterator[str]]
 
 # A scrape every 10 s or faster misses no bad second.
 HEALTH_SECONDS = 10
@@ -81,17 +81,17 @@ def page(view: View) -> Iterator[str]:
         yield from samples(metric, view)
 
 
-def _info(metric: Metric, view: View) -> Iterator[str]:
+def _info(metric: PrometheusMetric, view: View) -> Iterator[str]:
     facts, server = view.facts, view.facts.server
     yield metric.sample(1, facts.mmload, facts.locust, facts.python, server.url, server.version, facts.name)
 
 
-def _phase(metric: Metric, view: View) -> Iterator[str]:
-    for phase in Phase:
+def _phase(metric: PrometheusMetric, view: View) -> Iterator[str]:
+    for phase in RunPhase:
         yield metric.sample(int(view.last is not None and view.last.phase is phase), phase)
 
 
-def _users(metric: Metric, view: View) -> Iterator[str]:
+def _users(metric: PrometheusMetric, view: View) -> Iterator[str]:
     last = view.last
     yield metric.sample(view.asked, "asked")
     yield metric.sample(view.spawned, "spawned")
@@ -100,7 +100,7 @@ def _users(metric: Metric, view: View) -> Iterator[str]:
     yield metric.sample(last.gave_up if last else 0, "gave_up")
 
 
-def _workers(metric: Metric, view: View) -> Iterator[str]:
+def _workers(metric: PrometheusMetric, view: View) -> Iterator[str]:
     for state, count in sorted(view.workers.items()):
         yield metric.sample(count, state)
 
@@ -113,58 +113,58 @@ def _routes(whole: Delta) -> Iterator[tuple[str, str, RouteFigures]]:
             yield kind, route, figures
 
 
-def _requests(metric: Metric, view: View) -> Iterator[str]:
+def _requests(metric: PrometheusMetric, view: View) -> Iterator[str]:
     for kind, route, figures in _routes(view.totals.whole):
         yield metric.sample(figures.count, kind, route)
 
 
-def _failures(metric: Metric, view: View) -> Iterator[str]:
+def _failures(metric: PrometheusMetric, view: View) -> Iterator[str]:
     for kind, route, figures in _routes(view.totals.whole):
         for reason, failures in list(figures.failures.items()):
             yield metric.sample(failures.count, kind, route, reason)
 
 
-def _expected(metric: Metric, view: View) -> Iterator[str]:
+def _expected(metric: PrometheusMetric, view: View) -> Iterator[str]:
     for kind, route, figures in _routes(view.totals.whole):
         for reason, refusals in list(figures.expected.items()):
             yield metric.sample(refusals.count, kind, route, reason)
 
 
-def _request_seconds(metric: Metric, view: View) -> Iterator[str]:
+def _request_seconds(metric: PrometheusMetric, view: View) -> Iterator[str]:
     for kind, route, figures in _routes(view.totals.whole):
         yield from _both(view, metric, figures.times, figures.failed_times, kind, route)
 
 
-def _actions(metric: Metric, view: View) -> Iterator[str]:
+def _actions(metric: PrometheusMetric, view: View) -> Iterator[str]:
     for name, figures in list(view.totals.whole.actions.items()):
         yield metric.sample(figures.times.count, name, "ok")
         yield metric.sample(figures.failed_times.count, name, "failed")
         yield metric.sample(figures.skipped, name, "skipped")
 
 
-def _action_seconds(metric: Metric, view: View) -> Iterator[str]:
+def _action_seconds(metric: PrometheusMetric, view: View) -> Iterator[str]:
     for name, figures in list(view.totals.whole.actions.items()):
         yield from _both(view, metric, figures.times, figures.failed_times, name)
 
 
-def _both(view: View, metric: Metric, good: Histogram, failed: Histogram, *labels: str) -> Iterator[str]:
+def _both(view: View, metric: PrometheusMetric, good: Histogram, failed: Histogram, *labels: str) -> Iterator[str]:
     """The good ones always, the failed ones where there are any: most never fail, and each histogram is 28 lines."""
     yield metric.histogram(view.buckets(good), *labels, "ok")
     if failed.count:
         yield metric.histogram(view.buckets(failed), *labels, "failed")
 
 
-def _delivery_seconds(metric: Metric, view: View) -> Iterator[str]:
+def _delivery_seconds(metric: PrometheusMetric, view: View) -> Iterator[str]:
     yield metric.histogram(buckets(view.totals.whole.spans.get(DELIVERY, Histogram())))
 
 
-def _span_seconds(metric: Metric, view: View) -> Iterator[str]:
+def _span_seconds(metric: PrometheusMetric, view: View) -> Iterator[str]:
     for name, times in list(view.totals.whole.spans.items()):
         if name != DELIVERY:
             yield metric.histogram(buckets(times), name)
 
 
-def _missing(metric: Metric, view: View) -> Iterator[str]:
+def _missing(metric: PrometheusMetric, view: View) -> Iterator[str]:
     for name, count in list(view.totals.whole.counters.items()):
         if name.startswith(MISSING_BECAUSE):
             yield metric.sample(count, name.removeprefix(MISSING_BECAUSE))
@@ -173,19 +173,19 @@ def _missing(metric: Metric, view: View) -> Iterator[str]:
 def _counted(**names: str) -> Samples:
     """A sample for each of these counters of the record, also where nothing was counted yet."""
 
-    def samples(metric: Metric, view: View) -> Iterator[str]:
+    def samples(metric: PrometheusMetric, view: View) -> Iterator[str]:
         for label, name in names.items():
             yield metric.sample(view.totals.whole.counters.get(name, 0), label)
 
     return samples
 
 
-def _events(metric: Metric, view: View) -> Iterator[str]:
+def _events(metric: PrometheusMetric, view: View) -> Iterator[str]:
     for name, count in list(view.totals.whole.events.items()):
         yield metric.sample(count, name)
 
 
-def _unavailable(metric: Metric, view: View) -> Iterator[str]:
+def _unavailable(metric: PrometheusMetric, view: View) -> Iterator[str]:
     for feature, reason in list(view.totals.whole.unavailable.items()):
         yield metric.sample(1, feature, reason)
 
@@ -193,7 +193,7 @@ def _unavailable(metric: Metric, view: View) -> Iterator[str]:
 def _health(value: Callable[[ProcessHealth], float | None]) -> Samples:
     """The worst of the last seconds, for each process that was there in them."""
 
-    def samples(metric: Metric, view: View) -> Iterator[str]:
+    def samples(metric: PrometheusMetric, view: View) -> Iterator[str]:
         worst: dict[str, float] = {}
         for second in view.recent[-HEALTH_SECONDS:]:
             for process, health in second.health.items():
@@ -210,7 +210,7 @@ def _thousandth(milliseconds: float | None) -> float | None:
     return None if milliseconds is None else round(milliseconds / 1000, 9)
 
 
-def _peer_time(metric: Metric, view: View) -> Iterator[str]:
+def _peer_time(metric: PrometheusMetric, view: View) -> Iterator[str]:
     parts = []
     for _, _, figures in _routes(view.totals.whole):
         parts += [view.buckets(figures.times), view.buckets(figures.failed_times)]
@@ -218,11 +218,11 @@ def _peer_time(metric: Metric, view: View) -> Iterator[str]:
     yield metric.histogram(together(parts), edges=PEER_EDGES_SECONDS)
 
 
-def _peer_errors(metric: Metric, view: View) -> Iterator[str]:
+def _peer_errors(metric: PrometheusMetric, view: View) -> Iterator[str]:
     yield from _by_labels(metric, _failed(view, lambda reason: reason[:3] if reason[:3].isdigit() else None))
 
 
-def _peer_timeouts(metric: Metric, view: View) -> Iterator[str]:
+def _peer_timeouts(metric: PrometheusMetric, view: View) -> Iterator[str]:
     yield from _by_labels(metric, _failed(view, lambda reason: "" if reason == "timed out" else None))
 
 
@@ -241,7 +241,7 @@ def _path(path: str) -> str:
     return _API + _ID.sub("$ID", path) if path.startswith("/") else path
 
 
-def _by_labels(metric: Metric, counts: Iterable[tuple[tuple[str, ...], int]]) -> Iterator[str]:
+def _by_labels(metric: PrometheusMetric, counts: Iterable[tuple[tuple[str, ...], int]]) -> Iterator[str]:
     """Different reasons, and routes, may have the same labels: their sum."""
     sums: dict[tuple[str, ...], int] = {}
     for labels, count in counts:
@@ -255,7 +255,7 @@ def _count(name: str) -> Samples:
     return _one(lambda view: view.totals.whole.counters.get(name, 0))
 
 
-def _deliveries(metric: Metric, view: View) -> Iterator[str]:
+def _deliveries(metric: PrometheusMetric, view: View) -> Iterator[str]:
     counters = view.totals.whole.counters
     late = counters.get(DELIVERIES_LATE, 0)
     yield metric.sample(counters.get(DELIVERIES, 0) - late, "in_time")
@@ -267,7 +267,7 @@ def _sockets(view: View) -> float:
 
 
 def _one(value: Callable[[View], float]) -> Samples:
-    def samples(metric: Metric, view: View) -> Iterator[str]:
+    def samples(metric: PrometheusMetric, view: View) -> Iterator[str]:
         yield metric.sample(value(view))
 
     return samples
@@ -299,7 +299,7 @@ _TABLE: tuple[tuple[Kind, str, str, Samples, str], ...] = (
     (_HISTOGRAM, "mmload_span_seconds", "span", _span_seconds,
      "Other durations: reconnects, schedule lag, and what the generator measures of itself."),
     (_COUNTER, "mmload_deliveries_total", "outcome", _deliveries,
-     "Expected deliveries that came: in time, or later than DeliveryLateSec (late)."),
+     "Expected deliveries that came: in time, or later than LateDeliveryMs (late)."),
     (_COUNTER, "mmload_extra_deliveries_total", "", _count(DELIVERIES_EXTRA),
      "Deliveries to sockets that were not expected to get the post (just joined, or not connected)."),
     (_COUNTER, "mmload_resumed_deliveries_total", "", _count(DELIVERIES_RESUMED),
@@ -357,7 +357,7 @@ _TABLE: tuple[tuple[Kind, str, str, Samples, str], ...] = (
 )
 # fmt: on
 FAMILIES = tuple(
-    (Metric(name, kind, tuple(labels.split()), text), samples) for kind, name, labels, samples, text in _TABLE
+    (PrometheusMetric(name, kind, tuple(labels.split()), text), samples) for kind, name, labels, samples, text in _TABLE
 )
 METRICS = {metric.name: metric for metric, _ in FAMILIES}
 
