@@ -24,7 +24,7 @@ from mmload.report.svg import (
     time_axis,
 )
 from mmload.report.wording import clock, milliseconds, span
-from mmload.results.model import Note, NoteKind, Phase, Second
+from mmload.results.model import Note, NoteKind, RunPhase, Second
 from mmload.results.series import (
     Point,
     Window,
@@ -43,7 +43,7 @@ from mmload.results.trust import LIMITS
 # The phases are shaded, the end is the end of the axis.
 _UNMARKED = (NoteKind.PHASE, NoteKind.END)
 MOST_MARKS = 30
-PHASES = {Phase.RAMP: "ramp-up", Phase.STEADY: "steady state", Phase.FAREWELL: "stopping"}
+PHASES = {RunPhase.RAMP: "ramp-up", RunPhase.STEADY: "steady state", RunPhase.FAREWELL: "stopping"}
 
 
 @dataclass(frozen=True, slots=True)
