@@ -5,7 +5,7 @@ common mix: each route's own times, weighted with its share of the requests of a
 
 Whether one server is slower than another, from the windows of runs: a band for each figure, and an outcome.
 
-A run varies within itself (the bootstrap of its seconds) and from run to run. From one run of each server the latter
+A run varies within itself (the jackknife of its seconds) and from run to run. From one run of each server the latter
 can't be seen, so each figure brings an assumption; with every repeat the runs themselves count for more.
 """
 
@@ -23,8 +23,8 @@ from mmload.errors import ExitCode
 from mmload.results.statistics import (
     SHORTEST_SECONDS,
     Autocorrelation,
-    Draws,
     Estimate,
+    LeftOut,
     Spectrum,
     autocorrelation,
     bound,
@@ -133,57 +133,57 @@ def _frequent(tables: Sequence[Mapping[str, Times]]) -> list[str]:
     return sorted(names, key=lambda name: (-sum(table[name].count for table in tables), name))
 
 
-def estimates(window: Window, mix: Mix, memory: Autocorrelation, seed: int = 0) -> dict[Figure, Estimate]:
+def estimates(window: Window, mix: Mix, memory: Autocorrelation) -> dict[Figure, Estimate]:
     """All figures of one run that it has enough for. `memory` is that of all compared runs together."""
-    draws = Draws(window, memory, seed)
+    choices = LeftOut(window, memory)
     found: dict[Figure, Estimate] = {}
-    found.update(_of_requests(window, mix, draws))
-    found.update(_of_times(DELIVERIES, window.delivery, draws))
+    found.update(_of_requests(window, mix, choices))
+    found.update(_of_times(DELIVERIES, window.delivery, choices))
     for action in mix.actions:
-        found.update(_of_times(action, window.actions[action], draws))
+        found.update(_of_times(action, window.actions[action], choices))
     if any(window.expected):
-        found[MISSING] = _share(draws, window.missing, window.expected)
+        found[MISSING] = _share(choices, window.missing, window.expected)
     return found
 
 
-def _of_requests(window: Window, mix: Mix, draws: Draws) -> Iterator[tuple[Figure, Estimate]]:
+def _of_requests(window: Window, mix: Mix, choices: LeftOut) -> Iterator[tuple[Figure, Estimate]]:
     if mix.shares:
-        spectra = {route: draws.times(window.routes[route]) for route in mix.shares}
-        yield TYPICAL, _of_logs(draws.estimate(typical(spectra, mix.shares)))
+        spectra = {route: choices.times(window.routes[route]) for route in mix.shares}
+        yield TYPICAL, _of_logs(choices.estimate(typical(spectra, mix.shares)))
         whole = mixed(spectra, mix.shares)
         count = sum(window.routes[route].count for route in mix.shares)
         for percent in _percents(count):
-            yield percentile_figure(ALL_REQUESTS, percent), _percentile(whole, percent, count, draws)
+            yield percentile_figure(ALL_REQUESTS, percent), _percentile(whole, percent, count, choices)
     if any(window.requests):
-        yield ERRORS, _share(draws, window.failures, window.requests)
-        yield from _rates(window, draws)
+        yield ERRORS, _share(choices, window.failures, window.requests)
+        yield from _rates(window, choices)
 
 
-def _rates(window: Window, draws: Draws) -> Iterator[tuple[Figure, Estimate]]:
+def _rates(window: Window, choices: LeftOut) -> Iterator[tuple[Figure, Estimate]]:
     import numpy as np
 
-    logs = np.log(np.maximum(draws.sums(window.requests), 1) / window.seconds)
-    yield THROUGHPUT, draws.estimate(logs)
+    logs = np.log(np.maximum(choices.sums(window.requests), 1) / window.seconds)
+    yield THROUGHPUT, choices.estimate(logs)
     if window.users:
-        yield PER_USER, draws.estimate(logs + math.log(60 / window.users))
+        yield PER_USER, choices.estimate(logs + math.log(60 / window.users))
 
 
-def _of_times(subject: str, times: Times, draws: Draws) -> Iterator[tuple[Figure, Estimate]]:
+def _of_times(subject: str, times: Times, choices: LeftOut) -> Iterator[tuple[Figure, Estimate]]:
     percents = _percents(times.count)
     if not percents:
         return
-    spectrum = draws.times(times)
+    spectrum = choices.times(times)
     for percent in percents:
-        yield percentile_figure(subject, percent), _percentile(spectrum, percent, times.count, draws)
+        yield percentile_figure(subject, percent), _percentile(spectrum, percent, times.count, choices)
 
 
 def _percents(count: int) -> list[int]:
     return [percent for percent, fewest in FEWEST.items() if count >= fewest]
 
 
-def _percentile(spectrum: Spectrum, percent: int, count: int, draws: Draws) -> Estimate:
-    """With the greater of two variances: that of the draws, and what a shift of the shares would do (Woodruff 1952)."""
-    estimate = draws.estimate(spectrum.percentile(percent))
+def _percentile(spectrum: Spectrum, percent: int, count: int, choices: LeftOut) -> Estimate:
+    """With the greater of two variances: of the blocks, and what a shift of the shares would do (Woodruff 1952)."""
+    estimate = choices.estimate(spectrum.percentile(percent))
     shift = _BUNDLED * math.sqrt(percent * (100 - percent) / count)
     low, high = (spectrum.percentile(min(100, max(0, percent + each)))[0] for each in (-shift, shift))
     return _of_logs(Estimate(estimate.value, max(estimate.variance, ((high - low) / 2) ** 2)))
@@ -193,12 +193,12 @@ def _of_logs(estimate: Estimate) -> Estimate:
     return Estimate(estimate.value, estimate.variance + _BIN_VARIANCE)
 
 
-def _share(draws: Draws, part: Sequence[int], whole: Sequence[int]) -> Estimate:
-    """A share of a count. Where hardly any came, the draws don't know that one more could have: Poisson's variance."""
+def _share(choices: LeftOut, part: Sequence[int], whole: Sequence[int]) -> Estimate:
+    """A share of a count. Where hardly any came, the blocks don't know that one more could have: Poisson's variance."""
     import numpy as np
 
-    sums = draws.sums(whole)
-    estimate = draws.estimate(np.divide(draws.sums(part), sums, out=np.zeros(len(sums)), where=sums > 0))
+    sums = choices.sums(whole)
+    estimate = choices.estimate(np.divide(choices.sums(part), sums, out=np.zeros(len(sums)), where=sums > 0))
     return Estimate(estimate.value, max(estimate.variance, (max(0, sum(part)) + 1) / sum(whole) ** 2))
 
 
@@ -296,8 +296,7 @@ def compare(base: Sequence[Window], new: Sequence[Window], rules: Rules | None =
         return Comparison(Judgement.UNKNOWN, (), 0.0, rules.tolerance, seconds, (note,))
     mix = common_mix(windows)
     memory = autocorrelation([levels(window) for window in windows])
-    # Draws are made with the run's number as seed: the same runs always give the same answer.
-    found = [estimates(window, mix, memory, seed) for seed, window in enumerate(windows)]
+    found = [estimates(window, mix, memory) for window in windows]
     differences = _differences(found[: len(base)], found[len(base) :], rules)
     return Comparison(overall(differences), differences, mix.covered, rules.tolerance, seconds, _notes(mix))
 
@@ -346,7 +345,6 @@ def contrast(
 
     The variance of one run is a mean of two: what its seconds and the assumption say, and, given repeats, what the
     runs of a side really differ by; each weighs as many degrees of freedom as it has (a moderated t, Smyth 2004).
-    Drawing runs as the seconds are drawn would not do: of 2 or 3 runs there are too few different draws.
     """
     sides = (base, new)
     means = [statistics.fmean(each.value for each in side) for side in sides]
@@ -384,14 +382,9 @@ def _between_factor(figures: Sequence[Figure], rules: Rules) -> float:
 
 
 def corrected(contrasts: Sequence[Contrast], comparisons: int = 1) -> list[tuple[Contrast, float]]:
-    """The probabilities corrected for their number (Holm 1979), in the order given."""
-    order = sorted(range(len(contrasts)), key=lambda index: contrasts[index].probability)
-    found = [1.0] * len(contrasts)
-    least = 0.0
-    for rank, index in enumerate(order):
-        least = max(least, contrasts[index].probability * (len(contrasts) - rank) * comparisons)
-        found[index] = min(1.0, least)
-    return list(zip(contrasts, found, strict=True))
+    """The probabilities corrected for their number (Bonferroni)."""
+    factor = len(contrasts) * comparisons
+    return [(each, min(1.0, each.probability * factor)) for each in contrasts]
 
 
 def difference(each: Contrast, probability: float, rules: Rules) -> Difference:

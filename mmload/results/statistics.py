@@ -1,20 +1,14 @@
-"""Student's t distribution, as far as a comparison needs it.
-
-How long the seconds of a run remember each other. Pure.
+"""Student's t, how long the seconds of a run remember each other, and how far a run's figures would vary. Pure.
 
 Seconds that follow each other are alike (a busy neighbour, garbage collection, caches that warm up): a run of 60 s
-tells less than 60 seconds chosen at random would.
-
-Figures of one window, and how far they would vary if the run were made again: a moving-block bootstrap.
-
-Seconds that follow each other are alike, so whole blocks of them are drawn, not single seconds. All figures are
-computed on the same draws.
+tells less than 60 seconds chosen at random would. So whole blocks of seconds are left out, not single ones (a
+delete-a-block jackknife), and what blocks shorter than that memory miss is added. All figures are computed on the same
+blocks.
 """
 
 from __future__ import annotations
 
 import math
-import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -73,15 +67,10 @@ def _away_from_zero(value: float) -> float:
     return value if abs(value) > _TINY else _TINY
 
 
-# Blocks are as long as the window is long, to the power of 1/3 (the rate at which the bias and the variance of such an
-# estimate balance: Künsch 1989), or twice the time in which the seconds forget each other, if that is longer. With
-# fewer than 5 blocks the estimate would be worth nothing.
-_FORGETTING = 2.0
-_FEWEST_BLOCKS = 5
+# Of so many blocks each is left out once. 500 draws of a moving-block bootstrap gave the same bands (docs/compare.md).
+BLOCKS = 10
 # A window as long as three such times is nearly three seconds' worth: a longer memory can't be seen in it.
 _FEWEST_MEMORIES = 3
-# So much at most is taken to be lost for the mean of the window, which every second helped to make.
-_MOST_CENTRED = 0.5
 _LEAST_SEEN = 0.3
 
 
@@ -100,21 +89,13 @@ class Autocorrelation:
         summed = 1 + 2 * math.fsum(self.lags)
         return min(length / _FEWEST_MEMORIES, summed / max(_LEAST_SEEN, 1 - 2 * len(self.lags) / length))
 
-    def block_seconds(self, length: int) -> int:
-        """How long the blocks are that are drawn from a window."""
-        longest = max(1, length // _FEWEST_BLOCKS)
-        wanted: float = max(length ** (1 / 3), _FORGETTING * self.seconds(length))
-        return max(1, min(longest, math.ceil(wanted)))
-
     def correction(self, length: int) -> float:
-        """By how much the variance is greater than that of draws of such blocks.
-
-        Draws of blocks see a likeness across `lag` seconds only inside of a block (1 - lag / block of it), and lose
-        what the window's own mean takes away.
+        """By how much the variance is greater than what blocks show: they see a likeness across `lag` seconds only
+        inside of a block (1 - lag / block of it).
         """
-        block, memory = self.block_seconds(length), self.seconds(length)
+        block = length / BLOCKS
         seen = 1 + 2 * math.fsum(share * max(0.0, 1 - lag / block) for lag, share in enumerate(self.lags, 1))
-        return max(1.0, memory / seen) / (1 - min(_MOST_CENTRED, max(memory, block) / length))
+        return max(1.0, self.seconds(length) / seen)
 
 
 def autocorrelation(series: Sequence[Sequence[float]]) -> Autocorrelation:
@@ -149,33 +130,32 @@ def levels(window: Window) -> list[float]:
     return [total / count if count else 0.0 for total, count in zip(sums, counts, strict=True)]
 
 
-# 500 draws give a standard error to 1/sqrt(2·500) = 3 %.
-ROUNDS = 500
 # Of a run's steady window.
 SHORTEST_SECONDS = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A figure of one run, and the variance that the draws gave it. The logarithm of the figure where it is a time."""
+    """A figure of one run, and its variance by the blocks. The logarithm of the figure where it is a time."""
 
     value: float
     variance: float
 
 
-class Draws:
-    """The draws of one window: how often each second is in each of them. The first row is the window as it was."""
+class LeftOut:
+    """The window without each of its blocks in turn: how often each second counts. The first row is all of it."""
 
-    def __init__(self, window: Window, memory: Autocorrelation, seed: int = 0, rounds: int = ROUNDS) -> None:
+    def __init__(self, window: Window, memory: Autocorrelation) -> None:
         import numpy as np
 
         self.window = window
-        drawn = _drawn(window.seconds, memory.block_seconds(window.seconds), rounds, random.Random(seed))
-        self._weights: Matrix = np.array([[1.0] * window.seconds, *drawn])
-        self._correction = memory.correction(window.seconds)
+        seconds = window.seconds
+        blocks = np.arange(seconds) * BLOCKS // seconds
+        self._weights: Matrix = np.array([[1.0] * seconds, *(1.0 * (blocks != left_out) for left_out in range(BLOCKS))])
+        self._correction = memory.correction(seconds)
 
     def times(self, times: Times) -> Spectrum:
-        """The draws of a series of times."""
+        """A series of times, a row for each choice of seconds."""
         import numpy as np
 
         low = min(times.bins, default=0)
@@ -185,41 +165,28 @@ class Draws:
         return Spectrum(low, self._weights @ counts)
 
     def sums(self, series: Sequence[int]) -> Matrix:
-        """The draws of a sum."""
+        """A sum of each choice of seconds."""
         import numpy as np
 
         drawn: Matrix = self._weights @ np.array(series, dtype=float)
         return drawn
 
     def estimate(self, drawn: Matrix) -> Estimate:
-        """From a figure of every draw."""
-        return Estimate(float(drawn[0]), float(drawn[1:].var(ddof=1)) * self._correction)
-
-
-def _drawn(seconds: int, block: int, rounds: int, rng: random.Random) -> list[list[float]]:
-    """How often each second was drawn. Blocks may begin anywhere and go on from the end to the beginning."""
-    draws = []
-    for _ in range(rounds):
-        weights = [0.0] * seconds
-        left = seconds
-        while left:
-            start = rng.randrange(seconds)
-            for second in range(start, start + min(block, left)):
-                weights[second % seconds] += 1
-            left -= min(block, left)
-        draws.append(weights)
-    return draws
+        """From a figure of every choice of seconds: the jackknife's variance, (n - 1) / n times the sum of squares."""
+        left = drawn[1:]
+        variance = (BLOCKS - 1) / BLOCKS * float(((left - left.mean()) ** 2).sum())
+        return Estimate(float(drawn[0]), variance * self._correction)
 
 
 @dataclass(frozen=True, slots=True)
 class Spectrum:
-    """How many times fell into which bin, a row for each draw. The first column is the bin `low`."""
+    """How many times fell into which bin, a row for each choice of seconds. The first column is the bin `low`."""
 
     low: int
     counts: Matrix
 
     def percentile(self, percent: float) -> Matrix:
-        """The logarithm of a percentile, of each draw; a draw without times gives the first one's."""
+        """The logarithm of a percentile, of each row; a row without times gives the first one's."""
         import numpy as np
 
         reached = self.counts.cumsum(axis=1)
@@ -237,7 +204,7 @@ class Spectrum:
 
 
 def mixed(spectra: Mapping[str, Spectrum], shares: Mapping[str, float]) -> Spectrum:
-    """All routes together, each with its given share, however often it came in this run or draw."""
+    """All routes together, each with its given share, however often it came in this run."""
     import numpy as np
 
     low = min(spectra[name].low for name in shares)
