@@ -40,7 +40,7 @@ from mmload.client.websocket.frames import decode_event
 from mmload.client.websocket.handshake import Caller, shake_hands
 from mmload.client.websocket.reconnect import Timing
 from mmload.config import load_settings
-from mmload.context import new_context
+from mmload.context import TestContext
 from mmload.metrics.recorder import Recorder
 from mmload.models import Post, User
 from mmload.open_files import raise_open_files
@@ -96,7 +96,7 @@ class Reader(Protocol):
 def _person(control: Control) -> Person:
     """Somebody who is in, looks at a channel and knows its author."""
     settings, _ = load_settings(environ={})
-    here = new_context(settings, "http" + control.url.removeprefix("ws"), Recorder(), seed=1)
+    here = TestContext(settings, "http" + control.url.removeprefix("ws"), Recorder())
     rest = Rest(here.transport, report=lambda *_: None, unavailable=here.missing)
     store = Store(here.shared_objects)
     store.me = User(id=ME)

@@ -10,9 +10,10 @@ from mmload.behaviours.catalogue import Action
 from mmload.behaviours.composing import compose, send_post
 from mmload.behaviours.person import NothingToDo, Person
 from mmload.behaviours.tasksets import Behaviour, task_of
+from mmload.context import TestContext
 from mmload.plugin.setup import wire
 from mmload.store import SharedObjects, Store
-from mmload.users import Host, MattermostUser
+from mmload.users import MattermostUser
 
 
 class AnsweringStore(Store):
@@ -57,9 +58,9 @@ class AnsweringUser(MattermostUser):
 
     tasks = [AnsweringBehaviour]  # noqa: RUF012
 
-    def new_person(self, host: Host, number: int) -> Person:
-        person = super().new_person(host, number)
-        person.store = AnsweringStore(host.context.shared_objects)
+    def new_person(self, context: TestContext, number: int) -> Person:
+        person = super().new_person(context, number)
+        person.store = AnsweringStore(context.shared_objects)
         return person
 
 

@@ -3,34 +3,70 @@
 from __future__ import annotations
 
 import random
-import ssl
-from dataclasses import dataclass, field
+from typing import Any
 
+from mmload.client.accounts import AccountPool
 from mmload.client.capabilities import Capabilities, MissingFeatures, capabilities, left_out
 from mmload.client.http.client import Transport
 from mmload.client.login_queue import Admission
 from mmload.client.net import tls_context
-from mmload.config import Settings
+from mmload.config import Settings, read_credentials
 from mmload.delivery.account import Deliveries
 from mmload.metrics.recorder import Recorder
 from mmload.store import SharedObjects
 
 
-@dataclass(slots=True)
 class TestContext:
-    """One server under test, seen from one process. Nothing in it is shared between processes."""
+    """The test of one process: the settings, the server as its users know it, the accounts, the counters.
 
-    settings: Settings
-    seed: int
-    recorder: Recorder
-    transport: Transport
-    websocket_url: str
-    admission: Admission
-    missing: MissingFeatures
-    deliveries: Deliveries
-    tls_context: ssl.SSLContext | None = None
-    shared_objects: SharedObjects = field(default_factory=SharedObjects)
-    can: Capabilities | None = None
+    Made when a test begins. `before` is the context whose place it takes in the middle of a test, when an agent is
+    given other settings: active users keep theirs, and both share the accounts (no number is taken twice) and the
+    delivery account (they write to each other). `shared`: other processes drive users on this server, too.
+    """
+
+    __test__ = False  # for pytest: no class of tests
+
+    def __init__(
+        self,
+        settings: Settings,
+        server_url: str,
+        recorder: Recorder,
+        worker_index: int = 0,
+        workers: int = 1,
+        *,
+        shared: bool = False,
+        before: TestContext | None = None,
+    ) -> None:
+        connection, users, run = settings.config.connection, settings.config.users, settings.config.run
+        self.settings = settings
+        self.seed = run.seed
+        self.recorder = recorder
+        # Which of how many equal parts of a common goal is this process's.
+        self.part, self.parts = (worker_index, workers) if worker_index < workers else (0, 1)
+        self.websocket_url = websocket_url(connection.server_url, connection.websocket_url, server_url)
+        secure = server_url.startswith("https") or self.websocket_url.startswith("wss")
+        self.tls_context = tls_context(connection.verify_tls) if secure else None
+        self.transport = Transport(
+            server_url, connection.connect_timeout_seconds, connection.request_timeout_seconds, self.tls_context
+        )
+        self.admission = Admission(
+            users.max_logins_in_flight,
+            users.login_retry_min_seconds,
+            users.login_retry_max_seconds,
+            random.Random(f"{self.seed}:admission"),
+        )
+        self.missing = MissingFeatures(recorder.unavailable)
+        self.shared_objects = SharedObjects()
+        self.credentials = read_credentials(users.users_file_path) if users.users_file_path else ()
+        self.accounts: AccountPool = before.accounts if before else AccountPool(worker_index, users.max_active_users)
+        self.deliveries: Deliveries = (
+            before.deliveries if before else Deliveries(recorder, run.late_delivery_ms / 1000, shared=shared)
+        )
+        # The recorder settles it every second.
+        recorder.account = self.deliveries
+        self.can: Capabilities | None = None
+        # What generative users make together; the first of them begins it.
+        self.generation: Any = None
 
     @property
     def capabilities(self) -> Capabilities:
@@ -51,38 +87,3 @@ def websocket_url(configured_server: str, configured_websocket: str, server_url:
     if server_url.rstrip("/") == configured_server.rstrip("/"):
         return configured_websocket
     return "ws" + server_url.removeprefix("http")
-
-
-def new_context(
-    settings: Settings, server_url: str, recorder: Recorder, seed: int, *, shared: bool = False
-) -> TestContext:
-    """The shared parts of a process that drives users on `server_url`. `shared`: other processes do, too."""
-    connection = settings.config.connection
-    users = settings.config.users
-    sockets_at = websocket_url(connection.server_url, connection.websocket_url, server_url)
-    secure = server_url.startswith("https") or sockets_at.startswith("wss")
-    context = tls_context(connection.verify_tls) if secure else None
-    return TestContext(
-        settings=settings,
-        seed=seed,
-        recorder=recorder,
-        transport=Transport(
-            server_url, connection.connect_timeout_seconds, connection.request_timeout_seconds, context
-        ),
-        websocket_url=sockets_at,
-        admission=Admission(
-            users.max_logins_in_flight,
-            users.login_retry_min_seconds,
-            users.login_retry_max_seconds,
-            random.Random(f"{seed}:admission"),
-        ),
-        missing=MissingFeatures(recorder.unavailable),
-        deliveries=deliveries(recorder, settings.config.run.late_delivery_ms / 1000, shared=shared),
-        tls_context=context,
-    )
-
-
-def deliveries(recorder: Recorder, late_seconds: float, *, shared: bool) -> Deliveries:
-    """The account of this test's messages, which the recorder settles every second."""
-    account = recorder.account = Deliveries(recorder, late_seconds, shared=shared)
-    return account

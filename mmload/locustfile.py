@@ -5,13 +5,12 @@ import sys
 
 from locust import events
 
-from mmload.config import load_settings
 from mmload.plugin.setup import wire
 from mmload.user_classes import weights
 from mmload.users import ClusterUser, GenerateUser, IdleUser, SimpleUser, SimulatedUser
 
 __all__ = ["ClusterUser", "GenerateUser", "IdleUser", "SimpleUser", "SimulatedUser"]
 
-wire(events)
-for name, weight in weights(load_settings()[0].config.controller.type, sys.argv[1:], os.environ).items():
+settings = wire(events)
+for name, weight in weights(settings.config.controller.type, sys.argv[1:], os.environ).items():
     globals()[name].weight = weight

@@ -7,7 +7,6 @@ import os
 import random
 import time
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
 import gevent
 from locust import FastHttpUser
@@ -26,10 +25,10 @@ from mmload.behaviours.tasksets import IdleBehaviour, SimulatedBehaviour
 from mmload.client.accounts import Account, AccountPool, account, is_administrator, session_owner
 from mmload.client.api import LOGIN_ROUTES, Api
 from mmload.client.http.client import Rest, Route
-from mmload.config import ConnectionSettings, Settings, load_settings, read_credentials
-from mmload.context import TestContext, new_context
+from mmload.config import ConnectionSettings, Settings
+from mmload.context import TestContext
 from mmload.errors import NoAccountLeft, RequestFailed
-from mmload.metrics.recorder import RATE_LIMITED, Recorder, process_recorder
+from mmload.metrics.recorder import RATE_LIMITED, process_recorder
 from mmload.store import Store
 
 if TYPE_CHECKING:
@@ -44,76 +43,37 @@ ACCOUNT_PATIENCE_SECONDS = 60.0
 _ACCOUNT_LOOK_SECONDS = 0.25
 
 
-class Host:
-    """The shared parts of this process's users: made when the first of them starts (workers fork before that)."""
-
-    def __init__(
-        self,
-        settings: Settings,
-        server_url: str,
-        worker_index: int,
-        recorder: Recorder,
-        workers: int = 1,
-        *,
-        shared: bool = False,
-        accounts: AccountPool | None = None,
-    ) -> None:
-        users = settings.config.users
-        seed = settings.config.run.seed
-        self.context: TestContext = new_context(settings, server_url, recorder, seed, shared=shared)
-        self.accounts = accounts or AccountPool(worker_index, users.max_active_users)
-        self.credentials = read_credentials(users.users_file_path) if users.users_file_path else ()
-        part, parts = (worker_index, workers) if worker_index < workers else (0, 1)
-        self.generation = Generation(Goals(targets(settings.generate, part, parts)))
-
-
-_hosts: WeakKeyDictionary[Environment, Host] = WeakKeyDictionary()
-
-
-def host_of(environment: Environment) -> Host:
-    """This process's host; the same for all users of one environment."""
-    host = _hosts.get(environment)
-    if host is None:
-        host = _hosts[environment] = _new_host(environment)
-    return host
-
-
-def _new_host(environment: Environment, accounts: AccountPool | None = None) -> Host:
-    settings, _ = load_settings()
-    index = getattr(environment.runner, "worker_index", 0) or 0
-    server_url = environment.host or settings.config.connection.server_url
-    return Host(
+def new_context(environment: Environment, settings: Settings) -> TestContext:
+    """The context of the users who start from now on; until `forget_context`, accounts and deliveries go on."""
+    runner = environment.runner
+    context = TestContext(
         settings,
-        server_url.rstrip("/"),
-        max(0, index),
+        (environment.host or settings.config.connection.server_url).rstrip("/"),
         process_recorder(),
+        max(0, getattr(runner, "worker_index", 0) or 0),
         workers_of(environment),
-        shared=isinstance(environment.runner, WorkerRunner),
-        accounts=accounts,
+        shared=isinstance(runner, WorkerRunner),
+        before=getattr(environment, "mmload_context", None),
     )
+    environment.mmload_context = context  # type: ignore[attr-defined]
+    return context
 
 
-def renew_host(environment: Environment) -> None:
-    """Users that start from now on go by the settings now in force. Those who are in keep theirs.
+def forget_context(environment: Environment) -> None:
+    """A test is over, or the next one begins: nothing of its accounts and deliveries goes on."""
+    environment.mmload_context = None  # type: ignore[attr-defined]
 
-    All share one pool of accounts until the test ends: a number must not be taken twice.
-    """
-    host = _hosts.get(environment)
-    if host is not None:
-        renewed = _hosts[environment] = _new_host(environment, host.accounts)
-        # One account of messages, too: those who are in and those who come write to each other.
-        renewed.context.deliveries = process_recorder().account = host.context.deliveries
+
+def context_of(environment: Environment) -> TestContext:
+    """What the users of this environment share; there is one while a test runs."""
+    context: TestContext = environment.mmload_context  # type: ignore[attr-defined]
+    return context
 
 
 def workers_of(environment: Environment) -> int:
     """How many workers there are, as far as a process can know: those of `--processes`; else it counts as alone."""
     asked = getattr(environment.parsed_options, "processes", None) or 1
     return asked if asked > 0 else os.cpu_count() or 1
-
-
-def forget_host(environment: Environment) -> None:
-    """Before a new test: the next user makes a new host, perhaps for another server."""
-    _hosts.pop(environment, None)
 
 
 class MattermostUser(FastHttpUser):
@@ -145,11 +105,11 @@ class MattermostUser(FastHttpUser):
 
     def on_start(self) -> None:
         """Take an account and come in; returns when the person is in, or sleeps for good if it never will be."""
-        host = host_of(self.environment)
+        context = context_of(self.environment)
         self._enter_gauge("waiting")
-        self._take_account(host.accounts)
-        self.person = self.new_person(host, self._number)
-        self.person.seat = self.person.store.memberships = host.context.deliveries.seat()
+        self._take_account(context.accounts)
+        self.person = self.new_person(context, self._number)
+        self.person.seat = self.person.store.memberships = context.deliveries.seat()
         self.person.sleep = self._sleep_as_one_who_may_go
         self.person.api.rest.renew_session = lambda token: log_in_again(self.person, token)
         if not enter_patiently(self.person, self._told_no, self.come_in):
@@ -170,9 +130,9 @@ class MattermostUser(FastHttpUser):
                 self._sleep_as_one_who_may_go(_ACCOUNT_LOOK_SECONDS)
         self._enter_gauge("waiting")
 
-    def new_person(self, host: Host, number: int) -> Person:
+    def new_person(self, context: TestContext, number: int) -> Person:
         """The person that this user is; a subclass may give it another store or account before it comes in."""
-        return new_person(host, number, self._report)
+        return new_person(context, number, self._report)
 
     def come_in(self, person: Person) -> None:
         """Log in and load what this kind of user sees first; called again when it failed."""
@@ -230,27 +190,27 @@ class MattermostUser(FastHttpUser):
         )
 
 
-def new_person(host: Host, number: int, report: Any) -> Person:
+def new_person(context: TestContext, number: int, report: Any) -> Person:
     """The person behind a number: all that chance decides about it follows from the number and the seed."""
-    settings = host.context.settings
+    settings = context.settings
     users = settings.config.users
-    owner = session_owner(number, users.avg_sessions_per_user, host.context.seed, users.max_active_users)
-    rest = Rest(host.context.transport, report=report, unavailable=host.context.missing)
-    counters = host.context.recorder.counters
+    owner = session_owner(number, users.avg_sessions_per_user, context.seed, users.max_active_users)
+    rest = Rest(context.transport, report=report, unavailable=context.missing)
+    counters = context.recorder.counters
 
     def count_rate_limit() -> None:
         counters[RATE_LIMITED] += 1
 
     rest.rate_limited = count_rate_limit
     person = Person(
-        context=host.context,
+        context=context,
         account=administrator(owner, settings.config.connection)
         if is_administrator(number, users.percent_of_users_are_admin)
-        else account(owner, users.username_prefix, users.password, users.number_offset, host.credentials),
+        else account(owner, users.username_prefix, users.password, users.number_offset, context.credentials),
         api=Api(rest),
-        store=Store(host.context.shared_objects),
-        rng=random.Random(f"{host.context.seed}:person:{number}"),
-        rate=rate_of(number, host.context.seed, settings.config.controller.rates_distribution),
+        store=Store(context.shared_objects),
+        rng=random.Random(f"{context.seed}:person:{number}"),
+        rate=rate_of(number, context.seed, settings.config.controller.rates_distribution),
     )
     # Clients poll at different moments of the minute.
     person.poll_due = time.monotonic() + person.rng.uniform(0, 60)
@@ -285,9 +245,9 @@ class ClusterUser(MattermostUser):
 
     tasks = [ClusterBehaviour]  # noqa: RUF012
 
-    def new_person(self, host: Host, number: int) -> Person:
-        person = super().new_person(host, number)
-        person.account = administrator(number, host.context.settings.config.connection)
+    def new_person(self, context: TestContext, number: int) -> Person:
+        person = super().new_person(context, number)
+        person.account = administrator(number, context.settings.config.connection)
         return person
 
     def come_in(self, person: Person) -> None:
@@ -301,7 +261,13 @@ class GenerateUser(MattermostUser):
 
     @property
     def generation(self) -> Generation:
-        return host_of(self.environment).generation
+        """What the generative users of one context make together."""
+        context = self.person.context
+        if context.generation is None:
+            wanted = targets(context.settings.generate, context.part, context.parts)
+            context.generation = Generation(Goals(wanted))
+        made: Generation = context.generation
+        return made
 
     def come_in(self, person: Person) -> None:
         enter_to_generate(person, self.generation)

@@ -16,9 +16,10 @@ from mmload.behaviours.login import disconnect, enter
 from mmload.behaviours.person import Person
 from mmload.client.http.client import Route
 from mmload.config import Settings, load_settings
+from mmload.context import TestContext
 from mmload.errors import RequestFailed
 from mmload.metrics.recorder import Recorder
-from mmload.users import Host, new_person
+from mmload.users import new_person
 
 ADMIN = {"login_id": "sysadmin@sample.mattermost.com", "password": "Sys@dmin-sample1"}
 _letters = "abcdefghijklmnopqrstuvwxyz0123456789"
@@ -66,7 +67,7 @@ class Crowd:
 
     server: str
     admin: Admin
-    host: Host
+    context: TestContext
     asked: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     refused_as_expected: list[str] = field(default_factory=list)
@@ -79,7 +80,7 @@ class Crowd:
 
     def come(self) -> Person:
         """One more person, who is in."""
-        person = new_person(self.host, len(self.people) + 1, self.report)
+        person = new_person(self.context, len(self.people) + 1, self.report)
         # Tests do not wait for people to read; what they do in the background is asked for by the tests.
         person.sleep = lambda seconds: None
         person.poll_due = float("inf")
@@ -103,8 +104,8 @@ def settings_for(server: str, **environ: str) -> Settings:
 @contextmanager
 def crowd(server: str, **environ: str) -> Iterator[Crowd]:
     """People on a server; all of them leave at the end."""
-    host = Host(settings_for(server, **environ), server, 0, Recorder())
-    here = Crowd(server, Admin(server), host)
+    context = TestContext(settings_for(server, **environ), server, Recorder())
+    here = Crowd(server, Admin(server), context)
     try:
         yield here
     finally:

@@ -1,7 +1,4 @@
-"""Settings that a process was given while it ran (an agent's `create`), in force instead of its own.
-
-The settings in force: defaults, under the documents, under the environment; checked, or refused with all reasons.
-"""
+"""Settings: defaults, under the documents, under the environment; checked, or refused with all reasons."""
 
 from __future__ import annotations
 
@@ -18,20 +15,6 @@ from mmload.config.files import Object, read_credentials, read_document
 from mmload.config.relations import contradictions, with_derived_defaults
 from mmload.config.tables import Config, Settings
 from mmload.errors import ConfigurationError
-
-_adopted: Settings | None = None
-
-
-def adopt(settings: Settings | None) -> None:
-    """Put these in force in this process; None: again what the documents and the environment say."""
-    global _adopted
-    _adopted = settings
-
-
-def adopted() -> Settings | None:
-    """The settings that this process was given, if any."""
-    return _adopted
-
 
 DEFAULTS = "defaults"
 _USERS_FILE = "UsersConfiguration.UsersFilePath"
@@ -64,10 +47,7 @@ def load_settings(
     folder: Path = Path("config"),
     generate: Path | None = None,
 ) -> tuple[Settings, tuple[str, ...]]:
-    """The settings in force, and notices about them. Raises ConfigurationError with every problem there is."""
-    given = adopted()
-    if given is not None and environ is os.environ and not (config or simul or simple or generate):
-        return given, ()
+    """The settings, and notices about them. Raises ConfigurationError with every problem there is."""
     loaded = load((config, simul, simple, generate), environ, folder)
     return loaded.settings, loaded.notices
 

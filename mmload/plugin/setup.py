@@ -8,7 +8,6 @@ from __future__ import annotations
 import functools
 import logging
 import os
-import random
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -19,69 +18,65 @@ from locust import argument_parser
 from locust.runners import MasterRunner, WorkerRunner
 from msgspec.structs import replace
 
-from mmload.config import Settings, load_settings
+from mmload.config import Settings
 from mmload.context import websocket_url
 from mmload.errors import ConfigurationError, MmloadError, ServerNotReady
-from mmload.plugin import memory, startup_checks
+from mmload.plugin import locust_internals, memory, startup_checks
 from mmload.plugin.record import run_recorder
 from mmload.plugin.runner import injection
 from mmload.plugin.runner.dispatch import by_index
-from mmload.plugin.runner.user_count import Driving
+from mmload.plugin.runner.user_count import UserCount
 from mmload.plugin.runner.user_stopping import REPORT_KEY, Departures, Turnover, WorkersTurnover
-from mmload.plugin.runner.worker_handshake import Guest, Reception
-from mmload.plugin.settings_override import Adoption
+from mmload.plugin.runner.worker_handshake import MasterSide, WorkerSide
+from mmload.plugin.settings import OwnSettings, ProcessSettings, process_settings, settings_of
 from mmload.plugin.startup_checks import refuse
 from mmload.plugin.web import access, api, metrics, tabs
 from mmload.plugin.web.api_agent import Agent
 from mmload.results.model import population, server_facts
 from mmload.user_classes import for_these_users
-from mmload.users import MattermostUser, forget_host
+from mmload.users import MattermostUser, forget_context, new_context
 
 if TYPE_CHECKING:
     from locust.env import Environment
 
 log = logging.getLogger("mmload")
-SEED_VARIABLE = "MMLOAD_RUNCONFIGURATION_SEED"
 # Set by `mmload run`, which has checked the server itself.
 CHECKED_VARIABLE = "MMLOAD_CHECKED"
 
 
-def wire(events: Any) -> None:
-    """Called once, when Locust imports the locustfile (before it forks workers)."""
-    settings = _settings_or_exit()
-    _draw_seed(settings)
-    MattermostUser.host = settings.config.connection.server_url
-    events.init.add_listener(_on_init)
+def wire(events: Any) -> Settings:
+    """Called once, when Locust imports the locustfile (before it forks workers): the settings of this process."""
+    own = _settings_or_exit()
+    MattermostUser.host = own.settings.config.connection.server_url
+    events.init.add_listener(functools.partial(_on_init, own))
     events.test_start.add_listener(_on_test_start)
     events.init.add_listener(_wire_runner)
     run_recorder.register(events)
     injection.register(events)
     metrics.register(events)
     memory.register(events)
+    # Last: at its beginning the record forgets the test before, and with it that test's delivery account.
+    events.init.add_listener(_have_context)
+    return own.settings
 
 
-def _settings_or_exit() -> Settings:
+def _settings_or_exit() -> OwnSettings:
     """A broken configuration ends Locust with one message and our exit code, not with a traceback."""
     try:
-        settings, notices = load_settings()
+        own = OwnSettings()
     except MmloadError as error:
         print(f"mmload: {error}", file=sys.stderr)
         sys.exit(int(error.exit_code))
-    for notice in notices:
+    for notice in own.notices:
         log.warning(notice)
-    return settings
+    return own
 
 
-def _draw_seed(settings: Settings) -> None:
-    """A seed of 0 means: draw one. It goes into the environment: forked workers use and records name the same."""
-    if settings.config.run.seed == 0:
-        os.environ[SEED_VARIABLE] = str(random.SystemRandom().randrange(1, 2**31))
-
-
-def _on_init(environment: Environment, **_: Any) -> None:
+def _on_init(own: OwnSettings, environment: Any, **_: Any) -> None:
     """Without a web UI there is one test, on one server: if it is not ready, the process ends before it begins."""
+    environment.mmload_settings = ProcessSettings(environment, own)
     problem: MmloadError | None = startup_checks.open_files_problem(environment) or startup_checks.threshold_problem(
-        environment
+        environment, own.settings
     )
     if problem is None and environment.web_ui is None:
         problem = problem_here(environment)
@@ -90,8 +85,7 @@ def _on_init(environment: Environment, **_: Any) -> None:
 
 
 def _on_test_start(environment: Environment, **_: Any) -> None:
-    """A new test may go to another server: what was shared before is forgotten, and that server is checked."""
-    forget_host(environment)
+    """A new test may go to another server, which is checked."""
     problem = problem_here(environment) if environment.web_ui is not None else None
     environment.mmload_refusal = problem  # type: ignore[attr-defined]
     if problem is not None:
@@ -120,7 +114,7 @@ def server_problem(environment: Environment) -> MmloadError | None:
     """What stands in the way of a load test on this server, or None; describes the server to the run's record."""
     from mmload.population.readiness import examine_quickly  # imports requests, and only one process asks
 
-    settings = for_these_users(load_settings()[0], sys.argv[1:], os.environ)
+    settings = for_these_users(settings_of(environment), sys.argv[1:], os.environ)
     url = (environment.host or settings.config.connection.server_url).rstrip("/")
     options = environment.parsed_options
     users, processes = getattr(options, "num_users", None) or 1, getattr(options, "processes", None) or 1
@@ -147,41 +141,76 @@ def at(settings: Settings, url: str) -> Settings:
     return replace(settings, config=replace(settings.config, connection=moved))
 
 
-def driving_of(environment: Environment) -> Driving:
-    """The one way in of a master or a single process."""
-    driving: Driving = environment.mmload_driving  # type: ignore[attr-defined]
-    return driving
+def _have_context(environment: Any, **_: Any) -> None:
+    """The users of each test have a context of their own; a master has no users."""
+    if isinstance(environment.runner, MasterRunner):
+        return
+
+    def begin(**_: Any) -> None:
+        forget_context(environment)
+        new_context(environment, settings_of(environment))
+
+    environment.events.test_start.add_listener(begin)
 
 
 def _wire_runner(environment: Any, **_: Any) -> None:
-    adoption = Adoption(environment)
     if isinstance(environment.runner, WorkerRunner):
-        _be_worker(environment, adoption)
+        _be_worker(environment)
         return
-    environment.mmload_driving = Driving(environment.runner)
-    turnover = _turnover(environment)
+    workers = None
     if isinstance(environment.runner, MasterRunner):
         environment.dispatcher_class = by_index(environment.runner.get_worker_index)
-        Reception(environment)
+        workers = MasterSide(environment)
+    # Without a web UI there is one test, by the settings that were read a moment ago.
+    reread = functools.partial(read_settings_again, environment, workers) if environment.web_ui else None
+    user_count = UserCount(environment.runner, reread)
+    turnover = _turnover(environment, user_count)
     if environment.web_ui is not None:
         _guard_or_exit(environment)
+        locust_internals.guard_swarm(environment.web_ui, functools.partial(_refusal, user_count))
 
         def new_agent(name: str) -> Agent:
-            return Agent(name, environment, environment.mmload_driving, turnover)
+            return Agent(name, environment, user_count, turnover)
 
-        agents = api.Agents(environment, adoption, new_agent, lambda: problem_here(environment))
+        agents = api.Agents(environment, new_agent, lambda: problem_here(environment))
         api.register(agents, environment.web_ui, environment.parsed_options)
         tabs.register(environment, new_agent(""))
 
 
-def _be_worker(environment: Any, adoption: Adoption) -> None:
+def read_settings_again(environment: Environment, workers: MasterSide | None) -> None:
+    """The one step in which a new test gets what the documents say now. ConfigurationError: those from before stay.
+
+    Workers that could read theirs have the new ones then; the next attempt to start a test asks all of them again.
+    """
+    settings = process_settings(environment)
+    found = settings.own.read_again()
+    problem = startup_checks.threshold_problem(environment, settings.override or found)
+    if problem is not None:
+        raise problem
+    if workers is not None:
+        workers.have_settings_read(found)
+    settings.use_own(found)
+
+
+def _refusal(user_count: UserCount) -> str:
+    """Why a new test cannot start; "" if it can, or if one is running."""
+    try:
+        if user_count.target is None:
+            user_count.prepare()
+    except ConfigurationError as error:
+        log.error("the test does not start: %s", error)
+        return str(error)
+    return ""
+
+
+def _be_worker(environment: Any) -> None:
     _know_the_defaults()
     departures = Departures(environment.runner)
     environment.events.test_start.add_listener(lambda **_: departures.start_over())
     environment.events.report_to_master.add_listener(
         lambda data, **_: data.update({REPORT_KEY: msgspec.to_builtins(departures.turnover())})
     )
-    Guest(environment, adoption)
+    WorkerSide(environment)
 
 
 def _know_the_defaults() -> None:
@@ -193,7 +222,7 @@ def _know_the_defaults() -> None:
     argument_parser.default_args_dict = functools.cache(argument_parser.default_args_dict)
 
 
-def _turnover(environment: Any) -> Callable[[], Turnover]:
+def _turnover(environment: Any, user_count: UserCount) -> Callable[[], Turnover]:
     """Who came and went: counted here, or reported by the workers."""
     if not isinstance(environment.runner, MasterRunner):
         departures = Departures(environment.runner)
@@ -202,7 +231,7 @@ def _turnover(environment: Any) -> Callable[[], Turnover]:
     workers = WorkersTurnover()
     environment.events.test_start.add_listener(lambda **_: workers.start_over())
     environment.events.worker_report.add_listener(lambda client_id, data, **_: workers.take_in(client_id, data))
-    environment.mmload_driving.on_lost = workers.lost
+    user_count.on_lost = workers.lost
     return workers.turnover
 
 

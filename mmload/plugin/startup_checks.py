@@ -18,10 +18,10 @@ import psutil
 from locust.runners import MasterRunner, WorkerRunner
 
 from mmload.behaviours.catalogue import unknown_subjects
-from mmload.config import load_settings
+from mmload.config import Settings
 from mmload.errors import ConfigurationError, MmloadError
 from mmload.open_files import open_files_needed, raise_as_far_as_allowed, raise_open_files, users_of_one
-from mmload.plugin.settings_override import is_ours
+from mmload.plugin.settings import is_ours, settings_of
 
 if TYPE_CHECKING:
     from locust.env import Environment
@@ -79,7 +79,7 @@ def users_here(environment: Environment) -> int | None:
 
 
 def _make_what_room_there_is(environment: Environment) -> None:
-    most = load_settings()[0].config.users.max_active_users
+    most = settings_of(environment).config.users.max_active_users
     possible = raise_as_far_as_allowed(open_files_needed(most))
     if possible < most and not isinstance(environment.runner, MasterRunner):
         log.warning(
@@ -90,12 +90,12 @@ def _make_what_room_there_is(environment: Environment) -> None:
         )
 
 
-def threshold_problem(environment: Environment) -> ConfigurationError | None:
+def threshold_problem(environment: Environment, settings: Settings) -> ConfigurationError | None:
     """What is wrong with the thresholds, or None.
 
     Workers hold none against anything; and nobody knows beforehand what the classes of another locustfile do.
     """
-    thresholds = load_settings()[0].config.run.thresholds
+    thresholds = settings.config.run.thresholds
     if isinstance(environment.runner, WorkerRunner) or not all(map(is_ours, environment.user_classes)):
         return None
     wrong = unknown_subjects(thresholds, [each.__name__ for each in environment.user_classes])

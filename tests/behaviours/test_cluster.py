@@ -32,7 +32,7 @@ def here(server: str) -> Iterator[Crowd]:
 
 @pytest.fixture(scope="module")
 def admin(here: Crowd) -> Iterator[Person]:
-    person = new_person(here.host, 1, here.report)
+    person = new_person(here.context, 1, here.report)
     person.account = Account(1, "", ADMIN["login_id"], ADMIN["password"])
     enter_console(person)
     yield person
@@ -70,7 +70,7 @@ def test_the_last_console_to_close_puts_the_setting_back(here: Crowd, admin: Per
 
 def test_an_administrator_nobody_knows_is_not_signed_up(here: Crowd) -> None:
     """The account would be an ordinary one, under the administrator's address."""
-    person = new_person(here.host, 2, here.report)
+    person = new_person(here.context, 2, here.report)
     person.account = Account(2, "", "nobody-at-all@example.com", "some password 1$")
     here.asked.clear()
 

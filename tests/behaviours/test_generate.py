@@ -67,7 +67,7 @@ class Filling:
         self.people = [self._come(number) for number in range(1, 5)]
 
     def _come(self, number: int) -> Person:
-        person = new_person(self.crowd.host, number, self.crowd.report)
+        person = new_person(self.crowd.context, number, self.crowd.report)
         person.sleep = lambda seconds: None
         person.poll_due = float("inf")
         self.crowd.people.append(person)
@@ -141,7 +141,7 @@ def test_the_messages_are_at_the_server(filled: Filling) -> None:
         if post["user_id"] in filled.made.people
     ]
 
-    assert len(posts) == filled.crowd.host.context.recorder.counters[POSTS_SENT] == 40
+    assert len(posts) == filled.crowd.context.recorder.counters[POSTS_SENT] == 40
     assert sum(bool(post["root_id"]) for post in posts) == 20
     assert all(len(threads) <= 2 for threads in filled.made.long_threads.values())
     reactions = [
@@ -175,9 +175,9 @@ def test_the_sandbox_counts_the_same(filled: Filling) -> None:
 def test_a_channel_gets_no_more_members_than_the_distribution_allows(server: str) -> None:
     """However often somebody is added, nobody becomes the third."""
     with crowd(server) as here:
-        settings = here.host.context.settings
+        settings = here.context.settings
         limited = replace(settings.generate, channel_members_distribution=(ChannelMembers(2, 1.0, 1.0),))
-        here.host.context.settings = replace(settings, generate=limited)
+        here.context.settings = replace(settings, generate=limited)
         filling = Filling(here)
         filling.fill()
         for person in itertools.islice(itertools.cycle(filling.people), 100):

@@ -176,7 +176,7 @@ def test_six_requests_with_an_expired_token_log_in_once(people: Crowd) -> None:
 def test_sessions_of_one_account_may_come_in_at_the_same_time(sandbox: str) -> None:
     """Each of them finds the account missing; only one can create it, and the others log in all the same."""
     with crowd(sandbox, MMLOAD_USERSCONFIGURATION_AVGSESSIONSPERUSER="4") as here:
-        people = [new_person(here.host, number, here.report) for number in range(1, 5)]
+        people = [new_person(here.context, number, here.report) for number in range(1, 5)]
         here.people.extend(people)
         gevent.joinall([gevent.spawn(log_in, person) for person in people], timeout=30, raise_error=True)
 

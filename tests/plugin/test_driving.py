@@ -18,8 +18,8 @@ from mmload.plugin.runner.user_count import (
     LONGEST_PAUSE_SECONDS,
     PATIENCE_SECONDS,
     SHORTEST_PAUSE_SECONDS,
-    Driving,
-    Refilling,
+    Respawn,
+    UserCount,
 )
 from mmload.plugin.runner.user_stopping import REPORT_KEY, Departures, Turnover, WorkersTurnover
 
@@ -63,8 +63,8 @@ def departures(environment: Environment) -> Departures:
 
 
 @pytest.fixture
-def driving(environment: Environment, departures: Departures) -> Driving:
-    return Driving(environment.runner)
+def user_count(environment: Environment, departures: Departures) -> UserCount:
+    return UserCount(environment.runner)
 
 
 def await_that(condition: Callable[[], bool], what: str) -> None:
@@ -81,18 +81,18 @@ def runner_of(environment: Environment) -> Any:
     return environment.runner
 
 
-def test_whoever_starts_goes_through_the_one_way_in(environment: Environment, driving: Driving) -> None:
+def test_whoever_starts_goes_through_the_one_way_in(environment: Environment, user_count: UserCount) -> None:
     """Locust's own page calls `runner.start`; it comes back at once."""
     runner = runner_of(environment)
 
     runner.start(5, 100)
 
-    assert (driving.wished, runner.user_count) == (5, 0)
-    await_that(lambda: runner.user_count == 5 and driving.is_settled, "five users")
+    assert (user_count.target, runner.user_count) == (5, 0)
+    await_that(lambda: runner.user_count == 5 and user_count.is_settled, "five users")
     assert runner.state == STATE_RUNNING
 
 
-def test_the_latest_wish_takes_the_place_of_the_one_before(environment: Environment, driving: Driving) -> None:
+def test_the_latest_wish_takes_the_place_of_the_one_before(environment: Environment, user_count: UserCount) -> None:
     """A slow ramp is not waited for."""
     runner = runner_of(environment)
     runner.start(1000, 1)
@@ -101,40 +101,42 @@ def test_the_latest_wish_takes_the_place_of_the_one_before(environment: Environm
     for users in (7, 900, 3):
         runner.start(users, 100)
 
-    await_that(lambda: runner.user_count == 3 and driving.is_settled, "three users")
+    await_that(lambda: runner.user_count == 3 and user_count.is_settled, "three users")
     gevent.sleep(1.2)
     assert runner.user_count == 3
 
 
-def test_changes_are_of_what_was_wished_for_not_of_what_is_there(environment: Environment, driving: Driving) -> None:
+def test_changes_are_relative_to_the_target_not_to_the_actual_number(
+    environment: Environment, user_count: UserCount
+) -> None:
     """Twenty clients that each add one user get twenty, however slowly they come."""
-    driving.start(0, 1)
-    assert [driving.change(1, 2, most=18) for _ in range(20)] == [1] * 18 + [0, 0]
-    assert driving.change(-5, 100, most=18) == -5
-    assert driving.change(-50, 100, most=18) == -13
+    user_count.start(0, 1)
+    assert [user_count.change(1, 2, most=18) for _ in range(20)] == [1] * 18 + [0, 0]
+    assert user_count.change(-5, 100, most=18) == -5
+    assert user_count.change(-50, 100, most=18) == -13
 
-    await_that(lambda: driving.is_settled, "all of it is carried out")
+    await_that(lambda: user_count.is_settled, "all of it is carried out")
     assert runner_of(environment).user_count == 0
-    assert (driving.added, driving.removed) == (18, 18)
+    assert (user_count.added, user_count.removed) == (18, 18)
 
 
-def test_a_wish_beyond_the_limit_is_not_cut_down_by_a_further_one(driving: Driving) -> None:
+def test_a_wish_beyond_the_limit_is_not_cut_down_by_a_further_one(user_count: UserCount) -> None:
     """/swarm has no limit; adding one more to its users must not remove any."""
-    driving.start(30, 100)
+    user_count.start(30, 100)
 
-    assert driving.change(5, 100, most=10) == 0
-    assert driving.wished == 30
+    assert user_count.change(5, 100, most=10) == 0
+    assert user_count.target == 30
 
 
 @pytest.mark.parametrize(("users", "rate"), [(-1, 1.0), (1, 0.0), (1, float("inf")), (1, float("nan"))])
-def test_an_impossible_wish_is_refused_and_changes_nothing(driving: Driving, users: int, rate: float) -> None:
+def test_an_impossible_wish_is_refused_and_changes_nothing(user_count: UserCount, users: int, rate: float) -> None:
     with pytest.raises(ValueError, match="expected 0 or more"):
-        driving.start(users, rate)
-    assert driving.wished is None
+        user_count.start(users, rate)
+    assert user_count.target is None
 
 
 def test_those_who_leave_are_not_counted_and_not_waited_for(
-    environment: Environment, driving: Driving, departures: Departures
+    environment: Environment, user_count: UserCount, departures: Departures
 ) -> None:
     """Locust's own way counted them once more at the next change, and stopped too many."""
     runner = runner_of(environment)
@@ -155,7 +157,7 @@ def test_those_who_leave_are_not_counted_and_not_waited_for(
     assert departures.turnover() == Turnover(started=14, ended=6)
 
 
-def test_the_highest_accounts_leave_first(environment: Environment, driving: Driving) -> None:
+def test_the_highest_accounts_leave_first(environment: Environment, user_count: UserCount) -> None:
     runner = runner_of(environment)
     runner.start(9, 100)
     await_that(lambda: runner.user_count == 9, "nine users")
@@ -168,7 +170,7 @@ def test_the_highest_accounts_leave_first(environment: Environment, driving: Dri
 
 
 def test_the_end_of_a_test_waits_for_all_farewells(
-    environment: Environment, driving: Driving, departures: Departures
+    environment: Environment, user_count: UserCount, departures: Departures
 ) -> None:
     """Of those, too, who were asked to leave before."""
     runner = runner_of(environment)
@@ -181,24 +183,24 @@ def test_the_end_of_a_test_waits_for_all_farewells(
 
     end = gevent.spawn(runner.stop)
     await_that(lambda: departures.leaving == 4, "all are leaving")
-    assert driving.is_ending and driving.wished is None
+    assert user_count.is_ending and user_count.target is None
     Idler.farewell.set()
 
     end.join(timeout=PATIENCE)
-    assert end.ready() and departures.leaving == 0 and not driving.is_ending
+    assert end.ready() and departures.leaving == 0 and not user_count.is_ending
 
 
-def test_a_start_during_the_end_of_a_test_begins_the_next(environment: Environment, driving: Driving) -> None:
+def test_a_start_during_the_end_of_a_test_begins_the_next(environment: Environment, user_count: UserCount) -> None:
     """It is neither lost nor mixed with the test that ends."""
     begun: list[float] = []
-    listen(environment.events.test_start, lambda **_: begun.append(driving.began))
+    listen(environment.events.test_start, lambda **_: begun.append(user_count.began))
     runner = runner_of(environment)
     runner.start(3, 100)
     await_that(lambda: runner.user_count == 3, "three users")
     gevent.sleep(0.05)
     Idler.farewell.clear()
     end = gevent.spawn(runner.stop)
-    await_that(lambda: driving.is_ending, "the test is ending")
+    await_that(lambda: user_count.is_ending, "the test is ending")
 
     runner.start(2, 100)
     gevent.sleep(0.1)
@@ -207,10 +209,10 @@ def test_a_start_during_the_end_of_a_test_begins_the_next(environment: Environme
 
     end.join(timeout=PATIENCE)
     await_that(lambda: runner.user_count == 2 and len(begun) == 2, "the next test has two users")
-    assert (driving.added, driving.removed) == (2, 0)
+    assert (user_count.added, user_count.removed) == (2, 0)
 
 
-def test_many_stops_at_once_end_the_test_once(environment: Environment, driving: Driving) -> None:
+def test_many_stops_at_once_end_the_test_once(environment: Environment, user_count: UserCount) -> None:
     ended: list[int] = []
     listen(environment.events.test_stop, lambda **_: ended.append(1))
     runner = runner_of(environment)
@@ -222,7 +224,7 @@ def test_many_stops_at_once_end_the_test_once(environment: Environment, driving:
     assert ended == [1]
 
 
-def test_a_beginning_is_not_broken_off(environment: Environment, driving: Driving) -> None:
+def test_a_beginning_is_not_broken_off(environment: Environment, user_count: UserCount) -> None:
     """Listeners of a test's start may take a while (the check of the server): all are called, once a test."""
     called: list[str] = []
     go_on = Event()
@@ -244,10 +246,10 @@ def test_a_beginning_is_not_broken_off(environment: Environment, driving: Drivin
     assert called == ["slow", "last"]
 
 
-def test_users_that_died_are_made_anew(environment: Environment, driving: Driving) -> None:
+def test_users_that_died_are_made_anew(environment: Environment, user_count: UserCount) -> None:
     runner = runner_of(environment)
     runner.start(5, 100)
-    await_that(lambda: runner.user_count == 5 and driving.is_settled, "five users")
+    await_that(lambda: runner.user_count == 5 and user_count.is_settled, "five users")
     for greenlet in list(runner.user_greenlets)[:2]:
         greenlet.kill()
     await_that(lambda: runner.user_count == 3, "two are gone")
@@ -257,9 +259,9 @@ def test_users_that_died_are_made_anew(environment: Environment, driving: Drivin
 
 def test_the_missing_are_renewed_after_patience_and_ever_more_rarely() -> None:
     """A user class that cannot start must not hammer the server."""
-    refilling = Refilling(distributed=False)
+    respawn = Respawn(distributed=False)
 
-    due = [now for now in range(2000) if refilling.is_due(float(now), present=3, wished=5)]
+    due = [now for now in range(2000) if respawn.is_due(float(now), actual=3, target=5)]
 
     assert due[0] == PATIENCE_SECONDS
     pauses = [after - before for before, after in itertools.pairwise(due)]
@@ -269,11 +271,11 @@ def test_the_missing_are_renewed_after_patience_and_ever_more_rarely() -> None:
 
 def test_a_number_that_is_right_again_is_forgotten() -> None:
     """A worker's report may be late for once."""
-    refilling = Refilling(distributed=False)
+    respawn = Respawn(distributed=False)
     looks = [(0.0, 3), (1.0, 5), (2.0, 3), (3.0, 3)]
 
-    assert not any(refilling.is_due(now, present, wished=5) for now, present in looks)
-    assert refilling.is_due(4.5, present=3, wished=5)
+    assert not any(respawn.is_due(now, present, target=5) for now, present in looks)
+    assert respawn.is_due(4.5, actual=3, target=5)
 
 
 def test_a_lost_workers_users_have_ended() -> None:

@@ -13,9 +13,10 @@ from locust.env import Environment
 from locust.event import Events
 
 from mmload.client.http.client import Route
+from mmload.config import load_settings
 from mmload.errors import Refused
 from mmload.metrics.recorder import FAREWELLS, LOGINS, process_recorder
-from mmload.users import SimulatedUser, host_of
+from mmload.users import SimulatedUser, context_of, new_context
 from tests.support import Admin, settings_for
 
 PATIENCE_SECONDS = 30
@@ -45,6 +46,8 @@ def locust(fresh_sandbox: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Envi
         host=fresh_sandbox,
     )
     environment.create_local_runner()
+    started: Any = environment.events.test_start
+    started.add_listener(lambda **_: new_context(environment, load_settings()[0]))
     yield environment
     assert environment.runner is not None
     environment.runner.quit()
@@ -116,10 +119,12 @@ def test_log_ins_are_admitted_few_at_a_time(locust: Environment) -> None:
     assert runner is not None
     most = 0
     runner.start(30, spawn_rate=100)
-    admission = host_of(locust).context.admission
 
     def watch() -> bool:
         nonlocal most
+        if getattr(locust, "mmload_context", None) is None:
+            return False
+        admission = context_of(locust).admission
         most = max(most, settings_for("http://x").config.users.max_logins_in_flight - admission._places.counter)
         return process_recorder().users.present == 30
 

@@ -21,7 +21,6 @@ from locust import log as locust_log
 from locust.runners import MasterRunner, WorkerRunner
 from msgspec.structs import replace
 
-from mmload.config import load_settings
 from mmload.errors import ExitCode
 from mmload.metrics.delta import Delta
 from mmload.metrics.health import Probe
@@ -39,6 +38,7 @@ from mmload.plugin.record.worker_reports import (
     seconds_until_next,
 )
 from mmload.plugin.runner.workers import Workers
+from mmload.plugin.settings import settings_of
 from mmload.results.folder import RunFolder, make_folder, read_facts, read_run
 from mmload.results.model import Facts, Note, NoteKind, RunPhase, Second, Server, Totals, command, ending, timestamp
 from mmload.results.timeline import Load, Timeline
@@ -159,7 +159,7 @@ class Recording:
         if self.running or self._environment.process_exit_code is not None:
             return
         now = self._clock()
-        settings, _notices = load_settings()
+        settings = settings_of(self._environment)
         self.folder = _folder(settings.config.run.runs_folder, settings.config.run.name, now, again=bool(self.folder))
         self._files = RunFolder(self.folder)
         given = read_facts(self.folder)

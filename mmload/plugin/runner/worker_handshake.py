@@ -18,27 +18,30 @@ import gevent
 import locust
 import msgspec
 from gevent.event import Event
+from locust.runners import STATE_MISSING
 
 from mmload import __version__
-from mmload.config import Settings, load_settings, shown
-from mmload.config.loading import adopted
+from mmload.config import Settings, shown
 from mmload.context import websocket_url
-from mmload.errors import ExitCode
-from mmload.plugin.settings_override import MESSAGE, Adoption, wire
+from mmload.errors import ConfigurationError, ExitCode
+from mmload.plugin.settings import OVERRIDE, process_settings
 
-log = logging.getLogger("mmload.joining")
+log = logging.getLogger("mmload.worker_handshake")
 
 HELLO = "mmload_hello"  # worker to master: what I am
 WELCOME = "mmload_welcome"  # master to worker: you may; these are the settings in force
 REFUSED = "mmload_refused"  # master to worker: you may not, because
+READ_AGAIN = "mmload_read_again"  # master to worker: a new test begins, read your settings again; the seed
+READ = "mmload_read"  # worker to master: the answer
 HELLO_AGAIN_SECONDS = 2.0
+READ_SECONDS = 10.0
+_POLL_SECONDS = 0.02
 # A worker that has not said what it is by then is none of this version.
 PATIENCE_SECONDS = 20.0
 # What only the master reads, or `mmload init`.
 _OF_ONE_PROCESS = ("RunConfiguration", "InstanceConfiguration")
 _MOST_NAMED = 5
 _SERVER, _WEBSOCKET = (f"config.ConnectionConfiguration.{name}" for name in ("ServerURL", "WebSocketURL"))
-_SEED_VARIABLE = "MMLOAD_RUNCONFIGURATION_SEED"
 
 
 class Hello(msgspec.Struct, frozen=True):
@@ -50,9 +53,8 @@ class Hello(msgspec.Struct, frozen=True):
     settings: dict[str, Any]
 
 
-def hello() -> Hello:
-    """This process, by its own documents and environment. Never with a password."""
-    settings, _ = load_settings(environ=dict(os.environ))
+def hello(settings: Settings) -> Hello:
+    """This process, by its own settings. Never with a password."""
     return Hello(f"{socket.gethostname()} (process {os.getpid()})", __version__, locust.__version__, alike(settings))
 
 
@@ -96,22 +98,47 @@ def differences(ours: Hello, theirs: Hello, host: str | None = None) -> list[str
     return found[:_MOST_NAMED] + ([f"and {len(wrong) - _MOST_NAMED} more"] if len(wrong) > _MOST_NAMED else [])
 
 
-class Reception:
-    """The master's side."""
+class MasterSide:
+    """Welcomes workers or refuses them, and has them read their settings again before a new test."""
 
     def __init__(self, environment: Any) -> None:
         self._environment = environment
+        self._settings = process_settings(environment)
         self._runner = environment.runner
         self._waiting: dict[str, float] = {}
         self._welcomed: set[str] = set()
+        # What workers answered that were told to read their settings again: why they cannot take part, or "".
+        self._answers: dict[str, str] = {}
         self._runner.register_message(HELLO, self._on_hello)
+        self._runner.register_message(READ, self._on_read)
         environment.events.worker_connect.add_listener(self._on_connect)
         self._runner.greenlet.spawn(self._look_for_silent_ones)
+
+    def have_settings_read(self, ours: Settings) -> None:
+        """Each worker reads its documents again. ConfigurationError names those that refuse theirs, or differ."""
+        self._answers.clear()
+        self._expected = hello(ours)
+        asked = {worker.id for worker in self._runner.clients.all if worker.state != STATE_MISSING} & self._welcomed
+        for client_id in asked:
+            self._runner.send_message(READ_AGAIN, ours.config.run.seed, client_id=client_id)
+        with gevent.Timeout(READ_SECONDS, False):  # type: ignore[arg-type]
+            while any(client_id in self._runner.clients for client_id in asked - self._answers.keys()):
+                gevent.sleep(_POLL_SECONDS)
+        told = {each: self._answers.get(each, "it does not answer") for each in asked if each in self._runner.clients}
+        refusals = [f"worker {self._runner.get_worker_index(each)}: {why}" for each, why in told.items() if why]
+        if refusals:
+            raise ConfigurationError(*sorted(refusals))
+
+    def _on_read(self, msg: Any, **_: Any) -> None:
+        problem, theirs = msg.data["problem"], msg.data["hello"]
+        if not problem:
+            problem = "; ".join(differences(self._expected, msgspec.convert(theirs, Hello), self._environment.host))
+        self._answers[msg.node_id] = problem
 
     def _on_connect(self, client_id: str, **_: Any) -> None:
         # After each test, Locust has its workers connect once more; meanwhile they are sent nothing.
         if client_id in self._welcomed:
-            self._runner.send_message(MESSAGE, wire(), client_id=client_id)
+            self._runner.send_message(OVERRIDE, self._settings.wire(), client_id=client_id)
         else:
             self._waiting[client_id] = time.monotonic()
 
@@ -122,13 +149,14 @@ class Reception:
         except msgspec.ValidationError:
             self._refuse(msg.node_id, "it runs another version of mmload")
             return
-        found = differences(hello(), theirs, self._environment.host)
+        own = self._settings.own.settings
+        found = differences(hello(own), theirs, self._environment.host)
         if found:
             self._refuse(msg.node_id, "; ".join(found), theirs.name)
             return
         self._welcomed.add(msg.node_id)
-        seed = load_settings()[0].config.run.seed
-        self._runner.send_message(WELCOME, {"settings": wire(), "seed": seed}, client_id=msg.node_id)
+        welcome = {"settings": self._settings.wire(), "seed": own.config.run.seed}
+        self._runner.send_message(WELCOME, welcome, client_id=msg.node_id)
 
     def _refuse(self, client_id: str, why: str, name: str = "") -> None:
         index = self._runner.get_worker_index(client_id)
@@ -136,7 +164,7 @@ class Reception:
         self._runner.send_message(REFUSED, why, client_id=client_id)
 
     def _look_for_silent_ones(self) -> None:
-        """What knows no welcome runs no mmload, or an older one: Locust's own message ends it."""
+        """A worker that never introduces itself runs no mmload, or an older one: Locust's own message ends it."""
         while True:
             gevent.sleep(1.0)
             for client_id, since in list(self._waiting.items()):
@@ -147,24 +175,25 @@ class Reception:
                         self._runner.send_message("quit", client_id=client_id)
 
 
-class Guest:
-    """The worker's side."""
+class WorkerSide:
+    """Introduces itself to the master, starts no users before it is welcome, reads its settings again when told to."""
 
-    def __init__(self, environment: Any, adoption: Adoption) -> None:
+    def __init__(self, environment: Any) -> None:
         self._environment = environment
-        self._adoption = adoption
+        self._settings = process_settings(environment)
         self._runner = environment.runner
         self._welcome = Event()
         self._start_worker = self._runner.start_worker
         self._runner.start_worker = self._start_when_welcome
         self._runner.register_message(WELCOME, self._on_welcome)
         self._runner.register_message(REFUSED, self._on_refused)
+        self._runner.register_message(READ_AGAIN, self._on_read_again)
         self._runner.greenlet.spawn(self._introduce)
 
     def _introduce(self) -> None:
         """Say it until it is heard: Locust tells its listeners of a connection before it listens to us."""
         while not self._welcome.is_set():
-            self._runner.send_message(HELLO, msgspec.to_builtins(hello()))
+            self._runner.send_message(HELLO, msgspec.to_builtins(hello(self._settings.own.settings)))
             self._welcome.wait(HELLO_AGAIN_SECONDS)
 
     def _start_when_welcome(self, user_classes_count: dict[str, int], **options: Any) -> None:
@@ -174,12 +203,21 @@ class Guest:
     def _on_welcome(self, msg: Any, **_: Any) -> None:
         if self._welcome.is_set():
             return
-        # What chance decides about a person follows from the seed: one for the whole run.
-        os.environ[_SEED_VARIABLE] = str(msg.data["seed"])
-        if msg.data["settings"] is not None or adopted() is not None:
-            given = msg.data["settings"]
-            self._adoption.adopt_here(None if given is None else msgspec.convert(given, Settings))
+        self._settings.own.use_seed(msg.data["seed"])
+        if msg.data["settings"] is not None:
+            self._settings.replace_here(msgspec.convert(msg.data["settings"], Settings))
         self._welcome.set()
+
+    def _on_read_again(self, msg: Any, **_: Any) -> None:
+        own, problem = self._settings.own, ""
+        try:
+            self._settings.use_own(own.read_again())
+            own.use_seed(msg.data)
+        except ConfigurationError as error:
+            problem = "; ".join(error.problems)
+            log.error("the settings cannot be read again: %s", problem)
+        answer = {"problem": problem, "hello": msgspec.to_builtins(hello(own.settings))}
+        self._runner.send_message(READ, answer)
 
     def _on_refused(self, msg: Any, **_: Any) -> None:
         print(f"mmload: the master refuses this worker: {msg.data}", file=sys.stderr, flush=True)

@@ -15,7 +15,7 @@ import msgspec
 
 from mmload.errors import ConfigurationError, MmloadError, UsageError
 from mmload.plugin import startup_checks
-from mmload.plugin.settings_override import Adoption
+from mmload.plugin.settings import process_settings
 from mmload.plugin.web import create_request
 from mmload.plugin.web.api_agent import Agent, WrongState, amount_of
 
@@ -37,12 +37,11 @@ class Agents:
     def __init__(
         self,
         environment: Environment,
-        adoption: Adoption,
         new_agent: Callable[[str], Agent],
         problem: Callable[[], MmloadError | None],
     ) -> None:
         self._environment = environment
-        self._adoption = adoption
+        self._settings = process_settings(environment)
         self._new_agent = new_agent
         self._problem = problem
         self._agent: Agent | None = None
@@ -56,7 +55,9 @@ class Agents:
             return answer(415, error=f"could not read request: {flask.request.mimetype}: expected application/json")
         taken = self._taken(name)
         try:
-            settings, strangers = create_request.settings_from(_body(), name, self._adoption.own, os.environ)
+            settings, strangers = create_request.settings_from(
+                _body(), name, self._settings.own.read_again(), os.environ
+            )
         except create_request.UnreadableController as error:
             return answer(400, error=f"could not read controller configuration: {error}")
         except create_request.RefusedController as error:
@@ -70,8 +71,8 @@ class Agents:
         if strangers:
             log.warning("agent %s: keys that mmload does not know are not used: %s", name, ", ".join(strangers))
         agent = self._agent = self._new_agent(name)
-        self._adoption.adopt(settings)
-        problem = startup_checks.threshold_problem(self._environment) or self._problem()
+        self._settings.replace(settings)
+        problem = startup_checks.threshold_problem(self._environment, settings) or self._problem()
         if problem is not None and self._agent is agent:
             self._forget()
             reason = f"could not create agent: {_line(problem)}"
@@ -88,7 +89,7 @@ class Agents:
 
     def _forget(self) -> None:
         self._agent = None
-        self._adoption.adopt(None)
+        self._settings.replace(None)
 
     def run(self, agent: Agent) -> flask.Response:
         try:
@@ -110,7 +111,7 @@ class Agents:
         agent.end()
         status = agent.status()
         if self._agent is None:
-            self._adoption.adopt(None)
+            self._settings.replace(None)
         return answer(200, message="load-test agent destroyed", status=status)
 
     def status(self, agent: Agent) -> flask.Response:

@@ -13,11 +13,12 @@ import gevent
 import msgspec
 from locust.runners import MasterRunner
 
-from mmload.config import Settings, load_settings
-from mmload.errors import MmloadError
+from mmload.config import Settings
+from mmload.errors import ConfigurationError, MmloadError
 from mmload.plugin.runner import injection
-from mmload.plugin.runner.user_count import Driving
+from mmload.plugin.runner.user_count import UserCount
 from mmload.plugin.runner.user_stopping import Turnover
+from mmload.plugin.settings import settings_of
 from mmload.results.folder import Order
 
 if TYPE_CHECKING:
@@ -66,26 +67,28 @@ class Status(msgspec.Struct, frozen=True, rename="pascal"):
 class Agent:
     """One agent, by its id. Its test may as well be driven by Locust's own page and /swarm."""
 
-    def __init__(self, name: str, environment: Environment, driving: Driving, turnover: Callable[[], Turnover]) -> None:
+    def __init__(
+        self, name: str, environment: Environment, user_count: UserCount, turnover: Callable[[], Turnover]
+    ) -> None:
         self.name = name
         self._environment = environment
         self._runner: Any = environment.runner
-        self._driving = driving
+        self._user_count = user_count
         self._turnover = turnover
         # A test that had ended before is none of this agent's.
-        self._test_before = driving.began if driving.wished is None else 0.0
+        self._test_before = user_count.began if user_count.target is None else 0.0
 
     @property
     def _settings(self) -> Settings:
-        return load_settings()[0]
+        return settings_of(self._environment)
 
     @property
     def state(self) -> State:
-        if self._driving.is_ending:
+        if self._user_count.is_ending:
             return State.STOPPING
-        if self._driving.wished is None:
+        if self._user_count.target is None:
             return State.STOPPED
-        return State.RUNNING if self._driving.has_begun else State.STARTING
+        return State.RUNNING if self._user_count.has_begun else State.STARTING
 
     @property
     def most_users(self) -> int:
@@ -95,29 +98,33 @@ class Agent:
 
     def status(self) -> Status:
         """Counts since the test began; the number of users is that of those who are there now."""
-        driving = self._driving
-        if driving.began == self._test_before:
+        count = self._user_count
+        if count.began == self._test_before:
             return Status(self.state)
         stats = self._environment.stats
         faults = sum(fault["count"] for fault in self._runner.exceptions.values())
         return Status(
             self.state,
             self._runner.user_count,
-            driving.added,
-            driving.removed,
+            count.added,
+            count.removed,
             self._turnover().ended,
             stats.total.num_failures + faults,
-            datetime.fromtimestamp(driving.began, UTC).isoformat().replace("+00:00", "Z"),
+            datetime.fromtimestamp(count.began, UTC).isoformat().replace("+00:00", "Z"),
         )
 
     def run(self) -> None:
         """Begin a test with InitialActiveUsers; returns when it has begun, or is known not to."""
         if self.state is not State.STOPPED:
             raise WrongState(NOT_STOPPED)
+        try:
+            self._user_count.prepare()
+        except ConfigurationError as error:
+            raise WrongState(f"the test could not begin: {'; '.join(error.problems)}") from error
         settings = self._settings.config
         users = settings.users.initial_active_users
-        self._driving.start(users, settings.run.spawn_rate or max(1, users))
-        self._await(lambda: self._driving.has_begun or self._driving.wished is None, LONGEST_BEGINNING_SECONDS)
+        self._user_count.start(users, settings.run.spawn_rate or max(1, users))
+        self._await(lambda: self._user_count.has_begun or self._user_count.target is None, LONGEST_BEGINNING_SECONDS)
         self._await_users()
         refusal = getattr(self._environment, "mmload_refusal", None)
         if refusal is not None:
@@ -131,7 +138,7 @@ class Agent:
 
     def end(self) -> None:
         """End the test, if there is one, whatever its state."""
-        if self._driving.wished is not None or self._driving.is_ending:
+        if self._user_count.target is not None or self._user_count.is_ending:
             # Not in our own greenlet: it goes on when the one who asked has waited long enough.
             gevent.spawn(self._runner.stop).join(timeout=LONGEST_END_SECONDS)
 
@@ -140,7 +147,7 @@ class Agent:
         if self.state is not State.RUNNING:
             return 0, NOT_RUNNING
         rate = self._settings.config.run.spawn_rate
-        changed = self._driving.change(amount, rate, self.most_users)
+        changed = self._user_count.change(amount, rate, self.most_users)
         self._await_users()
         if changed == amount:
             return abs(changed), ""
@@ -156,10 +163,10 @@ class Agent:
 
     def _await_users(self) -> None:
         """Wait for a change that is quick, so that the answer shows it; not for one that was overtaken by another."""
-        accepted = self._driving.accepted
+        accepted = self._user_count.accepted
 
         def is_over() -> bool:
-            return self._runner.user_count == (self._driving.wished or 0) or self._driving.accepted != accepted
+            return self._runner.user_count == (self._user_count.target or 0) or self._user_count.accepted != accepted
 
         self._await(is_over, SHORT_CHANGE_SECONDS)
 

@@ -19,7 +19,6 @@ from flask import Blueprint, Response
 from gevent.pywsgi import WSGIServer
 from locust.runners import WorkerRunner
 
-from mmload.config import load_settings
 from mmload.errors import UsageError
 from mmload.metrics.delta import Delta, ProcessHealth, RouteFigures
 from mmload.metrics.exposition import CONTENT_TYPE, PEER_EDGES_SECONDS, Kind, PrometheusMetric, buckets, together
@@ -56,6 +55,7 @@ from mmload.metrics.recorder import (
     SOCKETS_RENEWED,
     SOCKETS_RESUMED,
 )
+from mmload.plugin.settings import settings_of
 from mmload.plugin.startup_checks import refuse
 from mmload.plugin.web.test_view import View, view_of
 from mmload.results.model import RunPhase
@@ -379,7 +379,7 @@ def _on_init(environment: Environment, **_: Any) -> None:
         return
     if environment.web_ui is not None and environment.web_ui.app is not None:
         environment.web_ui.app.register_blueprint(blueprint(environment))
-    if address := load_settings()[0].config.run.metrics_address:
+    if address := settings_of(environment).config.run.metrics_address:
         _serve_or_exit(environment, address)
 
 

@@ -1,0 +1,137 @@
+"""The settings of this Locust process: read at its start and before a new test, replaced by an agent's `create`."""
+
+from __future__ import annotations
+
+import logging
+import random
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from locust import User
+from locust.runners import MasterRunner, WorkerRunner
+from msgspec.structs import replace
+
+from mmload import users
+from mmload.config import Settings, load_settings
+from mmload.user_classes import CLASSES
+
+if TYPE_CHECKING:
+    from locust.env import Environment
+
+log = logging.getLogger("mmload.settings")
+
+# Master to worker: the settings that replace the worker's own, with their passwords, or None for the worker's own.
+OVERRIDE = "mmload_settings"
+
+
+class OwnSettings:
+    """What the documents and the environment of this process say. Raises ConfigurationError.
+
+    A seed of 0 means: draw one. It is drawn once, before workers are forked, so that all of them have the same.
+    """
+
+    def __init__(self) -> None:
+        self._drawn_seed = random.SystemRandom().randrange(1, 2**31)
+        self._seed_of_run = 0
+        settings, self.notices = load_settings()
+        self.settings = self._with_seed(settings)
+
+    def read_again(self) -> Settings:
+        """What they say now; not yet in force. Raises ConfigurationError."""
+        return self._with_seed(load_settings()[0])
+
+    def use_seed(self, seed: int) -> None:
+        """A worker takes its master's: what chance decides about a person follows from the seed."""
+        self._seed_of_run = seed
+        self.settings = self._with_seed(self.settings)
+
+    def _with_seed(self, settings: Settings) -> Settings:
+        run = settings.config.run
+        seed = self._seed_of_run or run.seed or self._drawn_seed
+        return replace(settings, config=replace(settings.config, run=replace(run, seed=seed)))
+
+
+class ProcessSettings:
+    """The settings in force in a Locust process, and what follows from them: the host, the class of users."""
+
+    def __init__(self, environment: Environment, own: OwnSettings) -> None:
+        self.own = own
+        self.override: Settings | None = None
+        self._environment = environment
+        self._own_host = environment.host
+        self._own_classes: list[type[User]] | None = None
+        if isinstance(environment.runner, WorkerRunner):
+            environment.runner.register_message(OVERRIDE, self._on_override)
+
+    @property
+    def in_force(self) -> Settings:
+        return self.own.settings if self.override is None else self.override
+
+    def use_own(self, settings: Settings) -> None:
+        """What the documents say now is in force from the next test on."""
+        self.own.settings = settings
+        users.MattermostUser.host = self.in_force.config.connection.server_url
+
+    def replace(self, override: Settings | None) -> None:
+        """Put these settings in force, here and on the workers; None: the own ones again."""
+        self.replace_here(override)
+        if isinstance(self._environment.runner, MasterRunner):
+            self._environment.runner.send_message(OVERRIDE, self.wire())
+
+    def replace_here(self, override: Settings | None) -> None:
+        """The same, in this process alone. Users who start from now on go by them."""
+        environment = self._environment
+        self.override = override
+        environment.host = self._own_host if override is None else override.config.connection.server_url
+        users.MattermostUser.host = self.in_force.config.connection.server_url
+        self._use_class(None if override is None else override.config.controller.type)
+        if getattr(environment, "mmload_context", None) is not None:
+            users.new_context(environment, self.in_force)
+
+    def wire(self) -> Any:
+        """The override for a message; it holds passwords, so nothing may log it."""
+        # Plain lists and texts: Locust's messages know no others.
+        return None if self.override is None else msgspec.json.decode(msgspec.json.encode(self.override))
+
+    def _on_override(self, msg: Any, **_: Any) -> None:
+        self.replace_here(None if msg.data is None else msgspec.convert(msg.data, Settings))
+
+    def _use_class(self, behaviour: str | None) -> None:
+        """The kind of users that the settings name, unless the locustfile or the command line chose their own."""
+        environment = self._environment
+        if self._own_classes is None:
+            self._own_classes = list(environment.user_classes)
+        if behaviour is None:
+            environment.user_classes = list(self._own_classes)
+            return
+        wanted = class_of(behaviour)
+        if not all(is_ours(each) for each in self._own_classes):
+            log.warning("the user classes stay those of the locustfile: UserControllerConfiguration.Type is not used")
+            return
+        wanted.weight = 1
+        others = [each for each in environment.user_classes if each is not wanted]
+        # A worker is told by its master which of its classes to run.
+        environment.user_classes = [wanted, *others] if isinstance(environment.runner, WorkerRunner) else [wanted]
+
+
+def process_settings(environment: Any) -> ProcessSettings:
+    """Those of this environment; there from the first `init` listener on."""
+    found: ProcessSettings = environment.mmload_settings
+    return found
+
+
+def settings_of(environment: Any) -> Settings:
+    """The settings in force in this process."""
+    return process_settings(environment).in_force
+
+
+def class_of(behaviour: str) -> type[User]:
+    """Our class of users for a UserControllerConfiguration.Type."""
+    name = next(name for name, types in CLASSES.items() if behaviour in types)
+    found: type[User] = getattr(users, name)
+    return found
+
+
+def is_ours(user_class: type[User]) -> bool:
+    """Whether it is one of mmload's own classes, not one of somebody's locustfile."""
+    return user_class.__name__ in CLASSES and user_class is getattr(users, user_class.__name__)
