@@ -17,6 +17,7 @@ BENCHMARKS = {
     "frames": "CPU and memory of the WebSocket's reading side",
     "requests": "CPU of a REST call",
     "person": "CPU and memory of a simulated person, in a real Locust process",
+    "delivery": "memory and CPU of the delivery account",
     "truth": "how far reported latencies are from the true ones, by how busy the core is",
     "compare": "how often `mmload compare` says the truth of two runs",
     "simulated": "how often `mmload compare` says the truth, on many simulated runs",

@@ -122,11 +122,12 @@ class SocketTracker:
             found = self._channels[channel_id] = ChannelSeats(channel_id)
         return found
 
-    def leave_all(self, now: float, seat: int) -> set[ChannelSeats]:
+    def leave_all(self, now: float, seat: int) -> list[ChannelSeats]:
         """A seat belongs nowhere any more; where it did. O(its channels)."""
-        channels = set(self._channels_of[seat])
-        for channel in self._channels_of[seat][::-1]:
-            self.note(now, SeatChange.LEFT, seat, channel)
+        channels, self._channels_of[seat] = self._channels_of[seat], []
+        for channel in channels:
+            channel.put(seat, 0)
+            self._log.append((now, SeatChange.LEFT, seat, channel, 1))
         return channels
 
     def is_up(self, seat: int) -> bool:
