@@ -1,7 +1,7 @@
 """The delivery account: memory per user and channel, and CPU per user that leaves, by the number of users.
 
-Every user has the same number of direct channels, with as many other users of this process, and is in one large channel.
-Memory is what Python allocates for it (tracemalloc); the channel ids are not in it, as the clients' stores hold them, too.
+Each user has the same number of direct channels, with as many other users of this process, and is in one large channel.
+Memory is what Python allocates (tracemalloc), without the channel ids: the clients' stores hold them, too.
 """
 
 from __future__ import annotations

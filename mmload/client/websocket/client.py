@@ -19,7 +19,7 @@ import gevent
 import msgspec
 from gevent.event import AsyncResult
 
-from mmload.client.websocket.connection import LISTENER_ERRORS, Listener, WebSocketConnection, tell_once
+from mmload.client.websocket.connection import Listener, WebSocketConnection, tell_once
 from mmload.client.websocket.epoll import NestedEpoll, process_readiness
 from mmload.client.websocket.frames import CloseCode, WebSocketEvent, decode_event, greeted_as, require_reply
 from mmload.client.websocket.handshake import Caller, shake_hands
@@ -34,9 +34,11 @@ from mmload.errors import WebSocketFailed
 from mmload.metrics.recorder import (
     GAPS_FILLED,
     GAPS_LOST,
+    LISTENER_ERRORS,
     SEQUENCE_GAPS,
     SOCKETS_CLOSED,
     SOCKETS_DROPPED,
+    SOCKETS_GIVEN_UP,
     SOCKETS_OPENED,
     SOCKETS_RENEWED,
     SOCKETS_RESUMED,
@@ -45,8 +47,6 @@ from mmload.metrics.recorder import (
 __all__ = ["Listener", "Timing", "WebSocket"]
 
 log = logging.getLogger("mmload.websocket")
-
-SOCKETS_GIVEN_UP = "sockets_given_up"  # no fresh token was to be had: this user stays without a socket
 
 
 class _SocketState(Enum):

@@ -28,8 +28,6 @@ from mmload.errors import CLOSED_BY_SERVER, WebSocketFailed, transport_reason
 
 log = logging.getLogger("mmload.websocket")
 
-LISTENER_ERRORS = "listener_errors"
-
 
 class Listener(Protocol):
     """Whom a WebSocket tells. All but `on_unauthorised` run in the hub or in passing: they must not block."""
