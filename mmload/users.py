@@ -218,7 +218,7 @@ def new_person(context: TestContext, number: int, report: Any) -> Person:
 
 
 def administrator(number: int, connection: ConnectionSettings) -> Account:
-    """The configured administrator. Without a user name nobody signs it up: one that is missing is not ours to make."""
+    """The configured administrator. Without a user name nobody signs it up: mmload does not create it."""
     return Account(number, "", connection.admin_email, connection.admin_password)
 
 
