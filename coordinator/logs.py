@@ -6,12 +6,15 @@ import json
 import logging
 import sys
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from coordinator.answer import Step
-from coordinator.observe import Seen
 from coordinator.search.sample import weigh
 from mmload.config.coordinator_tables import LogSettings
 from mmload.errors import UsageError
+
+if TYPE_CHECKING:
+    from coordinator.observe import Seen
 
 # A line so often is enough to follow a search of ten minutes, and to read its log afterwards.
 LINE_EVERY_SECONDS = 10.0

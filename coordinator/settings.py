@@ -11,15 +11,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec.structs import replace
 
-from coordinator.agent_apis import LoadAgent, SwarmAgent
-from coordinator.agents import Agent
 from coordinator.answer import Limits
-from coordinator.polling import Unanswered
 from mmload import __version__
 from mmload.config import Settings
 from mmload.config import coordinator_tables as tables
@@ -28,6 +25,11 @@ from mmload.config.documents import COORDINATOR
 from mmload.config.fields import seconds_of
 from mmload.config.loading import load_document
 from mmload.errors import ConfigurationError, ServerNotReady, UsageError
+
+if TYPE_CHECKING:
+    # They load requests, and so urllib3: commands of mmload that start Locust must not have it before Locust.
+    from coordinator.agent_apis import LoadAgent, SwarmAgent
+    from coordinator.agents import Agent
 
 TOKEN_VARIABLE = "MMLOAD_AGENT_TOKEN"
 # An action takes a person about so long besides the wait before it (measured on the sandbox: 1.2 requests a second and
@@ -103,6 +105,8 @@ def agents_of(document: tables.Coordinator, settings: Settings, environ: Mapping
 
 
 def _agent(agent: tables.Agent, spawn_rate: float, settings: Settings, token: str) -> Agent:
+    from coordinator.agent_apis import LoadAgent, SwarmAgent
+
     most = settings.config.users.max_active_users
     swarm = SwarmAgent(agent.id, agent.api_url, spawn_rate, most, token)
     load = LoadAgent(agent.id, agent.api_url, documents(settings), agent.max_users or most, token)
@@ -115,6 +119,8 @@ def _agent(agent: tables.Agent, spawn_rate: float, settings: Settings, token: st
 
 def _speaking(agent: tables.Agent, swarm: SwarmAgent, load: LoadAgent) -> Agent:
     """Locust's API where it is there: it comes along with the spawn rate and with the state of the workers."""
+    from coordinator.polling import Unanswered
+
     refusals = []
     for candidate in (swarm, load):
         try:

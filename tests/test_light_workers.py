@@ -48,6 +48,16 @@ def _output(program: str, folder: pathlib.Path = PROJECT) -> list[str]:
     return done.stdout.splitlines()
 
 
+def test_the_command_line_loads_neither_requests_nor_locust() -> None:
+    """Commands that start Locust in their own process must not have urllib3 before it patches ssl (RecursionError)."""
+    program = """
+import sys, mmload.cli
+mmload.cli._parser()
+print([name for name in ("requests", "urllib3", "locust", "gevent") if name in sys.modules])
+"""
+    assert _output(program) == ["[]"]
+
+
 def test_the_coordinator_imports_no_locust() -> None:
     program = "import sys, coordinator.__main__; print('locust' in sys.modules, 'gevent' in sys.modules)"
     assert _output(program) == ["False False"]
