@@ -70,16 +70,16 @@ def _worst(values: Iterable[float | None]) -> float | None:
 
 MEANINGS = {
     "expected": "pairs of a post and another connected socket of its channel",
-    "delivered": "of them: came",
-    "missing": "of them: did not come",
-    "withdrawn": "of them: the receiver left in order before it was due",
+    "delivered": "of them: received",
+    "missing": "of them: never received",
+    "withdrawn": "of them: the receiver logged out before it was due",
     "late": "of the delivered: after the limit",
     "resumed": "of the delivered and not expected: after a lost socket was taken up again",
-    "out_of_order": "came after a later post of its channel",
-    "duplicated": "came a second time",
-    "extra": "came to somebody who was not expected to get it",
+    "out_of_order": "received after a later post of its channel",
+    "duplicated": "received a second time",
+    "extra": "received by a user who was not expected to receive it",
 }
-NAMES = {"out_of_order": "out of order", "duplicated": "twice", "extra": "not expected"}
+NAMES = {"out_of_order": "out of order", "duplicated": "duplicate", "extra": "unexpected"}
 
 # Of so many events that are expected, none happens in 5 % of all cases: exp(-3) = 0.05.
 _THREE = 3
@@ -90,7 +90,7 @@ _ALWAYS = ("expected", "delivered", "missing", "withdrawn")
 GENERATOR_HEADINGS = (
     "process",
     "CPU mean",
-    "CPU most",
+    "CPU max",
     "lag ms",
     "backlog",
     "GC ms",
@@ -177,14 +177,14 @@ def _kept_up(seconds_beside: int) -> str:
     if not seconds_beside:
         return "The generator kept up: none of its limits was crossed."
     return (
-        "The generator kept up in the seconds that count: a limit was crossed only in the ramp or the farewell "
+        "The generator kept up in the steady state: a limit was crossed only during ramp-up or while users were stopping "
         f"({seconds_beside} s)."
     )
 
 
 def mark(result: ThresholdResult) -> str:
     """A threshold's outcome in one word."""
-    return {True: "passed", False: "failed", None: "can't be told"}[result.passed]
+    return {True: "passed", False: "failed", None: "cannot be determined"}[result.passed]
 
 
 def why(result: ThresholdResult) -> str:

@@ -275,7 +275,7 @@ def _limit(name: str, highest: float) -> tuple[float, str] | None:
 
 
 def _process_lines(found: Findings, figure: str) -> list[Series]:
-    """A line per process; of many, the greatest of all and the mean: more lines can't be told apart."""
+    """A line per process; of many, the greatest of all and the mean: more lines cannot be determined apart."""
     seconds = found.run.seconds
     names = process_names(seconds)
     told = [[_figure(s.health.get(name), figure) for s in seconds] for name in names]

@@ -84,7 +84,7 @@ class Findings:
 
     @property
     def alive(self) -> int:
-        """How many users were in when the load ended, before the farewell."""
+        """How many users were active when the load ended, before they were stopped."""
         end = last_loaded(self.run.seconds)
         return end.present if end else 0
 
@@ -127,8 +127,8 @@ def sentence(found: Findings) -> str:
     load = f"{count(found.alive)} of {plural(users.asked, 'user')}"
     work = f"{rate(part.requests_per_second)} requests/s"
     slow = found.times.percentile(99)
-    times = f", 99 % of the answers within {milliseconds(slow)} ms" if slow is not None else ""
-    return f"{said(found)}: {load} at the end, {work}{times} ({found.window_name})."
+    times = f", p99 {milliseconds(slow)} ms" if slow is not None else ""
+    return f"{said(found)}: {load} active at the end, {work}{times} ({found.window_name})."
 
 
 def said(found: Findings) -> str:

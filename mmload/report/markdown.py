@@ -89,11 +89,11 @@ def _sections(found: Findings) -> Iterator[tuple[str, str]]:
 def _figures(found: Findings) -> str:
     users, part, whole = found.figures.users, found.throughput, found.figures.whole
     body = [
-        ["users asked for / in at the end", f"{count(users.asked)} / {count(found.alive)}"],
+        ["users: target / active at the end", f"{count(users.asked)} / {count(found.alive)}"],
         ["requests (whole run) / failed", f"{count(whole.requests)} / {count(whole.failures)}"],
         ["requests per second", rate(part.requests_per_second)],
         ["actions per second", rate(part.actions_per_second)],
-        ["answers: p50 / p95 / p99 ms", " / ".join(_times(found.times))],
+        ["response time: p50 / p95 / p99 ms", " / ".join(_times(found.times))],
     ]
     return rows((found.window_name, "figure"), body)
 
@@ -134,7 +134,7 @@ def _times(times: Histogram) -> list[str]:
 def _failures(found: Findings) -> str:
     table = _refusals(found.figures.failures)
     share = found.figures.whole.failures / max(1, found.figures.whole.requests)
-    return f"{percent(share)} of all requests, without log-ins.\n\n{table}" if table else ""
+    return f"{percent(share)} of all requests, without logins.\n\n{table}" if table else ""
 
 
 def _refusals(of: Sequence[FailureRow]) -> str:

@@ -66,7 +66,7 @@ def _sections(found: Findings) -> Iterator[tuple[str, list[str]]]:
     yield "Thresholds", _paragraphs(threshold_sentences(found.said.thresholds))
     yield f"Actions ({window})", _actions(delta)
     yield f"Requests ({window})", _routes(delta.routes)
-    yield "Log-in requests (whole run)", _routes(run.totals.whole.logins)
+    yield "Login requests (whole run)", _routes(run.totals.whole.logins)
     yield "Failures (whole run)", _refusals(figures.failures, "kinds of failures")
     yield "Expected refusals, no failures (whole run)", _refusals(figures.expected, "kinds of expected refusals")
     yield "Messages (whole run)", _messages(figures)
@@ -75,15 +75,15 @@ def _sections(found: Findings) -> Iterator[tuple[str, list[str]]]:
     yield f"Other times ({window})", _spans(delta.spans)
     yield "Generator", _generator(found)
     yield "Outages", [_outage(outage) for outage in found.outages]
-    yield "Left out, because this server lacks it", _unavailable(figures.unavailable)
-    yield "What happened", _notes(run)
+    yield "Not tested: not available on this server", _unavailable(figures.unavailable)
+    yield "Events", _notes(run)
 
 
 def _verdict(said: Verdict, colour: bool) -> list[str]:
     text = f"Verdict: {said.outcome}"
     if colour:
         text = f"{_COLOURS[said.outcome]}{text}{_PLAIN}"
-    return [text, *_paragraphs([*said.reasons, *(f"Worth knowing: {warning}" for warning in said.warnings)])]
+    return [text, *_paragraphs([*said.reasons, *(f"Warning: {warning}" for warning in said.warnings)])]
 
 
 def _paragraphs(texts: Sequence[str]) -> list[str]:
@@ -95,19 +95,19 @@ def _paragraphs(texts: Sequence[str]) -> list[str]:
 def _users(users: UserSummary) -> list[str]:
     came = f"highest {count(users.highest)}"
     if users.present_after_ramp is not None:
-        came = f"{count(users.present_after_ramp)} in after {span(users.ramp_seconds or 0)}, {came}"
-    first = [f"{count(users.asked)} asked for", came]
+        came = f"{count(users.present_after_ramp)} active after {span(users.ramp_seconds or 0)}, {came}"
+    first = [f"target {count(users.asked)}", came]
     if users.waiting:
-        first.append(f"{count(users.waiting)} still waiting at the end")
+        first.append(f"{count(users.waiting)} still waiting to log in at the end")
     if users.gave_up:
-        first.append(f"{count(users.gave_up)} never got in")
+        first.append(f"{count(users.gave_up)} gave up")
     second = [
-        f"{plural(users.logins, 'log-in')}, {count(users.logins_failed)} failed",
+        f"{plural(users.logins, 'login')}, {count(users.logins_failed)} failed",
         plural(users.sign_ups, "sign-up"),
     ]
     if users.relogins:
-        second.append(f"{count(users.relogins)} logged in again in the middle")
-    second.append(plural(users.farewells, "farewell"))
+        second.append(f"{count(users.relogins)} logged in again after a lost session")
+    second.append(f"{count(users.farewells)} logged out")
     return [*wrapped(first), *wrapped(second)]
 
 
@@ -115,7 +115,7 @@ def _throughput(figures: Summary) -> list[str]:
     lines = [_throughput_line("steady", figures.steady)] if figures.steady.seconds else []
     lines.append(_throughput_line("whole", figures.whole))
     if figures.rate_limited:
-        lines.append(f"  the server asked for patience (429) {count(figures.rate_limited)} times")
+        lines.append(f"  rate-limited by the server (429) {count(figures.rate_limited)} times")
     return lines
 
 
@@ -213,9 +213,9 @@ def _sockets(figures: Summary) -> list[str]:
 
 
 _SPANS = {
-    DELIVERY: "delivery of a post to another user",
-    RECONNECT: "return of a lost socket",
-    SCHEDULE_LAG: "actions begun later than planned",
+    DELIVERY: "message delivery",
+    RECONNECT: "WebSocket reconnect",
+    SCHEDULE_LAG: "schedule lag of actions",
 }
 
 

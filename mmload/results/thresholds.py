@@ -74,7 +74,7 @@ _ALWAYS_COUNTED = ("sent", "uncertain", "expected")
 
 
 class ThresholdResult(msgspec.Struct, frozen=True):
-    """One threshold in one run. `value` is in seconds, a share, per second or a number; `passed` None: can't be told.
+    """One threshold in one run. `value` is in seconds, a share, per second or a number; `passed` None: cannot be determined.
 
     `said` is a sentence: what came out, or why nothing can be told.
     """
@@ -109,7 +109,7 @@ class Sample:
 
 
 class _Untold(Exception):
-    """Carries the sentence that says why the figure can't be told."""
+    """Carries the sentence that says why the figure cannot be determined."""
 
 
 def window(run: Run) -> Window:
@@ -119,7 +119,7 @@ def window(run: Run) -> Window:
 
 
 def evaluate(threshold: Threshold | str, run: Run) -> ThresholdResult:
-    """Whether a threshold holds in a run; one that can't be read can't be told."""
+    """Whether a threshold holds in a run; one that can't be read cannot be determined."""
     return judge(threshold, window(run))
 
 
@@ -132,7 +132,7 @@ def judge(threshold: Threshold | str, over: Window) -> ThresholdResult:
         return ThresholdResult(str(threshold), None, None, f"{refusal}")
     except _Untold as why:
         text = threshold if isinstance(threshold, str) else threshold.text
-        return ThresholdResult(text, None, None, f"{text}: can't be told: {why}")
+        return ThresholdResult(text, None, None, f"{text}: cannot be determined: {why}")
 
 
 def _judged(threshold: Threshold, over: Window) -> ThresholdResult:
@@ -141,7 +141,7 @@ def _judged(threshold: Threshold, over: Window) -> ThresholdResult:
     shown = written(value, threshold.unit)
     if enough and (holds or not _sure_breach(threshold, over)):
         return ThresholdResult(
-            threshold.text, value, None, f"{threshold.text}: can't be told: it is {shown}, but {enough}"
+            threshold.text, value, None, f"{threshold.text}: cannot be determined: it is {shown}, but {enough}"
         )
     return ThresholdResult(
         threshold.text, value, holds, f"{threshold.text}: {'holds' if holds else 'crossed'}: {shown}"

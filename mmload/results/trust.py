@@ -54,8 +54,8 @@ class Limit:
 
 
 LIMITS = (
-    Limit("cpu", MOST_CPU, "was short of CPU: it took {worst:.0%} of its one core in the worst second"),
-    Limit("lag_ms", MOST_LAG_MS, "came late to its events: by {worst:,.0f} ms in the worst case"),
+    Limit("cpu", MOST_CPU, "was short of CPU: it used {worst:.0%} of its one core in the worst second"),
+    Limit("lag_ms", MOST_LAG_MS, "had an event-loop lag of {worst:,.0f} ms in the worst case"),
     Limit("backlog", MOST_BACKLOG, "fell behind its sockets: {worst:,.0f} were readable at once"),
     Limit("gc_ms", MOST_GC_MS, "paused to collect garbage: {worst:,.0f} ms in the worst second"),
     Limit("steal", MOST_STEAL, "ran on a machine whose host took {worst:.0%} of its CPU time away"),

@@ -99,7 +99,7 @@ def _blame(
     threshold = parse(result.text)
     # Too little of something is what a run with too little load has, whatever the server can do.
     if threshold.operator in (">", ">=") and doubts:
-        return "the load was not what was asked for"
+        return "the load was below the target"
     counted = threshold.subject == DELIVERY and threshold.measure in DELIVERY_COUNTS
     # An account of the whole run can't be taken apart by seconds.
     if counted or run.calm is None:
@@ -125,9 +125,9 @@ def _doubts(run: Run, trust: GeneratorTrust, away: Sequence[Outage]) -> Iterator
         yield "no request was made"
     yield from _doubts_about_users(run)
     if requests and not totals.steady_seconds:
-        yield "there was no steady phase: the run ended before all users had been in for a whole second"
+        yield "there was no steady phase: the run ended before all users had been active for a whole second"
     if trust.saturated:
-        yield "the generator was saturated, so the times may be its own and not the server's"
+        yield "the load generator was saturated, so the response times may be its own and not the server's"
         yield from trust.sentences
     for outage in away:
         yield (
@@ -151,11 +151,11 @@ def _doubts_about_users(run: Run) -> Iterator[str]:
     highest = run.totals.highest_present
     gave_up = max((second.gave_up for second in run.seconds), default=0)
     if asked and not highest:
-        yield "nobody got in"
+        yield "no user logged in"
     elif gave_up:
-        yield f"{gave_up} users never got in"
+        yield f"{gave_up} users gave up and never logged in"
     elif highest < asked:
-        yield f"only {highest} of {asked} users got in"
+        yield f"only {highest} of {asked} users logged in"
     yield from _doubts_about_dropouts(run)
     if run.facts.thresholds:
         yield from _doubts_about_size(run, highest)
@@ -168,14 +168,14 @@ def _doubts_about_dropouts(run: Run) -> Iterator[str]:
     if len(short) >= FEWEST_SECONDS and len(short) > MOST_SHARE * len(steady):
         worst = min(short, key=lambda second: second.present / second.asked)
         yield (
-            f"users went missing: only {worst.present} of {worst.asked} were in at the worst "
+            f"users dropped out: only {worst.present} of {worst.asked} were active at the worst "
             f"({len(short)} of {len(steady)} s were more than {MOST_AWAY_SHARE:.0%} short)"
         )
 
 
 def _doubts_about_size(run: Run, highest: int) -> Iterator[str]:
     if 0 < highest < FEWEST_USERS:
-        yield "one user alone says nothing about many: the thresholds were held against too small a population"
+        yield "one user alone says nothing about many: the thresholds were evaluated on too small a population"
     posts = run.facts.population.get("posts")
     if posts is not None and posts < FEW_POSTS:
         yield (

@@ -61,12 +61,12 @@ def test_seconds_beside_those_that_count_are_not_denied() -> None:
     hit = findings(run(seconds=(*steady[:19], replace(steady[19], health=late))))
 
     assert generator_sentences(calm) == ["The generator kept up: none of its limits was crossed."]
-    assert generator_sentences(shaken)[0].endswith("only in the ramp or the farewell (1 s).")
-    assert "came late to its events: by 140 ms" in generator_sentences(hit)[0]
+    assert generator_sentences(shaken)[0].endswith("only during ramp-up or while users were stopping (1 s).")
+    assert "had an event-loop lag of 140 ms" in generator_sentences(hit)[0]
 
 
 def test_a_threshold_does_not_say_its_outcome_twice() -> None:
     text = "p99(CreatePost) < 2s"
-    result = ThresholdResult(text, 1.02, None, f"{text}: can't be told: it is 1.02 s, but of 74 samples")
+    result = ThresholdResult(text, 1.02, None, f"{text}: cannot be determined: it is 1.02 s, but of 74 samples")
 
     assert why(result) == "it is 1.02 s, but of 74 samples"

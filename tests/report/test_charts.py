@@ -187,7 +187,7 @@ def test_a_limit_is_on_the_axis() -> None:
 
 
 def test_many_processes_become_the_highest_and_the_mean() -> None:
-    """Twenty lines can't be told apart."""
+    """Twenty lines cannot be determined apart."""
     health = {f"worker {number}": ProcessHealth(cpu=number / 100) for number in range(20)}
     found = findings(run(seconds=tuple(second(at, health=health) for at in range(5))))
     [cpu] = [chart for chart in health_charts(found, timeframe(found)) if chart.title == "CPU"]

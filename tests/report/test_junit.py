@@ -48,7 +48,7 @@ def test_a_crossed_threshold_is_a_failure_with_what_came_out() -> None:
 
 
 def test_an_inconclusive_run_is_an_error_and_must_not_look_like_success() -> None:
-    """What can't be told is skipped, which CI systems show as no success either."""
+    """What cannot be determined is skipped, which CI systems show as no success either."""
     found = suite(limited("p99(requests) < 1s"))
     [error] = found.iter("error")
     [skipped] = found.iter("skipped")

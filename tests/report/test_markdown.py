@@ -28,7 +28,7 @@ def test_it_begins_with_the_verdict_in_a_sentence(made: Run) -> None:
     """What is read first, and often alone."""
     text = report(made)
 
-    assert text.startswith("## ❔ Load test rich: inconclusive\n\nInconclusive: 100 of 100 users at the end, ")
+    assert text.startswith("## ❔ Load test rich: inconclusive\n\nInconclusive: 100 of 100 users active at the end, ")
     assert "- the server gave no answer for 10 s" in text
 
 

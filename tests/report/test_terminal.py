@@ -66,8 +66,8 @@ def test_it_tells_of_users_throughput_messages_and_sockets() -> None:
     """What a load test is run for."""
     text = terminal_report(run())
 
-    assert "10 asked for, 10 in after 1 s, highest 10" in text
-    assert "10 log-ins, 0 failed" in text
+    assert "target 10, 10 active after 1 s, highest 10" in text
+    assert "10 logins, 0 failed" in text
     assert "steady 5.0 actions/s, 5.0 requests/s: 40 requests in 8 s, 0 failed" in text
     assert "7 posts sent" in text
     assert "73 events received: posted 63, hello 10" in text
@@ -86,7 +86,7 @@ def test_log_ins_have_their_own_table() -> None:
     """They are no part of the steady load."""
     text = terminal_report(run())
 
-    assert text.index("Log-in requests (whole run)") < text.index("POST /api/v4/users/login")
+    assert text.index("Login requests (whole run)") < text.index("POST /api/v4/users/login")
 
 
 def test_without_a_steady_window_the_whole_run_is_shown() -> None:
@@ -99,7 +99,7 @@ def test_without_a_steady_window_the_whole_run_is_shown() -> None:
 
     assert "Actions (whole run: no steady window)" in text
     assert "Verdict: inconclusive" in text
-    assert "4 still waiting at the end" in text
+    assert "4 still waiting to log in at the end" in text
 
 
 def test_failures_are_told_with_their_first_and_last_time() -> None:

@@ -43,8 +43,8 @@ def test_a_generator_that_keeps_up_is_believed() -> None:
 @pytest.mark.parametrize(
     ("figure", "limit", "sentence"),
     [
-        ("cpu", MOST_CPU, "the generator was short of CPU: it took 90% of its one core in the worst second"),
-        ("lag_ms", MOST_LAG_MS, "the generator came late to its events: by 100 ms in the worst case"),
+        ("cpu", MOST_CPU, "the generator was short of CPU: it used 90% of its one core in the worst second"),
+        ("lag_ms", MOST_LAG_MS, "the generator had an event-loop lag of 100 ms in the worst case"),
         ("backlog", MOST_BACKLOG, "the generator fell behind its sockets: 2,000 were readable at once"),
         ("gc_ms", MOST_GC_MS, "the generator paused to collect garbage: 100 ms in the worst second"),
         ("steal", MOST_STEAL, "the generator ran on a machine whose host took 10% of its CPU time away"),
@@ -127,7 +127,7 @@ def test_one_worker_that_is_late_makes_its_seconds_doubtful() -> None:
     trust = trust_in(seconds)
 
     assert trust.saturated
-    assert trust.sentences == ("worker 1 came late to its events: by 250 ms in the worst case (20 of 20 s)",)
+    assert trust.sentences == ("worker 1 had an event-loop lag of 250 ms in the worst case (20 of 20 s)",)
 
 
 def test_a_loop_that_stands_still_for_seconds_is_not_taken_for_a_good_one() -> None:
@@ -140,7 +140,7 @@ def test_a_loop_that_stands_still_for_seconds_is_not_taken_for_a_good_one() -> N
     assert trust.saturated_seconds == frozenset(range(10, 15))
     assert trust.saturated
     assert trust.sentences == (
-        "the generator came late to its events: by 4,500 ms in the worst case (1 of 26 s)",
+        "the generator had an event-loop lag of 4,500 ms in the worst case (1 of 26 s)",
         "the generator stood still: it told nothing of itself in 4 of 30 s",
     )
 

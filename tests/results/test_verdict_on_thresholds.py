@@ -133,7 +133,7 @@ def test_slow_answers_in_other_seconds_fail_however_late_the_generator_was(tmp_p
     said = verdict(made.read(tmp_path))
 
     assert said.outcome is Outcome.FAILED
-    assert any("the generator was saturated" in warning for warning in said.warnings)
+    assert any("the load generator was saturated" in warning for warning in said.warnings)
 
 
 def test_too_few_good_seconds_to_tell_are_inconclusive(tmp_path: Path) -> None:
@@ -199,7 +199,7 @@ def test_too_low_a_rate_of_a_load_that_was_not_there_is_inconclusive(tmp_path: P
     slow = verdict(made.read(tmp_path / "slow"))
 
     assert low.outcome is Outcome.INCONCLUSIVE
-    assert any("but the load was not what was asked for" in reason for reason in low.reasons)
+    assert any("but the load was below the target" in reason for reason in low.reasons)
     assert slow.outcome is Outcome.FAILED
 
 
@@ -216,7 +216,7 @@ def test_a_threshold_that_can_not_be_told_is_not_passed(tmp_path: Path, threshol
 
     assert said.outcome is Outcome.INCONCLUSIVE
     assert said.reasons == (said.thresholds[0].said,)
-    assert "can't be told" in said.reasons[0]
+    assert "cannot be determined" in said.reasons[0]
 
 
 def test_a_nearly_empty_server_proves_no_threshold(tmp_path: Path) -> None:
@@ -253,7 +253,7 @@ def test_people_who_went_missing_in_the_middle_are_a_doubt(tmp_path: Path) -> No
 
     assert short.outcome is Outcome.INCONCLUSIVE
     assert short.reasons == (
-        "users went missing: only 10 of 20 were in at the worst (20 of 59 s were more than 10% short)",
+        "users dropped out: only 10 of 20 were active at the worst (20 of 59 s were more than 10% short)",
     )
 
 

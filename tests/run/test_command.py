@@ -61,7 +61,7 @@ def test_ctrl_c_ends_a_run_in_order_and_still_reports(tmp_path: Path) -> None:
 
     assert ended.code == 130, ended.err
     assert "(interrupted)" in ended.out
-    assert "3 farewells" in ended.out
+    assert "3 logged out" in ended.out
     assert read_run(folder).facts.ending is RunEnding.INTERRUPTED
 
 

@@ -51,7 +51,7 @@ def test_posts_events_and_users_of_the_report_are_those_of_the_server(
     assert ran.returncode == 0, ran.stderr
     assert "Traceback" not in ran.stdout + ran.stderr
     assert number(r"(\d[\d,]*) posts sent", ran.stdout) == posts_at(fresh_sandbox) - before > 0
-    assert "25 asked for, 25 in" in ran.stdout
+    assert "target 25, 25 active" in ran.stdout
     assert "Failures" not in ran.stdout
     counts = requests.get(f"{fresh_sandbox}/sandbox/counts", timeout=10).json()
     assert counts["sockets_open"] == 0
@@ -67,8 +67,8 @@ def test_the_same_seed_asks_for_the_same_people(fresh_sandbox: str, tmp_path: pa
     first = mmload(tmp_path, *arguments)
     second = mmload(tmp_path, *arguments)
 
-    assert "6 log-ins, 0 failed, 6 sign-ups" in first.stdout
-    assert "6 log-ins, 0 failed, 0 sign-ups" in second.stdout
+    assert "6 logins, 0 failed, 6 sign-ups" in first.stdout
+    assert "6 logins, 0 failed, 0 sign-ups" in second.stdout
 
 
 def test_a_server_that_stops_answering_is_in_the_report_and_the_run_goes_on(
@@ -127,7 +127,7 @@ def test_an_interrupted_run_says_farewell_and_reports(fresh_sandbox: str, tmp_pa
 
     assert process.returncode == 130, said
     assert "interrupted" in report
-    assert "5 farewells" in report
+    assert "5 logged out" in report
     assert requests.get(counts_url, timeout=10).json()["sockets_open"] == 0
 
 
@@ -187,6 +187,6 @@ def test_on_the_real_server_the_report_counts_what_is_in_its_database(tmp_path: 
 
     assert ran.returncode == 0, ran.stderr
     assert "Failures" not in ran.stdout, ran.stdout
-    assert "30 asked for, 30 in" in ran.stdout
+    assert "target 30, 30 active" in ran.stdout
     assert number(r"(\d[\d,]*) posts sent", ran.stdout) == stored() - before > 0
     assert number(r"([\d,]+) `posted` events received", ran.stdout) > 0

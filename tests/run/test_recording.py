@@ -59,7 +59,7 @@ def test_a_run_is_recorded_to_the_last_figure(tmp_path: Path, workers: int) -> N
     assert (run.facts.ending, run.facts.workers, run.facts.users) == (RunEnding.RUN_TIME_OVER, workers, USERS)
     assert [note.kind for note in run.notes] == [NoteKind.PHASE, NoteKind.PHASE, NoteKind.END]
     assert "Verdict: passed" in ended.out
-    assert f"{USERS} asked for, {USERS} in after" in ended.out
+    assert f"target {USERS}, {USERS} active after" in ended.out
 
 
 @pytest.mark.parametrize(("workers", "how"), [(0, signal.SIGINT), (0, signal.SIGTERM), (2, signal.SIGINT)])
@@ -120,7 +120,7 @@ def test_a_killed_run_leaves_a_readable_folder(tmp_path: Path) -> None:
 
     assert done.returncode == 0, done.stderr
     assert "the run was cut off" in done.stdout
-    assert f"{USERS} asked for, {USERS} in after" in done.stdout
+    assert f"target {USERS}, {USERS} active after" in done.stdout
     run = read_run(folder)
     assert len(run.seconds) >= 12
     assert run.totals.seconds >= 11

@@ -47,11 +47,11 @@ def test_two_processes_act_as_the_accounts_of_one_and_report_together(fresh_sand
     # 6 where the machine was too busy for its figures to be trusted.
     assert ran.returncode in (3, 6), ran.stderr
     assert "Traceback" not in ran.stdout + ran.stderr
-    assert "7 asked for, 7 in" in ran.stdout
+    assert "target 7, 7 active" in ran.stdout
     # Some log out and in again.
-    assert number(r"(\d+) log-ins, 0 failed, 0 sign-ups", ran.stdout) >= 7
+    assert number(r"(\d+) logins, 0 failed, 0 sign-ups", ran.stdout) >= 7
     assert number(r"(\d[\d,]*) posts? sent", ran.stdout) == posts_at(fresh_sandbox) - before > 0
-    assert "7 farewells" in ran.stdout
+    assert "7 logged out" in ran.stdout
     assert requests.get(f"{fresh_sandbox}/sandbox/counts", timeout=10).json()["sockets_open"] == 0
     assert read_run(the_folder(tmp_path)).facts.workers == 2
 
@@ -67,7 +67,7 @@ def test_ctrl_c_ends_all_processes_in_order(fresh_sandbox: str, tmp_path: Path) 
     ended = end(process)
 
     assert ended.code == 130, ended.err
-    assert "4 farewells" in ended.out
+    assert "4 logged out" in ended.out
     assert read_run(the_folder(tmp_path)).facts.ending is RunEnding.INTERRUPTED
     assert requests.get(f"{fresh_sandbox}/sandbox/counts", timeout=10).json()["sockets_open"] == 0
 
