@@ -177,8 +177,8 @@ def _kept_up(seconds_beside: int) -> str:
     if not seconds_beside:
         return "The generator kept up: none of its limits was crossed."
     return (
-        "The generator kept up in the steady state: a limit was crossed only during ramp-up or while users were stopping "
-        f"({seconds_beside} s)."
+        "The generator kept up in the steady state: a limit was crossed only during ramp-up or while "
+        f"users were stopping ({seconds_beside} s)."
     )
 
 

@@ -20,7 +20,7 @@ _FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff
 def junit_report(found: Findings, output: str = "") -> str:
     """The XML with a line break at its end. `output` is a text to be kept with the verdict.
 
-    A breached threshold is a failure, one that cannot be determined is skipped; a failed run is a failure, an inconclusive
+    A crossed threshold is a failure, an undetermined one is skipped; a failed run is a failure, an inconclusive
     one an error: it says nothing about the server, and must not look like success.
     """
     suite = Element("testsuite", _attributes(found))

@@ -74,7 +74,7 @@ _ALWAYS_COUNTED = ("sent", "uncertain", "expected")
 
 
 class ThresholdResult(msgspec.Struct, frozen=True):
-    """One threshold in one run. `value` is in seconds, a share, per second or a number; `passed` None: cannot be determined.
+    """One threshold in one run. `value` is in seconds, a share, per second or a number; `passed` None: undetermined.
 
     `said` is a sentence: what came out, or why nothing can be told.
     """
