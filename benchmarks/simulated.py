@@ -17,7 +17,7 @@ from typing import Any
 from benchmarks.measuring import Report, Table, positive, tell, whole
 from mmload.metrics.recorder import DELIVERIES, DELIVERIES_EXPECTED, DELIVERY, Recorder
 from mmload.results.comparison import Comparison, Judgement, compare
-from mmload.results.windows import Window
+from mmload.results.windows import SteadyWindow
 
 # Median in seconds, how far the times scatter (of their logarithm), and how many come in one bundle.
 ROUTES = {
@@ -47,9 +47,9 @@ class Server:
     bundles_per_second: float = 40.0
 
 
-def window(server: Server, seconds: int, rng: random.Random, users: int = 20) -> Window:
+def window(server: Server, seconds: int, rng: random.Random, users: int = 20) -> SteadyWindow:
     """One run on it."""
-    made = Window(users)
+    made = SteadyWindow(users)
     run_level = math.log1p(server.slower) + rng.gauss(0, server.between)
     wandering = rng.gauss(0, server.wander)
     for _ in range(seconds):

@@ -13,7 +13,7 @@ from prometheus_client.samples import Sample
 from coordinator.search.sample import Reading
 from mmload.config.coordinator_tables import Measures
 from mmload.metrics.delta import answered
-from mmload.results import trust
+from mmload.results import generator_health
 from mmload.results.outages import FEWEST_UNANSWERED
 
 # A p99 of fewer says nothing; nor does a share of failures.
@@ -34,12 +34,16 @@ class _State:
 
 # By the names on the page.
 _STATES = {
-    "mmload_generator_cpu_ratio": _State("CPU {:.0%} of a core", trust.MOST_CPU),
-    "mmload_generator_loop_lag_seconds": _State("late by up to {:.0f} ms", trust.MOST_LAG_MS, 1000),
-    "mmload_generator_backlog_sockets": _State("{:.0f} sockets readable at once", trust.MOST_BACKLOG),
-    "mmload_generator_gc_seconds": _State("{:.0f} ms of collecting garbage", trust.MOST_GC_MS, 1000),
-    "mmload_generator_steal_ratio": _State("{:.0%} of the machine's CPU taken by its host", trust.MOST_STEAL),
-    "mmload_generator_throttled_seconds": _State("held back for its quota by {:.0f} ms", trust.MOST_THROTTLED_MS, 1000),
+    "mmload_generator_cpu_ratio": _State("CPU {:.0%} of a core", generator_health.MOST_CPU),
+    "mmload_generator_loop_lag_seconds": _State("late by up to {:.0f} ms", generator_health.MOST_LAG_MS, 1000),
+    "mmload_generator_backlog_sockets": _State("{:.0f} sockets readable at once", generator_health.MOST_BACKLOG),
+    "mmload_generator_gc_seconds": _State("{:.0f} ms of collecting garbage", generator_health.MOST_GC_MS, 1000),
+    "mmload_generator_steal_ratio": _State(
+        "{:.0%} of the machine's CPU taken by its host", generator_health.MOST_STEAL
+    ),
+    "mmload_generator_throttled_seconds": _State(
+        "held back for its quota by {:.0f} ms", generator_health.MOST_THROTTLED_MS, 1000
+    ),
 }
 _REQUESTS, _FAILURES = "mmload_requests_total", "mmload_request_failures_total"
 _REQUEST, _ACTION, _DELIVERY = (

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mmload.report.comparison import Compared
     from mmload.results.comparison import Judgement, Rules
     from mmload.results.model import Run
-    from mmload.results.windows import Window
+    from mmload.results.windows import SteadyWindow
 
 FORMS = {
     "markdown": "as Markdown, for a comment of a CI system",
@@ -68,7 +68,7 @@ class Recorded:
     """A run with its steady window."""
 
     run: Run
-    window: Window
+    window: SteadyWindow
 
 
 def run(args: argparse.Namespace) -> int:

@@ -1,6 +1,6 @@
 """How a process of the generator fares: the lateness of its event loop, its CPU time, its memory, its sockets.
 
-Measures only; what is too much is decided from the record (`mmload.results.trust`). One `Probe` per process.
+Measures only; what is too much is decided from the record (`mmload.results.generator_health`). One `Probe` per process.
 """
 
 from __future__ import annotations

@@ -10,12 +10,12 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from mmload.metrics.delta import ProcessHealth
-from mmload.report.findings import Findings
+from mmload.report.findings import RunFindings
 from mmload.report.wording import NONE, count, megabytes, milliseconds, percent, plural
+from mmload.results.generator_health import LOCAL
 from mmload.results.model import Second
 from mmload.results.summary import DeliverySummary
 from mmload.results.thresholds import ThresholdResult
-from mmload.results.trust import LOCAL
 
 
 class ProcessFigures(msgspec.Struct, frozen=True):
@@ -147,7 +147,7 @@ def loss_texts(delivery: DeliverySummary) -> list[str]:
     return [*reasons, *([unseen] if unseen else [])]
 
 
-def generator_rows(found: Findings) -> list[list[str]]:
+def generator_rows(found: RunFindings) -> list[list[str]]:
     """The processes of the generator, in the order of `GENERATOR_HEADINGS`."""
     figures = process_figures(found.run.seconds)
     return [_generator_cells(label(name, figures), process) for name, process in figures.items()]
@@ -167,7 +167,7 @@ def _generator_cells(name: str, process: ProcessFigures) -> list[str]:
     ]
 
 
-def generator_sentences(found: Findings) -> list[str]:
+def generator_sentences(found: RunFindings) -> list[str]:
     """What is to be said of the generator."""
     return list(found.trust.sentences) or [_kept_up(len(found.trust.saturated_seconds))]
 

@@ -9,7 +9,7 @@ from mmload.metrics.delta import ProcessHealth
 from mmload.metrics.histogram import Histogram
 from mmload.metrics.recorder import DELIVERY
 from mmload.report.account import label, process_names
-from mmload.report.findings import Findings, Metric
+from mmload.report.findings import RunFindings, ServerMetric
 from mmload.report.html import PageTable
 from mmload.report.svg import (
     STYLES,
@@ -24,10 +24,11 @@ from mmload.report.svg import (
     time_axis,
 )
 from mmload.report.wording import clock, milliseconds, span
+from mmload.results.generator_health import LIMITS
 from mmload.results.model import Note, NoteKind, RunPhase, Second
 from mmload.results.series import (
+    ChartWindow,
     Point,
-    Window,
     averaged,
     curve,
     percentile_points,
@@ -38,7 +39,6 @@ from mmload.results.series import (
     window_seconds,
 )
 from mmload.results.summary import actions_by_count
-from mmload.results.trust import LIMITS
 
 # The phases are shaded, the end is the end of the axis.
 _UNMARKED = (NoteKind.PHASE, NoteKind.END)
@@ -70,7 +70,7 @@ class Timeframe:
         return Chart(title, unit, lines, self.axis, y, height=height, bands=self.bands, marks=self.marks, limit=limit)
 
 
-def timeframe(found: Findings) -> Timeframe:
+def timeframe(found: RunFindings) -> Timeframe:
     """The time of a run."""
     seconds = found.run.seconds
     whole = max((second.elapsed + 1 for second in seconds), default=1)
@@ -88,7 +88,7 @@ def numbered(notes: Sequence[Note]) -> list[tuple[int, Note]]:
     return list(enumerate(sorted(marked, key=lambda note: note.ms)[:MOST_MARKS], start=1))
 
 
-def _bands(found: Findings, axis: Axis, first_ms: int) -> Iterator[Band]:
+def _bands(found: RunFindings, axis: Axis, first_ms: int) -> Iterator[Band]:
     for each in phase_spans(found.run.seconds):
         name = PHASES[each.phase]
         yield Band(axis.place(each.start), axis.place(each.end), str(each.phase), name, label_inside=True)
@@ -99,12 +99,12 @@ def _bands(found: Findings, axis: Axis, first_ms: int) -> Iterator[Band]:
         yield Band(axis.place(first), axis.place(last), "saturated", "generator saturated")
 
 
-def note_texts(found: Findings) -> list[str]:
+def note_texts(found: RunFindings) -> list[str]:
     """The marked notes in words, in the order of their numbers on the axis."""
     return [f"{clock(note.ms / 1000)} {note.text}" for _, note in numbered(found.run.notes)]
 
 
-def outage_texts(found: Findings) -> list[str]:
+def outage_texts(found: RunFindings) -> list[str]:
     """The outages in words."""
     return [
         f"no answer from {clock(outage.start_ms / 1000)} to {clock(outage.end_ms / 1000)} ({span(outage.seconds)})"
@@ -119,7 +119,7 @@ _SMALL = 110  # pixels: a chart among others of its kind
 _MOST_ACTIONS = 4
 
 
-def users_chart(found: Findings, time: Timeframe) -> Chart:
+def users_chart(found: RunFindings, time: Timeframe) -> Chart:
     """How many users were asked for, in, waiting, and given up."""
     figures: dict[str, Callable[[Second], float]] = {
         "active": lambda second: second.present,
@@ -132,7 +132,7 @@ def users_chart(found: Findings, time: Timeframe) -> Chart:
     return time.chart("Users", "", kept, linear_axis(_values(kept)))
 
 
-def throughput_chart(found: Findings, time: Timeframe) -> Chart:
+def throughput_chart(found: RunFindings, time: Timeframe) -> Chart:
     """Requests, actions and failures per second."""
     figures: dict[str, Callable[[Second], float]] = {
         "requests": lambda second: second.requests,
@@ -143,7 +143,7 @@ def throughput_chart(found: Findings, time: Timeframe) -> Chart:
     return time.chart("Requests, actions and logins", _per_second(time), lines, linear_axis(_values(lines)))
 
 
-def failures_chart(found: Findings, time: Timeframe) -> Chart:
+def failures_chart(found: RunFindings, time: Timeframe) -> Chart:
     """Failed requests and logins per second: on an axis of their own, where few are seen as well."""
     failed = _rate(found, time, "failed requests", lambda second: second.failures, area=True)
     logins = _rate(found, time, "failed logins", lambda second: second.login_failures)
@@ -157,7 +157,7 @@ def _per_second(time: Timeframe) -> str:
 
 
 def _rate(
-    found: Findings, time: Timeframe, name: str, figure: Callable[[Second], float], *, area: bool = False
+    found: RunFindings, time: Timeframe, name: str, figure: Callable[[Second], float], *, area: bool = False
 ) -> Series:
     return Series(name, thinned(averaged(points(found.run.seconds, figure), time.width)), area)
 
@@ -166,28 +166,28 @@ def _values(lines: Iterable[Series]) -> list[float]:
     return [value for line in lines for _, value in line.points if value is not None]
 
 
-def answers_chart(found: Findings, time: Timeframe, parts: Sequence[Window]) -> Chart:
+def answers_chart(found: RunFindings, time: Timeframe, parts: Sequence[ChartWindow]) -> Chart:
     """How long good answers took; without the histograms of the seconds, by the percentiles that each second has."""
     lines = _percentile_lines(parts, lambda part: part.answers) if parts else _lines_of_seconds(found, "")
     return time.chart("Response times", _window_unit(parts), lines, logarithmic_axis(_values(lines)))
 
 
-def delivery_chart(found: Findings, time: Timeframe, parts: Sequence[Window]) -> Chart:
+def delivery_chart(found: RunFindings, time: Timeframe, parts: Sequence[ChartWindow]) -> Chart:
     """How long deliveries took."""
     lines = _percentile_lines(parts, lambda part: part.deliveries) if parts else _lines_of_seconds(found, "delivery_")
     return time.chart("Delivery times", _window_unit(parts), lines, logarithmic_axis(_values(lines)))
 
 
-def _window_unit(parts: Sequence[Window]) -> str:
+def _window_unit(parts: Sequence[ChartWindow]) -> str:
     width = parts[0].seconds if parts else 1
     return f"ms, log scale, per {'second' if width == 1 else f'{width} s'}"
 
 
-def _percentile_lines(parts: Sequence[Window], times: Callable[[Window], Histogram]) -> list[Series]:
+def _percentile_lines(parts: Sequence[ChartWindow], times: Callable[[ChartWindow], Histogram]) -> list[Series]:
     return [Series(f"p{percent}", thinned(percentile_points(parts, times, percent))) for percent in _PERCENTILES]
 
 
-def _lines_of_seconds(found: Findings, prefix: str) -> list[Series]:
+def _lines_of_seconds(found: RunFindings, prefix: str) -> list[Series]:
     return [
         Series(
             f"p{percent}", thinned([(s.elapsed + 0.5, getattr(s, f"{prefix}p{percent}_ms")) for s in found.run.seconds])
@@ -196,7 +196,7 @@ def _lines_of_seconds(found: Findings, prefix: str) -> list[Series]:
     ]
 
 
-def account_chart(found: Findings, time: Timeframe) -> Chart:
+def account_chart(found: RunFindings, time: Timeframe) -> Chart:
     """Deliveries per second: due, come, given up."""
     lines = [
         _rate(found, time, "delivered", lambda second: second.delivered),
@@ -206,7 +206,7 @@ def account_chart(found: Findings, time: Timeframe) -> Chart:
     return time.chart("Deliveries", _per_second(time), lines, linear_axis(_values(lines), 1.0))
 
 
-def curves_chart(found: Findings) -> Chart:
+def curves_chart(found: RunFindings) -> Chart:
     """All durations by percentile: where a tail begins, and how long it is."""
     window = found.window
     histograms = {"all requests": found.times}
@@ -253,7 +253,7 @@ _MOST = {limit.figure: limit.most for limit in LIMITS}
 _NEAR_SHARE = 0.2
 
 
-def health_charts(found: Findings, time: Timeframe) -> list[Chart]:
+def health_charts(found: RunFindings, time: Timeframe) -> list[Chart]:
     """The generator's health on the axis of the run; what no process told is left out."""
     charts = []
     for name, (title, unit) in _HEALTH.items():
@@ -274,7 +274,7 @@ def _limit(name: str, highest: float) -> tuple[float, str] | None:
     return most, f"limit ({most:g})"
 
 
-def _process_lines(found: Findings, figure: str) -> list[Series]:
+def _process_lines(found: RunFindings, figure: str) -> list[Series]:
     """A line per process; of many, the greatest of all and the mean: more lines cannot be determined apart."""
     seconds = found.run.seconds
     names = process_names(seconds)
@@ -301,7 +301,7 @@ def _mean(values: Iterable[float | None]) -> float | None:
     return sum(known) / len(known) if known else None
 
 
-def server_charts(metrics: Sequence[Metric], time: Timeframe) -> list[Chart]:
+def server_charts(metrics: Sequence[ServerMetric], time: Timeframe) -> list[Chart]:
     """The server's own figures on the axis of the run, where there are any."""
     charts = []
     for metric in metrics:

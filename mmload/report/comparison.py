@@ -10,7 +10,7 @@ import msgspec
 
 from mmload.report.markdown import code, plain, rows
 from mmload.report.wording import plural, rate, span, table, wrapped
-from mmload.results.comparison import Comparison, Difference, Judgement, Scale
+from mmload.results.comparison import Comparison, FigureDifference, Judgement, Scale
 
 SCHEMA = 1
 HEADINGS = ("figure", "base", "new", "difference", "95 % band", "said")
@@ -38,7 +38,7 @@ class Compared:
         """Of the runs and of the comparison."""
         return (*self.comparison.notes, *self.notes)
 
-    def part(self, *, primary: bool) -> list[Difference]:
+    def part(self, *, primary: bool) -> list[FigureDifference]:
         """The figures that the outcome follows from, or the others."""
         return [each for each in self.comparison.differences if each.primary is primary]
 
@@ -60,12 +60,12 @@ def headline(compared: Compared) -> str:
     return _headed(leading)
 
 
-def _headed(each: Difference) -> str:
+def _headed(each: FigureDifference) -> str:
     words = said(each)
     return f"{words[0].upper()}{words[1:]}" if each.leading else f"{each.subject}, {each.measure}: {words}"
 
 
-def advice(each: Difference, comparison: Comparison) -> str:
+def advice(each: FigureDifference, comparison: Comparison) -> str:
     """What would help where the band is too wide."""
     if each.longer is not None and each.longer <= _MOST_LONGER:
         seconds = sum(map(sum, comparison.seconds)) / sum(map(len, comparison.seconds))
@@ -75,7 +75,7 @@ def advice(each: Difference, comparison: Comparison) -> str:
     return f"repeat the runs (about {each.repeats} of each)"
 
 
-def said(each: Difference) -> str:
+def said(each: FigureDifference) -> str:
     """What one figure says."""
     if each.judgement is Judgement.SAME:
         return f"tolerated: {direction(each)} by {amount(each)}" if each.leaves_out_zero else "no difference seen"
@@ -86,14 +86,14 @@ def said(each: Difference) -> str:
     return f"can't tell: spread {_width(each)}"
 
 
-def direction(each: Difference) -> str:
+def direction(each: FigureDifference) -> str:
     """`slower`, `faster`, `more` or `fewer`."""
     if each.unit is Scale.TIME:
         return "slower" if each.change > 0 else "faster"
     return "more" if each.change > 0 else "fewer"
 
 
-def amount(each: Difference) -> str:
+def amount(each: FigureDifference) -> str:
     """The band without its sign: `6–11 %`."""
     low, high = sorted((abs(each.low), abs(each.high)))
     unit = " points" if each.unit is Scale.SHARE else " %"
@@ -109,7 +109,7 @@ def _digits(low: float, high: float) -> int:
     return 1 if low >= 0.001 and high - low >= 0.001 else 2
 
 
-def _width(each: Difference) -> str:
+def _width(each: FigureDifference) -> str:
     return f"{each.spread * 100:.2f} points" if each.unit is Scale.SHARE else _percent(each.spread)
 
 
@@ -134,13 +134,13 @@ def value(number: float, unit: Scale) -> str:
     return f"{rate(number)} {'/s' if unit is Scale.RATE else '/min'}"
 
 
-def band(each: Difference) -> str:
+def band(each: FigureDifference) -> str:
     """`−2.8 to +4.3 %`."""
     low, high = signed(each.low, each.unit), signed(each.high, each.unit)
     return f"{low.split()[0]} to {high}"
 
 
-def cells(each: Difference) -> list[str]:
+def cells(each: FigureDifference) -> list[str]:
     """One row, as `HEADINGS` names them."""
     return [
         f"{each.subject}, {each.measure}",
@@ -194,7 +194,7 @@ def document(all_compared: Sequence[Compared], outcome: Judgement) -> dict[str, 
     }
 
 
-def _figure(each: Difference) -> dict[str, Any]:
+def _figure(each: FigureDifference) -> dict[str, Any]:
     fields = msgspec.to_builtins(each)
     return {**fields, "said": said(each)}
 
@@ -215,7 +215,7 @@ def _terminal(compared: Compared) -> list[str]:
     return lines
 
 
-def _remarks(part: Sequence[Difference]) -> list[str]:
+def _remarks(part: Sequence[FigureDifference]) -> list[str]:
     """What stands in no column for want of room: the words of the figures that say something."""
     return [f"  {each.subject}, {each.measure}: {said(each)}" for each in part if said(each) != str(Judgement.SAME)]
 
@@ -236,5 +236,5 @@ def _markdown(compared: Compared) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _markdown_table(part: Sequence[Difference]) -> str:
+def _markdown_table(part: Sequence[FigureDifference]) -> str:
     return rows(HEADINGS, [[code(cells(each)[0]), *map(plain, cells(each)[1:])] for each in part])

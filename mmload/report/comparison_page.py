@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from mmload.report.comparison import FOOTNOTE, HEADINGS, Compared, band, cells, facts, headline
 from mmload.report.html import PageTable, number, rendered
-from mmload.results.comparison import Difference, Judgement, Scale
+from mmload.results.comparison import FigureDifference, Judgement, Scale
 
 _KINDS = {
     Judgement.SAME: ("passed", "✓"),
@@ -46,19 +46,19 @@ def _one(compared: Compared) -> dict[str, object]:
     }
 
 
-def axis_of(differences: Sequence[Difference]) -> float:
+def axis_of(differences: Sequence[FigureDifference]) -> float:
     """How far the axis of relative differences reaches on either side of 0."""
     edges = [abs(edge) for each in differences if each.unit is not Scale.SHARE for edge in (each.low, each.high)]
     return min(_LONGEST_AXIS, max([_SHORTEST_AXIS, *edges]))
 
 
-def _table(part: Sequence[Difference], axis: float) -> PageTable:
+def _table(part: Sequence[FigureDifference], axis: float) -> PageTable:
     headings = [*HEADINGS[:5], f"−{axis:.0%} to +{axis:.0%}", HEADINGS[5]]
     rows = [[*cells(each)[:5], _drawn(each, axis), cells(each)[5]] for each in part]
     return PageTable(headings, rows, "Differences with their confidence intervals", words=(6,))
 
 
-def _drawn(each: Difference, axis: float) -> str:
+def _drawn(each: FigureDifference, axis: float) -> str:
     """The interval as a bar around its middle; a share has no place on a relative axis."""
     if each.unit is Scale.SHARE:
         return ""

@@ -8,7 +8,7 @@ from mmload.metrics.delta import ActionFigures, Delta, RouteFigures
 from mmload.metrics.histogram import Histogram
 from mmload.metrics.recorder import RECONNECT, SCHEDULE_LAG
 from mmload.report.account import ProcessFigures, process_figures
-from mmload.report.findings import Findings
+from mmload.report.findings import RunFindings
 from mmload.results.model import Machine, Note, Server
 from mmload.results.outages import Outage
 from mmload.results.summary import DeliverySummary, FailureRow, Sockets, UserSummary, actions_by_count, routes_by_count
@@ -152,7 +152,7 @@ class OutageDocument(msgspec.Struct, frozen=True):
     back_after_seconds: int
 
 
-class Document(msgspec.Struct, frozen=True):
+class ReportDocument(msgspec.Struct, frozen=True):
     """The whole report."""
 
     schema: int
@@ -177,15 +177,15 @@ class Document(msgspec.Struct, frozen=True):
     notes: tuple[Note, ...]
 
 
-def json_report(found: Findings) -> str:
+def json_report(found: RunFindings) -> str:
     """The document as text, with a line break at its end."""
     return msgspec.json.format(msgspec.json.encode(document(found)), indent=2).decode() + "\n"
 
 
-def document(found: Findings) -> Document:
+def document(found: RunFindings) -> ReportDocument:
     """The report of a run as a document."""
     figures, window = found.figures, found.window
-    return Document(
+    return ReportDocument(
         schema=SCHEMA,
         run=_run(found),
         verdict=_verdict(found),
@@ -209,19 +209,19 @@ def document(found: Findings) -> Document:
     )
 
 
-def _run(found: Findings) -> RunDocument:
+def _run(found: RunFindings) -> RunDocument:
     facts = found.run.facts
     same = {name: getattr(facts, name) for name in RunDocument.__struct_fields__ if hasattr(facts, name)}
     return RunDocument(**same, folder=found.run.folder, seconds=found.run.totals.seconds, missing=found.run.missing)
 
 
-def _verdict(found: Findings) -> VerdictDocument:
+def _verdict(found: RunFindings) -> VerdictDocument:
     said = found.said
     thresholds = tuple(ThresholdDocument(each.text, each.value, each.passed, each.said) for each in said.thresholds)
     return VerdictDocument(str(said.outcome), said.reasons, said.warnings, thresholds)
 
 
-def _window(found: Findings) -> WindowDocument:
+def _window(found: RunFindings) -> WindowDocument:
     part = found.throughput
     return WindowDocument(
         phase="steady" if found.steady else "whole",
@@ -235,13 +235,13 @@ def _window(found: Findings) -> WindowDocument:
     )
 
 
-def _requests(found: Findings) -> RequestsDocument:
+def _requests(found: RunFindings) -> RequestsDocument:
     whole = found.figures.whole
     unanswered = sum(second.unanswered for second in found.run.seconds)
     return RequestsDocument(whole.requests, whole.failures, unanswered, found.figures.rate_limited)
 
 
-def _generator(found: Findings) -> GeneratorDocument:
+def _generator(found: RunFindings) -> GeneratorDocument:
     trust = found.trust
     processes = process_figures(found.run.seconds)
     return GeneratorDocument(trust.saturated, trust.sentences, len(trust.saturated_seconds), processes)

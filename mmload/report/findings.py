@@ -13,15 +13,15 @@ from mmload.metrics.delta import Delta, all_times
 from mmload.metrics.histogram import Histogram
 from mmload.report.wording import count, milliseconds, plural, rate, span
 from mmload.results.folder import SERVER, lines
+from mmload.results.generator_health import GeneratorTrust, generator
 from mmload.results.model import Run, RunPhase, Second, Server, ServerSample
 from mmload.results.outages import Outage, outages
 from mmload.results.summary import Summary, Throughput, summary
-from mmload.results.trust import GeneratorTrust, generator
 from mmload.results.verdict import Verdict, verdict
 
 
 @dataclass(frozen=True, slots=True)
-class Metric:
+class ServerMetric:
     """One figure over time."""
 
     name: str
@@ -30,12 +30,12 @@ class Metric:
     limit: float | None = None
 
 
-def read_server(folder: Path) -> tuple[Metric, ...]:
+def read_server(folder: Path) -> tuple[ServerMetric, ...]:
     """The server's figures in a run's folder; none where there is no such file."""
     return metrics(lines(folder / SERVER, ServerSample, [], required=False))
 
 
-def metrics(samples: Iterable[ServerSample]) -> tuple[Metric, ...]:
+def metrics(samples: Iterable[ServerSample]) -> tuple[ServerMetric, ...]:
     """Samples by name, in the order in which the names came. Pure."""
     first: dict[str, ServerSample] = {}
     values: dict[str, list[tuple[int, float]]] = {}
@@ -43,12 +43,12 @@ def metrics(samples: Iterable[ServerSample]) -> tuple[Metric, ...]:
         first.setdefault(sample.name, sample)
         values.setdefault(sample.name, []).append((sample.ms, sample.value))
     return tuple(
-        Metric(name, first[name].unit, tuple(sorted(found)), first[name].limit) for name, found in values.items()
+        ServerMetric(name, first[name].unit, tuple(sorted(found)), first[name].limit) for name, found in values.items()
     )
 
 
 @dataclass(frozen=True, slots=True)
-class Findings:
+class RunFindings:
     """A run with its summary, its verdict, and what its generator's health lets one believe."""
 
     run: Run
@@ -89,9 +89,9 @@ class Findings:
         return end.present if end else 0
 
 
-def findings(run: Run) -> Findings:
+def findings(run: Run) -> RunFindings:
     """What there is to tell of a run; of a torn one, as far as its record goes."""
-    return Findings(run, summary(run), verdict(run), generator(run), outages(run.seconds))
+    return RunFindings(run, summary(run), verdict(run), generator(run), outages(run.seconds))
 
 
 def last_loaded(seconds: tuple[Second, ...]) -> Second | None:
@@ -121,7 +121,7 @@ def server_text(server: Server) -> str:
     return ", ".join(part for part in (name, licence) if part)
 
 
-def sentence(found: Findings) -> str:
+def sentence(found: RunFindings) -> str:
     """The verdict with the load it was reached at, in one sentence."""
     part, users = found.throughput, found.figures.users
     load = f"{count(found.alive)} of {plural(users.asked, 'user')}"
@@ -131,6 +131,6 @@ def sentence(found: Findings) -> str:
     return f"{said(found)}: {load} active at the end, {work}{times} ({found.window_name})."
 
 
-def said(found: Findings) -> str:
+def said(found: RunFindings) -> str:
     """`Passed`, `Failed` or `Inconclusive`."""
     return str(found.said.outcome).capitalize()

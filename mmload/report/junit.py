@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
-from mmload.report.findings import Findings, sentence
+from mmload.report.findings import RunFindings, sentence
 from mmload.results.thresholds import ThresholdResult
 from mmload.results.verdict import Outcome
 
@@ -17,7 +17,7 @@ VERDICT = "verdict"
 _FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def junit_report(found: Findings, output: str = "") -> str:
+def junit_report(found: RunFindings, output: str = "") -> str:
     """The XML with a line break at its end. `output` is a text to be kept with the verdict.
 
     A crossed threshold is a failure, an undetermined one is skipped; a failed run is a failure, an inconclusive
@@ -40,7 +40,7 @@ def writable(text: str) -> str:
     return _FORBIDDEN.sub("\ufffd", text)
 
 
-def _attributes(found: Findings) -> dict[str, str]:
+def _attributes(found: RunFindings) -> dict[str, str]:
     facts = found.run.facts
     started = datetime.fromtimestamp(facts.started_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S")
     return {
@@ -51,7 +51,7 @@ def _attributes(found: Findings) -> dict[str, str]:
     }
 
 
-def _properties(suite: Element, found: Findings) -> None:
+def _properties(suite: Element, found: RunFindings) -> None:
     facts = found.run.facts
     values = {
         "folder": found.run.folder,
@@ -74,7 +74,7 @@ def _threshold(suite: Element, threshold: ThresholdResult) -> None:
         SubElement(case, "failure", message=writable(threshold.said), type="threshold")
 
 
-def _verdict(suite: Element, found: Findings, output: str) -> None:
+def _verdict(suite: Element, found: RunFindings, output: str) -> None:
     case = _case(suite, SUITE, VERDICT, found.run.totals.seconds)
     outcome = found.said.outcome
     if outcome is not Outcome.PASSED:

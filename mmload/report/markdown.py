@@ -17,7 +17,7 @@ from mmload.report.account import (
     time_text,
     why,
 )
-from mmload.report.findings import Findings, said, sentence, subtitle, title
+from mmload.report.findings import RunFindings, said, sentence, subtitle, title
 from mmload.report.wording import clock, count, milliseconds, percent, rate, span
 from mmload.results.summary import FailureRow, actions_by_count, routes_by_count
 
@@ -28,7 +28,7 @@ _PERCENTILES = (50, 95, 99)
 _TIMES = ("p50 ms", "p95 ms", "p99 ms")
 
 
-def markdown_report(found: Findings) -> str:
+def markdown_report(found: RunFindings) -> str:
     """The whole report, with a line break at its end."""
     parts = [f"## {_sign(found)} {plain(title(found.run))}: {said(found).lower()}", _top(found)]
     parts += [f"### {heading}\n\n{body}" for heading, body in _sections(found) if body]
@@ -55,18 +55,18 @@ def rows(headings: Sequence[str], body: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(row) + " |" for row in (headings, rule, *body))
 
 
-def _sign(found: Findings) -> str:
+def _sign(found: RunFindings) -> str:
     return _SIGNS[str(found.said.outcome)]
 
 
-def _top(found: Findings) -> str:
+def _top(found: RunFindings) -> str:
     lines = [plain(sentence(found)), "", plain(" · ".join(subtitle(found.run)))]
     reasons = [f"- {plain(reason)}" for reason in found.said.reasons]
     warnings = [f"- Warning: {plain(warning)}" for warning in found.said.warnings]
     return "\n".join([*lines, *([""] if reasons or warnings else []), *reasons, *warnings])
 
 
-def _sections(found: Findings) -> Iterator[tuple[str, str]]:
+def _sections(found: RunFindings) -> Iterator[tuple[str, str]]:
     thresholds = [[code(each.text), mark(each), plain(why(each))] for each in found.said.thresholds]
     yield "Thresholds", rows(("threshold", "outcome", "why"), thresholds)
     yield "Key figures", _figures(found)
@@ -86,7 +86,7 @@ def _sections(found: Findings) -> Iterator[tuple[str, str]]:
     yield "Generator", _generator(found)
 
 
-def _figures(found: Findings) -> str:
+def _figures(found: RunFindings) -> str:
     users, part, whole = found.figures.users, found.throughput, found.figures.whole
     body = [
         ["users: target / active at the end", f"{count(users.asked)} / {count(found.alive)}"],
@@ -98,7 +98,7 @@ def _figures(found: Findings) -> str:
     return rows((found.window_name, "figure"), body)
 
 
-def _delivery(found: Findings) -> str:
+def _delivery(found: RunFindings) -> str:
     delivery = found.figures.delivery
     table = rows(
         ("deliveries", "number", "meaning"),
@@ -109,7 +109,7 @@ def _delivery(found: Findings) -> str:
     return "\n\n".join(part for part in ("; ".join(texts) + ".", table, reasons) if part) if table else ""
 
 
-def _actions(found: Findings) -> str:
+def _actions(found: RunFindings) -> str:
     ordered = actions_by_count(found.window)
     body = [
         [code(name), count(action.done), count(action.failed_times.count), *_times(action.times)]
@@ -118,7 +118,7 @@ def _actions(found: Findings) -> str:
     return rows(("action", "count", "failed", *_TIMES), body) + _more(len(ordered))
 
 
-def _routes(found: Findings) -> str:
+def _routes(found: RunFindings) -> str:
     ordered = routes_by_count(found.window.routes)
     body = [
         [code(name), count(route.count), count(route.failed_times.count), *_times(route.times)]
@@ -131,7 +131,7 @@ def _times(times: Histogram) -> list[str]:
     return [milliseconds(times.percentile(percentile)) for percentile in _PERCENTILES]
 
 
-def _failures(found: Findings) -> str:
+def _failures(found: RunFindings) -> str:
     table = _refusals(found.figures.failures)
     share = found.figures.whole.failures / max(1, found.figures.whole.requests)
     return f"{percent(share)} of all requests, without logins.\n\n{table}" if table else ""
@@ -153,7 +153,7 @@ def _more(number: int) -> str:
     return f"\n\nand {number - MOST_ROWS} more" if number > MOST_ROWS else ""
 
 
-def _generator(found: Findings) -> str:
+def _generator(found: RunFindings) -> str:
     body = [[plain(cell) for cell in cells] for cells in generator_rows(found)]
     sentences = "\n".join(f"- {plain(text)}" for text in generator_sentences(found))
     return "\n\n".join(part for part in (sentences, rows(GENERATOR_HEADINGS, body)) if part) if body else ""

@@ -18,18 +18,18 @@ from mmload.report.account import (
     sent_text,
     time_text,
 )
-from mmload.report.findings import Findings, Metric, read_server, said, sentence, subtitle, title
+from mmload.report.findings import RunFindings, ServerMetric, read_server, said, sentence, subtitle, title
 from mmload.report.html import rendered
 from mmload.report.staircase import SearchShown, read_search, search_shown
 from mmload.report.svg import Chart, shades
 from mmload.report.wording import count, megabytes, milliseconds, percent, population_text, rate, span
 from mmload.results.folder import read_figures
-from mmload.results.series import Window, sampled_width, windows
+from mmload.results.series import ChartWindow, sampled_width, windows
 
 _SIGNS = {"passed": "✓", "failed": "✗", "inconclusive": "?"}
 
 
-def html_of_folder(found: Findings) -> str:
+def html_of_folder(found: RunFindings) -> str:
     """The page of a run with what only its folder has: every second's histograms, the server's metrics, a search."""
     folder = Path(found.run.folder)
     parts = list(windows(read_figures(folder), sampled_width(found.run.seconds)))
@@ -37,9 +37,9 @@ def html_of_folder(found: Findings) -> str:
 
 
 def html_report(
-    found: Findings,
-    parts: Sequence[Window] = (),
-    server: Sequence[Metric] = (),
+    found: RunFindings,
+    parts: Sequence[ChartWindow] = (),
+    server: Sequence[ServerMetric] = (),
     search: Journal | str | None = None,
 ) -> str:
     """The page."""
@@ -76,7 +76,7 @@ def _search(search: Journal | str | None, time: charts.Timeframe) -> SearchShown
 
 
 def _charts(
-    found: Findings, time: charts.Timeframe, parts: Sequence[Window], server: Sequence[Metric]
+    found: RunFindings, time: charts.Timeframe, parts: Sequence[ChartWindow], server: Sequence[ServerMetric]
 ) -> dict[str, list[Chart]]:
     deliveries = [charts.account_chart(found, time)] if found.figures.delivery.expected else []
     return {
@@ -92,7 +92,7 @@ def _charts(
     }
 
 
-def _tiles(found: Findings) -> list[tuple[str, str, str]]:
+def _tiles(found: RunFindings) -> list[tuple[str, str, str]]:
     users, delivery, whole = found.figures.users, found.figures.delivery, found.figures.whole
     share = percent(whole.failures / whole.requests) if whole.requests else "-"
     slow = milliseconds(found.times.percentile(99))
@@ -112,7 +112,7 @@ def _unbroken_words(line: str) -> Markup:
     return Markup(" ").join(Markup('<span class="whole">{}</span>').format(word) for word in line.split(" "))
 
 
-def _facts(found: Findings) -> Sequence[tuple[str, str]]:
+def _facts(found: RunFindings) -> Sequence[tuple[str, str]]:
     run = found.run.facts
     machine, server = run.machine, run.server
     memory = f", {megabytes(machine.memory_bytes)} MB" if machine.memory_bytes else ""

@@ -9,7 +9,7 @@ from markupsafe import Markup
 from mmload.metrics.delta import RouteFigures
 from mmload.metrics.histogram import Histogram
 from mmload.report.account import GENERATOR_HEADINGS, account_rows, generator_rows, mark, why
-from mmload.report.findings import Findings
+from mmload.report.findings import RunFindings
 from mmload.report.html import PageTable, breakable, in_code, number
 from mmload.report.wording import clock, count, milliseconds
 from mmload.results.series import shape
@@ -27,7 +27,7 @@ _FEW = "In italics: too few samples, so this percentile is only the longest of t
 _ROUTE, _ACTION, _THRESHOLD = r"(?=/)", r"(?<=[a-z])(?=[A-Z])", r"(?<=[(.])(?=\D)"
 
 
-def tables(found: Findings) -> dict[str, PageTable]:
+def tables(found: RunFindings) -> dict[str, PageTable]:
     """All tables by name; those without rows are not shown."""
     figures, whole = found.figures, found.run.totals.whole
     return {
@@ -60,7 +60,7 @@ def tables(found: Findings) -> dict[str, PageTable]:
     }
 
 
-def _thresholds(found: Findings) -> PageTable:
+def _thresholds(found: RunFindings) -> PageTable:
     kinds = {True: "passed", False: "failed", None: "inconclusive"}
     outcome = Markup('<span class="outcome {}">{}</span>')
     rows = [
@@ -70,7 +70,7 @@ def _thresholds(found: Findings) -> PageTable:
     return PageTable(["threshold", "outcome", "reason"], rows, "Thresholds", words=(1, 2))
 
 
-def _actions(found: Findings) -> PageTable:
+def _actions(found: RunFindings) -> PageTable:
     """Actions with their times, small histograms on one common axis."""
     ordered = actions_by_count(found.window)
     times = [action.times for _, action in ordered]
@@ -166,7 +166,7 @@ def _refusals(ordered: Sequence[FailureRow], caption: str) -> PageTable:
     return PageTable(headings, rows, caption, words=(1, 5), sortable=True, more=more)
 
 
-def _losses(found: Findings) -> PageTable:
+def _losses(found: RunFindings) -> PageTable:
     """The posts that did not reach all, one by one."""
     rows = [
         [
@@ -181,7 +181,7 @@ def _losses(found: Findings) -> PageTable:
     return PageTable(["post", "channel", "sent", "expected", "missing"], rows, "Missing deliveries", words=(1, 4))
 
 
-def _sockets(found: Findings) -> PageTable:
+def _sockets(found: RunFindings) -> PageTable:
     """What became of the WebSockets."""
     figures = found.figures.sockets
     names = ("opened", "dropped", "resumed", "renewed", "given_up", "gaps", "gaps_filled", "gaps_lost")

@@ -15,7 +15,7 @@ from mmload.report.account import (
     loss_texts,
     threshold_sentences,
 )
-from mmload.report.findings import Findings, findings, subtitle, title
+from mmload.report.findings import RunFindings, findings, subtitle, title
 from mmload.report.wording import PAGE_WIDTH, clock, count, cut, milliseconds, plural, rate, span, table, wrapped
 from mmload.results.folder import TOTALS
 from mmload.results.model import NoteKind, Run
@@ -58,7 +58,7 @@ def _bold(text: str, colour: bool) -> str:
     return f"{_BOLD}{text}{_PLAIN}" if colour else text
 
 
-def _sections(found: Findings) -> Iterator[tuple[str, list[str]]]:
+def _sections(found: RunFindings) -> Iterator[tuple[str, list[str]]]:
     """Headings with their lines, in reading order; those without lines are left out."""
     run, figures, window, delta = found.run, found.figures, found.window_name, found.window
     yield "Users", _users(figures.users)
@@ -194,7 +194,7 @@ def _deliveries(figures: Summary) -> list[str]:
     return [*table(["deliveries", "number"], rows), *_paragraphs(loss_texts(figures.delivery))]
 
 
-def _generator(found: Findings) -> list[str]:
+def _generator(found: RunFindings) -> list[str]:
     """How the processes that made the load fared; a run of an older form tells nothing of it."""
     rows = generator_rows(found)
     return [*table(GENERATOR_HEADINGS, rows), *_paragraphs(found.trust.sentences)] if rows else []

@@ -23,8 +23,8 @@ from mmload.errors import ExitCode
 from mmload.results.statistics import (
     SHORTEST_SECONDS,
     Autocorrelation,
-    Estimate,
     LeftOut,
+    RunEstimate,
     Spectrum,
     autocorrelation,
     bound,
@@ -33,7 +33,7 @@ from mmload.results.statistics import (
     two_sided,
     typical,
 )
-from mmload.results.windows import Times, Window
+from mmload.results.windows import SecondsOfTimes, SteadyWindow
 
 ALL_REQUESTS = "all requests"
 DELIVERIES = "delivery of posts"
@@ -103,7 +103,7 @@ def percentile_figure(subject: str, percent: int) -> Figure:
 
 
 @dataclass(frozen=True, slots=True)
-class Mix:
+class RequestMix:
     """What the compared runs have in common: the routes with their shares, and the actions, each frequent in all runs.
 
     `covered` is the share of all good answers that these routes gave.
@@ -114,7 +114,7 @@ class Mix:
     covered: float
 
 
-def common_mix(windows: Sequence[Window]) -> Mix:
+def common_mix(windows: Sequence[SteadyWindow]) -> RequestMix:
     """The mix of these runs. A route counts with the mean of its shares, so that a longer run doesn't count more."""
     means = {}
     wholes = [sum(times.count for times in window.routes.values()) for window in windows]
@@ -124,19 +124,19 @@ def common_mix(windows: Sequence[Window]) -> Mix:
         ) / len(windows)
     covered = math.fsum(means.values())
     shares = {route: share / covered for route, share in means.items()}
-    return Mix(shares, tuple(_frequent([window.actions for window in windows]))[:MOST_ACTIONS], covered)
+    return RequestMix(shares, tuple(_frequent([window.actions for window in windows]))[:MOST_ACTIONS], covered)
 
 
-def _frequent(tables: Sequence[Mapping[str, Times]]) -> list[str]:
+def _frequent(tables: Sequence[Mapping[str, SecondsOfTimes]]) -> list[str]:
     """Names with enough times for a median in every run, the most frequent first."""
     names = [name for name in tables[0] if all(name in table and table[name].count >= FEWEST[50] for table in tables)]
     return sorted(names, key=lambda name: (-sum(table[name].count for table in tables), name))
 
 
-def estimates(window: Window, mix: Mix, memory: Autocorrelation) -> dict[Figure, Estimate]:
+def estimates(window: SteadyWindow, mix: RequestMix, memory: Autocorrelation) -> dict[Figure, RunEstimate]:
     """All figures of one run that it has enough for. `memory` is that of all compared runs together."""
     choices = LeftOut(window, memory)
-    found: dict[Figure, Estimate] = {}
+    found: dict[Figure, RunEstimate] = {}
     found.update(_of_requests(window, mix, choices))
     found.update(_of_times(DELIVERIES, window.delivery, choices))
     for action in mix.actions:
@@ -146,7 +146,7 @@ def estimates(window: Window, mix: Mix, memory: Autocorrelation) -> dict[Figure,
     return found
 
 
-def _of_requests(window: Window, mix: Mix, choices: LeftOut) -> Iterator[tuple[Figure, Estimate]]:
+def _of_requests(window: SteadyWindow, mix: RequestMix, choices: LeftOut) -> Iterator[tuple[Figure, RunEstimate]]:
     if mix.shares:
         spectra = {route: choices.times(window.routes[route]) for route in mix.shares}
         yield TYPICAL, _of_logs(choices.estimate(typical(spectra, mix.shares)))
@@ -159,7 +159,7 @@ def _of_requests(window: Window, mix: Mix, choices: LeftOut) -> Iterator[tuple[F
         yield from _rates(window, choices)
 
 
-def _rates(window: Window, choices: LeftOut) -> Iterator[tuple[Figure, Estimate]]:
+def _rates(window: SteadyWindow, choices: LeftOut) -> Iterator[tuple[Figure, RunEstimate]]:
     import numpy as np
 
     logs = np.log(np.maximum(choices.sums(window.requests), 1) / window.seconds)
@@ -168,7 +168,7 @@ def _rates(window: Window, choices: LeftOut) -> Iterator[tuple[Figure, Estimate]
         yield PER_USER, choices.estimate(logs + math.log(60 / window.users))
 
 
-def _of_times(subject: str, times: Times, choices: LeftOut) -> Iterator[tuple[Figure, Estimate]]:
+def _of_times(subject: str, times: SecondsOfTimes, choices: LeftOut) -> Iterator[tuple[Figure, RunEstimate]]:
     percents = _percents(times.count)
     if not percents:
         return
@@ -181,25 +181,25 @@ def _percents(count: int) -> list[int]:
     return [percent for percent, fewest in FEWEST.items() if count >= fewest]
 
 
-def _percentile(spectrum: Spectrum, percent: int, count: int, choices: LeftOut) -> Estimate:
+def _percentile(spectrum: Spectrum, percent: int, count: int, choices: LeftOut) -> RunEstimate:
     """With the greater of two variances: of the blocks, and what a shift of the shares would do (Woodruff 1952)."""
     estimate = choices.estimate(spectrum.percentile(percent))
     shift = _BUNDLED * math.sqrt(percent * (100 - percent) / count)
     low, high = (spectrum.percentile(min(100, max(0, percent + each)))[0] for each in (-shift, shift))
-    return _of_logs(Estimate(estimate.value, max(estimate.variance, ((high - low) / 2) ** 2)))
+    return _of_logs(RunEstimate(estimate.value, max(estimate.variance, ((high - low) / 2) ** 2)))
 
 
-def _of_logs(estimate: Estimate) -> Estimate:
-    return Estimate(estimate.value, estimate.variance + _BIN_VARIANCE)
+def _of_logs(estimate: RunEstimate) -> RunEstimate:
+    return RunEstimate(estimate.value, estimate.variance + _BIN_VARIANCE)
 
 
-def _share(choices: LeftOut, part: Sequence[int], whole: Sequence[int]) -> Estimate:
+def _share(choices: LeftOut, part: Sequence[int], whole: Sequence[int]) -> RunEstimate:
     """A share of a count. Where hardly any came, the blocks don't know that one more could have: Poisson's variance."""
     import numpy as np
 
     sums = choices.sums(whole)
     estimate = choices.estimate(np.divide(choices.sums(part), sums, out=np.zeros(len(sums)), where=sums > 0))
-    return Estimate(estimate.value, max(estimate.variance, (max(0, sum(part)) + 1) / sum(whole) ** 2))
+    return RunEstimate(estimate.value, max(estimate.variance, (max(0, sum(part)) + 1) / sum(whole) ** 2))
 
 
 # How many degrees of freedom the assumption about the variation between runs is worth: the number of pairs of runs
@@ -233,7 +233,7 @@ class Rules:
     comparisons: int = 1
 
 
-class Difference(msgspec.Struct, frozen=True):
+class FigureDifference(msgspec.Struct, frozen=True):
     """One figure of both sides. `change`, `low` and `high` are relative (0.1: 10 % more), of a share absolute.
 
     `low` to `high` is the band; `probability` that of such a difference by chance alone, corrected for the number of
@@ -270,7 +270,7 @@ class Comparison(msgspec.Struct, frozen=True):
     """The outcome and what it follows from. `covered`: the share of the requests that the common mix holds."""
 
     outcome: Judgement
-    differences: tuple[Difference, ...]
+    differences: tuple[FigureDifference, ...]
     covered: float
     tolerance: float
     seconds: tuple[tuple[int, ...], tuple[int, ...]]
@@ -285,7 +285,7 @@ EXIT_CODES = {
 }
 
 
-def compare(base: Sequence[Window], new: Sequence[Window], rules: Rules | None = None) -> Comparison:
+def compare(base: Sequence[SteadyWindow], new: Sequence[SteadyWindow], rules: Rules | None = None) -> Comparison:
     """Compare two sides of one or more runs each."""
     rules = rules or Rules()
     windows = (*base, *new)
@@ -301,7 +301,7 @@ def compare(base: Sequence[Window], new: Sequence[Window], rules: Rules | None =
     return Comparison(overall(differences), differences, mix.covered, rules.tolerance, seconds, _notes(mix))
 
 
-def _notes(mix: Mix) -> tuple[str, ...]:
+def _notes(mix: RequestMix) -> tuple[str, ...]:
     if mix.covered >= 0.5:
         return ()
     return (
@@ -309,7 +309,7 @@ def _notes(mix: Mix) -> tuple[str, ...]:
     )
 
 
-def overall(differences: Sequence[Difference]) -> Judgement:
+def overall(differences: Sequence[FigureDifference]) -> Judgement:
     """The outcome: worse if any primary figure is; else as the leading one. So p99's wide band hides nothing."""
     if any(each.primary and each.judgement is Judgement.WORSE for each in differences):
         return Judgement.WORSE
@@ -339,7 +339,7 @@ class Contrast:
 
 
 def contrast(
-    figure: Figure, base: Sequence[Estimate], new: Sequence[Estimate], between: float | None = None
+    figure: Figure, base: Sequence[RunEstimate], new: Sequence[RunEstimate], between: float | None = None
 ) -> Contrast:
     """Compare the means of two sides.
 
@@ -361,8 +361,8 @@ def contrast(
 
 
 def _differences(
-    base: Sequence[dict[Figure, Estimate]], new: Sequence[dict[Figure, Estimate]], rules: Rules
-) -> tuple[Difference, ...]:
+    base: Sequence[dict[Figure, RunEstimate]], new: Sequence[dict[Figure, RunEstimate]], rules: Rules
+) -> tuple[FigureDifference, ...]:
     """Of all figures that every run has."""
     figures = [figure for figure in base[0] if all(figure in run for run in (*base, *new))]
     factor = _between_factor(figures, rules)
@@ -387,14 +387,14 @@ def corrected(contrasts: Sequence[Contrast], comparisons: int = 1) -> list[tuple
     return [(each, min(1.0, each.probability * factor)) for each in contrasts]
 
 
-def difference(each: Contrast, probability: float, rules: Rules) -> Difference:
+def difference(each: Contrast, probability: float, rules: Rules) -> FigureDifference:
     """A contrast in the units that people read, and judged."""
     reach = bound(rules.confidence, each.freedom) * each.error
     edges = (each.change, each.change - reach, each.change + reach)
     logarithmic = each.figure.scale.logarithmic
     change, low, high = (math.expm1(edge) if logarithmic else edge for edge in edges)
     longer, repeats = _needed(each, rules)
-    return Difference(
+    return FigureDifference(
         subject=each.figure.subject,
         measure=each.figure.measure,
         unit=each.figure.scale,

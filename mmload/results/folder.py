@@ -19,8 +19,8 @@ from msgspec.structs import replace
 from mmload.errors import UsageError
 from mmload.metrics.delta import Delta
 from mmload.metrics.histogram import plain
+from mmload.results.generator_health import calm, disturbed
 from mmload.results.model import SCHEMA, Calm, Facts, Figures, Note, Run, Second, ServerSample, Totals
-from mmload.results.trust import calm, disturbed
 
 FACTS = "run.json"
 TOTALS = "totals.json"

@@ -12,7 +12,7 @@ import msgspec
 from mmload.results.folder import FIGURES
 from mmload.results.model import Facts, Run
 from mmload.results.verdict import Outcome, verdict
-from mmload.results.windows import Window
+from mmload.results.windows import SteadyWindow
 
 # Settings that change nothing about the load, by their place in the record: a whole table, or one key.
 HARMLESS = (
@@ -186,7 +186,7 @@ def _worth_knowing(runs: Mapping[str, Run]) -> Iterator[str]:
         yield from _differing("steady seconds", lengths)
 
 
-def incomplete(run: Run, window: Window) -> Iterator[str]:
+def incomplete(run: Run, window: SteadyWindow) -> Iterator[str]:
     """Whether the seconds' own figures are there, not only the sums."""
     steady = run.totals.steady_seconds
     if window.seconds < steady:

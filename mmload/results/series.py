@@ -35,7 +35,7 @@ class PhaseSpan:
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class ChartWindow:
     """The times of some seconds together: of all good answers (without log-ins), and of deliveries."""
 
     start: float  # seconds since the run began
@@ -116,24 +116,26 @@ def sampled_width(seconds: Sequence[Second]) -> int:
     return max(window_seconds(len(seconds)), min(needed, bearable))
 
 
-def windows(figures: Iterable[Figures], width: int) -> Iterator[Window]:
+def windows(figures: Iterable[Figures], width: int) -> Iterator[ChartWindow]:
     """The histograms of every `width` seconds, merged. A long run's are read one line at a time."""
     first_ms: int | None = None
-    current: Window | None = None
+    current: ChartWindow | None = None
     for line in figures:
         first_ms = line.ms if first_ms is None else first_ms
         start = (line.ms - first_ms) // 1000 // width * width
         if current is None or start != current.start:
             if current is not None:
                 yield current
-            current = Window(float(start), width, Histogram(), Histogram())
+            current = ChartWindow(float(start), width, Histogram(), Histogram())
         current.answers.merge(all_times(line.figures.routes))
         current.deliveries.merge(line.figures.spans.get(DELIVERY) or Histogram())
     if current is not None:
         yield current
 
 
-def percentile_points(parts: Sequence[Window], times: Callable[[Window], Histogram], percent: float) -> list[Point]:
+def percentile_points(
+    parts: Sequence[ChartWindow], times: Callable[[ChartWindow], Histogram], percent: float
+) -> list[Point]:
     """One percentile of every window in milliseconds, at its middle."""
     found = []
     for part in parts:

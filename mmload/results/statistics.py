@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mmload.results.windows import Times, Window, log_seconds
+from mmload.results.windows import SecondsOfTimes, SteadyWindow, log_seconds
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -118,7 +118,7 @@ def _centred(values: Sequence[float]) -> list[float]:
     return [value - mean for value in values]
 
 
-def levels(window: Window) -> list[float]:
+def levels(window: SteadyWindow) -> list[float]:
     """How slow each second was: the mean of its log times (in bins), each route's own mean apart. Without any: 0."""
     sums, counts = [0.0] * window.seconds, [0] * window.seconds
     for times in window.routes.values():
@@ -135,7 +135,7 @@ SHORTEST_SECONDS = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class RunEstimate:
     """A figure of one run, and its variance by the blocks. The logarithm of the figure where it is a time."""
 
     value: float
@@ -145,7 +145,7 @@ class Estimate:
 class LeftOut:
     """The window without each of its blocks in turn: how often each second counts. The first row is all of it."""
 
-    def __init__(self, window: Window, memory: Autocorrelation) -> None:
+    def __init__(self, window: SteadyWindow, memory: Autocorrelation) -> None:
         import numpy as np
 
         self.window = window
@@ -154,7 +154,7 @@ class LeftOut:
         self._weights: Matrix = np.array([[1.0] * seconds, *(1.0 * (blocks != left_out) for left_out in range(BLOCKS))])
         self._correction = memory.correction(seconds)
 
-    def times(self, times: Times) -> Spectrum:
+    def times(self, times: SecondsOfTimes) -> Spectrum:
         """A series of times, a row for each choice of seconds."""
         import numpy as np
 
@@ -171,11 +171,11 @@ class LeftOut:
         drawn: Matrix = self._weights @ np.array(series, dtype=float)
         return drawn
 
-    def estimate(self, drawn: Matrix) -> Estimate:
+    def estimate(self, drawn: Matrix) -> RunEstimate:
         """From a figure of every choice of seconds: the jackknife's variance, (n - 1) / n times the sum of squares."""
         left = drawn[1:]
         variance = (BLOCKS - 1) / BLOCKS * float(((left - left.mean()) ** 2).sum())
-        return Estimate(float(drawn[0]), variance * self._correction)
+        return RunEstimate(float(drawn[0]), variance * self._correction)
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,7 +86,7 @@ class ThresholdResult(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class ThresholdWindow:
     """Figures of a run that thresholds are held against: of its steady window, and of all of it."""
 
     steady: Delta
@@ -96,7 +96,7 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class ThresholdSample:
     """What a threshold is about: times of what went well, and how often it did not."""
 
     times: Histogram
@@ -112,10 +112,10 @@ class _Untold(Exception):
     """Carries the sentence that says why the figure cannot be determined."""
 
 
-def window(run: Run) -> Window:
+def window(run: Run) -> ThresholdWindow:
     """The windows of a run as they are."""
     totals = run.totals
-    return Window(totals.steady, totals.steady_seconds, totals.whole, totals.seconds)
+    return ThresholdWindow(totals.steady, totals.steady_seconds, totals.whole, totals.seconds)
 
 
 def evaluate(threshold: Threshold | str, run: Run) -> ThresholdResult:
@@ -123,7 +123,7 @@ def evaluate(threshold: Threshold | str, run: Run) -> ThresholdResult:
     return judge(threshold, window(run))
 
 
-def judge(threshold: Threshold | str, over: Window) -> ThresholdResult:
+def judge(threshold: Threshold | str, over: ThresholdWindow) -> ThresholdResult:
     """Whether a threshold holds over some windows."""
     try:
         meant = parse(threshold) if isinstance(threshold, str) else threshold
@@ -135,7 +135,7 @@ def judge(threshold: Threshold | str, over: Window) -> ThresholdResult:
         return ThresholdResult(text, None, None, f"{text}: cannot be determined: {why}")
 
 
-def _judged(threshold: Threshold, over: Window) -> ThresholdResult:
+def _judged(threshold: Threshold, over: ThresholdWindow) -> ThresholdResult:
     value, enough = _delivery_count(threshold, over) if _counts_deliveries(threshold) else _sampled(threshold, over)
     holds = _OPERATORS[threshold.operator](value, threshold.limit)
     shown = written(value, threshold.unit)
@@ -152,7 +152,7 @@ def _counts_deliveries(threshold: Threshold) -> bool:
     return threshold.subject == DELIVERY and threshold.measure in DELIVERY_COUNTS
 
 
-def _delivery_count(threshold: Threshold, over: Window) -> tuple[float, str]:
+def _delivery_count(threshold: Threshold, over: ThresholdWindow) -> tuple[float, str]:
     """A figure of the account of messages, and what it lacks to be believed when it is a good one ("" nothing)."""
     counters = over.whole.counters
     expected = counters.get(DELIVERIES_EXPECTED, 0)
@@ -166,7 +166,7 @@ def _delivery_count(threshold: Threshold, over: Window) -> tuple[float, str]:
     return (count / expected if threshold.unit is Unit.SHARE else count), lacks
 
 
-def _sampled(threshold: Threshold, over: Window) -> tuple[float, str]:
+def _sampled(threshold: Threshold, over: ThresholdWindow) -> tuple[float, str]:
     """The figure of a sample, and what the sample lacks for it ("" nothing)."""
     sample = _sample(threshold.subject, over)
     if threshold.measure == "count":
@@ -210,7 +210,7 @@ def fewest(threshold: Threshold) -> int:
     return FEWEST_FOR_MEAN if threshold.measure == "avg" else 1
 
 
-def _sure_breach(threshold: Threshold, over: Window) -> bool:
+def _sure_breach(threshold: Threshold, over: ThresholdWindow) -> bool:
     """Whether a percentile is crossed beyond doubt although it takes more samples: enough of them are past the limit.
 
     Missing deliveries are missing, however many are still open.
@@ -224,14 +224,14 @@ def _sure_breach(threshold: Threshold, over: Window) -> bool:
     return past >= FEWEST_BEYOND
 
 
-def _sample(subject: str, over: Window) -> Sample:
+def _sample(subject: str, over: ThresholdWindow) -> ThresholdSample:
     """What a subject names; `_Untold` if there is nothing of this name, or no window to look at."""
     if subject == LOGINS:
         return _of_routes(over.whole.logins.values(), over.whole_seconds)
     if not over.steady_seconds:
         raise _Untold("there was no steady window")
     if subject in SPANS:
-        return Sample(over.steady.spans.get(subject) or Histogram(), 0, over.steady_seconds)
+        return ThresholdSample(over.steady.spans.get(subject) or Histogram(), 0, over.steady_seconds)
     if subject == REQUESTS:
         return _of_routes(over.steady.routes.values(), over.steady_seconds)
     if subject == ACTIONS:
@@ -239,7 +239,7 @@ def _sample(subject: str, over: Window) -> Sample:
     return _named(subject, over)
 
 
-def _named(subject: str, over: Window) -> Sample:
+def _named(subject: str, over: ThresholdWindow) -> ThresholdSample:
     """An action, a route, or a class of them."""
     if " " not in subject:
         _check_known(subject, over.whole.actions)
@@ -266,18 +266,18 @@ def _matching(subject: str, table: Mapping[str, T]) -> list[T]:
     return [table[name] for name in matching(subject, table)]
 
 
-def _of_routes(routes: Iterable[RouteFigures], seconds: int) -> Sample:
+def _of_routes(routes: Iterable[RouteFigures], seconds: int) -> ThresholdSample:
     whole = RouteFigures()
     for figures in routes:
         whole.merge(figures)
-    return Sample(whole.times, whole.failed_times.count, seconds)
+    return ThresholdSample(whole.times, whole.failed_times.count, seconds)
 
 
-def _of_actions(actions: Iterable[ActionFigures], seconds: int) -> Sample:
+def _of_actions(actions: Iterable[ActionFigures], seconds: int) -> ThresholdSample:
     whole = ActionFigures()
     for figures in actions:
         whole.merge(figures)
-    return Sample(whole.times, whole.failed_times.count, seconds)
+    return ThresholdSample(whole.times, whole.failed_times.count, seconds)
 
 
 def written(value: float, unit: Unit) -> str:

@@ -17,10 +17,10 @@ import msgspec
 from mmload.config.thresholds import DELIVERY, DELIVERY_COUNTS, parse
 from mmload.errors import ExitCode
 from mmload.metrics.recorder import LISTENER_ERRORS
+from mmload.results.generator_health import FEWEST_SECONDS, MOST_SHARE, GeneratorTrust, generator
 from mmload.results.model import NoteKind, Run, RunEnding, RunPhase
 from mmload.results.outages import Outage, outages, restarts
-from mmload.results.thresholds import ThresholdResult, Window, judge, window
-from mmload.results.trust import FEWEST_SECONDS, MOST_SHARE, GeneratorTrust, generator
+from mmload.results.thresholds import ThresholdResult, ThresholdWindow, judge, window
 
 __all__ = ["Outcome", "ThresholdResult", "Verdict", "exit_code", "verdict"]
 
@@ -105,7 +105,9 @@ def _blame(
     if counted or run.calm is None:
         who = _who(trust.saturated, away)
         return f"{who} in that time" if who else ""
-    calm = Window(run.calm.steady.figures, run.calm.steady.seconds, run.calm.whole.figures, run.calm.whole.seconds)
+    calm = ThresholdWindow(
+        run.calm.steady.figures, run.calm.steady.seconds, run.calm.whole.figures, run.calm.whole.seconds
+    )
     if judge(threshold, calm).passed is False:
         return ""
     return f"not without the seconds in which {_who(bool(trust.saturated_seconds), away)}"

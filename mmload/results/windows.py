@@ -23,7 +23,7 @@ _LOG_RATIO = math.log(BIN_RATIO)
 
 
 @dataclass(slots=True)
-class Times:
+class SecondsOfTimes:
     """Durations by second and bin: `cells[k]` counts those of `seconds[k]` in `bins[k]`."""
 
     seconds: list[int] = field(default_factory=list)
@@ -44,13 +44,13 @@ class Times:
 
 
 @dataclass(slots=True)
-class Window:
+class SteadyWindow:
     """What happened in the steady seconds of one run; the lists have an entry for each of them."""
 
     users: int = 0
-    routes: dict[str, Times] = field(default_factory=dict)
-    actions: dict[str, Times] = field(default_factory=dict)
-    delivery: Times = field(default_factory=Times)
+    routes: dict[str, SecondsOfTimes] = field(default_factory=dict)
+    actions: dict[str, SecondsOfTimes] = field(default_factory=dict)
+    delivery: SecondsOfTimes = field(default_factory=SecondsOfTimes)
     requests: list[int] = field(default_factory=list)
     failures: list[int] = field(default_factory=list)
     expected: list[int] = field(default_factory=list)
@@ -65,9 +65,9 @@ class Window:
         """One more second."""
         second = self.seconds
         for name, action in delta.actions.items():
-            self.actions.setdefault(name, Times()).add(second, action.times)
+            self.actions.setdefault(name, SecondsOfTimes()).add(second, action.times)
         for route, figures in delta.routes.items():
-            self.routes.setdefault(route, Times()).add(second, figures.times)
+            self.routes.setdefault(route, SecondsOfTimes()).add(second, figures.times)
         if DELIVERY in delta.spans:
             self.delivery.add(second, delta.spans[DELIVERY])
         self.requests.append(sum(route.count for route in delta.routes.values()))
@@ -87,15 +87,15 @@ def log_seconds(position: float) -> float:
     return position * _LOG_RATIO - math.log(1e6)
 
 
-def window_of(figures: Iterable[Figures], users: int) -> Window:
+def window_of(figures: Iterable[Figures], users: int) -> SteadyWindow:
     """The window of a run's figures."""
-    window = Window(users)
+    window = SteadyWindow(users)
     for second in figures:
         if second.phase is RunPhase.STEADY:
             window.add(second.figures)
     return window
 
 
-def read_window(folder: Path, users: int) -> Window:
+def read_window(folder: Path, users: int) -> SteadyWindow:
     """The window of a run's folder."""
     return window_of(read_figures(folder), users)

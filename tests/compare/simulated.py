@@ -21,7 +21,7 @@ from mmload.metrics.recorder import (
 from mmload.results.folder import RunFolder
 from mmload.results.model import Facts, Machine, RunEnding, Server
 from mmload.results.timeline import Load, Timeline
-from mmload.results.windows import Window
+from mmload.results.windows import SteadyWindow
 
 START = 1_800_000_000
 USERS = 20
@@ -60,10 +60,10 @@ def second(
     return recorder.take()
 
 
-def window(seed: int, seconds: int = 30, *, wave: float = 0.0, **what: float) -> Window:
+def window(seed: int, seconds: int = 30, *, wave: float = 0.0, **what: float) -> SteadyWindow:
     """The steady seconds of one run. `wave`: how much slower or faster five seconds at a time are at most."""
     rng = random.Random(seed)
-    made = Window(USERS)
+    made = SteadyWindow(USERS)
     slower = what.pop("slower", 0.0)
     level = 0.0
     for at in range(seconds):

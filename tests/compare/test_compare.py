@@ -13,25 +13,25 @@ from mmload.results.comparison import (
     MISSING,
     TYPICAL,
     Comparison,
-    Difference,
+    FigureDifference,
     Judgement,
     Rules,
     compare,
     contrast,
     corrected,
 )
-from mmload.results.statistics import BLOCKS, Estimate, LeftOut, autocorrelation, bound, two_sided
-from mmload.results.windows import Window
+from mmload.results.statistics import BLOCKS, LeftOut, RunEstimate, autocorrelation, bound, two_sided
+from mmload.results.windows import SteadyWindow
 from tests.compare.simulated import window
 
 PAIRS = 10
 
 
-def leading(comparison: Comparison) -> Difference:
+def leading(comparison: Comparison) -> FigureDifference:
     return next(each for each in comparison.differences if each.leading)
 
 
-def figure(comparison: Comparison, subject: str, measure: str) -> Difference:
+def figure(comparison: Comparison, subject: str, measure: str) -> FigureDifference:
     return next(each for each in comparison.differences if (each.subject, each.measure) == (subject, measure))
 
 
@@ -89,7 +89,9 @@ def test_a_window_too_short_tells_nothing() -> None:
 
 
 def test_runs_with_no_request_at_all_tell_nothing() -> None:
-    empty = [Window(20, requests=[0] * 30, failures=[0] * 30, expected=[0] * 30, missing=[0] * 30) for _ in range(2)]
+    empty = [
+        SteadyWindow(20, requests=[0] * 30, failures=[0] * 30, expected=[0] * 30, missing=[0] * 30) for _ in range(2)
+    ]
 
     assert compare(empty[:1], empty[1:]).outcome is Judgement.UNKNOWN
 
@@ -102,8 +104,8 @@ def test_repeats_narrow_the_band() -> None:
 
 
 def test_repeats_that_differ_widen_the_band_though_each_run_is_calm() -> None:
-    alike = [Estimate(0.0, 1e-6), Estimate(0.001, 1e-6), Estimate(-0.001, 1e-6)]
-    apart = [Estimate(0.0, 1e-6), Estimate(0.1, 1e-6), Estimate(-0.1, 1e-6)]
+    alike = [RunEstimate(0.0, 1e-6), RunEstimate(0.001, 1e-6), RunEstimate(-0.001, 1e-6)]
+    apart = [RunEstimate(0.0, 1e-6), RunEstimate(0.1, 1e-6), RunEstimate(-0.1, 1e-6)]
 
     assert contrast(TYPICAL, apart, apart).error > 3 * contrast(TYPICAL, alike, alike).error
 
@@ -120,7 +122,9 @@ def test_runs_said_to_differ_much_need_a_greater_difference() -> None:
 
 
 def test_probabilities_are_corrected_for_their_number_and_stay_in_order() -> None:
-    contrasts = [contrast(TYPICAL, [Estimate(0.0, 1e-4)], [Estimate(change, 1e-4)]) for change in (0.0, 0.05, 0.02)]
+    contrasts = [
+        contrast(TYPICAL, [RunEstimate(0.0, 1e-4)], [RunEstimate(change, 1e-4)]) for change in (0.0, 0.05, 0.02)
+    ]
 
     found = corrected(contrasts)
 
@@ -177,7 +181,7 @@ def test_a_series_that_never_changes_has_no_memory() -> None:
 def test_the_variance_of_a_mean_by_blocks_is_that_of_the_textbook() -> None:
     """(n - 1) / n times the sum of squares of the means without each block."""
     rng = random.Random(5)
-    made = Window(20, requests=[rng.randrange(50, 150) for _ in range(200)])
+    made = SteadyWindow(20, requests=[rng.randrange(50, 150) for _ in range(200)])
     left_out = LeftOut(made, autocorrelation([[1.0] * 200]))
     sums = left_out.sums(made.requests)
     blocks = [sum(made.requests[start : start + 20]) / 20 for start in range(0, 200, 20)]

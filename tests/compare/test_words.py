@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from mmload.report.comparison import Compared, advice, headline, said, signed, terminal_comparison
-from mmload.results.comparison import Comparison, Difference, Judgement, Scale
+from mmload.results.comparison import Comparison, FigureDifference, Judgement, Scale
 
 
-def difference(low: float, high: float, judgement: Judgement, **changes: Any) -> Difference:
+def difference(low: float, high: float, judgement: Judgement, **changes: Any) -> FigureDifference:
     """Of the typical time."""
     values: dict[str, Any] = {
         "subject": "all requests",
@@ -26,10 +26,10 @@ def difference(low: float, high: float, judgement: Judgement, **changes: Any) ->
         "primary": True,
         "leading": True,
     }
-    return Difference(**(values | changes))
+    return FigureDifference(**(values | changes))
 
 
-def compared(*differences: Difference, outcome: Judgement, notes: tuple[str, ...] = ()) -> Compared:
+def compared(*differences: FigureDifference, outcome: Judgement, notes: tuple[str, ...] = ()) -> Compared:
     return Compared(Comparison(outcome, differences, 0.97, 0.05, ((60,), (60,)), notes), ("a",), ("b",))
 
 

@@ -23,8 +23,8 @@ from mmload.plugin.web.metrics import FAMILIES
 from mmload.plugin.web.metrics import page as page_of
 from mmload.plugin.web.test_view import View
 from mmload.results.folder import read_run
+from mmload.results.generator_health import trust_in
 from mmload.results.model import Run
-from mmload.results.trust import trust_in
 from tests.conftest import running_sandbox
 from tests.plugin.prometheus import ROOT, Prometheus, is_installed, running_prometheus
 from tests.run.processes import distributed, mmload

@@ -10,8 +10,8 @@ from mmload.metrics.delta import Delta, ProcessHealth
 from mmload.metrics.recorder import DELIVERY, MISSING_BECAUSE, ActionOutcome, Recorder
 from mmload.plugin.web.tabs import SERIES_SECONDS, actions, delivery, health
 from mmload.plugin.web.test_view import View
+from mmload.results.generator_health import MOST_CPU
 from mmload.results.model import RunPhase, Second, Totals
-from mmload.results.trust import MOST_CPU
 
 EMPTY: dict[str, Any] = {
     name: 0 for name in Second.__struct_fields__ if name not in ("ms", "elapsed", "phase", "health", "p50_ms")

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from mmload.report.document import SCHEMA, Document, TimesDocument, json_report
+from mmload.report.document import SCHEMA, ReportDocument, TimesDocument, json_report
 from mmload.report.findings import findings
 from mmload.results.model import Run, Totals
 from tests.report.made_up import rich
@@ -102,7 +102,7 @@ def test_a_run_of_which_nothing_is_left_is_a_document_all_the_same() -> None:
 
 def test_it_has_its_own_form(made: Run) -> None:
     """The typed document reads what was written."""
-    assert msgspec.json.decode(json_report(findings(made)), type=Document).schema == SCHEMA
+    assert msgspec.json.decode(json_report(findings(made)), type=ReportDocument).schema == SCHEMA
 
 
 def paths(kind: Any, prefix: str = "") -> set[str]:
@@ -134,5 +134,5 @@ def documented(heading: str) -> list[str]:
 
 def test_every_key_is_documented_and_every_documented_key_is_there() -> None:
     """Who writes a script reads docs/report.md."""
-    assert documented("The keys of the JSON") == sorted(paths(Document))
+    assert documented("The keys of the JSON") == sorted(paths(ReportDocument))
     assert documented("A distribution") == sorted(paths(TimesDocument))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from mmload.metrics.delta import Delta, ProcessHealth
+from mmload.results.generator_health import calm, disturbed
 from mmload.results.model import Figures, RunPhase, Second
-from mmload.results.trust import calm, disturbed
 from tests.results.records import START, second
 
 LATE = {"local": ProcessHealth(lag_ms=900.0)}

@@ -6,7 +6,7 @@ import pytest
 
 from mmload.metrics import recorder as names
 from mmload.metrics.recorder import ActionOutcome, Delta, Recorder
-from mmload.results.thresholds import Window, judge
+from mmload.results.thresholds import ThresholdWindow, judge
 
 
 def worked(count: int = 1000, *, slow: int = 0, failed: int = 0) -> Delta:
@@ -23,11 +23,11 @@ def worked(count: int = 1000, *, slow: int = 0, failed: int = 0) -> Delta:
     return recorder.take()
 
 
-def window(steady: Delta, whole: Delta | None = None, seconds: int = 100) -> Window:
-    return Window(steady, seconds, whole or steady, seconds + 20)
+def window(steady: Delta, whole: Delta | None = None, seconds: int = 100) -> ThresholdWindow:
+    return ThresholdWindow(steady, seconds, whole or steady, seconds + 20)
 
 
-def delivered(**counts: int) -> Window:
+def delivered(**counts: int) -> ThresholdWindow:
     """A run with these counters of its account."""
     delta = worked()
     for name, number in counts.items():
@@ -127,7 +127,7 @@ def test_times_count_over_the_steady_window_and_log_ins_over_the_whole_run() -> 
 
 
 def test_without_a_steady_window_nothing_is_told() -> None:
-    found = judge("p99(requests) < 2s", Window(Delta(), 0, worked(), 100))
+    found = judge("p99(requests) < 2s", ThresholdWindow(Delta(), 0, worked(), 100))
 
     assert found.passed is None
     assert "there was no steady window" in found.said

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from mmload.metrics.delta import ProcessHealth
-from mmload.results.model import RunPhase, Second
-from mmload.results.trust import (
+from mmload.results.generator_health import (
     LIMITS,
     MOST_BACKLOG,
     MOST_CPU,
@@ -19,6 +18,7 @@ from mmload.results.trust import (
     trust_in,
     with_aftermath,
 )
+from mmload.results.model import RunPhase, Second
 from tests.results.records import second
 
 GOOD = ProcessHealth(cpu=0.4, lag_ms=5.0, backlog=10, gc_ms=2.0, rss_bytes=10**8, steal=0.01, throttled_ms=0.0)

@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from mmload.results.folder import read_run
-from mmload.results.trust import generator
+from mmload.results.generator_health import generator
 from mmload.results.verdict import Outcome, verdict
 from tests.run.processes import ROOT, end, mmload, start, the_folder
 from tests.run.test_end_to_end import FAST

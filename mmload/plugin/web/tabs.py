@@ -41,8 +41,8 @@ from mmload.plugin.runner import injection
 from mmload.plugin.web.api_agent import Agent, WrongState
 from mmload.plugin.web.metrics import HEALTH_SECONDS
 from mmload.plugin.web.test_view import View, view_of
+from mmload.results.generator_health import LIMITS, LOCAL, trust_in
 from mmload.results.model import Second
-from mmload.results.trust import LIMITS, LOCAL, trust_in
 
 if TYPE_CHECKING:
     from locust.env import Environment

@@ -15,8 +15,8 @@ from mmload import __version__
 from mmload.metrics.exposition import Buckets, buckets
 from mmload.metrics.histogram import Histogram
 from mmload.plugin.record.run_recorder import Recording, recording_of
+from mmload.results.generator_health import trust_in
 from mmload.results.model import Facts, Second, Totals
-from mmload.results.trust import trust_in
 
 # Told of also where no worker is in them: between two tests, Locust's workers leave for a moment and connect once more.
 _WORKER_STATES = (STATE_INIT, STATE_SPAWNING, STATE_RUNNING, STATE_MISSING)
