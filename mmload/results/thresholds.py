@@ -46,7 +46,16 @@ from mmload.results.model import Run
 
 T = TypeVar("T")
 
-__all__ = ["Threshold", "ThresholdRefused", "ThresholdResult", "Window", "evaluate", "judge", "parse", "window"]
+__all__ = [
+    "Threshold",
+    "ThresholdRefused",
+    "ThresholdResult",
+    "ThresholdWindow",
+    "evaluate",
+    "judge",
+    "parse",
+    "window",
+]
 
 # The samples that must lie beyond a percentile for it to be one: with ten, its place among them is known to a third
 # (1/sqrt(10)). So p99 takes 1,000 samples, p95 200, p50 20.
