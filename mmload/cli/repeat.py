@@ -85,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
     # Each server's address is looked at before the first run.
     given, *_ = [_parsed([*options, *_target(server)]) for server in servers]
     seed = given.seed or secrets.randbelow(2**31 - 1000) + 1
-    made = _made(Series(servers, options, given, _runs_folder(given), seed), args.times, args.pause)
+    made = _made(RepeatedRuns(servers, options, given, _runs_folder(given), seed), args.times, args.pause)
     for line in conclusion(made, len(servers)):
         print(line, flush=True)
     return worst([each.code for each in made])
@@ -107,7 +107,7 @@ def _own_options(own: Sequence[str], args: argparse.Namespace) -> argparse.Names
     return parser.parse_args(own, argparse.Namespace(**vars(args)))
 
 
-def _made(series: Series, times: int, pause_seconds: float) -> list[Made]:
+def _made(series: RepeatedRuns, times: int, pause_seconds: float) -> list[Made]:
     """The runs in their order, up to the first after which the others would come to the same."""
     made: list[Made] = []
     for planned in plan(times, len(series.servers)):
@@ -206,7 +206,7 @@ def _runs_folder(given: argparse.Namespace) -> Path:
 
 
 @dataclass(frozen=True, slots=True)
-class Series:
+class RepeatedRuns:
     """Makes the runs. Run k has the seed `seed` + k - 1 on every server: the same people, the same chance."""
 
     servers: Sequence[str]
