@@ -21,10 +21,17 @@ from mmload.metrics.recorder import (
     process_recorder,
 )
 from mmload.plugin.record import run_recorder
+from mmload.plugin.settings import OwnSettings, ProcessSettings
 
 # As a slow farewell: longer than Locust's master waits for the last reports of its workers.
 FAREWELL_SECONDS = float(os.environ.get("MADE_UP_FAREWELL_SECONDS", "1.2"))
 
+
+def _settings_first(environment: Any, **_: Any) -> None:
+    environment.mmload_settings = ProcessSettings(environment, OwnSettings())
+
+
+events.init.add_listener(_settings_first)  # type: ignore[no-untyped-call]
 run_recorder.register(events)
 
 
