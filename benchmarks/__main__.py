@@ -25,6 +25,7 @@ BENCHMARKS = {
     "start": "import time and memory of a worker",
     "capacity": "how near the coordinator comes to the known capacity of simulated servers",
     "sweep": "how many people the sandbox with a capacity holds, measured the long way",
+    "mutation": "how many small faults put into a module its tests notice",
 }
 
 

@@ -13,6 +13,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes is up to a busy machine.
+settings.register_profile("mmload", deadline=None)
+settings.load_profile("mmload")
 
 # What a shell starts with `&` ignores Ctrl-C, and so would all that is started here, to which tests send it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -267,7 +267,7 @@ TABLES = st.sampled_from(["ConnectionConfiguration", "UsersConfiguration", "User
 NAMES = st.sampled_from(["ServerURL", "Type", "RatesDistribution", "MaxActiveUsers", "PercentOfUsersAreAdmin"])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(values=st.dictionaries(TABLES, JSON | st.dictionaries(NAMES, JSON, max_size=3), max_size=3))
 def test_no_document_whatever_makes_the_check_fail(values: dict[str, Any]) -> None:
     """It answers with problems or with a value, and with nothing else."""
@@ -276,7 +276,7 @@ def test_no_document_whatever_makes_the_check_fail(values: dict[str, Any]) -> No
     assert found.problems or found.value is not None
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(text=st.binary(max_size=60))
 def test_no_bytes_whatever_make_the_reading_fail_otherwise(text: bytes, tmp_path_factory: Any) -> None:
     """Whatever is in a file: a document or a ConfigurationError."""

@@ -1,0 +1,192 @@
+"""The estimate and its interval, against textbook formulas on made-up evidence."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from coordinator.search import estimate
+from coordinator.search.estimate import Estimate, Posterior
+
+CENTRE = math.log(300)
+WINDOW = 30.0
+# What the noise does to the blocks of 30 s: some up, some down.
+NOISE = (0.05, -0.03, 0.08, -0.06, 0.01, 0.04, -0.02)
+
+
+def fed(*blocks: float, slope: float = 4.0, each: int = 6, capacity: float = CENTRE) -> Posterior:
+    """A posterior after blocks of 30 s whose ratio is off by so much, on a line of this slope through the capacity."""
+    posterior = Posterior(CENTRE, WINDOW)
+    for off in blocks:
+        for number in range(each):
+            beyond = 0.1 * (number / (each - 1) - 0.5)
+            posterior.add(capacity + beyond, slope * beyond + off, 30.0 / each)
+    return posterior
+
+
+def mean_of(posterior: Posterior) -> float:
+    return posterior.estimate().middle
+
+
+def jackknife(blocks: tuple[float, ...], together: int) -> float:
+    """The textbook's: leave out each group in turn; error² = (n − 1)/n · Σ (mean without one − their mean)²."""
+    groups = [set(range(at, min(at + together, len(blocks)))) for at in range(0, len(blocks), together)]
+    means = [mean_of(fed(*(off for at, off in enumerate(blocks) if at not in group))) for group in groups]
+    number = len(means)
+    return math.sqrt((number - 1) / number * sum((mean - sum(means) / number) ** 2 for mean in means))
+
+
+@pytest.mark.parametrize("together", [1, 2])
+def test_the_error_of_the_blocks_is_the_textbook_jackknife(together: int) -> None:
+    assert fed(*NOISE)._block_error(together) == pytest.approx(jackknife(NOISE, together), rel=1e-9)
+    assert jackknife(NOISE, together) > 0.001
+
+
+def test_fewer_than_three_groups_of_blocks_tell_no_error() -> None:
+    assert fed(*NOISE[:2])._block_error(1) == 0.0
+    assert fed(*NOISE[:3])._block_error(1) > 0.0
+    assert fed(*NOISE[:4])._block_error(2) == 0.0
+    assert fed(*NOISE[:5])._block_error(2) > 0.0
+
+
+def test_a_block_is_full_after_thirty_seconds() -> None:
+    posterior = Posterior(CENTRE, WINDOW)
+    for _ in range(7):
+        posterior.add(CENTRE, 0.0, 10.0)
+
+    assert len(posterior._blocks) == 3
+    assert np.allclose(posterior._blocks[0], 3 * posterior._blocks[2])
+    assert np.allclose(posterior._blocks[0], posterior._blocks[1])
+
+
+def test_the_interval_is_twice_the_spread_and_the_greater_error_of_the_blocks() -> None:
+    """As independent errors (their squares add up), and a little for what a line cannot follow."""
+    posterior = fed(*NOISE)
+    weights = np.exp(posterior._total - posterior._total.max()).sum(axis=(1, 2, 3))
+    weights /= weights.sum()
+    grid = np.linspace(CENTRE - 0.7, CENTRE + 0.5, 181)
+    spread = math.sqrt(weights @ grid**2 - (weights @ grid) ** 2)
+    blocks = max(jackknife(NOISE, 1), jackknife(NOISE, 2))
+    noisiest = np.exp(posterior._total - posterior._total.max())
+    odds = noisiest[..., -1].sum() / noisiest.sum()
+
+    found = posterior.estimate()
+
+    assert found.middle == pytest.approx(weights @ grid)
+    assert found.half_width == pytest.approx((1 + 0.15 * odds) * (2.0 * math.hypot(spread, blocks) + 0.004), rel=1e-6)
+
+
+def test_the_interval_lies_evenly_around_the_middle() -> None:
+    assert (Estimate(5.0, 0.25).low, Estimate(5.0, 0.25).high) == (4.75, 5.25)
+
+
+@pytest.mark.parametrize("off", [-0.1, 0.0, 0.06])
+@pytest.mark.parametrize("slope", [1.0, 4.0, 16.0, 64.0])
+def test_without_noise_the_middle_is_where_the_line_crosses_the_limit(off: float, slope: float) -> None:
+    found = fed(*[0.0] * 12, slope=slope, capacity=CENTRE + off).estimate()
+
+    assert found.middle == pytest.approx(CENTRE + off, abs=0.02)
+    assert found.low <= CENTRE + off <= found.high
+
+
+def test_before_any_evidence_the_interval_is_that_of_the_prior() -> None:
+    """Student's t with four degrees and a scale of 8 %, on the grid from 0.7 below to 0.5 above."""
+    grid = np.linspace(CENTRE - 0.7, CENTRE + 0.5, 181)
+    prior = (1 + ((grid - CENTRE) / 0.08) ** 2 / 4) ** -2.5
+    prior /= prior.sum()
+    spread = math.sqrt(prior @ grid**2 - (prior @ grid) ** 2)
+
+    found = Posterior(CENTRE, WINDOW).estimate()
+
+    assert found.middle == pytest.approx(prior @ grid)
+    assert found.half_width == pytest.approx((1 + 0.15 / 4) * (2 * spread + 0.004), rel=1e-6)
+
+
+def test_samples_of_one_window_overlap_and_count_as_one() -> None:
+    many, one = Posterior(CENTRE, WINDOW), Posterior(CENTRE, WINDOW)
+    for _ in range(30):
+        many.add(CENTRE - 0.05, -0.1, 1.0)
+    one.add(CENTRE - 0.05, -0.1, 30.0)
+
+    assert many.estimate().middle == pytest.approx(one.estimate().middle)
+    assert many.estimate().half_width == pytest.approx(one.estimate().half_width)
+    assert one.estimate().half_width < Posterior(CENTRE, WINDOW).estimate().half_width
+
+
+def test_half_the_window_s_length_makes_each_sample_count_twice() -> None:
+    short, long = Posterior(CENTRE, 15.0), Posterior(CENTRE, 30.0)
+    short.add(CENTRE - 0.05, -0.1, 30.0)
+    for _ in range(2):
+        long.add(CENTRE - 0.05, -0.1, 30.0)
+
+    assert np.allclose(short._total, long._total)
+
+
+def test_how_far_beyond_the_limit_a_sample_is_does_not_matter_from_a_factor_of_two_on() -> None:
+    """A p99 of ten times its limit says no more than one of twice it: there, the line is wrong."""
+    twice, tenfold, half, tenth = (Posterior(CENTRE, WINDOW) for _ in range(4))
+    twice.add(CENTRE, 0.7, 30.0)
+    tenfold.add(CENTRE, 2.3, 30.0)
+    half.add(CENTRE, -0.7, 30.0)
+    tenth.add(CENTRE, -2.3, 30.0)
+
+    assert np.array_equal(twice._total, tenfold._total)
+    assert np.array_equal(half._total, tenth._total)
+    assert twice.estimate().middle < CENTRE < half.estimate().middle
+
+
+def test_one_pause_of_the_server_hardly_moves_the_middle() -> None:
+    """Student's t: one bad sample among forty is an outlier, not a lower capacity."""
+    calm, paused = fed(*[0.0] * 8), fed(*[0.0] * 8)
+    paused.add(CENTRE - 0.05, 2.0, 5.0)
+
+    assert paused.estimate().middle == pytest.approx(calm.estimate().middle, abs=0.01)
+
+
+def test_gentle_slopes_are_unlikely_before_the_evidence() -> None:
+    """By e to the -4 (slope 1) and e to the -3 (slope 2); all others are alike."""
+    prior = Posterior(CENTRE, WINDOW)._total[90, :, 0, 0]
+
+    assert list(prior - prior[-1]) == pytest.approx([-4.0, -3.0, 0, 0, 0, 0, 0, 0])
+
+
+def test_steady_noise_does_not_widen_the_interval_and_wild_noise_does() -> None:
+    quiet, wild = fed(*[0.01, -0.01] * 4), fed(*[0.5, -0.5] * 4)
+
+    assert quiet._noisy_odds() < 0.01
+    assert wild._noisy_odds() > 0.5
+
+
+def test_without_log_ins_their_cost_is_none_of_the_unknowns() -> None:
+    without = Posterior(CENTRE, WINDOW)
+    told = Posterior(CENTRE, WINDOW, log_ins=True)
+
+    assert without._total.shape[2] == 1
+    assert told._total.shape[2] == len(estimate.LOG_INS)
+    prior = told._total[90, -1, :, 0]
+    assert list(prior - prior[1]) == pytest.approx([-0.7, 0.0, -0.3, -1.2])
+
+
+def test_log_ins_count_as_load_as_the_search_was_told() -> None:
+    """Half as much again as the users' own load, in log-ins: the server stood more than its users alone."""
+    with_log_ins, as_load = Posterior(CENTRE, WINDOW), Posterior(CENTRE, WINDOW)
+    with_log_ins.add(CENTRE - 0.3, 0.1, 30.0, log_ins=0.5)
+    as_load.add(CENTRE - 0.3 + math.log(1.5), 0.1, 30.0)
+
+    assert np.allclose(with_log_ins._total, as_load._total)
+
+
+@pytest.mark.parametrize("cost", [0.0, 0.7, 1.5, 3.0])
+def test_what_log_ins_really_cost_is_learnt(cost: float) -> None:
+    """Samples with and without log-ins, on a server where each costs so many times what was told."""
+    posterior = Posterior(CENTRE, WINDOW, log_ins=True)
+    for number in range(120):
+        share = 0.2 * (number % 2)
+        users = CENTRE + 0.08 * ((number % 7) / 3 - 1) - math.log1p(cost * share)
+        posterior.add(users, 8.0 * (users + math.log1p(cost * share) - CENTRE), 5.0, log_ins=share)
+    odds = np.exp(posterior._total - posterior._total.max()).sum(axis=(0, 1, 3))
+
+    assert estimate.LOG_INS[int(odds.argmax())] == cost
+    assert posterior.estimate().middle == pytest.approx(CENTRE, abs=0.02)
