@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from mmload.errors import ExitCode
 from mmload.metrics.recorder import LISTENER_ERRORS, Delta
-from mmload.results.model import Note, NoteKind, RunEnding, RunPhase, Totals
+from mmload.results.model import Note, NoteKind, Run, RunEnding, RunPhase, Totals
 from mmload.results.summary import summary
 from mmload.results.verdict import Outcome, exit_code, verdict
 from tests.results.records import figures, run, second
@@ -114,3 +114,124 @@ def test_a_run_of_which_nothing_is_left_has_a_summary() -> None:
     empty = summary(run(seconds=(), totals=Totals(whole=Delta()), notes=()))
 
     assert (empty.users.asked, empty.steady.requests_per_second) == (10, 0.0)
+
+
+def crowd(present: dict[int, int], *, asked: int = 20, gave_up: int = 0, length: int = 60) -> Run:
+    """A run of steady seconds; in those named, so many users were active, in all others, all that did not give up."""
+    seconds = tuple(
+        second(at, asked=asked, present=present.get(at, asked - gave_up), gave_up=gave_up) for at in range(length)
+    )
+    totals = replace(run().totals, seconds=length, steady_seconds=length, highest_present=asked - gave_up)
+    return run(seconds=seconds, totals=totals)
+
+
+def test_users_who_gave_up_are_not_said_to_have_dropped_out_too() -> None:
+    """They never were active: one doubt, not two, however many they are."""
+    assert verdict(crowd({}, gave_up=5)).reasons == ("5 users gave up and never logged in",)
+
+
+def test_users_who_drop_out_besides_those_who_gave_up_are_told() -> None:
+    dropped = verdict(crowd(dict.fromkeys(range(10, 20), 12), gave_up=5)).reasons
+
+    assert dropped == (
+        "5 users gave up and never logged in",
+        "users dropped out: only 12 of 20 were active at the worst (10 of 60 s were more than 10% short)",
+    )
+
+
+@pytest.mark.parametrize(
+    ("active", "seconds", "length", "doubted"),
+    [
+        (17, 4, 60, True),
+        (18, 60, 60, False),
+        (17, 3, 60, False),
+        (17, 3, 59, True),
+        (17, 2, 10, False),
+        (17, 3, 10, True),
+        (0, 3, 3, True),
+    ],
+)
+def test_a_tenth_of_the_users_may_be_away_and_more_for_a_twentieth_of_the_time(
+    active: int, seconds: int, length: int, doubted: bool
+) -> None:
+    """More than a tenth in more than one second of twenty, and in three of them at least."""
+    short = crowd(dict.fromkeys(range(seconds), active), length=length)
+
+    assert any("users dropped out" in reason for reason in verdict(short).reasons) is doubted
+
+
+def test_who_leaves_after_the_steady_phase_has_not_dropped_out() -> None:
+    stopping = tuple(
+        second(at, phase=RunPhase.STEADY if at < 5 else RunPhase.FAREWELL, present=10 if at < 5 else 0)
+        for at in range(20)
+    )
+
+    assert verdict(run(seconds=stopping)).outcome is Outcome.PASSED
+
+
+def test_seconds_without_a_target_are_no_drop_out() -> None:
+    """Between two tests nobody is wanted."""
+    idle = tuple(second(at, asked=0 if at > 5 else 10, present=0 if at > 5 else 10) for at in range(20))
+
+    assert verdict(run(seconds=idle)).outcome is Outcome.PASSED
+
+
+def test_the_worst_second_is_the_one_with_the_smallest_share_of_its_target() -> None:
+    """Not the one with the fewest users: the target may have grown."""
+    grown = tuple(second(at, asked=10, present=5) if at < 5 else second(at, asked=100, present=30) for at in range(20))
+    grown_run = run(seconds=grown, totals=replace(run().totals, highest_present=100))
+
+    assert verdict(grown_run).reasons == (
+        "users dropped out: only 30 of 100 were active at the worst (20 of 20 s were more than 10% short)",
+    )
+
+
+def test_the_most_users_ever_wanted_are_those_that_must_have_logged_in() -> None:
+    first_few = tuple(second(at, asked=2 if at else 10, present=2) for at in range(10))
+
+    assert (
+        "only 2 of 10 users logged in"
+        in verdict(run(seconds=first_few, totals=replace(run().totals, highest_present=2))).reasons
+    )
+
+
+def test_a_run_for_nobody_has_no_doubt_about_its_users() -> None:
+    nobody = run(seconds=(), totals=replace(run().totals, highest_present=0))
+
+    assert not any("user" in reason for reason in verdict(nobody).reasons)
+
+
+@pytest.mark.parametrize(("users", "doubted"), [(0, False), (1, True), (2, False)])
+def test_two_users_are_the_fewest_that_thresholds_say_something_of(users: int, doubted: bool) -> None:
+    facts = replace(run().facts, thresholds=("errors < 1%",))
+    few = tuple(second(at, asked=users, present=users) for at in range(10))
+    small = run(facts=facts, seconds=few, totals=replace(run().totals, highest_present=users))
+
+    assert any("one user alone" in reason for reason in verdict(small).reasons) is doubted
+
+
+@pytest.mark.parametrize(("posts", "few"), [(0, True), (99, True), (100, False), (None, False)])
+@pytest.mark.parametrize("thresholds", [(), ("errors < 1%",)])
+def test_a_hundred_posts_are_the_fewest_of_a_grown_server(
+    posts: int | None, few: bool, thresholds: tuple[str, ...]
+) -> None:
+    """Fewer are a doubt where there are thresholds, a warning where there are none, never both."""
+    population = {} if posts is None else {"posts": posts}
+    said = verdict(run(facts=replace(run().facts, thresholds=thresholds, population=population)))
+    named = f"the server held only {posts} posts"
+
+    assert any(each.startswith(named) for each in said.reasons) is (few and bool(thresholds))
+    assert any(each.startswith(named) for each in said.warnings) is (few and not thresholds)
+
+
+def test_a_run_without_requests_says_nothing_of_its_steady_phase() -> None:
+    """That no request was made is the reason; the other follows."""
+    nothing = run(totals=Totals(seconds=10, steady_seconds=0, highest_present=10))
+
+    assert verdict(nothing).reasons == ("no request was made",)
+
+
+def test_one_request_is_a_request() -> None:
+    one = run(totals=replace(run().totals, whole=figures(1)))
+
+    assert verdict(one).outcome is Outcome.PASSED
