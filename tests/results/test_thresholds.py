@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from mmload.config.thresholds import Unit
 from mmload.metrics import recorder as names
+from mmload.metrics.histogram import Histogram, middle_us
 from mmload.metrics.recorder import ActionOutcome, Delta, Recorder
-from mmload.results.thresholds import ThresholdWindow, judge
+from mmload.results.model import Totals
+from mmload.results.thresholds import ThresholdWindow, evaluate, judge, parse, written
+from tests.results.records import run
 
 
 def worked(count: int = 1000, *, slow: int = 0, failed: int = 0) -> Delta:
@@ -187,3 +191,173 @@ def test_a_threshold_that_can_not_be_read_can_not_be_told() -> None:
 
     assert found.passed is None
     assert "column 18" in found.said
+
+
+def deliveries(expected: int, delivered_ones: int, missing: int = 0, withdrawn: int = 0) -> ThresholdWindow:
+    delta = worked()
+    delta.counters[names.DELIVERIES_EXPECTED] = expected
+    delta.counters[names.DELIVERIES] = delivered_ones
+    delta.counters[names.DELIVERIES_MISSING] = missing
+    delta.counters[names.DELIVERIES_WITHDRAWN] = withdrawn
+    return window(delta)
+
+
+@pytest.mark.parametrize(
+    ("counts", "passed", "said"),
+    [
+        ((100, 90, 0, 10), True, "missing <= 5: holds: 0"),
+        ((100, 95, 5, 0), True, "missing <= 5: holds: 5"),
+        ((100, 89, 0, 10), None, "missing <= 5: cannot be determined: it is 0, but 1 deliveries are not settled"),
+        ((100, 90, 6, 0), False, "missing <= 5: crossed: 6"),
+        ((1, 0, 0, 1), True, "missing <= 5: holds: 0"),
+        ((0, 0, 0, 0), None, "missing <= 5: cannot be determined: no delivery was expected"),
+    ],
+)
+def test_deliveries_are_settled_when_each_came_is_missing_or_withdrawn(
+    counts: tuple[int, int, int, int], passed: bool | None, said: str
+) -> None:
+    found = judge("missing <= 5", deliveries(*counts))
+
+    assert found.passed is passed
+    assert found.said.startswith(said)
+
+
+def test_missing_deliveries_as_a_share_are_of_those_expected() -> None:
+    assert judge("missing < 2%", deliveries(200, 197, 3)).value == 0.015
+    assert judge("missing < 5", deliveries(200, 197, 3)).value == 3
+
+
+def test_too_few_deliveries_are_no_breach_while_some_may_still_come() -> None:
+    """Those that are missing can only become more; those that came, too."""
+    assert judge("delivery.delivered > 95", deliveries(100, 90)).passed is None
+    assert judge("delivery.delivered >= 95", deliveries(100, 90)).passed is None
+    assert judge("delivery.delivered == 95", deliveries(100, 96)).passed is False
+
+
+@pytest.mark.parametrize("count", ["sent", "uncertain", "expected"])
+def test_what_was_sent_is_counted_also_where_no_delivery_was_expected(count: str) -> None:
+    found = judge(f"delivery.{count} == 0", deliveries(0, 0))
+
+    assert (found.value, found.passed) == (0, True)
+    assert judge(f"delivery.{count} <= 100", deliveries(100, 10)).passed is True
+
+
+@pytest.mark.parametrize(
+    ("text", "samples", "passed"),
+    [
+        ("avg(actions) < 9s", 9, None),
+        ("avg(actions) < 9s", 10, True),
+        ("min(actions) < 9s", 1, True),
+        ("max(actions) < 9s", 1, True),
+        ("avg(actions) < 1ms", 9, None),
+        ("avg(actions) < 1ms", 10, False),
+        ("p1(actions) < 9s", 999, None),
+        ("p1(actions) < 9s", 1000, True),
+        ("p99(actions) > 9s", 50, None),
+    ],
+)
+def test_a_mean_takes_ten_samples_and_an_extreme_one(text: str, samples: int, passed: bool | None) -> None:
+    """A low percentile takes as many as the high one on the other side; a breach is sure only of an upper limit."""
+    assert judge(text, window(worked(samples))).passed is passed
+
+
+def test_how_much_longer_to_run_is_rounded_up() -> None:
+    assert judge("p99(actions) < 9s", window(worked(300))).said.endswith("run about 4 times as long")
+    assert judge("p99(actions) < 9s", window(worked(500))).said.endswith("run about 2 times as long")
+
+
+def test_only_samples_beyond_the_limit_make_a_breach_sure() -> None:
+    """Ten of 5 s are no breach of a limit of 6 s, nor of one that asks for more."""
+    assert judge("p99(CreatePost) < 6s", window(worked(50, slow=10))).passed is None
+    assert judge("p99(CreatePost) > 6s", window(worked(50, slow=10))).passed is None
+    assert judge("p50(CreatePost) <= 4s", window(worked(0, slow=15))).passed is False
+    middle = Histogram()
+    middle.record(5.0)
+    exactly = middle_us(next(iter(middle.buckets))) / 1e6
+    assert judge(f"p50(CreatePost) < {exactly}s", window(worked(0, slow=15))).passed is None
+
+
+def test_a_rate_over_no_seconds_cannot_be_determined() -> None:
+    found = judge("rate(logins) > 1/s", ThresholdWindow(Delta(), 0, worked(), 0))
+
+    assert (found.value, found.passed) == (None, None)
+    assert "the record has no seconds of this run" in found.said
+
+
+def test_errors_of_what_was_not_done_cannot_be_determined() -> None:
+    found = judge("errors(logins) < 1%", window(worked()))
+
+    assert (found.value, found.passed) == (None, None)
+    assert "nothing of it was done in this window" in found.said
+
+
+def test_log_ins_count_over_the_whole_run_by_each_of_their_names() -> None:
+    """Whole runs here are 20 s longer than their steady window."""
+    recorder = Recorder()
+    for number in range(60):
+        recorder.request("POST /users/login", 1.0, "401 no" if number < 6 else "", login=True)
+    over = window(worked(), recorder.take(), seconds=100)
+
+    for subject in ("logins", "POST /users/login", "POST *"):
+        assert judge(f"rate({subject}) > 0.4/s", over).value == 0.5
+        assert judge(f"errors({subject}) < 50%", over).value == 0.1
+        assert judge(f"errors({subject}) < 50", over).value == 6
+        assert judge(f"count({subject}) > 1", over).value == 60
+
+
+def test_a_route_that_log_ins_use_too_is_that_of_the_steady_window() -> None:
+    """`GET /users/me` is asked when logging in and afterwards."""
+    recorder = Recorder()
+    for _ in range(10):
+        recorder.request("GET /users/me", 1.0)
+        recorder.request("GET /users/me", 1.0, login=True)
+    over = window(worked(), recorder.take())
+
+    assert judge("count(GET /users/me) > 1", over).value == 1000
+
+
+def test_reconnects_are_those_of_the_steady_window() -> None:
+    recorder = Recorder()
+    for _ in range(1000):
+        recorder.span("reconnect", 0.25)
+    over = window(recorder.take())
+
+    assert judge("p99(reconnect) < 1s", over).value == pytest.approx(0.25, rel=1e-3)
+    assert judge("count(reconnect) > 1", over).value == 1000
+
+
+def test_failed_actions_count_but_their_times_do_not() -> None:
+    over = window(worked(900, failed=100))
+
+    assert judge("count(CreatePost) > 1", over).value == 1000
+    assert judge("errors(actions) < 50%", over).value == 0.1
+    assert judge("rate(CreatePost) > 1/s", over).value == 10.0
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        (0.3404, Unit.SECONDS, "340 ms"),
+        (0.9994, Unit.SECONDS, "999 ms"),
+        (1.0, Unit.SECONDS, "1.00 s"),
+        (2.414, Unit.SECONDS, "2.41 s"),
+        (0.00123, Unit.SHARE, "0.123 %"),
+        (51.26, Unit.PER_SECOND, "51.3/s"),
+        (1204, Unit.COUNT, "1,204"),
+    ],
+)
+def test_a_figure_is_written_in_the_unit_that_a_person_reads(value: float, unit: Unit, text: str) -> None:
+    assert written(value, unit) == text
+
+
+def test_a_threshold_that_was_read_already_is_judged_the_same() -> None:
+    """Also where it cannot be determined."""
+    for text in ("p99(CreatePost) < 2s", "p99(Nothing) < 2s"):
+        assert judge(parse(text), window(worked())) == judge(text, window(worked()))
+
+
+def test_a_run_is_judged_by_its_own_windows() -> None:
+    whole = run(totals=Totals(seconds=40, steady_seconds=20, highest_present=10, whole=worked(), steady=worked(50)))
+
+    assert evaluate("rate(requests) > 1/s", whole).value == 2.5
+    assert evaluate("count(logins) < 1", whole).value == 0
