@@ -36,13 +36,10 @@ TESTS: Mapping[str, tuple[str, ...]] = {
     "mmload/results/verdict.py": ("tests/results/test_verdict.py", "tests/results/test_verdict_on_thresholds.py"),
     "mmload/results/thresholds.py": ("tests/results/test_thresholds.py", "tests/results/test_verdict_on_thresholds.py"),
     "coordinator/search/estimate.py": ("tests/coordinator/test_estimate.py",),
-    "coordinator/search/decide.py": (
-        "tests/coordinator/test_decide.py",
-        "tests/coordinator/test_guards.py",
-        "tests/coordinator/test_ascent.py",
-    ),
+    "coordinator/search/decide.py": ("tests/coordinator/test_fold.py",),
 }
 PROFILE = "mutation"
+_OPTIONS = ("-x", "-q", "--tb=no", "--assert=plain", "-p", "no:cacheprovider", f"--hypothesis-profile={PROFILE}")
 # A mutant may use so many times the CPU time of the tests without a change, at least some seconds; more is a hang.
 PATIENCE = 5.0
 FEWEST_CPU_SECONDS = 5.0
@@ -291,7 +288,7 @@ def _fork(name: str, path: str, source: str, tests: Sequence[str], cpu_seconds: 
         sys.meta_path.insert(0, _Mutated(name, path, source))
         import pytest
 
-        code = int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", f"--hypothesis-profile={PROFILE}", *tests]))
+        code = int(pytest.main([*_OPTIONS, *tests]))
     finally:
         os._exit(code)
 
