@@ -6,10 +6,12 @@ import logging
 import os
 import random
 import time
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import gevent
-from locust import FastHttpUser
+from gevent.pool import Group
+from locust import User
 from locust.exception import StopUser
 from locust.runners import WorkerRunner
 from locust.user.task import LOCUST_STATE_STOPPING, LOCUST_STATE_WAITING
@@ -17,7 +19,7 @@ from locust.user.task import LOCUST_STATE_STOPPING, LOCUST_STATE_WAITING
 from mmload.behaviours.cluster import ClusterBehaviour, enter_console
 from mmload.behaviours.generative import GenerateBehaviour, enter_to_generate
 from mmload.behaviours.goals import Generation, Goals, targets
-from mmload.behaviours.login import EntryRefused, disconnect, enter, enter_patiently, log_in_again
+from mmload.behaviours.login import EntryRefused, disconnect, enter, enter_patiently, log_in_again, release
 from mmload.behaviours.pace import rate_of
 from mmload.behaviours.person import Person
 from mmload.behaviours.simple import SimpleBehaviour
@@ -76,8 +78,8 @@ def workers_of(environment: Environment) -> int:
     return asked if asked > 0 else os.cpu_count() or 1
 
 
-class MattermostUser(FastHttpUser):
-    """The base of all our users: comes in patiently, acts by its `tasks`, says farewell, gives its account back.
+class MattermostUser(User):
+    """The base of all our users: logs in patiently, acts by its `tasks`, logs out, gives its account back.
 
     `person` is the simulated person; a subclass sets `tasks` to its behaviour (see docs/extending.md).
     """
@@ -90,7 +92,7 @@ class MattermostUser(FastHttpUser):
         super().__init__(environment)
         self.person: Person = None  # type: ignore[assignment] # there from on_start on
         self._number = 0
-        self._accounts: AccountPool | None = None
+        self._held = ExitStack()
         self._gauge = ""
 
     @property
@@ -103,12 +105,24 @@ class MattermostUser(FastHttpUser):
         """Whether the person has come in and acts."""
         return self._gauge == "present"
 
+    def start(self, group: Group) -> gevent.Greenlet[..., Any]:
+        """Begin the user's life. However it ends, the account, the seat, the WebSocket and the gauge go back.
+
+        Locust calls `on_stop` only after a stop or a kill, not after an exception, and a second kill may end `on_stop`
+        in the middle. So all of it is given back when the greenlet is dead, in the hub: nothing there may wait.
+        """
+        greenlet: gevent.Greenlet[..., Any] = super().start(group)
+        greenlet.rawlink(lambda _: self._held.close())
+        return greenlet
+
     def on_start(self) -> None:
         """Take an account and come in; returns when the person is in, or sleeps for good if it never will be."""
         context = context_of(self.environment)
+        self._held.callback(self._enter_gauge, "")
         self._enter_gauge("waiting")
         self._take_account(context.accounts)
         self.person = self.new_person(context, self._number)
+        self._held.callback(release, self.person)
         self.person.seat = self.person.store.memberships = context.deliveries.seat()
         self.person.sleep = self._sleep_as_one_who_may_go
         self.person.api.rest.renew_session = lambda token: log_in_again(self.person, token)
@@ -121,7 +135,8 @@ class MattermostUser(FastHttpUser):
         looks = 0
         while not self._number:
             try:
-                self._number, self._accounts = accounts.take(), accounts
+                self._number = accounts.take()
+                self._held.callback(self._give_account_back, accounts)
             except NoAccountLeft as error:
                 looks += 1
                 if looks == int(ACCOUNT_PATIENCE_SECONDS / _ACCOUNT_LOOK_SECONDS):
@@ -129,6 +144,10 @@ class MattermostUser(FastHttpUser):
                     self._enter_gauge("gave_up")
                 self._sleep_as_one_who_may_go(_ACCOUNT_LOOK_SECONDS)
         self._enter_gauge("waiting")
+
+    def _give_account_back(self, accounts: AccountPool) -> None:
+        accounts.give_back(self._number)
+        self._number = 0
 
     def new_person(self, context: TestContext, number: int) -> Person:
         """The person that this user is; a subclass may give it another store or account before it comes in."""
@@ -139,13 +158,10 @@ class MattermostUser(FastHttpUser):
         enter(person)
 
     def on_stop(self) -> None:
-        """Runs in the dying greenlet, also of a user that was still waiting to log in."""
+        """Close the WebSocket and log out; in the dying greenlet, also of a user that was still waiting to log in."""
         self._enter_gauge("")
         if self.person is not None:
             disconnect(self.person)
-        if self._accounts is not None:
-            self._accounts.give_back(self._number)
-            self._number, self._accounts = 0, None
 
     def _sleep_as_one_who_may_go(self, seconds: float) -> None:
         """A pause in the middle of an action: Locust may stop the user in it as between two actions, at once."""

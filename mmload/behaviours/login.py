@@ -167,7 +167,12 @@ def open_socket(person: Person) -> None:
         rng=person.rng,
         tls_context=context.tls_context,
     )
-    socket.open()
+    try:
+        socket.open()
+    except BaseException:
+        # Killed in the moment in which the server's hello has come: nobody else knows of this socket.
+        socket.close()
+        raise
     person.socket = socket
 
 
@@ -223,8 +228,16 @@ def disconnect(person: Person) -> None:
             person.api.logout()
         except MmloadError as error:
             log.info("account %d could not log out: %s", person.account.number, error)
-    person.api.rest.close()
-    if person.seat is not None:
-        person.seat.free()
-        person.seat = None
+    release(person)
     person.context.recorder.counters[FAREWELLS] += 1
+
+
+def release(person: Person) -> None:
+    """Give up the WebSocket, the connections and the seat at once. Never waits, may be called twice, never raises."""
+    socket, person.socket = person.socket, None
+    if socket is not None:
+        socket.close()
+    person.api.rest.close()
+    seat, person.seat = person.seat, None
+    if seat is not None:
+        seat.free()
