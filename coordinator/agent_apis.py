@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import requests
 
-from coordinator.agents import REQUEST_SECONDS, STOP_SECONDS, Status
+from coordinator.agents import REQUEST_SECONDS, STOP_SECONDS, AgentStatus
 from coordinator.polling import Unanswered, session
 from mmload.errors import transport_reason
 
@@ -36,7 +36,7 @@ class SwarmAgent:
     def name(self) -> str:
         return self._name
 
-    def status(self) -> Status:
+    def status(self) -> AgentStatus:
         return status_of(self._json("GET", "/stats/requests"), self._users_per_worker)
 
     def page(self) -> str:
@@ -89,7 +89,7 @@ def refused(path: str, status: int) -> str:
     return f"{path}: HTTP status {status}"
 
 
-def status_of(said: dict[str, Any], users_per_worker: int) -> Status:
+def status_of(said: dict[str, Any], users_per_worker: int) -> AgentStatus:
     """What `/stats/requests` says. A master has workers, a single process none. Pure."""
     try:
         users, running = int(said["user_count"]), said["state"] in _RUNNING
@@ -100,7 +100,7 @@ def status_of(said: dict[str, Any], users_per_worker: int) -> Status:
         raise Unanswered("/stats/requests answers something else than Locust does") from None
     distributed = "workers" in said
     able = len(workers) - len(missing) if distributed else 1
-    return Status(users, running, users_per_worker * able, _trouble(missing, busy, none=distributed and able == 0))
+    return AgentStatus(users, running, users_per_worker * able, _trouble(missing, busy, none=distributed and able == 0))
 
 
 def _trouble(missing: list[str], busy: list[str], *, none: bool) -> str:
@@ -137,12 +137,12 @@ class LoadAgent:
     def name(self) -> str:
         return self._name
 
-    def status(self) -> Status:
+    def status(self) -> AgentStatus:
         """An agent that is not there yet has no users."""
         try:
             return self._status()
         except NoSuchAgent:
-            return Status(0, False, self._most_users)
+            return AgentStatus(0, False, self._most_users)
 
     def page(self) -> str:
         answer = self._ask("GET", f"{self._url}/metrics")
@@ -192,11 +192,11 @@ class LoadAgent:
     def _path(self) -> str:
         return quote(self._name, safe="")
 
-    def _status(self) -> Status:
+    def _status(self) -> AgentStatus:
         said = self._call("GET", f"{self._path}/status")
         try:
             status = said["status"]
-            return Status(int(status["NumUsers"]), status["State"] == "running", self._most_users)
+            return AgentStatus(int(status["NumUsers"]), status["State"] == "running", self._most_users)
         except (KeyError, TypeError, ValueError):
             raise Unanswered("its status has not the form of a load-test agent's") from None
 

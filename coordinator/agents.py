@@ -28,7 +28,7 @@ class AgentBusy(ServerNotReady):
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class AgentStatus:
     """An agent now. `trouble` says what is wrong with the load generator itself (a lost worker), or is empty."""
 
     users: int
@@ -48,7 +48,7 @@ class Agent(Protocol):
     @property
     def name(self) -> str: ...
 
-    def status(self) -> Status: ...
+    def status(self) -> AgentStatus: ...
 
     def page(self) -> str:
         """Its /metrics; "" where it has none."""
@@ -91,7 +91,7 @@ class Look:
         return sum(self.users.values())
 
 
-class Agents:
+class AgentGroup:
     """All agents as one. Not for several threads; it asks the agents in threads of its own."""
 
     def __init__(
@@ -132,11 +132,11 @@ class Agents:
                     found.pages[name] = page
         return found
 
-    def _troubles(self, statuses: Sequence[Status | Unanswered]) -> list[str]:
+    def _troubles(self, statuses: Sequence[AgentStatus | Unanswered]) -> list[str]:
         return [
             f"{name}: {status.trouble}"
             for name, status in zip(self.names, statuses, strict=True)
-            if isinstance(status, Status) and status.trouble
+            if isinstance(status, AgentStatus) and status.trouble
         ]
 
     def set_users(self, users: int) -> dict[str, str]:
@@ -187,7 +187,7 @@ def ready(
     *,
     take_up: bool,
     wait: Callable[[float], None] = time.sleep,
-) -> Agents:
+) -> AgentGroup:
     """The agents, checked and running. `limits`: the most users of each, 0 where the agent itself is to say.
 
     Raises ServerNotReady for one that does not answer or is busy, ConfigurationError for too high a ceiling.
@@ -201,10 +201,10 @@ def ready(
     _check_ceiling(most_users, agents, known)
     for agent in agents:
         _asked(agent, agent.prepare)
-    return Agents(agents, known)
+    return AgentGroup(agents, known)
 
 
-def _refuse_busy(agents: Sequence[Agent], statuses: Sequence[Status]) -> None:
+def _refuse_busy(agents: Sequence[Agent], statuses: Sequence[AgentStatus]) -> None:
     for agent, status in zip(agents, statuses, strict=True):
         if status.busy:
             raise AgentBusy(
@@ -213,8 +213,8 @@ def _refuse_busy(agents: Sequence[Agent], statuses: Sequence[Status]) -> None:
             )
 
 
-def _first_status(agent: Agent) -> Status:
-    status: Status = _asked(agent, agent.status)
+def _first_status(agent: Agent) -> AgentStatus:
+    status: AgentStatus = _asked(agent, agent.status)
     return status
 
 

@@ -105,7 +105,7 @@ class Decider(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class SearchOutcome:
     """How a search ended. `slowest` is the slowest action at the first breach; `left` says how the agents were left."""
 
     answer: Answer
@@ -117,7 +117,7 @@ NAME = "answer.json"
 SCHEMA = 1
 
 
-def text(outcome: Outcome) -> str:
+def text(outcome: SearchOutcome) -> str:
     """One paragraph for people."""
     answer = outcome.answer
     broke = f"what broke first: {answer.broke_first}" if answer.broke_first else ""
@@ -145,7 +145,7 @@ def minutes(value: float) -> str:
     return f"{value:.0f} minutes"
 
 
-def document(outcome: Outcome, limits: Limits, thresholds: dict[str, float]) -> dict[str, Any]:
+def document(outcome: SearchOutcome, limits: Limits, thresholds: dict[str, float]) -> dict[str, Any]:
     """answer.json."""
     answer: dict[str, Any] = msgspec.to_builtins(outcome.answer)
     return {

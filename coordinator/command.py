@@ -15,8 +15,8 @@ from threading import Event
 from types import FrameType
 
 from coordinator import answer, logs
-from coordinator.agents import Agents, ready
-from coordinator.answer import Limits, Outcome
+from coordinator.agents import AgentGroup, ready
+from coordinator.answer import Limits, SearchOutcome
 from coordinator.journal import NAME, Head, JournalWriter
 from coordinator.logs import log
 from coordinator.loop import Loop
@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _searched(
     document: Coordinator, settings: Settings, args: argparse.Namespace
-) -> tuple[Outcome, Path, dict[str, float]]:
+) -> tuple[SearchOutcome, Path, dict[str, float]]:
     prometheus = Prometheus(document.monitor)
     prometheus.check()
     if not args.take_up:
@@ -88,7 +88,7 @@ def _warn_of_breaches(prometheus: Prometheus) -> None:
             log.warning(told, name, reading.value, reading.limit)
 
 
-def _measured(agents: Agents, document: Coordinator) -> bool:
+def _measured(agents: AgentGroup, document: Coordinator) -> bool:
     """Whether the agents' own measures can be used. Raises ConfigurationError where there is nothing to go by."""
     look = agents.look()
     measured = have_measures(look, agents.names)
@@ -119,7 +119,7 @@ def _folder(given: Path | None) -> Path:
     return given
 
 
-def _journal(folder: Path, limits: Limits, agents: Agents, thresholds: dict[str, float]) -> JournalWriter:
+def _journal(folder: Path, limits: Limits, agents: AgentGroup, thresholds: dict[str, float]) -> JournalWriter:
     journal = JournalWriter(folder / NAME)
     started = datetime.fromtimestamp(time.time()).astimezone().isoformat(timespec="seconds")
     journal.add(Head(limits, mmload=__version__, started=started, agents=agents.limits, thresholds=thresholds))

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from threading import Event
 from typing import Protocol
 
-from coordinator.agents import Agents
-from coordinator.answer import Answer, Decider, Ending, Limits, Outcome, Step
+from coordinator.agents import AgentGroup
+from coordinator.answer import Answer, Decider, Ending, Limits, SearchOutcome, Step
 from coordinator.journal import Cycle, End, JournalWriter
 from coordinator.observe import Seen
 from coordinator.search.sample import weigh
@@ -52,7 +52,7 @@ class Loop:
         search: Decider,
         so_far: SoFar,
         observer: Looks,
-        agents: Agents,
+        agents: AgentGroup,
         journal: JournalWriter,
         tell: Callable[[Seen, Step], None],
         *,
@@ -70,7 +70,7 @@ class Loop:
         self._slowest = ""
         self._silent_agents = SilentAgents({})
 
-    def run(self, stop: Event, cycle_seconds: float) -> Outcome:
+    def run(self, stop: Event, cycle_seconds: float) -> SearchOutcome:
         """Until there is an answer, or `stop` is set. Whatever happens, the agents are left as configured."""
         answer: Answer | None = None
         seconds = 0.0
@@ -88,7 +88,7 @@ class Loop:
         finally:
             left = self._leave(answer)
         self._journal.add(End(self._ms(), answer, left))
-        return Outcome(answer, self._slowest, left)
+        return SearchOutcome(answer, self._slowest, left)
 
     def _cycle(self) -> tuple[Seen, Step]:
         seen = self._observer.look(self._target)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from coordinator.agent_metrics import Answers, Recent, Snapshot, snapshot
-from coordinator.agents import Agents, Look
+from coordinator.agents import AgentGroup, Look
 from coordinator.prometheus import Prometheus
 from coordinator.search.sample import Observation, Reading
 from mmload.config.coordinator_tables import Measures
@@ -35,7 +35,7 @@ class Observer:
 
     def __init__(
         self,
-        agents: Agents,
+        agents: AgentGroup,
         prometheus: Prometheus,
         measures: Measures | None,
         clock: Callable[[], float] = time.monotonic,

@@ -104,7 +104,7 @@ def agents_of(document: tables.Coordinator, settings: Settings, environ: Mapping
     return [_agent(agent, rate, settings, token) for agent in configured]
 
 
-def _agent(agent: tables.Agent, spawn_rate: float, settings: Settings, token: str) -> Agent:
+def _agent(agent: tables.AgentAddress, spawn_rate: float, settings: Settings, token: str) -> Agent:
     from coordinator.agent_apis import LoadAgent, SwarmAgent
 
     most = settings.config.users.max_active_users
@@ -117,7 +117,7 @@ def _agent(agent: tables.Agent, spawn_rate: float, settings: Settings, token: st
     return _speaking(agent, swarm, load)
 
 
-def _speaking(agent: tables.Agent, swarm: SwarmAgent, load: LoadAgent) -> Agent:
+def _speaking(agent: tables.AgentAddress, swarm: SwarmAgent, load: LoadAgent) -> Agent:
     """Locust's API where it is there: it comes along with the spawn rate and with the state of the workers."""
     from coordinator.polling import Unanswered
 

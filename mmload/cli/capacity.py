@@ -40,7 +40,7 @@ from mmload.cli.common import (
 from mmload.cli.report import HTML_NAME
 from mmload.cli.sandbox_server import communities, settle
 from mmload.config import Settings, environment_name, load_settings
-from mmload.config.coordinator_tables import Agent, Coordinator
+from mmload.config.coordinator_tables import AgentAddress, Coordinator
 from mmload.config.environment import variables as variables_of
 from mmload.errors import ExitCode, MmloadError, UsageError
 from mmload.results.folder import LOG, RunFolder, make_folder, read_run
@@ -162,7 +162,7 @@ def sandbox_options(args: argparse.Namespace) -> tuple[str, ...]:
 
 def driving(document: Coordinator, port: int) -> bytes:
     """The coordinator's document for one agent on this machine. Pure."""
-    here = Agent(id="here", api_url=f"http://127.0.0.1:{port}", api="swarm")
+    here = AgentAddress(id="here", api_url=f"http://127.0.0.1:{port}", api="swarm")
     cluster = replace(document.cluster, agents=(here,))
     told = replace(document, cluster=cluster, search=replace(document.search, at_end="stop"))
     return msgspec.json.format(msgspec.json.encode(told), indent=2)

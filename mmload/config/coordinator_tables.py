@@ -20,7 +20,7 @@ _COUNT = at_least(0)
 _LEVEL = one_of("TRACE", "DEBUG", "INFO", "WARN", "ERROR")
 
 
-class Agent(Table, frozen=True):
+class AgentAddress(Table, frozen=True):
     """One agent: a process that simulates users and is told how many."""
 
     id: Annotated[str, Says("Its name; with /loadagent also the prefix of its accounts."), NOT_EMPTY] = "lt0"
@@ -38,7 +38,7 @@ class Cluster(Table, frozen=True):
 
     unsupported = ("BrowserAgents", "MaxActiveBrowserUsers")
 
-    agents: Annotated[tuple[Agent, ...], Says("The agents: a list of {Id, ApiURL}.")] = (Agent(),)
+    agents: Annotated[tuple[AgentAddress, ...], Says("The agents: a list of {Id, ApiURL}.")] = (AgentAddress(),)
     max_active_users: Annotated[int, Says("Maximum number of users of the whole search."), at_least(1)] = 1000
 
 
@@ -95,7 +95,7 @@ class Measures(Table, frozen=True):
     window_seconds: Annotated[float, Ours("Time window of these measures."), between(5, 300)] = 30.0
 
 
-class Search(Table, frozen=True):
+class SearchSettings(Table, frozen=True):
     """SearchConfiguration: the capacity search."""
 
     mode: Annotated[
@@ -145,5 +145,5 @@ class Coordinator(Table, frozen=True):
     num_users_dec: Annotated[int, Says("Users removed at a step of the classic mode."), at_least(1)] = 8
     rest_time_seconds: Annotated[float, Says("The rest between two steps of the classic mode."), more_than(0)] = 2.0
     measures: Measures = msgspec.field(default=Measures(), name="MeasuresConfiguration")
-    search: Search = msgspec.field(default=Search(), name="SearchConfiguration")
+    search: SearchSettings = msgspec.field(default=SearchSettings(), name="SearchConfiguration")
     log: LogSettings = msgspec.field(default=LogSettings(), name="LogSettings")

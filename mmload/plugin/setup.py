@@ -31,7 +31,7 @@ from mmload.plugin.runner.worker_handshake import MasterSide, WorkerSide
 from mmload.plugin.settings import OwnSettings, ProcessSettings, process_settings, settings_of
 from mmload.plugin.startup_checks import refuse
 from mmload.plugin.web import access, api, metrics, tabs
-from mmload.plugin.web.api_agent import Agent
+from mmload.plugin.web.api_agent import ApiAgent
 from mmload.results.model import population, server_facts
 from mmload.user_classes import for_these_users
 from mmload.users import MattermostUser, forget_context, new_context
@@ -169,10 +169,10 @@ def _wire_runner(environment: Any, **_: Any) -> None:
         _guard_or_exit(environment)
         locust_internals.guard_swarm(environment.web_ui, functools.partial(_refusal, user_count))
 
-        def new_agent(name: str) -> Agent:
-            return Agent(name, environment, user_count, turnover)
+        def new_agent(name: str) -> ApiAgent:
+            return ApiAgent(name, environment, user_count, turnover)
 
-        agents = api.Agents(environment, new_agent, lambda: problem_here(environment))
+        agents = api.AgentRoutes(environment, new_agent, lambda: problem_here(environment))
         api.register(agents, environment.web_ui, environment.parsed_options)
         tabs.register(environment, new_agent(""))
 

@@ -9,7 +9,7 @@ from xml.etree.ElementTree import Element, SubElement
 
 from mmload.report.findings import RunFindings, sentence
 from mmload.results.thresholds import ThresholdResult
-from mmload.results.verdict import Outcome
+from mmload.results.verdict import VerdictKind
 
 SUITE = "mmload"
 VERDICT = "verdict"
@@ -77,8 +77,8 @@ def _threshold(suite: Element, threshold: ThresholdResult) -> None:
 def _verdict(suite: Element, found: RunFindings, output: str) -> None:
     case = _case(suite, SUITE, VERDICT, found.run.totals.seconds)
     outcome = found.said.outcome
-    if outcome is not Outcome.PASSED:
-        kind = "failure" if outcome is Outcome.FAILED else "error"
+    if outcome is not VerdictKind.PASSED:
+        kind = "failure" if outcome is VerdictKind.FAILED else "error"
         told = SubElement(case, kind, message=writable(sentence(found)), type=str(outcome))
         told.text = writable("\n".join(found.said.reasons))
     if output:

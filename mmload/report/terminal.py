@@ -29,7 +29,7 @@ from mmload.results.summary import (
     by_count,
     routes_by_count,
 )
-from mmload.results.verdict import Outcome, Verdict
+from mmload.results.verdict import Verdict, VerdictKind
 
 MOST_ROUTES = 25
 MOST_FAILURES = 25
@@ -38,7 +38,7 @@ _PERCENTILES = (50, 95, 99)
 _TIME_HEADINGS = ("p50 ms", "p95 ms", "p99 ms")
 
 _BOLD, _PLAIN = "\033[1m", "\033[0m"
-_COLOURS = {Outcome.PASSED: "\033[32m", Outcome.FAILED: "\033[31m", Outcome.INCONCLUSIVE: "\033[33m"}
+_COLOURS = {VerdictKind.PASSED: "\033[32m", VerdictKind.FAILED: "\033[31m", VerdictKind.INCONCLUSIVE: "\033[33m"}
 
 
 def terminal_report(run: Run, *, colour: bool = False) -> str:

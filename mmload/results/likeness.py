@@ -11,7 +11,7 @@ import msgspec
 
 from mmload.results.folder import FIGURES
 from mmload.results.model import Facts, Run
-from mmload.results.verdict import Outcome, verdict
+from mmload.results.verdict import VerdictKind, verdict
 from mmload.results.windows import SteadyWindow
 
 # Settings that change nothing about the load, by their place in the record: a whole table, or one key.
@@ -73,7 +73,7 @@ def _unfit(runs: Mapping[str, Run]) -> Iterator[str]:
             yield f"{name} is torn: {'; '.join(run.missing)}"
             continue
         said = verdict(run)
-        if said.outcome is Outcome.INCONCLUSIVE:
+        if said.outcome is VerdictKind.INCONCLUSIVE:
             yield f"{name} is inconclusive: {'; '.join(said.reasons)}"
 
 

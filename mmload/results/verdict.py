@@ -22,7 +22,7 @@ from mmload.results.model import NoteKind, Run, RunEnding, RunPhase
 from mmload.results.outages import Outage, outages, restarts
 from mmload.results.thresholds import ThresholdResult, ThresholdWindow, judge, window
 
-__all__ = ["Outcome", "ThresholdResult", "Verdict", "exit_code", "verdict"]
+__all__ = ["ThresholdResult", "Verdict", "VerdictKind", "exit_code", "verdict"]
 
 _DOUBTFUL = (NoteKind.WORKER_LOST, NoteKind.WORKER_LEFT_OUT, NoteKind.FAULT)
 # One person alone hears no other, waits for nobody, and meets caches that are all its own.
@@ -33,7 +33,7 @@ FEW_POSTS = 100
 MOST_AWAY_SHARE = 0.1
 
 
-class Outcome(StrEnum):
+class VerdictKind(StrEnum):
     """The outcomes of a run."""
 
     PASSED = "passed"
@@ -44,7 +44,7 @@ class Outcome(StrEnum):
 class Verdict(msgspec.Struct, frozen=True):
     """The outcome with its reasons, a sentence each. `warnings` are worth knowing and change nothing."""
 
-    outcome: Outcome
+    outcome: VerdictKind
     reasons: tuple[str, ...] = ()
     thresholds: tuple[ThresholdResult, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -59,8 +59,8 @@ def verdict(run: Run) -> Verdict:
     doubts = (*doubts, *unsure, *(each.said for each in results if each.passed is None))
     warnings = (*_warnings(run, trust), *(doubts if sure else ()))
     if sure:
-        return Verdict(Outcome.FAILED, tuple(sure), results, warnings)
-    outcome = Outcome.INCONCLUSIVE if doubts else Outcome.PASSED
+        return Verdict(VerdictKind.FAILED, tuple(sure), results, warnings)
+    outcome = VerdictKind.INCONCLUSIVE if doubts else VerdictKind.PASSED
     return Verdict(outcome, doubts, results, warnings)
 
 
@@ -69,9 +69,9 @@ def exit_code(run: Run) -> ExitCode:
     if run.facts.ending is RunEnding.INTERRUPTED:
         return ExitCode.INTERRUPTED
     return {
-        Outcome.PASSED: ExitCode.PASSED,
-        Outcome.FAILED: ExitCode.THRESHOLD_FAILED,
-        Outcome.INCONCLUSIVE: ExitCode.INCONCLUSIVE,
+        VerdictKind.PASSED: ExitCode.PASSED,
+        VerdictKind.FAILED: ExitCode.THRESHOLD_FAILED,
+        VerdictKind.INCONCLUSIVE: ExitCode.INCONCLUSIVE,
     }[verdict(run).outcome]
 
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coordinator.agent_apis import LoadAgent, SwarmAgent, status_of
-from coordinator.agents import REPEAT_SECONDS, Agent, AgentBusy, Agents, Status, ready, shares
+from coordinator.agents import REPEAT_SECONDS, Agent, AgentBusy, AgentGroup, AgentStatus, ready, shares
 from coordinator.polling import Unanswered
 from mmload.errors import ConfigurationError, ServerNotReady
 from tests.coordinator.serving import Answer, Asked, serving
@@ -48,9 +48,9 @@ class MadeUpAgent:
     ordered: list[int] = field(default_factory=list)
     released: int = 0
 
-    def status(self) -> Status:
+    def status(self) -> AgentStatus:
         self._answer()
-        return Status(self.users, self.running, self.most)
+        return AgentStatus(self.users, self.running, self.most)
 
     def page(self) -> str:
         self._answer()
@@ -74,7 +74,7 @@ class MadeUpAgent:
             raise Unanswered(self.silent)
 
 
-def made_ready(agents: Sequence[Agent], most: int = 100, *, take_up: bool = False) -> Agents:
+def made_ready(agents: Sequence[Agent], most: int = 100, *, take_up: bool = False) -> AgentGroup:
     return ready(agents, most, [0] * len(agents), take_up=take_up, wait=lambda _: None)
 
 
@@ -90,7 +90,7 @@ def test_an_order_is_given_once_and_repeated_if_it_is_not_followed() -> None:
     """An agent that was started anew has no users and knows of no order."""
     now = 0.0
     agent = MadeUpAgent(deaf=True)
-    agents = Agents([agent], [100], clock=lambda: now)
+    agents = AgentGroup([agent], [100], clock=lambda: now)
 
     for second in range(int(2 * REPEAT_SECONDS) + 1):
         now = float(second)
@@ -160,8 +160,8 @@ def worker(state: str = "running", cpu: float = 10.0, name: str = "w1") -> dict[
 
 
 def test_a_single_process_carries_one_workers_users() -> None:
-    assert status_of(locust(5), 2000) == Status(5, True, 2000)
-    assert status_of(locust(0, "ready"), 2000) == Status(0, False, 2000)
+    assert status_of(locust(5), 2000) == AgentStatus(5, True, 2000)
+    assert status_of(locust(0, "ready"), 2000) == AgentStatus(0, False, 2000)
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_a_single_process_carries_one_workers_users() -> None:
 )
 def test_trouble_of_workers_is_trouble_of_the_generator(workers: list[Any], most: int, trouble: str) -> None:
     """A lost worker's users are simply gone: what is measured then is not what was asked for."""
-    assert status_of(locust(5, workers=workers), 2000) == Status(5, True, most, trouble)
+    assert status_of(locust(5, workers=workers), 2000) == AgentStatus(5, True, most, trouble)
 
 
 def test_another_form_of_answer_is_no_locust() -> None:
@@ -284,7 +284,7 @@ def test_the_peers_agent_is_created_run_driven_and_deleted() -> None:
         few = agent.status()
         agent.release()
 
-    assert (before.running, many.users, few) == (False, 40000, Status(10, True, 60000))
+    assert (before.running, many.users, few) == (False, 40000, AgentStatus(10, True, 60000))
     assert peer.created == [{"LoadTestConfig": {"a": 1}}] and peer.agents == {}
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks import capacity as simulated
 from benchmarks import sweep
-from coordinator.answer import Ending, Limits, Outcome, document
+from coordinator.answer import Ending, Limits, SearchOutcome, document
 from coordinator.settings import parser
 from mmload.cli import capacity, replay
 from tests.coordinator.made_up import answer
@@ -64,6 +64,6 @@ def test_every_ending_has_a_row(ending: str) -> None:
 
 
 def test_every_key_of_the_answer_is_named() -> None:
-    keys = document(Outcome(answer(100, 60.0)), Limits(), {})
+    keys = document(SearchOutcome(answer(100, 60.0)), Limits(), {})
 
     assert [key for key in keys if f"`{key}`" not in TEXT] == []

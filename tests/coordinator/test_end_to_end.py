@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from coordinator.agent_apis import SwarmAgent
-from coordinator.agents import Status
+from coordinator.agents import AgentStatus
 from coordinator.journal import NAME, Cycle, read
 from mmload.cli.capacity import DEMO_COMMUNITY
 from mmload.errors import ExitCode
@@ -80,7 +80,9 @@ def test_a_search_sees_what_prometheus_sees_of_a_real_agent(sandbox: str, tmp_pa
         ended = searched(tmp_path, url, sandbox)
         locust = SwarmAgent("lt0", url, 1.0, 100)
         # Locust remembers its answer for two seconds.
-        await_that(lambda: locust.status() == Status(0, running=False, most_users=100), "the agent was not left empty")
+        await_that(
+            lambda: locust.status() == AgentStatus(0, running=False, most_users=100), "the agent was not left empty"
+        )
     seen = cycles(tmp_path / FOLDER)
     replayed = run(tmp_path, "mmload", "replay", FOLDER)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from coordinator.answer import Answer, Ending, Limits, Outcome, document, exit_code, people, text
+from coordinator.answer import Answer, Ending, Limits, SearchOutcome, document, exit_code, people, text
 from coordinator.journal import NAME, Changes, Cycle, End, Head, JournalWriter, changes_of, read, replayed, same
 from coordinator.journal import text as replay_text
 from coordinator.search.sample import Observation, Reading
@@ -153,7 +153,7 @@ def test_an_impossible_limit_is_refused(tmp_path: Path, given: str) -> None:
 def test_the_answer_is_a_sentence_that_can_be_passed_on() -> None:
     found = answer(1150, 14 * 60.0, reason="the interval is small enough")
 
-    assert text(Outcome(found, "CreatePost 2.4 s")) == (
+    assert text(SearchOutcome(found, "CreatePost 2.4 s")) == (
         "about 1,150 people (1,148–1,152, 95 %); what broke first: p99 2.5 of 2 "
         "(slowest action then: CreatePost 2.4 s); 14 minutes\nended by: found: the interval is small enough"
     )
@@ -169,7 +169,7 @@ def test_a_number_without_an_interval_is_told_as_such() -> None:
 
 
 def test_the_answers_document_has_the_documented_keys() -> None:
-    told = document(Outcome(answer(100, 60.0)), LIMITS, {"p99": 2.0})
+    told = document(SearchOutcome(answer(100, 60.0)), LIMITS, {"p99": 2.0})
 
     wanted = {"schema", "users", "low", "high", "confidence", "ended_by", "broke_first", "minutes", "reason"}
     assert wanted | {"slowest_action", "thresholds", "mode", "lowest_users", "highest_users", "agents"} == set(told)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from coordinator.agent_apis import SwarmAgent
-from coordinator.agents import AgentBusy, Agents, ready
+from coordinator.agents import AgentBusy, AgentGroup, ready
 from coordinator.observe import Observer, Seen, have_measures
 from coordinator.prometheus import Prometheus
 from mmload.config.coordinator_tables import Measures, Monitor
@@ -26,13 +26,13 @@ def two_agents(sandbox: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 
 @pytest.fixture
-def agents(two_agents: list[SwarmAgent]) -> Iterator[Agents]:
+def agents(two_agents: list[SwarmAgent]) -> Iterator[AgentGroup]:
     made = ready(two_agents, 3000, [0, 0], take_up=False)
     yield made
     assert made.release() == {}
 
 
-def seen_with(agents: Agents, observer: Observer, users: int) -> Seen:
+def seen_with(agents: AgentGroup, observer: Observer, users: int) -> Seen:
     """Order so many, and look until they are in."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
@@ -44,7 +44,7 @@ def seen_with(agents: Agents, observer: Observer, users: int) -> Seen:
         time.sleep(0.2)
 
 
-def test_users_come_and_go_on_two_agents_and_are_measured(agents: Agents, two_agents: list[SwarmAgent]) -> None:
+def test_users_come_and_go_on_two_agents_and_are_measured(agents: AgentGroup, two_agents: list[SwarmAgent]) -> None:
     """Shared two to one, as their limits are; measured by the agents' own pages, without any Prometheus."""
     observer = Observer(agents, Prometheus(Monitor()), Measures())
     assert have_measures(agents.look(), agents.names)
@@ -59,7 +59,7 @@ def test_users_come_and_go_on_two_agents_and_are_measured(agents: Agents, two_ag
     assert (down.silent, down.warming) == ({}, "")
 
 
-def test_a_running_agent_is_refused_and_can_be_taken_up(agents: Agents, two_agents: list[SwarmAgent]) -> None:
+def test_a_running_agent_is_refused_and_can_be_taken_up(agents: AgentGroup, two_agents: list[SwarmAgent]) -> None:
     seen_with(agents, Observer(agents, Prometheus(Monitor()), Measures()), 3)
 
     with pytest.raises(AgentBusy, match="agent one already runs 2 users of something else"):
@@ -69,7 +69,7 @@ def test_a_running_agent_is_refused_and_can_be_taken_up(agents: Agents, two_agen
     assert again.look().users == {"one": 2, "two": 1}
 
 
-def test_a_released_agent_has_no_users_and_no_test(agents: Agents, two_agents: list[SwarmAgent]) -> None:
+def test_a_released_agent_has_no_users_and_no_test(agents: AgentGroup, two_agents: list[SwarmAgent]) -> None:
     seen_with(agents, Observer(agents, Prometheus(Monitor()), Measures()), 3)
 
     agents.release()

@@ -8,8 +8,8 @@ from threading import Event
 
 import pytest
 
-from coordinator.agents import Agents
-from coordinator.answer import Limits, Outcome
+from coordinator.agents import AgentGroup
+from coordinator.answer import Limits, SearchOutcome
 from coordinator.journal import NAME, Head, JournalWriter, read
 from coordinator.loop import AGENT_PATIENCE_SECONDS, Loop
 from coordinator.observe import Seen
@@ -37,13 +37,13 @@ class Search:
             self.decider,
             self.decider.so_far,
             self.server,
-            Agents([self.agent], [2000]),
+            AgentGroup([self.agent], [2000]),
             self.journal,
             lambda _, step: self.told.append(step.reason),
             hold=hold,
         )
 
-    def run(self) -> Outcome:
+    def run(self) -> SearchOutcome:
         return self.loop.run(self.stop, 0.0)
 
 

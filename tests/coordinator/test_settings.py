@@ -14,7 +14,7 @@ from coordinator.agent_apis import LoadAgent, SwarmAgent
 from coordinator.answer import Limits
 from coordinator.settings import agents_of, applied, documents, limits_of, load, parser, percent, thresholds_of
 from mmload.config import Settings
-from mmload.config.coordinator_tables import Agent, Cluster, Coordinator, Query
+from mmload.config.coordinator_tables import AgentAddress, Cluster, Coordinator, Query
 from mmload.config.fields import seconds_of
 from mmload.errors import ConfigurationError, MmloadError, ServerNotReady, UsageError
 from tests.coordinator.serving import Answer, serving
@@ -32,7 +32,7 @@ def test_the_peers_document_is_read_as_it_is() -> None:
     loaded = load(SAMPLE, {})
     document = loaded.document
 
-    assert document.cluster.agents == (Agent(id="lt0", api_url="http://localhost:4000"),)
+    assert document.cluster.agents == (AgentAddress(id="lt0", api_url="http://localhost:4000"),)
     assert document.cluster.max_active_users == 2000
     assert len(document.monitor.queries) == 9 and all(query.alert for query in document.monitor.queries)
     assert document.monitor.queries[5].threshold == 85.0
@@ -156,7 +156,7 @@ def test_times_and_percents_are_read_as_people_write_them() -> None:
 
 
 def with_agent(url: str, api: str = "auto") -> Coordinator:
-    return Coordinator(cluster=Cluster(agents=(Agent(id="lt0", api_url=url, api=api),)))
+    return Coordinator(cluster=Cluster(agents=(AgentAddress(id="lt0", api_url=url, api=api),)))
 
 
 def test_an_agent_is_driven_by_the_api_that_it_speaks() -> None:

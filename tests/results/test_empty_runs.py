@@ -18,7 +18,7 @@ from mmload.report.terminal import terminal_report
 from mmload.results.folder import RunFolder, read_run
 from mmload.results.model import Facts, Run, RunPhase, Totals
 from mmload.results.thresholds import evaluate
-from mmload.results.verdict import Outcome, verdict
+from mmload.results.verdict import VerdictKind, verdict
 from tests.results.records import START, figures, run, second
 
 MEASURES = ("p50({}) < 2s", "p99.9({}) < 2s", "min({}) < 2s", "avg({}) < 2s", "max({}) < 2s")
@@ -77,7 +77,7 @@ def test_every_form_of_the_report_can_be_made(name: str, tmp_path: Path) -> None
 def _all_forms(record: Run) -> None:
     found = findings(record)
 
-    assert verdict(record).outcome is not Outcome.PASSED
+    assert verdict(record).outcome is not VerdictKind.PASSED
     assert "Verdict: " in terminal_report(record)
     assert json.loads(json_report(found))["verdict"]["outcome"] != "passed"
     assert markdown_report(found).startswith("## ")

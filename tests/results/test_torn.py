@@ -23,7 +23,7 @@ from mmload.report.page import html_of_folder
 from mmload.report.terminal import terminal_report
 from mmload.results.folder import FACTS, FIGURES, NOTES, SECONDS, TOTALS, read_run
 from mmload.results.model import Run
-from mmload.results.verdict import Outcome, verdict
+from mmload.results.verdict import VerdictKind, verdict
 from tests.report.made_up import rich, written
 from tests.run.processes import end, locust, start, wait_for_seconds
 
@@ -70,7 +70,7 @@ def test_whichever_file_is_missing_the_rest_is_reported(tmp_path: Path, whole: F
     report_all(run)
     if name in (FACTS, TOTALS, SECONDS):
         assert f"{name} is not there" in run.missing
-        assert verdict(run).outcome is Outcome.INCONCLUSIVE
+        assert verdict(run).outcome is VerdictKind.INCONCLUSIVE
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -117,6 +117,6 @@ def test_a_real_run_that_was_killed_is_reported_up_to_its_last_second(tmp_path: 
     assert len(run.seconds) >= 4
     assert run.totals.seconds >= 1
     assert "the run was cut off: its end was never written" in run.missing
-    assert verdict(run).outcome is Outcome.INCONCLUSIVE
+    assert verdict(run).outcome is VerdictKind.INCONCLUSIVE
     assert "the run was cut off" in terminal_report(run)
     report_all(run)

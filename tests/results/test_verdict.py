@@ -11,13 +11,13 @@ from mmload.errors import ExitCode
 from mmload.metrics.recorder import LISTENER_ERRORS, Delta
 from mmload.results.model import Note, NoteKind, Run, RunEnding, RunPhase, Totals
 from mmload.results.summary import summary
-from mmload.results.verdict import Outcome, exit_code, verdict
+from mmload.results.verdict import VerdictKind, exit_code, verdict
 from tests.results.records import figures, run, second
 
 
 def test_a_good_run_passes() -> None:
     """Nothing to doubt."""
-    assert verdict(run()).outcome is Outcome.PASSED
+    assert verdict(run()).outcome is VerdictKind.PASSED
     assert exit_code(run()) is ExitCode.PASSED
 
 
@@ -25,7 +25,7 @@ def test_failures_do_not_fail_a_run() -> None:
     """They are what a load test looks for; thresholds are for judging them."""
     bad = tuple(second(elapsed, failures=5) for elapsed in range(10))
 
-    assert verdict(run(seconds=bad)).outcome is Outcome.PASSED
+    assert verdict(run(seconds=bad)).outcome is VerdictKind.PASSED
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_a_run_that_proves_nothing_is_inconclusive(changes: dict[str, Any], reas
 
     said = verdict(doubtful)
 
-    assert said.outcome is Outcome.INCONCLUSIVE
+    assert said.outcome is VerdictKind.INCONCLUSIVE
     assert any(reason in each for each in said.reasons)
     assert exit_code(doubtful) is ExitCode.INCONCLUSIVE
 
@@ -79,7 +79,7 @@ def test_notes_of_normal_events_raise_no_doubt() -> None:
     """Phases, and a worker that joined."""
     notes = (Note(1, NoteKind.PHASE, "steady"), Note(2, NoteKind.WORKER_CAME, "worker 2 came"))
 
-    assert verdict(run(notes=notes)).outcome is Outcome.PASSED
+    assert verdict(run(notes=notes)).outcome is VerdictKind.PASSED
 
 
 def test_the_summary_counts_the_steady_window_apart() -> None:
@@ -166,14 +166,14 @@ def test_who_leaves_after_the_steady_phase_has_not_dropped_out() -> None:
         for at in range(20)
     )
 
-    assert verdict(run(seconds=stopping)).outcome is Outcome.PASSED
+    assert verdict(run(seconds=stopping)).outcome is VerdictKind.PASSED
 
 
 def test_seconds_without_a_target_are_no_drop_out() -> None:
     """Between two tests nobody is wanted."""
     idle = tuple(second(at, asked=0 if at > 5 else 10, present=0 if at > 5 else 10) for at in range(20))
 
-    assert verdict(run(seconds=idle)).outcome is Outcome.PASSED
+    assert verdict(run(seconds=idle)).outcome is VerdictKind.PASSED
 
 
 def test_the_worst_second_is_the_one_with_the_smallest_share_of_its_target() -> None:
@@ -234,4 +234,4 @@ def test_a_run_without_requests_says_nothing_of_its_steady_phase() -> None:
 def test_one_request_is_a_request() -> None:
     one = run(totals=replace(run().totals, whole=figures(1)))
 
-    assert verdict(one).outcome is Outcome.PASSED
+    assert verdict(one).outcome is VerdictKind.PASSED

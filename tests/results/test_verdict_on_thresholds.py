@@ -16,7 +16,7 @@ from mmload.metrics.recorder import Recorder
 from mmload.results.folder import RunFolder, read_run
 from mmload.results.model import Facts, Note, NoteKind, Run, RunPhase, Server
 from mmload.results.timeline import Load, Timeline
-from mmload.results.verdict import Outcome, exit_code, verdict
+from mmload.results.verdict import VerdictKind, exit_code, verdict
 
 START = 1_800_000_000
 RAMP, LENGTH, USERS = 5, 65, 20
@@ -73,7 +73,7 @@ class Made:
 def test_thresholds_that_hold_pass(tmp_path: Path) -> None:
     run = Made("p99(requests) < 2s", "p99(CreatePost) < 2s", "errors < 1%", "rate > 10/s").read(tmp_path)
 
-    assert verdict(run).outcome is Outcome.PASSED
+    assert verdict(run).outcome is VerdictKind.PASSED
     assert verdict(run).reasons == ()
     assert exit_code(run) is ExitCode.PASSED
 
@@ -85,7 +85,7 @@ def test_a_crossed_threshold_fails_with_what_came_out(tmp_path: Path) -> None:
     run = made.read(tmp_path)
     said = verdict(run)
 
-    assert said.outcome is Outcome.FAILED
+    assert said.outcome is VerdictKind.FAILED
     assert said.reasons == ("p99(requests) < 2s: crossed: 4.00 s",)
     assert [each.passed for each in said.thresholds] == [False, True]
     assert exit_code(run) is ExitCode.THRESHOLD_FAILED
@@ -98,7 +98,7 @@ def test_slow_answers_of_a_generator_that_was_late_are_inconclusive(tmp_path: Pa
     run = made.read(tmp_path)
     said = verdict(run)
 
-    assert said.outcome is Outcome.INCONCLUSIVE
+    assert said.outcome is VerdictKind.INCONCLUSIVE
     assert any("the generator was saturated" in reason for reason in said.reasons)
     assert (
         "p99(requests) < 2s: crossed: 4.00 s, but not without the seconds in which the generator was saturated"
@@ -113,7 +113,7 @@ def test_a_single_late_second_is_not_blamed_on_the_server_either(tmp_path: Path)
     made.slow = made.late = {30}
     run = made.read(tmp_path)
 
-    assert verdict(run).outcome is Outcome.INCONCLUSIVE
+    assert verdict(run).outcome is VerdictKind.INCONCLUSIVE
     assert verdict(run).reasons == (
         "max(requests) < 2s: crossed: 4.00 s, but not without the seconds in which the generator was saturated",
     )
@@ -123,7 +123,7 @@ def test_what_began_in_a_late_second_may_end_in_the_next(tmp_path: Path) -> None
     made = Made("max(requests) < 2s")
     made.late, made.slow = {30}, {31}
 
-    assert verdict(made.read(tmp_path)).outcome is Outcome.INCONCLUSIVE
+    assert verdict(made.read(tmp_path)).outcome is VerdictKind.INCONCLUSIVE
 
 
 def test_slow_answers_in_other_seconds_fail_however_late_the_generator_was(tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ def test_slow_answers_in_other_seconds_fail_however_late_the_generator_was(tmp_p
     made.late, made.slow = set(range(10, 20)), set(range(30, 40))
     said = verdict(made.read(tmp_path))
 
-    assert said.outcome is Outcome.FAILED
+    assert said.outcome is VerdictKind.FAILED
     assert any("the load generator was saturated" in warning for warning in said.warnings)
 
 
@@ -142,7 +142,7 @@ def test_too_few_good_seconds_to_tell_are_inconclusive(tmp_path: Path) -> None:
     made.slow = set(range(LENGTH))
     made.late = set(range(0, LENGTH, 2))
 
-    assert verdict(made.read(tmp_path)).outcome is Outcome.INCONCLUSIVE
+    assert verdict(made.read(tmp_path)).outcome is VerdictKind.INCONCLUSIVE
 
 
 def test_slow_log_ins_of_a_late_ramp_are_inconclusive(tmp_path: Path) -> None:
@@ -153,8 +153,8 @@ def test_slow_log_ins_of_a_late_ramp_are_inconclusive(tmp_path: Path) -> None:
     made.late = set()
     (tmp_path / "again").mkdir()
 
-    assert late.outcome is Outcome.INCONCLUSIVE
-    assert verdict(made.read(tmp_path / "again")).outcome is Outcome.FAILED
+    assert late.outcome is VerdictKind.INCONCLUSIVE
+    assert verdict(made.read(tmp_path / "again")).outcome is VerdictKind.FAILED
 
 
 def test_a_server_that_was_away_makes_two_tests_of_one(tmp_path: Path) -> None:
@@ -163,7 +163,7 @@ def test_a_server_that_was_away_makes_two_tests_of_one(tmp_path: Path) -> None:
     made.away = set(range(30, 45))
     said = verdict(made.read(tmp_path))
 
-    assert said.outcome is Outcome.INCONCLUSIVE
+    assert said.outcome is VerdictKind.INCONCLUSIVE
     assert any("the server gave no answer for 15 s" in reason for reason in said.reasons)
     assert any(reason.endswith("but not without the seconds in which the server was away") for reason in said.reasons)
 
@@ -172,7 +172,7 @@ def test_a_breach_besides_an_outage_is_one(tmp_path: Path) -> None:
     made = Made("p99(requests) < 2s")
     made.away, made.slow = set(range(30, 40)), set(range(45, 55))
 
-    assert verdict(made.read(tmp_path)).outcome is Outcome.FAILED
+    assert verdict(made.read(tmp_path)).outcome is VerdictKind.FAILED
 
 
 def test_missing_messages_of_a_run_with_an_outage_are_not_held_against_the_server(tmp_path: Path) -> None:
@@ -185,8 +185,8 @@ def test_missing_messages_of_a_run_with_an_outage_are_not_held_against_the_serve
     made.away = set(range(30, 45))
     away = verdict(made.read(tmp_path / "away"))
 
-    assert lossy.outcome is Outcome.FAILED
-    assert away.outcome is Outcome.INCONCLUSIVE
+    assert lossy.outcome is VerdictKind.FAILED
+    assert away.outcome is VerdictKind.INCONCLUSIVE
     assert "missing == 0: crossed: 2, but the server was away in that time" in away.reasons
 
 
@@ -198,13 +198,13 @@ def test_too_low_a_rate_of_a_load_that_was_not_there_is_inconclusive(tmp_path: P
     made.facts = replace(made.facts, thresholds=("p99(requests) < 1ms",))
     slow = verdict(made.read(tmp_path / "slow"))
 
-    assert low.outcome is Outcome.INCONCLUSIVE
+    assert low.outcome is VerdictKind.INCONCLUSIVE
     assert any("but the load was below the target" in reason for reason in low.reasons)
-    assert slow.outcome is Outcome.FAILED
+    assert slow.outcome is VerdictKind.FAILED
 
 
 def test_too_low_a_rate_of_the_whole_load_fails(tmp_path: Path) -> None:
-    assert verdict(Made("rate > 1000/s").read(tmp_path)).outcome is Outcome.FAILED
+    assert verdict(Made("rate > 1000/s").read(tmp_path)).outcome is VerdictKind.FAILED
 
 
 @pytest.mark.parametrize(
@@ -214,7 +214,7 @@ def test_a_threshold_that_can_not_be_told_is_not_passed(tmp_path: Path, threshol
     """Too few samples, no such action, no message, no reconnect."""
     said = verdict(Made(threshold, "errors < 1%").read(tmp_path))
 
-    assert said.outcome is Outcome.INCONCLUSIVE
+    assert said.outcome is VerdictKind.INCONCLUSIVE
     assert said.reasons == (said.thresholds[0].said,)
     assert "cannot be determined" in said.reasons[0]
 
@@ -225,9 +225,9 @@ def test_a_nearly_empty_server_proves_no_threshold(tmp_path: Path) -> None:
     held = verdict(Made("errors < 1%", population={"posts": 12}).read(tmp_path))
     bare = verdict(Made(population={"posts": 12}).read(tmp_path / "bare"))
 
-    assert held.outcome is Outcome.INCONCLUSIVE
+    assert held.outcome is VerdictKind.INCONCLUSIVE
     assert "only 12 posts" in held.reasons[0]
-    assert bare.outcome is Outcome.PASSED
+    assert bare.outcome is VerdictKind.PASSED
     assert "only 12 posts" in bare.warnings[0]
 
 
@@ -239,7 +239,7 @@ def test_one_person_alone_proves_no_threshold(tmp_path: Path) -> None:
         seconds=tuple(replace(second, asked=1, present=min(1, second.present)) for second in run.seconds),
     )
 
-    assert verdict(alone).outcome is Outcome.INCONCLUSIVE
+    assert verdict(alone).outcome is VerdictKind.INCONCLUSIVE
     assert "one user alone" in verdict(alone).reasons[0]
 
 
@@ -251,7 +251,7 @@ def test_people_who_went_missing_in_the_middle_are_a_doubt(tmp_path: Path) -> No
     )
     short = verdict(replace(run, seconds=seconds))
 
-    assert short.outcome is Outcome.INCONCLUSIVE
+    assert short.outcome is VerdictKind.INCONCLUSIVE
     assert short.reasons == (
         "users dropped out: only 10 of 20 were active at the worst (20 of 59 s were more than 10% short)",
     )
@@ -276,8 +276,8 @@ def test_a_lost_worker_is_a_doubt_and_a_breach_is_still_one(tmp_path: Path) -> N
     made.slow = set(range(30, 40))
     slow = verdict(made.read(tmp_path / "slow"))
 
-    assert (fine.outcome, fine.reasons) == (Outcome.INCONCLUSIVE, ("worker 1 was lost",))
-    assert (slow.outcome, slow.warnings) == (Outcome.FAILED, ("worker 1 was lost",))
+    assert (fine.outcome, fine.reasons) == (VerdictKind.INCONCLUSIVE, ("worker 1 was lost",))
+    assert (slow.outcome, slow.warnings) == (VerdictKind.FAILED, ("worker 1 was lost",))
 
 
 def test_a_verdict_does_not_read_the_seconds_again_where_nothing_was_out_of_order(tmp_path: Path) -> None:

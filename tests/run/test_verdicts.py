@@ -12,7 +12,7 @@ import requests
 
 from mmload.results.folder import read_run
 from mmload.results.generator_health import generator
-from mmload.results.verdict import Outcome, verdict
+from mmload.results.verdict import VerdictKind, verdict
 from tests.run.processes import ROOT, end, mmload, start, the_folder
 from tests.run.test_end_to_end import FAST
 
@@ -53,7 +53,7 @@ def test_a_generator_starved_of_its_processor_is_inconclusive_and_blames_nobody(
     said = verdict(run)
 
     assert ended.code == 6, ended.err
-    assert said.outcome is Outcome.INCONCLUSIVE
+    assert said.outcome is VerdictKind.INCONCLUSIVE
     assert [each.passed for each in said.thresholds] == [False, False], "they are crossed: the test would prove nothing"
     assert generator(run).saturated
     assert "the generator was saturated" in ended.out

@@ -17,7 +17,7 @@ from mmload.errors import ConfigurationError, MmloadError, UsageError
 from mmload.plugin import startup_checks
 from mmload.plugin.settings import process_settings
 from mmload.plugin.web import create_request
-from mmload.plugin.web.api_agent import Agent, WrongState, amount_of
+from mmload.plugin.web.api_agent import ApiAgent, WrongState, amount_of
 
 if TYPE_CHECKING:
     from locust.env import Environment
@@ -31,20 +31,20 @@ _FORM_TYPES = ("text/plain", "multipart/form-data")
 VERSION = {"commit": "unknown", "build_time": "0001-01-01T00:00:00Z", "modified": False, "go_version": ""}
 
 
-class Agents:
+class AgentRoutes:
     """The agent of this process, if there is one, and the calls that make, change and end it."""
 
     def __init__(
         self,
         environment: Environment,
-        new_agent: Callable[[str], Agent],
+        new_agent: Callable[[str], ApiAgent],
         problem: Callable[[], MmloadError | None],
     ) -> None:
         self._environment = environment
         self._settings = process_settings(environment)
         self._new_agent = new_agent
         self._problem = problem
-        self._agent: Agent | None = None
+        self._agent: ApiAgent | None = None
 
     def create(self) -> flask.Response:
         """Make the agent: its configuration is in force for all users that start from now on."""
@@ -91,21 +91,21 @@ class Agents:
         self._agent = None
         self._settings.replace(None)
 
-    def run(self, agent: Agent) -> flask.Response:
+    def run(self, agent: ApiAgent) -> flask.Response:
         try:
             agent.run()
         except WrongState as error:
             return answer(200, error=str(error))
         return answer(200, message="load-test agent started", status=agent.status())
 
-    def stop(self, agent: Agent) -> flask.Response:
+    def stop(self, agent: ApiAgent) -> flask.Response:
         try:
             agent.stop()
         except WrongState as error:
             return answer(200, error=str(error))
         return answer(200, message="load-test agent stopped", status=agent.status())
 
-    def destroy(self, agent: Agent) -> flask.Response:
+    def destroy(self, agent: ApiAgent) -> flask.Response:
         """End the test and the agent. From here on its id is unknown, so nobody adds users meanwhile."""
         self._agent = None
         agent.end()
@@ -114,16 +114,16 @@ class Agents:
             self._settings.replace(None)
         return answer(200, message="load-test agent destroyed", status=status)
 
-    def status(self, agent: Agent) -> flask.Response:
+    def status(self, agent: ApiAgent) -> flask.Response:
         return answer(200, status=agent.status())
 
-    def add_users(self, agent: Agent) -> flask.Response:
+    def add_users(self, agent: ApiAgent) -> flask.Response:
         return self._change(agent, "added", 1)
 
-    def remove_users(self, agent: Agent) -> flask.Response:
+    def remove_users(self, agent: ApiAgent) -> flask.Response:
         return self._change(agent, "removed", -1)
 
-    def _change(self, agent: Agent, done: str, sign: int) -> flask.Response:
+    def _change(self, agent: ApiAgent, done: str, sign: int) -> flask.Response:
         text = flask.request.args.get("amount")
         if text is None:
             return not_found()
@@ -133,7 +133,7 @@ class Agents:
         changed, error = agent.change(sign * amount)
         return answer(200, message=f"{changed} users {done}", status=agent.status(), error=error)
 
-    def inject(self, agent: Agent) -> flask.Response:
+    def inject(self, agent: ApiAgent) -> flask.Response:
         action = flask.request.args.get("action")
         if action is None:
             return not_found()
@@ -145,7 +145,7 @@ class Agents:
             return answer(400, error=f'could not inject action "{action}": {_line(error)}')
         return answer(200, message=f"action {action} injected", status=agent.status())
 
-    def of_agent(self, call: Callable[[Agent], flask.Response]) -> Callable[[str], flask.Response]:
+    def of_agent(self, call: Callable[[ApiAgent], flask.Response]) -> Callable[[str], flask.Response]:
         """The call as a route: it finds the agent that the path names."""
 
         def found(name: str) -> flask.Response:
@@ -157,7 +157,7 @@ class Agents:
         return found
 
 
-def blueprint(agents: Agents, prefix: str) -> flask.Blueprint:
+def blueprint(agents: AgentRoutes, prefix: str) -> flask.Blueprint:
     """The routes. Whatever else is asked for under /loadagent is not there, by any method."""
     routes = flask.Blueprint("mmload_api", __name__, url_prefix=prefix or None)
     calls = {
@@ -180,7 +180,7 @@ def blueprint(agents: Agents, prefix: str) -> flask.Blueprint:
     return routes
 
 
-def register(agents: Agents, web_ui: Any, options: Any) -> None:
+def register(agents: AgentRoutes, web_ui: Any, options: Any) -> None:
     """Put the routes on Locust's web server, below its own base path."""
     web_ui.app.register_blueprint(blueprint(agents, getattr(options, "web_base_path", "") or ""))
 

@@ -52,7 +52,7 @@ class State(StrEnum):
     STOPPING = "stopping"
 
 
-class Status(msgspec.Struct, frozen=True, rename="pascal"):
+class ApiStatus(msgspec.Struct, frozen=True, rename="pascal"):
     """How the agent is, with the peer's names."""
 
     state: State
@@ -64,7 +64,7 @@ class Status(msgspec.Struct, frozen=True, rename="pascal"):
     start_time: str = NO_TIME
 
 
-class Agent:
+class ApiAgent:
     """One agent, by its id. Its test may as well be driven by Locust's own page and /swarm."""
 
     def __init__(
@@ -96,14 +96,14 @@ class Agent:
         workers = self._runner.worker_count if isinstance(self._runner, MasterRunner) else 1
         return self._settings.config.users.max_active_users * max(1, workers)
 
-    def status(self) -> Status:
+    def status(self) -> ApiStatus:
         """Counts since the test began; the number of users is that of those who are there now."""
         count = self._user_count
         if count.began == self._test_before:
-            return Status(self.state)
+            return ApiStatus(self.state)
         stats = self._environment.stats
         faults = sum(fault["count"] for fault in self._runner.exceptions.values())
-        return Status(
+        return ApiStatus(
             self.state,
             self._runner.user_count,
             count.added,

@@ -38,7 +38,7 @@ from mmload.metrics.recorder import (
     POSTS_UNCERTAIN,
 )
 from mmload.plugin.runner import injection
-from mmload.plugin.web.api_agent import Agent, WrongState
+from mmload.plugin.web.api_agent import ApiAgent, WrongState
 from mmload.plugin.web.metrics import HEALTH_SECONDS
 from mmload.plugin.web.test_view import View, view_of
 from mmload.results.generator_health import LIMITS, LOCAL, trust_in
@@ -253,7 +253,7 @@ class Injection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Tabs:
     """The routes of the tabs. The agent is that of the page: whoever began the test."""
 
-    def __init__(self, environment: Environment, agent: Agent) -> None:
+    def __init__(self, environment: Environment, agent: ApiAgent) -> None:
         self._environment = environment
         self._agent = agent
 
@@ -303,7 +303,7 @@ def processes(runner: Any) -> dict[str, tuple[str, int | None]]:
     }
 
 
-def register(environment: Any, agent: Agent) -> None:
+def register(environment: Any, agent: ApiAgent) -> None:
     """Add the tabs to Locust's page, and their routes to its web server, below its own base path."""
     web_ui = environment.web_ui
     others = web_ui.template_args.get("extended_tabs") or []
