@@ -112,7 +112,6 @@ class Search:
     """The decision one observation at a time. After an answer it only repeats it."""
 
     def __init__(self, limits: Limits) -> None:
-        self._limits = limits
         self._rule: Classic | Searching = Classic(limits) if limits.mode == Mode.CLASSIC else Searching(limits)
         self._absence = Absence(limits)
         self._ended: Step | None = None

@@ -56,19 +56,26 @@ def test_a_block_is_full_after_thirty_seconds() -> None:
     for _ in range(7):
         posterior.add(CENTRE, 0.0, 10.0)
 
+    second_by_second = Posterior(CENTRE, WINDOW)
+    for _ in range(60):
+        second_by_second.add(CENTRE, 0.0, 1.0)
+
+    assert len(second_by_second._blocks) == 2
     assert len(posterior._blocks) == 3
     assert np.allclose(posterior._blocks[0], 3 * posterior._blocks[2])
     assert np.allclose(posterior._blocks[0], posterior._blocks[1])
 
 
-def test_the_interval_is_twice_the_spread_and_the_greater_error_of_the_blocks() -> None:
-    """As independent errors (their squares add up), and a little for what a line cannot follow."""
-    posterior = fed(*NOISE)
+@pytest.mark.parametrize("noise", [NOISE, (0.06, 0.06, -0.05, -0.05, 0.04, 0.04, -0.06, -0.06, 0.05, 0.05)])
+def test_the_interval_is_twice_the_spread_and_the_greater_error_of_the_blocks(noise: tuple[float, ...]) -> None:
+    """As independent errors (their squares add up), and a little for what a line cannot follow. Where a block is like
+    the one before, that of pairs is the greater one."""
+    posterior = fed(*noise)
     weights = np.exp(posterior._total - posterior._total.max()).sum(axis=(1, 2, 3))
     weights /= weights.sum()
     grid = np.linspace(CENTRE - 0.7, CENTRE + 0.5, 181)
     spread = math.sqrt(weights @ grid**2 - (weights @ grid) ** 2)
-    blocks = max(jackknife(NOISE, 1), jackknife(NOISE, 2))
+    blocks = max(jackknife(noise, 1), jackknife(noise, 2))
     noisiest = np.exp(posterior._total - posterior._total.max())
     odds = noisiest[..., -1].sum() / noisiest.sum()
 
@@ -190,3 +197,27 @@ def test_what_log_ins_really_cost_is_learnt(cost: float) -> None:
 
     assert estimate.LOG_INS[int(odds.argmax())] == cost
     assert posterior.estimate().middle == pytest.approx(CENTRE, abs=0.02)
+
+
+def test_a_sample_s_likelihood_is_student_s_around_the_line() -> None:
+    """With four degrees of freedom, for each capacity, slope and noise of the grid."""
+    posterior = Posterior(CENTRE, WINDOW)
+    before = posterior._total.copy()
+    posterior.add(CENTRE + 0.02, 0.1, 15.0)
+    capacities = np.linspace(CENTRE - 0.7, CENTRE + 0.5, 181)[:, None, None]
+    slopes = np.array([1, 2, 4, 8, 16, 32, 64, 128])[None, :, None]
+    noises = np.array([0.05, 0.1, 0.2, 0.4])[None, None, :]
+    error = 0.1 - np.clip(slopes * (CENTRE + 0.02 - capacities), -0.7, 0.7)
+
+    expected = 15 / 30 * (-5 / 2 * np.log(1 + (error / noises) ** 2 / 4) - np.log(noises))
+
+    assert np.allclose((posterior._total - before)[:, :, 0, :], expected)
+
+
+def test_hours_of_evidence_do_not_overflow() -> None:
+    posterior = Posterior(CENTRE, WINDOW)
+    for _ in range(600):
+        posterior.add(CENTRE, 0.0, 30.0)
+
+    assert posterior.estimate().middle == pytest.approx(CENTRE, abs=0.01)
+    assert posterior.estimate().half_width < 0.02

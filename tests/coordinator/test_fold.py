@@ -12,13 +12,14 @@ import pytest
 from coordinator.answer import Ending, Limits, Mode
 from coordinator.search.classic import Classic
 from coordinator.search.climb import Ascent, Climb, Stairs
-from coordinator.search.decide import Search, Searching, estimate_so_far
+from coordinator.search.decide import Search, Searching, decide, estimate_so_far
 from coordinator.search.estimate import Estimate
 from coordinator.search.measure import Measure
 from coordinator.search.phases import Move, Sight
 from coordinator.search.sample import Observation, Reading
 
 LIMITS = Limits(lowest_users=10, highest_users=500, budget_seconds=600.0)
+CHEAP = dataclasses.replace(LIMITS, arrival_seconds=0.5)
 PACED = dataclasses.replace(LIMITS, arrival_seconds=60.0)
 
 
@@ -149,7 +150,7 @@ def test_before_anything_is_measured_the_answer_is_what_was_fine() -> None:
     assert (answer.users, answer.low, answer.high, answer.confidence, answer.reason) == (None, 70, None, 0.0, "over")
 
 
-@pytest.mark.parametrize(("limits", "first"), [(LIMITS, Climb), (PACED, Ascent)])
+@pytest.mark.parametrize(("limits", "first"), [(LIMITS, Climb), (CHEAP, Ascent), (PACED, Ascent)])
 def test_the_first_phase_is_a_climb_or_an_ascent_where_log_ins_cost_something(limits: Limits, first: type) -> None:
     assert type(Searching(limits)._phase) is first
 
@@ -195,7 +196,8 @@ def test_a_climb_that_nothing_was_measured_before_keeps_the_first_breach() -> No
 
 
 @pytest.mark.parametrize(
-    ("limits", "strict", "paced"), [(LIMITS, False, False), (PACED, False, True), (PACED, True, False)]
+    ("limits", "strict", "paced"),
+    [(LIMITS, False, False), (CHEAP, False, True), (PACED, False, True), (PACED, True, False)],
 )
 def test_users_are_paced_while_their_log_ins_count_as_load(
     limits: Limits, strict: bool, paced: bool, monkeypatch: pytest.MonkeyPatch
@@ -288,7 +290,31 @@ def test_an_answer_is_only_repeated() -> None:
 
 def test_a_search_that_is_cut_off_tells_why_and_after_how_long() -> None:
     nothing = estimate_so_far(LIMITS, [])
-    some = estimate_so_far(LIMITS, [seen(30.0), seen(90.0)], Ending.AGENT_LOST, "no agent")
+    some = estimate_so_far(LIMITS, [seen(30.0), seen(60.0), seen(90.0)], Ending.AGENT_LOST, "no agent")
 
     assert (nothing.ended_by, nothing.reason, nothing.minutes) == ("interrupted", "interrupted", 0.0)
     assert (some.ended_by, some.reason, some.minutes) == ("agent lost", "no agent", 1.5)
+
+
+def test_each_cycle_is_shown_to_the_window_then_the_findings_then_the_log_ins_and_last_what_was_decided() -> None:
+    made = searching(Move(50, "on"))
+    told: list[tuple[object, ...]] = []
+    made._window = SimpleNamespace(add=lambda *cycle: told.append(cycle), strict=True)
+    made._findings = SimpleNamespace(
+        see=lambda sight: told.append(("findings", sight.users)),
+        move=lambda sight, move: told.append(("decided", move.reason)),
+    )
+    made._blame = SimpleNamespace(see=lambda sight: told.append(("log-ins", sight.users)))
+    made.next(seen(7.0, users=50, target=60))
+
+    assert told == [(7.0, 50, 60), ("findings", 50), ("log-ins", 50), ("decided", "on")]
+
+
+def test_a_decision_is_that_of_all_its_history() -> None:
+    history = [seen(30.0), seen(599.0), seen(601.0)]
+    last = decide(LIMITS, history)
+
+    assert last.answer is not None and last.answer.ended_by == Ending.TIME_OVER
+    assert decide(LIMITS, history[:2]).answer is None
+    assert decide(LIMITS, []).users == 10
+    assert estimate_so_far(LIMITS, history) == last.answer

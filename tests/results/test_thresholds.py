@@ -271,6 +271,7 @@ def test_only_samples_beyond_the_limit_make_a_breach_sure() -> None:
     assert judge("p99(CreatePost) < 6s", window(worked(50, slow=10))).passed is None
     assert judge("p99(CreatePost) > 6s", window(worked(50, slow=10))).passed is None
     assert judge("p50(CreatePost) <= 4s", window(worked(0, slow=15))).passed is False
+    assert judge("p1(CreatePost) > 2s", window(worked(50, slow=10))).passed is None
     middle = Histogram()
     middle.record(5.0)
     exactly = middle_us(next(iter(middle.buckets))) / 1e6

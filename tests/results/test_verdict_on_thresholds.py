@@ -99,7 +99,9 @@ def test_slow_answers_of_a_generator_that_was_late_are_inconclusive(tmp_path: Pa
     said = verdict(run)
 
     assert said.outcome is VerdictKind.INCONCLUSIVE
-    assert any("the generator was saturated" in reason for reason in said.reasons)
+    assert any("the load generator was saturated" in reason for reason in said.reasons)
+    assert any("had an event-loop lag of 700 ms" in reason for reason in said.reasons)
+    assert said.warnings == ()
     assert (
         "p99(requests) < 2s: crossed: 4.00 s, but not without the seconds in which the generator was saturated"
         in said.reasons
@@ -117,6 +119,7 @@ def test_a_single_late_second_is_not_blamed_on_the_server_either(tmp_path: Path)
     assert verdict(run).reasons == (
         "max(requests) < 2s: crossed: 4.00 s, but not without the seconds in which the generator was saturated",
     )
+    assert any("had an event-loop lag of 700 ms" in warning for warning in verdict(run).warnings)
 
 
 def test_what_began_in_a_late_second_may_end_in_the_next(tmp_path: Path) -> None:
