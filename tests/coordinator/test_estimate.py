@@ -203,11 +203,11 @@ def test_a_sample_s_likelihood_is_student_s_around_the_line() -> None:
     """With four degrees of freedom, for each capacity, slope and noise of the grid."""
     posterior = Posterior(CENTRE, WINDOW)
     before = posterior._total.copy()
-    posterior.add(CENTRE + 0.02, 0.1, 15.0)
+    posterior.add(CENTRE + 0.022, 0.1, 15.0)
     capacities = np.linspace(CENTRE - 0.7, CENTRE + 0.5, 181)[:, None, None]
     slopes = np.array([1, 2, 4, 8, 16, 32, 64, 128])[None, :, None]
     noises = np.array([0.05, 0.1, 0.2, 0.4])[None, None, :]
-    error = 0.1 - np.clip(slopes * (CENTRE + 0.02 - capacities), -0.7, 0.7)
+    error = 0.1 - np.clip(slopes * (CENTRE + 0.022 - capacities), -0.7, 0.7)
 
     expected = 15 / 30 * (-5 / 2 * np.log(1 + (error / noises) ** 2 / 4) - np.log(noises))
 

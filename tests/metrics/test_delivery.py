@@ -22,7 +22,7 @@ from mmload.delivery.account import (
     Seat,
 )
 from mmload.metrics.delta import Loss
-from mmload.metrics.recorder import MISSING_BECAUSE, Recorder
+from mmload.metrics.recorder import DELIVERIES_EXTRA, DELIVERIES_TWICE, MISSING_BECAUSE, Recorder
 from mmload.models import Post
 
 WALL_AHEAD = 1_800_000_000.0
@@ -632,3 +632,93 @@ def _do(room: Room, posts: dict[int, Post], step: str, seat: Seat, which: int) -
             room.wait(1.0 if step == "wait" else 40.0)
         case _:
             room.account()
+
+
+def test_a_delivery_is_overdue_after_thirty_seconds_and_not_at_thirty() -> None:
+    room = Room()
+    room.accept(room.send("a"))
+    room.wait(30.0)
+    on_time = room.account()
+    room.wait(0.5)
+
+    assert "deliveries_missing" not in on_time
+    assert room.account()["deliveries_missing"] == 2
+
+
+def test_a_post_that_is_refused_after_some_of_its_deliveries_were_lost_leaves_no_trace() -> None:
+    """One socket was renewed and one closed while the server was still thinking."""
+    room = Room(4)
+    room.send("a")
+    room.seats[1].dropped()
+    room.seats[1].connected(renewed=True)
+    room.seats[2].closed()
+    room.deliveries.refused("a")
+
+    assert room.account() == {}
+
+
+def test_what_is_not_known_or_settled_already_cannot_be_refused_or_unanswered() -> None:
+    room = Room()
+    room.deliveries.refused("never sent")
+    room.deliveries.unanswered("never sent")
+    room.accept(room.send("a"))
+    before = room.account()
+    room.deliveries.refused("a")
+    room.deliveries.unanswered("a")
+
+    assert room.account() == before
+    assert "posts_uncertain" not in before
+
+
+def test_who_leaves_a_channel_at_once_never_belonged_to_it() -> None:
+    """By that channel, or by all of them; those who stay are not touched."""
+    room = Room()
+    late = [room.deliveries.seat() for _ in range(3)]
+    for seat in late:
+        seat.connected(renewed=False)
+        seat.joined("channel")
+    late[0].left("channel")
+    late[1].left_all()
+    room.wait(JOINING_SECONDS + 1)
+    room.send("a")
+
+    assert room.account()["deliveries_expected"] == 3
+
+
+def test_a_loss_is_named_with_all_that_was_due() -> None:
+    """One came, one was withdrawn, one is missing."""
+    room = Room(4)
+    post = room.send("a")
+    room.accept(post)
+    room.receive(post, 1)
+    room.seats[2].closed()
+    account = room.finish()
+
+    assert closes(account)
+    assert [(loss.expected, loss.missing) for loss in room.losses] == [(3, {NEVER_CAME: 1})]
+
+
+def test_a_seat_that_is_given_up_is_in_no_channel() -> None:
+    room = Room()
+    room.seats[1].free()
+    room.send("a")
+
+    assert room.account()["deliveries_expected"] == 1
+
+
+def test_a_post_may_come_to_a_socket_that_is_younger_than_it() -> None:
+    room = Room()
+    post = room.send("a")
+    room.accept(post)
+    for _ in range(3):
+        room.deliveries.seat().connected(renewed=False)
+    room.receive(post, 5)
+
+    assert room.account()[DELIVERIES_EXTRA] == 1
+
+
+def test_an_event_of_another_process_that_comes_twice_before_its_announcement_is_a_duplicate() -> None:
+    room = Room(shared=True)
+    room.receive(room.post("a"), 1, 1)
+
+    assert room.account()[DELIVERIES_TWICE] == 1
