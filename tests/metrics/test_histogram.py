@@ -132,3 +132,18 @@ def test_nonsense_on_the_wire_is_refused() -> None:
     """A worker of another version must not be taken in half."""
     with pytest.raises(msgspec.ValidationError):
         Histogram.from_wire({"count": "many"})
+
+
+def test_figures_are_in_seconds() -> None:
+    histogram = filled([2_000_000, 5_000_000])
+
+    assert (histogram.minimum, histogram.maximum, histogram.total) == (2.0, 5.0, 7.0)
+    assert histogram.percentile(100) == 5.0
+
+
+def test_a_packed_histogram_takes_in_another() -> None:
+    packed, other = filled(list(range(1, 41))), filled(list(range(21, 61)))
+    packed.pack()
+    packed.merge(other)
+
+    assert packed == filled([*range(1, 41), *range(21, 61)])
