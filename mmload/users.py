@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import random
@@ -12,9 +13,7 @@ from typing import TYPE_CHECKING, Any
 import gevent
 from gevent.pool import Group
 from locust import User
-from locust.exception import StopUser
 from locust.runners import WorkerRunner
-from locust.user.task import LOCUST_STATE_STOPPING, LOCUST_STATE_WAITING
 
 from mmload.behaviours.cluster import ClusterBehaviour, enter_console
 from mmload.behaviours.generative import GenerateBehaviour, enter_to_generate
@@ -30,6 +29,7 @@ from mmload.client.http.client import Rest, Route
 from mmload.config import ConnectionSettings, Settings
 from mmload.context import TestContext
 from mmload.errors import NoAccountLeft, RequestFailed
+from mmload.locust_internals import sleep_as_between_tasks
 from mmload.metrics.recorder import RATE_LIMITED, process_recorder
 from mmload.store import Store
 
@@ -124,7 +124,7 @@ class MattermostUser(User):
         self.person = self.new_person(context, self._number)
         self._held.callback(release, self.person)
         self.person.seat = self.person.store.memberships = context.deliveries.seat()
-        self.person.sleep = self._sleep_as_one_who_may_go
+        self.person.sleep = functools.partial(sleep_as_between_tasks, self)
         self.person.api.rest.renew_session = lambda token: log_in_again(self.person, token)
         if not enter_patiently(self.person, self._told_no, self.come_in):
             self._stay_outside()
@@ -142,7 +142,7 @@ class MattermostUser(User):
                 if looks == int(ACCOUNT_PATIENCE_SECONDS / _ACCOUNT_LOOK_SECONDS):
                     log.error("%s", error)
                     self._enter_gauge("gave_up")
-                self._sleep_as_one_who_may_go(_ACCOUNT_LOOK_SECONDS)
+                sleep_as_between_tasks(self, _ACCOUNT_LOOK_SECONDS)
         self._enter_gauge("waiting")
 
     def _give_account_back(self, accounts: AccountPool) -> None:
@@ -162,14 +162,6 @@ class MattermostUser(User):
         self._enter_gauge("")
         if self.person is not None:
             disconnect(self.person)
-
-    def _sleep_as_one_who_may_go(self, seconds: float) -> None:
-        """A pause in the middle of an action: Locust may stop the user in it as between two actions, at once."""
-        before, self._state = self._state, LOCUST_STATE_WAITING
-        gevent.sleep(seconds)
-        if self._state == LOCUST_STATE_STOPPING:
-            raise StopUser
-        self._state = before
 
     def _told_no(self, refusal: EntryRefused) -> None:
         log.warning("account %d never gets in: %s", self._number, refusal)

@@ -14,10 +14,12 @@ from __future__ import annotations
 
 import ctypes
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import gevent
+
+from mmload.locust_internals import copy_no_more, forget_before
 
 KEPT_SECONDS = 60
 _PRUNE_EVERY_SECONDS = 15.0
@@ -44,21 +46,6 @@ def _prune(stats: Any, *, keep_copies: bool, charts: bool) -> None:
         forget_before([stats.total, *stats.entries.values()], int(time.time()) - KEPT_SECONDS)
         if not keep_copies:
             copy_no_more(stats.entries.values())
-
-
-def forget_before(entries: Iterable[Any], second: int) -> None:
-    """Drop what the entries (Locust's `StatsEntry`) have counted in earlier seconds than this."""
-    for entry in entries:
-        for counts in (entry.num_reqs_per_sec, entry.num_fail_per_sec):
-            for old in [each for each in counts if each < second]:
-                del counts[old]
-
-
-def copy_no_more(entries: Iterable[Any]) -> None:
-    """Drop the entries' copies of their response times, and make none from now on."""
-    for entry in entries:
-        entry.use_response_times_cache = False
-        entry.response_times_cache = None
 
 
 def give_back_free_memory() -> None:

@@ -14,19 +14,18 @@ from typing import TYPE_CHECKING, Any
 
 import gevent
 import msgspec
-from locust import argument_parser
 from locust.runners import MasterRunner, WorkerRunner
 from msgspec.structs import replace
 
+from mmload import locust_internals
 from mmload.config import Settings
 from mmload.context import websocket_url
 from mmload.errors import ConfigurationError, MmloadError, ServerNotReady
-from mmload.plugin import locust_internals, memory, startup_checks
+from mmload.plugin import memory, startup_checks
 from mmload.plugin.record import run_recorder
 from mmload.plugin.runner import injection
-from mmload.plugin.runner.dispatch import by_index
 from mmload.plugin.runner.user_count import UserCount
-from mmload.plugin.runner.user_stopping import REPORT_KEY, Departures, Turnover, WorkersTurnover
+from mmload.plugin.runner.user_stopping import REPORT_KEY, UserStopping, UserTurnover, WorkersUserTurnover
 from mmload.plugin.runner.worker_handshake import MasterSide, WorkerSide
 from mmload.plugin.settings import OwnSettings, ProcessSettings, process_settings, settings_of
 from mmload.plugin.startup_checks import refuse
@@ -159,7 +158,7 @@ def _wire_runner(environment: Any, **_: Any) -> None:
         return
     workers = None
     if isinstance(environment.runner, MasterRunner):
-        environment.dispatcher_class = by_index(environment.runner.get_worker_index)
+        environment.dispatcher_class = locust_internals.by_index(environment.runner.get_worker_index)
         workers = MasterSide(environment)
     # Without a web UI there is one test, by the settings that were read a moment ago.
     reread = functools.partial(read_settings_again, environment, workers) if environment.web_ui else None
@@ -204,31 +203,22 @@ def _refusal(user_count: UserCount) -> str:
 
 
 def _be_worker(environment: Any) -> None:
-    _know_the_defaults()
-    departures = Departures(environment.runner)
-    environment.events.test_start.add_listener(lambda **_: departures.start_over())
+    locust_internals.cache_default_options()
+    stopping = UserStopping(environment.runner)
+    environment.events.test_start.add_listener(lambda **_: stopping.start_over())
     environment.events.report_to_master.add_listener(
-        lambda data, **_: data.update({REPORT_KEY: msgspec.to_builtins(departures.turnover())})
+        lambda data, **_: data.update({REPORT_KEY: msgspec.to_builtins(stopping.turnover())})
     )
     WorkerSide(environment)
 
 
-def _know_the_defaults() -> None:
-    """Locust's options are the same all the time; it works them out anew for each of them, for each change of the load.
-
-    Measured: 110 ms in which a worker does nothing else, every second of a ramp. Many changes in a row made workers so
-    late that their master took them for lost.
-    """
-    argument_parser.default_args_dict = functools.cache(argument_parser.default_args_dict)
-
-
-def _turnover(environment: Any, user_count: UserCount) -> Callable[[], Turnover]:
+def _turnover(environment: Any, user_count: UserCount) -> Callable[[], UserTurnover]:
     """Who came and went: counted here, or reported by the workers."""
     if not isinstance(environment.runner, MasterRunner):
-        departures = Departures(environment.runner)
-        environment.events.test_start.add_listener(lambda **_: departures.start_over())
-        return departures.turnover
-    workers = WorkersTurnover()
+        stopping = UserStopping(environment.runner)
+        environment.events.test_start.add_listener(lambda **_: stopping.start_over())
+        return stopping.turnover
+    workers = WorkersUserTurnover()
     environment.events.test_start.add_listener(lambda **_: workers.start_over())
     environment.events.worker_report.add_listener(lambda client_id, data, **_: workers.take_in(client_id, data))
     user_count.on_lost = workers.lost

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from locust import User
 from locust.runners import WorkerNode
 
-from mmload.plugin.runner.dispatch import by_index, in_turn
+from mmload.locust_internals import by_index, in_turn
 
 # Names say nothing about the order in which workers came.
 INDEXES = {"here_d": 0, "there_a": 1, "here_c": 2, "there_b": 3, "here_a": 4}

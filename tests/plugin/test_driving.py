@@ -21,7 +21,7 @@ from mmload.plugin.runner.user_count import (
     Respawn,
     UserCount,
 )
-from mmload.plugin.runner.user_stopping import REPORT_KEY, Departures, Turnover, WorkersTurnover
+from mmload.plugin.runner.user_stopping import REPORT_KEY, UserStopping, UserTurnover, WorkersUserTurnover
 
 PATIENCE = 15
 
@@ -58,12 +58,12 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[Environment]:
 
 
 @pytest.fixture
-def departures(environment: Environment) -> Departures:
-    return Departures(environment.runner)
+def stopping(environment: Environment) -> UserStopping:
+    return UserStopping(environment.runner)
 
 
 @pytest.fixture
-def user_count(environment: Environment, departures: Departures) -> UserCount:
+def user_count(environment: Environment, stopping: UserStopping) -> UserCount:
     return UserCount(environment.runner)
 
 
@@ -136,7 +136,7 @@ def test_an_impossible_wish_is_refused_and_changes_nothing(user_count: UserCount
 
 
 def test_those_who_leave_are_not_counted_and_not_waited_for(
-    environment: Environment, user_count: UserCount, departures: Departures
+    environment: Environment, user_count: UserCount, stopping: UserStopping
 ) -> None:
     """Locust's own way counted them once more at the next change, and stopped too many."""
     runner = runner_of(environment)
@@ -146,15 +146,15 @@ def test_those_who_leave_are_not_counted_and_not_waited_for(
     Idler.farewell.clear()
 
     runner.start(4, 100)
-    await_that(lambda: departures.leaving == 6, "six are saying farewell")
+    await_that(lambda: stopping.stopping_users == 6, "six are saying farewell")
     runner.start(8, 100)
     await_that(lambda: runner.user_count == 8, "eight are there, six are still leaving")
 
-    assert departures.leaving == 6
+    assert stopping.stopping_users == 6
     Idler.farewell.set()
-    await_that(lambda: departures.leaving == 0, "they have left")
+    await_that(lambda: stopping.stopping_users == 0, "they have left")
     assert runner.user_count == 8
-    assert departures.turnover() == Turnover(started=14, ended=6)
+    assert stopping.turnover() == UserTurnover(started=14, ended=6)
 
 
 def test_the_highest_accounts_leave_first(environment: Environment, user_count: UserCount) -> None:
@@ -170,7 +170,7 @@ def test_the_highest_accounts_leave_first(environment: Environment, user_count: 
 
 
 def test_the_end_of_a_test_waits_for_all_farewells(
-    environment: Environment, user_count: UserCount, departures: Departures
+    environment: Environment, user_count: UserCount, stopping: UserStopping
 ) -> None:
     """Of those, too, who were asked to leave before."""
     runner = runner_of(environment)
@@ -179,15 +179,15 @@ def test_the_end_of_a_test_waits_for_all_farewells(
     gevent.sleep(0.05)
     Idler.farewell.clear()
     runner.start(2, 100)
-    await_that(lambda: departures.leaving == 2, "two are leaving")
+    await_that(lambda: stopping.stopping_users == 2, "two are leaving")
 
     end = gevent.spawn(runner.stop)
-    await_that(lambda: departures.leaving == 4, "all are leaving")
+    await_that(lambda: stopping.stopping_users == 4, "all are leaving")
     assert user_count.is_ending and user_count.target is None
     Idler.farewell.set()
 
     end.join(timeout=PATIENCE)
-    assert end.ready() and departures.leaving == 0 and not user_count.is_ending
+    assert end.ready() and stopping.stopping_users == 0 and not user_count.is_ending
 
 
 def test_a_start_during_the_end_of_a_test_begins_the_next(environment: Environment, user_count: UserCount) -> None:
@@ -279,11 +279,11 @@ def test_a_number_that_is_right_again_is_forgotten() -> None:
 
 
 def test_a_lost_workers_users_have_ended() -> None:
-    workers = WorkersTurnover()
+    workers = WorkersUserTurnover()
     for name, started, ended in (("a", 10, 2), ("b", 7, 0), ("b", 8, 1)):
         workers.take_in(name, {REPORT_KEY: {"started": started, "ended": ended}})
-    assert workers.turnover() == Turnover(18, 3)
+    assert workers.turnover() == UserTurnover(18, 3)
 
     workers.lost("a")
 
-    assert workers.turnover() == Turnover(18, 11)
+    assert workers.turnover() == UserTurnover(18, 11)

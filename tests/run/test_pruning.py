@@ -10,8 +10,8 @@ import gevent
 import pytest
 from locust.stats import RequestStats
 
+from mmload.locust_internals import copy_no_more, forget_before
 from mmload.plugin import memory
-from mmload.plugin.memory import copy_no_more, forget_before
 
 
 def test_seconds_long_past_are_forgotten_and_nothing_else_changes() -> None:

@@ -22,6 +22,7 @@ from mmload.behaviours.catalogue import SIMULATIVE, Action
 from mmload.behaviours.person import Person
 from mmload.behaviours.tasksets import perform
 from mmload.errors import UsageError
+from mmload.locust_internals import users_of
 from mmload.plugin.record.run_recorder import recording_of
 from mmload.results.folder import ORDERS, Order
 from mmload.results.model import NoteKind
@@ -149,7 +150,7 @@ def note(environment: Environment, text: str) -> None:
 def people_of(environment: Environment) -> list[Person]:
     """The people of this process who are in."""
     runner = environment.runner
-    users = [greenlet.args[0] for greenlet in runner.user_greenlets] if runner is not None else []
+    users: list[Any] = list(users_of(runner)) if runner is not None else []
     return [user.person for user in users if getattr(user, "is_in", False)]
 
 

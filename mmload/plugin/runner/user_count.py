@@ -21,6 +21,8 @@ from gevent.lock import RLock
 from locust.log import greenlet_exception_logger
 from locust.runners import STATE_RUNNING, STATE_SPAWNING, MasterRunner
 
+from mmload.locust_internals import dispatcher_of, keep_dispatcher, replace_start_and_stop
+
 # Workers report their users every 3 s: a difference that lasts longer is a real one.
 PATIENCE_SECONDS, PATIENCE_DISTRIBUTED_SECONDS = 2.0, 8.0
 # A user class that can't start must not hammer the server; log-ins are admitted few at a time besides.
@@ -89,7 +91,7 @@ class UserCount:
         self._clock = clock
         self._reread = reread
         self._prepared = False
-        self._locust_start, self._locust_stop = runner.start, runner.stop
+        self._locust_start, self._locust_stop = replace_start_and_stop(runner, self.start, self.stop)
         self._target: Target | None = None
         self.accepted = 0  # how many targets so far
         self._news = Event()
@@ -102,7 +104,6 @@ class UserCount:
         self.began = 0.0  # when the test began, in seconds since 1970; 0: none has yet
         self.is_ending = False
         self.on_lost: Callable[[str], None] = lambda _client_id: None
-        runner.start, runner.stop = self.start, self.stop
         for loop in (self._carry_on, self._look_around):
             runner.greenlet.spawn(loop).link_exception(_logged)
 
@@ -235,8 +236,8 @@ class UserCount:
 
     def _keep_dispatcher(self) -> None:
         """When a lost worker is forgotten, a minute later, Locust would stop all users and start them anew."""
-        if self.has_begun and self._runner._users_dispatcher is None:
-            self._runner._users_dispatcher = self._dispatcher
+        if self.has_begun:
+            keep_dispatcher(self._runner, self._dispatcher)
 
     def _present_workers(self) -> frozenset[str]:
         clients = getattr(self._runner, "clients", None)
@@ -254,7 +255,7 @@ class UserCount:
                 self.on_lost(client_id)
             if self._target is None:
                 continue
-            self._dispatcher = self._runner._users_dispatcher or self._dispatcher
+            self._dispatcher = dispatcher_of(self._runner) or self._dispatcher
             if members != before:
                 log.info("%d workers now, %d before: the users are shared among them", len(members), len(before))
                 self.renew()

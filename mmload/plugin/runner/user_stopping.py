@@ -1,9 +1,7 @@
-"""How many users came and went during a test, added up over the workers on the master.
+"""How users are started and stopped in one process: those who stop do so in a group of their own.
 
-How users come and leave in one process: those who leave say farewell apart, and nobody waits for them.
-
-Takes the place of Locust's `stop_users`. That one keeps the leaving among the users until they are gone, and blocks:
-whoever changes the number meanwhile counts them once more, stops too many, and the number ends up wrong.
+Takes the place of Locust's `stop_users`, which keeps them among the users until they are gone, and blocks: whoever
+changes the number meanwhile counts them once more, stops too many, and the number ends up wrong.
 """
 
 from __future__ import annotations
@@ -16,26 +14,27 @@ import gevent
 import msgspec
 from gevent.pool import Group
 from locust import User
-from locust.runners import STATE_CLEANUP
+
+from mmload.locust_internals import ends_the_test, move, replace_spawn_and_stop_users, users_of
 
 REPORT_KEY = "mmload_turnover"
 
 
-class Turnover(msgspec.Struct, frozen=True):
+class UserTurnover(msgspec.Struct, frozen=True):
     """Users started and users ended, since the test began."""
 
     started: int = 0
     ended: int = 0
 
-    def __add__(self, other: Turnover) -> Turnover:
-        return Turnover(self.started + other.started, self.ended + other.ended)
+    def __add__(self, other: UserTurnover) -> UserTurnover:
+        return UserTurnover(self.started + other.started, self.ended + other.ended)
 
 
-class WorkersTurnover:
+class WorkersUserTurnover:
     """The turnover that a master's workers report. A worker that was lost has lost all its users."""
 
     def __init__(self) -> None:
-        self._of: dict[str, Turnover] = {}
+        self._of: dict[str, UserTurnover] = {}
 
     def start_over(self) -> None:
         """A new test begins."""
@@ -45,36 +44,35 @@ class WorkersTurnover:
         """A worker's report; what it says of the users is taken out of it."""
         reported = data.pop(REPORT_KEY, None)
         if reported is not None:
-            self._of[client_id] = msgspec.convert(reported, Turnover)
+            self._of[client_id] = msgspec.convert(reported, UserTurnover)
 
     def lost(self, client_id: str) -> None:
-        """This worker is gone, and its users with it."""
-        known = self._of.get(client_id, Turnover())
-        self._of[client_id] = Turnover(known.started, known.started)
+        """This worker is lost, and its users with it."""
+        known = self._of.get(client_id, UserTurnover())
+        self._of[client_id] = UserTurnover(known.started, known.started)
 
-    def turnover(self) -> Turnover:
+    def turnover(self) -> UserTurnover:
         """All of them together."""
-        return sum(self._of.values(), Turnover())
+        return sum(self._of.values(), UserTurnover())
 
 
-class Departures:
-    """The comings and goings of the users of a single process or a worker."""
+class UserStopping:
+    """Starts and stops the users of a single process or a worker, and counts them."""
 
     def __init__(self, runner: Any) -> None:
         self._runner = runner
-        self._spawn_users = runner.spawn_users
-        self._leaving = Group()
+        self._stopping = Group()
         self._started = self._ended = 0
-        runner.spawn_users, runner.stop_users = self.spawn_users, self.stop_users
+        self._spawn_users = replace_spawn_and_stop_users(runner, self.spawn_users, self.stop_users)
 
     @property
-    def leaving(self) -> int:
-        """How many have been asked to leave and have not left yet."""
-        return len(self._leaving)
+    def stopping_users(self) -> int:
+        """How many are stopping: told to, and not gone yet."""
+        return len(self._stopping)
 
-    def turnover(self) -> Turnover:
+    def turnover(self) -> UserTurnover:
         """Who came and who went since the test began."""
-        return Turnover(self._started, self._ended)
+        return UserTurnover(self._started, self._ended)
 
     def start_over(self) -> None:
         """A new test begins."""
@@ -92,24 +90,20 @@ class Departures:
         self._ended += 1
 
     def stop_users(self, user_classes_stop_count: Mapping[str, int]) -> None:
-        """Let so many of each class go. Waits for them only where the whole test ends."""
-        group = self._runner.user_greenlets
+        """Stop so many of each class. Waits for them only where the whole test ends."""
         for user in list(self._chosen(user_classes_stop_count)):
-            group.discard(user.greenlet)
-            self._leaving.add(user.greenlet)
-            user._group = self._leaving
+            move(user, self._stopping)
             if user.greenlet is gevent.getcurrent():
                 # It ends the test itself: nobody can wait for it here.
                 user.group.killone(user.greenlet, block=False)
             else:
                 gevent.spawn(self._let_go, user, self._runner.environment.stop_timeout or 0.0)
-        if self._runner.state == STATE_CLEANUP:
-            gevent.joinall([each for each in self._leaving if each is not gevent.getcurrent()])
+        if ends_the_test(self._runner):
+            gevent.joinall([each for each in self._stopping if each is not gevent.getcurrent()])
 
     def _chosen(self, counts: Mapping[str, int]) -> Iterator[User]:
         """Those without an account yet go first, then those with the highest numbers: the lowest stay in use."""
-        # A greenlet that has just died is still in the group for a moment, without its arguments.
-        users = [each.args[0] for each in list(self._runner.user_greenlets) if each.args]
+        users = users_of(self._runner)
         for name, count in counts.items():
             of_class = [user for user in users if type(user).__name__ == name]
             yield from sorted(of_class, key=_account_number, reverse=True)[:count]
@@ -118,7 +112,7 @@ class Departures:
         """Who is in the middle of an action may finish it, if there is patience; then it has to go."""
         user.stop(force=not patience_seconds)
         user.greenlet.join(timeout=patience_seconds or None)
-        self._leaving.killone(user.greenlet)
+        self._stopping.killone(user.greenlet)
 
 
 def _account_number(user: Any) -> float:

@@ -17,7 +17,7 @@ from mmload.config import Settings
 from mmload.errors import ConfigurationError, MmloadError
 from mmload.plugin.runner import injection
 from mmload.plugin.runner.user_count import UserCount
-from mmload.plugin.runner.user_stopping import Turnover
+from mmload.plugin.runner.user_stopping import UserTurnover
 from mmload.plugin.settings import settings_of
 from mmload.results.folder import Order
 
@@ -68,7 +68,7 @@ class ApiAgent:
     """One agent, by its id. Its test may as well be driven by Locust's own page and /swarm."""
 
     def __init__(
-        self, name: str, environment: Environment, user_count: UserCount, turnover: Callable[[], Turnover]
+        self, name: str, environment: Environment, user_count: UserCount, turnover: Callable[[], UserTurnover]
     ) -> None:
         self.name = name
         self._environment = environment
