@@ -32,7 +32,7 @@ from mmload.behaviours.events import EventListener
 from mmload.behaviours.person import Person
 from mmload.client.accounts import account
 from mmload.client.api import Api
-from mmload.client.http.client import USER_AGENT, Rest
+from mmload.client.http.client import Rest
 from mmload.client.websocket.client import WebSocket
 from mmload.client.websocket.connection import WebSocketConnection
 from mmload.client.websocket.epoll import process_readiness
@@ -143,7 +143,7 @@ class DecodingReader:
     def __init__(self, control: Control) -> None:
         self._arrived = control.arrived
         self._counts: dict[str, int] = defaultdict(int)
-        wire, received = shake_hands(control.url + "/api/v4/websocket", Caller("token", USER_AGENT, None, 10.0))
+        wire, received = shake_hands(control.url + "/api/v4/websocket", Caller("token", None, 10.0))
         self._connection = WebSocketConnection(wire, self, process_readiness(), Timing())
         self._connection.start(received)
 

@@ -138,7 +138,7 @@ def test_a_run_keeps_the_figures_of_its_time_and_its_page_draws_them(tmp_path: P
     assert metric.limit == 1.0
     [note] = [note for note in read_notes(folder) if note.kind is NoteKind.SERVER]
     assert "Prometheus refused it: " in note.text
-    assert "The server&#x27;s own figures" in html_of_folder(findings(run))
+    assert "Server metrics" in html_of_folder(findings(run))
 
 
 def test_a_prometheus_that_is_not_there_costs_a_run_nothing(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from mmload.config import Settings, shown
 from mmload.context import websocket_url
 from mmload.errors import ConfigurationError, ExitCode
 from mmload.plugin.settings import OVERRIDE, process_settings
+from mmload.users import context_of, forget_context, new_context
 
 log = logging.getLogger("mmload.worker_handshake")
 
@@ -204,8 +205,13 @@ class WorkerSide:
         if self._welcome.is_set():
             return
         self._settings.own.use_seed(msg.data["seed"])
+        # A test that began before has no users here yet: nothing of its context is in use, and its seed is another.
+        has_begun = context_of(self._environment) is not None
+        forget_context(self._environment)
         if msg.data["settings"] is not None:
             self._settings.replace_here(msgspec.convert(msg.data["settings"], Settings))
+        if has_begun:
+            new_context(self._environment, self._settings.in_force)
         self._welcome.set()
 
     def _on_read_again(self, msg: Any, **_: Any) -> None:
