@@ -13,11 +13,12 @@ from typing import Any
 
 import flask
 import gevent
+from gevent.event import Event
 from gevent.pool import Group
 from locust import User, argument_parser
 from locust.dispatch import UsersDispatcher
 from locust.exception import StopUser
-from locust.runners import STATE_CLEANUP
+from locust.runners import STATE_CLEANUP, WorkerRunner
 from locust.user.task import LOCUST_STATE_STOPPING, LOCUST_STATE_WAITING
 
 _SWARM = "locust.swarm"
@@ -56,6 +57,23 @@ def move(user: Any, group: Group) -> None:
     user._group.discard(user.greenlet)
     group.add(user.greenlet)
     user._group = group
+
+
+def hold_spawn_messages(until: Event) -> None:
+    """Have workers of this process look at messages that make users only from then on.
+
+    A worker is connected before its `init` listeners are called. One that joins a running test may be told to spawn in
+    between: `test_start` would be fired before anybody has had the chance to listen to it.
+    """
+    locusts: Any = WorkerRunner
+    handle = locusts.handle_message
+
+    def held(runner: Any, message: Any) -> None:
+        if message.type == "spawn":
+            until.wait()
+        handle(runner, message)
+
+    locusts.handle_message = held
 
 
 def ends_the_test(runner: Any) -> bool:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import gevent
 import msgspec
+from gevent.event import Event
 from locust.runners import MasterRunner, WorkerRunner
 from msgspec.structs import replace
 
@@ -56,6 +57,9 @@ def wire(events: Any) -> Settings:
     memory.register(events)
     # Last: at its beginning the record forgets the test before, and with it that test's delivery account.
     events.init.add_listener(_have_context)
+    initialised = Event()
+    locust_internals.hold_spawn_messages(initialised)
+    events.init.add_listener(lambda **_: initialised.set())
     return own.settings
 
 

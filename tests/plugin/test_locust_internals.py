@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import gevent
 import pytest
+from gevent.event import Event
 from gevent.pool import Group
 from locust import User, argument_parser, task
 from locust.dispatch import UsersDispatcher
@@ -52,6 +54,7 @@ def parameters(function: Any) -> list[str]:
         (UsersDispatcher._add_users_on_workers, ["self"]),
         (User.start, ["self", "group"]),
         (User.stop, ["self", "force"]),
+        (WorkerRunner.handle_message, ["self", "msg"]),
     ],
     ids=lambda value: getattr(value, "__qualname__", ""),
 )
@@ -70,6 +73,25 @@ def test_the_runner_calls_its_methods_by_their_names_so_that_they_can_be_replace
         (Runner, "self.stop_users("),
     ]:
         assert called in inspect.getsource(caller), f"Locust's {caller.__name__} no longer calls {called}…)"
+
+
+def test_a_worker_handles_spawn_messages_only_when_they_are_no_longer_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    handled: list[str] = []
+    assert "self.handle_message(" in inspect.getsource(WorkerRunner.worker), "workers handle messages elsewhere"
+    assert 'case "spawn":' in inspect.getsource(WorkerRunner.handle_message), "the message is no longer named spawn"
+    monkeypatch.setattr(WorkerRunner, "handle_message", lambda _, message: handled.append(message.type))
+    initialised = Event()
+    locust_internals.hold_spawn_messages(initialised)
+    handle: Any = WorkerRunner.handle_message
+
+    handle(None, SimpleNamespace(type="ack"))
+    spawning = gevent.spawn(handle, None, SimpleNamespace(type="spawn"))
+    gevent.sleep(0)
+    assert handled == ["ack"]
+
+    initialised.set()
+    spawning.join(timeout=5)
+    assert handled == ["ack", "spawn"]
 
 
 def test_users_are_found_in_the_runners_group_and_can_be_moved_to_another(runner: Any) -> None:
