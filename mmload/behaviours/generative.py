@@ -321,7 +321,6 @@ class GenerateBehaviour(Behaviour):
             return _join_teams
         wanted = [(name, weight) for name, weight in choices(made, self._readings()) if name in self._by_name]
         if not wanted:
-            made.goals.tell_once()
             return nothing  # all is made, or in the making
         return self._by_name[WeightedChoice(wanted).draw(self.person.rng)]
 
@@ -330,5 +329,6 @@ class GenerateBehaviour(Behaviour):
 
     def wait_time(self) -> float:
         if self.generation.goals.finished:
+            self.generation.goals.tell_once()  # before the wait: all users may be about to wait this long
             return POLL_SECONDS
         return max(SHORTEST_WAIT_SECONDS, WAIT_SECONDS * self.person.rate)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+from types import SimpleNamespace
 
 import pytest
 
+from mmload.behaviours.generative import GenerateBehaviour
 from mmload.behaviours.goals import (
     DIRECT_CHANNELS,
     FRUITLESS_TRIES_EACH,
@@ -20,7 +22,7 @@ from mmload.behaviours.goals import (
     bucket,
     targets,
 )
-from mmload.behaviours.person import NothingToDo
+from mmload.behaviours.person import POLL_SECONDS, NothingToDo
 from mmload.config import GenController
 
 
@@ -113,3 +115,15 @@ def test_a_channel_has_at_most_two_long_threads() -> None:
     threads = {made.long_thread("channel", f"post{number}") for number in range(50)}
 
     assert len(made.long_threads["channel"]) == 2 and threads <= {"post0", "post1"}
+
+
+def test_the_end_is_said_before_the_users_begin_a_long_wait(caplog: pytest.LogCaptureFixture) -> None:
+    """Two users make the last objects side by side: neither finds nothing left to make, both wait a minute."""
+    made = Generation(goals(**{POSTS: 2}))
+    user = SimpleNamespace(generation=made, person=SimpleNamespace(rate=1.0))
+    with caplog.at_level(logging.INFO):
+        with made.goals.slot(POSTS), made.goals.slot(POSTS):
+            assert GenerateBehaviour.wait_time(user) < POLL_SECONDS  # type: ignore[arg-type]
+        assert GenerateBehaviour.wait_time(user) == POLL_SECONDS  # type: ignore[arg-type]
+
+    assert caplog.messages == ["all goals are met: CreatePost 2"]

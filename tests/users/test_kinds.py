@@ -115,7 +115,7 @@ def test_the_configured_type_runs_where_no_name_is_given(populated: str, place: 
 
 
 def test_generating_users_meet_their_goals_and_say_so(populated: str, place: Path) -> None:
-    said = locust(populated, place, "-u", "4", "-t", "50s", "GenerateUser", until=MET)
+    said = locust(populated, place, "-u", "4", "-t", "300s", "GenerateUser", until=MET)
 
     found = counts(populated)
     assert MET in said
@@ -126,7 +126,7 @@ def test_generating_users_meet_their_goals_and_say_so(populated: str, place: Pat
 def test_the_goals_are_divided_among_worker_processes(populated: str, place: Path) -> None:
     """Two processes fill as much as one, not twice as much."""
     (place / "config" / "gencontroller.json").write_text(json.dumps({**GOALS, "NumChannelsGM": 0}))
-    options = ["-u", "4", "-t", "50s", *processes.distributed(2), "GenerateUser"]
+    options = ["-u", "4", "-t", "300s", *processes.distributed(2), "GenerateUser"]
     said = locust(populated, place, *options, until=MET, times=2)
 
     found = counts(populated)
