@@ -113,7 +113,7 @@ class PersonsSocket:
     def __init__(self, control: Control, person: Person) -> None:
         self._ears = EventListener(person, lambda _token: True)
         self._arrived = control.arrived
-        self._socket = WebSocket(control.url, "token", self, person.context.recorder.counters, rng=random.Random(1))
+        self._socket = WebSocket(control.url, "token", self, person.context.recorder.sockets, rng=random.Random(1))
         self._socket.open()
 
     def on_event(self, event: Any) -> None:

@@ -114,7 +114,7 @@ def _window(here: Crowd, seconds: float) -> Window:
         requests=sum(second.requests for second in inside),
         events=sum(second.events for second in inside),
         failures=sum(second.failures for second in inside),
-        users=min(second.present for second in inside),
+        users=min(second.active for second in inside),
     )
 
 

@@ -18,7 +18,8 @@ from locust.env import Environment
 from benchmarks import responder
 from benchmarks.measuring import Report, Spread, Table, python_process, spread, whole
 from mmload.client.capabilities import MissingFeatures
-from mmload.client.http.client import API, Rest, Route, Transport, decoded
+from mmload.client.http.client import Rest, Route, Transport, decoded
+from mmload.client.http.rules import API
 from mmload.metrics.recorder import Recorder
 from mmload.models import PostList, User
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from benchmarks.measuring import Report, Table, positive, tell, whole
-from mmload.metrics.recorder import DELIVERIES, DELIVERIES_EXPECTED, DELIVERY, Recorder
+from mmload.metrics.recorder import DELIVERY, Recorder
 from mmload.results.comparison import Comparison, Judgement, compare
 from mmload.results.windows import SteadyWindow
 
@@ -75,8 +75,8 @@ def _heard(recorder: Recorder, level: float, rng: random.Random) -> None:
     """A post reaches the sockets of its channel one after the other: their times belong together."""
     median, scatter = _DELIVERY
     first = rng.lognormvariate(math.log(median) + level, scatter)
-    recorder.counters[DELIVERIES_EXPECTED] += _HEARD_BY
-    recorder.counters[DELIVERIES] += _HEARD_BY
+    recorder.deliveries.expected += _HEARD_BY
+    recorder.deliveries.delivered += _HEARD_BY
     for number in range(_HEARD_BY):
         recorder.span(DELIVERY, first + number * 0.0002)
 

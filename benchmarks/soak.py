@@ -71,7 +71,7 @@ def looks(here: Crowd, minutes: float, every: float) -> list[Look]:
                 rss_kb(here.pid),
                 cpu_seconds(here.pid),
                 sum(second.requests for second in seconds),
-                seconds[-1].present,
+                seconds[-1].active,
                 sum(second.failures for second in seconds),
             )
         )

@@ -132,7 +132,7 @@ def _told(worst: Mapping[str, float]) -> str:
 
 def _add(total: Snapshot, name: str, labels: Mapping[str, str], value: float) -> None:
     if name == _USERS:
-        if labels.get("state") == "present":
+        if labels.get("state") == "active":
             total.present = (total.present or 0) + int(value)
     elif name == _ACTION:
         _count(total.actions.setdefault(labels.get("action", ""), {}), labels, value)

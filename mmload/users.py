@@ -30,7 +30,7 @@ from mmload.config import ConnectionSettings, Settings
 from mmload.context import TestContext
 from mmload.errors import NoAccountLeft, RequestFailed
 from mmload.locust_internals import sleep_as_between_tasks
-from mmload.metrics.recorder import RATE_LIMITED, process_recorder
+from mmload.metrics.recorder import process_recorder
 from mmload.store import Store
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class MattermostUser(User):
     @property
     def is_in(self) -> bool:
         """Whether the person has come in and acts."""
-        return self._gauge == "present"
+        return self._gauge == "active"
 
     def start(self, group: Group) -> gevent.Greenlet[..., Any]:
         """Begin the user's life. However it ends, the account, the seat, the WebSocket and the gauge go back.
@@ -128,7 +128,7 @@ class MattermostUser(User):
         self.person.api.rest.renew_session = lambda token: log_in_again(self.person, token)
         if not enter_patiently(self.person, self._told_no, self.come_in):
             self._stay_outside()
-        self._enter_gauge("present")
+        self._enter_gauge("active")
 
     def _take_account(self, accounts: AccountPool) -> None:
         """Wait for an account, if need be, until one who leaves gives it back."""
@@ -172,7 +172,7 @@ class MattermostUser(User):
             gevent.sleep(_ASLEEP_SECONDS)
 
     def _enter_gauge(self, name: str) -> None:
-        """Count this user under `name` (waiting, present, gave_up, or "" = none) and nowhere else."""
+        """Count this user under `name` (waiting, active, gave_up, or "" = none) and nowhere else."""
         gauges = process_recorder().users
         if self._gauge:
             setattr(gauges, self._gauge, getattr(gauges, self._gauge) - 1)
@@ -204,10 +204,10 @@ def new_person(context: TestContext, number: int, report: Any) -> Person:
     users = settings.config.users
     owner = session_owner(number, users.avg_sessions_per_user, context.seed, users.max_active_users)
     rest = Rest(context.transport, report=report, unavailable=context.missing)
-    counters = context.recorder.counters
+    sessions = context.recorder.sessions
 
     def count_rate_limit() -> None:
-        counters[RATE_LIMITED] += 1
+        sessions.rate_limited += 1
 
     rest.rate_limited = count_rate_limit
     person = Person(

@@ -8,7 +8,7 @@ import msgspec
 
 from mmload.behaviours.person import Person
 from mmload.client.websocket.frames import WebSocketEvent
-from mmload.metrics.recorder import POSTED_OF_OTHERS, RECONNECT
+from mmload.metrics.recorder import RECONNECT
 from mmload.models import Post, Reaction
 
 
@@ -47,7 +47,7 @@ def posted(person: Person, event: WebSocketEvent) -> None:
     post = _POST.decode(data.post)
     context = person.context
     if post.user_id != person.id:
-        context.recorder.counters[POSTED_OF_OTHERS] += 1
+        context.recorder.sockets.posted_of_others += 1
     if post.pending_post_id and person.seat is not None:
         context.deliveries.received(person.seat.number, post)
     store = person.store

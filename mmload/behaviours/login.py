@@ -23,7 +23,6 @@ from mmload.errors import (
     RequestFailed,
     SessionExpired,
 )
-from mmload.metrics.recorder import FAREWELLS, LOGINS, LOGINS_FAILED, RELOGINS, SIGN_UPS
 
 log = logging.getLogger("mmload.users")
 
@@ -56,16 +55,16 @@ def enter(person: Person) -> None:
 
 def log_in(person: Person) -> None:
     """Get a session when it is our turn. `EntryRefused` if there cannot be one."""
-    counters = person.context.recorder.counters
+    sessions = person.context.recorder.sessions
     with person.context.admission.turn():
         try:
             _log_in_or_sign_up(person)
         except RequestFailed as error:
-            counters[LOGINS_FAILED] += 1
+            sessions.logins_failed += 1
             if isinstance(error, _FINAL):
                 raise EntryRefused(f"login refused: {error.reason}") from error
             raise
-    counters[LOGINS] += 1
+    sessions.logins += 1
 
 
 def _log_in_or_sign_up(person: Person) -> None:
@@ -101,7 +100,7 @@ def _sign_up(person: Person) -> None:
             # Perhaps since a moment ago: by another session of the same account.
             return
         raise EntryRefused(f"sign-up refused: {error.reason}") from error
-    person.context.recorder.counters[SIGN_UPS] += 1
+    person.context.recorder.sessions.sign_ups += 1
 
 
 def log_in_again(person: Person, refused_token: str) -> bool:
@@ -129,7 +128,7 @@ def log_in_again(person: Person, refused_token: str) -> bool:
 
 def _renew_session(person: Person) -> bool:
     users = person.context.settings.config.users
-    person.context.recorder.counters[RELOGINS] += 1
+    person.context.recorder.sessions.relogins += 1
     try:
         log_in(person)
     except MmloadError:
@@ -163,7 +162,7 @@ def open_socket(person: Person) -> None:
         context.websocket_url,
         person.api.rest.token,
         EventListener(person, lambda token: log_in_again(person, token)),
-        context.recorder.counters,
+        context.recorder.sockets,
         rng=person.rng,
         tls_context=context.tls_context,
     )
@@ -229,7 +228,7 @@ def disconnect(person: Person) -> None:
         except MmloadError as error:
             log.info("account %d could not log out: %s", person.account.number, error)
     release(person)
-    person.context.recorder.counters[FAREWELLS] += 1
+    person.context.recorder.sessions.logged_out += 1
 
 
 def release(person: Person) -> None:

@@ -59,7 +59,7 @@ DEMO_COMMUNITY, DEMO_HIGHEST_USERS = 12, 400
 DEMO_ARRIVAL_ACTIONS = 11
 # Locust starts within 3 s on an idle machine; a busy one may need a multiple of that.
 START_SECONDS = 60.0
-# The agent ends within its stop-timeout and the users' farewells.
+# The agent ends within its stop-timeout and the users' log-outs.
 END_SECONDS = 60.0
 _POLL_SECONDS = 0.1
 _LOG_LINES = 20

@@ -44,7 +44,7 @@ def progress_line(second: Second, run_time_seconds: float, posts: int, events: i
     p95 = milliseconds(None if second.p95_ms is None else second.p95_ms / 1000)
     return (
         f"{_clock(second.elapsed + 1)}/{_clock(run_time_seconds)} {second.phase}: "
-        f"{second.present}/{second.asked} users{waiting}{gave_up} · {second.requests + second.logins} req/s · "
+        f"{second.active}/{second.target} users{waiting}{gave_up} · {second.requests + second.logins} req/s · "
         f"{second.failures + second.login_failures} failed/s · p95 {p95} ms · "
         f"{count(posts)} posts · {count(events)} events"
     )

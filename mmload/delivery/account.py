@@ -19,35 +19,19 @@ from enum import Enum, auto
 from typing import NamedTuple
 
 from mmload.delivery.tracker import ChannelSeats, SeatChange, SocketTracker
+from mmload.metrics.counts import MISSING_REASONS
 from mmload.metrics.delta import Loss
-from mmload.metrics.recorder import (
-    DELIVERIES,
-    DELIVERIES_EXPECTED,
-    DELIVERIES_EXTRA,
-    DELIVERIES_LATE,
-    DELIVERIES_MISSING,
-    DELIVERIES_OUT_OF_ORDER,
-    DELIVERIES_RESUMED,
-    DELIVERIES_TWICE,
-    DELIVERIES_WITHDRAWN,
-    DELIVERY,
-    MISSING_BECAUSE,
-    POSTS_SENT,
-    POSTS_UNCERTAIN,
-    Recorder,
-)
+from mmload.metrics.recorder import DELIVERY, Recorder
 from mmload.models import Post
 
 # The states of a delivery: one byte for each seat.
 NONE, EXPECTED, DELIVERED, EXTRA, WITHDRAWN, OWN, EARLY, MISSING = range(8)
 HERE = (DELIVERED, EXTRA, EARLY)
 
-# Why a delivery is missing.
-NEVER_CAME = "it never came, though the socket stayed connected"
-SOCKET_LOST = "the socket was lost, and the server did not take it up again"
-SOCKET_DOWN = "the socket was lost, and not back by the end"
-# A seat's byte is MISSING plus the index of the reason: what comes after all is taken off its own reason.
-REASONS = (NEVER_CAME, SOCKET_LOST, SOCKET_DOWN)
+# Why a delivery is missing. A seat's byte is MISSING plus the index of the reason: what comes after all is taken off
+# its own reason.
+REASONS = tuple(MISSING_REASONS)
+NEVER_CAME, SOCKET_LOST, SOCKET_DOWN = REASONS
 
 
 class PostState(Enum):
@@ -149,6 +133,7 @@ class Ledger:
         # When those that are forgotten were sent, and where: the channels still hold them.
         self._past: deque[tuple[float, ChannelSeats]] = deque()
         self._recorder = recorder
+        self._counts = recorder.deliveries
         self._tracker = tracker
         self._late_seconds = late_seconds
         self._clock = clock
@@ -165,20 +150,17 @@ class Ledger:
     def expect(self, message: Message) -> None:
         """Enter what is due of a message."""
         message.open = message.row.count(EXPECTED)
-        self._recorder.counters[DELIVERIES_EXPECTED] += message.open
+        self._counts.expected += message.open
         if message.open:
             self.open[message.pending_id] = message
 
     def take_back(self, message: Message) -> None:
         """Nothing was to be delivered after all."""
-        counters, row = self._recorder.counters, message.row
-        reasons, withdrawn = message.reasons, row.count(WITHDRAWN)
-        missing = sum(reasons.values())
-        counters[DELIVERIES_EXPECTED] -= message.open + missing + withdrawn
-        counters[DELIVERIES_MISSING] -= missing
-        counters[DELIVERIES_WITHDRAWN] -= withdrawn
+        reasons, withdrawn = message.reasons, message.row.count(WITHDRAWN)
+        self._counts.expected -= message.open + sum(reasons.values()) + withdrawn
+        self._counts.withdrawn -= withdrawn
         for reason, number in reasons.items():
-            counters[MISSING_BECAUSE + reason] -= number
+            self._count_missing(reason, -number)
         self.open.pop(message.pending_id, None)
         del self.messages[message.pending_id]
 
@@ -213,10 +195,9 @@ class Ledger:
 
     def surprise(self, message: Message, seat: int, now: float) -> None:
         """An event that was not, or no longer, expected."""
-        counters = self._recorder.counters
         state = message.row[seat]
         if state in HERE:
-            counters[DELIVERIES_TWICE] += 1
+            self._counts.duplicated += 1
         elif message.state is PostState.FOREIGN:
             message.row[seat] = EARLY
             message.early.append((seat, now))
@@ -226,8 +207,8 @@ class Ledger:
             # Whoever left (withdrawn) and hears it all the same is no longer accounted for.
             message.row[seat] = EXTRA
             if state == NONE:
-                counters[DELIVERIES_EXTRA] += 1
-                counters[DELIVERIES_RESUMED] += self._is_resumed(message, seat, now)
+                self._counts.extra += 1
+                self._counts.resumed += self._is_resumed(message, seat, now)
 
     def came_early(self, message: Message, seat: int, moment: float) -> None:
         """It was here before we knew what it was."""
@@ -235,34 +216,31 @@ class Ledger:
             self.came(message, seat, moment)
         else:
             message.row[seat] = EXTRA
-            self._recorder.counters[DELIVERIES_EXTRA] += 1
-            self._recorder.counters[DELIVERIES_RESUMED] += self._is_resumed(message, seat, moment)
+            self._counts.extra += 1
+            self._counts.resumed += self._is_resumed(message, seat, moment)
 
     def check_order(self, message: Message, seat: int) -> None:
         """Whether a later post of the channel is already here, by the server's time. Posts of one instant have none."""
         for other in reversed(message.channel.recent):
             if other.create_at > message.create_at and seat < len(other.row) and other.row[seat] in HERE:
-                self._recorder.counters[DELIVERIES_OUT_OF_ORDER] += 1
+                self._counts.out_of_order += 1
                 return
 
     def _found(self, message: Message, seat: int, now: float) -> None:
         """It was given up, and came."""
-        counters = self._recorder.counters
         reason = REASONS[message.row[seat] - MISSING]
         message.row[seat] = DELIVERED
-        counters[DELIVERIES_MISSING] -= 1
-        counters[MISSING_BECAUSE + reason] -= 1
+        self._count_missing(reason, -1)
         self._deliver(message, seat, now)
 
     def _deliver(self, message: Message, seat: int, now: float) -> None:
-        counters = self._recorder.counters
         seconds = now - message.sent_at
         self._recorder.span(DELIVERY, seconds)
-        counters[DELIVERIES] += 1
+        self._counts.delivered += 1
         if seconds > self._late_seconds:
-            counters[DELIVERIES_LATE] += 1
+            self._counts.late += 1
         if self._is_resumed(message, seat, now):
-            counters[DELIVERIES_RESUMED] += 1
+            self._counts.resumed += 1
 
     def _is_resumed(self, message: Message, seat: int, moment: float) -> bool:
         """Whether what came at a moment came on a connection that was taken up after the post was sent."""
@@ -277,14 +255,15 @@ class Ledger:
     def withdraw(self, message: Message, seat: int) -> None:
         """A delivery that is due is none any more."""
         self._settle(message, seat, WITHDRAWN)
-        self._recorder.counters[DELIVERIES_WITHDRAWN] += 1
+        self._counts.withdrawn += 1
 
     def lose(self, message: Message, seat: int, reason: str) -> None:
         """A delivery that is due will not come."""
-        counters = self._recorder.counters
         self._settle(message, seat, MISSING + REASONS.index(reason))
-        counters[DELIVERIES_MISSING] += 1
-        counters[MISSING_BECAUSE + reason] += 1
+        self._count_missing(reason, 1)
+
+    def _count_missing(self, reason: str, number: int) -> None:
+        setattr(self._counts, reason, getattr(self._counts, reason) + number)
 
     def _settle(self, message: Message, seat: int, state: int) -> None:
         message.row[seat] = state
@@ -334,7 +313,7 @@ class Deliveries:
         wall: Callable[[], float] = time.time,
     ) -> None:
         self.shared = shared
-        self._recorder = recorder
+        self._counts = recorder.deliveries
         self._clock = clock
         self._wall = wall
         self._tracker = SocketTracker(KEPT_SECONDS)
@@ -440,15 +419,15 @@ class Deliveries:
         if message is not None and message.state is PostState.SENDING:
             message.state = PostState.UNCERTAIN
             message.settled_at = self._clock()
-            self._recorder.counters[POSTS_UNCERTAIN] += 1
+            self._counts.uncertain += 1
 
     def _accept(self, message: Message, post_id: str, create_at: int) -> None:
         """The server has it: by its answer, or because an event of it came first."""
         if message.state in (PostState.ACCEPTED, PostState.FOREIGN):
             return
         if message.state is PostState.UNCERTAIN:
-            self._recorder.counters[POSTS_UNCERTAIN] -= 1
-        self._recorder.counters[POSTS_SENT] += 1
+            self._counts.uncertain -= 1
+        self._counts.sent += 1
         message.state = PostState.ACCEPTED
         message.post_id, message.create_at = post_id, create_at
         message.channel.add(message)

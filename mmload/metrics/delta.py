@@ -10,6 +10,7 @@ from typing import Any, Self
 
 import msgspec
 
+from mmload.metrics.counts import DeliveryCounts, SessionCounts, SocketCounts, UserGauges
 from mmload.metrics.histogram import Histogram, plain
 
 # More distinct names than this are a fault of ours (an id in a route or reason); memory stays bounded all the same.
@@ -92,15 +93,6 @@ class RouteFigures(msgspec.Struct, omit_defaults=True):
                 entry(mine, reason, Failures).add(more.count, more.first, more.last, more.example)
 
 
-class UserGauges(msgspec.Struct, omit_defaults=True):
-    """How the users of a process stand now: waiting to log in, active, or given up; and their open WebSockets."""
-
-    waiting: int = 0
-    present: int = 0
-    gave_up: int = 0
-    sockets: int = 0
-
-
 class ProcessHealth(msgspec.Struct, frozen=True, omit_defaults=True):
     """How one process of the generator fared in one second: whether its figures of that second are to be trusted.
 
@@ -141,7 +133,9 @@ class Delta(msgspec.Struct, omit_defaults=True):
     actions: dict[str, ActionFigures] = {}
     routes: dict[str, RouteFigures] = {}
     logins: dict[str, RouteFigures] = {}
-    counters: dict[str, int] = {}
+    deliveries: DeliveryCounts = msgspec.field(default_factory=DeliveryCounts)
+    sockets: SocketCounts = msgspec.field(default_factory=SocketCounts)
+    sessions: SessionCounts = msgspec.field(default_factory=SessionCounts)
     events: dict[str, int] = {}
     spans: dict[str, Histogram] = {}
     unavailable: dict[str, str] = {}
@@ -158,8 +152,13 @@ class Delta(msgspec.Struct, omit_defaults=True):
                 entry(mine, route, RouteFigures).merge(figures)
         for name, times in other.spans.items():
             entry(self.spans, name, Histogram).merge(times)
-        _add(self.counters, other.counters)
-        _add(self.events, other.events)
+        self.deliveries.merge(other.deliveries)
+        self.sockets.merge(other.sockets)
+        self.sessions.merge(other.sessions)
+        for name, count in other.events.items():
+            if name not in self.events and len(self.events) >= MOST_NAMES:
+                name = OTHER
+            self.events[name] = self.events.get(name, 0) + count
         for feature, reason in other.unavailable.items():
             self.unavailable.setdefault(feature, reason)
         self.losses += other.losses[: MOST_LOSSES - len(self.losses)]
@@ -208,10 +207,3 @@ def entry(table: dict[str, Any], name: str, make: type[Any]) -> Any:
             name = OTHER
         found = table.setdefault(name, make())
     return found
-
-
-def _add(sums: dict[str, int], more: Mapping[str, int]) -> None:
-    for name, count in more.items():
-        if name not in sums and len(sums) >= MOST_NAMES:
-            name = OTHER
-        sums[name] = sums.get(name, 0) + count

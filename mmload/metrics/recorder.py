@@ -7,48 +7,15 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Any, Protocol
 
-import msgspec
+from msgspec.structs import replace
 
-from mmload.metrics.delta import MOST_LOSSES, ActionFigures, Delta, Loss, RouteFigures, UserGauges, entry
+from mmload.metrics.counts import DeliveryCounts, SessionCounts, SocketCounts, UserGauges
+from mmload.metrics.delta import MOST_LOSSES, ActionFigures, Delta, Loss, RouteFigures, entry
 from mmload.metrics.histogram import Histogram
-
-__all__ = ["ActionOutcome", "Delta", "Recorder", "UserGauges", "process_recorder"]
-
-POSTS_SENT = "posts_sent"  # answers 201 to POST /posts
-POSTS_UNCERTAIN = "posts_uncertain"  # POST /posts that got no answer: may or may not be stored
-POSTED_OF_OTHERS = "posted_of_others"  # `posted` events about a post that the receiver did not write
-SOCKETS_OPENED = "sockets_opened"  # for the first time
-SOCKETS_DROPPED = "sockets_dropped"
-SOCKETS_RESUMED = "sockets_resumed"  # back with the same connection id: nothing lost
-SOCKETS_RENEWED = "sockets_renewed"  # back with a new connection id: events may be lost
-SOCKETS_GIVEN_UP = "sockets_given_up"  # no fresh token was to be had: this user stays without one
-SOCKETS_CLOSED = "sockets_closed"  # by the user, in order
-LISTENER_ERRORS = "listener_errors"  # an event that our own code could not handle
-SEQUENCE_GAPS = "sequence_gaps"
-GAPS_FILLED = "gaps_filled"  # by resuming: the server sent the missing events again
-GAPS_LOST = "gaps_lost"  # the socket was renewed: the missing events will not come
-SIGN_UPS = "sign_ups"
-LOGINS = "logins"
-LOGINS_FAILED = "logins_failed"
-RELOGINS = "relogins"  # a 401 in the middle
-RATE_LIMITED = "rate_limited"  # a 429 obeyed
-FAREWELLS = "farewells"
-
-# The account of messages (mmload.delivery.account). expected = delivered + missing + withdrawn when all is settled.
-DELIVERIES_EXPECTED = "deliveries_expected"
-DELIVERIES = "deliveries"  # of those expected
-DELIVERIES_MISSING = "deliveries_missing"
-DELIVERIES_WITHDRAWN = "deliveries_withdrawn"  # expected, but the receiver left in order before it was due
-DELIVERIES_EXTRA = "deliveries_extra"  # not expected, and came: to somebody who had just joined, or was not connected
-DELIVERIES_LATE = "deliveries_late"  # of those delivered: after the limit
-DELIVERIES_RESUMED = "deliveries_resumed"  # of those delivered and extra: after a lost socket was taken up again
-DELIVERIES_TWICE = "deliveries_twice"  # one that had come before
-DELIVERIES_OUT_OF_ORDER = "deliveries_out_of_order"  # after a later post of the same channel
-MISSING_BECAUSE = "deliveries_missing: "  # + reason
 
 # Spans of time that are neither an action's nor a request's.
 DELIVERY = "delivery"  # from sending a post to its `posted` event on another socket of the same process
@@ -81,12 +48,15 @@ class MessageAccount(Protocol):
 class Recorder:
     """The figures of one process since they were last taken.
 
-    `events` and `counters` are incremented in place. `users` is a level, not a count: it stays when the rest is taken.
+    `events`, `deliveries`, `sockets` and `sessions` are incremented in place, and stay the same objects. `users` is a
+    level, not a count: it stays when the rest is taken.
     """
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self.events: dict[str, int] = defaultdict(int)
-        self.counters: dict[str, int] = defaultdict(int)
+        self.deliveries = DeliveryCounts()
+        self.sockets = SocketCounts()
+        self.sessions = SessionCounts()
         self.users = UserGauges()
         self.account: MessageAccount | None = None
         self._clock = clock
@@ -155,11 +125,12 @@ class Recorder:
             self.account.tick()
         delta, self._delta = self._delta, Delta()
         delta.events = dict(self.events)
-        delta.counters = dict(self.counters)
-        self.users.sockets += sockets_opened(delta.counters)
-        delta.users = msgspec.structs.replace(self.users)
         self.events.clear()
-        self.counters.clear()
+        delta.deliveries = self.deliveries.take()
+        delta.sockets = self.sockets.take()
+        delta.sessions = self.sessions.take()
+        self.users.sockets += delta.sockets.change
+        delta.users = replace(self.users)
         return delta
 
     def forget(self) -> None:
@@ -167,12 +138,6 @@ class Recorder:
         self.account = None
         self.take()
         self._unavailable.clear()
-
-
-def sockets_opened(counters: Mapping[str, int]) -> int:
-    """How many more WebSockets are open after what was counted."""
-    came = sum(counters.get(name, 0) for name in (SOCKETS_OPENED, SOCKETS_RESUMED, SOCKETS_RENEWED))
-    return came - counters.get(SOCKETS_DROPPED, 0) - counters.get(SOCKETS_CLOSED, 0)
 
 
 _process_recorder = Recorder()

@@ -41,7 +41,7 @@ def refuse(environment: Any, error: MmloadError) -> NoReturn:
 def _end_forked_workers() -> None:
     """Locust forgets those that have not ended yet: they would look for their master for five minutes more.
 
-    They have no users yet, so nobody has to say farewell; and one that is still starting may not hear a milder signal.
+    They have no users yet, so nobody has to log out; and one that is still starting may not hear a milder signal.
     """
     for child in psutil.Process().children():
         with suppress(ProcessLookupError):

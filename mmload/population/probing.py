@@ -21,6 +21,7 @@ from mmload.client.websocket.client import Timing, WebSocket
 from mmload.client.websocket.frames import WebSocketEvent
 from mmload.config import ConnectionSettings, Settings, read_credentials
 from mmload.errors import RequestFailed, ServerNotReady, WebSocketFailed
+from mmload.metrics.counts import SocketCounts
 from mmload.open_files import allowed_open_files
 from mmload.population.plan import team_prefix
 from mmload.population.rest import ApiServer, JsonAnswer, Retrying, login_refused, redirect_target, refusal
@@ -45,7 +46,7 @@ def greeted(connection: ConnectionSettings, token: str) -> str:
         connection.websocket_url,
         token,
         _Silent(),
-        {},
+        SocketCounts(),
         rng=random.Random(),
         tls_context=tls_context(connection.verify_tls) if connection.websocket_url.startswith("wss") else None,
         timing=Timing(handshake_timeout_seconds=connection.connect_timeout_seconds),

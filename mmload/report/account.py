@@ -9,12 +9,13 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from mmload.metrics.counts import MISSING_REASONS, DeliveryCounts
 from mmload.metrics.delta import ProcessHealth
 from mmload.report.findings import RunFindings
 from mmload.report.wording import NONE, count, megabytes, milliseconds, percent, plural
 from mmload.results.generator_health import LOCAL
 from mmload.results.model import Second
-from mmload.results.summary import DeliverySummary
+from mmload.results.summary import Summary
 from mmload.results.thresholds import ThresholdResult
 
 
@@ -100,50 +101,45 @@ GENERATOR_HEADINGS = (
 )
 
 
-def account_rows(delivery: DeliverySummary) -> list[tuple[str, int, str]]:
+def account_rows(deliveries: DeliveryCounts) -> list[tuple[str, int, str]]:
     """Name, number and meaning of each line of the account; none where there was nothing to deliver."""
-    if not delivery.expected and not delivery.extra:
+    if not deliveries.expected and not deliveries.extra:
         return []
-    rows = [(name, int(getattr(delivery, name)), meaning) for name, meaning in MEANINGS.items()]
+    rows = [(name, int(getattr(deliveries, name)), meaning) for name, meaning in MEANINGS.items()]
     return [(NAMES.get(name, name), number, meaning) for name, number, meaning in rows if number or name in _ALWAYS]
 
 
-def sent_text(delivery: DeliverySummary) -> str:
-    """How many posts the account is about."""
-    text = f"{plural(delivery.sent, 'post')} sent"
-    if delivery.uncertain:
-        text += f", {count(delivery.uncertain)} without an answer (stored or not)"
-    return text
-
-
-def time_text(delivery: DeliverySummary) -> str:
-    """How long deliveries took."""
-    if delivery.p50_ms is None:
-        return ""
-    times = (delivery.p50_ms, delivery.p95_ms, delivery.p99_ms)
-    said = [f"{name} {_ms(value)} ms" for name, value in zip(("p50", "p95", "p99"), times, strict=True)]
-    error = delivery.clock_error_ms
-    return ", ".join(said) + (f" (clocks of several hosts: ± {_ms(error)} ms)" if error is not None else "")
+def delivery_text(figures: Summary) -> str:
+    """How many posts the account is about, and how long deliveries took."""
+    deliveries, times = figures.deliveries, figures.delivery_times
+    text = f"{plural(deliveries.sent, 'post')} sent"
+    if deliveries.uncertain:
+        text += f", {count(deliveries.uncertain)} without an answer (stored or not)"
+    if times.p50_ms is not None:
+        text += f"; p50 {_ms(times.p50_ms)} ms, p95 {_ms(times.p95_ms)} ms, p99 {_ms(times.p99_ms)} ms"
+    if times.clock_error_ms is not None:
+        text += f" (clocks of several hosts: ± {_ms(times.clock_error_ms)} ms)"
+    return f"{text}."
 
 
 def _ms(value: float | None) -> str:
     return milliseconds(None if value is None else value / 1000)
 
 
-def unseen_text(delivery: DeliverySummary) -> str:
+def unseen_text(deliveries: DeliveryCounts) -> str:
     """What an account without a loss can't rule out. Rule of three: with 95 % confidence, a rate of 3 / n at most."""
-    if delivery.missing or not delivery.delivered:
+    if deliveries.missing or not deliveries.delivered:
         return ""
-    if delivery.delivered <= _THREE:
+    if deliveries.delivered <= _THREE:
         return "nothing is missing, but too little was delivered to say how often something is lost"
-    none = f"none of {count(delivery.delivered)} deliveries is missing"
-    return f"{none}: a loss rate below {percent(_THREE / delivery.delivered)} could have gone unseen"
+    none = f"none of {count(deliveries.delivered)} deliveries is missing"
+    return f"{none}: a loss rate below {percent(_THREE / deliveries.delivered)} could have gone unseen"
 
 
-def loss_texts(delivery: DeliverySummary) -> list[str]:
+def loss_texts(deliveries: DeliveryCounts) -> list[str]:
     """Why deliveries are missing; where none is, what that is worth."""
-    reasons = [f"{count(number)} missing: {reason}" for reason, number in delivery.reasons.items()]
-    unseen = unseen_text(delivery)
+    reasons = [f"{count(number)} missing: {MISSING_REASONS[reason]}" for reason, number in deliveries.reasons.items()]
+    unseen = unseen_text(deliveries)
     return [*reasons, *([unseen] if unseen else [])]
 
 

@@ -43,7 +43,7 @@ from mmload.results.summary import actions_by_count
 # The phases are shaded, the end is the end of the axis.
 _UNMARKED = (NoteKind.PHASE, NoteKind.END)
 MOST_MARKS = 30
-PHASES = {RunPhase.RAMP: "ramp-up", RunPhase.STEADY: "steady state", RunPhase.FAREWELL: "stopping"}
+PHASES = {RunPhase.RAMP: "ramp-up", RunPhase.STEADY: "steady state", RunPhase.STOPPING: "stopping"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +120,10 @@ _MOST_ACTIONS = 4
 
 
 def users_chart(found: RunFindings, time: Timeframe) -> Chart:
-    """How many users were asked for, in, waiting, and given up."""
+    """Target, active, waiting and given-up users."""
     figures: dict[str, Callable[[Second], float]] = {
-        "active": lambda second: second.present,
-        "target": lambda second: second.asked,
+        "active": lambda second: second.active,
+        "target": lambda second: second.target,
         "waiting to log in": lambda second: second.waiting,
         "gave up": lambda second: second.gave_up,
     }

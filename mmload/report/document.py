@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-import msgspec
+from typing import Any
 
+import msgspec
+from msgspec.structs import asdict
+
+from mmload.metrics.counts import MISSING_REASONS, Counts
 from mmload.metrics.delta import ActionFigures, Delta, RouteFigures
 from mmload.metrics.histogram import Histogram
 from mmload.metrics.recorder import RECONNECT, SCHEDULE_LAG
@@ -11,10 +15,10 @@ from mmload.report.account import ProcessFigures, process_figures
 from mmload.report.findings import RunFindings
 from mmload.results.model import Machine, Note, Server
 from mmload.results.outages import Outage
-from mmload.results.summary import DeliverySummary, FailureRow, Sockets, UserSummary, actions_by_count, routes_by_count
+from mmload.results.summary import FailureRow, Summary, actions_by_count, routes_by_count
 
 # Raised when a reader of the old form would misunderstand the new one; new keys alone do not raise it.
-SCHEMA = 1
+SCHEMA = 2
 
 
 class RunDocument(msgspec.Struct, frozen=True):
@@ -87,12 +91,6 @@ class WindowDocument(msgspec.Struct, frozen=True):
     times: TimesDocument
 
 
-class UsersDocument(UserSummary, frozen=True):
-    """Who ran, and who was still there."""
-
-    alive: int
-
-
 class RequestsDocument(msgspec.Struct, frozen=True):
     """REST calls of the whole run, without log-ins."""
 
@@ -159,10 +157,10 @@ class ReportDocument(msgspec.Struct, frozen=True):
     run: RunDocument
     verdict: VerdictDocument
     window: WindowDocument
-    users: UsersDocument
+    users: dict[str, int | None]
     requests: RequestsDocument
-    delivery: DeliverySummary
-    sockets: Sockets
+    delivery: dict[str, Any]
+    sockets: dict[str, int]
     events: dict[str, int]
     generator: GeneratorDocument
     actions: tuple[ActionDocument, ...]
@@ -190,11 +188,11 @@ def document(found: RunFindings) -> ReportDocument:
         run=_run(found),
         verdict=_verdict(found),
         window=_window(found),
-        users=UsersDocument(alive=found.alive, **msgspec.structs.asdict(figures.users)),
+        users={**asdict(figures.users), "active": found.active, **_without(figures.sessions, "rate_limited")},
         requests=_requests(found),
-        delivery=figures.delivery,
-        sockets=figures.sockets,
-        events=figures.messages.events,
+        delivery=_delivery(figures),
+        sockets=_without(figures.sockets, "posted_of_others"),
+        events=figures.events,
         generator=_generator(found),
         actions=tuple(_action(name, action) for name, action in actions_by_count(window)),
         routes=tuple(_route(name, route) for name, route in routes_by_count(window.routes)),
@@ -238,7 +236,18 @@ def _window(found: RunFindings) -> WindowDocument:
 def _requests(found: RunFindings) -> RequestsDocument:
     whole = found.figures.whole
     unanswered = sum(second.unanswered for second in found.run.seconds)
-    return RequestsDocument(whole.requests, whole.failures, unanswered, found.figures.rate_limited)
+    return RequestsDocument(whole.requests, whole.failures, unanswered, found.figures.sessions.rate_limited)
+
+
+def _delivery(figures: Summary) -> dict[str, Any]:
+    counts = figures.deliveries
+    reasons = {MISSING_REASONS[reason]: number for reason, number in counts.reasons.items()}
+    told = {**_without(counts, *MISSING_REASONS), "missing": counts.missing, "reasons": reasons}
+    return {**told, **asdict(figures.delivery_times)}
+
+
+def _without(counts: Counts, *names: str) -> dict[str, int]:
+    return {name: number for name, number in asdict(counts).items() if name not in names}
 
 
 def _generator(found: RunFindings) -> GeneratorDocument:

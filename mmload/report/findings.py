@@ -14,9 +14,9 @@ from mmload.metrics.histogram import Histogram
 from mmload.report.wording import count, milliseconds, plural, rate, span
 from mmload.results.folder import SERVER, lines
 from mmload.results.generator_health import GeneratorTrust, generator
-from mmload.results.model import Run, RunPhase, Second, Server, ServerSample
+from mmload.results.model import Run, Server, ServerSample
 from mmload.results.outages import Outage, outages
-from mmload.results.summary import Summary, Throughput, summary
+from mmload.results.summary import Summary, Throughput, last_of_load, summary
 from mmload.results.verdict import Verdict, verdict
 
 
@@ -83,20 +83,15 @@ class RunFindings:
         return all_times(self.window.routes)
 
     @property
-    def alive(self) -> int:
+    def active(self) -> int:
         """How many users were active when the load ended, before they were stopped."""
-        end = last_loaded(self.run.seconds)
-        return end.present if end else 0
+        end = last_of_load(self.run.seconds)
+        return end.active if end else 0
 
 
 def findings(run: Run) -> RunFindings:
     """What there is to tell of a run; of a torn one, as far as its record goes."""
     return RunFindings(run, summary(run), verdict(run), generator(run), outages(run.seconds))
-
-
-def last_loaded(seconds: tuple[Second, ...]) -> Second | None:
-    """The last second in which the load was on."""
-    return next((second for second in reversed(seconds) if second.phase is not RunPhase.FAREWELL), None)
 
 
 def title(run: Run) -> str:
@@ -124,7 +119,7 @@ def server_text(server: Server) -> str:
 def sentence(found: RunFindings) -> str:
     """The verdict with the load it was reached at, in one sentence."""
     part, users = found.throughput, found.figures.users
-    load = f"{count(found.alive)} of {plural(users.asked, 'user')}"
+    load = f"{count(found.active)} of {plural(users.target, 'user')}"
     work = f"{rate(part.requests_per_second)} requests/s"
     slow = found.times.percentile(99)
     times = f", p99 {milliseconds(slow)} ms" if slow is not None else ""

@@ -59,7 +59,7 @@ def _properties(suite: Element, found: RunFindings) -> None:
         "server version": facts.server.version,
         "mmload": facts.mmload,
         "seed": str(facts.seed),
-        "users": str(found.figures.users.asked),
+        "users": str(found.figures.users.target),
     }
     properties = SubElement(suite, "properties")
     for name, value in values.items():

@@ -9,12 +9,11 @@ from mmload.metrics.histogram import Histogram
 from mmload.report.account import (
     GENERATOR_HEADINGS,
     account_rows,
+    delivery_text,
     generator_rows,
     generator_sentences,
     loss_texts,
     mark,
-    sent_text,
-    time_text,
     why,
 )
 from mmload.report.findings import RunFindings, said, sentence, subtitle, title
@@ -89,7 +88,7 @@ def _sections(found: RunFindings) -> Iterator[tuple[str, str]]:
 def _figures(found: RunFindings) -> str:
     users, part, whole = found.figures.users, found.throughput, found.figures.whole
     body = [
-        ["users: target / active at the end", f"{count(users.asked)} / {count(found.alive)}"],
+        ["users: target / active at the end", f"{count(users.target)} / {count(found.active)}"],
         ["requests (whole run) / failed", f"{count(whole.requests)} / {count(whole.failures)}"],
         ["requests per second", rate(part.requests_per_second)],
         ["actions per second", rate(part.actions_per_second)],
@@ -99,14 +98,13 @@ def _figures(found: RunFindings) -> str:
 
 
 def _delivery(found: RunFindings) -> str:
-    delivery = found.figures.delivery
+    deliveries = found.figures.deliveries
     table = rows(
         ("deliveries", "number", "meaning"),
-        [[name, count(number), meaning] for name, number, meaning in account_rows(delivery)],
+        [[name, count(number), meaning] for name, number, meaning in account_rows(deliveries)],
     )
-    texts = [plain(text) for text in (sent_text(delivery), time_text(delivery)) if text]
-    reasons = "\n".join(f"- {plain(reason)}" for reason in loss_texts(delivery))
-    return "\n\n".join(part for part in ("; ".join(texts) + ".", table, reasons) if part) if table else ""
+    reasons = "\n".join(f"- {plain(reason)}" for reason in loss_texts(deliveries))
+    return "\n\n".join(part for part in (plain(delivery_text(found.figures)), table, reasons) if part) if table else ""
 
 
 def _actions(found: RunFindings) -> str:

@@ -12,11 +12,10 @@ from markupsafe import Markup
 from coordinator.journal import Journal
 from mmload.report import charts, page_tables
 from mmload.report.account import (
+    delivery_text,
     generator_rows,
     generator_sentences,
     loss_texts,
-    sent_text,
-    time_text,
 )
 from mmload.report.findings import RunFindings, ServerMetric, read_server, said, sentence, subtitle, title
 from mmload.report.html import rendered
@@ -60,8 +59,8 @@ def html_report(
         charts=_charts(found, time, parts, server),
         tables=page_tables.tables(found),
         search=_search(search, time),
-        delivery="; ".join(filter(None, (sent_text(found.figures.delivery), time_text(found.figures.delivery)))) + ".",
-        losses=loss_texts(found.figures.delivery),
+        delivery=delivery_text(found.figures),
+        losses=loss_texts(found.figures.deliveries),
         lost_posts=f"Posts with missing deliveries ({count(len(found.run.totals.whole.losses))} recorded)",
         generator=generator_sentences(found) if generator_rows(found) else [],
         outages=charts.outage_texts(found),
@@ -78,7 +77,7 @@ def _search(search: Journal | str | None, time: charts.Timeframe) -> SearchShown
 def _charts(
     found: RunFindings, time: charts.Timeframe, parts: Sequence[ChartWindow], server: Sequence[ServerMetric]
 ) -> dict[str, list[Chart]]:
-    deliveries = [charts.account_chart(found, time)] if found.figures.delivery.expected else []
+    deliveries = [charts.account_chart(found, time)] if found.figures.deliveries.expected else []
     return {
         "load": [
             charts.users_chart(found, time),
@@ -93,17 +92,18 @@ def _charts(
 
 
 def _tiles(found: RunFindings) -> list[tuple[str, str, str]]:
-    users, delivery, whole = found.figures.users, found.figures.delivery, found.figures.whole
+    users, deliveries, whole = found.figures.users, found.figures.deliveries, found.figures.whole
     share = percent(whole.failures / whole.requests) if whole.requests else "-"
     slow = milliseconds(found.times.percentile(99))
-    late = milliseconds(None if delivery.p99_ms is None else delivery.p99_ms / 1000)
+    p99_ms = found.figures.delivery_times.p99_ms
+    late = milliseconds(None if p99_ms is None else p99_ms / 1000)
     return [
-        ("active users at the end", count(found.alive), f"target {count(users.asked)}"),
+        ("active users at the end", count(found.active), f"target {count(users.target)}"),
         ("requests per second", rate(found.throughput.requests_per_second), found.window_name),
         ("failed requests", count(whole.failures), f"{share} of {count(whole.requests)}, whole run"),
         ("p99 response time", f"{slow} ms", f"p50 {milliseconds(found.times.percentile(50))} ms"),
-        ("p99 delivery time", f"{late} ms", f"{count(delivery.delivered)} delivered"),
-        ("missing deliveries", count(delivery.missing), f"of {count(delivery.expected)} expected"),
+        ("p99 delivery time", f"{late} ms", f"{count(deliveries.delivered)} delivered"),
+        ("missing deliveries", count(deliveries.missing), f"of {count(deliveries.expected)} expected"),
     ]
 
 

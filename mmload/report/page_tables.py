@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from markupsafe import Markup
 
+from mmload.metrics.counts import MISSING_REASONS
 from mmload.metrics.delta import RouteFigures
 from mmload.metrics.histogram import Histogram
 from mmload.report.account import GENERATOR_HEADINGS, account_rows, generator_rows, mark, why
@@ -34,7 +35,7 @@ def tables(found: RunFindings) -> dict[str, PageTable]:
         "thresholds": _thresholds(found),
         "deliveries": PageTable(
             ["deliveries", "number", "meaning"],
-            [[name, count(amount), meaning] for name, amount, meaning in account_rows(figures.delivery)],
+            [[name, count(amount), meaning] for name, amount, meaning in account_rows(figures.deliveries)],
             "Delivery of messages",
             words=(2,),
         ),
@@ -42,7 +43,7 @@ def tables(found: RunFindings) -> dict[str, PageTable]:
         "sockets": _sockets(found),
         "events": PageTable(
             ["event", "number"],
-            [[name, count(amount)] for name, amount in figures.messages.events.items()],
+            [[name, count(amount)] for name, amount in figures.events.items()],
             "Events received",
         ),
         "actions": _actions(found),
@@ -174,7 +175,9 @@ def _losses(found: RunFindings) -> PageTable:
             in_code(loss.channel_id),
             clock(loss.sent_ms / 1000),
             count(loss.expected),
-            "; ".join(f"{count(amount)}: {reason}" for reason, amount in loss.missing.items()),
+            "; ".join(
+                f"{count(amount)}: {MISSING_REASONS.get(reason, reason)}" for reason, amount in loss.missing.items()
+            ),
         ]
         for loss in found.run.totals.whole.losses[:MOST_LOSSES]
     ]

@@ -24,7 +24,6 @@ from mmload.results.summary import (
     FailureRow,
     Summary,
     Throughput,
-    UserSummary,
     actions_by_count,
     by_count,
     routes_by_count,
@@ -61,7 +60,7 @@ def _bold(text: str, colour: bool) -> str:
 def _sections(found: RunFindings) -> Iterator[tuple[str, list[str]]]:
     """Headings with their lines, in reading order; those without lines are left out."""
     run, figures, window, delta = found.run, found.figures, found.window_name, found.window
-    yield "Users", _users(figures.users)
+    yield "Users", _users(figures)
     yield "Throughput", _throughput(figures)
     yield "Thresholds", _paragraphs(threshold_sentences(found.said.thresholds))
     yield f"Actions ({window})", _actions(delta)
@@ -92,30 +91,31 @@ def _paragraphs(texts: Sequence[str]) -> list[str]:
     return [line for lines in wraps for line in lines]
 
 
-def _users(users: UserSummary) -> list[str]:
+def _users(figures: Summary) -> list[str]:
+    users, sessions = figures.users, figures.sessions
     came = f"highest {count(users.highest)}"
-    if users.present_after_ramp is not None:
-        came = f"{count(users.present_after_ramp)} active after {span(users.ramp_seconds or 0)}, {came}"
-    first = [f"target {count(users.asked)}", came]
+    if users.active_after_ramp is not None:
+        came = f"{count(users.active_after_ramp)} active after {span(users.ramp_seconds or 0)}, {came}"
+    first = [f"target {count(users.target)}", came]
     if users.waiting:
         first.append(f"{count(users.waiting)} still waiting to log in at the end")
     if users.gave_up:
         first.append(f"{count(users.gave_up)} gave up")
     second = [
-        f"{plural(users.logins, 'login')}, {count(users.logins_failed)} failed",
-        plural(users.sign_ups, "sign-up"),
+        f"{plural(sessions.logins, 'login')}, {count(sessions.logins_failed)} failed",
+        plural(sessions.sign_ups, "sign-up"),
     ]
-    if users.relogins:
-        second.append(f"{count(users.relogins)} logged in again after a lost session")
-    second.append(f"{count(users.farewells)} logged out")
+    if sessions.relogins:
+        second.append(f"{count(sessions.relogins)} logged in again after a lost session")
+    second.append(f"{count(sessions.logged_out)} logged out")
     return [*wrapped(first), *wrapped(second)]
 
 
 def _throughput(figures: Summary) -> list[str]:
     lines = [_throughput_line("steady", figures.steady)] if figures.steady.seconds else []
     lines.append(_throughput_line("whole", figures.whole))
-    if figures.rate_limited:
-        lines.append(f"  rate-limited by the server (429) {count(figures.rate_limited)} times")
+    if figures.sessions.rate_limited:
+        lines.append(f"  rate-limited by the server (429) {count(figures.sessions.rate_limited)} times")
     return lines
 
 
@@ -170,14 +170,14 @@ def _refusals(of: Sequence[FailureRow], kinds: str) -> list[str]:
 
 
 def _messages(figures: Summary) -> list[str]:
-    messages = figures.messages
-    if not messages.posts_sent and not messages.events and not messages.posts_uncertain:
+    deliveries = figures.deliveries
+    if not deliveries.sent and not figures.events and not deliveries.uncertain:
         return []
-    sent = [plural(messages.posts_sent, "post") + " sent"]
-    if messages.posts_uncertain:
-        sent.append(f"{count(messages.posts_uncertain)} without an answer (stored or not)")
-    sent.append(f"{plural(messages.posted_of_others, '`posted` event')} received about posts of others")
-    return [*wrapped(sent), *_events(messages.events)]
+    sent = [plural(deliveries.sent, "post") + " sent"]
+    if deliveries.uncertain:
+        sent.append(f"{count(deliveries.uncertain)} without an answer (stored or not)")
+    sent.append(f"{plural(figures.sockets.posted_of_others, '`posted` event')} received about posts of others")
+    return [*wrapped(sent), *_events(figures.events)]
 
 
 def _events(events: Mapping[str, int]) -> list[str]:
@@ -190,8 +190,8 @@ def _events(events: Mapping[str, int]) -> list[str]:
 
 def _deliveries(figures: Summary) -> list[str]:
     """The account of messages: what was due at whose socket, and what came of it."""
-    rows = [[f"{name} ({meaning})", count(number)] for name, number, meaning in account_rows(figures.delivery)]
-    return [*table(["deliveries", "number"], rows), *_paragraphs(loss_texts(figures.delivery))]
+    rows = [[f"{name} ({meaning})", count(number)] for name, number, meaning in account_rows(figures.deliveries)]
+    return [*table(["deliveries", "number"], rows), *_paragraphs(loss_texts(figures.deliveries))]
 
 
 def _generator(found: RunFindings) -> list[str]:

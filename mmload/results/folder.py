@@ -19,8 +19,8 @@ from msgspec.structs import replace
 from mmload.errors import UsageError
 from mmload.metrics.delta import Delta
 from mmload.metrics.histogram import plain
-from mmload.results.generator_health import calm, disturbed
-from mmload.results.model import SCHEMA, Calm, Facts, Figures, Note, Run, Second, ServerSample, Totals
+from mmload.results.generator_health import disturbed, undisturbed
+from mmload.results.model import SCHEMA, Facts, Figures, Note, Run, Second, ServerSample, Totals, Undisturbed
 
 FACTS = "run.json"
 TOTALS = "totals.json"
@@ -171,13 +171,13 @@ def read_run(folder: Path) -> Run:
     seconds = lines(folder / SECONDS, Second, missing)
     notes = lines(folder / NOTES, Note, missing, required=False)
     missing += _torn(facts, totals, seconds)
-    return Run(str(folder), facts, totals, seconds, notes, tuple(missing), _calm(folder, facts, seconds))
+    return Run(str(folder), facts, totals, seconds, notes, tuple(missing), _undisturbed(folder, facts, seconds))
 
 
-def _calm(folder: Path, facts: Facts, seconds: tuple[Second, ...]) -> Calm | None:
+def _undisturbed(folder: Path, facts: Facts, seconds: tuple[Second, ...]) -> Undisturbed | None:
     """Read only where the verdict may turn on it: a long run has many figures."""
     without = disturbed(seconds) if facts.thresholds else frozenset()
-    return calm(read_figures(folder), without) if without else None
+    return undisturbed(read_figures(folder), without) if without else None
 
 
 def read_figures(folder: Path) -> Iterator[Figures]:
@@ -237,9 +237,13 @@ def _document(path: Path, kind: type[T], missing: list[str]) -> T | None:
     except (OSError, *_UNREADABLE) as error:
         missing.append(f"{path.name} can't be read: {error}")
         return None
-    if getattr(document, "schema", SCHEMA) > SCHEMA:
+    schema = getattr(document, "schema", SCHEMA)
+    if schema > SCHEMA:
+        raise UsageError(f"{path}: written by a newer mmload (schema {schema}): upgrade to read it")
+    if schema < SCHEMA:
         raise UsageError(
-            f"{path}: written by a newer mmload (schema {getattr(document, 'schema', 0)}): upgrade to read it"
+            f"{path}: written by an older mmload (schema {schema}, this one reads {SCHEMA}), whose figures have other "
+            "names and meanings: read it with that version, or run the test again"
         )
     return document
 

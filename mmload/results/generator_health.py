@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import msgspec
 
 from mmload.metrics.delta import Delta, ProcessHealth
-from mmload.results.model import Calm, Figures, Part, Run, RunPhase, Second
+from mmload.results.model import Figures, Part, Run, RunPhase, Second, Undisturbed
 from mmload.results.outages import Outage, outages
 
 # Measured (`python -m benchmarks truth`): up to 70 % of a core the process adds less than a millisecond to what it
@@ -80,7 +80,7 @@ def generator(run: Run) -> GeneratorTrust:
 
 
 def trust_in(seconds: Sequence[Second]) -> GeneratorTrust:
-    """The same of seconds alone. The steady ones count; where there are none, all before the farewell."""
+    """The same of seconds alone. The steady ones count; where there are none, all before the users are stopped."""
     makers = makers_of_load(seconds)
     silent = {name: _silent(seconds, name) for name in makers}
     bad = frozenset(second.elapsed for second in seconds if _is_bad(second, makers)).union(*silent.values())
@@ -91,9 +91,9 @@ def trust_in(seconds: Sequence[Second]) -> GeneratorTrust:
 
 
 def window_of(seconds: Sequence[Second]) -> Sequence[Second]:
-    """The seconds that the figures are from: the steady ones, or all before the farewell."""
+    """The seconds that the figures are from: the steady ones, or all before the users are stopped."""
     steady = [second for second in seconds if second.phase is RunPhase.STEADY]
-    return steady or [second for second in seconds if second.phase is not RunPhase.FAREWELL]
+    return steady or [second for second in seconds if second.phase is not RunPhase.STOPPING]
 
 
 def with_aftermath(seconds: frozenset[int]) -> frozenset[int]:
@@ -162,7 +162,7 @@ def _within(outage: Outage, ms: int) -> bool:
     return outage.start_ms <= ms <= outage.end_ms + outage.back_after_seconds * 1000
 
 
-def calm(figures: Iterable[Figures], without: frozenset[int]) -> Calm:
+def undisturbed(figures: Iterable[Figures], without: frozenset[int]) -> Undisturbed:
     """The sums of all other seconds, and of the steady ones among them."""
     whole, steady = Delta(), Delta()
     seconds = steady_seconds = 0
@@ -174,4 +174,4 @@ def calm(figures: Iterable[Figures], without: frozenset[int]) -> Calm:
         if each.phase is RunPhase.STEADY:
             steady_seconds += 1
             steady.merge(each.figures)
-    return Calm(Part(steady_seconds, steady), Part(seconds, whole))
+    return Undisturbed(Part(steady_seconds, steady), Part(seconds, whole))

@@ -16,15 +16,15 @@ import msgspec
 from mmload.metrics.delta import Delta, ProcessHealth
 
 # Raised when a reader of the old form would misunderstand the new one; new fields alone do not raise it.
-SCHEMA = 1
+SCHEMA = 2
 
 
 class RunPhase(StrEnum):
     """Which part of a run a second belongs to."""
 
-    RAMP = "ramp"  # users are still coming in
-    STEADY = "steady"  # all that will come are in
-    FAREWELL = "farewell"  # users are leaving
+    RAMP = "ramp"  # users are still logging in
+    STEADY = "steady"  # all users that can be are active
+    STOPPING = "stopping"  # users log out
 
 
 class RunEnding(StrEnum):
@@ -67,7 +67,7 @@ class Facts(msgspec.Struct, frozen=True):
     command: tuple[str, ...] = ()
     settings: dict[str, Any] = {}  # secrets hidden
     seed: int = 0
-    users: int = 0  # asked for at the start
+    users: int = 0  # the target at the start
     spawn_rate: float = 0.0
     run_time_seconds: float = 0.0  # 0: without limit
     workers: int = 0  # 0: everything in one process
@@ -89,10 +89,10 @@ class Second(msgspec.Struct, frozen=True):
     ms: int  # when it began, since 1970
     elapsed: int  # whole seconds since the run began
     phase: RunPhase
-    asked: int
+    target: int
     spawned: int
     waiting: int
-    present: int
+    active: int
     gave_up: int
     sockets: int
     requests: int  # REST calls that ended, good or not, without log-ins
@@ -134,7 +134,7 @@ class Totals(msgspec.Struct, frozen=True):
     ms: int = 0
     seconds: int = 0
     steady_seconds: int = 0
-    highest_present: int = 0
+    highest_active: int = 0
     whole: Delta = msgspec.field(default_factory=Delta)
     steady: Delta = msgspec.field(default_factory=Delta)
     clock_error_ms: float | None = None  # of deliveries between hosts; None: there are none
@@ -183,7 +183,7 @@ class Part(msgspec.Struct, frozen=True):
     figures: Delta
 
 
-class Calm(msgspec.Struct, frozen=True):
+class Undisturbed(msgspec.Struct, frozen=True):
     """The seconds in which neither the generator nor the server was out of order: the steady ones, and all of them."""
 
     steady: Part
@@ -193,7 +193,7 @@ class Calm(msgspec.Struct, frozen=True):
 class Run(msgspec.Struct, frozen=True):
     """A run as its folder tells it. `missing` says in sentences what a torn folder no longer has.
 
-    `calm` is None where all seconds were, or nobody needs to know (a run without thresholds).
+    `undisturbed` is None where all seconds were, or nobody needs to know (a run without thresholds).
     """
 
     folder: str
@@ -202,7 +202,7 @@ class Run(msgspec.Struct, frozen=True):
     seconds: tuple[Second, ...] = ()
     notes: tuple[Note, ...] = ()
     missing: tuple[str, ...] = ()
-    calm: Calm | None = None
+    undisturbed: Undisturbed | None = None
 
 
 _CREDENTIALS_IN_URL = re.compile(r"(?<=://)[^/@\s]+@")

@@ -30,18 +30,6 @@ from mmload.config.thresholds import (
 )
 from mmload.metrics.delta import ActionFigures, Delta, RouteFigures
 from mmload.metrics.histogram import Histogram, middle_us
-from mmload.metrics.recorder import (
-    DELIVERIES,
-    DELIVERIES_EXPECTED,
-    DELIVERIES_EXTRA,
-    DELIVERIES_LATE,
-    DELIVERIES_MISSING,
-    DELIVERIES_OUT_OF_ORDER,
-    DELIVERIES_TWICE,
-    DELIVERIES_WITHDRAWN,
-    POSTS_SENT,
-    POSTS_UNCERTAIN,
-)
 from mmload.results.model import Run
 
 T = TypeVar("T")
@@ -62,23 +50,6 @@ __all__ = [
 FEWEST_BEYOND = 10
 FEWEST_FOR_MEAN = 10
 _OPERATORS: Mapping[str, Callable[[float, float], bool]] = {"<": lt, "<=": le, ">": gt, ">=": ge, "==": eq}
-_COUNTERS = dict(
-    zip(
-        DELIVERY_COUNTS,
-        (
-            POSTS_SENT,
-            POSTS_UNCERTAIN,
-            DELIVERIES_EXPECTED,
-            DELIVERIES,
-            DELIVERIES_MISSING,
-            DELIVERIES_EXTRA,
-            DELIVERIES_LATE,
-            DELIVERIES_TWICE,
-            DELIVERIES_OUT_OF_ORDER,
-        ),
-        strict=True,
-    )
-)
 _ALWAYS_COUNTED = ("sent", "uncertain", "expected")
 
 
@@ -163,14 +134,13 @@ def _counts_deliveries(threshold: Threshold) -> bool:
 
 def _delivery_count(threshold: Threshold, over: ThresholdWindow) -> tuple[float, str]:
     """A figure of the account of messages, and what it lacks to be believed when it is a good one ("" nothing)."""
-    counters = over.whole.counters
-    expected = counters.get(DELIVERIES_EXPECTED, 0)
-    count = counters.get(_COUNTERS[threshold.measure], 0)
+    counts = over.whole.deliveries
+    expected, count = counts.expected, int(getattr(counts, threshold.measure))
     if threshold.measure in _ALWAYS_COUNTED:
         return count, ""
     if not expected:
         raise _Untold("no delivery was expected: nobody wrote where another user of this test was connected")
-    settled = sum(counters.get(name, 0) for name in (DELIVERIES, DELIVERIES_MISSING, DELIVERIES_WITHDRAWN))
+    settled = counts.delivered + counts.missing + counts.withdrawn
     lacks = f"{expected - settled} deliveries are not settled: the record ends too early" if settled < expected else ""
     return (count / expected if threshold.unit is Unit.SHARE else count), lacks
 

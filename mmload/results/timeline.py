@@ -13,19 +13,10 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from mmload.metrics.delta import Delta, ProcessHealth, RouteFigures, UserGauges, all_times, answered
+from mmload.metrics.counts import UserGauges
+from mmload.metrics.delta import Delta, ProcessHealth, RouteFigures, all_times, answered
 from mmload.metrics.histogram import Histogram
-from mmload.metrics.recorder import (
-    DELIVERIES,
-    DELIVERIES_EXPECTED,
-    DELIVERIES_MISSING,
-    DELIVERY,
-    POSTED_OF_OTHERS,
-    POSTS_SENT,
-    SOCKETS_DROPPED,
-    SOCKETS_RENEWED,
-    SOCKETS_RESUMED,
-)
+from mmload.metrics.recorder import DELIVERY
 from mmload.results.model import Figures, RunPhase, Second, Totals
 
 __all__ = ["Load", "Timeline", "next_phase"]
@@ -36,25 +27,25 @@ PACKED_EVERY_SECONDS = 10
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What Locust was asked for and has at one moment."""
+    """Locust's target user count, and what it has started."""
 
-    asked: int = 0
+    target: int = 0
     spawned: int = 0
     stopping: bool = False
 
 
-def next_phase(phase: RunPhase, asked_then: int, load: Load, users: UserGauges) -> RunPhase:
-    """The phase after a second, from its own and how things stood at its end. `asked_then`: the fewest asked for in it.
+def next_phase(phase: RunPhase, lowest_target: int, load: Load, users: UserGauges) -> RunPhase:
+    """The phase after a second, from its own and how things stood at its end. `lowest_target`: in it.
 
-    The ramp ends when all users are in, or when none that could still come in is left. It begins again when more
-    users are asked for; that some drop out later does not.
+    The ramp-up ends when all users are active, or when none that could still become so is left. It begins again when
+    the target is raised; that some drop out later does not.
     """
     if load.stopping:
-        return RunPhase.FAREWELL
-    if phase is RunPhase.STEADY and load.asked <= asked_then:
+        return RunPhase.STOPPING
+    if phase is RunPhase.STEADY and load.target <= lowest_target:
         return RunPhase.STEADY
-    came = load.asked > 0 and users.present >= load.asked
-    nobody_left = load.asked > 0 and users.waiting == 0 and users.present + users.gave_up >= load.asked
+    came = load.target > 0 and users.active >= load.target
+    nobody_left = load.target > 0 and users.waiting == 0 and users.active + users.gave_up >= load.target
     return RunPhase.STEADY if came or nobody_left else RunPhase.RAMP
 
 
@@ -79,7 +70,7 @@ class Timeline:
     _health_at: dict[int, dict[str, ProcessHealth]] = field(default_factory=lambda: defaultdict(dict))
     _loads: dict[int, Load] = field(default_factory=dict)
     _load: Load = field(default_factory=Load)
-    _asked_then: int = 0
+    _lowest_target: int = 0
 
     def __post_init__(self) -> None:
         self._next = int(self.started)
@@ -116,7 +107,7 @@ class Timeline:
         self._levels.update(self._levels_at.pop(second, {}))
         self._load = self._loads.pop(second, self._load)
         users = _together(self._levels.values())
-        self.phase = RunPhase.FAREWELL if self._load.stopping else self._coming
+        self.phase = RunPhase.STOPPING if self._load.stopping else self._coming
         self._count(second, delta, users)
         self._look_ahead(users)
         elapsed = second - int(self.started)
@@ -126,9 +117,9 @@ class Timeline:
 
     def _look_ahead(self, users: UserGauges) -> None:
         """What the next second is: how things stand now. So the steady phase has whole seconds only."""
-        self._coming = next_phase(self.phase, self._asked_then, self._load, users)
+        self._coming = next_phase(self.phase, self._lowest_target, self._load, users)
         begins = self._coming is not self.phase
-        self._asked_then = self._load.asked if begins else min(self._asked_then, self._load.asked)
+        self._lowest_target = self._load.target if begins else min(self._lowest_target, self._load.target)
 
     def _count(self, second: int, delta: Delta, users: UserGauges) -> None:
         steady = self.phase is RunPhase.STEADY
@@ -142,7 +133,7 @@ class Timeline:
             ms=(second + 1) * 1000,
             seconds=self.totals.seconds + 1,
             steady_seconds=self.totals.steady_seconds + steady,
-            highest_present=max(self.totals.highest_present, users.present),
+            highest_active=max(self.totals.highest_active, users.active),
             whole=self.totals.whole,
             steady=self.totals.steady,
             clock_error_ms=self.clock_error_ms,
@@ -164,24 +155,22 @@ def _together(levels: Iterable[UserGauges]) -> UserGauges:
     """The levels of all processes together."""
     whole = UserGauges()
     for level in levels:
-        for name in UserGauges.__struct_fields__:
-            setattr(whole, name, getattr(whole, name) + getattr(level, name))
+        whole.merge(level)
     return whole
 
 
 def _record(second: int, elapsed: int, phase: RunPhase, load: Load, users: UserGauges, delta: Delta) -> Second:
     times = all_times(delta.routes)
-    counters = delta.counters
     p50, p95, p99 = _percentiles(times)
     delivery = _percentiles(delta.spans.get(DELIVERY) or Histogram())
     return Second(
         ms=second * 1000,
         elapsed=elapsed,
         phase=phase,
-        asked=load.asked,
+        target=load.target,
         spawned=load.spawned,
         waiting=users.waiting,
-        present=users.present,
+        active=users.active,
         gave_up=users.gave_up,
         sockets=max(0, users.sockets),
         requests=sum(route.count for route in delta.routes.values()),
@@ -190,18 +179,18 @@ def _record(second: int, elapsed: int, phase: RunPhase, load: Load, users: UserG
         login_failures=_failures(delta.logins),
         unanswered=_unanswered(delta.routes) + _unanswered(delta.logins),
         actions=sum(action.done for action in delta.actions.values()),
-        posts=counters.get(POSTS_SENT, 0),
+        posts=delta.deliveries.sent,
         events=sum(delta.events.values()),
-        posted_of_others=counters.get(POSTED_OF_OTHERS, 0),
-        dropped=counters.get(SOCKETS_DROPPED, 0),
-        resumed=counters.get(SOCKETS_RESUMED, 0),
-        renewed=counters.get(SOCKETS_RENEWED, 0),
+        posted_of_others=delta.sockets.posted_of_others,
+        dropped=delta.sockets.dropped,
+        resumed=delta.sockets.resumed,
+        renewed=delta.sockets.renewed,
         p50_ms=p50,
         p95_ms=p95,
         p99_ms=p99,
-        expected=counters.get(DELIVERIES_EXPECTED, 0),
-        delivered=counters.get(DELIVERIES, 0),
-        missing=counters.get(DELIVERIES_MISSING, 0),
+        expected=delta.deliveries.expected,
+        delivered=delta.deliveries.delivered,
+        missing=delta.deliveries.missing,
         delivery_p50_ms=delivery[0],
         delivery_p95_ms=delivery[1],
         delivery_p99_ms=delivery[2],

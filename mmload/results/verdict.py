@@ -16,7 +16,6 @@ import msgspec
 
 from mmload.config.thresholds import DELIVERY, DELIVERY_COUNTS, parse
 from mmload.errors import ExitCode
-from mmload.metrics.recorder import LISTENER_ERRORS
 from mmload.results.generator_health import FEWEST_SECONDS, MOST_SHARE, GeneratorTrust, generator
 from mmload.results.model import NoteKind, Run, RunEnding, RunPhase
 from mmload.results.outages import Outage, outages, restarts
@@ -102,13 +101,12 @@ def _blame(
         return "the load was below the target"
     counted = threshold.subject == DELIVERY and threshold.measure in DELIVERY_COUNTS
     # An account of the whole run can't be taken apart by seconds.
-    if counted or run.calm is None:
+    if counted or run.undisturbed is None:
         who = _who(trust.saturated, away)
         return f"{who} in that time" if who else ""
-    calm = ThresholdWindow(
-        run.calm.steady.figures, run.calm.steady.seconds, run.calm.whole.figures, run.calm.whole.seconds
-    )
-    if judge(threshold, calm).passed is False:
+    steady, whole = run.undisturbed.steady, run.undisturbed.whole
+    undisturbed = ThresholdWindow(steady.figures, steady.seconds, whole.figures, whole.seconds)
+    if judge(threshold, undisturbed).passed is False:
         return ""
     return f"not without the seconds in which {_who(bool(trust.saturated_seconds), away)}"
 
@@ -141,7 +139,7 @@ def _doubts(run: Run, trust: GeneratorTrust, away: Sequence[Outage]) -> Iterator
             f"all sockets were lost at once after {(ms - run.seconds[0].ms) // 1000} s, and none was known any more: "
             "the server was restarted"
         )
-    if errors := totals.whole.counters.get(LISTENER_ERRORS, 0):
+    if errors := totals.whole.sockets.listener_errors:
         yield f"{errors} WebSocket events could not be handled: a fault of mmload, or of your own user class"
     for note in run.notes:
         if note.kind in _DOUBTFUL:
@@ -149,15 +147,15 @@ def _doubts(run: Run, trust: GeneratorTrust, away: Sequence[Outage]) -> Iterator
 
 
 def _doubts_about_users(run: Run) -> Iterator[str]:
-    asked = max((second.asked for second in run.seconds), default=0)
-    highest = run.totals.highest_present
+    target = max((second.target for second in run.seconds), default=0)
+    highest = run.totals.highest_active
     gave_up = max((second.gave_up for second in run.seconds), default=0)
-    if asked and not highest:
+    if target and not highest:
         yield "no user logged in"
     elif gave_up:
         yield f"{gave_up} users gave up and never logged in"
-    elif highest < asked:
-        yield f"only {highest} of {asked} users logged in"
+    elif highest < target:
+        yield f"only {highest} of {target} users logged in"
     yield from _doubts_about_dropouts(run)
     if run.facts.thresholds:
         yield from _doubts_about_size(run, highest)
@@ -165,12 +163,12 @@ def _doubts_about_users(run: Run) -> Iterator[str]:
 
 def _doubts_about_dropouts(run: Run) -> Iterator[str]:
     """Users that were in and went missing: the load was less than the figures are said to be of."""
-    steady = [second for second in run.seconds if second.phase is RunPhase.STEADY and second.asked]
-    short = [second for second in steady if second.present + second.gave_up < second.asked * (1 - MOST_AWAY_SHARE)]
+    steady = [second for second in run.seconds if second.phase is RunPhase.STEADY and second.target]
+    short = [second for second in steady if second.active + second.gave_up < second.target * (1 - MOST_AWAY_SHARE)]
     if len(short) >= FEWEST_SECONDS and len(short) > MOST_SHARE * len(steady):
-        worst = min(short, key=lambda second: second.present / second.asked)
+        worst = min(short, key=lambda second: second.active / second.target)
         yield (
-            f"users dropped out: only {worst.present} of {worst.asked} were active at the worst "
+            f"users dropped out: only {worst.active} of {worst.target} were active at the worst "
             f"({len(short)} of {len(steady)} s were more than {MOST_AWAY_SHARE:.0%} short)"
         )
 

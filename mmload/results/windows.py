@@ -13,7 +13,7 @@ from pathlib import Path
 
 from mmload.metrics.delta import Delta
 from mmload.metrics.histogram import Histogram, middle_us
-from mmload.metrics.recorder import DELIVERIES_EXPECTED, DELIVERIES_MISSING, DELIVERY
+from mmload.metrics.recorder import DELIVERY
 from mmload.results.folder import read_figures
 from mmload.results.model import Figures, RunPhase
 
@@ -72,8 +72,8 @@ class SteadyWindow:
             self.delivery.add(second, delta.spans[DELIVERY])
         self.requests.append(sum(route.count for route in delta.routes.values()))
         self.failures.append(sum(route.failed_times.count for route in delta.routes.values()))
-        self.expected.append(delta.counters.get(DELIVERIES_EXPECTED, 0))
-        self.missing.append(delta.counters.get(DELIVERIES_MISSING, 0))
+        self.expected.append(delta.deliveries.expected)
+        self.missing.append(delta.deliveries.missing)
 
 
 @lru_cache(maxsize=30_000)

@@ -13,7 +13,7 @@ from mmload.behaviours.composing import send_post
 from mmload.behaviours.login import close_socket
 from mmload.behaviours.person import Person
 from mmload.behaviours.tasksets import perform
-from mmload.metrics.recorder import POSTS_SENT, ActionOutcome
+from mmload.metrics.recorder import ActionOutcome
 from mmload.models import Post
 from tests.behaviours.action_reference import LOOK_UPS, REQUESTS, description
 from tests.behaviours.conftest import Scene
@@ -48,7 +48,7 @@ def test_coming_back_to_a_channel_asks_only_for_what_is_new(scene: Scene) -> Non
 
 def test_a_message_arrives_at_the_server_as_it_was_sent(scene: Scene) -> None:
     channel_id = scene.at(1)
-    before = scene.ann.context.recorder.counters[POSTS_SENT]
+    before = scene.ann.context.recorder.deliveries.sent
 
     asked = scene.does("CreatePost")
 
@@ -57,7 +57,7 @@ def test_a_message_arrives_at_the_server_as_it_was_sent(scene: Scene) -> None:
     assert posts[0]["user_id"] == scene.ann.id
     assert posts[0]["pending_post_id"] in ("", f"{scene.ann.id}:{scene.ann.last_pending_ms}")
     assert posts[0]["message"]
-    assert scene.ann.context.recorder.counters[POSTS_SENT] == before + 1
+    assert scene.ann.context.recorder.deliveries.sent == before + 1
     assert posts[0]["id"] in scene.ann.store.posts
 
 

@@ -22,7 +22,7 @@ from mmload.behaviours.goals import (
 )
 from mmload.behaviours.person import Person
 from mmload.config import ChannelMembers, GenController
-from mmload.metrics.recorder import POSTS_SENT, ActionOutcome
+from mmload.metrics.recorder import ActionOutcome
 from mmload.users import new_person
 from tests.support import Crowd, crowd
 
@@ -141,7 +141,7 @@ def test_the_messages_are_at_the_server(filled: Filling) -> None:
         if post["user_id"] in filled.made.people
     ]
 
-    assert len(posts) == filled.crowd.context.recorder.counters[POSTS_SENT] == 40
+    assert len(posts) == filled.crowd.context.recorder.deliveries.sent == 40
     assert sum(bool(post["root_id"]) for post in posts) == 20
     assert all(len(threads) <= 2 for threads in filled.made.long_threads.values())
     reactions = [

@@ -18,7 +18,7 @@ from mmload.behaviours.person import POLL_SECONDS, Person
 from mmload.client.accounts import account
 from mmload.client.login_queue import Admission
 from mmload.errors import MmloadError, NoAnswer, Refused
-from mmload.metrics.recorder import LOGINS, RELOGINS, Recorder
+from mmload.metrics.recorder import Recorder
 from mmload.models import User
 from mmload.store import SharedObjects, Store
 from mmload.users import new_person
@@ -83,7 +83,7 @@ def test_one_expiry_is_one_log_in() -> None:
 
     assert outcomes(waiting) == [True] * IN_FLIGHT
     assert server.logins == 1
-    assert person.context.recorder.counters[LOGINS] == person.context.recorder.counters[RELOGINS] == 1
+    assert person.context.recorder.sessions.logins == person.context.recorder.sessions.relogins == 1
 
 
 def test_one_expiry_is_one_log_in_when_it_is_queued_behind_others() -> None:

@@ -6,7 +6,6 @@ import random
 import shutil
 import ssl
 import subprocess
-from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 
 from mmload.client.websocket.client import Timing, WebSocket
 from mmload.client.websocket.epoll import NestedEpoll
+from mmload.metrics.counts import SocketCounts
 from tests.client.scripted import Ear, Peer, Server, serving
 
 # A second of the real thing is some ten milliseconds here.
@@ -42,30 +42,30 @@ class Clients:
     tls_context: ssl.SSLContext | None
     made: list[WebSocket] = field(default_factory=list)
 
-    def new(self, ear: Ear, timing: Timing = QUICK, url: str = "") -> tuple[WebSocket, dict[str, int]]:
-        counters: dict[str, int] = defaultdict(int)
+    def new(self, ear: Ear, timing: Timing = QUICK, url: str = "") -> tuple[WebSocket, SocketCounts]:
+        counts = SocketCounts()
         client = WebSocket(
             url or self.server.url,
             "token-1",
             ear,
-            counters,
+            counts,
             rng=random.Random(1),
             watcher=self.readiness,
             tls_context=self.tls_context,
             timing=timing,
         )
         self.made.append(client)
-        return client, counters
+        return client, counts
 
-    def opened(self, ear: Ear, timing: Timing = QUICK) -> tuple[WebSocket, Peer, dict[str, int]]:
+    def opened(self, ear: Ear, timing: Timing = QUICK) -> tuple[WebSocket, Peer, SocketCounts]:
         """One that was greeted with the connection id "c1"."""
-        client, counters = self.new(ear, timing)
+        client, counts = self.new(ear, timing)
         opening = gevent.spawn(client.open)
         peer = self.server.accept()
         peer.upgrade()
         peer.greet("c1")
         opening.get(timeout=5)
-        return client, peer, counters
+        return client, peer, counts
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ from mmload.client.websocket.client import WebSocket
 from mmload.client.websocket.connection import LONGEST_BACKLOG_BYTES
 from mmload.client.websocket.frames import CLOSE, PING, PONG, TEXT, WebSocketEvent
 from mmload.errors import CLOSED_BY_SERVER, WebSocketFailed
+from mmload.metrics.counts import SocketCounts
 from tests.client.conftest import QUICK, Clients
 from tests.client.scripted import Ear, Peer, event_text, eventually, server_frame
 
@@ -35,13 +36,13 @@ def returned(clients: Clients) -> Peer:
 def test_a_fresh_connection_names_nothing_but_its_token(clients: Clients) -> None:
     """As recorded: no connection id, no number."""
     ear = Ear()
-    client, peer, counters = clients.opened(ear)
+    client, peer, counts = clients.opened(ear)
 
     assert (peer.path, peer.query) == ("/api/v4/websocket", {})
     assert peer.headers["authorization"] == "Bearer token-1"
     assert "sec-websocket-extensions" not in peer.headers and "origin" not in peer.headers
     assert (client.connected, client.connection_id, client._expected) == (True, "c1", 1)
-    assert ear.connected == ["first"] and counters == {"sockets_opened": 1}
+    assert ear.connected == ["first"] and counts == SocketCounts(opened=1)
     assert ear.events[0].event == "hello"
 
 
@@ -166,12 +167,12 @@ def test_events_arrive_in_order_and_whole(clients: Clients) -> None:
 def test_an_event_that_came_before_is_not_heard_again(clients: Clients) -> None:
     """The server may send more again than was missed."""
     ear = Ear()
-    client, peer, counters = clients.opened(ear)
+    client, peer, counts = clients.opened(ear)
     for number in (1, 2, 1, 2, 3):
         peer.send_event("posted", number)
 
     eventually(lambda: ear.numbers() == [0, 1, 2, 3])
-    assert client.connected and counters["sequence_gaps"] == 0
+    assert client.connected and counts.gaps == 0
 
 
 def test_a_listener_that_raises_harms_nobody(clients: Clients, caplog: pytest.LogCaptureFixture) -> None:
@@ -186,12 +187,12 @@ def test_a_listener_that_raises_harms_nobody(clients: Clients, caplog: pytest.Lo
     # Told once in this process: no other test may have told it.
     kind = f"kind-{next(_numbers)}"
     with caplog.at_level(logging.ERROR, "mmload.websocket"):
-        client, peer, counters = clients.opened(ear)
+        client, peer, counts = clients.opened(ear)
         for number in range(1, 4):
             peer.send_event(kind, number)
         eventually(lambda: len(ear.events) == 4)
 
-    assert client.connected and counters["listener_errors"] == 4
+    assert client.connected and counts.listener_errors == 4
     assert sum(kind in record.message and record.exc_info is not None for record in caplog.records) == 1
 
 
@@ -201,7 +202,7 @@ def test_a_listener_that_raises_harms_nobody(clients: Clients, caplog: pytest.Lo
 def test_a_lost_connection_is_resumed_where_it_was(clients: Clients) -> None:
     """With the next number it expects; the server then sends what was missed, without a hello."""
     ear = Ear()
-    client, peer, counters = clients.opened(ear)
+    client, peer, counts = clients.opened(ear)
     peer.send_event("posted", 1)
     eventually(lambda: len(ear.events) == 2)
     peer.hang_up()
@@ -212,14 +213,14 @@ def test_a_lost_connection_is_resumed_where_it_was(clients: Clients) -> None:
 
     eventually(lambda: ear.numbers() == [0, 1, 2, 3])
     assert ear.dropped == [(1006, CLOSED_BY_SERVER)] and ear.connected == ["first", "resumed"]
-    assert counters == {"sockets_opened": 1, "sockets_dropped": 1, "sockets_resumed": 1}
+    assert counts == SocketCounts(opened=1, dropped=1, resumed=1)
     assert client.connected
 
 
 def test_a_new_connection_id_starts_the_numbers_anew(clients: Clients) -> None:
     """After a restart of the server, or too long an absence."""
     ear = Ear()
-    client, peer, counters = clients.opened(ear)
+    client, peer, counts = clients.opened(ear)
     peer.send_event("posted", 1)
     eventually(lambda: len(ear.events) == 2)
     peer.hang_up()
@@ -228,7 +229,7 @@ def test_a_new_connection_id_starts_the_numbers_anew(clients: Clients) -> None:
     again.send_event("posted", 1)
 
     eventually(lambda: ear.numbers() == [0, 1, 0, 1])
-    assert ear.connected == ["first", "renewed"] and counters["sockets_renewed"] == 1
+    assert ear.connected == ["first", "renewed"] and counts.renewed == 1
     assert (client.connection_id, client._expected) == ("c2", 2)
 
 
@@ -236,18 +237,18 @@ def test_a_resumed_connection_may_have_nothing_to_tell(clients: Clients) -> None
     """Nothing was missed and nothing happens: after a while that is a resumption too."""
     ear = Ear()
     timing = replace(QUICK, handshake_timeout_seconds=0.2, refused_until_seconds=0.2)
-    _, peer, counters = clients.opened(ear, timing)
+    _, peer, counts = clients.opened(ear, timing)
     peer.hang_up()
     returned(clients)
 
     eventually(lambda: ear.connected == ["first", "resumed"])
-    assert counters["sockets_resumed"] == 1
+    assert counts.resumed == 1
 
 
 def test_a_gap_makes_the_client_ask_for_what_is_missing(clients: Clients) -> None:
     """As the web application: reconnect from the number that is missing. What came behind the gap is not heard."""
     ear = Ear()
-    _, peer, counters = clients.opened(ear)
+    _, peer, counts = clients.opened(ear)
     peer.send_event("posted", 2)
     again = returned(clients)
     assert again.query == {"connection_id": "c1", "sequence_number": "1"}
@@ -255,13 +256,13 @@ def test_a_gap_makes_the_client_ask_for_what_is_missing(clients: Clients) -> Non
     again.send_event("posted", 2)
 
     eventually(lambda: ear.numbers() == [0, 1, 2])
-    assert counters["sequence_gaps"] == 1 and peer.ended()
+    assert counts.gaps == 1 and peer.ended()
 
 
 def test_a_gap_right_after_a_resumption_starts_afresh(clients: Clients) -> None:
     """A server that cannot fill the gap would leave it open for ever."""
     ear = Ear()
-    _, peer, counters = clients.opened(ear)
+    _, peer, counts = clients.opened(ear)
     peer.send_event("posted", 2)
     returned(clients).send_event("posted", 2)
     fresh = returned(clients)
@@ -269,7 +270,7 @@ def test_a_gap_right_after_a_resumption_starts_afresh(clients: Clients) -> None:
     fresh.greet("c3")
 
     eventually(lambda: ear.connected == ["first", "renewed"])
-    assert counters["sequence_gaps"] == 2 and ear.numbers() == [0, 0]
+    assert counts.gaps == 2 and ear.numbers() == [0, 0]
 
 
 def test_a_drop_on_purpose_says_no_goodbye_and_comes_back(clients: Clients) -> None:
@@ -289,14 +290,14 @@ def test_a_drop_on_purpose_says_no_goodbye_and_comes_back(clients: Clients) -> N
 def test_retries_go_on_until_the_server_is_back(clients: Clients) -> None:
     """Refused, cut off, then well: counted as one loss."""
     ear = Ear()
-    client, peer, counters = clients.opened(ear)
+    client, peer, counts = clients.opened(ear)
     peer.hang_up()
     for _ in range(3):
         clients.server.accept().answer("502 Bad Gateway")
     returned(clients).greet("c2")
 
     eventually(lambda: client.connected and ear.connected == ["first", "renewed"])
-    assert counters["sockets_dropped"] == 1
+    assert counts.dropped == 1
 
 
 def test_an_expired_token_is_replaced(clients: Clients) -> None:
@@ -334,7 +335,7 @@ def test_a_token_renewed_meanwhile_is_used_without_another_log_in(clients: Clien
 def test_a_token_that_dies_in_silence_is_replaced_too(clients: Clients) -> None:
     """What 11.6 does with an expired token: no 401, but an early end without a word."""
     ear = Ear("token-2")
-    _, peer, counters = clients.opened(ear)
+    _, peer, counts = clients.opened(ear)
     peer.hang_up()
     silent = returned(clients)
     gevent.sleep(0.1)
@@ -342,17 +343,17 @@ def test_a_token_that_dies_in_silence_is_replaced_too(clients: Clients) -> None:
     again = clients.server.accept()
 
     assert again.headers["authorization"] == "Bearer token-2"
-    assert counters["sockets_dropped"] == len(ear.dropped) == 1, "it was never back: still the same loss"
+    assert counts.dropped == len(ear.dropped) == 1, "it was never back: still the same loss"
 
 
 def test_without_a_fresh_token_the_socket_is_given_up(clients: Clients) -> None:
     """Nothing is tried for ever with a token that is known to be bad."""
     ear = Ear(None)
-    client, peer, counters = clients.opened(ear)
+    client, peer, counts = clients.opened(ear)
     peer.hang_up()
     clients.server.accept().answer("401 Unauthorized")
 
-    eventually(lambda: counters["sockets_given_up"] == 1)
+    eventually(lambda: counts.given_up == 1)
     assert not client.connected
 
 
@@ -429,11 +430,11 @@ def test_a_ping_is_answered_at_once(clients: Clients, payload: bytes) -> None:
 
 def test_a_silent_server_that_answers_pings_is_kept(clients: Clients) -> None:
     """Nothing happens at night; the connection is fine."""
-    client, peer, counters = clients.opened(Ear(), replace(QUICK, ping_interval_seconds=0.03, dead_after_seconds=0.15))
+    client, peer, counts = clients.opened(Ear(), replace(QUICK, ping_interval_seconds=0.03, dead_after_seconds=0.15))
     answering = gevent.spawn(peer.answer_pings)
     gevent.sleep(0.4)
 
-    assert client.connected and counters["sockets_dropped"] == 0
+    assert client.connected and counts.dropped == 0
     client.close()
     answering.get(timeout=5)
 
@@ -509,14 +510,14 @@ def test_a_server_that_reads_nothing_more_is_given_up(clients: Clients) -> None:
 def test_a_close_says_goodbye_and_is_final(clients: Clients) -> None:
     """Code 1000; not a loss; nothing comes back; twice is once."""
     ear = Ear()
-    client, peer, counters = clients.opened(ear)
+    client, peer, counts = clients.opened(ear)
     client.close()
     client.close()
     assert peer.read_frame() == (CLOSE, (1000).to_bytes(2, "big"))
     gevent.sleep(0.05)
 
     assert not client.connected and ear.dropped == []
-    assert counters == {"sockets_opened": 1, "sockets_closed": 1}
+    assert counts == SocketCounts(opened=1, closed=1)
     with pytest.raises(WebSocketFailed):
         client.open()
 
@@ -558,7 +559,7 @@ def _lives(thing: object) -> bool:
 
 def test_a_close_is_safe_in_a_dying_greenlet(clients: Clients) -> None:
     """Locust kills users; their farewell runs in the dying greenlet and must not wait."""
-    client, peer, counters = clients.opened(Ear())
+    client, peer, counts = clients.opened(Ear())
 
     def user() -> None:
         try:
@@ -570,7 +571,7 @@ def test_a_close_is_safe_in_a_dying_greenlet(clients: Clients) -> None:
     gevent.sleep(0.01)
     living.kill(timeout=1)
 
-    assert living.dead and counters["sockets_closed"] == 1
+    assert living.dead and counts.closed == 1
     assert peer.read_frame()[0] == CLOSE
 
 
@@ -633,10 +634,10 @@ def test_a_listener_may_close_when_asked_for_a_token(clients: Clients) -> None:
             return "token-2"
 
     ear = Leaving()
-    ear.client, peer, counters = clients.opened(ear)
+    ear.client, peer, counts = clients.opened(ear)
     peer.hang_up()
     clients.server.accept().answer("401 Unauthorized")
 
     eventually(lambda: ear.asked == 1)
     gevent.sleep(0.05)
-    assert not ear.client.connected and counters["sockets_given_up"] == 0
+    assert not ear.client.connected and counts.given_up == 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +16,7 @@ import requests
 from mmload.client.websocket.client import Timing, WebSocket
 from mmload.config import load_settings
 from mmload.errors import WebSocketFailed
+from mmload.metrics.counts import SocketCounts
 from tests.client.scripted import Ear
 
 ADMIN = load_settings(environ={})[0].config.connection
@@ -54,12 +54,12 @@ class Meeting:
     channel_id: str
     sockets: list[WebSocket]
 
-    def socket(self, rest: Rest, ear: Ear, timing: Timing, token: str = "") -> tuple[WebSocket, dict[str, int]]:
-        counters: dict[str, int] = defaultdict(int)
+    def socket(self, rest: Rest, ear: Ear, timing: Timing, token: str = "") -> tuple[WebSocket, SocketCounts]:
+        counts = SocketCounts()
         url = "ws" + self.address.removeprefix("http")
-        made = WebSocket(url, token or rest.token, ear, counters, rng=random.Random(1), timing=timing)
+        made = WebSocket(url, token or rest.token, ear, counts, rng=random.Random(1), timing=timing)
         self.sockets.append(made)
-        return made, counters
+        return made, counts
 
     def write(self, *messages: str) -> None:
         for message in messages:
@@ -113,7 +113,7 @@ def within(seconds: float, condition: Callable[[], object]) -> None:
 def test_missed_events_come_again_and_none_twice(meeting: Meeting) -> None:
     """The server keeps what was sent while a connection is away, and sends it when it is taken up again."""
     ear, other = Ear(), Ear()
-    reading, counters = meeting.socket(meeting.reader, ear, Timing(after_gap_seconds=1.5))
+    reading, counts = meeting.socket(meeting.reader, ear, Timing(after_gap_seconds=1.5))
     writing, _ = meeting.socket(meeting.writer, other, Timing())
     reading.open()
     writing.open()
@@ -130,14 +130,14 @@ def test_missed_events_come_again_and_none_twice(meeting: Meeting) -> None:
     within(5, lambda: len(messages(ear)) == 6)
     assert messages(ear) == messages(other) == ["one", "two", "three", "four", "five", "six"]
     assert reading.connection_id == identity
-    assert ear.connected == ["first", "resumed"] and counters["sockets_resumed"] == 1
+    assert ear.connected == ["first", "resumed"] and counts.resumed == 1
     assert ear.numbers() == list(range(len(ear.events))), "every number once"
 
 
 def test_a_connection_that_nobody_knows_is_renewed(meeting: Meeting) -> None:
     """As after a restart: the numbers start anew, and events go on."""
     ear = Ear()
-    reading, counters = meeting.socket(meeting.reader, ear, Timing())
+    reading, counts = meeting.socket(meeting.reader, ear, Timing())
     reading.open()
     reading.connection_id = "x" * 26
     reading.drop()
@@ -145,19 +145,19 @@ def test_a_connection_that_nobody_knows_is_renewed(meeting: Meeting) -> None:
     meeting.write("after all")
 
     within(5, lambda: messages(ear) == ["after all"])
-    assert counters == {"sockets_opened": 1, "sockets_dropped": 1, "sockets_renewed": 1}
+    assert counts == SocketCounts(opened=1, dropped=1, renewed=1)
     assert reading.connection_id != "x" * 26
 
 
 def test_the_server_answers_actions_and_pings(meeting: Meeting) -> None:
     """The web application's own ping, and the protocol's: without answers the socket would count as dead."""
-    reading, counters = meeting.socket(meeting.reader, Ear(), Timing(ping_interval_seconds=0.5, dead_after_seconds=2.0))
+    reading, counts = meeting.socket(meeting.reader, Ear(), Timing(ping_interval_seconds=0.5, dead_after_seconds=2.0))
     reading.open()
     reading.send("ping", {})
     reading.send("no_such_action", {})
     gevent.sleep(3)
 
-    assert reading.connected and counters == {"sockets_opened": 1}
+    assert reading.connected and counts == SocketCounts(opened=1)
 
 
 def test_a_wrong_token_counts_as_refused(meeting: Meeting) -> None:

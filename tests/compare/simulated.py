@@ -9,15 +9,9 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from mmload.metrics.delta import Delta, UserGauges
-from mmload.metrics.recorder import (
-    DELIVERIES,
-    DELIVERIES_EXPECTED,
-    DELIVERIES_MISSING,
-    DELIVERY,
-    ActionOutcome,
-    Recorder,
-)
+from mmload.metrics.counts import UserGauges
+from mmload.metrics.delta import Delta
+from mmload.metrics.recorder import DELIVERY, ActionOutcome, Recorder
 from mmload.results.folder import RunFolder
 from mmload.results.model import Facts, Machine, RunEnding, Server
 from mmload.results.timeline import Load, Timeline
@@ -53,8 +47,9 @@ def second(
     for _ in range(10):
         recorder.action("CreatePost", rng.lognormvariate(math.log(0.05 * (1 + slower)), scatter), ActionOutcome.OK)
         lost = rng.random() < missing
-        recorder.counters[DELIVERIES_EXPECTED] += 1
-        recorder.counters[DELIVERIES_MISSING if lost else DELIVERIES] += 1
+        recorder.deliveries.expected += 1
+        recorder.deliveries.delivered += not lost
+        recorder.deliveries.never_came += lost
         if not lost:
             recorder.span(DELIVERY, rng.lognormvariate(math.log(0.02 * (1 + slower)), scatter))
     return recorder.take()

@@ -30,8 +30,8 @@ def page(
     done, slow = histogram(requests), histogram(logins)
     acted = {name: histogram(times) for name, times in (actions or {}).items()}
     parts = [
-        METRICS["mmload_users"].sample(present + 5, "asked"),
-        METRICS["mmload_users"].sample(present, "present"),
+        METRICS["mmload_users"].sample(present + 5, "target"),
+        METRICS["mmload_users"].sample(present, "active"),
         METRICS["mmload_requests_total"].sample(done.count, "load", "GET /posts"),
         METRICS["mmload_requests_total"].sample(slow.count, "login", "POST /users/login"),
         METRICS["mmload_request_failures_total"].sample(failures, "load", "GET /posts", reason),

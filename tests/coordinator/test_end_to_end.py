@@ -37,7 +37,7 @@ QUERY = "people who are in"
 
 def written(folder: Path, agent_url: str, prometheus_url: str) -> None:
     """The agent's own measures count for nothing here: the only limit is what Prometheus says of it."""
-    present = {"Description": QUERY, "Query": 'mmload_users{state="present"}', "Threshold": MOST_PRESENT, "Alert": True}
+    present = {"Description": QUERY, "Query": 'mmload_users{state="active"}', "Threshold": MOST_PRESENT, "Alert": True}
     document = {
         "ClusterConfig": {"Agents": [{"Id": "lt0", "ApiURL": agent_url}], "MaxActiveUsers": 60},
         "MonitorConfig": {"PrometheusURL": prometheus_url, "UpdateIntervalMs": 500, "Queries": [present]},
@@ -61,7 +61,7 @@ def searched(folder: Path, agent_url: str, server: str) -> Ended:
     agent_address, server_address = (url.removeprefix("http://") for url in (agent_url, server))
     with ExitStack() as stack:
         asked = stack.enter_context(prometheus.running_prometheus(folder, agent_address, server_address))
-        asked.await_value('count(mmload_users{state="present"})', 1)
+        asked.await_value('count(mmload_users{state="active"})', 1)
         written(folder, agent_url, asked.url)
         process = start(folder, "coordinator", "-c", "coordinator.json", "--folder", FOLDER)
         await_that(after(folder, "recovered"), "the search did not come back from its breach")
@@ -175,7 +175,7 @@ def test_the_sandbox_of_the_demonstration_has_an_account_and_a_community_for_eve
     assert ended.out.startswith(f"at least {most} people; ")
     assert "Traceback" not in ended.err
     assert found.facts.server is not None and found.facts.server.sandbox
-    assert found.totals.highest_present == most
-    assert found.totals.whole.counters.get("sign_ups", 0) == 0
+    assert found.totals.highest_active == most
+    assert found.totals.whole.sessions.sign_ups == 0
     posts = sum(second.posts for second in found.seconds)
     assert 0 < sum(second.expected for second in found.seconds) < posts * DEMO_COMMUNITY

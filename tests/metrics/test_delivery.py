@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import asdict
 
 from mmload.delivery.account import (
     CLOSED_KEPT_SECONDS,
@@ -21,8 +22,9 @@ from mmload.delivery.account import (
     Deliveries,
     Seat,
 )
+from mmload.metrics.counts import DeliveryCounts
 from mmload.metrics.delta import Loss
-from mmload.metrics.recorder import DELIVERIES_EXTRA, DELIVERIES_TWICE, MISSING_BECAUSE, Recorder
+from mmload.metrics.recorder import Recorder
 from mmload.models import Post
 
 WALL_AHEAD = 1_800_000_000.0
@@ -45,7 +47,7 @@ class Room:
             seat.joined("channel")
         self.wait(JOINING_SECONDS + 1)
         self.losses: list[Loss] = []
-        self.sums: dict[str, int] = {}
+        self.sums = DeliveryCounts()
 
     def wait(self, seconds: float) -> None:
         self.now += seconds
@@ -67,25 +69,20 @@ class Room:
         for seat in seats:
             self.deliveries.received(seat, post)
 
-    def account(self) -> dict[str, int]:
-        """All that was counted so far, without what is zero."""
+    def account(self) -> DeliveryCounts:
+        """All that was counted so far."""
         delta = self.recorder.take()
         self.losses += delta.losses
-        for name, number in delta.counters.items():
-            self.sums[name] = self.sums.get(name, 0) + number
-        return {name: number for name, number in self.sums.items() if number}
+        self.sums.merge(delta.deliveries)
+        return self.sums
 
-    def finish(self) -> dict[str, int]:
+    def finish(self) -> DeliveryCounts:
         self.deliveries.finish()
         return self.account()
 
 
-def closes(account: Mapping[str, int]) -> bool:
-    ends = ("deliveries", "deliveries_missing", "deliveries_withdrawn")
-    reasons = sum(number for name, number in account.items() if name.startswith(MISSING_BECAUSE))
-    return account.get("deliveries_expected", 0) == sum(account.get(end, 0) for end in ends) and reasons == account.get(
-        "deliveries_missing", 0
-    )
+def closes(account: DeliveryCounts) -> bool:
+    return account.expected == account.delivered + account.missing + account.withdrawn
 
 
 def test_a_post_is_due_at_every_other_connected_socket_of_its_channel() -> None:
@@ -97,7 +94,7 @@ def test_a_post_is_due_at_every_other_connected_socket_of_its_channel() -> None:
     room.accept(post)
     room.receive(post, 0, 1, 2)
 
-    assert room.finish() == {"posts_sent": 1, "deliveries_expected": 2, "deliveries": 2}
+    assert room.finish() == DeliveryCounts(sent=1, expected=2, delivered=2)
 
 
 def test_an_event_may_come_before_the_answer() -> None:
@@ -107,7 +104,7 @@ def test_an_event_may_come_before_the_answer() -> None:
     room.accept(post)
     room.receive(post, 2)
 
-    assert room.finish() == {"posts_sent": 1, "deliveries_expected": 2, "deliveries": 2}
+    assert room.finish() == DeliveryCounts(sent=1, expected=2, delivered=2)
 
 
 def test_the_time_of_a_delivery_is_from_sending_to_the_event() -> None:
@@ -127,10 +124,10 @@ def test_what_a_standing_socket_does_not_get_is_missing_and_named() -> None:
     room.receive(post, 1)
     room.wait(MISSING_AFTER_SECONDS + 1)
 
-    assert room.account()["deliveries_missing"] == 1
+    assert room.account().missing == 1
     account = room.finish()
     assert closes(account)
-    assert account[MISSING_BECAUSE + NEVER_CAME] == 1
+    assert account.never_came == 1
     assert room.losses == [Loss("post-a", "channel", int((WALL_AHEAD + 103.0) * 1000), 2, {NEVER_CAME: 1})]
 
 
@@ -142,7 +139,7 @@ def test_what_was_missing_and_comes_after_all_is_late() -> None:
     room.wait(MISSING_AFTER_SECONDS + 1)
     room.receive(post, 2)
 
-    assert room.finish() == {"posts_sent": 1, "deliveries_expected": 2, "deliveries": 2, "deliveries_late": 1}
+    assert room.finish() == DeliveryCounts(sent=1, expected=2, delivered=2, late=1)
     assert room.losses == []
 
 
@@ -158,7 +155,7 @@ def test_what_comes_after_all_is_taken_off_its_own_reason() -> None:
 
     account = room.finish()
     assert closes(account)
-    assert MISSING_BECAUSE + SOCKET_LOST not in account and account[MISSING_BECAUSE + NEVER_CAME] == 1
+    assert not account.socket_lost and account.never_came == 1
     assert [loss.missing for loss in room.losses] == [{NEVER_CAME: 1}]
 
 
@@ -169,10 +166,10 @@ def test_overdue_is_counted_from_the_answer() -> None:
     room.wait(MISSING_AFTER_SECONDS - 5)
     room.accept(post)
     room.wait(MISSING_AFTER_SECONDS - 1)
-    assert "deliveries_missing" not in room.account()
+    assert not room.account().missing
 
     room.wait(2)
-    assert room.account()["deliveries_missing"] == 2
+    assert room.account().missing == 2
 
 
 def test_a_user_that_leaves_is_taken_out_of_its_own_channels_only() -> None:
@@ -185,7 +182,7 @@ def test_a_user_that_leaves_is_taken_out_of_its_own_channels_only() -> None:
     for channel in ("direct", "channel"):
         room.accept(room.send(channel, channel=channel))
 
-    assert room.account()["deliveries_expected"] == 10
+    assert room.account().expected == 10
     assert room.deliveries._tracker._channels_of[1] == [] and len(room.deliveries._tracker._channels_of[0]) == 2
 
 
@@ -198,7 +195,7 @@ def test_late_begins_after_the_limit() -> None:
     room.now += 0.001
     room.receive(post, 2)
 
-    assert room.finish()["deliveries_late"] == 1
+    assert room.finish().late == 1
 
 
 def test_a_second_event_of_a_post_is_counted_as_such() -> None:
@@ -208,7 +205,7 @@ def test_a_second_event_of_a_post_is_counted_as_such() -> None:
     room.receive(post, 1, 1, 1, 2)
 
     account = room.finish()
-    assert (account["deliveries"], account["deliveries_twice"]) == (2, 2)
+    assert (account.delivered, account.duplicated) == (2, 2)
 
 
 def test_the_order_of_a_channel_is_that_of_the_server() -> None:
@@ -223,7 +220,7 @@ def test_the_order_of_a_channel_is_that_of_the_server() -> None:
     room.receive(second, 2)
     room.receive(first, 2)
 
-    assert room.finish()["deliveries_out_of_order"] == 1
+    assert room.finish().out_of_order == 1
 
 
 def test_a_post_may_be_overtaken_for_as_long_as_it_may_still_come() -> None:
@@ -241,7 +238,7 @@ def test_a_post_may_be_overtaken_for_as_long_as_it_may_still_come() -> None:
     room.wait(KEPT_SECONDS - 2)
     room.receive(late, 2)
 
-    assert room.finish()["deliveries_out_of_order"] == 2
+    assert room.finish().out_of_order == 2
 
 
 def test_channels_hold_no_posts_that_nothing_can_overtake_any_more() -> None:
@@ -269,7 +266,7 @@ def test_posts_of_the_same_instant_have_no_order() -> None:
     room.receive(second, 1, 2)
     room.receive(first, 1, 2)
 
-    assert "deliveries_out_of_order" not in room.finish()
+    assert not room.finish().out_of_order
 
 
 def test_nothing_is_due_at_a_lost_socket_and_what_it_gets_later_is_extra() -> None:
@@ -283,7 +280,7 @@ def test_nothing_is_due_at_a_lost_socket_and_what_it_gets_later_is_extra() -> No
     room.receive(post, 2)
 
     account = room.finish()
-    assert (account["deliveries_expected"], account["deliveries_extra"], account["deliveries_resumed"]) == (1, 1, 1)
+    assert (account.expected, account.extra, account.resumed) == (1, 1, 1)
 
 
 def test_a_resumed_socket_gets_what_it_missed() -> None:
@@ -297,7 +294,7 @@ def test_a_resumed_socket_gets_what_it_missed() -> None:
 
     account = room.finish()
     assert closes(account)
-    assert (account["deliveries"], account["deliveries_resumed"]) == (2, 1)
+    assert (account.delivered, account.resumed) == (2, 1)
 
 
 def test_a_renewed_socket_has_missed_it() -> None:
@@ -311,7 +308,7 @@ def test_a_renewed_socket_has_missed_it() -> None:
 
     account = room.finish()
     assert closes(account)
-    assert account[MISSING_BECAUSE + SOCKET_LOST] == 1
+    assert account.socket_lost == 1
 
 
 def test_a_lost_socket_is_waited_for_until_the_end() -> None:
@@ -321,11 +318,11 @@ def test_a_lost_socket_is_waited_for_until_the_end() -> None:
     room.seats[2].dropped()
     room.receive(post, 1)
     room.wait(MISSING_AFTER_SECONDS * 3)
-    assert "deliveries_missing" not in room.account()
+    assert not room.account().missing
 
     account = room.finish()
     assert closes(account)
-    assert account[MISSING_BECAUSE + SOCKET_DOWN] == 1
+    assert account.socket_down == 1
 
 
 def test_who_leaves_at_once_is_not_missed_and_who_leaves_later_is() -> None:
@@ -340,7 +337,7 @@ def test_who_leaves_at_once_is_not_missed_and_who_leaves_later_is() -> None:
 
     account = room.finish()
     assert closes(account)
-    assert (account["deliveries_withdrawn"], account["deliveries_missing"]) == (1, 1)
+    assert (account.withdrawn, account.missing) == (1, 1)
 
 
 def test_who_leaves_with_a_lost_socket_has_missed_it_for_that_reason() -> None:
@@ -354,7 +351,7 @@ def test_who_leaves_with_a_lost_socket_has_missed_it_for_that_reason() -> None:
 
     account = room.finish()
     assert closes(account)
-    assert account[MISSING_BECAUSE + SOCKET_DOWN] == 1
+    assert account.socket_down == 1
 
 
 def test_who_leaves_the_channel_is_not_missed() -> None:
@@ -366,7 +363,7 @@ def test_who_leaves_the_channel_is_not_missed() -> None:
 
     account = room.finish()
     assert closes(account)
-    assert account["deliveries_withdrawn"] == 1
+    assert account.withdrawn == 1
 
 
 def test_who_has_just_joined_is_not_expected_yet() -> None:
@@ -382,7 +379,7 @@ def test_who_has_just_joined_is_not_expected_yet() -> None:
     room.receive(later, 1, 2)
 
     account = room.finish()
-    assert (account["deliveries_expected"], account["deliveries_extra"]) == (3, 1)
+    assert (account.expected, account.extra) == (3, 1)
 
 
 def test_a_refused_post_leaves_no_trace() -> None:
@@ -390,7 +387,7 @@ def test_a_refused_post_leaves_no_trace() -> None:
     room.send("a")
     room.deliveries.refused("a")
 
-    assert room.finish() == {}
+    assert room.finish() == DeliveryCounts()
 
 
 def test_a_post_without_an_answer_that_nobody_saw_is_uncertain_and_due_nowhere() -> None:
@@ -400,7 +397,7 @@ def test_a_post_without_an_answer_that_nobody_saw_is_uncertain_and_due_nowhere()
     room.deliveries.unanswered("a")
     room.wait(MISSING_AFTER_SECONDS + 1)
 
-    assert room.finish() == {"posts_uncertain": 1}
+    assert room.finish() == DeliveryCounts(uncertain=1)
 
 
 def test_a_post_without_an_answer_that_somebody_saw_was_accepted() -> None:
@@ -412,15 +409,15 @@ def test_a_post_without_an_answer_that_somebody_saw_was_accepted() -> None:
 
     account = room.finish()
     assert closes(account)
-    assert (account["posts_sent"], account["deliveries"], account["deliveries_missing"]) == (1, 1, 1)
-    assert not account.get("posts_uncertain")
+    assert (account.sent, account.delivered, account.missing) == (1, 1, 1)
+    assert not account.uncertain
 
 
 def test_events_of_posts_that_nobody_of_the_test_wrote_are_not_accounted_for() -> None:
     room = Room()
     room.receive(room.post("stranger:1"), 1, 2)
 
-    assert room.finish() == {}
+    assert room.finish() == DeliveryCounts()
 
 
 def test_a_seat_is_not_given_to_another_while_its_messages_are_remembered() -> None:
@@ -461,7 +458,7 @@ def test_a_post_of_another_process_is_accounted_for_when_it_is_announced() -> No
     room.wait(MISSING_AFTER_SECONDS)
 
     account = room.account()
-    assert (account["deliveries_expected"], account["deliveries"], account["deliveries_missing"]) == (2, 1, 1)
+    assert (account.expected, account.delivered, account.missing) == (2, 1, 1)
 
 
 def test_the_time_of_such_a_delivery_is_that_of_its_event() -> None:
@@ -496,8 +493,8 @@ def test_what_came_on_a_connection_taken_up_since_counts_as_resumed_also_before_
     room.deliveries.announced([told(post, sent)])
 
     account = room.finish()
-    assert account.get("deliveries", 0) + account.get("deliveries_extra", 0) == 1
-    assert account.get("deliveries_resumed", 0) == resumed
+    assert account.delivered + account.extra == 1
+    assert account.resumed == resumed
 
 
 @pytest.mark.parametrize(
@@ -526,9 +523,8 @@ def test_what_happened_to_a_socket_before_the_announcement_is_made_up_for(
     account = room.finish()
 
     assert closes(account)
-    assert account["deliveries_expected"] == 2
-    reasons = {name: n for name, n in account.items() if name.startswith(MISSING_BECAUSE)}
-    assert reasons == {MISSING_BECAUSE + reason: number for reason, number in expected.items()}
+    assert account.expected == 2
+    assert account.reasons == expected
 
 
 def test_a_socket_that_was_lost_and_given_up_before_the_announcement_is_named_for_that() -> None:
@@ -545,7 +541,7 @@ def test_a_socket_that_was_lost_and_given_up_before_the_announcement_is_named_fo
 
     account = room.finish()
     assert closes(account)
-    assert account[MISSING_BECAUSE + SOCKET_DOWN] == 1
+    assert account.socket_down == 1
 
 
 def test_who_came_after_a_post_of_another_process_is_not_expected_to_have_it() -> None:
@@ -560,7 +556,7 @@ def test_who_came_after_a_post_of_another_process_is_not_expected_to_have_it() -
     room.receive(post, 0)
     room.deliveries.announced([told(post, sent)])
 
-    assert room.finish() == {"deliveries_expected": 1, "deliveries": 1}
+    assert room.finish() == DeliveryCounts(expected=1, delivered=1)
 
 
 def test_our_own_posts_are_announced_once() -> None:
@@ -598,7 +594,7 @@ def test_the_account_always_closes(steps: list[tuple[str, int, int]], shared: bo
     account = room.finish()
 
     assert closes(account)
-    assert min(account.values(), default=0) >= 0
+    assert min(asdict(account).values()) >= 0
     assert room.deliveries._ledger.messages == {} and room.deliveries._ledger.open == {}
 
 
@@ -641,8 +637,8 @@ def test_a_delivery_is_overdue_after_thirty_seconds_and_not_at_thirty() -> None:
     on_time = room.account()
     room.wait(0.5)
 
-    assert "deliveries_missing" not in on_time
-    assert room.account()["deliveries_missing"] == 2
+    assert not on_time.missing
+    assert room.account().missing == 2
 
 
 def test_a_post_that_is_refused_after_some_of_its_deliveries_were_lost_leaves_no_trace() -> None:
@@ -654,7 +650,7 @@ def test_a_post_that_is_refused_after_some_of_its_deliveries_were_lost_leaves_no
     room.seats[2].closed()
     room.deliveries.refused("a")
 
-    assert room.account() == {}
+    assert room.account() == DeliveryCounts()
 
 
 def test_what_is_not_known_or_settled_already_cannot_be_refused_or_unanswered() -> None:
@@ -667,7 +663,7 @@ def test_what_is_not_known_or_settled_already_cannot_be_refused_or_unanswered() 
     room.deliveries.unanswered("a")
 
     assert room.account() == before
-    assert "posts_uncertain" not in before
+    assert not before.uncertain
 
 
 def test_who_leaves_a_channel_at_once_never_belonged_to_it() -> None:
@@ -682,7 +678,7 @@ def test_who_leaves_a_channel_at_once_never_belonged_to_it() -> None:
     room.wait(JOINING_SECONDS + 1)
     room.send("a")
 
-    assert room.account()["deliveries_expected"] == 3
+    assert room.account().expected == 3
 
 
 def test_a_loss_is_named_with_all_that_was_due() -> None:
@@ -703,7 +699,7 @@ def test_a_seat_that_is_given_up_is_in_no_channel() -> None:
     room.seats[1].free()
     room.send("a")
 
-    assert room.account()["deliveries_expected"] == 1
+    assert room.account().expected == 1
 
 
 def test_a_post_may_come_to_a_socket_that_is_younger_than_it() -> None:
@@ -714,11 +710,11 @@ def test_a_post_may_come_to_a_socket_that_is_younger_than_it() -> None:
         room.deliveries.seat().connected(renewed=False)
     room.receive(post, 5)
 
-    assert room.account()[DELIVERIES_EXTRA] == 1
+    assert room.account().extra == 1
 
 
 def test_an_event_of_another_process_that_comes_twice_before_its_announcement_is_a_duplicate() -> None:
     room = Room(shared=True)
     room.receive(room.post("a"), 1, 1)
 
-    assert room.account()[DELIVERIES_TWICE] == 1
+    assert room.account().duplicated == 1

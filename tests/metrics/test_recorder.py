@@ -6,8 +6,9 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mmload.metrics.counts import DeliveryCounts
 from mmload.metrics.delta import MOST_NAMES, OTHER, Delta, all_times, answered
-from mmload.metrics.recorder import POSTS_SENT, ActionOutcome, Recorder, process_recorder
+from mmload.metrics.recorder import ActionOutcome, Recorder, process_recorder
 
 CALLS = st.lists(
     st.tuples(
@@ -24,7 +25,7 @@ def test_take_gives_what_came_since_the_last_one() -> None:
     """A figure taken twice would count twice."""
     recorder = Recorder()
     recorder.action("Look", 0.5, ActionOutcome.OK)
-    recorder.counters[POSTS_SENT] += 1
+    recorder.deliveries.sent += 1
     recorder.events["posted"] += 3
     recorder.take()
     recorder.action("Look", 0.7, ActionOutcome.FAILED)
@@ -33,7 +34,7 @@ def test_take_gives_what_came_since_the_last_one() -> None:
 
     assert delta.actions["Look"].times.count == 0
     assert delta.actions["Look"].failed_times.count == 1
-    assert (delta.counters, delta.events) == ({}, {})
+    assert (delta.deliveries, delta.events) == (DeliveryCounts(), {})
 
 
 def test_a_skipped_action_has_no_time() -> None:
@@ -97,11 +98,11 @@ def test_log_ins_are_kept_apart() -> None:
 def test_users_are_a_level_and_stay() -> None:
     """Taking the figures away must not make users vanish."""
     recorder = Recorder()
-    recorder.users.present += 5
+    recorder.users.active += 5
     first = recorder.take()
-    recorder.users.present -= 1
+    recorder.users.active -= 1
 
-    assert (first.users.present, recorder.take().users.present) == (5, 4)
+    assert (first.users.active, recorder.take().users.active) == (5, 4)
 
 
 def test_a_missing_feature_is_told_once() -> None:

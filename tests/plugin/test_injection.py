@@ -68,7 +68,7 @@ def test_times_are_those_of_mmload_run() -> None:
 def present(folder: pathlib.Path) -> int:
     """How many people are in, by the record of the test that runs in this folder."""
     seconds = [line for file in folder.glob("runs/*/seconds.jsonl") for line in file.read_bytes().splitlines()]
-    return int(json.loads(seconds[-1])["present"]) if seconds else 0
+    return int(json.loads(seconds[-1])["active"]) if seconds else 0
 
 
 @pytest.mark.parametrize("workers", [1, 2])

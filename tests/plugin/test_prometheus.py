@@ -92,7 +92,7 @@ def start_locust(folder: Path, server: str, agent: str) -> subprocess.Popen[byte
 
 def go_through(prometheus: Prometheus, server: str, agent: str) -> str:
     """All that a board can show: failures, time-outs, lost sockets. Gives a moment when it shows it."""
-    prometheus.await_value('mmload_users{state="present"}', USERS)
+    prometheus.await_value('mmload_users{state="active"}', USERS)
     faults: tuple[dict[str, Any], ...] = (
         {"route": "POST /api/v4/channels/members/{user_id}/view", "status": 500, "share": 0.3},
         {"route": "POST /api/v4/users/ids", "delay_ms": 3000.0, "times": 2},
@@ -182,7 +182,7 @@ def test_all_samples_are_those_that_follow_from_the_runs_folder(scraped: Scraped
     """Every metric of the page but the three that tell of now; how they follow is tested in test_metrics_page."""
     run = scraped.run
     view = View(facts=run.facts, totals=run.totals, recent=run.seconds, saturated=trust_in(run.seconds).saturated)
-    of_now = ('mmload_users{state="asked"}', 'mmload_users{state="spawned"}', "mmload_workers")
+    of_now = ('mmload_users{state="target"}', 'mmload_users{state="spawned"}', "mmload_workers")
     lines = [line for line in "".join(page_of(view)).splitlines() if not line.startswith(("#", *of_now))]
     found = {
         frozenset((label, text) for label, text in series["metric"].items() if label not in ("job", "instance")): float(
@@ -199,19 +199,19 @@ def test_all_samples_are_those_that_follow_from_the_runs_folder(scraped: Scraped
 
 def test_messages_and_users_are_those_of_the_runs_folder(scraped: Scraped) -> None:
     prometheus, run = scraped.prometheus, scraped.run
-    counters = run.totals.whole.counters
+    whole = run.totals.whole
 
     assert by_labels(prometheus, "mmload_events_total", "event") == {
         (name,): count for name, count in run.totals.whole.events.items()
     }
-    assert prometheus.value("mmload_posts_total") == counters["posts_sent"] > 0
-    assert prometheus.value("sum(mmload_deliveries_total)") == counters.get("deliveries", 0)
-    assert prometheus.value('mmload_socket_changes_total{change="dropped"}') == counters["sockets_dropped"] >= USERS
+    assert prometheus.value("mmload_posts_total") == whole.deliveries.sent > 0
+    assert prometheus.value("sum(mmload_deliveries_total)") == whole.deliveries.delivered
+    assert prometheus.value('mmload_socket_changes_total{change="dropped"}') == whole.sockets.dropped >= USERS
     # Some log out and in again.
-    assert prometheus.value('mmload_logins_total{outcome="ok"}') == counters["logins"] >= USERS
+    assert prometheus.value('mmload_logins_total{outcome="ok"}') == whole.sessions.logins >= USERS
     assert prometheus.value("mmload_test_seconds_total") == run.totals.seconds
-    assert prometheus.value('max_over_time(mmload_users{state="present"}[5m])') == run.totals.highest_present == USERS
-    assert prometheus.value('mmload_users{state="present"}') == prometheus.value("mmload_sockets") == 0
+    assert prometheus.value('max_over_time(mmload_users{state="active"}[5m])') == run.totals.highest_active == USERS
+    assert prometheus.value('mmload_users{state="active"}') == prometheus.value("mmload_sockets") == 0
     assert prometheus.value("mmload_test_start_timestamp_seconds") == run.facts.started_ms / 1000
 
 
@@ -303,7 +303,7 @@ def test_a_headless_run_is_scraped_at_an_address_of_its_own(fresh_sandbox: str, 
     )
     try:
         deadline = time.monotonic() + 40
-        while 'mmload_users{state="present"} 4\n' not in page(address):
+        while 'mmload_users{state="active"} 4\n' not in page(address):
             assert time.monotonic() < deadline, page(address)
             time.sleep(0.2)
         assert requests.get(f"http://{address}/swarm", timeout=5).status_code == 404

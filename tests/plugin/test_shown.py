@@ -6,8 +6,9 @@ from typing import Any
 
 import msgspec
 
+from mmload.metrics.counts import MISSING_REASONS, DeliveryCounts
 from mmload.metrics.delta import Delta, ProcessHealth
-from mmload.metrics.recorder import DELIVERY, MISSING_BECAUSE, ActionOutcome, Recorder
+from mmload.metrics.recorder import DELIVERY, ActionOutcome, Recorder
 from mmload.plugin.web.tabs import SERIES_SECONDS, actions, delivery, health
 from mmload.plugin.web.test_view import View
 from mmload.results.generator_health import MOST_CPU
@@ -24,7 +25,7 @@ def second(number: int, **figures: Any) -> Second:
 
 
 def view(whole: Delta | None = None, *seconds: Second) -> View:
-    return View(totals=Totals(whole=whole or Delta()), recent=seconds, running=True, asked=9, spawned=8)
+    return View(totals=Totals(whole=whole or Delta()), recent=seconds, running=True, target=9, spawned=8)
 
 
 def test_before_the_first_test_all_tabs_are_there_and_empty() -> None:
@@ -39,16 +40,14 @@ def test_before_the_first_test_all_tabs_are_there_and_empty() -> None:
 
 def test_deliveries_are_told_with_what_is_missing_and_why() -> None:
     recorder = Recorder()
-    for name, count in (("deliveries_expected", 9), ("deliveries", 6), ("deliveries_missing", 3), ("posts_sent", 4)):
-        recorder.counters[name] += count
-    recorder.counters[f"{MISSING_BECAUSE}never came"] += 3
+    recorder.deliveries = DeliveryCounts(sent=4, expected=9, delivered=6, never_came=3)
     for seconds in (0.010, 0.020, 0.900):
         recorder.span(DELIVERY, seconds)
 
     found = delivery(view(recorder.take(), second(1, delivery_p50_ms=20.0, delivery_p95_ms=900.0)))
 
     assert found.account == {"expected": 9, "delivered": 6, "missing": 3, "withdrawn": 0}
-    assert (found.posts, found.missing) == (4, {"never came": 3})
+    assert (found.posts, found.missing) == (4, {MISSING_REASONS["never_came"]: 3})
     assert found.times.p50 is not None and abs(found.times.p50 - 20) < 0.1
     assert found.times.longest is not None and abs(found.times.longest - 900) < 2
     assert found.series == [(1000, 20.0, 900.0)]

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mmload.metrics import recorder as names
-from mmload.metrics.delta import Delta, Loss, ProcessHealth, UserGauges
+from mmload.metrics.counts import UserGauges
+from mmload.metrics.delta import Delta, Loss, ProcessHealth
 from mmload.metrics.recorder import ActionOutcome, Recorder
 from mmload.results.folder import RunFolder
 from mmload.results.model import Facts, Figures, Machine, Note, NoteKind, Run, RunEnding, Second, Server
@@ -54,7 +55,7 @@ def _delta(rng: random.Random, at: int, seconds: int, workers: int, per_second: 
     if _outage(at, seconds):
         for _ in range(5):
             recorder.request("POST /posts", 10.0, "no answer: connection refused")
-        recorder.counters[names.SOCKETS_DROPPED] += 25 if at == round(seconds * 0.5) else 0
+        recorder.sockets.dropped += 25 if at == round(seconds * 0.5) else 0
     else:
         _work(recorder, rng, round(per_second * (0.2 + come)), slow)
     delta = recorder.take()
@@ -78,13 +79,12 @@ def _work(recorder: Recorder, rng: random.Random, requests: int, slow: float) ->
     for name, typical in ACTIONS.items():
         recorder.action(name, rng.lognormvariate(math.log(typical / 1000 * slow), 0.5), ActionOutcome.OK)
     posts, others = rng.randrange(3), 20
-    recorder.counters[names.POSTS_SENT] += posts
-    recorder.counters[names.DELIVERIES_EXPECTED] += posts * others
-    recorder.counters[names.DELIVERIES] += posts * others - (posts == 2)
+    recorder.deliveries.sent += posts
+    recorder.deliveries.expected += posts * others
+    recorder.deliveries.delivered += posts * others - (posts == 2)
     if posts == 2:
-        recorder.counters[names.DELIVERIES_MISSING] += 1
-        recorder.counters[names.MISSING_BECAUSE + "the socket was lost"] += 1
-    recorder.counters[names.SOCKETS_OPENED] += 1
+        recorder.deliveries.socket_lost += 1
+    recorder.sockets.opened += 1
     recorder.events["posted"] += posts * others
     for _ in range(posts * others):
         recorder.span(names.DELIVERY, rng.lognormvariate(math.log(0.03 * slow), 0.5))
@@ -125,7 +125,7 @@ def _notes(seconds: int) -> tuple[Note, ...]:
 
 def losses(run: Run) -> Run:
     """The same run with its losses named."""
-    run.totals.whole.losses.append(Loss("post1", "channel1", START * 1000, 20, {"the socket was lost": 1}))
+    run.totals.whole.losses.append(Loss("post1", "channel1", START * 1000, 20, {"socket_lost": 1}))
     return run
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
+from mmload.metrics.counts import DeliveryCounts
 from mmload.metrics.delta import Delta, ProcessHealth
-from mmload.metrics.recorder import DELIVERIES, DELIVERIES_EXPECTED, DELIVERIES_MISSING, MISSING_BECAUSE
 from mmload.report.account import generator_sentences, loss_texts, why
 from mmload.report.findings import findings
 from mmload.report.markdown import markdown_report
@@ -19,10 +19,8 @@ from tests.results.records import run, second
 
 def with_deliveries(delivered: int, missing: int = 0) -> Run:
     """A run with so many deliveries."""
-    counters = {DELIVERIES_EXPECTED: delivered + missing, DELIVERIES: delivered}
-    if missing:
-        counters |= {DELIVERIES_MISSING: missing, f"{MISSING_BECAUSE}it never came": missing}
-    return run(totals=Totals(whole=Delta(counters=counters), seconds=60))
+    counts = DeliveryCounts(expected=delivered + missing, delivered=delivered, never_came=missing)
+    return run(totals=Totals(whole=Delta(deliveries=counts), seconds=60))
 
 
 @pytest.mark.parametrize(
@@ -36,12 +34,14 @@ def with_deliveries(delivered: int, missing: int = 0) -> Run:
 )
 def test_an_account_without_a_loss_says_which_losses_it_could_not_have_seen(delivered: int, said: list[str]) -> None:
     """Rule of three: with one lost in n/3, none of n is missing in 5 % of all runs."""
-    assert loss_texts(findings(with_deliveries(delivered)).figures.delivery) == said
+    assert loss_texts(findings(with_deliveries(delivered)).figures.deliveries) == said
     assert delivered <= 3 or (1 - 3 / delivered) ** delivered == pytest.approx(0.05, abs=0.01)
 
 
 def test_where_something_is_missing_the_reasons_are_told_instead() -> None:
-    assert loss_texts(findings(with_deliveries(50, missing=2)).figures.delivery) == ["2 missing: it never came"]
+    assert loss_texts(findings(with_deliveries(50, missing=2)).figures.deliveries) == [
+        "2 missing: it never came, though the socket stayed connected"
+    ]
 
 
 def test_every_form_of_the_report_says_it() -> None:
@@ -55,7 +55,7 @@ def test_seconds_beside_those_that_count_are_not_denied() -> None:
     """The charts shade them, and the table shows their worst figures."""
     late = {"local": ProcessHealth(lag_ms=140.0)}
     steady = [second(at, phase=RunPhase.STEADY, health={"local": ProcessHealth(lag_ms=3.0)}) for at in range(20)]
-    farewell = second(20, phase=RunPhase.FAREWELL, health=late)
+    farewell = second(20, phase=RunPhase.STOPPING, health=late)
     calm = findings(run(seconds=tuple(steady)))
     shaken = findings(run(seconds=(*steady, farewell)))
     hit = findings(run(seconds=(*steady[:19], replace(steady[19], health=late))))

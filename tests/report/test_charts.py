@@ -115,7 +115,7 @@ def test_the_axis_of_time_shows_phases_outages_saturation_and_notes(made: Run) -
 
     assert bands["outage"] == (60, 70)
     assert bands["saturated"][0] <= 40 < bands["saturated"][1]
-    assert {"ramp", "steady", "farewell"} <= set(bands)
+    assert {"ramp", "steady", "stopping"} <= set(bands)
     assert [mark.number for mark in time.marks] == [1, 2, 3]
 
 

@@ -82,7 +82,7 @@ def test_a_run_of_which_nothing_is_left_is_a_file_all_the_same() -> None:
 
 
 def test_properties_say_what_ran() -> None:
-    found = suite(run(totals=Totals(seconds=10, steady_seconds=8, highest_present=10, whole=figures())))
+    found = suite(run(totals=Totals(seconds=10, steady_seconds=8, highest_active=10, whole=figures())))
     values = {each.get("name"): each.get("value") for each in found.iter("property")}
 
     assert values["server"] == "http://mm.example"

@@ -161,7 +161,7 @@ def hostile() -> Run:
     )
     return run(
         facts=facts,
-        totals=Totals(seconds=10, steady_seconds=8, highest_present=10, whole=delta, steady=delta),
+        totals=Totals(seconds=10, steady_seconds=8, highest_active=10, whole=delta, steady=delta),
         notes=(Note(START * 1000, NoteKind.LATE, HOSTILE),),
         missing=(HOSTILE,),
     )

@@ -7,14 +7,8 @@ import re
 import pytest
 from msgspec.structs import replace
 
-from mmload.metrics.recorder import (
-    POSTS_UNCERTAIN,
-    RATE_LIMITED,
-    SOCKETS_DROPPED,
-    ActionOutcome,
-    Delta,
-    Recorder,
-)
+from mmload.metrics.delta import Delta
+from mmload.metrics.recorder import ActionOutcome, Recorder
 from mmload.report.document import json_report
 from mmload.report.findings import findings
 from mmload.report.markdown import markdown_report
@@ -37,9 +31,9 @@ def heavy() -> Delta:
     for number in range(50):
         recorder.events[f"some_long_event_name_{number}"] += 1_234_567
     recorder.unavailable("scheduled posts" * 5, "no licence " * 20)
-    recorder.counters[RATE_LIMITED] += 3
-    recorder.counters[POSTS_UNCERTAIN] += 2
-    recorder.counters[SOCKETS_DROPPED] += 1_000_000
+    recorder.sessions.rate_limited += 3
+    recorder.deliveries.uncertain += 2
+    recorder.sockets.dropped += 1_000_000
     return recorder.take()
 
 
@@ -47,7 +41,7 @@ def heavy_run() -> Run:
     """All of it at once, with an outage and doubts."""
     refused = [second(at, requests=9, failures=9, unanswered=9, dropped=20) for at in range(5, 30)]
     return run(
-        totals=Totals(seconds=60, steady_seconds=50, highest_present=9, whole=heavy(), steady=heavy()),
+        totals=Totals(seconds=60, steady_seconds=50, highest_active=9, whole=heavy(), steady=heavy()),
         seconds=(*(second(at) for at in range(5)), *refused, second(30, resumed=400), second(31, waiting=3)),
         notes=tuple(Note(1, NoteKind.FAULT, f"a simulated user raised {'x' * 200}") for _ in range(3)),
     )
@@ -92,8 +86,8 @@ def test_log_ins_have_their_own_table() -> None:
 def test_without_a_steady_window_the_whole_run_is_shown() -> None:
     """Better than empty tables, and it is said."""
     ramp = run(
-        totals=Totals(seconds=10, whole=figures(), highest_present=6),
-        seconds=tuple(second(at, phase=RunPhase.RAMP, present=6, waiting=4) for at in range(10)),
+        totals=Totals(seconds=10, whole=figures(), highest_active=6),
+        seconds=tuple(second(at, phase=RunPhase.RAMP, active=6, waiting=4) for at in range(10)),
     )
     text = terminal_report(ramp)
 
@@ -107,7 +101,7 @@ def test_failures_are_told_with_their_first_and_last_time() -> None:
     delta = figures()
     delta.routes["GET /api/v4/posts/{id}"].fail(0.1, "500 boom", 1_800_000_001.0)
     delta.routes["GET /api/v4/posts/{id}"].fail(0.1, "500 boom", 1_800_000_009.0)
-    text = terminal_report(run(totals=Totals(seconds=10, steady_seconds=8, highest_present=10, whole=delta)))
+    text = terminal_report(run(totals=Totals(seconds=10, steady_seconds=8, highest_active=10, whole=delta)))
 
     assert re.search(r"GET /api/v4/posts/\{id\}: 500 boom +2 +\d\d:\d\d:\d1 +\d\d:\d\d:\d9", text)
 
@@ -115,7 +109,7 @@ def test_failures_are_told_with_their_first_and_last_time() -> None:
 def test_expected_refusals_are_told_apart_from_failures() -> None:
     delta = figures()
     delta.routes["GET /api/v4/posts/{id}"].refuse_as_expected(0.1, "404 gone", 1_800_000_001.0)
-    made = run(totals=Totals(seconds=10, steady_seconds=8, highest_present=10, whole=delta))
+    made = run(totals=Totals(seconds=10, steady_seconds=8, highest_active=10, whole=delta))
 
     assert re.search(r"Expected refusals.*\n.*\n *GET /api/v4/posts/\{id\}: 404 gone +1 ", terminal_report(made))
     assert "404 gone" in markdown_report(findings(made))
@@ -160,7 +154,7 @@ def test_what_the_server_lacks_is_named() -> None:
     """Left out, not failed."""
     delta = figures()
     delta.unavailable["channel bookmarks"] = "no licence"
-    text = terminal_report(run(totals=Totals(seconds=10, steady_seconds=8, highest_present=10, whole=delta)))
+    text = terminal_report(run(totals=Totals(seconds=10, steady_seconds=8, highest_active=10, whole=delta)))
 
     assert "channel bookmarks: no licence" in text
 

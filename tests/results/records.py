@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from mmload.metrics.recorder import LOGINS, POSTS_SENT, SOCKETS_OPENED, ActionOutcome, Delta, Recorder
+from mmload.metrics.delta import Delta
+from mmload.metrics.recorder import ActionOutcome, Recorder
 from mmload.results.model import Facts, Run, RunPhase, Second, Server, Totals
 
 START = 1_800_000_000
@@ -16,10 +17,10 @@ def second(elapsed: int, **changes: Any) -> Second:
         "ms": (START + elapsed) * 1000,
         "elapsed": elapsed,
         "phase": RunPhase.STEADY,
-        "asked": 10,
+        "target": 10,
         "spawned": 10,
         "waiting": 0,
-        "present": 10,
+        "active": 10,
         "gave_up": 0,
         "sockets": 10,
         "requests": 5,
@@ -48,9 +49,9 @@ def figures(requests: int = 50) -> Delta:
         recorder.request("GET /api/v4/posts/{id}", 0.01 + number / 1000)
         recorder.action("SwitchChannel", 0.1, ActionOutcome.OK)
     recorder.request("POST /api/v4/users/login", 0.4, login=True)
-    recorder.counters[LOGINS] += 10
-    recorder.counters[POSTS_SENT] += 7
-    recorder.counters[SOCKETS_OPENED] += 10
+    recorder.sessions.logins += 10
+    recorder.deliveries.sent += 7
+    recorder.sockets.opened += 10
     recorder.events["posted"] += 63
     recorder.events["hello"] += 10
     return recorder.take()
@@ -68,7 +69,7 @@ def run(**changes: Any) -> Run:
             started_ms=START * 1000,
             ended_ms=(START + 10) * 1000,
         ),
-        "totals": Totals(seconds=10, steady_seconds=8, highest_present=10, whole=figures(), steady=figures(40)),
+        "totals": Totals(seconds=10, steady_seconds=8, highest_active=10, whole=figures(), steady=figures(40)),
         "seconds": tuple(second(elapsed, phase=RunPhase.STEADY if elapsed else RunPhase.RAMP) for elapsed in range(10)),
     }
     return Run(**(values | changes))

@@ -46,7 +46,7 @@ EMPTY = {
         seconds=tuple(second(at, **_QUIET | {"phase": RunPhase.STEADY}) for at in range(2)),
         totals=Totals(seconds=2, steady_seconds=2, whole=Delta(), steady=Delta()),
     ),
-    "nobody was wanted": run(facts=Facts(thresholds=THRESHOLDS), seconds=(second(0, asked=0, present=0),)),
+    "nobody was wanted": run(facts=Facts(thresholds=THRESHOLDS), seconds=(second(0, target=0, active=0),)),
 }
 
 

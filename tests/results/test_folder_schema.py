@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from mmload.errors import UsageError
 from mmload.metrics import recorder
+from mmload.metrics.counts import DeliveryCounts, SessionCounts, SocketCounts
 from mmload.metrics.delta import ActionFigures, Delta, Failures, Loss, ProcessHealth, RouteFigures
 from mmload.metrics.histogram import Histogram
-from mmload.results.folder import FACTS, FIGURES, NOTES, ORDERS, SECONDS, SERVER, TOTALS, Order
+from mmload.results.folder import FACTS, FIGURES, NOTES, ORDERS, SECONDS, SERVER, TOTALS, Order, read_run
 from mmload.results.model import Facts, Figures, Machine, Note, Second, Server, ServerSample, Totals
 
 TEXT = (Path(__file__).parents[2] / "docs" / "run-folder.md").read_text()
@@ -65,16 +68,20 @@ def test_every_table_of_the_sums_is_described() -> None:
     assert set(listed) == fields(Delta) - NOT_KEPT
 
 
-def test_every_counter_and_every_span_has_its_name_there() -> None:
+def test_every_count_and_every_span_has_its_name_there() -> None:
     """Whatever the recorder counts ends up in these files."""
-    names = {
-        value
-        for name, value in vars(recorder).items()
-        if name.isupper() and isinstance(value, str) and not name.startswith("MOST")
-    }
-    described = quoted(section(TOTALS)) | {"deliveries_missing: "}
+    spans = {value for name, value in vars(recorder).items() if name.isupper() and isinstance(value, str)}
 
-    assert names <= described
+    assert spans | fields(DeliveryCounts, SocketCounts, SessionCounts) <= quoted(section(TOTALS))
+
+
+@pytest.mark.parametrize("schema", [1, 3])
+def test_a_run_of_another_schema_is_refused_with_what_to_do(tmp_path: Path, schema: int) -> None:
+    """Its counts have other names: read as they are, they would all be 0."""
+    (tmp_path / FACTS).write_text(json.dumps({"schema": schema}))
+
+    with pytest.raises(UsageError, match=rf"run\.json: written by an? .* mmload \(schema {schema}"):
+        read_run(tmp_path)
 
 
 def test_orders_are_described_where_the_files_are_listed() -> None:

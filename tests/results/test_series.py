@@ -65,14 +65,14 @@ def test_means_keep_the_sum_of_whole_stretches(values: list[float], width: int) 
 
 def test_phases_follow_each_other_and_may_come_again() -> None:
     """Users were added in the middle."""
-    phases = [RunPhase.RAMP] * 3 + [RunPhase.STEADY] * 4 + [RunPhase.RAMP] * 2 + [RunPhase.FAREWELL]
+    phases = [RunPhase.RAMP] * 3 + [RunPhase.STEADY] * 4 + [RunPhase.RAMP] * 2 + [RunPhase.STOPPING]
     spans = phase_spans([second(at, phase=phase) for at, phase in enumerate(phases)])
 
     assert [(span.phase, span.start, span.end) for span in spans] == [
         (RunPhase.RAMP, 0, 3),
         (RunPhase.STEADY, 3, 7),
         (RunPhase.RAMP, 7, 9),
-        (RunPhase.FAREWELL, 9, 10),
+        (RunPhase.STOPPING, 9, 10),
     ]
 
 

@@ -6,30 +6,21 @@ from collections.abc import Iterable
 
 import pytest
 
-from mmload.metrics.recorder import (
-    POSTS_SENT,
-    SOCKETS_CLOSED,
-    SOCKETS_DROPPED,
-    SOCKETS_OPENED,
-    SOCKETS_RENEWED,
-    SOCKETS_RESUMED,
-    Delta,
-    Recorder,
-    UserGauges,
-    sockets_opened,
-)
+from mmload.metrics.counts import SocketCounts, UserGauges
+from mmload.metrics.delta import Delta
+from mmload.metrics.recorder import Recorder
 from mmload.results.model import Figures, RunPhase, Second
 from mmload.results.timeline import Load, Timeline, next_phase
 
 START = 1_800_000_000
 
 
-def delta(requests: int = 0, present: int = 0, waiting: int = 0, failure: str = "") -> Delta:
+def delta(requests: int = 0, active: int = 0, waiting: int = 0, failure: str = "") -> Delta:
     """One process's second."""
     recorder = Recorder(clock=lambda: 0.0)
     for _ in range(requests):
         recorder.request("GET /a", 0.25, failure)
-    recorder.users = UserGauges(waiting, present)
+    recorder.users = UserGauges(waiting, active)
     return recorder.take()
 
 
@@ -61,9 +52,9 @@ def test_the_steady_phase_has_whole_seconds_only() -> None:
     """The second in which the last user came in is half ramp: its rates would be wrong."""
     _, records = local(
         [
-            (delta(1, present=1, waiting=1), Load(2, 2)),
-            (delta(1, present=2), Load(2, 2)),
-            (delta(1, present=2), Load(2)),
+            (delta(1, active=1, waiting=1), Load(2, 2)),
+            (delta(1, active=2), Load(2, 2)),
+            (delta(1, active=2), Load(2)),
         ]
     )
 
@@ -73,18 +64,18 @@ def test_the_steady_phase_has_whole_seconds_only() -> None:
 def test_the_farewell_begins_in_the_second_of_the_stop() -> None:
     """Users already leave in it."""
     timeline, records = local(
-        [(delta(1, present=2), Load(2, 2)), (delta(4, present=2), Load(2, 2)), (delta(2), Load(2, 0, stopping=True))]
+        [(delta(1, active=2), Load(2, 2)), (delta(4, active=2), Load(2, 2)), (delta(2), Load(2, 0, stopping=True))]
     )
 
-    assert [each.phase for each in records] == [RunPhase.RAMP, RunPhase.STEADY, RunPhase.FAREWELL]
+    assert [each.phase for each in records] == [RunPhase.RAMP, RunPhase.STEADY, RunPhase.STOPPING]
     assert timeline.totals.steady.routes["GET /a"].count == 4
     assert timeline.totals.whole.routes["GET /a"].count == 7
-    assert (timeline.totals.seconds, timeline.totals.steady_seconds, timeline.totals.highest_present) == (3, 1, 2)
+    assert (timeline.totals.seconds, timeline.totals.steady_seconds, timeline.totals.highest_active) == (3, 1, 2)
 
 
 def test_the_ramp_ends_when_nobody_is_left_who_could_come_in() -> None:
     """Users that never get in must not keep the run in its ramp for ever."""
-    users = UserGauges(waiting=0, present=7, gave_up=3)
+    users = UserGauges(waiting=0, active=7, gave_up=3)
 
     assert next_phase(RunPhase.RAMP, 0, Load(10, 10), users) is RunPhase.STEADY
     assert next_phase(RunPhase.RAMP, 0, Load(10, 10), UserGauges(1, 7, 2)) is RunPhase.RAMP
@@ -97,20 +88,18 @@ def test_nobody_asked_for_is_no_steady_phase() -> None:
 
 def test_more_users_begin_a_new_ramp() -> None:
     """The coordinator adds users in the middle of a run."""
-    assert next_phase(RunPhase.STEADY, 10, Load(20, 12), UserGauges(present=10)) is RunPhase.RAMP
+    assert next_phase(RunPhase.STEADY, 10, Load(20, 12), UserGauges(active=10)) is RunPhase.RAMP
 
 
 def test_a_user_that_drops_out_does_not() -> None:
     """An outage is part of the steady phase."""
-    assert next_phase(RunPhase.STEADY, 10, Load(10, 10), UserGauges(waiting=1, present=9)) is RunPhase.STEADY
+    assert next_phase(RunPhase.STEADY, 10, Load(10, 10), UserGauges(waiting=1, active=9)) is RunPhase.STEADY
 
 
 def test_fewer_users_and_then_more_is_a_new_ramp() -> None:
     """Compared with the fewest since, not with the most."""
-    many, few = (delta(1, present=10), Load(10, 10)), (delta(1, present=4), Load(4, 4))
-    _, records = local(
-        [many, many, few, few, (delta(1, present=4), Load(8, 8)), (delta(1, present=8), Load(8, 8)), many]
-    )
+    many, few = (delta(1, active=10), Load(10, 10)), (delta(1, active=4), Load(4, 4))
+    _, records = local([many, many, few, few, (delta(1, active=4), Load(8, 8)), (delta(1, active=8), Load(8, 8)), many])
 
     assert [each.phase for each in records][-3:] == [RunPhase.STEADY, RunPhase.RAMP, RunPhase.STEADY]
 
@@ -120,12 +109,12 @@ def test_a_worker_has_time_to_report() -> None:
     timeline = Timeline(START, delay_seconds=6)
     for second in range(4):
         timeline.observe(START + second, Load(4, 4))
-    timeline.add(START, "one", delta(2, present=2))
+    timeline.add(START, "one", delta(2, active=2))
 
     assert list(timeline.closed(START + 6.5)) == []
-    timeline.add(START, "two", delta(3, present=2))
+    timeline.add(START, "two", delta(3, active=2))
     [first] = records_of(timeline.closed(START + 7.5))
-    assert (first.requests, first.present) == (5, 4)
+    assert (first.requests, first.active) == (5, 4)
     assert timeline.late == 0
 
 
@@ -157,23 +146,23 @@ def test_a_lost_worker_takes_its_users_along() -> None:
     """They no longer act, whatever it said last."""
     timeline = Timeline(START)
     for process in ("one", "two"):
-        timeline.add(START, process, delta(1, present=5))
+        timeline.add(START, process, delta(1, active=5))
     [first] = records_of(timeline.closed(START + 1))
     timeline.forget("two")
     [second] = records_of(timeline.closed(START + 2))
 
-    assert (first.present, second.present) == (10, 5)
+    assert (first.active, second.active) == (10, 5)
 
 
 def test_a_process_that_stalled_leaves_empty_seconds() -> None:
     """No second is missing from the record; how Locust stood is what was seen last."""
     timeline = Timeline(START)
-    timeline.add(START, "local", delta(1, present=3))
+    timeline.add(START, "local", delta(1, active=3))
     timeline.observe(START, Load(3, 3))
 
     records = records_of(timeline.closed(START + 4.2))
 
-    assert [(each.elapsed, each.requests, each.asked, each.present) for each in records] == [
+    assert [(each.elapsed, each.requests, each.target, each.active) for each in records] == [
         (0, 1, 3, 3),
         (1, 0, 3, 3),
         (2, 0, 3, 3),
@@ -187,18 +176,17 @@ def test_the_sum_of_the_seconds_is_the_total() -> None:
     timeline = Timeline(START)
     records: list[Second] = []
     for second in range(5):
-        recorder.counters[POSTS_SENT] += second
+        recorder.deliveries.sent += second
         timeline.add(START + second, "local", recorder.take())
         records += records_of(timeline.closed(START + second + 1))
 
-    assert sum(each.posts for each in records) == timeline.totals.whole.counters[POSTS_SENT] == 10
+    assert sum(each.posts for each in records) == timeline.totals.whole.deliveries.sent == 10
 
 
 def test_open_sockets_are_those_that_came_less_those_that_went() -> None:
     """Dropped ones come back as resumed or renewed ones."""
-    came = {SOCKETS_OPENED: 12, SOCKETS_RESUMED: 2, SOCKETS_RENEWED: 1}
-    assert sockets_opened({**came, SOCKETS_DROPPED: 5, SOCKETS_CLOSED: 3}) == 7
-    assert sockets_opened({}) == 0
+    assert SocketCounts(opened=12, resumed=2, renewed=1, dropped=5, closed=3).change == 7
+    assert SocketCounts().change == 0
 
 
 def test_a_lost_worker_takes_all_that_stood_in_it_along() -> None:
@@ -206,12 +194,12 @@ def test_a_lost_worker_takes_all_that_stood_in_it_along() -> None:
     timeline = Timeline(START)
     for process in ("one", "two"):
         recorder = Recorder()
-        recorder.counters[SOCKETS_OPENED] += 3
-        recorder.users.waiting, recorder.users.present, recorder.users.gave_up = 1, 3, 2
+        recorder.sockets.opened += 3
+        recorder.users.waiting, recorder.users.active, recorder.users.gave_up = 1, 3, 2
         timeline.add(START, process, recorder.take())
     [first] = records_of(timeline.closed(START + 1))
     timeline.forget("two")
     [second] = records_of(timeline.closed(START + 2))
 
-    stood = [(each.waiting, each.present, each.gave_up, each.sockets) for each in (first, second)]
+    stood = [(each.waiting, each.active, each.gave_up, each.sockets) for each in (first, second)]
     assert stood == [(2, 6, 4, 6), (1, 3, 2, 3)]

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mmload.errors import UsageError
-from mmload.report.document import json_report
+from mmload.report.document import SCHEMA, json_report
 from mmload.report.findings import findings
 from mmload.report.junit import junit_report
 from mmload.report.markdown import markdown_report
@@ -57,7 +57,7 @@ def report_all(run: Run) -> None:
     """Every form of the report can be made."""
     found = findings(run)
     assert "Verdict: " in terminal_report(run)
-    assert json.loads(json_report(found))["schema"] == 1
+    assert json.loads(json_report(found))["schema"] == SCHEMA
     assert markdown_report(found)
     ElementTree.fromstring(junit_report(found, terminal_report(run)))
     assert html_of_folder(found).endswith("</html>\n")

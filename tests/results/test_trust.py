@@ -105,7 +105,7 @@ def test_the_ramp_does_not_count_where_there_is_a_steady_window() -> None:
 
 def test_the_farewell_never_counts() -> None:
     """All log out at once, and nobody measures that."""
-    seconds = [second(at, phase=RunPhase.FAREWELL, health={"local": health(cpu=1.0)}) for at in range(30, 40)]
+    seconds = [second(at, phase=RunPhase.STOPPING, health={"local": health(cpu=1.0)}) for at in range(30, 40)]
 
     assert not trust_in([*told(30), *seconds]).saturated
     assert not trust_in(seconds).saturated

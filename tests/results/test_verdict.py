@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from mmload.errors import ExitCode
-from mmload.metrics.recorder import LISTENER_ERRORS, Delta
+from mmload.metrics.delta import Delta
 from mmload.results.model import Note, NoteKind, Run, RunEnding, RunPhase, Totals
 from mmload.results.summary import summary
 from mmload.results.verdict import VerdictKind, exit_code, verdict
@@ -31,15 +31,15 @@ def test_failures_do_not_fail_a_run() -> None:
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"totals": Totals(seconds=10, steady_seconds=9, highest_present=10)}, "no request was made"),
+        ({"totals": Totals(seconds=10, steady_seconds=9, highest_active=10)}, "no request was made"),
         (
-            {"totals": Totals(seconds=10, steady_seconds=0, highest_present=10, whole=figures())},
+            {"totals": Totals(seconds=10, steady_seconds=0, highest_active=10, whole=figures())},
             "there was no steady phase",
         ),
-        ({"totals": Totals(seconds=10, steady_seconds=3, highest_present=0, whole=figures())}, "no user logged in"),
-        ({"totals": Totals(seconds=10, steady_seconds=3, highest_present=9, whole=figures())}, "only 9 of 10 users"),
+        ({"totals": Totals(seconds=10, steady_seconds=3, highest_active=0, whole=figures())}, "no user logged in"),
+        ({"totals": Totals(seconds=10, steady_seconds=3, highest_active=9, whole=figures())}, "only 9 of 10 users"),
         (
-            {"seconds": tuple(second(at, gave_up=2, present=8) for at in range(9))},
+            {"seconds": tuple(second(at, gave_up=2, active=8) for at in range(9))},
             "2 users gave up and never logged in",
         ),
         ({"notes": (Note(1, NoteKind.WORKER_LOST, "worker 1 was lost"),)}, "worker 1 was lost"),
@@ -62,7 +62,7 @@ def test_a_run_that_proves_nothing_is_inconclusive(changes: dict[str, Any], reas
 def test_events_we_could_not_handle_are_a_doubt() -> None:
     """The store of such a user is no longer what the server told it."""
     delta = figures()
-    delta.counters[LISTENER_ERRORS] = 3
+    delta.sockets.listener_errors = 3
     said = verdict(run(totals=replace(run().totals, whole=delta)))
 
     assert "3 WebSocket events could not be handled" in said.reasons[0]
@@ -92,7 +92,7 @@ def test_the_summary_counts_the_steady_window_apart() -> None:
 
 def test_the_summary_says_when_and_with_whom_the_ramp_ended() -> None:
     """And nothing where it never did."""
-    assert (summary(run()).users.ramp_seconds, summary(run()).users.present_after_ramp) == (1, 10)
+    assert (summary(run()).users.ramp_seconds, summary(run()).users.active_after_ramp) == (1, 10)
     torn = run(seconds=tuple(second(at, phase=RunPhase.RAMP, waiting=4) for at in range(5)))
     assert (summary(torn).users.ramp_seconds, summary(torn).users.waiting) == (None, 4)
 
@@ -113,15 +113,15 @@ def test_a_run_of_which_nothing_is_left_has_a_summary() -> None:
     """A torn folder is reported all the same."""
     empty = summary(run(seconds=(), totals=Totals(whole=Delta()), notes=()))
 
-    assert (empty.users.asked, empty.steady.requests_per_second) == (10, 0.0)
+    assert (empty.users.target, empty.steady.requests_per_second) == (10, 0.0)
 
 
 def crowd(present: dict[int, int], *, asked: int = 20, gave_up: int = 0, length: int = 60) -> Run:
     """A run of steady seconds; in those named, so many users were active, in all others, all that did not give up."""
     seconds = tuple(
-        second(at, asked=asked, present=present.get(at, asked - gave_up), gave_up=gave_up) for at in range(length)
+        second(at, target=asked, active=present.get(at, asked - gave_up), gave_up=gave_up) for at in range(length)
     )
-    totals = replace(run().totals, seconds=length, steady_seconds=length, highest_present=asked - gave_up)
+    totals = replace(run().totals, seconds=length, steady_seconds=length, highest_active=asked - gave_up)
     return run(seconds=seconds, totals=totals)
 
 
@@ -162,7 +162,7 @@ def test_a_tenth_of_the_users_may_be_away_and_more_for_a_twentieth_of_the_time(
 
 def test_who_leaves_after_the_steady_phase_has_not_dropped_out() -> None:
     stopping = tuple(
-        second(at, phase=RunPhase.STEADY if at < 5 else RunPhase.FAREWELL, present=10 if at < 5 else 0)
+        second(at, phase=RunPhase.STEADY if at < 5 else RunPhase.STOPPING, active=10 if at < 5 else 0)
         for at in range(20)
     )
 
@@ -171,15 +171,15 @@ def test_who_leaves_after_the_steady_phase_has_not_dropped_out() -> None:
 
 def test_seconds_without_a_target_are_no_drop_out() -> None:
     """Between two tests nobody is wanted."""
-    idle = tuple(second(at, asked=0 if at > 5 else 10, present=0 if at > 5 else 10) for at in range(20))
+    idle = tuple(second(at, target=0 if at > 5 else 10, active=0 if at > 5 else 10) for at in range(20))
 
     assert verdict(run(seconds=idle)).outcome is VerdictKind.PASSED
 
 
 def test_the_worst_second_is_the_one_with_the_smallest_share_of_its_target() -> None:
     """Not the one with the fewest users: the target may have grown."""
-    grown = tuple(second(at, asked=10, present=5) if at < 5 else second(at, asked=100, present=30) for at in range(20))
-    grown_run = run(seconds=grown, totals=replace(run().totals, highest_present=100))
+    grown = tuple(second(at, target=10, active=5) if at < 5 else second(at, target=100, active=30) for at in range(20))
+    grown_run = run(seconds=grown, totals=replace(run().totals, highest_active=100))
 
     assert verdict(grown_run).reasons == (
         "users dropped out: only 30 of 100 were active at the worst (20 of 20 s were more than 10% short)",
@@ -187,16 +187,16 @@ def test_the_worst_second_is_the_one_with_the_smallest_share_of_its_target() -> 
 
 
 def test_the_most_users_ever_wanted_are_those_that_must_have_logged_in() -> None:
-    first_few = tuple(second(at, asked=2 if at else 10, present=2) for at in range(10))
+    first_few = tuple(second(at, target=2 if at else 10, active=2) for at in range(10))
 
     assert (
         "only 2 of 10 users logged in"
-        in verdict(run(seconds=first_few, totals=replace(run().totals, highest_present=2))).reasons
+        in verdict(run(seconds=first_few, totals=replace(run().totals, highest_active=2))).reasons
     )
 
 
 def test_a_run_for_nobody_has_no_doubt_about_its_users() -> None:
-    nobody = run(seconds=(), totals=replace(run().totals, highest_present=0))
+    nobody = run(seconds=(), totals=replace(run().totals, highest_active=0))
 
     assert not any("user" in reason for reason in verdict(nobody).reasons)
 
@@ -204,8 +204,8 @@ def test_a_run_for_nobody_has_no_doubt_about_its_users() -> None:
 @pytest.mark.parametrize(("users", "doubted"), [(0, False), (1, True), (2, False)])
 def test_two_users_are_the_fewest_that_thresholds_say_something_of(users: int, doubted: bool) -> None:
     facts = replace(run().facts, thresholds=("errors < 1%",))
-    few = tuple(second(at, asked=users, present=users) for at in range(10))
-    small = run(facts=facts, seconds=few, totals=replace(run().totals, highest_present=users))
+    few = tuple(second(at, target=users, active=users) for at in range(10))
+    small = run(facts=facts, seconds=few, totals=replace(run().totals, highest_active=users))
 
     assert any("one user alone" in reason for reason in verdict(small).reasons) is doubted
 
@@ -226,7 +226,7 @@ def test_a_hundred_posts_are_the_fewest_of_a_grown_server(
 
 def test_a_run_without_requests_says_nothing_of_its_steady_phase() -> None:
     """That no request was made is the reason; the other follows."""
-    nothing = run(totals=Totals(seconds=10, steady_seconds=0, highest_present=10))
+    nothing = run(totals=Totals(seconds=10, steady_seconds=0, highest_active=10))
 
     assert verdict(nothing).reasons == ("no request was made",)
 

@@ -9,8 +9,8 @@ import pytest
 from msgspec.structs import replace
 
 from mmload.errors import ExitCode
-from mmload.metrics import recorder as names
-from mmload.metrics.delta import Delta, ProcessHealth, UserGauges
+from mmload.metrics.counts import DeliveryCounts, UserGauges
+from mmload.metrics.delta import Delta, ProcessHealth
 from mmload.metrics.recorder import ActionOutcome as Ended
 from mmload.metrics.recorder import Recorder
 from mmload.results.folder import RunFolder, read_run
@@ -30,7 +30,7 @@ class Made:
         self.slow: set[int] = set()
         self.late: set[int] = set()
         self.away: set[int] = set()
-        self.counters: dict[int, dict[str, int]] = {}
+        self.deliveries: dict[int, DeliveryCounts] = {}
         self.notes: list[Note] = []
         self.users = users
         self.facts = Facts(thresholds=thresholds, server=Server("http://mm.example"), started_ms=1, ended_ms=2, **facts)
@@ -60,8 +60,7 @@ class Made:
                 recorder.request("GET /users/me", 4.0 if at in self.slow else 0.02)
                 recorder.action("CreatePost", 4.0 if at in self.slow else 0.03, Ended.OK)
         recorder.request("POST /users/login", 9.0 if at in self.slow else 0.2, login=True)
-        for name, number in self.counters.get(at, {}).items():
-            recorder.counters[name] += number
+        recorder.deliveries.merge(self.deliveries.get(at, DeliveryCounts()))
         delta = recorder.take()
         here = 0 if at == LENGTH - 1 else self.users if at >= RAMP - 1 else self.users // 2
         gone = USERS - self.users if at >= RAMP - 1 else 0
@@ -180,9 +179,8 @@ def test_a_breach_besides_an_outage_is_one(tmp_path: Path) -> None:
 
 def test_missing_messages_of_a_run_with_an_outage_are_not_held_against_the_server(tmp_path: Path) -> None:
     """Their account can't be taken apart by seconds."""
-    counters = {names.DELIVERIES_EXPECTED: 100, names.DELIVERIES: 98, names.DELIVERIES_MISSING: 2}
     made = Made("missing == 0")
-    made.counters[20] = counters
+    made.deliveries[20] = DeliveryCounts(expected=100, delivered=98, never_came=2)
     (tmp_path / "away").mkdir()
     lossy = verdict(made.read(tmp_path))
     made.away = set(range(30, 45))
@@ -238,8 +236,8 @@ def test_one_person_alone_proves_no_threshold(tmp_path: Path) -> None:
     run = Made("errors < 1%").read(tmp_path)
     alone = replace(
         run,
-        totals=replace(run.totals, highest_present=1),
-        seconds=tuple(replace(second, asked=1, present=min(1, second.present)) for second in run.seconds),
+        totals=replace(run.totals, highest_active=1),
+        seconds=tuple(replace(second, target=1, active=min(1, second.active)) for second in run.seconds),
     )
 
     assert verdict(alone).outcome is VerdictKind.INCONCLUSIVE
@@ -250,7 +248,7 @@ def test_people_who_went_missing_in_the_middle_are_a_doubt(tmp_path: Path) -> No
     """The figures would be said to be of twenty users, and are of ten."""
     run = Made().read(tmp_path)
     seconds = tuple(
-        replace(second, present=USERS // 2) if 30 <= second.elapsed < 50 else second for second in run.seconds
+        replace(second, active=USERS // 2) if 30 <= second.elapsed < 50 else second for second in run.seconds
     )
     short = verdict(replace(run, seconds=seconds))
 
@@ -285,7 +283,7 @@ def test_a_lost_worker_is_a_doubt_and_a_breach_is_still_one(tmp_path: Path) -> N
 
 def test_a_verdict_does_not_read_the_seconds_again_where_nothing_was_out_of_order(tmp_path: Path) -> None:
     """A long run's figures are many megabytes."""
-    assert Made("errors < 1%").read(tmp_path).calm is None
+    assert Made("errors < 1%").read(tmp_path).undisturbed is None
 
 
 def test_phases_of_the_made_run_are_what_the_tests_take_them_for(tmp_path: Path) -> None:

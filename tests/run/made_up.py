@@ -11,15 +11,7 @@ from typing import Any
 import gevent
 from locust import User, constant, events, task
 
-from mmload.metrics.recorder import (
-    FAREWELLS,
-    LOGINS,
-    POSTS_SENT,
-    SOCKETS_CLOSED,
-    SOCKETS_OPENED,
-    ActionOutcome,
-    process_recorder,
-)
+from mmload.metrics.recorder import ActionOutcome, process_recorder
 from mmload.plugin.record import run_recorder
 from mmload.plugin.settings import OwnSettings, ProcessSettings
 
@@ -50,9 +42,9 @@ class MadeUp(User):
         recorder.users.waiting += 1
         gevent.sleep(0.2)
         recorder.users.waiting -= 1
-        recorder.users.present += 1
-        recorder.counters[LOGINS] += 1
-        recorder.counters[SOCKETS_OPENED] += 1
+        recorder.users.active += 1
+        recorder.sessions.logins += 1
+        recorder.sockets.opened += 1
         recorder.request("POST /api/v4/users/login", 0.2, login=True)
         recorder.unavailable("bookmarks", "no licence")
 
@@ -65,15 +57,15 @@ class MadeUp(User):
         self.done += 1
         recorder.request("GET /api/v4/posts/{id}", 0.01, "" if self.done % 7 else "500 made.up")
         recorder.action("Look", 0.02, ActionOutcome.OK)
-        recorder.counters[POSTS_SENT] += 1
+        recorder.deliveries.sent += 1
         recorder.events["posted"] += 3
 
     def on_stop(self) -> None:
         """The last figure of a user is counted when its farewell is over."""
         recorder = process_recorder()
         gevent.sleep(FAREWELL_SECONDS)
-        recorder.users.present -= 1
-        recorder.counters[FAREWELLS] += 1
-        recorder.counters[SOCKETS_CLOSED] += 1
+        recorder.users.active -= 1
+        recorder.sessions.logged_out += 1
+        recorder.sockets.closed += 1
         with open(os.environ["MADE_UP_TRUTH"], "a") as file:
             file.write(f"{self.done}\n")

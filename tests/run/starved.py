@@ -20,7 +20,7 @@ BUSY_SECONDS, REST_SECONDS = 0.3, 0.001
 
 def _take_the_processor(runner: Any) -> None:
     """From the moment in which all users are in until they leave."""
-    while process_recorder().users.present < runner.target_user_count:
+    while process_recorder().users.active < runner.target_user_count:
         gevent.sleep(0.1)
     while runner.state not in ("stopping", "stopped", "cleanup"):
         until = time.perf_counter() + BUSY_SECONDS

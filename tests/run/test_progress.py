@@ -28,7 +28,7 @@ def add(path: Path, *elapsed: int) -> None:
 
 def test_the_line_says_how_the_run_stands() -> None:
     """Time, users, load, failures, latency, messages."""
-    ramp = second(11, phase=RunPhase.RAMP, present=8, waiting=2, failures=1, p95_ms=123.4)
+    ramp = second(11, phase=RunPhase.RAMP, active=8, waiting=2, failures=1, p95_ms=123.4)
 
     assert progress_line(ramp, 90, 1234, 5_678_901) == (
         "0:12/1:30 ramp: 8/10 users, 2 waiting to log in · 5 req/s · 1 failed/s · p95 123 ms · 1,234 posts · "

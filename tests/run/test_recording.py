@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from mmload.metrics.recorder import FAREWELLS, LOGINS, POSTS_SENT
 from mmload.results.folder import read_run
 from mmload.results.model import NoteKind, Run, RunEnding, RunPhase
 from tests.run.processes import distributed, end, locust, mmload, start, the_folder, truth, wait_for_seconds
@@ -22,11 +21,11 @@ def assert_exact(run: Run, folder: Path) -> None:
     whole = run.totals.whole
     did = truth(folder)
     assert len(did) == USERS
-    assert whole.actions["Look"].done == whole.counters[POSTS_SENT] == sum(did)
+    assert whole.actions["Look"].done == whole.deliveries.sent == sum(did)
     assert whole.routes["GET /api/v4/posts/{id}"].count == sum(did)
     assert whole.routes["GET /api/v4/posts/{id}"].failures["500 made.up"].count == sum(done // 7 for done in did)
     assert whole.events["posted"] == 3 * sum(did)
-    assert whole.counters[LOGINS] == whole.counters[FAREWELLS] == USERS
+    assert whole.sessions.logins == whole.sessions.logged_out == USERS
     assert whole.logins["POST /api/v4/users/login"].count == USERS
 
 
@@ -40,8 +39,8 @@ def assert_seconds_add_up(run: Run) -> None:
     assert sum(second.events for second in run.seconds) == sum(run.totals.whole.events.values())
     steady = [second for second in run.seconds if second.phase is RunPhase.STEADY]
     assert sum(second.actions for second in steady) == run.totals.steady.actions["Look"].done
-    assert max(second.present for second in run.seconds) == run.totals.highest_present == USERS
-    assert (run.seconds[-1].present, run.seconds[-1].sockets) == (0, 0)
+    assert max(second.active for second in run.seconds) == run.totals.highest_active == USERS
+    assert (run.seconds[-1].active, run.seconds[-1].sockets) == (0, 0)
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -106,7 +105,7 @@ def test_a_lost_worker_makes_the_run_inconclusive(tmp_path: Path) -> None:
     assert re.search(r"worker \d was lost", ended.out)
     run = read_run(the_folder(tmp_path))
     assert NoteKind.WORKER_LOST in [note.kind for note in run.notes]
-    assert run.seconds[-1].asked == USERS
+    assert run.seconds[-1].target == USERS
 
 
 def test_a_killed_run_leaves_a_readable_folder(tmp_path: Path) -> None:
@@ -142,7 +141,7 @@ def test_the_record_of_mmload_run_goes_where_it_says(tmp_path: Path) -> None:
 
     assert ended.code == 0, ended.err
     assert ended.out == ""
-    assert read_run(folder).totals.whole.counters[LOGINS] == 2
+    assert read_run(folder).totals.whole.sessions.logins == 2
 
 
 def test_no_password_is_in_the_record(tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def test_each_test_of_the_web_ui_has_its_own_folder(tmp_path: Path, port: int) -
 
     assert first.facts.ending is RunEnding.STOPPED
     assert first.totals.whole.actions["Look"].done == did_first
-    assert first.totals.highest_present == 4
+    assert first.totals.highest_active == 4
     assert [note.text for note in first.notes if note.kind is NoteKind.USERS] == [
         "users asked for: 2 before, 4 from now on"
     ]

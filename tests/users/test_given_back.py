@@ -61,7 +61,7 @@ def wait_for_ever() -> None:
 
 def nothing_is_held(environment: Environment, stage: str) -> None:
     users = process_recorder().users
-    await_that(lambda: (users.waiting, users.present, users.gave_up) == (0, 0, 0), f"nobody is in the gauge ({stage})")
+    await_that(lambda: (users.waiting, users.active, users.gave_up) == (0, 0, 0), f"nobody is in the gauge ({stage})")
     await_that(lambda: counts(environment)["sockets_open"] == 0, f"no WebSocket is open at the server ({stage})")
 
 
@@ -106,7 +106,7 @@ def end_one_user(environment: Environment, monkeypatch: pytest.MonkeyPatch, stag
         patches.setattr(Seat, "outstanding", lambda _: False)
         user = started(environment)
         if stage in IN_THE_END:
-            await_that(lambda: process_recorder().users.present == 1, "the user is active")
+            await_that(lambda: process_recorder().users.active == 1, "the user is active")
             user.greenlet.kill(block=False)
         assert caught.reached.wait(30), stage
         # A task's error does not end a Locust user; and what waits is killed here, also in the middle of logging out.

@@ -15,7 +15,7 @@ from locust.event import Events
 from mmload.client.http.client import Route
 from mmload.config import load_settings
 from mmload.errors import Refused
-from mmload.metrics.recorder import FAREWELLS, LOGINS, process_recorder
+from mmload.metrics.recorder import process_recorder
 from mmload.users import SimulatedUser, context_of, new_context
 from tests.support import Admin, settings_for
 
@@ -63,15 +63,15 @@ def test_users_come_in_act_and_leave_no_socket_behind(locust: Environment) -> No
     assert runner is not None
     runner.start(5, spawn_rate=5)
     recorder = process_recorder()
-    await_that(lambda: recorder.users.present == 5, "five users are in")
-    assert recorder.counters[LOGINS] == 5
+    await_that(lambda: recorder.users.active == 5, "five users are in")
+    assert recorder.sessions.logins == 5
     assert counts(locust)["sockets_open"] == 5
     await_that(lambda: locust.stats.get("/channels/members/{user_id}/view", "POST").num_requests > 20, "they act")
 
     runner.stop()
 
-    assert recorder.users.present == recorder.users.waiting == 0
-    assert recorder.counters[FAREWELLS] == 5
+    assert recorder.users.active == recorder.users.waiting == 0
+    assert recorder.sessions.logged_out == 5
     await_that(lambda: counts(locust)["sockets_open"] == 0, "all sockets are closed at the server")
     assert locust.stats.total.num_failures == 0
     assert not runner.exceptions
@@ -82,12 +82,12 @@ def test_fewer_users_then_more_use_the_lowest_accounts_again(locust: Environment
     assert runner is not None
     recorder = process_recorder()
     runner.start(6, spawn_rate=100)
-    await_that(lambda: recorder.users.present == 6, "six users are in")
+    await_that(lambda: recorder.users.active == 6, "six users are in")
 
     runner.start(2, spawn_rate=100)
-    await_that(lambda: recorder.users.present == 2, "four have left")
+    await_that(lambda: recorder.users.active == 2, "four have left")
     runner.start(4, spawn_rate=100)
-    await_that(lambda: recorder.users.present == 4, "two came back")
+    await_that(lambda: recorder.users.active == 4, "two came back")
 
     taken = [greenlet.args[0]._number for greenlet in runner.user_greenlets]
     assert len(set(taken)) == len(taken) == 4
@@ -108,7 +108,7 @@ def test_a_user_whose_account_has_another_password_stays_outside_and_alive(
     recorder = process_recorder()
 
     runner.start(2, spawn_rate=100)
-    await_that(lambda: recorder.users.present == 1 and recorder.users.gave_up == 1, "one is in, one never will be")
+    await_that(lambda: recorder.users.active == 1 and recorder.users.gave_up == 1, "one is in, one never will be")
 
     assert runner.user_count == 2
 
@@ -126,7 +126,7 @@ def test_log_ins_are_admitted_few_at_a_time(locust: Environment) -> None:
             return False
         admission = context_of(locust).admission
         most = max(most, settings_for("http://x").config.users.max_logins_in_flight - admission._places.counter)
-        return process_recorder().users.present == 30
+        return process_recorder().users.active == 30
 
     await_that(watch, "thirty users are in")
     assert 1 <= most <= 2
@@ -140,7 +140,7 @@ def test_administrators_among_the_users_have_a_session_of_the_configured_one(
     assert runner is not None
 
     runner.start(4, spawn_rate=100)
-    await_that(lambda: process_recorder().users.present == 4, "four users are in")
+    await_that(lambda: process_recorder().users.active == 4, "four users are in")
 
     roles = [greenlet.args[0].person.store.me.roles for greenlet in runner.user_greenlets]
     assert sum("system_admin" in role for role in roles) == 2

@@ -11,7 +11,7 @@ import logging
 import random
 import ssl
 import time
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable
 from enum import Enum, auto
 from typing import Any
 
@@ -31,18 +31,7 @@ from mmload.client.websocket.reconnect import (
     wait_after_loss,
 )
 from mmload.errors import WebSocketFailed
-from mmload.metrics.recorder import (
-    GAPS_FILLED,
-    GAPS_LOST,
-    LISTENER_ERRORS,
-    SEQUENCE_GAPS,
-    SOCKETS_CLOSED,
-    SOCKETS_DROPPED,
-    SOCKETS_GIVEN_UP,
-    SOCKETS_OPENED,
-    SOCKETS_RENEWED,
-    SOCKETS_RESUMED,
-)
+from mmload.metrics.counts import SocketCounts
 
 __all__ = ["Listener", "Timing", "WebSocket"]
 
@@ -66,7 +55,7 @@ class WebSocket:
 
     __slots__ = (
         "_connection",
-        "_counters",
+        "_counts",
         "_expected",
         "_failures",
         "_first_hello",
@@ -91,7 +80,7 @@ class WebSocket:
         url: str,
         token: str,
         listener: Listener,
-        counters: MutableMapping[str, int],
+        counts: SocketCounts,
         *,
         rng: random.Random,
         watcher: NestedEpoll | None = None,
@@ -104,7 +93,7 @@ class WebSocket:
         self._url = url
         self._listener = listener
         self._on_event = listener.on_event
-        self._counters = counters
+        self._counts = counts
         self._rng = rng
         self._readiness = watcher if watcher is not None else process_readiness()
         self._tls_context = tls_context
@@ -163,7 +152,7 @@ class WebSocket:
             return
         self._state = _SocketState.CLOSED
         if self._connection is not None:
-            self._count(SOCKETS_CLOSED)
+            self._counts.closed += 1
             self._take_connection(WebSocketConnection.close)
         if self._first_hello is not None:
             self._first_hello.set_exception(WebSocketFailed("closed"))
@@ -243,11 +232,12 @@ class WebSocket:
 
     def _arrive(self, resumed: bool = False, renewed: bool = False) -> None:
         self._state = _SocketState.UP
-        self._count(SOCKETS_RESUMED if resumed else SOCKETS_RENEWED if renewed else SOCKETS_OPENED)
-        if self._gaps:
-            explained = GAPS_FILLED if resumed else GAPS_LOST
-            self._counters[explained] = self._counters.get(explained, 0) + self._gaps
-            self._gaps = 0
+        self._counts.resumed += resumed
+        self._counts.renewed += renewed
+        self._counts.opened += not resumed and not renewed
+        self._counts.gaps_filled += self._gaps if resumed else 0
+        self._counts.gaps_lost += 0 if resumed else self._gaps
+        self._gaps = 0
         if self._first_hello is not None:
             self._first_hello.set(None)
         try:
@@ -257,7 +247,7 @@ class WebSocket:
 
     def _on_gap(self) -> None:
         """Events are missing: come back and ask for them, as the web application does."""
-        self._count(SEQUENCE_GAPS)
+        self._counts.gaps += 1
         self._gaps += 1
         if self._state is _SocketState.RETURNING:
             # The server took us up and left events out all the same: it would do so again.
@@ -297,7 +287,7 @@ class WebSocket:
         self._return = gevent.spawn(self._come_back, wait, refused)
         if not was_up:
             return
-        self._count(SOCKETS_DROPPED)
+        self._counts.dropped += 1
         try:
             self._listener.on_dropped(code, reason)
         except Exception as error:  # noqa: BLE001 — logged in _blame
@@ -309,7 +299,7 @@ class WebSocket:
         while self._state is _SocketState.DOWN:
             gevent.sleep(wait_seconds)
             if refused and not self._fetch_token():
-                self._count(SOCKETS_GIVEN_UP)
+                self._counts.given_up += 1
                 log.warning("a WebSocket is given up: its token is good no longer, and there is no fresh one")
                 return
             asked = asked or refused
@@ -339,13 +329,8 @@ class WebSocket:
     def _retry_delay(self) -> float:
         return retry_delay(self._failures, self._rng, self._timing)
 
-    # -- counting --------------------------------------------------------------------------------------------
-
-    def _count(self, name: str) -> None:
-        self._counters[name] = self._counters.get(name, 0) + 1
-
     def _blame(self, where: str, error: Exception) -> None:
-        self._count(LISTENER_ERRORS)
+        self._counts.listener_errors += 1
         tell_once(where, error)
 
 

@@ -29,11 +29,11 @@ from mmload.plugin.record.post_relay import CLOCK_ANSWER, Relay
 from mmload.plugin.record.run_info import facts_of
 from mmload.plugin.record.server_metrics import keep_server_figures
 from mmload.plugin.record.worker_reports import (
-    FAREWELL,
     LAST,
     REPORT_KEY,
     SETTLE,
     SETTLED,
+    STOP_USERS,
     Shipping,
     seconds_until_next,
 )
@@ -53,8 +53,8 @@ WORKER_DELAY_SECONDS = 6
 # Encoding them takes 10 ms for 60 routes with 200 buckets each (measured), in parts between which others have a turn.
 TOTALS_EVERY_SECONDS = 10
 LONGEST_TURN_SECONDS = 0.001
-# Beyond Locust's own stop-timeout: time for the users' farewells, which that does not bound.
-LONGEST_FAREWELL_SECONDS = 30.0
+# Beyond Locust's own stop-timeout: time for the users' log-outs, which that does not bound.
+LONGEST_LOGOUT_SECONDS = 30.0
 SETTLING_SECONDS = 5.0
 MOST_FAULTS = 10
 # Ten minutes for the pages that show how it goes.
@@ -172,7 +172,7 @@ class Recording:
         self.facts = self._facts
         self.recent.clear()
         self._timeline = Timeline(now, WORKER_DELAY_SECONDS if self._workers else 0)
-        self._taken_at, self._stopping, self._asked = now, False, 0
+        self._taken_at, self._stopping, self._target = now, False, 0
         self._since_totals = TOTALS_EVERY_SECONDS - 1
         self._recorder.forget()
         if self._workers is not None:
@@ -210,12 +210,12 @@ class Recording:
 
     def _look_at_load(self, second: int) -> None:
         runner = self._environment.runner
-        asked = runner.target_user_count
-        if self._asked and asked != self._asked and not self._stopping:
-            self._note(NoteKind.USERS, f"users asked for: {self._asked} before, {asked} from now on")
-        # While users are leaving, what was asked for stays on the record.
-        self._asked = self._asked if self._stopping else asked
-        self._timeline.observe(second, Load(self._asked, runner.user_count, self._stopping))
+        target = runner.target_user_count
+        if self._target and target != self._target and not self._stopping:
+            self._note(NoteKind.USERS, f"target user count: {self._target} before, {target} from now on")
+        # While users are leaving, the target stays on the record.
+        self._target = self._target if self._stopping else target
+        self._timeline.observe(second, Load(self._target, runner.user_count, self._stopping))
 
     def _look_at_workers(self, workers: Workers) -> None:
         came, lost = workers.changes()
@@ -233,7 +233,7 @@ class Recording:
             self._files.add_figures(figures)
             if second.phase is not before:
                 before = second.phase
-                self._note(NoteKind.PHASE, _phase_text(before, second.present, second.asked), second.ms)
+                self._note(NoteKind.PHASE, _phase_text(before, second.active, second.target), second.ms)
             self._since_totals += 1
         if last or self._since_totals >= TOTALS_EVERY_SECONDS:
             # At the end of a test there is nobody to let run.
@@ -278,14 +278,14 @@ class Recording:
         self._relay.on_answer(msg.node_id, msg.data)
 
     def _on_test_stopping(self, **_: Any) -> None:
-        """The load ends: on a master, wait for the users' farewells and the workers' last figures."""
+        """The load ends: on a master, wait for the users' log-outs and the workers' last figures."""
         if not self.running or self._stopping:
             return
         self._stopping = True
         if self._workers is None:
             return
-        self._environment.runner.send_message(FAREWELL)
-        patience = (self._environment.stop_timeout or 0) + LONGEST_FAREWELL_SECONDS
+        self._environment.runner.send_message(STOP_USERS)
+        patience = (self._environment.stop_timeout or 0) + LONGEST_LOGOUT_SECONDS
         for worker in self._workers.wait_for_last(patience):
             self._note(NoteKind.WORKER_LEFT_OUT, f"{worker}: its last figures never came")
         # Only now has each of them been told of the others' last posts.
@@ -364,9 +364,9 @@ def _folder(runs_folder: str, name: str, now: float, *, again: bool) -> Path:
     return make_folder(Path(runs_folder), datetime.fromtimestamp(now), name)
 
 
-def _phase_text(phase: RunPhase, present: int, asked: int) -> str:
+def _phase_text(phase: RunPhase, active: int, target: int) -> str:
     return {
-        RunPhase.RAMP: "ramp: users are coming in",
-        RunPhase.STEADY: f"steady: {present} of {asked} users are in",
-        RunPhase.FAREWELL: "farewell: users are leaving",
+        RunPhase.RAMP: "ramp-up: users are logging in",
+        RunPhase.STEADY: f"steady state: {active} of {target} users are active",
+        RunPhase.STOPPING: "stopping: users log out",
     }[phase]

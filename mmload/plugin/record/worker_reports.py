@@ -1,7 +1,7 @@
 """The worker's side of the record: its figures, second by second, on their way to the master.
 
 Locust's master waits half a second for the last reports of its workers, but users may take longer to leave; so the
-master asks for the farewell by a message of ours and waits for the answer (`mmload.plugin.record.run_recorder`).
+master asks for stopping the users by a message of ours and waits for the answer (`mmload.plugin.record.run_recorder`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from mmload.plugin.record.post_relay import CLOCK, CLOCK_ANSWER, SENT, announcem
 
 # The key in Locust's own report, and the names of our messages.
 REPORT_KEY = "mmload"
-FAREWELL = "mmload_farewell"  # master to worker: let your users go, then send what is left
+STOP_USERS = "mmload_stop_users"  # master to worker: stop your users, then send what is left
 LAST = "mmload_last"  # worker to master: the answer; only what SETTLE asks for will follow
 SETTLE = "mmload_settle"  # master to worker: you know of all posts now, close your account of them
 SETTLED = "mmload_settled"  # worker to master: the answer; nothing of this test will follow
@@ -51,7 +51,7 @@ class Shipping:
         # Added after Locust's own listener, so called before it: the users leave while the master still knows us.
         events.quitting.add_listener(self._on_quitting)
         runner = self._environment.runner
-        runner.register_message(FAREWELL, self._on_farewell, concurrent=True)
+        runner.register_message(STOP_USERS, self._on_stop_users, concurrent=True)
         runner.register_message(SENT, self._on_sent)
         runner.register_message(SETTLE, self._on_settle)
         runner.register_message(CLOCK, self._on_clock)
@@ -100,7 +100,7 @@ class Shipping:
         told = answer(msg.data, time.time(), host_id())
         self._environment.runner.send_message(CLOCK_ANSWER, told)
 
-    def _on_farewell(self, **_: Any) -> None:
+    def _on_stop_users(self, **_: Any) -> None:
         if self._ticker is None:
             self._environment.runner.send_message(LAST, None)
         elif not self._stopping:

@@ -20,41 +20,11 @@ from gevent.pywsgi import WSGIServer
 from locust.runners import WorkerRunner
 
 from mmload.errors import UsageError
+from mmload.metrics.counts import MISSING_REASONS, Counts
 from mmload.metrics.delta import Delta, ProcessHealth, RouteFigures
 from mmload.metrics.exposition import CONTENT_TYPE, PEER_EDGES_SECONDS, Kind, PrometheusMetric, buckets, together
 from mmload.metrics.histogram import Histogram
-from mmload.metrics.recorder import (
-    DELIVERIES,
-    DELIVERIES_EXPECTED,
-    DELIVERIES_EXTRA,
-    DELIVERIES_LATE,
-    DELIVERIES_MISSING,
-    DELIVERIES_OUT_OF_ORDER,
-    DELIVERIES_RESUMED,
-    DELIVERIES_TWICE,
-    DELIVERIES_WITHDRAWN,
-    DELIVERY,
-    FAREWELLS,
-    GAPS_FILLED,
-    GAPS_LOST,
-    LISTENER_ERRORS,
-    LOGINS,
-    LOGINS_FAILED,
-    MISSING_BECAUSE,
-    POSTED_OF_OTHERS,
-    POSTS_SENT,
-    POSTS_UNCERTAIN,
-    RATE_LIMITED,
-    RELOGINS,
-    SEQUENCE_GAPS,
-    SIGN_UPS,
-    SOCKETS_CLOSED,
-    SOCKETS_DROPPED,
-    SOCKETS_GIVEN_UP,
-    SOCKETS_OPENED,
-    SOCKETS_RENEWED,
-    SOCKETS_RESUMED,
-)
+from mmload.metrics.recorder import DELIVERY
 from mmload.plugin.settings import settings_of
 from mmload.plugin.startup_checks import refuse
 from mmload.plugin.web.test_view import View, view_of
@@ -93,10 +63,10 @@ def _phase(metric: PrometheusMetric, view: View) -> Iterator[str]:
 
 def _users(metric: PrometheusMetric, view: View) -> Iterator[str]:
     last = view.last
-    yield metric.sample(view.asked, "asked")
+    yield metric.sample(view.target, "target")
     yield metric.sample(view.spawned, "spawned")
     yield metric.sample(last.waiting if last else 0, "waiting")
-    yield metric.sample(last.present if last else 0, "present")
+    yield metric.sample(last.active if last else 0, "active")
     yield metric.sample(last.gave_up if last else 0, "gave_up")
 
 
@@ -165,19 +135,23 @@ def _span_seconds(metric: PrometheusMetric, view: View) -> Iterator[str]:
 
 
 def _missing(metric: PrometheusMetric, view: View) -> Iterator[str]:
-    for name, count in list(view.totals.whole.counters.items()):
-        if name.startswith(MISSING_BECAUSE):
-            yield metric.sample(count, name.removeprefix(MISSING_BECAUSE))
+    for reason in MISSING_REASONS:
+        yield metric.sample(getattr(view.totals.whole.deliveries, reason), reason)
 
 
-def _counted(**names: str) -> Samples:
-    """A sample for each of these counters of the record, also where nothing was counted yet."""
+def _counted(**counts: Callable[[Delta], int]) -> Samples:
+    """A sample for each label, from the sums of the whole run."""
 
     def samples(metric: PrometheusMetric, view: View) -> Iterator[str]:
-        for label, name in names.items():
-            yield metric.sample(view.totals.whole.counters.get(name, 0), label)
+        for label, count in counts.items():
+            yield metric.sample(count(view.totals.whole), label)
 
     return samples
+
+
+def _fields(counts: Callable[[Delta], Counts], *names: str) -> Samples:
+    """A sample for each of these fields, from the sums of the whole run."""
+    return _counted(**{name: lambda run, name=name: getattr(counts(run), name) for name in names})
 
 
 def _events(metric: PrometheusMetric, view: View) -> Iterator[str]:
@@ -250,16 +224,15 @@ def _by_labels(metric: PrometheusMetric, counts: Iterable[tuple[tuple[str, ...],
         yield metric.sample(count, *labels)
 
 
-def _count(name: str) -> Samples:
-    """A counter of the record."""
-    return _one(lambda view: view.totals.whole.counters.get(name, 0))
+def _count(count: Callable[[Delta], int]) -> Samples:
+    """One sum of the whole run."""
+    return _one(lambda view: count(view.totals.whole))
 
 
 def _deliveries(metric: PrometheusMetric, view: View) -> Iterator[str]:
-    counters = view.totals.whole.counters
-    late = counters.get(DELIVERIES_LATE, 0)
-    yield metric.sample(counters.get(DELIVERIES, 0) - late, "in_time")
-    yield metric.sample(late, "late")
+    counts = view.totals.whole.deliveries
+    yield metric.sample(counts.delivered - counts.late, "in_time")
+    yield metric.sample(counts.late, "late")
 
 
 def _sockets(view: View) -> float:
@@ -300,38 +273,46 @@ _TABLE: tuple[tuple[Kind, str, str, Samples, str], ...] = (
      "Other durations: reconnects, schedule lag, and what the generator measures of itself."),
     (_COUNTER, "mmload_deliveries_total", "outcome", _deliveries,
      "Expected deliveries that came: in time, or later than LateDeliveryMs (late)."),
-    (_COUNTER, "mmload_extra_deliveries_total", "", _count(DELIVERIES_EXTRA),
+    (_COUNTER, "mmload_extra_deliveries_total", "", _count(lambda run: run.deliveries.extra),
      "Deliveries to sockets that were not expected to get the post (just joined, or not connected)."),
-    (_COUNTER, "mmload_resumed_deliveries_total", "", _count(DELIVERIES_RESUMED),
+    (_COUNTER, "mmload_resumed_deliveries_total", "", _count(lambda run: run.deliveries.resumed),
      "Deliveries, expected or extra, over a WebSocket that was resumed after the post was sent."),
-    (_COUNTER, "mmload_duplicate_deliveries_total", "", _count(DELIVERIES_TWICE), "Deliveries that had come before."),
-    (_COUNTER, "mmload_out_of_order_deliveries_total", "", _count(DELIVERIES_OUT_OF_ORDER),
+    (_COUNTER, "mmload_duplicate_deliveries_total", "", _count(lambda run: run.deliveries.duplicated),
+     "Deliveries that had come before."),
+    (_COUNTER, "mmload_out_of_order_deliveries_total", "", _count(lambda run: run.deliveries.out_of_order),
      "Deliveries after a later post of the same channel."),
     # No counters: what was expected, given up or unanswered may be taken back.
     (_GAUGE, "mmload_delivery_account", "part",
-     _counted(expected=DELIVERIES_EXPECTED, delivered=DELIVERIES, missing=DELIVERIES_MISSING,
-              withdrawn=DELIVERIES_WITHDRAWN),
+     _fields(lambda run: run.deliveries, "expected", "delivered", "missing", "withdrawn"),
      "Expected deliveries (a post and another socket in its channel) by what became of them."),
     (_GAUGE, "mmload_deliveries_missing", "reason", _missing, "Missing deliveries by reason."),
-    (_COUNTER, "mmload_posts_total", "", _count(POSTS_SENT), "Posts that the server accepted."),
-    (_GAUGE, "mmload_posts_uncertain", "", _count(POSTS_UNCERTAIN), "Posts without an answer that nobody has seen."),
-    (_COUNTER, "mmload_logins_total", "outcome", _counted(ok=LOGINS, failed=LOGINS_FAILED), "Logins of users."),
-    (_COUNTER, "mmload_sign_ups_total", "", _count(SIGN_UPS), "Accounts created by users that had none."),
-    (_COUNTER, "mmload_relogins_total", "", _count(RELOGINS), "Logins after a session had expired."),
-    (_COUNTER, "mmload_rate_limited_total", "", _count(RATE_LIMITED), "Answers 429 that were obeyed."),
-    (_COUNTER, "mmload_users_stopped_total", "", _count(FAREWELLS), "Users that stopped in order."),
+    (_COUNTER, "mmload_posts_total", "", _count(lambda run: run.deliveries.sent), "Posts that the server accepted."),
+    (_GAUGE, "mmload_posts_uncertain", "", _count(lambda run: run.deliveries.uncertain),
+     "Posts without an answer that nobody has seen."),
+    (_COUNTER, "mmload_logins_total", "outcome", _counted(ok=lambda run: run.sessions.logins,
+     failed=lambda run: run.sessions.logins_failed),
+     "Logins of users."),
+    (_COUNTER, "mmload_sign_ups_total", "", _count(lambda run: run.sessions.sign_ups),
+     "Accounts created by users that had none."),
+    (_COUNTER, "mmload_relogins_total", "", _count(lambda run: run.sessions.relogins),
+     "Logins after a session had expired."),
+    (_COUNTER, "mmload_rate_limited_total", "", _count(lambda run: run.sessions.rate_limited),
+     "Answers 429 that were obeyed."),
+    (_COUNTER, "mmload_users_stopped_total", "", _count(lambda run: run.sessions.logged_out),
+     "Users that stopped in order."),
     (_COUNTER, "mmload_events_total", "event", _events, "WebSocket events received."),
     (_GAUGE, "mmload_sockets", "", _one(_sockets), "WebSockets open."),
     (_COUNTER, "mmload_socket_changes_total", "change",
-     _counted(opened=SOCKETS_OPENED, dropped=SOCKETS_DROPPED, resumed=SOCKETS_RESUMED, renewed=SOCKETS_RENEWED,
-              given_up=SOCKETS_GIVEN_UP, closed=SOCKETS_CLOSED),
+     _fields(lambda run: run.sockets, "opened", "dropped", "resumed", "renewed", "given_up", "closed"),
      "WebSockets opened, dropped, resumed, renewed, given up and closed."),
-    (_COUNTER, "mmload_posted_events_total", "", _count(POSTED_OF_OTHERS), "posted events about posts of other users."),
-    (_COUNTER, "mmload_sequence_gaps_total", "", _count(SEQUENCE_GAPS),
+    (_COUNTER, "mmload_posted_events_total", "", _count(lambda run: run.sockets.posted_of_others),
+     "posted events about posts of other users."),
+    (_COUNTER, "mmload_sequence_gaps_total", "", _count(lambda run: run.sockets.gaps),
      "Gaps in the sequence numbers of WebSocket events."),
-    (_COUNTER, "mmload_sequence_gaps_closed_total", "outcome", _counted(filled=GAPS_FILLED, lost=GAPS_LOST),
+    (_COUNTER, "mmload_sequence_gaps_closed_total",
+     "outcome", _counted(filled=lambda run: run.sockets.gaps_filled, lost=lambda run: run.sockets.gaps_lost),
      "Gaps filled by resuming, or lost with a renewed WebSocket."),
-    (_COUNTER, "mmload_listener_errors_total", "", _count(LISTENER_ERRORS),
+    (_COUNTER, "mmload_listener_errors_total", "", _count(lambda run: run.sockets.listener_errors),
      "WebSocket events that mmload could not handle: internal errors."),
     (_GAUGE, "mmload_feature_unavailable", "feature reason", _unavailable, "1 for each feature that the server lacks."),
     (_GAUGE, "mmload_generator_saturated", "", _one(lambda view: int(view.saturated)),

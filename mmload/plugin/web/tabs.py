@@ -18,25 +18,11 @@ import flask
 import msgspec
 from locust.runners import MasterRunner
 
-# FIX
 from mmload.errors import UsageError
+from mmload.metrics.counts import MISSING_REASONS
 from mmload.metrics.delta import ProcessHealth
 from mmload.metrics.histogram import Histogram
-from mmload.metrics.recorder import (
-    DELIVERIES,
-    DELIVERIES_EXPECTED,
-    DELIVERIES_EXTRA,
-    DELIVERIES_LATE,
-    DELIVERIES_MISSING,
-    DELIVERIES_OUT_OF_ORDER,
-    DELIVERIES_RESUMED,
-    DELIVERIES_TWICE,
-    DELIVERIES_WITHDRAWN,
-    DELIVERY,
-    MISSING_BECAUSE,
-    POSTS_SENT,
-    POSTS_UNCERTAIN,
-)
+from mmload.metrics.recorder import DELIVERY
 from mmload.plugin.runner import injection
 from mmload.plugin.web.api_agent import ApiAgent, WrongState
 from mmload.plugin.web.metrics import HEALTH_SECONDS
@@ -121,32 +107,17 @@ class Actions(msgspec.Struct, frozen=True):
 
 def delivery(view: View) -> Delivery:
     """The Delivery tab."""
-    counters = view.totals.whole.counters
+    counts = view.totals.whole.deliveries
 
-    def counted(**names: str) -> dict[str, int]:
-        return {label: counters.get(name, 0) for label, name in names.items()}
+    def named(*names: str) -> dict[str, int]:
+        return {name: getattr(counts, name) for name in names}
 
     return Delivery(
-        posts=counters.get(POSTS_SENT, 0),
-        uncertain=counters.get(POSTS_UNCERTAIN, 0),
-        account=counted(
-            expected=DELIVERIES_EXPECTED,
-            delivered=DELIVERIES,
-            missing=DELIVERIES_MISSING,
-            withdrawn=DELIVERIES_WITHDRAWN,
-        ),
-        outcomes=counted(
-            late=DELIVERIES_LATE,
-            resumed=DELIVERIES_RESUMED,
-            extra=DELIVERIES_EXTRA,
-            duplicated=DELIVERIES_TWICE,
-            out_of_order=DELIVERIES_OUT_OF_ORDER,
-        ),
-        missing={
-            name.removeprefix(MISSING_BECAUSE): count
-            for name, count in counters.items()
-            if name.startswith(MISSING_BECAUSE) and count
-        },
+        posts=counts.sent,
+        uncertain=counts.uncertain,
+        account=named("expected", "delivered", "missing", "withdrawn"),
+        outcomes=named("late", "resumed", "extra", "duplicated", "out_of_order"),
+        missing={MISSING_REASONS[reason]: number for reason, number in counts.reasons.items()},
         times=times(view.totals.whole.spans.get(DELIVERY, Histogram())),
         series=[(one.ms, one.delivery_p50_ms, one.delivery_p95_ms) for one in view.recent[-SERIES_SECONDS:]],
     )
@@ -165,13 +136,13 @@ def _ms(seconds: float | None) -> float | None:
 def health(view: View, now: Mapping[str, tuple[str, int | None]]) -> Health:
     """The Health tab. `now`: state and users of each process that there is; others are gone."""
     trust, last = trust_in(view.recent), view.last
-    gauges = {"waiting": 0, "present": 0, "gave_up": 0}
+    gauges = {"waiting": 0, "active": 0, "gave_up": 0}
     if last is not None:
         gauges = {name: getattr(last, name) for name in gauges}
     return Health(
         running=view.running,
         phase=last.phase if last is not None else "",
-        users={"asked": view.asked, "spawned": view.spawned, **gauges},
+        users={"target": view.target, "spawned": view.spawned, **gauges},
         saturated=trust.saturated,
         sentences=trust.sentences,
         processes=_processes(view.recent[-HEALTH_SECONDS:], now),

@@ -30,7 +30,7 @@ class View:
     totals: Totals = field(default_factory=Totals)
     recent: tuple[Second, ...] = ()
     running: bool = False
-    asked: int = 0
+    target: int = 0
     spawned: int = 0
     workers: Mapping[str, int] = field(default_factory=dict)
     saturated: bool = False
@@ -59,7 +59,7 @@ def view_of(environment: Any) -> View:
         totals=recording.totals,
         recent=tuple(recording.recent),
         running=recording.running,
-        asked=runner.target_user_count if recording.running else 0,
+        target=runner.target_user_count if recording.running else 0,
         spawned=runner.user_count,
         workers=_workers(runner),
         saturated=is_saturated(recording),

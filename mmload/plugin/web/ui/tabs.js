@@ -125,10 +125,10 @@ function drawHealth(found) {
     section(
       "Users",
       tiles({
-        "Asked for": count(users.asked),
+        "Target": count(users.target),
         "Started": count(users.spawned),
-        "Present": count(users.present),
-        "Waiting to get in": count(users.waiting),
+        "Active": count(users.active),
+        "Waiting to log in": count(users.waiting),
         "Given up": [count(users.gave_up), users.gave_up > 0],
         "Phase": found.phase || "–",
       }),

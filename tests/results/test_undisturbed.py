@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from mmload.metrics.counts import DeliveryCounts
 from mmload.metrics.delta import Delta, ProcessHealth
-from mmload.results.generator_health import calm, disturbed
+from mmload.results.generator_health import disturbed, undisturbed
 from mmload.results.model import Figures, RunPhase, Second
 from tests.results.records import START, second
 
@@ -42,10 +43,12 @@ def test_a_server_that_was_away_is_not_itself_before_its_sockets_are_back() -> N
 
 def test_the_sums_are_of_all_other_seconds_and_of_the_steady_ones_among_them() -> None:
     """Each of these seconds counts one post."""
-    phases = [RunPhase.RAMP] * 3 + [RunPhase.STEADY] * 5 + [RunPhase.FAREWELL]
-    figures = [Figures((START + at) * 1000, phase, Delta(counters={"posts": 1})) for at, phase in enumerate(phases)]
+    phases = [RunPhase.RAMP] * 3 + [RunPhase.STEADY] * 5 + [RunPhase.STOPPING]
+    figures = [
+        Figures((START + at) * 1000, phase, Delta(deliveries=DeliveryCounts(sent=1))) for at, phase in enumerate(phases)
+    ]
 
-    found = calm(figures, frozenset({(START + 1) * 1000, (START + 4) * 1000}))
+    found = undisturbed(figures, frozenset({(START + 1) * 1000, (START + 4) * 1000}))
 
-    assert (found.steady.seconds, found.steady.figures.counters) == (4, {"posts": 4})
-    assert (found.whole.seconds, found.whole.figures.counters) == (7, {"posts": 7})
+    assert (found.steady.seconds, found.steady.figures.deliveries.sent) == (4, 4)
+    assert (found.whole.seconds, found.whole.figures.deliveries.sent) == (7, 7)
