@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from mmload.delivery.account import NEVER_CAME, SOCKET_DOWN, SOCKET_LOST
+from mmload.metrics.counts import MISSING_REASONS
 from tests.truth.stories import Stories
 from tests.truth.talk import USERS
+
+NEVER_CAME, SOCKET_LOST, SOCKET_DOWN = (MISSING_REASONS[name] for name in ("never_came", "socket_lost", "socket_down"))
 
 
 @pytest.mark.parametrize("name", ["lossy", "lossy, two workers"])
