@@ -173,12 +173,15 @@ def copy_no_more(entries: Iterable[Any]) -> None:
         entry.response_times_cache = None
 
 
-def guard_swarm(web_ui: Any, refusal: Callable[[], str]) -> None:
-    """Have `/swarm` answer with `refusal()` where that is not empty. Locust says success before it starts anything."""
+def guard_swarm(web_ui: Any, refusal: Callable[[str], str]) -> None:
+    """Have `/swarm` answer with `refusal(host)` where that is not empty.
+
+    Locust says success before it starts anything, and takes any text as the host of the tests from then on.
+    """
     swarm = web_ui.app.view_functions[_SWARM]
 
     def guarded() -> Any:
-        reason = refusal()
+        reason = refusal(flask.request.form.get("host", "").strip())
         if not reason:
             return swarm()
         return flask.jsonify({"success": False, "message": reason, "host": web_ui.environment.host})

@@ -13,12 +13,15 @@ from msgspec.structs import replace
 
 from mmload import users
 from mmload.config import Settings, load_settings
+from mmload.config.credentials import credentials, origin
+from mmload.config.fields import url
 from mmload.user_classes import CLASSES
 
 if TYPE_CHECKING:
     from locust.env import Environment
 
 log = logging.getLogger("mmload.settings")
+_HOST = url("http", "https")
 
 # Master to worker: the settings that replace the worker's own, with their passwords, or None for the worker's own.
 OVERRIDE = "mmload_settings"
@@ -66,6 +69,21 @@ class ProcessSettings:
     @property
     def in_force(self) -> Settings:
         return self.own.settings if self.override is None else self.override
+
+    def host_problem(self, host: str) -> str:
+        """Why a test may not go to this host, which was asked for without credentials; "" if it may."""
+        if not host:
+            return ""
+        if not _HOST.accepts(host):
+            return f"host {host!r}: expected {_HOST.expected}"
+        connection = self.in_force.config.connection
+        given = connection.server_url if self.override else self._own_host or connection.server_url
+        if origin(host) in (origin(given), origin(connection.server_url)) or not any(credentials(self.in_force.config)):
+            return ""
+        return (
+            f"host {host!r}: the credentials here are for {given}: start the agent for the other server (--host), or "
+            "use the agent's API: `create` takes a server with its credentials"
+        )
 
     def use_own(self, settings: Settings) -> None:
         """What the documents say now is in force from the next test on."""

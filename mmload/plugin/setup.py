@@ -170,7 +170,7 @@ def _wire_runner(environment: Any, **_: Any) -> None:
     turnover = _turnover(environment, user_count)
     if environment.web_ui is not None:
         _guard_or_exit(environment)
-        locust_internals.guard_swarm(environment.web_ui, functools.partial(_refusal, user_count))
+        locust_internals.guard_swarm(environment.web_ui, functools.partial(_refusal, environment, user_count))
 
         def new_agent(name: str) -> ApiAgent:
             return ApiAgent(name, environment, user_count, turnover)
@@ -195,8 +195,11 @@ def read_settings_again(environment: Environment, workers: MasterSide | None) ->
     settings.use_own(found)
 
 
-def _refusal(user_count: UserCount) -> str:
-    """Why a new test cannot start; "" if it can, or if one is running."""
+def _refusal(environment: Any, user_count: UserCount, host: str) -> str:
+    """Why a test on this host ("": as before) cannot start, or be changed; "" if it can."""
+    problem = process_settings(environment).host_problem(host)
+    if problem:
+        return problem
     try:
         if user_count.target is None:
             user_count.prepare()

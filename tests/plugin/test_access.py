@@ -107,6 +107,17 @@ def test_a_name_that_was_bent_to_our_address_is_refused() -> None:
         assert refused is not None and refused.status == 403
 
 
+@pytest.mark.parametrize("access", [OPEN, BY_TOKEN, BY_LOGIN])
+@pytest.mark.parametrize(
+    "headers",
+    [{"Host": "["}, {"Host": "[::1"}, HERE | {"Origin": "http://["}, HERE | {"Referer": "http://[x"}],
+)
+def test_a_header_that_is_no_address_is_the_clients_mistake(headers: dict[str, str], access: Access) -> None:
+    for method in ("GET", "POST"):
+        refused = refusal(access, headers, method)
+        assert refused is not None and refused.status == 400
+
+
 def test_with_a_token_any_name_will_do_but_nobody_without_it() -> None:
     there = {"Host": "load.example.com"}
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -204,6 +206,68 @@ def test_a_second_agent_of_the_same_process_is_refused(lt: Driven, server: str) 
     assert refused.status_code == 409
     assert "lt: delete it" in refused.json()["error"]
     assert lt.status("lt")["NumUsers"] == 3
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "../../etc", ".", "..", "/", "a\nb", "x" * 101])
+def test_an_id_that_the_routes_cannot_name_is_refused(driven: Driven, server: str, name: str) -> None:
+    """The agent could not be run or deleted any more, and no other be made."""
+    refused = driven.ask("POST", "/loadagent/create", params={"id": name}, json=body(server, InitialActiveUsers=1))
+
+    assert refused.status_code == 400
+    assert "expected 1 to 100 printable characters without a slash" in refused.json()["error"]
+
+
+@pytest.mark.parametrize("name", ["a b", "ä%2F?#", "a.b", "create", "x" * 100])
+def test_an_agent_of_every_other_id_can_be_asked_for_and_deleted(driven: Driven, server: str, name: str) -> None:
+    path = f"/loadagent/{quote(name, safe='')}"
+    made = driven.ask("POST", "/loadagent/create", params={"id": name}, json=body(server, InitialActiveUsers=1))
+
+    assert made.status_code == 201, made.text
+    assert driven.status(quote(name, safe=""))["State"] == "stopped"
+    assert driven.ask("DELETE", path).status_code == 200
+    assert driven.ask("GET", path).status_code == 404
+
+
+def status_of(driven: Driven, request: bytes) -> int:
+    """The status code that a request gets which no client would send."""
+    host, _, port = driven.url.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), timeout=60) as connection:
+        connection.sendall(request)
+        return int(connection.makefile("rb").readline().split()[1])
+
+
+CHUNKED = b"Host: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\nTransfer-Encoding: chunked\r\n"
+
+
+@pytest.mark.parametrize("path", [b"/swarm", b"/loadagent/create?id=x", b"/loadagent/x/run", b"/mmload/users"])
+@pytest.mark.parametrize(
+    "rest",
+    [
+        b"Host: [\r\n\r\n",
+        b"Host: localhost\r\nOrigin: http://[\r\n\r\n",
+        CHUNKED + b"\r\nzz\r\nabc\r\n0\r\n\r\n",
+        CHUNKED + b"\r\n-5\r\nabc\r\n0\r\n\r\n",
+    ],
+)
+def test_a_malformed_request_is_refused_without_a_traceback(driven: Driven, path: bytes, rest: bytes) -> None:
+    """`driven` looks for tracebacks in the log."""
+    assert status_of(driven, b"POST " + path + b" HTTP/1.1\r\nConnection: close\r\n" + rest) == 400
+    assert status_of(driven, b"GET /nothing HTTP/1.1\r\nConnection: close\r\nHost: [\r\n\r\n") == 400
+
+
+def test_a_body_without_end_is_refused_before_it_fills_the_memory(driven: Driven) -> None:
+    sent = driven.ask("POST", "/loadagent/create?id=x", data=(b"x" * 2**20 for _ in range(11)))
+
+    assert sent.status_code == 413
+    assert sent.json() == {"error": "the body is larger than 10 MB"}
+
+
+@pytest.mark.parametrize("host", ["http://[", "no address", "ftp://localhost", "http://user:secret@localhost"])
+def test_a_host_that_is_none_is_refused_and_the_old_one_stays(driven: Driven, server: str, host: str) -> None:
+    answer = driven.ask("POST", "/swarm", data={"user_count": 1, "spawn_rate": 1, "host": host}).json()
+
+    assert (answer["success"], answer["host"]) == (False, server)
+    assert answer["message"].startswith(f"host {host!r}: expected a URL")
 
 
 def test_bad_bodies_change_nothing(lt: Driven, server: str) -> None:

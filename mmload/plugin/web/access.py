@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 import flask
 import flask_login  # type: ignore[import-untyped]
+from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 from mmload.errors import ConfigurationError
 
@@ -29,6 +30,7 @@ TOKEN_VARIABLE = "MMLOAD_AGENT_TOKEN"
 LOOPBACK = "127.0.0.1"
 # Fewer characters can be guessed by trying.
 SHORTEST_TOKEN = 16
+_LARGEST_BODY_BYTES = 10 * 1024 * 1024
 # Where a page of ours, or a person's own typing, asks; the empty one is no browser, or an old one.
 _OWN_SITES = ("", "same-origin", "none")
 
@@ -81,6 +83,9 @@ def access_for(given_host: str, token: str, *, web_login: bool) -> Access:
 def refusal(access: Access, headers: Mapping[str, str], method: str) -> Refusal | None:
     """Why this request may not pass, as far as its headers tell; None if it may. Log-ins are not looked at. Pure."""
     host = headers.get("Host", "")
+    unreadable = [name for name in ("Host", "Origin", "Referer") if not _is_readable(headers.get(name, ""), name)]
+    if unreadable:
+        return Refusal(400, f"{unreadable[0]}: this header is no address")
     if not _is_our_site(headers, host, method):
         return Refusal(403, "requests from other sites are refused")
     if access.token and has_token(access.token, headers.get("Authorization", "")):
@@ -92,6 +97,14 @@ def refusal(access: Access, headers: Mapping[str, str], method: str) -> Refusal 
     if access.token and not access.web_login:
         return Refusal(401, f"expected the agent's token ({TOKEN_VARIABLE}): Authorization: Bearer …")
     return None
+
+
+def _is_readable(value: str, name: str) -> bool:
+    try:
+        urlsplit(f"//{value}" if name == "Host" else value)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_our_site(headers: Mapping[str, str], host: str, method: str) -> bool:
@@ -152,12 +165,27 @@ def _answer(access: Access) -> flask.Response | None:
     if wrong is None and access.web_login and _needs_login(access, request):
         wrong = Refusal(401, "log in first")
     if wrong is None:
+        wrong = _body_problem(request)
+    if wrong is None:
         return None
     answer = flask.jsonify({"error": wrong.reason})
     answer.status_code = wrong.status
     if wrong.status == 401 and not access.web_login:
         answer.headers["WWW-Authenticate"] = 'Basic realm="mmload agent", charset="UTF-8"'
     return answer
+
+
+def _body_problem(request: flask.Request) -> Refusal | None:
+    """Reads the body before anybody looks at it: whoever read it first would answer 500, with a traceback."""
+    request.max_content_length = _LARGEST_BODY_BYTES
+    try:
+        # Of a body without a length, Flask reads so much and leaves the rest.
+        is_whole = len(request.get_data(cache=True, parse_form_data=False)) < _LARGEST_BODY_BYTES
+    except RequestEntityTooLarge:
+        is_whole = False
+    except (OSError, ClientDisconnected):
+        return Refusal(400, "the body cannot be read: it is incomplete, or its chunks are malformed")
+    return None if is_whole else Refusal(413, f"the body is larger than {_LARGEST_BODY_BYTES // 1024**2} MB")
 
 
 def _needs_login(access: Access, request: flask.Request) -> bool:

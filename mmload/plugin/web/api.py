@@ -25,9 +25,10 @@ if TYPE_CHECKING:
 log = logging.getLogger("mmload.api")
 
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
-_LARGEST_BODY_BYTES = 10 * 1024 * 1024
 # Forms of other sites can send these without asking; no client of the API does.
 _FORM_TYPES = ("text/plain", "multipart/form-data")
+_LONGEST_NAME = 100
+_NAME = f"1 to {_LONGEST_NAME} printable characters without a slash, and neither . nor .."
 VERSION = {"commit": "unknown", "build_time": "0001-01-01T00:00:00Z", "modified": False, "go_version": ""}
 
 
@@ -51,12 +52,14 @@ class AgentRoutes:
         name = flask.request.args.get("id")
         if name is None:
             return not_found()
+        if not is_nameable(name):
+            return answer(400, error=f"could not read request: id {name!r}: expected {_NAME}")
         if flask.request.mimetype in _FORM_TYPES:
             return answer(415, error=f"could not read request: {flask.request.mimetype}: expected application/json")
         taken = self._taken(name)
         try:
             settings, strangers = create_request.settings_from(
-                _body(), name, self._settings.own.read_again(), os.environ
+                flask.request.get_data(), name, self._settings.own.read_again(), os.environ
             )
         except create_request.UnreadableController as error:
             return answer(400, error=f"could not read controller configuration: {error}")
@@ -157,6 +160,11 @@ class AgentRoutes:
         return found
 
 
+def is_nameable(name: str) -> bool:
+    """Whether the routes can name an agent of this id: a client tidies up paths with dots. Pure."""
+    return 0 < len(name) <= _LONGEST_NAME and name.isprintable() and "/" not in name and name not in (".", "..")
+
+
 def blueprint(agents: AgentRoutes, prefix: str) -> flask.Blueprint:
     """The routes. Whatever else is asked for under /loadagent is not there, by any method."""
     routes = flask.Blueprint("mmload_api", __name__, url_prefix=prefix or None)
@@ -197,15 +205,6 @@ def document(code: int, content: Any) -> flask.Response:
 
 def not_found() -> flask.Response:
     return flask.Response("404 page not found\n", 404, mimetype="text/plain")
-
-
-def _body() -> bytes:
-    request = flask.request
-    if (request.content_length or 0) > _LARGEST_BODY_BYTES:
-        megabytes = _LARGEST_BODY_BYTES // 1024**2
-        raise create_request.UnreadableBody(f"larger than {megabytes} MB: this is no configuration")
-    # cache first: a form's type would otherwise have the body parsed away.
-    return request.get_data(cache=True, parse_form_data=False)
 
 
 def _broken(error: Exception) -> flask.Response:

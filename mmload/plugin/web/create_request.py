@@ -1,7 +1,8 @@
 """The body of `create` as settings: the peer's form, the seed tool's form, and what neither of them says from here.
 
 Pure. What is posted goes before the documents and the environment of this process; only a password that the
-environment gives stays, so that none has to be sent.
+environment gives stays, so that none has to be sent. Credentials of this process go to its own server only: for
+another one they are in the body.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from msgspec.structs import replace
 
 from mmload.config import Settings
 from mmload.config.checking import join
+from mmload.config.credentials import credentials, is_same_server
 from mmload.config.documents import READ
 from mmload.config.environment import variables
 from mmload.config.fields import keys
@@ -52,9 +54,11 @@ def settings_from(
     known, strangers = _known_only(Config, parts[LOAD_TEST], LOAD_TEST)
     _follow_server(known)
     _keep_own_accounts(known, agent)
-    config = _checked(
-        "config", _merged(msgspec.json.decode(msgspec.json.encode(own.config)), known), LOAD_TEST, _secrets(environ)
-    )
+    values = _merged(msgspec.json.decode(msgspec.json.encode(own.config)), known)
+    config = _checked("config", values, LOAD_TEST, _secrets(environ))
+    if not is_same_server(config.connection, own.config.connection):
+        _need_credentials(known, own.config)
+        config = _checked("config", values, LOAD_TEST, {})
     if config.run.seed == 0:
         config = replace(config, run=replace(config.run, seed=own.config.run.seed))
     controllers = {}
@@ -139,6 +143,19 @@ def prefix(agent: str) -> str:
     """The agent's name as the beginning of user names. Pure."""
     name = re.sub(r"[^a-z0-9._-]", "-", agent.lower())
     return (name if re.match("[a-z]", name) else f"lt-{name}")[:_LONGEST_PREFIX]
+
+
+def _need_credentials(known: dict[str, Any], own: Config) -> None:
+    """Refuse another server than this process's without credentials of its own in the body."""
+    missing = [path for path in credentials(own) if not _has(known, path)]
+    if missing:
+        why = "missing: the credentials of this agent's process are for its own server, so another one needs its own"
+        raise ConfigurationError(*(f"{LOAD_TEST}: {path}: {why}" for path in missing))
+
+
+def _has(known: dict[str, Any], path: str) -> bool:
+    table, _, key = path.partition(".")
+    return key in known.get(table, ())
 
 
 def _merged(base: dict[str, Any], given: dict[str, Any]) -> Object:

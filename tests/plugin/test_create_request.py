@@ -1,0 +1,103 @@
+"""Whose credentials go to which server: what is posted to `create`, and the host of Locust's own page."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from mmload.config import Settings, load_settings
+from mmload.errors import ConfigurationError
+from mmload.plugin.settings import OwnSettings, ProcessSettings
+from mmload.plugin.web.create_request import settings_from
+
+HERE, ELSEWHERE = "https://chat.example.com", "http://elsewhere.example:8065"
+SERVER = {"MMLOAD_CONNECTIONCONFIGURATION_SERVERURL": HERE}
+ADMIN = {"MMLOAD_CONNECTIONCONFIGURATION_ADMINPASSWORD": "Of the administrator 1"}
+USERS = {"MMLOAD_USERSCONFIGURATION_PASSWORD": "Of all users 1"}
+
+
+def created(environ: dict[str, str], connection: dict[str, str], **users: Any) -> Settings:
+    """The settings of an agent that a process with this environment is asked to make."""
+    posted = {"LoadTestConfig": {"ConnectionConfiguration": connection, "UsersConfiguration": users}}
+    own = load_settings(environ=environ)[0]
+    return settings_from(json.dumps(posted).encode(), "lt0", own, environ)[0]
+
+
+@pytest.mark.parametrize(
+    "connection",
+    [
+        {"ServerURL": ELSEWHERE},
+        {"ServerURL": "http://chat.example.com"},
+        {"ServerURL": "https://chat.example.com:8443"},
+        {"ServerURL": "https://chat.example.com.evil.example"},
+        {"ServerURL": HERE, "WebSocketURL": "wss://elsewhere.example"},
+        {"WebSocketURL": "ws://chat.example.com"},
+    ],
+)
+@pytest.mark.parametrize(
+    ("secret", "key"),
+    [(ADMIN, "ConnectionConfiguration.AdminPassword"), (USERS, "UsersConfiguration.Password")],
+)
+def test_another_server_never_gets_the_passwords_of_this_process(
+    secret: dict[str, str], key: str, connection: dict[str, str]
+) -> None:
+    with pytest.raises(ConfigurationError, match=f"{key}: missing: the credentials of this agent") as refused:
+        created(SERVER | secret, connection)
+    assert not set(secret.values()) & set(str(refused.value).split("'"))
+
+
+def test_another_server_gets_the_passwords_of_the_same_call() -> None:
+    connection = {"ServerURL": ELSEWHERE, "AdminPassword": "Posted 1"}
+    config = created(SERVER | ADMIN | USERS, connection, Password="Posted 2").config
+
+    assert (config.connection.admin_password, config.users.password) == ("Posted 1", "Posted 2")
+    assert config.connection.websocket_url == "ws://elsewhere.example:8065"
+
+
+@pytest.mark.parametrize(
+    "connection",
+    [
+        {},
+        {"ServerURL": "https://chat.example.com/"},
+        {"ServerURL": "https://CHAT.example.com:443"},
+        {"ServerURL": HERE, "WebSocketURL": "wss://chat.example.com"},
+        {"ServerURL": HERE, "AdminPassword": "Posted 1"},
+    ],
+)
+def test_the_own_server_gets_them_though_they_are_not_posted(connection: dict[str, str]) -> None:
+    assert created(SERVER | ADMIN, connection).config.connection.admin_password == "Of the administrator 1"
+
+
+def test_a_process_without_credentials_may_test_any_server() -> None:
+    """The defaults are known to everybody."""
+    assert created(SERVER, {"ServerURL": ELSEWHERE}).config.connection.server_url == ELSEWHERE
+
+
+@pytest.fixture
+def settings(monkeypatch: pytest.MonkeyPatch) -> ProcessSettings:
+    """Those of a process that was started with --host for the configured server, and has credentials for it."""
+    for name, value in (SERVER | ADMIN).items():
+        monkeypatch.setenv(name, value)
+    environment: Any = SimpleNamespace(host="https://other-name.example", runner=None, user_classes=[])
+    return ProcessSettings(environment, OwnSettings())
+
+
+@pytest.mark.parametrize("host", ["", HERE, HERE + "/", "https://other-name.example"])
+def test_a_test_may_go_where_the_credentials_are_for(settings: ProcessSettings, host: str) -> None:
+    assert settings.host_problem(host) == ""
+
+
+def test_a_test_that_is_sent_to_another_host_is_refused_as_it_has_no_credentials(settings: ProcessSettings) -> None:
+    assert settings.host_problem(ELSEWHERE).startswith(
+        f"host '{ELSEWHERE}': the credentials here are for https://other"
+    )
+
+
+def test_a_created_servers_credentials_do_not_go_to_the_own_host(settings: ProcessSettings) -> None:
+    settings.override = created(SERVER | ADMIN, {"ServerURL": ELSEWHERE, "AdminPassword": "Posted 1"})
+
+    assert settings.host_problem(ELSEWHERE) == ""
+    assert settings.host_problem("https://other-name.example") != ""
