@@ -28,6 +28,7 @@ from mmload import __version__
 from mmload.config import Settings, load_settings
 from mmload.config.coordinator_tables import Coordinator
 from mmload.errors import ConfigurationError, UsageError
+from mmload.printable import harmless, harmless_line
 from mmload.results.folder import make_folder
 
 
@@ -43,7 +44,8 @@ def run(args: argparse.Namespace) -> int:
     told = answer.document(outcome, limits_of(document, settings), thresholds)
     answer.write(folder, told)
     log.info("journal and answer are in %s; %s", folder, outcome.left)
-    print(json.dumps(told, indent=2, ensure_ascii=False) if args.json else answer.text(outcome), flush=True)
+    text = json.dumps(told, indent=2, ensure_ascii=False) if args.json else answer.text(outcome)
+    print(harmless(text), flush=True)
     return int(answer.exit_code(outcome.answer))
 
 
@@ -147,4 +149,4 @@ def _ended_in_order(signals: Sequence[signal.Signals] = (signal.SIGINT, signal.S
 
 def complain(error: Exception) -> None:
     for told in str(error).splitlines():
-        print(f"mmload-coordinator: {told}", file=sys.stderr)
+        print(harmless_line(f"mmload-coordinator: {told}"), file=sys.stderr)

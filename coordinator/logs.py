@@ -12,6 +12,7 @@ from coordinator.answer import Step
 from coordinator.search.sample import weigh
 from mmload.config.coordinator_tables import LogSettings
 from mmload.errors import UsageError
+from mmload.printable import HarmlessRecord
 
 if TYPE_CHECKING:
     from coordinator.observe import Seen
@@ -30,6 +31,7 @@ class _JsonLines(logging.Formatter):
 
 def set_up(settings: LogSettings) -> None:
     """Called once; replaces what an earlier call set up."""
+    logging.setLogRecordFactory(HarmlessRecord)
     for handler in list(log.handlers):
         log.removeHandler(handler)
         handler.close()

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from mmload import __version__
 from mmload.errors import ExitCode, MmloadError
+from mmload.printable import harmless_line
 
 # Each module has add_parser(subparsers) and run(args) -> exit code. They import their heavy parts in run().
 COMMANDS = (
@@ -47,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(command.run(args))
     except MmloadError as error:
         for line in str(error).splitlines():
-            print(f"mmload {args.command}: {line}", file=sys.stderr)
+            print(harmless_line(f"mmload {args.command}: {line}"), file=sys.stderr)
         return int(error.exit_code)
     except BrokenPipeError:
         # The reader of our output went away (`mmload report … | head`).

@@ -16,6 +16,7 @@ from typing import Any
 from mmload.config import Settings, environment_name, load_settings
 from mmload.config.environment import DOCUMENT_VARIABLES
 from mmload.errors import ConfigurationError, ExitCode, ServerNotReady, UsageError
+from mmload.printable import harmless
 from mmload.results.model import Facts, Server, population, server_facts, without_credentials
 
 DOCUMENTS = ("config", "simulcontroller", "simplecontroller", "gencontroller")
@@ -133,12 +134,12 @@ def examined_server(command: str, settings: Settings, users: int, processes: int
 
 def say(command: str, text: str) -> None:
     """A line to the person who typed the command: on stderr, results go to stdout."""
-    print(f"mmload {command}: {text}", file=sys.stderr, flush=True)
+    print(harmless(f"mmload {command}: {text}"), file=sys.stderr, flush=True)
 
 
 def print_json(value: Any) -> None:
     """The result of a command for scripts, on stdout."""
-    print(json.dumps(value, indent=2, ensure_ascii=False), flush=True)
+    print(harmless(json.dumps(value, indent=2, ensure_ascii=False)), flush=True)
 
 
 def wants_colour() -> bool:
@@ -149,7 +150,7 @@ def wants_colour() -> bool:
 def write_text(text: str, output: Path | None) -> None:
     """To a file, whose path is printed, or to stdout (None or -)."""
     if output is None or str(output) == "-":
-        print(text, end="", flush=True)
+        print(harmless(text), end="", flush=True)
         return
     try:
         output.write_text(text, encoding="utf-8")

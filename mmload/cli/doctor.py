@@ -16,6 +16,7 @@ from mmload.cli.common import (
     wants_colour,
     whole_number,
 )
+from mmload.printable import harmless, harmless_line
 from mmload.report.wording import plural
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def _server_line(url: str, server: ServerFacts) -> str:
     licence = f"licensed{server.sku and ' ' + server.sku}" if server.licensed else "no licence"
     accounts = "" if server.accounts is None else f", {plural(server.accounts, 'account')}"
     limit = f" of {server.account_limit} at most" if accounts and server.account_limit else ""
-    return f"{url}: Mattermost {server.version}{build}, {licence}{accounts}{limit}"
+    return harmless_line(f"{url}: Mattermost {server.version}{build}, {licence}{accounts}{limit}")
 
 
 def _finding_lines(finding: Finding, colour: bool) -> list[str]:
@@ -103,4 +104,5 @@ def _finding_lines(finding: Finding, colour: bool) -> list[str]:
     if colour:
         sign = f"\x1b[{code}m{sign}\x1b[0m"
     why = f": {finding.why}" if finding.why else ""
-    return [f"{sign} {finding.what}{why}", *([f"    → {finding.fix}"] if finding.fix else [])]
+    fix = [harmless(f"    → {finding.fix}")] if finding.fix else []
+    return [f"{sign} {harmless(f'{finding.what}{why}')}", *fix]

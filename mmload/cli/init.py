@@ -16,6 +16,7 @@ from mmload.cli.common import (
     whole_number,
 )
 from mmload.errors import ExitCode
+from mmload.printable import harmless
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -62,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print_json(summary.to_document())
     else:
-        print(text_of(summary))
+        print(harmless(text_of(summary)))
     return int(ExitCode.PASSED)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from mmload.cli.common import say
 from mmload.config.fields import seconds_of
 from mmload.errors import ExitCode, UsageError
+from mmload.printable import harmless_line
 
 PATIENCE_SECONDS = 10.0
 _LOOK_SECONDS = 0.2
@@ -51,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
     while time.monotonic() < deadline:
         said = injections(folder)
         if len(said) > before:
-            print(said[-1])
+            print(harmless_line(said[-1]))
             return int(ExitCode.PASSED)
         time.sleep(_LOOK_SECONDS)
     say("inject", f"no confirmation from the run in {folder}: is it still running?")

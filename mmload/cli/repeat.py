@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from mmload.errors import ExitCode, UsageError
+from mmload.printable import harmless, harmless_line
 
 # Ends of a run after which the others would come to the same.
 _ENDING = (
@@ -87,7 +88,7 @@ def run(args: argparse.Namespace) -> int:
     seed = given.seed or secrets.randbelow(2**31 - 1000) + 1
     made = _made(RepeatedRuns(servers, options, given, _runs_folder(given), seed), args.times, args.pause)
     for line in conclusion(made, len(servers)):
-        print(line, flush=True)
+        print(harmless_line(line), flush=True)
     return worst([each.code for each in made])
 
 
@@ -132,7 +133,7 @@ def _on(server: str) -> str:
 
 
 def _tell(text: str) -> None:
-    print(f"mmload repeat: {text}", file=sys.stderr, flush=True)
+    print(harmless(f"mmload repeat: {text}"), file=sys.stderr, flush=True)
 
 
 def checked(times: int, words: Sequence[str], *, several: bool) -> list[str]:

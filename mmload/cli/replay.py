@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mmload.errors import ExitCode
+from mmload.printable import harmless, harmless_line
 
 
 def add_parser(subparsers: Any) -> None:
@@ -41,9 +42,11 @@ def run(args: argparse.Namespace) -> int:
     journal = read(args.journal)
     changes = changes_of(journal, args.limit, args.mode)
     replay = replayed(journal, changes, Search)
-    print(json.dumps(document(replay), indent=2) if args.json else text(replay, journal))
+    print(json.dumps(document(replay), indent=2) if args.json else harmless(text(replay, journal)))
     if same(replay, changes):
         return int(ExitCode.PASSED)
     if journal.head.mmload != __version__:
-        print(f"mmload replay: the journal was written by version {journal.head.mmload}", file=sys.stderr)
+        print(
+            f"mmload replay: the journal was written by version {harmless_line(journal.head.mmload)}", file=sys.stderr
+        )
     return int(ExitCode.THRESHOLD_FAILED)

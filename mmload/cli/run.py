@@ -33,6 +33,7 @@ from mmload.config.fields import seconds_of
 from mmload.config.loading import load
 from mmload.errors import ConfigurationError, ExitCode, UsageError
 from mmload.open_files import open_files_needed, raise_open_files, users_of_one
+from mmload.printable import harmless_line
 from mmload.results.folder import LOG, SECONDS, RunFolder, make_folder, read_run
 from mmload.results.model import Facts, command
 from mmload.user_classes import CLASSES, for_these_users, weights
@@ -225,7 +226,7 @@ def _conclude(ended: Ended, folder: Path, settings: Settings) -> int:
         say("run", f"Locust ended early (exit code {ended.code}). The end of {folder / LOG}:")
         hidden = (settings.config.connection.admin_password, settings.config.users.password)
         for line in locust_process.last_lines(folder / LOG, _LOG_LINES, hidden):
-            print(f"  {line}", file=sys.stderr)
+            print(harmless_line(f"  {line}"), file=sys.stderr)
     print_report(read_run(folder))
     if ended.interrupted:
         return int(ExitCode.INTERRUPTED)

@@ -32,6 +32,7 @@ from mmload.plugin.settings import OwnSettings, ProcessSettings, process_setting
 from mmload.plugin.startup_checks import refuse
 from mmload.plugin.web import access, api, metrics, tabs
 from mmload.plugin.web.api_agent import ApiAgent
+from mmload.printable import HarmlessRecord, harmless
 from mmload.results.model import population, server_facts
 from mmload.user_classes import for_these_users
 from mmload.users import MattermostUser, forget_context, new_context
@@ -46,6 +47,7 @@ CHECKED_VARIABLE = "MMLOAD_CHECKED"
 
 def wire(events: Any) -> Settings:
     """Called once, when Locust imports the locustfile (before it forks workers): the settings of this process."""
+    logging.setLogRecordFactory(HarmlessRecord)
     own = _settings_or_exit()
     MattermostUser.host = own.settings.config.connection.server_url
     events.init.add_listener(functools.partial(_on_init, own))
@@ -68,7 +70,7 @@ def _settings_or_exit() -> OwnSettings:
     try:
         own = OwnSettings()
     except MmloadError as error:
-        print(f"mmload: {error}", file=sys.stderr)
+        print(harmless(f"mmload: {error}"), file=sys.stderr)
         sys.exit(int(error.exit_code))
     for notice in own.notices:
         log.warning(notice)

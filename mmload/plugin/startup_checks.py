@@ -22,6 +22,7 @@ from mmload.config import Settings
 from mmload.errors import ConfigurationError, MmloadError
 from mmload.open_files import open_files_needed, raise_as_far_as_allowed, raise_open_files, users_of_one
 from mmload.plugin.settings import is_ours, settings_of
+from mmload.printable import harmless_line
 
 if TYPE_CHECKING:
     from locust.env import Environment
@@ -32,7 +33,7 @@ log = logging.getLogger("mmload")
 def refuse(environment: Any, error: MmloadError) -> NoReturn:
     """End this process before its first test, and with it the workers that were forked from it."""
     for line in str(error).splitlines():
-        print(f"mmload: {line}", file=sys.stderr)
+        print(harmless_line(f"mmload: {line}"), file=sys.stderr)
     if isinstance(environment.runner, MasterRunner) and getattr(environment.parsed_options, "processes", None):
         _end_forked_workers()
     sys.exit(int(error.exit_code))

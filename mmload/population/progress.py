@@ -7,6 +7,8 @@ from collections.abc import Callable
 from threading import Lock
 from typing import Any, TextIO
 
+from mmload.printable import harmless
+
 LINE_EVERY_SECONDS = 5.0
 
 
@@ -62,7 +64,7 @@ class InitLines(InitProgress):
         self._step = ""
 
     def _line(self, text: str) -> None:
-        print(f"mmload init: {text}", file=self._out, flush=True)
+        print(harmless(f"mmload init: {text}"), file=self._out, flush=True)
 
 
 class InitBars(InitProgress):
@@ -92,7 +94,7 @@ class InitBars(InitProgress):
             self._bars.advance(self._task, count)
 
     def note(self, text: str) -> None:
-        self._bars.console.print(text, markup=False)
+        self._bars.console.print(harmless(text), markup=False)
 
     def close(self) -> None:
         self._bars.stop()

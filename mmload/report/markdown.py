@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from mmload.metrics.histogram import Histogram
+from mmload.printable import harmless
 from mmload.report.account import (
     GENERATOR_HEADINGS,
     account_rows,
@@ -36,14 +37,14 @@ def markdown_report(found: RunFindings) -> str:
 
 def plain(text: str) -> str:
     """Text that Markdown shows as it is, in a table too, on one line."""
-    text = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    text = harmless(" ".join(text.split())).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     # A zero-width space: an `@name` in an error text must not call anybody.
     return _SPECIAL.sub(r"\\\1", text).replace("@", "@\u200b")
 
 
 def code(text: str) -> str:
     """Text as code, in a table too."""
-    return "`" + " ".join(text.split()).replace("`", "'").replace("|", "\\|") + "`"
+    return "`" + harmless(" ".join(text.split())).replace("`", "'").replace("|", "\\|") + "`"
 
 
 def rows(headings: Sequence[str], body: Sequence[Sequence[str]]) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from mmload.metrics.delta import Delta, RouteFigures
 from mmload.metrics.histogram import Histogram
 from mmload.metrics.recorder import DELIVERY, RECONNECT, SCHEDULE_LAG
+from mmload.printable import harmless_line
 from mmload.report.account import (
     GENERATOR_HEADINGS,
     account_rows,
@@ -44,12 +45,12 @@ def terminal_report(run: Run, *, colour: bool = False) -> str:
     """The whole report, with a line break at its end."""
     found = findings(run)
     heads = wrapped([title(run), *subtitle(run)], indent="", separator=" · ")
-    lines = [_bold(line, colour) for line in heads]
+    lines = [_bold(harmless_line(line), colour) for line in heads]
     lines += _verdict(found.said, colour)
     for heading, section in _sections(found):
         if section:
-            lines += ["", _bold(heading, colour), *section]
-    lines += ["", f"Details: {run.folder}"]
+            lines += ["", _bold(heading, colour), *map(harmless_line, section)]
+    lines += ["", harmless_line(f"Details: {run.folder}")]
     return "\n".join(lines) + "\n"
 
 
@@ -73,7 +74,7 @@ def _sections(found: RunFindings) -> Iterator[tuple[str, list[str]]]:
     yield "WebSockets (whole run)", _sockets(figures)
     yield f"Other times ({window})", _spans(delta.spans)
     yield "Generator", _generator(found)
-    yield "Outages", [_outage(outage) for outage in found.outages]
+    yield "Outages", [line for outage in found.outages for line in _outage(outage)]
     yield "Not tested: not available on this server", _unavailable(figures.unavailable)
     yield "Events", _notes(run)
 
@@ -82,7 +83,8 @@ def _verdict(said: Verdict, colour: bool) -> list[str]:
     text = f"Verdict: {said.outcome}"
     if colour:
         text = f"{_COLOURS[said.outcome]}{text}{_PLAIN}"
-    return [text, *_paragraphs([*said.reasons, *(f"Warning: {warning}" for warning in said.warnings)])]
+    paragraphs = _paragraphs([*said.reasons, *(f"Warning: {warning}" for warning in said.warnings)])
+    return [text, *map(harmless_line, paragraphs)]
 
 
 def _paragraphs(texts: Sequence[str]) -> list[str]:
@@ -224,17 +226,17 @@ def _spans(spans: Mapping[str, Histogram]) -> list[str]:
     return table(["what", "count", *_TIME_HEADINGS], rows) if rows else []
 
 
-def _outage(outage: Outage) -> str:
+def _outage(outage: Outage) -> list[str]:
     text = (
         f"  the server gave no answer from {clock(outage.start_ms / 1000)} to {clock(outage.end_ms / 1000)} "
         f"({span(outage.seconds)}); {plural(outage.unanswered, 'request')} failed"
     )
     if not outage.sockets_dropped:
-        return text
+        return [text]
     back = f"{count(outage.sockets_back)} came back"
     if outage.sockets_back:
         back += f" within {span(outage.back_after_seconds)}"
-    return f"{text};\n  {plural(outage.sockets_dropped, 'socket')} dropped, {back}"
+    return [f"{text};", f"  {plural(outage.sockets_dropped, 'socket')} dropped, {back}"]
 
 
 def _unavailable(features: Mapping[str, str]) -> list[str]:
