@@ -7,20 +7,24 @@ from __future__ import annotations
 
 import functools
 import heapq
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import flask
 import gevent
+import zmq.green as zmq
 from gevent.event import Event
 from gevent.pool import Group
 from locust import User, argument_parser
 from locust.dispatch import UsersDispatcher
-from locust.exception import StopUser
-from locust.runners import STATE_CLEANUP, WorkerRunner
+from locust.exception import RPCError, StopUser
+from locust.rpc import Message, zmqrpc
+from locust.runners import STATE_CLEANUP, MasterRunner, WorkerRunner
 from locust.user.task import LOCUST_STATE_STOPPING, LOCUST_STATE_WAITING
 
+log = logging.getLogger("mmload.locust_internals")
 _SWARM = "locust.swarm"
 
 
@@ -90,6 +94,92 @@ def keep_dispatcher(runner: Any, known: Any) -> None:
 def dispatcher_of(runner: Any) -> Any:
     """What shares the users out; None before the first ones."""
     return runner._users_dispatcher
+
+
+# -- the port of the workers -----------------------------------------------------------------------------------
+
+
+def guard_sockets(check_host: Callable[[str, bool], None], prepare: Callable[[Any, bool], None]) -> None:
+    """Have these called for each socket: the first with its host, the second before it is bound or connected.
+
+    Both are told whether it is a master's. Locust makes them in its runners' constructors, before anybody is asked.
+    """
+    rpc: Any = zmqrpc
+    base, server, client = rpc.BaseSocket.__init__, rpc.Server.__init__, rpc.Client.__init__
+
+    def init_base(self: Any, kind: int, ipv4_only: bool) -> None:
+        base(self, kind, ipv4_only)
+        prepare(self.socket, kind == zmq.ROUTER)
+
+    def init_server(self: Any, host: str, port: int) -> None:
+        check_host(host, True)
+        server(self, host, port)
+
+    def init_client(self: Any, host: str, port: int, identity: str) -> None:
+        check_host(host, False)
+        client(self, host, port, identity)
+
+    rpc.BaseSocket.__init__, rpc.Server.__init__, rpc.Client.__init__ = init_base, init_server, init_client
+
+
+def drop_unreadable_messages(dropped: Callable[[str], None]) -> None:
+    """Have what is no message dropped, and told; Locust's listeners of master and worker end with most of it."""
+
+    def received(self: Any) -> list[bytes]:
+        try:
+            return list(self.socket.recv_multipart())
+        except zmq.ZMQError as error:
+            raise RPCError("ZMQ network broken") from error
+
+    def from_client(self: Any) -> tuple[str, Message]:
+        while True:
+            message = readable(received(self))
+            if message is not None:
+                return message.node_id, message
+            dropped("a message that cannot be read was dropped")
+
+    def from_master(self: Any) -> Message:
+        while True:
+            message = readable([b"", *received(self)])
+            if message is not None:
+                return message
+            dropped("a message that cannot be read was dropped")
+
+    rpc: Any = zmqrpc
+    rpc.Server.recv_from_client, rpc.BaseSocket.recv = from_client, from_master
+
+
+def readable(frames: list[bytes]) -> Message | None:
+    """The message of these frames: the sender as ZeroMQ knows it (from a master: none), the packed rest. Pure.
+
+    A sender that names another than itself is not believed.
+    """
+    if len(frames) != 2:
+        return None
+    unpack: Callable[[bytes], Message] = Message.unserialize
+    try:
+        sender, message = frames[0].decode(), unpack(frames[1])
+    except Exception:  # noqa: BLE001 — whatever a stranger's bytes make msgpack and Locust's types raise
+        return None
+    if not isinstance(message.type, str) or (sender and message.node_id != sender):
+        return None
+    return message
+
+
+def guard_messages(admits: Callable[[Any, str, Message], bool], dropped: Callable[[str], None]) -> None:
+    """Have masters handle those messages that `admits(runner, worker, message)`; a mistake in one ends no listener."""
+    locusts: Any = MasterRunner
+    handle = locusts.handle_message
+
+    def guarded(runner: Any, client_id: str, message: Message) -> None:
+        try:
+            if admits(runner, client_id, message):
+                handle(runner, client_id, message)
+        except Exception as error:
+            log.debug("message %s", message.type, exc_info=error)
+            dropped(f"a message {message.type[:40]!r} of worker {client_id[:100]} was dropped ({error!r:.200})")
+
+    locusts.handle_message = guarded
 
 
 # -- which worker gets the next user ---------------------------------------------------------------------------

@@ -25,8 +25,8 @@ def add_parser(subparsers: Any) -> None:
         "agent",
         help="start an agent: Locust's web UI and an HTTP API that control the load while it runs",
         description="Start an agent: Locust's web UI and the /loadagent API on one port. It starts no users until it "
-        "is told to. To listen on an interface other than loopback it needs a token in MMLOAD_AGENT_TOKEN "
-        "(docs/distributed.md).",
+        "is told to. To listen on an interface other than loopback it needs a token in MMLOAD_AGENT_TOKEN; so do its "
+        "workers on other machines (docs/distributed.md).",
     )
     add_server_option(parser)
     parser.add_argument("--host", metavar="ADDRESS", default=LOOPBACK, help=f"listen address (default: {LOOPBACK})")
@@ -40,6 +40,11 @@ def add_parser(subparsers: Any) -> None:
         metavar="N",
         type=int,
         help=f"port of the master for its workers (default: {MEETING_PORT}, --workers: a free one)",
+    )
+    parser.add_argument(
+        "--master-bind-host",
+        metavar="ADDRESS",
+        help=f"with --master: where it listens for workers (default: {LOOPBACK}; others need MMLOAD_AGENT_TOKEN)",
     )
     add_document_options(parser)
     parser.add_argument("locust", nargs="*", metavar="OPTION", help="more options for Locust, after --")
@@ -64,7 +69,7 @@ def addresses(args: argparse.Namespace) -> list[tuple[str, str, int]]:
     web = [(f"--port {args.port}", args.host, args.port)]
     if not args.master and not args.workers:
         return web
-    meeting = ("*" if args.master else LOOPBACK, args.master_port or (MEETING_PORT if args.master else 0))
+    meeting = (args.master_bind_host or LOOPBACK, args.master_port or (MEETING_PORT if args.master else 0))
     return [*web, (f"--master-port {meeting[1]}", *meeting)]
 
 
@@ -88,6 +93,8 @@ def command(args: argparse.Namespace, server: str) -> list[str]:
     """Locust's command line."""
     if args.worker_of == "":
         raise UsageError("--worker-of: expected the name or address of the master's machine")
+    if args.master_bind_host and not args.master:
+        raise UsageError("--master-bind-host: only with --master; other agents have no workers on other machines")
     if args.workers is not None and args.workers < 1:
         raise UsageError(f"--workers {args.workers}: expected one or more")
     if args.workers and args.master:
@@ -111,6 +118,7 @@ def _controlled(args: argparse.Namespace, server: str) -> Sequence[str]:
     """A master, or a single process: the one with the web UI."""
     web = ("--host", server, "--web-host", args.host, "--web-port", str(args.port))
     if args.master:
-        return (*web, "--master", *(("--master-bind-port", str(args.master_port)) if args.master_port else ()))
+        port = ("--master-bind-port", str(args.master_port)) if args.master_port else ()
+        return (*web, "--master", "--master-bind-host", args.master_bind_host or LOOPBACK, *port)
     # On a free port: at Locust's default, workers of another agent would connect to this one.
     return (*web, *local_workers(args.workers, args.master_port or 0)) if args.workers else web

@@ -74,7 +74,7 @@ def local_workers(processes: int, port: int = 0) -> Sequence[str]:
     chosen = str(port or free_port())
     return (
         *("--processes", str(processes), "--expect-workers-max-wait", str(WORKERS_START_SECONDS)),
-        *("--master-bind-host", LOOPBACK, "--master-bind-port", chosen, "--master-port", chosen),
+        *("--master-bind-port", chosen, "--master-port", chosen),
     )
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import urlsplit
 
+from msgspec.structs import replace
+
 from mmload.config.checking import join
-from mmload.config.fields import keys
-from mmload.config.tables import Config, ConnectionSettings
+from mmload.config.fields import Key, keys
+from mmload.config.tables import Config, ConnectionSettings, Settings
 
 # A file of accounts has their passwords.
 _FILES_OF_PASSWORDS = ("UsersFilePath",)
@@ -16,11 +19,38 @@ _PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
 
 def credentials(config: Config) -> Iterator[str]:
     """The paths of the credentials that are set. The defaults are known to everybody."""
+    for table, key in _keys():
+        if _value(config, table, key) != key.default:
+            yield join(table.name, key.name)
+
+
+def other_passwords(config: Config, own: Config) -> Iterator[str]:
+    """The paths of the passwords that are others than one's own."""
+    for table, key in _keys():
+        if key.says.secret and _value(config, table, key) != _value(own, table, key):
+            yield join(table.name, key.name)
+
+
+def with_passwords_of(own: Config, settings: Settings) -> Settings:
+    """The settings with the passwords of these ones."""
+    config = settings.config
+    for table, key in _keys():
+        if key.says.secret:
+            inner = replace(getattr(config, table.attribute), **{key.attribute: _value(own, table, key)})
+            config = replace(config, **{table.attribute: inner})
+    return replace(settings, config=config)
+
+
+def _keys() -> Iterator[tuple[Key, Key]]:
+    """The keys of credentials, each with its table's."""
     for table in keys(Config):
         for key in keys(table.table) if table.table is not None else ():
-            value = getattr(getattr(config, table.attribute), key.attribute)
-            if (key.says.secret or key.name in _FILES_OF_PASSWORDS) and value != key.default:
-                yield join(table.name, key.name)
+            if key.says.secret or key.name in _FILES_OF_PASSWORDS:
+                yield table, key
+
+
+def _value(config: Config, table: Key, key: Key) -> Any:
+    return getattr(getattr(config, table.attribute), key.attribute)
 
 
 def is_same_server(one: ConnectionSettings, other: ConnectionSettings) -> bool:

@@ -12,8 +12,8 @@ from locust.runners import MasterRunner, WorkerRunner
 from msgspec.structs import replace
 
 from mmload import users
-from mmload.config import Settings, load_settings
-from mmload.config.credentials import credentials, origin
+from mmload.config import Config, Settings, environment_name, load_settings
+from mmload.config.credentials import credentials, origin, other_passwords, with_passwords_of
 from mmload.config.fields import url
 from mmload.user_classes import CLASSES
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("mmload.settings")
 _HOST = url("http", "https")
 
-# Master to worker: the settings that replace the worker's own, with their passwords, or None for the worker's own.
+# Master to worker: the settings that replace the worker's own, or None for the worker's own.
 OVERRIDE = "mmload_settings"
 
 
@@ -63,8 +63,10 @@ class ProcessSettings:
         self._environment = environment
         self._own_host = environment.host
         self._own_classes: list[type[User]] | None = None
+        # Whether messages between master and workers are encrypted.
+        self.is_encrypted = False
         if isinstance(environment.runner, WorkerRunner):
-            environment.runner.register_message(OVERRIDE, self._on_override)
+            environment.runner.register_message(OVERRIDE, lambda msg, **_: self.take(msg.data))
 
     @property
     def in_force(self) -> Settings:
@@ -107,12 +109,29 @@ class ProcessSettings:
             users.new_context(environment, self.in_force)
 
     def wire(self) -> Any:
-        """The override for a message; it holds passwords, so nothing may log it."""
+        """The override for a message, with its passwords only where that is encrypted; nothing may log it."""
+        if self.override is None:
+            return None
+        told = self.override if self.is_encrypted else with_passwords_of(Config(), self.override)
         # Plain lists and texts: Locust's messages know no others.
-        return None if self.override is None else msgspec.json.decode(msgspec.json.encode(self.override))
+        return msgspec.json.decode(msgspec.json.encode(told))
 
-    def _on_override(self, msg: Any, **_: Any) -> None:
-        self.replace_here(None if msg.data is None else msgspec.convert(msg.data, Settings))
+    def take(self, wire: Any) -> None:
+        """Put an override in force that came with a message; passwords that were left out are this process's own."""
+        override = None if wire is None else msgspec.convert(wire, Settings)
+        if override is not None and not self.is_encrypted:
+            override = with_passwords_of(self.own.settings.config, override)
+        self.replace_here(override)
+
+    def unsendable(self, override: Settings) -> str:
+        """Why an override cannot be told to the workers, or ""."""
+        if self.is_encrypted or not isinstance(self._environment.runner, MasterRunner):
+            return ""
+        return "; ".join(
+            f"{path}: cannot be passed on, as the connection to the workers is not encrypted: start the agent and its "
+            f"workers with the same MMLOAD_AGENT_TOKEN, or with this password in {environment_name(*path.split('.'))}"
+            for path in other_passwords(override.config, self.own.settings.config)
+        )
 
     def _use_class(self, behaviour: str | None) -> None:
         """The kind of users that the settings name, unless the locustfile or the command line chose their own."""

@@ -27,7 +27,8 @@ from mmload.plugin.record import run_recorder
 from mmload.plugin.runner import injection
 from mmload.plugin.runner.user_count import UserCount
 from mmload.plugin.runner.user_stopping import REPORT_KEY, UserStopping, UserTurnover, WorkersUserTurnover
-from mmload.plugin.runner.worker_handshake import MasterSide, WorkerSide
+from mmload.plugin.runner.worker_handshake import MasterSide, WorkerSide, admits
+from mmload.plugin.runner.workers_port import WorkersPort
 from mmload.plugin.settings import OwnSettings, ProcessSettings, process_settings, settings_of
 from mmload.plugin.startup_checks import refuse
 from mmload.plugin.web import access, api, metrics, tabs
@@ -48,9 +49,10 @@ CHECKED_VARIABLE = "MMLOAD_CHECKED"
 def wire(events: Any) -> Settings:
     """Called once, when Locust imports the locustfile (before it forks workers): the settings of this process."""
     logging.setLogRecordFactory(HarmlessRecord)
-    own = _settings_or_exit()
+    own, port = _settings_or_exit()
+    port.take_over(events)
     MattermostUser.host = own.settings.config.connection.server_url
-    events.init.add_listener(functools.partial(_on_init, own))
+    events.init.add_listener(functools.partial(_on_init, own, port.is_encrypted))
     events.test_start.add_listener(_on_test_start)
     events.init.add_listener(_wire_runner)
     run_recorder.register(events)
@@ -61,25 +63,30 @@ def wire(events: Any) -> Settings:
     events.init.add_listener(_have_context)
     initialised = Event()
     locust_internals.hold_spawn_messages(initialised)
+    locust_internals.guard_messages(admits, port.dropped)
     events.init.add_listener(lambda **_: initialised.set())
     return own.settings
 
 
-def _settings_or_exit() -> OwnSettings:
+def _settings_or_exit() -> tuple[OwnSettings, WorkersPort]:
     """A broken configuration ends Locust with one message and our exit code, not with a traceback."""
     try:
-        own = OwnSettings()
+        own, port = OwnSettings(), WorkersPort(os.environ, sys.argv[1:])
     except MmloadError as error:
         print(harmless(f"mmload: {error}"), file=sys.stderr)
         sys.exit(int(error.exit_code))
     for notice in own.notices:
         log.warning(notice)
-    return own
+    return own, port
 
 
-def _on_init(own: OwnSettings, environment: Any, **_: Any) -> None:
+def _on_init(own: OwnSettings, encrypted: bool, environment: Any, **_: Any) -> None:
     """Without a web UI there is one test, on one server: if it is not ready, the process ends before it begins."""
     environment.mmload_settings = ProcessSettings(environment, own)
+    environment.mmload_settings.is_encrypted = encrypted
+    if isinstance(environment.runner, MasterRunner):
+        # As early as can be: its workers are connecting.
+        environment.mmload_workers = MasterSide(environment)
     problem: MmloadError | None = startup_checks.open_files_problem(environment) or startup_checks.threshold_problem(
         environment, own.settings
     )
@@ -165,7 +172,7 @@ def _wire_runner(environment: Any, **_: Any) -> None:
     workers = None
     if isinstance(environment.runner, MasterRunner):
         environment.dispatcher_class = locust_internals.by_index(environment.runner.get_worker_index)
-        workers = MasterSide(environment)
+        workers = environment.mmload_workers
     # Without a web UI there is one test, by the settings that were read a moment ago.
     reread = functools.partial(read_settings_again, environment, workers) if environment.web_ui else None
     user_count = UserCount(environment.runner, reread)

@@ -35,10 +35,12 @@ class Driven:
     process: subprocess.Popen[bytes]
     log: Path
     url: str = ""
+    token: str = ""
 
     def ask(self, method: str, path: str, **options: Any) -> requests.Response:
         with requests.Session() as session:
             session.trust_env = False
+            session.headers.update({"Authorization": f"Bearer {self.token}"} if self.token else {})
             return session.request(method, self.url + path, timeout=60, **options)
 
     def status(self, name: str) -> dict[str, Any]:
@@ -96,7 +98,7 @@ def agent(folder: Path, server: str, *arguments: str, **settings: str) -> Iterat
     """An agent that answers."""
     port = free_port()
     with mmload(folder, "agent", "--server", server, "--port", str(port), *arguments, **settings) as driven:
-        driven.url = f"http://127.0.0.1:{port}"
+        driven.url, driven.token = f"http://127.0.0.1:{port}", settings.get("MMLOAD_AGENT_TOKEN", "")
         await_that(driven.answers, "the agent answers")
         yield driven
 

@@ -10,7 +10,7 @@ import pytest
 
 from mmload.cli.locust_process import free_port
 from mmload.errors import ConfigurationError
-from mmload.plugin.web.access import TOKEN_VARIABLE, Access, access_for, has_token, is_loopback, refusal
+from mmload.plugin.web.access import TOKEN_VARIABLE, Access, access_for, has_token, is_loopback, refusal, token_of
 from tests.plugin.driven import Driven, agent, await_that, mmload
 from tests.support import Admin
 
@@ -60,7 +60,7 @@ def test_without_a_token_an_agent_is_on_loopback_or_not_at_all() -> None:
 @pytest.mark.parametrize("token", ["short", "nonsense without end ü", "a token with\na new line"])
 def test_a_token_that_is_none_is_refused_without_being_shown(token: str) -> None:
     with pytest.raises(ConfigurationError, match="at least 16") as refused:
-        access_for("0.0.0.0", token, web_login=False)
+        token_of({TOKEN_VARIABLE: token})
     assert token not in str(refused.value)
 
 

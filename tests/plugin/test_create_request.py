@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mmload.config import Settings, load_settings
+from mmload.config import Config, Settings, load_settings
 from mmload.errors import ConfigurationError
 from mmload.plugin.settings import OwnSettings, ProcessSettings
 from mmload.plugin.web.create_request import settings_from
@@ -101,3 +101,38 @@ def test_a_created_servers_credentials_do_not_go_to_the_own_host(settings: Proce
 
     assert settings.host_problem(ELSEWHERE) == ""
     assert settings.host_problem("https://other-name.example") != ""
+
+
+@pytest.mark.parametrize("encrypted", [False, True])
+def test_passwords_go_to_workers_only_where_that_is_encrypted(settings: ProcessSettings, encrypted: bool) -> None:
+    """Otherwise a worker takes its own, which are those of its environment."""
+    settings.is_encrypted = encrypted
+    settings.override = created(SERVER | ADMIN, {}, Password="Posted 2", MaxActiveUsers=17)
+    told = settings.wire()
+    assert ("Posted 2" in str(told), "Of the administrator 1" in str(told)) == (encrypted, encrypted)
+
+    settings.take(told)
+
+    config = settings.in_force.config
+    assert config.users.max_active_users == 17
+    assert config.connection.admin_password == "Of the administrator 1"
+    assert config.users.password == ("Posted 2" if encrypted else Config().users.password)
+
+
+@pytest.mark.parametrize("encrypted", [False, True])
+def test_a_posted_password_that_cannot_be_told_to_workers_is_refused(
+    settings: ProcessSettings, monkeypatch: pytest.MonkeyPatch, encrypted: bool
+) -> None:
+    """With what to do."""
+    monkeypatch.setattr("mmload.plugin.settings.MasterRunner", SimpleNamespace)
+    settings._environment.runner = SimpleNamespace()  # type: ignore[assignment]
+    settings.is_encrypted = encrypted
+
+    said = settings.unsendable(created(SERVER | ADMIN, {}, Password="Posted 2"))
+
+    if encrypted:
+        assert said == ""
+    else:
+        assert said.startswith("UsersConfiguration.Password: cannot be passed on")
+        assert "MMLOAD_USERSCONFIGURATION_PASSWORD" in said and "Posted" not in said
+    assert settings.unsendable(created(SERVER | ADMIN, {})) == ""

@@ -14,7 +14,7 @@ import pytest
 
 from mmload.cli.locust_process import free_port
 from mmload.config import Settings, load_settings
-from mmload.plugin.runner.worker_handshake import Hello, alike, differences
+from mmload.plugin.runner.worker_handshake import Hello, alike, differences, passwords
 from tests.plugin.driven import Driven, agent, await_that, body, connected, counts, environ, faults_in, mmload
 from tests.support import Admin
 
@@ -49,10 +49,10 @@ class Watch:
 
 
 @contextmanager
-def master(folder: Path, server: str) -> Iterator[tuple[Driven, str]]:
+def master(folder: Path, server: str, **settings: str) -> Iterator[tuple[Driven, str]]:
     """A master that answers, and the port where workers find it."""
     port = str(free_port())
-    with agent(folder, server, "--master", "--master-port", port, *STOP_TIMEOUT, **SETTINGS) as driven:
+    with agent(folder, server, "--master", "--master-port", port, *STOP_TIMEOUT, **SETTINGS, **settings) as driven:
         yield driven, port
 
 
@@ -144,7 +144,7 @@ def test_what_create_says_reaches_all_workers(fresh_sandbox: str, tmp_path: Path
             worker(tmp_path, port, "misfit", MMLOAD_SIMULCONTROLLER_AVGIDLETIMEMS="5000", MMLOAD_CHECKED="1")
         )
         assert misfit.process.wait(timeout=30) == 4
-        assert "the master refuses this worker: AvgIdleTimeMs is 5000 there, 20000 here" in misfit.said()
+        assert "the master refuses this worker: AvgIdleTimeMs is 5000 here, on the master it is an" in misfit.said()
         assert "is refused: AvgIdleTimeMs is 5000 there, 20000 here" in driven.said()
         await_that(lambda: on_workers(driven) == [5, 5], "the others have all users")
         await_that(lambda: set(connected(fresh_sandbox)) == crew, "and the same accounts")
@@ -167,8 +167,8 @@ def test_a_test_waits_for_its_first_worker(fresh_sandbox: str, tmp_path: Path) -
             await_that(lambda: connected(fresh_sandbox).total() == 3, "three are in")
 
 
-def hello(settings: Settings, **changes: str) -> Hello:
-    return Hello(**({"name": "here", "mmload": "1", "locust": "2"} | changes), settings=alike(settings))
+def hello(settings: Settings, mmload: str = "1", locust: str = "2") -> Hello:
+    return Hello("here", mmload, locust, alike(settings), tuple(passwords(settings)))
 
 
 def test_another_version_is_named_and_nothing_else() -> None:

@@ -14,6 +14,7 @@ from gevent.pool import Group
 from locust import User, argument_parser, task
 from locust.dispatch import UsersDispatcher
 from locust.env import Environment
+from locust.rpc import Message, zmqrpc
 from locust.runners import LocalRunner, MasterRunner, Runner, WorkerNode, WorkerRunner
 from locust.stats import RequestStats, StatsEntry
 
@@ -55,6 +56,12 @@ def parameters(function: Any) -> list[str]:
         (User.start, ["self", "group"]),
         (User.stop, ["self", "force"]),
         (WorkerRunner.handle_message, ["self", "msg"]),
+        (MasterRunner.handle_message, ["self", "client_id", "msg"]),
+        (zmqrpc.BaseSocket.__init__, ["self", "sock_type", "ipv4_only"]),
+        (zmqrpc.Server.__init__, ["self", "host", "port"]),
+        (zmqrpc.Client.__init__, ["self", "host", "port", "identity"]),
+        (zmqrpc.BaseSocket.recv, ["self"]),
+        (zmqrpc.BaseSocket.recv_from_client, ["self"]),
     ],
     ids=lambda value: getattr(value, "__qualname__", ""),
 )
@@ -92,6 +99,71 @@ def test_a_worker_handles_spawn_messages_only_when_they_are_no_longer_held(monke
     initialised.set()
     spawning.join(timeout=5)
     assert handled == ["ack", "spawn"]
+
+
+@pytest.fixture
+def rpc(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What replaces Locust's own in these classes is gone after the test."""
+    for kind, names in {
+        zmqrpc.BaseSocket: ("__init__", "recv", "recv_from_client"),
+        zmqrpc.Server: ("__init__", "recv_from_client"),
+        zmqrpc.Client: ("__init__",),
+        MasterRunner: ("handle_message",),
+    }.items():
+        for name in names:
+            monkeypatch.setattr(kind, name, getattr(kind, name))
+
+
+def test_masters_and_workers_make_their_sockets_by_what_can_be_replaced(rpc: None) -> None:
+    seen: list[Any] = []
+    locust_internals.guard_sockets(lambda *of: seen.append(of), lambda _, is_master: seen.append(is_master))
+
+    server: Any = zmqrpc.Server("127.0.0.1", 0)  # type: ignore[no-untyped-call]
+    client: Any = zmqrpc.Client("127.0.0.1", server.port, "me")  # type: ignore[no-untyped-call]
+
+    assert seen == [("127.0.0.1", True), True, ("127.0.0.1", False), False], "Locust makes its sockets another way"
+    for made in (server, client):
+        made.close(linger=0)
+
+
+def test_unreadable_messages_are_dropped_before_locusts_listeners_hear_of_them(rpc: None) -> None:
+    dropped: list[str] = []
+    locust_internals.drop_unreadable_messages(dropped.append)
+    server: Any = zmqrpc.Server("127.0.0.1", 0)  # type: ignore[no-untyped-call]
+    client: Any = zmqrpc.Client("127.0.0.1", server.port, "me")  # type: ignore[no-untyped-call]
+
+    client.socket.send(b"\xc1\xc1")
+    client.send(Message("hello", None, "me"))  # type: ignore[no-untyped-call]
+    sender, message = server.recv_from_client()
+    server.socket.send_multipart([b"me", b"\xc1\xc1"])
+    server.send_to_client(message)
+
+    assert (sender, message.type, client.recv().type, len(dropped)) == ("me", "hello", "hello", 2)
+    assert "self.server.recv_from_client(" in inspect.getsource(MasterRunner.client_listener)
+    assert "self.client.recv(" in inspect.getsource(WorkerRunner.worker)
+    for made in (server, client):
+        made.close(linger=0)
+
+
+def test_a_master_handles_only_what_is_admitted_and_survives_what_is_wrong(
+    rpc: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "self.handle_message(" in inspect.getsource(MasterRunner.client_listener), (
+        "masters handle messages elsewhere"
+    )
+    handled: list[str] = []
+    dropped: list[str] = []
+
+    def handle(_: Any, _client: str, message: Message) -> None:
+        handled.append(message.data["state"])
+
+    monkeypatch.setattr(MasterRunner, "handle_message", handle)
+    locust_internals.guard_messages(lambda _, client_id, __: client_id == "friend", dropped.append)
+    for client_id, data in (("friend", {"state": "ready"}), ("stranger", {"state": "ready"}), ("friend", None)):
+        MasterRunner.handle_message(None, client_id, Message("heartbeat", data, client_id))  # type: ignore
+
+    assert handled == ["ready"]
+    assert len(dropped) == 1 and "'heartbeat' of worker friend" in dropped[0]
 
 
 def test_users_are_found_in_the_runners_group_and_can_be_moved_to_another(runner: Any) -> None:

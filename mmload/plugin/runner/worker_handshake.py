@@ -1,7 +1,8 @@
 """How a worker joins: it says what it is, and is welcome only with the master's version and configuration.
 
-A worker starts no users before it was welcomed. One that is refused is named, with the difference, on both sides; it
-ends with the exit code of a refused configuration.
+Locust's master hears of a worker when it is welcomed: until then it is sent no settings and no users, and of its
+messages only this one is read. One that is refused is named, with the difference, on both sides (the values of the
+master in its own log only); it ends with the exit code of a refused configuration.
 """
 
 from __future__ import annotations
@@ -11,20 +12,23 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import gevent
 import locust
 import msgspec
 from gevent.event import Event
+from locust.rpc import Message
 from locust.runners import STATE_MISSING
 
 from mmload import __version__
-from mmload.config import Settings, shown
+from mmload.config import Settings, environment_name, shown
+from mmload.config.credentials import credentials
 from mmload.context import websocket_url
 from mmload.errors import ConfigurationError, ExitCode
 from mmload.plugin.settings import OVERRIDE, process_settings
+from mmload.printable import harmless_line
 from mmload.users import context_of, forget_context, new_context
 
 log = logging.getLogger("mmload.worker_handshake")
@@ -42,6 +46,9 @@ PATIENCE_SECONDS = 20.0
 # What only the master reads, or `mmload init`.
 _OF_ONE_PROCESS = ("RunConfiguration", "InstanceConfiguration")
 _MOST_NAMED = 5
+_LONGEST_VALUE = 200
+# Whoever knocks at the port is remembered for a while; more than these are not answered.
+_MOST_STRANGERS = 1000
 _SERVER, _WEBSOCKET = (f"config.ConnectionConfiguration.{name}" for name in ("ServerURL", "WebSocketURL"))
 
 
@@ -52,11 +59,24 @@ class Hello(msgspec.Struct, frozen=True):
     mmload: str
     locust: str
     settings: dict[str, Any]
+    # Which passwords it has of its own, by their variables.
+    passwords: tuple[str, ...] = ()
 
 
 def hello(settings: Settings) -> Hello:
     """This process, by its own settings. Never with a password."""
-    return Hello(f"{socket.gethostname()} (process {os.getpid()})", __version__, locust.__version__, alike(settings))
+    name = f"{socket.gethostname()} (process {os.getpid()})"
+    return Hello(name, __version__, locust.__version__, alike(settings), tuple(passwords(settings)))
+
+
+def passwords(settings: Settings) -> Iterator[str]:
+    """The variables of the passwords that users of these settings log in with, where they are set. Pure."""
+    needed = {"UsersConfiguration.Password"}
+    if settings.config.controller.type == "cluster" or settings.config.users.percent_of_users_are_admin:
+        needed.add("ConnectionConfiguration.AdminPassword")
+    for path in credentials(settings.config):
+        if path in needed:
+            yield environment_name(*path.split("."))
 
 
 def alike(settings: Settings) -> dict[str, Any]:
@@ -83,10 +103,13 @@ def at(host: str | None, values: dict[str, Any]) -> dict[str, Any]:
     return {**values, _SERVER: host, _WEBSOCKET: websocket_url(server, str(values.get(_WEBSOCKET)), host)}
 
 
-def differences(ours: Hello, theirs: Hello, host: str | None = None) -> list[str]:
-    """What keeps a worker from joining, in words. `host` is what the master tells all workers to test. Pure."""
+def differences(ours: Hello, theirs: Hello, host: str | None = None, *, to_worker: bool = False) -> list[str]:
+    """What keeps a worker from joining, in words. `host` is what the master tells all workers to test.
+
+    What the worker itself is told has no values of ours: whoever is refused may be a stranger. Pure.
+    """
     found = [
-        f"it runs {name} {there}, the master {here}"
+        f"it runs {name} {there}, the master {'another' if to_worker else here}"
         for name, here, there in (("mmload", ours.mmload, theirs.mmload), ("Locust", ours.locust, theirs.locust))
         if here != there
     ]
@@ -95,8 +118,18 @@ def differences(ours: Hello, theirs: Hello, host: str | None = None) -> list[str
         return found
     here, there = at(host, ours.settings), at(host, theirs.settings)
     wrong = [key for key in sorted(here.keys() | there.keys()) if here.get(key) != there.get(key)]
-    found = [f"{key.partition('.')[2]} is {there.get(key)!r} there, {here.get(key)!r} here" for key in wrong]
-    return found[:_MOST_NAMED] + ([f"and {len(wrong) - _MOST_NAMED} more"] if len(wrong) > _MOST_NAMED else [])
+    for key in wrong:
+        places = "here, on the master it is another (see its log)" if to_worker else f"there, {here.get(key)!r} here"
+        found.append(f"{key.partition('.')[2]} is {there.get(key)!r:.{_LONGEST_VALUE}} {places}")
+    found = found[:_MOST_NAMED] + ([f"and {len(wrong) - _MOST_NAMED} more"] if len(wrong) > _MOST_NAMED else [])
+    lacking = [name for name in ours.passwords if name not in theirs.passwords]
+    return found + [f"the worker has no {name}, which the master has: passwords are not passed on" for name in lacking]
+
+
+def admits(runner: Any, client_id: str, message: Message) -> bool:
+    """For masters of this process: before ours is there nobody is admitted; a worker says again what it is."""
+    side: MasterSide | None = getattr(runner.environment, "mmload_workers", None)
+    return side is not None and side.admits(client_id, message)
 
 
 class MasterSide:
@@ -106,14 +139,29 @@ class MasterSide:
         self._environment = environment
         self._settings = process_settings(environment)
         self._runner = environment.runner
+        # Since when these are connected, without having said what they are.
         self._waiting: dict[str, float] = {}
+        self._refused: set[str] = set()
         self._welcomed: set[str] = set()
         # What workers answered that were told to read their settings again: why they cannot take part, or "".
         self._answers: dict[str, str] = {}
-        self._runner.register_message(HELLO, self._on_hello)
         self._runner.register_message(READ, self._on_read)
         environment.events.worker_connect.add_listener(self._on_connect)
         self._runner.greenlet.spawn(self._look_for_silent_ones)
+
+    def admits(self, client_id: str, message: Message) -> bool:
+        """Whether Locust may handle a message: it knows of those only who were welcomed."""
+        if client_id in self._welcomed:
+            if message.type == "quit":
+                self._welcomed.discard(client_id)
+            return bool(message.type != HELLO)
+        if message.type == HELLO and client_id not in self._refused:
+            self._on_hello(client_id, message.data)
+        elif message.type == "client_ready" and len(self._waiting) < _MOST_STRANGERS:
+            self._waiting.setdefault(client_id, time.monotonic())
+            # It connects, then says what it is. Its index it gets with the welcome: a stranger must not use one up.
+            self._runner.send_message("ack", client_id=client_id)
+        return False
 
     def have_settings_read(self, ours: Settings) -> None:
         """Each worker reads its documents again. ConfigurationError names those that refuse theirs, or differ."""
@@ -138,31 +186,32 @@ class MasterSide:
 
     def _on_connect(self, client_id: str, **_: Any) -> None:
         # After each test, Locust has its workers connect once more; meanwhile they are sent nothing.
-        if client_id in self._welcomed:
-            self._runner.send_message(OVERRIDE, self._settings.wire(), client_id=client_id)
-        else:
-            self._waiting[client_id] = time.monotonic()
+        self._runner.send_message(OVERRIDE, self._settings.wire(), client_id=client_id)
 
-    def _on_hello(self, msg: Any, **_: Any) -> None:
-        self._waiting.pop(msg.node_id, None)
+    def _on_hello(self, client_id: str, data: Any) -> None:
+        self._waiting.pop(client_id, None)
         try:
-            theirs = msgspec.convert(msg.data, Hello)
+            theirs = msgspec.convert(data, Hello)
         except msgspec.ValidationError:
-            self._refuse(msg.node_id, "it runs another version of mmload")
+            self._refuse(client_id, ["it runs another version of mmload"])
             return
-        own = self._settings.own.settings
-        found = differences(hello(own), theirs, self._environment.host)
+        own, host = self._settings.own.settings, self._environment.host
+        found = differences(hello(own), theirs, host)
         if found:
-            self._refuse(msg.node_id, "; ".join(found), theirs.name)
+            self._refuse(client_id, found, theirs.name, differences(hello(own), theirs, host, to_worker=True))
             return
-        self._welcomed.add(msg.node_id)
+        self._welcomed.add(client_id)
+        # What it said when it connected, and Locust was not to hear.
+        ready: Message = Message("client_ready", locust.__version__, client_id)  # type: ignore[no-untyped-call]
+        self._runner.handle_message(client_id, ready)
         welcome = {"settings": self._settings.wire(), "seed": own.config.run.seed}
-        self._runner.send_message(WELCOME, welcome, client_id=msg.node_id)
+        self._runner.send_message(WELCOME, welcome, client_id=client_id)
 
-    def _refuse(self, client_id: str, why: str, name: str = "") -> None:
-        index = self._runner.get_worker_index(client_id)
-        log.error("worker %d, %s, is refused: %s", index, name or client_id, why)
-        self._runner.send_message(REFUSED, why, client_id=client_id)
+    def _refuse(self, client_id: str, why: Sequence[str], name: str = "", told: Sequence[str] = ()) -> None:
+        if len(self._refused) < _MOST_STRANGERS:
+            self._refused.add(client_id)
+            log.error("worker %s is refused: %s", name[:_LONGEST_VALUE] or client_id, "; ".join(why))
+        self._runner.send_message(REFUSED, "; ".join(told or why), client_id=client_id)
 
     def _look_for_silent_ones(self) -> None:
         """A worker that never introduces itself runs no mmload, or an older one: Locust's own message ends it."""
@@ -171,9 +220,8 @@ class MasterSide:
             for client_id, since in list(self._waiting.items()):
                 if time.monotonic() - since > PATIENCE_SECONDS:
                     del self._waiting[client_id]
-                    if client_id in self._runner.clients:
-                        self._refuse(client_id, "it does not say what it is: it runs no mmload, or an older one")
-                        self._runner.send_message("quit", client_id=client_id)
+                    self._refuse(client_id, ["it does not say what it is: it runs no mmload, or an older one"])
+                    self._runner.send_message("quit", client_id=client_id)
 
 
 class WorkerSide:
@@ -190,6 +238,8 @@ class WorkerSide:
         self._runner.register_message(REFUSED, self._on_refused)
         self._runner.register_message(READ_AGAIN, self._on_read_again)
         self._runner.greenlet.spawn(self._introduce)
+        # Locust ends a worker whose master is silent for a minute, but begins to look when it was answered once.
+        self._runner.last_heartbeat_timestamp = time.time()
 
     def _introduce(self) -> None:
         """Say it until it is heard: Locust tells its listeners of a connection before it listens to us."""
@@ -209,7 +259,7 @@ class WorkerSide:
         has_begun = context_of(self._environment) is not None
         forget_context(self._environment)
         if msg.data["settings"] is not None:
-            self._settings.replace_here(msgspec.convert(msg.data["settings"], Settings))
+            self._settings.take(msg.data["settings"])
         if has_begun:
             new_context(self._environment, self._settings.in_force)
         self._welcome.set()
@@ -226,7 +276,7 @@ class WorkerSide:
         self._runner.send_message(READ, answer)
 
     def _on_refused(self, msg: Any, **_: Any) -> None:
-        print(f"mmload: the master refuses this worker: {msg.data}", file=sys.stderr, flush=True)
+        print(harmless_line(f"mmload: the master refuses this worker: {msg.data}"), file=sys.stderr, flush=True)
         self._environment.process_exit_code = int(ExitCode.CONFIGURATION_REFUSED)
         # Locust's own way to end a worker: its main greenlet waits for this group.
         gevent.spawn(self._runner.quit)

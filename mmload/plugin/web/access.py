@@ -66,11 +66,17 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def token_of(environ: Mapping[str, str]) -> str:
+    """The token that the environment gives, or ""; `ConfigurationError` where it is none."""
+    token = environ.get(TOKEN_VARIABLE, "")
+    if token and (len(token) < SHORTEST_TOKEN or not token.isascii() or not token.isprintable()):
+        raise ConfigurationError(f"{TOKEN_VARIABLE}: expected at least {SHORTEST_TOKEN} printable ASCII characters")
+    return token
+
+
 def access_for(given_host: str, token: str, *, web_login: bool) -> Access:
     """The rule for an agent on this interface ("" where none was named); `ConfigurationError` where it can't be."""
     host = given_host or LOOPBACK
-    if token and (len(token) < SHORTEST_TOKEN or not token.isascii() or not token.isprintable()):
-        raise ConfigurationError(f"{TOKEN_VARIABLE}: expected at least {SHORTEST_TOKEN} printable ASCII characters")
     if not is_loopback(host) and not token and not web_login:
         raise ConfigurationError(
             f"--web-host {host} (--host of mmload agent): whoever reaches this address could drive load tests from "
@@ -139,7 +145,7 @@ def has_token(token: str, authorization: str) -> bool:
 def guard(web_ui: Any, options: Any, environ: Mapping[str, str] = os.environ) -> Access:
     """Set the rule of this web server before it starts. Locust's default, all interfaces, becomes loopback."""
     given = getattr(options, "web_host", "") or ""
-    access = access_for(given, environ.get(TOKEN_VARIABLE, ""), web_login=web_ui.web_login)
+    access = access_for(given, token_of(environ), web_login=web_ui.web_login)
     if not given:
         web_ui.host = access.host
         log.info("the web interface is on http://%s:%s only (see --web-host)", access.host, web_ui.port)

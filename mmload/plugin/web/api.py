@@ -71,6 +71,8 @@ class AgentRoutes:
             return answer(400, error=f"could not validate config: {_line(error)}")
         if taken is not None:
             return taken
+        if unsendable := self._settings.unsendable(settings):
+            return answer(400, error=f"could not validate config: {create_request.LOAD_TEST}.{unsendable}")
         if strangers:
             log.warning("agent %s: keys that mmload does not know are not used: %s", name, ", ".join(strangers))
         agent = self._agent = self._new_agent(name)
