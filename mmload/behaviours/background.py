@@ -82,11 +82,16 @@ def poll(person: Person) -> None:
     if person.socket is None and person.api.rest.token:
         # A reload or a login that failed half-way left a person without one: a page without its socket tries again.
         open_socket(person)
+    if person.context.capabilities.user_statuses:
+        _poll_statuses(person)
+    report_performance(person)
+
+
+def _poll_statuses(person: Person) -> None:
     on_screen = person.store.written_posts()[-POSTS_ON_SCREEN:]
     people = dict.fromkeys([person.id, *(post.user_id for post in on_screen), *person.store.shown_partners()])
     for status in person.api.statuses(list(people)):
         person.store.statuses.add(status.user_id)
-    report_performance(person)
 
 
 def report_performance(person: Person) -> None:

@@ -17,6 +17,7 @@ from typing import Generic, TypeVar
 from mmload.behaviours import goals
 from mmload.behaviours.actions import channels, licensed, people, posts, session, threads
 from mmload.behaviours.background import LOOK_UP, POLL
+from mmload.behaviours.login import HANDSHAKE
 from mmload.behaviours.person import Person
 from mmload.client import api
 from mmload.client.capabilities import Capabilities
@@ -77,6 +78,16 @@ def _urgent(can: Capabilities) -> bool:
     return can.licensed and can.post_priority and can.at_least(8, 0)
 
 
+def _custom_statuses(can: Capabilities) -> bool:
+    """custom statuses"""
+    return can.custom_statuses
+
+
+def _editing(can: Capabilities) -> bool:
+    """a limit of editing other than 0"""
+    return can.edit_limit_seconds != 0
+
+
 def _since(major: int, minor: int) -> Callable[[Capabilities], bool]:
     def offered(can: Capabilities) -> bool:
         return can.at_least(major, minor)
@@ -109,7 +120,7 @@ SIMULATIVE: tuple[Action, ...] = (
     Action("ViewThread", threads.view_thread, 0.2841, _threads),
     Action("ReconnectWebSocket", session.reconnect_web_socket, 0.144),
     Action("AddReaction", posts.add_reaction, 0.1306),
-    Action("EditPost", posts.edit_post, 0.04),
+    Action("EditPost", posts.edit_post, 0.04, _editing),
     Action("GetDrafts", posts.get_drafts, 0.037, _drafts),
     Action("SearchUsers", people.search_users, 0.032),
     Action("ClickUserProfile", people.click_user_profile, 0.03),
@@ -123,8 +134,8 @@ SIMULATIVE: tuple[Action, ...] = (
     Action("DeletePost", posts.delete_post, 0.0049),
     Action("UpdateSidebarCategory", channels.update_sidebar_category, 0.004),
     Action("CreateGroupChannel", channels.create_group_channel, 0.0029),
-    Action("UpdateCustomStatus", people.update_custom_status, 0.0028),
-    Action("RemoveCustomStatus", people.remove_custom_status, 0.0026),
+    Action("UpdateCustomStatus", people.update_custom_status, 0.0028, _custom_statuses),
+    Action("RemoveCustomStatus", people.remove_custom_status, 0.0026, _custom_statuses),
     Action("FullReload", session.full_reload, 0.0008),
     Action("LogoutLogin", session.logout_login, 0.0006),
     Action("CreatePostReminder", posts.create_post_reminder, 0.0005, _since(7, 2)),
@@ -172,7 +183,7 @@ def routes() -> tuple[str, ...]:
     """The names of all routes that users request, logins included."""
     modules = [each for each in vars(api).values() if isinstance(each, ModuleType)]
     found = [each for module in modules for each in vars(module).values() if isinstance(each, Route)]
-    return tuple(dict.fromkeys(str(route) for route in found))
+    return tuple(dict.fromkeys([*(str(route) for route in found), HANDSHAKE]))
 
 
 def unknown_subjects(thresholds: Iterable[str], classes: Sequence[str]) -> list[str]:

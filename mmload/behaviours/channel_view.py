@@ -115,7 +115,7 @@ def look_up_users(person: Person, user_ids: list[str]) -> None:
 
 
 def look_up_statuses(person: Person, user_ids: list[str]) -> None:
-    if not user_ids:
+    if not user_ids or not person.context.capabilities.user_statuses:
         return
     # Somebody without a status (never logged in) counts as offline, and is not asked for again and again.
     for user_id in user_ids:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from mmload.behaviours.catalogue import Action
-from mmload.behaviours.login import load_client_config, log_in, open_socket
+from mmload.behaviours.login import enter, load_client_config, open_socket
 from mmload.behaviours.page_load import fetch_site
 from mmload.behaviours.person import Person
 from mmload.behaviours.tasksets import Behaviour, task_of
@@ -25,11 +25,10 @@ WAIT_SECONDS = 1.0
 
 def enter_console(person: Person) -> None:
     """Log in and load the application. The console needs no team: the administrator may have none."""
-    if not person.api.rest.token:
-        log_in(person)
-    fetch_site(person)
-    load_client_config(person)
-    open_socket(person)
+    enter(person, fetch_site, load_client_config, open_socket, _load_server_config)
+
+
+def _load_server_config(person: Person) -> None:
     person.api.server_config()
 
 

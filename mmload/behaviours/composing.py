@@ -57,6 +57,8 @@ def chosen_files(rng: random.Random) -> list[str]:
 def upload(person: Person, channel_id: str) -> tuple[str, ...]:
     """Upload the files of one message, several at once; their ids."""
     ids: list[str] = []
+    if not person.context.capabilities.file_attachments:
+        return ()
 
     def send(name: str) -> None:
         ids.extend(info.id for info in person.api.upload_file(channel_id, name, content(name)))
@@ -90,7 +92,7 @@ def compose(person: Person, channel_id: str, *, reply: bool = False) -> str:
         parts.append(text.link(rng))
     if rng.random() < shares.percent_posts_with_permalink and (link := _permalink(person)):
         parts.append(link)
-    return " ".join(parts)
+    return " ".join(parts)[: person.context.capabilities.longest_message]
 
 
 def type_name(person: Person, channel_id: str, someone: User) -> None:

@@ -24,7 +24,7 @@ from mmload.behaviours.goals import (
     Generation,
     bucket,
 )
-from mmload.behaviours.login import load_client_config, log_in, open_socket
+from mmload.behaviours.login import enter, load_client_config, open_socket
 from mmload.behaviours.page_load import fetch_site, load_joined_team, load_page, open_some_team
 from mmload.behaviours.person import POLL_SECONDS, NothingToDo, Person
 from mmload.behaviours.tasksets import Behaviour, do_nothing, nothing, perform
@@ -235,17 +235,14 @@ BESIDE: Mapping[str, Make] = {ADD_MEMBER: add_channel_member, GET_POSTS: get_pos
 
 def enter_to_generate(person: Person, made: Generation) -> None:
     """Log in and load the application; on a server without teams the first users create some before."""
-    if not person.api.rest.token:
-        log_in(person)
-    fetch_site(person)
-    load_client_config(person)
+    enter(person, fetch_site, load_client_config, partial(_first_team, made), open_socket, load_page, open_some_team)
+
+
+def _first_team(made: Generation, person: Person) -> None:
     _give_up_what_is_missing(made, person.context.capabilities)
     if not person.api.own_teams(person.id) and made.goals.goals[names.TEAMS].left > 0:
         with made.goals.slot(names.TEAMS):
             create_team(person, made)
-    open_socket(person)
-    load_page(person)
-    open_some_team(person)
 
 
 def _give_up_what_is_missing(made: Generation, can: Capabilities) -> None:

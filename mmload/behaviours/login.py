@@ -5,27 +5,28 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Callable
-from contextlib import suppress
 
 import gevent
 from gevent.event import AsyncResult
 
 from mmload.behaviours.events import EventListener
-from mmload.behaviours.page_load import fetch_site, load_page, open_some_team
+from mmload.behaviours.page_load import fetch_site, load_page, open_some_team, optional
 from mmload.behaviours.person import Person
 from mmload.client.api.users import ACCOUNT_EXISTS, UNKNOWN_LOGIN
 from mmload.client.http.rules import retry_seconds
 from mmload.client.websocket.client import WebSocket
 from mmload.errors import (
     MmloadError,
-    NotAvailable,
     Refused,
     RequestFailed,
     SessionExpired,
+    WebSocketFailed,
 )
 
 log = logging.getLogger("mmload.users")
 
+# The first handshake of a user's WebSocket, among the requests. Those that bring a lost one back are not.
+HANDSHAKE = "GET /websocket"
 # How often a person who leaves looks whether the last messages have come.
 DRAIN_CHECK_SECONDS = 0.05
 
@@ -37,20 +38,22 @@ class EntryRefused(MmloadError):
     """This person will never get in: another password, a closed sign-up, a full server."""
 
 
-def enter(person: Person) -> None:
+def enter(person: Person, *steps: Callable[[Person], None]) -> None:
     """Log in (signing up if nobody knows the account), load the application, open the socket, look at a channel.
 
-    When repeated after a failure, who has a session already does not log in again.
+    `steps`: what is done after the login, if not that. When repeated after a failure, it goes on with the step that
+    failed: who has a session does not log in again, and nothing that was loaded is loaded again.
     """
     if not person.api.rest.token:
         log_in(person)
-    began = person.clock()
-    fetch_site(person)
-    load_client_config(person)
-    open_socket(person)
-    load_page(person)
-    open_some_team(person)
-    person.measured.append(("page_load", (person.clock() - began) * 1000, person.now_ms()))
+    first, began = person.steps_taken == 0, person.clock()
+    whole = steps or (fetch_site, load_client_config, open_socket, load_page, open_some_team)
+    for step in whole[person.steps_taken :]:
+        step(person)
+        person.steps_taken += 1
+    person.steps_taken = 0
+    if first:
+        person.measured.append(("page_load", (person.clock() - began) * 1000, person.now_ms()))
 
 
 def log_in(person: Person) -> None:
@@ -145,11 +148,14 @@ def _renew_session(person: Person) -> bool:
 def load_client_config(person: Person) -> None:
     """What the application requests right after a login."""
     api, context = person.api, person.context
-    context.learn(api.client_config(), api.client_license())
-    api.teams()
-    api.own_team_members(person.id)
+    with optional:
+        context.learn(api.client_config(), api.client_license())
+    with optional:
+        api.teams()
+    with optional:
+        api.own_team_members(person.id)
     if context.capabilities.custom_profile_attributes:
-        with suppress(NotAvailable):
+        with optional:
             person.store.attribute_ids = [field.id for field in api.custom_profile_fields() if field.type == "text"]
 
 
@@ -166,12 +172,16 @@ def open_socket(person: Person) -> None:
         rng=person.rng,
         tls_context=context.tls_context,
     )
+    began = person.clock()
     try:
         socket.open()
-    except BaseException:
+    except BaseException as error:
         # Killed in the moment in which the server's hello has come: nobody else knows of this socket.
         socket.close()
+        if isinstance(error, WebSocketFailed):
+            context.recorder.request(HANDSHAKE, person.clock() - began, error.reason)
         raise
+    context.recorder.request(HANDSHAKE, person.clock() - began)
     person.socket = socket
 
 
@@ -211,12 +221,18 @@ def enter_patiently(
             come_in(person)
             return True
         except EntryRefused as refusal:
+            person.context.recorder.kept_out(str(refusal))
             on_refused(refusal)
             return False
         except MmloadError as error:
             failures += 1
+            person.context.recorder.kept_out(_reason(error))
             log.info("account %d could not log in yet: %s", person.account.number, error)
             person.sleep(retry_seconds(failures, users.login_retry_min_seconds, users.login_retry_max_seconds, rng))
+
+
+def _reason(error: MmloadError) -> str:
+    return f"{HANDSHAKE}: {error}" if isinstance(error, WebSocketFailed) else str(error)
 
 
 def disconnect(person: Person) -> None:

@@ -1,15 +1,19 @@
-"""Loading the web application: what a client asks for when its page opens and when it turns to a team."""
+"""Loading the web application: what a client asks for when its page opens and when it turns to a team.
+
+Nobody gets in without a team, its channels and the socket. Whatever else fails is counted as a failed request and gone
+on from, as a browser does: asking for all of it again would load a server the more, the more it refuses.
+"""
 
 from __future__ import annotations
 
 import re
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
 
 from mmload.behaviours.channel_view import look_up_statuses, look_up_users, view_channel
 from mmload.behaviours.person import Person
 from mmload.client.capabilities import threads_collapsed
-from mmload.errors import NotAvailable, RequestFailed
+from mmload.errors import RequestFailed
 from mmload.models import Channel, Team
 from mmload.store import pick
 
@@ -20,37 +24,58 @@ DEFAULT_CHANNEL = "town-square"
 _ASSET = re.compile(r"""<(?:link|script)\b[^>]*?\b(?:href|src)=["']?(/[^"'\s>]+)""")
 
 
+# Around requests that the application can do without.
+optional = suppress(RequestFailed)
+
+
 def fetch_site(person: Person) -> None:
     """The page and its scripts and style sheets, as a browser with an empty cache does."""
-    page = person.api.site_page().content().decode("utf-8", "replace")
-    assets = dict.fromkeys(_ASSET.findall(page))
-    person.together(partial(person.api.site_asset, asset) for asset in assets)
+    with optional:
+        page = person.api.site_page().content().decode("utf-8", "replace")
+        assets = dict.fromkeys(_ASSET.findall(page))
+        person.together(partial(person.api.site_asset, asset) for asset in assets)
 
 
 def load_page(person: Person) -> None:
     """Everything the application asks for before it shows something, then the team and its channel."""
     api, store = person.api, person.store
-    store.remember_users(api.users(0, 100))
-    _load_preferences(person)
+    with optional:
+        store.remember_users(api.users(0, 100))
+    with optional:
+        _load_preferences(person)
     if store.current_channel_id:
-        api.view_channel(person.id, store.current_channel_id, "", False)
+        with optional:
+            api.view_channel(person.id, store.current_channel_id, "", False)
     _load_self(person)
-    api.teams(per_page=50)
-    _load_memberships(person)
+    with optional:
+        api.teams(per_page=50)
+    store.remember_teams(api.own_teams(person.id))
+    with optional:
+        api.own_team_members(person.id)
     if not store.teams:
         # Who has no team sees the list of open ones first; only then are there channels (recorded: 404 before).
         join_team(person)
     elif store.current_team_id in store.teams:
         load_team_channels(person, store.current_team_id)
-    _load_all_channels(person)
-    api.teams_unread(person.id, False)
-    partners = store.shown_partners()
-    look_up_users(person, partners)
-    look_up_statuses(person, partners)
-    api.status(person.id)
+    with optional:
+        _load_all_channels(person)
+    with optional:
+        api.teams_unread(person.id, False)
+    _load_people(person)
     if store.current_channel_id:
-        api.channel_stats(store.current_channel_id)
-        api.channel_unread(person.id, store.current_channel_id)
+        with optional:
+            api.channel_stats(store.current_channel_id)
+            api.channel_unread(person.id, store.current_channel_id)
+
+
+def _load_people(person: Person) -> None:
+    partners = person.store.shown_partners()
+    with optional:
+        look_up_users(person, partners)
+    with optional:
+        look_up_statuses(person, partners)
+        if person.context.capabilities.user_statuses:
+            person.api.status(person.id)
 
 
 def _load_preferences(person: Person) -> None:
@@ -66,27 +91,26 @@ def _load_preferences(person: Person) -> None:
 
 
 def _load_self(person: Person) -> None:
-    api = person.api
-    if "system_admin" in person.store.me.roles:
-        api.server_config()
-    else:
-        api.client_config()
-    person.store.me = api.me()
-    api.roles(sorted({*person.store.me.roles.split(), "team_user", "channel_user"}))
+    api, me = person.api, person.store.me
+    with optional:
+        if "system_admin" in me.roles:
+            api.server_config()
+        else:
+            api.client_config()
+    with optional:
+        person.store.me = me = api.me()
+    with optional:
+        api.roles(sorted({*me.roles.split(), "team_user", "channel_user"}))
     if person.context.capabilities.plugins:
-        with suppress(NotAvailable):  # Told once in the report; the application runs without.
+        with optional:
             api.webapp_plugins()
-
-
-def _load_memberships(person: Person) -> None:
-    person.store.remember_teams(person.api.own_teams(person.id))
-    person.api.own_team_members(person.id)
 
 
 def load_team_channels(person: Person, team_id: str, *, include_deleted: bool = True) -> None:
     """The user's channels in a team, and its memberships in them."""
     person.store.remember_channels(person.api.own_channels(person.id, team_id, include_deleted), member=True)
-    person.api.own_channel_members(person.id, team_id)
+    with optional:
+        person.api.own_channel_members(person.id, team_id)
 
 
 def _load_all_channels(person: Person) -> None:
@@ -100,18 +124,22 @@ def _load_all_channels(person: Person) -> None:
 def load_team(person: Person, team_id: str) -> None:
     """What the application asks for when it turns to a team."""
     api, store = person.api, person.store
-    api.teams_unread(person.id, store.collapsed_threads)
+    with optional:
+        api.teams_unread(person.id, store.collapsed_threads)
     if store.collapsed_threads:
-        api.thread_totals(person.id, team_id)
-    store.categories = api.categories(person.id, team_id)
-    look_up_statuses(person, [person.id])
+        with optional:
+            api.thread_totals(person.id, team_id)
+    with optional:
+        store.categories = api.categories(person.id, team_id)
+    with optional:
+        look_up_statuses(person, [person.id])
     if person.context.capabilities.scheduled_posts:
-        with suppress(NotAvailable):
+        with optional:
             api.scheduled_posts(team_id)
 
 
-def open_team(person: Person, team: Team) -> None:
-    """Turn to a team and to a channel in it."""
+def open_team(person: Person, team: Team, looking: AbstractContextManager[object] | None = None) -> None:
+    """Turn to a team and to a channel in it; `looking` is around what shows the channel."""
     began = person.clock()
     load_team(person, team.id)
     person.store.current_team_id = team.id
@@ -119,7 +147,9 @@ def open_team(person: Person, team: Team) -> None:
         load_team_channels(person, team.id)
     if person.context.capabilities.web_socket_event_scope:
         person.tell("presence", {"team_id": team.id})
-    view_channel(person, first_channel(person))
+    channel = first_channel(person)
+    with looking or nullcontext():
+        view_channel(person, channel)
     person.measured.append(("team_switch", (person.clock() - began) * 1000, person.now_ms()))
 
 
@@ -144,13 +174,15 @@ def open_some_team(person: Person) -> None:
     team = store.teams.get(store.current_team_id) or pick(person.rng, list(store.teams.values()))
     if team is None:
         raise RequestFailed("not a member of any team", route="OpenTeam")
-    open_team(person, team)
+    # The channel is on the screen even if its posts, or a picture in them, are not there.
+    open_team(person, team, optional)
 
 
 def join_team(person: Person) -> Team:
     """Join one of the open teams. `RequestFailed` when there is none."""
     teams = [team for team in person.api.teams() if team.allow_open_invite and not team.delete_at]
-    person.store.remember_users(person.api.users(0, 100))
+    with optional:
+        person.store.remember_users(person.api.users(0, 100))
     team = pick(person.rng, [team for team in teams if team.id not in person.store.teams])
     if team is None:
         raise RequestFailed("there is no open team to join: run mmload init", route="JoinTeam")

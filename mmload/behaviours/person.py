@@ -129,6 +129,7 @@ class Person:
     poll_due: float = 0.0
     reported_until_ms: int = 0
     last_pending_ms: int = 0
+    steps_taken: int = 0  # of an entry that failed half-way (mmload.behaviours.login.enter)
     # The new login after a 401 while it is queued or under way; how many in a row have failed, and until when none is
     # tried (`clock`).
     renewal: AsyncResult[bool] | None = None

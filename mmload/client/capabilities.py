@@ -29,6 +29,7 @@ class Capabilities:
     # "disabled", "default_off", "default_on" or "always_on"
     collapsed_threads: str = "disabled"
     typing_events: bool = True
+    user_statuses: bool = True
     typing_channel_limit: int = 1000
     synced_drafts: bool = False
     scheduled_posts: bool = False
@@ -38,6 +39,12 @@ class Capabilities:
     plugins: bool = True
     client_metrics: bool = False
     post_priority: bool = False
+    file_attachments: bool = True
+    custom_statuses: bool = True
+    # Own posts may be edited for so long; -1 = for ever.
+    edit_limit_seconds: int = -1
+    # Characters of a message.
+    longest_message: int = 16383
     # How many different emoji one post may carry; 0 = the server names no limit.
     reaction_limit: int = 0
 
@@ -59,6 +66,7 @@ def capabilities(config: Mapping[str, str], license: Mapping[str, str], version:
         site_url=config.get("SiteURL", ""),
         collapsed_threads=config.get("CollapsedThreads", "disabled"),
         typing_events=on("EnableUserTypingMessages", "true"),
+        user_statuses=on("EnableUserStatuses", "true"),
         typing_channel_limit=_number(config.get("MaxNotificationsPerChannel", ""), 1000),
         synced_drafts=on("AllowSyncedDrafts"),
         scheduled_posts=licensed and on("ScheduledPosts"),
@@ -68,6 +76,10 @@ def capabilities(config: Mapping[str, str], license: Mapping[str, str], version:
         plugins=on("PluginsEnabled", "true"),
         client_metrics=on("EnableClientMetrics"),
         post_priority=on("PostPriority"),
+        file_attachments=on("EnableFileAttachments", "true"),
+        custom_statuses=on("EnableCustomUserStatuses", "true"),
+        edit_limit_seconds=_number(config.get("PostEditTimeLimit", ""), -1),
+        longest_message=_number(config.get("MaxPostSize", ""), 16383),
         reaction_limit=_number(config.get("UniqueEmojiReactionLimitPerPost", ""), 0),
     )
 
@@ -100,6 +112,11 @@ def _offered(can: Capabilities) -> dict[str, tuple[bool, str]]:
         "drafts kept on the server": (can.synced_drafts, "switched off, or the server is older than 7.4"),
         "plugins": (can.plugins, "switched off"),
         "client performance reports": (can.client_metrics, "switched off, or the server is older than 9.9"),
+        "file attachments": (can.file_attachments, "switched off"),
+        "custom statuses": (can.custom_statuses, "switched off"),
+        "editing posts": (can.edit_limit_seconds != 0, "switched off"),
+        "user statuses": (can.user_statuses, "switched off"),
+        "typing messages": (can.typing_events, "switched off"),
         "collapsed threads": (can.collapsed_threads != "disabled", "switched off"),
     }
 

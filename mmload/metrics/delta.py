@@ -137,6 +137,7 @@ class Delta(msgspec.Struct, omit_defaults=True):
     sockets: SocketCounts = msgspec.field(default_factory=SocketCounts)
     sessions: SessionCounts = msgspec.field(default_factory=SessionCounts)
     events: dict[str, int] = {}
+    kept_out: dict[str, int] = {}
     spans: dict[str, Histogram] = {}
     unavailable: dict[str, str] = {}
     users: UserGauges = msgspec.field(default_factory=UserGauges)
@@ -155,10 +156,8 @@ class Delta(msgspec.Struct, omit_defaults=True):
         self.deliveries.merge(other.deliveries)
         self.sockets.merge(other.sockets)
         self.sessions.merge(other.sessions)
-        for name, count in other.events.items():
-            if name not in self.events and len(self.events) >= MOST_NAMES:
-                name = OTHER
-            self.events[name] = self.events.get(name, 0) + count
+        _add(self.events, other.events)
+        _add(self.kept_out, other.kept_out)
         for feature, reason in other.unavailable.items():
             self.unavailable.setdefault(feature, reason)
         self.losses += other.losses[: MOST_LOSSES - len(self.losses)]
@@ -207,3 +206,15 @@ def entry(table: dict[str, Any], name: str, make: type[Any]) -> Any:
             name = OTHER
         found = table.setdefault(name, make())
     return found
+
+
+def _add(sums: dict[str, int], more: Mapping[str, int]) -> None:
+    for name, count in more.items():
+        count_one(sums, name, count)
+
+
+def count_one(sums: dict[str, int], name: str, count: int = 1) -> None:
+    """Count something by its name; names beyond the limit share one."""
+    if name not in sums and len(sums) >= MOST_NAMES:
+        name = OTHER
+    sums[name] = sums.get(name, 0) + count

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from msgspec.structs import replace
 
 from mmload.metrics.counts import DeliveryCounts, SessionCounts, SocketCounts, UserGauges
-from mmload.metrics.delta import MOST_LOSSES, ActionFigures, Delta, Loss, RouteFigures, entry
+from mmload.metrics.delta import MOST_LOSSES, ActionFigures, Delta, Loss, RouteFigures, count_one, entry
 from mmload.metrics.histogram import Histogram
 
 # Spans of time that are neither an action's nor a request's.
@@ -107,6 +107,10 @@ class Recorder:
         if times is None:
             times = self._delta.spans[name] = Histogram()
         times.record(seconds)
+
+    def kept_out(self, reason: str) -> None:
+        """A user tried to log in and load the application, and could not."""
+        count_one(self._delta.kept_out, reason)
 
     def loss(self, loss: Loss) -> None:
         """A post that did not reach all it should have."""

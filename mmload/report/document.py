@@ -157,7 +157,7 @@ class ReportDocument(msgspec.Struct, frozen=True):
     run: RunDocument
     verdict: VerdictDocument
     window: WindowDocument
-    users: dict[str, int | None]
+    users: dict[str, Any]
     requests: RequestsDocument
     delivery: dict[str, Any]
     sockets: dict[str, int]
@@ -188,7 +188,12 @@ def document(found: RunFindings) -> ReportDocument:
         run=_run(found),
         verdict=_verdict(found),
         window=_window(found),
-        users={**asdict(figures.users), "active": found.active, **_without(figures.sessions, "rate_limited")},
+        users={
+            **asdict(figures.users),
+            "active": found.active,
+            **_without(figures.sessions, "rate_limited"),
+            "kept_out": figures.kept_out,
+        },
         requests=_requests(found),
         delivery=_delivery(figures),
         sockets=_without(figures.sockets, "posted_of_others"),

@@ -74,6 +74,8 @@ def _sections(found: RunFindings) -> Iterator[tuple[str, str]]:
     yield f"Actions ({found.window_name})", _actions(found)
     yield f"Routes ({found.window_name})", _routes(found)
     yield "Failures (whole run)", _failures(found)
+    kept_out = [[plain(reason), count(number)] for reason, number in found.figures.kept_out.items()]
+    yield "Why users could not become active (whole run)", rows(("reason", "tries"), kept_out[:MOST_ROWS])
     yield "Expected refusals, no failures (whole run)", _refusals(found.figures.expected)
     yield (
         "Outages",

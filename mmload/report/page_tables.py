@@ -52,6 +52,12 @@ def tables(found: RunFindings) -> dict[str, PageTable]:
         "failures": _refusals(figures.failures, "Failures"),
         "expected": _refusals(figures.expected, "Expected refusals"),
         "generator": PageTable(GENERATOR_HEADINGS, generator_rows(found), "Load generator processes"),
+        "kept_out": PageTable(
+            ["reason", "tries"],
+            [[reason, count(number)] for reason, number in figures.kept_out.items()],
+            "Why users could not become active",
+            words=(0,),
+        ),
         "unavailable": PageTable(
             ["feature", "reason"],
             sorted(figures.unavailable.items()),

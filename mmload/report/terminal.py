@@ -110,7 +110,15 @@ def _users(figures: Summary) -> list[str]:
     if sessions.relogins:
         second.append(f"{count(sessions.relogins)} logged in again after a lost session")
     second.append(f"{count(sessions.logged_out)} logged out")
-    return [*wrapped(first), *wrapped(second)]
+    return [*wrapped(first), *wrapped(second), *_kept_out(figures.kept_out)]
+
+
+def _kept_out(reasons: Mapping[str, int]) -> list[str]:
+    """Why users could not get in, the most frequent reasons first."""
+    lines = [
+        f"  could not become active, {count(number)} times: {cut(reason, 80)}" for reason, number in reasons.items()
+    ]
+    return lines[:MOST_FAILURES] + _more(len(lines) - MOST_FAILURES, "reasons")
 
 
 def _throughput(figures: Summary) -> list[str]:

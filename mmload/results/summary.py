@@ -72,6 +72,7 @@ class Summary(msgspec.Struct, frozen=True):
 
     users: UserSummary
     sessions: SessionCounts
+    kept_out: dict[str, int]  # tries to log in and load the application that failed, by reason
     whole: Throughput
     steady: Throughput
     events: dict[str, int]
@@ -89,6 +90,7 @@ def summary(run: Run) -> Summary:
     return Summary(
         users=_users(run),
         sessions=whole.sessions,
+        kept_out=by_count(whole.kept_out),
         whole=_throughput(whole, run.totals.seconds),
         steady=_throughput(run.totals.steady, run.totals.steady_seconds),
         events=by_count(whole.events),

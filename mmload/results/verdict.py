@@ -150,15 +150,26 @@ def _doubts_about_users(run: Run) -> Iterator[str]:
     target = max((second.target for second in run.seconds), default=0)
     highest = run.totals.highest_active
     gave_up = max((second.gave_up for second in run.seconds), default=0)
+    # Who logged in and got no further was kept out by something else.
+    got_in = "became active" if run.totals.whole.kept_out and run.totals.whole.sessions.logins >= target else "logged in"
     if target and not highest:
-        yield "no user logged in"
+        yield f"no user {got_in}" + _main_reason(run)
     elif gave_up:
-        yield f"{gave_up} users gave up and never logged in"
+        yield f"{gave_up} users gave up and never logged in" + _main_reason(run)
     elif highest < target:
-        yield f"only {highest} of {target} users logged in"
+        yield f"only {highest} of {target} users {got_in}" + _main_reason(run)
     yield from _doubts_about_dropouts(run)
     if run.facts.thresholds:
         yield from _doubts_about_size(run, highest)
+
+
+def _main_reason(run: Run) -> str:
+    """What most of the tries to get in failed of."""
+    reasons = run.totals.whole.kept_out
+    if not reasons:
+        return ""
+    reason = max(reasons, key=lambda each: reasons[each])
+    return f": {reason} ({reasons[reason]} of {sum(reasons.values())} failed tries)"
 
 
 def _doubts_about_dropouts(run: Run) -> Iterator[str]:

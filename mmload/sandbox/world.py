@@ -53,6 +53,10 @@ class World:
     def version_number(self) -> str:
         return str(self.documents["client_config"]["Version"])
 
+    def setting(self, section: str, key: str) -> Any:
+        """What an administrator has changed a setting to; None if it is as it was recorded."""
+        return self.state.config_changes.get(section, {}).get(key)
+
     def new_id(self) -> str:
         return new_id(self._rng)
 

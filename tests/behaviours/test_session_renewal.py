@@ -16,6 +16,7 @@ from mmload.behaviours.events import EventListener
 from mmload.behaviours.login import log_in, log_in_again
 from mmload.behaviours.person import POLL_SECONDS, Person
 from mmload.client.accounts import account
+from mmload.client.capabilities import Capabilities
 from mmload.client.login_queue import Admission
 from mmload.errors import MmloadError, NoAnswer, Refused
 from mmload.metrics.recorder import Recorder
@@ -59,7 +60,7 @@ def person_on(server: Server) -> Person:
         recorder=recorder,
         admission=Admission(2, 0.0, 0.0, random.Random(1)),
         settings=SimpleNamespace(config=SimpleNamespace(users=users)),
-        capabilities=SimpleNamespace(client_metrics=False),
+        capabilities=Capabilities(),
     )
     return Person(context, account(1, "user", "secret"), server, Store(SharedObjects()), random.Random(1))  # type: ignore[arg-type]
 

@@ -71,9 +71,11 @@ def add_reaction(person: Person) -> None:
 
 
 def edit_post(person: Person) -> None:
-    """Edit an own post."""
-    post = _own_post(person)
-    message = text.message(person.rng, person.context.settings.simul.avg_words_per_reply)
+    """Edit an own post, while the server allows that."""
+    can = person.context.capabilities
+    oldest = 0 if can.edit_limit_seconds < 0 else person.now_ms() - can.edit_limit_seconds * 1000
+    post = _own_post(person, oldest)
+    message = text.message(person.rng, person.context.settings.simul.avg_words_per_reply)[: can.longest_message]
     with forget_if_deleted(partial(person.store.forget_post, post.id)):
         person.api.patch_post(post.id, message)
 
@@ -100,8 +102,10 @@ def remove_reaction(person: Person) -> None:
         person.api.unreact(person.id, *key)
 
 
-def _own_post(person: Person) -> Post:
-    own = [post for post in person.store.written_posts() if post.user_id == person.id]
+def _own_post(person: Person, oldest_ms: int = 0) -> Post:
+    """One of this user's posts on the screen that was written since then (milliseconds since 1970)."""
+    written = person.store.written_posts()
+    own = [post for post in written if post.user_id == person.id and post.create_at >= oldest_ms]
     return person.pick(own, "no post of this user in this channel")
 
 

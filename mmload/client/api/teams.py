@@ -32,7 +32,7 @@ _TEAM_MEMBER = Route("GET", "/teams/{team_id}/members/{user_id}", expected=(NO_T
 _STATS = Route("GET", "/teams/{team_id}/stats")
 _PUBLIC_CHANNELS = Endpoint("GET", "/teams/{team_id}/channels", answer=list[Channel])
 _SEARCH_CHANNELS = Endpoint("GET", "/teams/{team_id}/channels/search_autocomplete", answer=list[Channel])
-_SEARCH_POSTS = Endpoint("POST", "/teams/{team_id}/posts/search", answer=PostList)
+_SEARCH_POSTS = Endpoint("POST", "/teams/{team_id}/posts/search", "post search", answer=PostList)
 _OWN_CHANNELS = Endpoint("GET", "/users/{user_id}/teams/{team_id}/channels", answer=list[Channel])
 _OWN_CHANNEL_MEMBERS = Endpoint("GET", "/users/{user_id}/teams/{team_id}/channels/members", answer=list[ChannelMember])
 _GET_CATEGORIES = Endpoint("GET", "/users/{user_id}/teams/{team_id}/channels/categories", answer=Categories)

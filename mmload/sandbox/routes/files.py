@@ -18,6 +18,8 @@ def _kept(call: Call) -> dict[str, str]:
 
 @api.add("POST", "/files")
 def upload_file(call: Call) -> ApiAnswer:
+    if call.world.setting("FileSettings", "EnableFileAttachments") is False:
+        raise ApiError(501, "api.file.attachments.disabled.app_error", "File attachments have been disabled.")
     channel = call.channel(call.fields.get("channel_id") or call.query.get("channel_id", "") or "-")
     if call.user.id not in channel.members:
         raise forbidden(call.user.id, "upload_file")

@@ -6,7 +6,7 @@ import datetime
 
 from mmload.sandbox import accounts, channels, posting, shapes
 from mmload.sandbox.channels import require_readable
-from mmload.sandbox.errors import bad_body, forbidden
+from mmload.sandbox.errors import ApiError, bad_body, forbidden
 from mmload.sandbox.events import Audience, text
 from mmload.sandbox.http import OK, ApiAnswer, Call, Routes
 from mmload.sandbox.state import Document, StoredCategory, StoredPost, StoredUser, is_id
@@ -36,7 +36,13 @@ def _is_preference(entry: object) -> bool:
 
 @api.add("GET", "/users/{user_id}/status")
 def get_user_status(call: Call) -> ApiAnswer:
+    if not _statuses_on(call):
+        raise ApiError(404, "api.status.user_not_found.app_error", "User not found.")
     return ApiAnswer(_status(call, call.params["user_id"]))
+
+
+def _statuses_on(call: Call) -> bool:
+    return call.world.setting("ServiceSettings", "EnableUserStatuses") is not False
 
 
 def _status(call: Call, user_id: str) -> Document:
@@ -54,6 +60,7 @@ def get_user_statuses_by_ids(call: Call) -> ApiAnswer:
         raise bad_body("user_ids")
     if not all(is_id(user_id) for user_id in wanted):
         raise bad_body("user_ids")
+    wanted = wanted if _statuses_on(call) else []
     return ApiAnswer([_status(call, user_id) for user_id in sorted(set(wanted))])
 
 

@@ -66,6 +66,10 @@ def patch_post(call: Call) -> ApiAnswer:
     message, pinned = body.get("message"), body.get("is_pinned")
     if not isinstance(message, str | None) or not isinstance(pinned, bool | None):
         raise bad_body("post")
+    limit = call.world.setting("ServiceSettings", "PostEditTimeLimit")
+    if limit is not None and 0 <= limit * 1000 < call.world.now() - post.create_at:
+        text = f"Post edit is only allowed for {limit} seconds."
+        raise ApiError(400, "api.post.update_post.permissions_time_limit.app_error", text)
     posting.edit_post(call.world, post, call.user, message, pinned)
     return ApiAnswer(posting.post_document(call.world, post))
 
@@ -186,6 +190,8 @@ def search_posts_in_all_teams(call: Call) -> ApiAnswer:
 
 
 def _search(call: Call, team_id: str) -> ApiAnswer:
+    if call.world.setting("ServiceSettings", "EnablePostSearch") is False:
+        raise ApiError(501, "store.sql_post.search.disabled", "Searching has been disabled on this server.")
     body = call.document("search")
     terms = body.get("terms")
     if not isinstance(terms, str) or not terms:

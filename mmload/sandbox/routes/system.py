@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from mmload.sandbox import accounts, shapes
 from mmload.sandbox.errors import ApiError, bad_body, forbidden
 from mmload.sandbox.http import OK, ApiAnswer, Call, Routes
@@ -21,11 +23,26 @@ def get_system_ping(call: Call) -> ApiAnswer:
     return ApiAnswer({**document, "status": "OK"})
 
 
+# Settings that clients are told of, by their names in the client configuration.
+_CLIENT_SETTINGS = {
+    **{name: ("ServiceSettings", name) for name in ("EnableUserStatuses", "EnableUserTypingMessages")},
+    **{name: ("ServiceSettings", name) for name in ("PostEditTimeLimit", "AllowSyncedDrafts", "CollapsedThreads")},
+    "EnableFileAttachments": ("FileSettings", "EnableFileAttachments"),
+    "EnableCustomUserStatuses": ("TeamSettings", "EnableCustomUserStatuses"),
+    "PasswordMinimumLength": ("PasswordSettings", "MinimumLength"),
+    **{f"PasswordRequire{name}": ("PasswordSettings", name) for name in ("Lowercase", "Uppercase", "Number", "Symbol")},
+}
+
+
 def client_config(world: World, *, signed_in: bool) -> Document:
     """What clients may know of the configuration; those signed in get more."""
     recorded = world.documents["client_config" if signed_in else "client_config_public"]
     options = world.options
     document: Document = {**recorded, "SiteURL": world.site_url} if "SiteURL" in recorded else dict(recorded)
+    for name, (section, key) in _CLIENT_SETTINGS.items():
+        value = world.setting(section, key)
+        if name in document and value is not None:
+            document[name] = value if isinstance(value, str) else json.dumps(value)
     document["EnableUserCreation"] = str(options.signup_open).lower()
     document["EnableOpenServer"] = str(options.server_open).lower()
     if options.licensed:
