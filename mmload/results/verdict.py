@@ -151,7 +151,8 @@ def _doubts_about_users(run: Run) -> Iterator[str]:
     highest = run.totals.highest_active
     gave_up = max((second.gave_up for second in run.seconds), default=0)
     # Who logged in and got no further was kept out by something else.
-    got_in = "became active" if run.totals.whole.kept_out and run.totals.whole.sessions.logins >= target else "logged in"
+    whole = run.totals.whole
+    got_in = "became active" if whole.kept_out and whole.sessions.logins >= target else "logged in"
     if target and not highest:
         yield f"no user {got_in}" + _main_reason(run)
     elif gave_up:
