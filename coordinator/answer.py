@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import msgspec
 
 from coordinator.search.sample import Observation
+from coordinator.search.tuning import DEFAULT, Tuning
 from mmload.errors import ExitCode
 
 
@@ -46,8 +47,8 @@ class Limits:
     `window_seconds` is how far back a reading looks (the p99 over the last 30 s). `precision` is the half width
     wanted of the interval (0.02 is ±2 %); None measures for as long as a usual answer needs. `arrival_seconds` is what
     one log-in costs the server, in seconds of one user's usual load: 0 where log-ins are cheap; above it the search
-    climbs by stairs and lets every arrival pass out of the window before it believes a reading. The last six are
-    the classic rule's alone, with the values of the tool it comes from.
+    climbs by stairs and lets every arrival pass out of the window before it believes a reading. Those from
+    `users_increase` on are the classic rule's alone, with the values of the tool it comes from; `tuning` is not.
     """
 
     mode: str = Mode.SEARCH
@@ -64,6 +65,7 @@ class Limits:
     calm_seconds: float = 10.0
     stop_slope: float = 0.1
     stop_seconds: float = 1800.0
+    tuning: Tuning = DEFAULT
 
     @property
     def allowed(self) -> str:

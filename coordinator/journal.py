@@ -181,7 +181,7 @@ def changes_of(journal: Journal, given: Iterable[str], mode: str | None) -> Chan
     """The options `--limit NAME=VALUE` and `--mode`. Raises UsageError for a name that the journal does not know."""
     limits: dict[str, Any] = {} if mode is None else {"mode": Mode(mode)}
     thresholds: dict[str, float] = {}
-    fields = {field.name for field in dataclasses.fields(Limits)}
+    fields = {field.name for field in dataclasses.fields(Limits)} - {"tuning"}
     for each in given:
         name, _, text = each.rpartition("=")
         if name in journal.head.thresholds:

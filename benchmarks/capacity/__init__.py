@@ -1,6 +1,7 @@
 """How well the coordinator finds a known capacity: simulated servers, their truths, and the tables.
 
-A thousand runs: five kinds of servers, twenty of each that no rule was tuned on, ten seeds; both rules on all of them.
+Kinds of servers, twenty of each that no rule was tuned on, ten seeds; both rules on all of them. With `--ablate`, the
+search as it is against the search without one of its parts.
 """
 
 from __future__ import annotations
@@ -9,14 +10,17 @@ import argparse
 import os
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from typing import Any
 
+from benchmarks.capacity.parts import PARTS
 from benchmarks.capacity.runs import Run, limits, searched
-from benchmarks.capacity.servers import Kind, Server
-from benchmarks.capacity.tables import by_kind, ratio_of_medians, table
+from benchmarks.capacity.servers import WITH_LOG_INS, Kind, Server
+from benchmarks.capacity.tables import ablations, by_kind, changed, ratio_of_medians, table
 from benchmarks.capacity.truths import proof_servers, stored, tuning_servers
 from benchmarks.measuring import Report, Table, nonnegative, positive, tell, whole
 from coordinator.answer import Limits, Mode
+from coordinator.search.tuning import DEFAULT
 
 SETS = {"proof": proof_servers, "tuning": tuning_servers}
 # Seeds of the runs. Constants were tuned with seeds from 1000 on; the proof's are from 500,000 on.
@@ -26,10 +30,12 @@ _CHUNK = 8
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--seeds", type=whole, default=10, help="runs of each server (default: %(default)s, 1,000 runs in all)")
+    add("--seeds", type=whole, default=10, help="runs of each server (default: %(default)s)")
     add("--first-seed", type=whole, help="the first seed (default: by the set)")
     add("--set", choices=tuple(SETS), default="proof", help="servers that the rule has not seen, or those of tuning")
     add("--kind", choices=tuple(Kind), action="append", help="only servers of this kind (may be repeated)")
+    ablate = "the search without this part, in place of the classic rule (may be repeated); list: their names"
+    add("--ablate", choices=("list", *PARTS), metavar="NAME", action="append", default=[], help=ablate)
     add("--precision", type=positive, metavar="PERCENT", action="append", default=[], help="also with this half width")
     add("--no-classic", action="store_true", help="leave the classic rule out")
     add(
@@ -45,8 +51,9 @@ def tasks(args: argparse.Namespace, told: Limits) -> Iterator[tuple[Server, floa
     """Every server with every seed."""
     truths = stored()
     first = FIRST_SEED[args.set] if args.first_seed is None else args.first_seed
-    for kind in args.kind or Kind:
-        for server in SETS[args.set](Kind(kind)):
+    kinds = [kind for kind in map(Kind, args.kind or Kind) if args.log_in_seconds or kind not in WITH_LOG_INS]
+    for kind in kinds:
+        for server in SETS[args.set](kind):
             for seed in range(first, first + args.seeds):
                 yield server, truths[server.name], seed, told
 
@@ -66,20 +73,37 @@ def all_runs(args: argparse.Namespace, told: Limits) -> list[Run]:
 
 
 def measure(args: argparse.Namespace) -> Report:
-    dear = args.log_in_seconds
+    if "list" in args.ablate:
+        return Report({}, (Table("parts", ("name", "what it does"), tuple((n, p.meaning) for n, p in PARTS.items())),))
+    cost = args.log_in_seconds
     tell(f"searching on the {args.set} servers")
-    found = by_kind(all_runs(args, limits(Mode.SEARCH, None, dear)))
+    runs = all_runs(args, limits(Mode.SEARCH, None, cost))
+    if args.ablate:
+        return _ablated(args, runs)
+    found = by_kind(runs)
     told: dict[str, Any] = {"set": args.set, "search": found}
     tables = [table(f"search, {args.set} servers", found)]
     if not args.no_classic:
         tell("the classic rule on the same servers")
-        classic = by_kind(all_runs(args, limits(Mode.CLASSIC, None, dear)))
+        classic = by_kind(all_runs(args, limits(Mode.CLASSIC, None, cost)))
         told |= {"classic": classic, "time_ratio": ratio_of_medians(found, classic)}
         tables += [table(f"classic, {args.set} servers", classic), _ratios(told["time_ratio"])]
-    precise = {wanted: by_kind(all_runs(args, limits(Mode.SEARCH, wanted / 100.0, dear))) for wanted in args.precision}
+    precise = {wanted: by_kind(all_runs(args, limits(Mode.SEARCH, wanted / 100.0, cost))) for wanted in args.precision}
     told["precision"] = {f"{wanted:g}": each for wanted, each in precise.items()}
     tables += [table(f"search --precision {wanted:g}%", each) for wanted, each in precise.items()]
     return Report(told, tuple(tables))
+
+
+def _ablated(args: argparse.Namespace, whole: list[Run]) -> Report:
+    """The search without each of these parts, run by run against the whole search."""
+    found = {"nothing": whole}
+    for name in args.ablate:
+        tell(f"without {name}")
+        tuning = replace(DEFAULT, **PARTS[name].without)
+        found[name] = all_runs(args, limits(Mode.SEARCH, None, args.log_in_seconds, tuning))
+    told = {name: {**by_kind(runs), "other_runs": changed(runs, whole)} for name, runs in found.items()}
+    by_kinds = [table(f"search without {name}", by_kind(runs)) for name, runs in found.items()]
+    return Report({"without": told}, (*by_kinds, ablations(found)))
 
 
 def _ratios(ratios: dict[str, float]) -> Table:

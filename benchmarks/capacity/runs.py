@@ -8,6 +8,7 @@ from benchmarks.capacity.servers import LIMIT_SECONDS, Kind, Moment, Server, Sim
 from coordinator.answer import Answer, Ending, Limits, Mode
 from coordinator.search.decide import Search
 from coordinator.search.sample import Observation, Reading
+from coordinator.search.tuning import DEFAULT, Tuning
 
 # No search may take longer; the classic rule does on some leaking servers.
 LONGEST_SECONDS = 7200
@@ -44,7 +45,7 @@ class Run:
         return None if self.low is None or self.high is None else (self.high - self.low) / 2.0
 
 
-def limits(mode: Mode, precision: float | None = None, log_in_seconds: float = 0.0) -> Limits:
+def limits(mode: Mode, precision: float | None = None, log_in_seconds: float = 0.0, tuning: Tuning = DEFAULT) -> Limits:
     """What every simulated search is told: as little as possible."""
     return Limits(
         mode=mode,
@@ -53,6 +54,7 @@ def limits(mode: Mode, precision: float | None = None, log_in_seconds: float = 0
         precision=precision,
         budget_seconds=float(LONGEST_SECONDS),
         arrival_seconds=log_in_seconds,
+        tuning=tuning,
     )
 
 

@@ -28,6 +28,8 @@ _LOG_IN_REQUESTS_OPEN = 6
 _LOG_IN_REQUEST_SECONDS = 0.1
 # Of a log-in's requests this share takes long whatever the load: a page load asks for big things.
 _SLOW_SHARE, _SLOW_SECONDS = 0.05, 0.5 * LIMIT_SECONDS
+# Of a server whose log-ins alone cross the limit, all of their requests take so long.
+_LOG_IN_BREACH_SECONDS = 2.0 * LIMIT_SECONDS
 # A server's log-ins cost more or less than the search is told: by this much (sd of the logarithm).
 LOG_IN_SPREAD = 0.25
 UNKNOWN_SHARE = 0.01
@@ -52,6 +54,15 @@ class Kind(StrEnum):
     NOISY = "noisy"
     LEAK = "leak"
     METASTABLE = "metastable"
+    SMALL = "small"
+    LOG_INS = "log-ins"
+    AWAY = "away"
+
+
+# Only there where log-ins cost something.
+WITH_LOG_INS = (Kind.LOG_INS,)
+# The same servers as of another kind, with one peculiarity more.
+_LIKE = {Kind.LOG_INS: Kind.QUEUE, Kind.AWAY: Kind.QUEUE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +76,12 @@ class Server:
     log_ins_per_second: float
     leak_per_hour: float = 0.0
     log_in_seconds: float = 0.0  # what one costs, in seconds of a user's load
+    away: float = 0.0  # the share of users who never get in
+
+    @property
+    def hard(self) -> bool:
+        """Whether its limit is a number of users, not of requests."""
+        return self.kind is Kind.CLIFF or (self.kind is Kind.SMALL and self.workers > 1)
 
     @property
     def requests_per_second(self) -> float:
@@ -78,16 +95,21 @@ class Server:
 
 def servers(kind: Kind, count: int, seed: int) -> list[Server]:
     """`count` servers of one kind: sizes spread evenly over the logarithm, the rest by chance."""
-    rng = np.random.default_rng([seed, list(Kind).index(kind)])
-    low, high = (150.0, 2000.0) if kind is Kind.CLIFF else (180.0, 2300.0)
+    rng = np.random.default_rng([seed, list(Kind).index(_LIKE.get(kind, kind))])
+    low, high = {Kind.CLIFF: (150.0, 2000.0), Kind.SMALL: (20.0, 60.0)}.get(kind, (180.0, 2300.0))
     made = []
     for index in range(count):
         share = (index + rng.random()) / count
         saturation = round(low * (high / low) ** share)
         workers = max(3, min(12, round(saturation * rng.uniform(0.006, 0.02))))
+        if kind is Kind.SMALL:
+            # Every other one is a queue. Its p99 crosses the limit with 11 users less than it can just serve.
+            saturation, workers = (saturation, 2) if index % 2 else (saturation + 11, 1)
         log_ins = float(np.exp(rng.uniform(math.log(2.0), math.log(10.0))))
         leak = float(rng.uniform(0.1, 0.3)) if kind is Kind.LEAK else 0.0
-        made.append(Server(f"{kind}-{seed}-{index}", kind, saturation, workers, round(log_ins, 2), round(leak, 3)))
+        away = round(0.005 + 0.02 * (index + 1) / count, 4) if kind is Kind.AWAY else 0.0
+        name = f"{kind}-{seed}-{index}"
+        made.append(Server(name, kind, saturation, workers, round(log_ins, 2), round(leak, 3), away=away))
     return made
 
 
@@ -237,6 +259,9 @@ _MODELS = {
     Kind.CLIFF: _cliff,
     Kind.NOISY: _noisy,
     Kind.METASTABLE: _metastable,
+    Kind.SMALL: lambda server, rng: (_cliff if server.hard else _queue)(server, rng),
+    Kind.LOG_INS: _queue,
+    Kind.AWAY: _queue,
 }
 
 
@@ -292,14 +317,16 @@ class Simulation:
 
     def second(self, target: int) -> Moment:
         """Let users come or go towards the target for one second, and see what comes of it."""
-        gap = target - self._users
+        gap = target - int(self._server.away * target) - self._users
         further = self._come(gap)
         self._users += max(-LOG_OUTS_PER_SECOND, min(0.0, gap))
         users = int(self._users + 1e-9)
-        durations = self._model(users + (further if self._server.kind is not Kind.CLIFF else 0.0), self.seconds)
+        durations = self._model(users + (0.0 if self._server.hard else further), self.seconds)
         if further:
-            slow = self._rng.poisson(further * REQUESTS_PER_USER_SECOND * _SLOW_SHARE)
-            durations = np.append(durations, np.full(slow, _SLOW_SECONDS) + self._answer_seconds)
+            breaching = self._server.kind is Kind.LOG_INS
+            share, seconds = (1.0, _LOG_IN_BREACH_SECONDS) if breaching else (_SLOW_SHARE, _SLOW_SECONDS)
+            slow = self._rng.poisson(further * REQUESTS_PER_USER_SECOND * share)
+            durations = np.append(durations, np.full(slow, seconds) + self._answer_seconds)
         self._answer_seconds = float(np.mean(durations)) if len(durations) else 0.0
         self._percentile.add(durations)
         self.seconds += 1.0

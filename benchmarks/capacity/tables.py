@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmarks.capacity.runs import Run
@@ -54,6 +54,24 @@ def table(title: str, found: dict[str, dict[str, float]]) -> Table:
     """One row for each kind."""
     rows = tuple((kind, *map(_shown, each.values())) for kind, each in found.items())
     return Table(title, COLUMNS, rows)
+
+
+def changed(runs: Sequence[Run], whole: Sequence[Run]) -> int:
+    """How many runs came out otherwise than those of the whole search, on the same servers with the same seeds."""
+    return sum(run != other for run, other in zip(runs, whole, strict=True))
+
+
+def ablations(found: Mapping[str, Sequence[Run]]) -> Table:
+    """One row for each part that was left out: all runs, and those of noisy servers. The first is the whole search."""
+    whole = next(iter(found.values()))
+    rows = []
+    for name, runs in found.items():
+        noisy = [run for run in runs if run.kind is Kind.NOISY]
+        sets = [figures(each) for each in (runs, noisy) if each]
+        cells = [_shown(each[key]) for each in sets for key in ("within", "covered", "seconds_median")]
+        rows.append((name, len(runs), changed(runs, whole), *cells))
+    columns = ("without", "runs", "other", *("within 5 %", "covered %", "time p50 s") * (len(rows[0]) // 3 - 1))
+    return Table("the search without one part (of all runs, then of those on noisy servers)", columns, tuple(rows))
 
 
 def _shown(value: float) -> Any:

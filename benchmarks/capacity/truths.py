@@ -22,14 +22,15 @@ TUNING_SERVERS, PROOF_SERVERS = 14, 20
 
 WARM_UP_SECONDS = 120
 COARSE_LEVELS = tuple(0.90 + 0.02 * step for step in range(10))
+SMALL_LEVELS = tuple(0.5 + 0.05 * step for step in range(10))
 COARSE_SECONDS, FINE_SECONDS = 900, 1800
 FINE_LEVELS = (-0.03, -0.02, -0.01, 0.0, 0.01, 0.02, 0.03)
 FINE_RUNS = 10
 
 
-def breached_share(server: Server, users: int, seconds: int, seed: int) -> float:
+def breached_share(server: Server, users: float, seconds: int, seed: int) -> float:
     """The share of seconds above the limit, the load being constant and the start left out."""
-    second = model(server, np.random.default_rng([seed, users]))
+    second = model(server, np.random.default_rng([seed, round(users)]))
     percentile = Percentile()
     breached = 0
     for now in range(seconds + WARM_UP_SECONDS):
@@ -68,13 +69,15 @@ def _likelihood(logits: Numbers, shares: Numbers) -> float:
 
 def truth(server: Server) -> float:
     """The number of users at which the limit is breached half of the time."""
-    if server.kind is Kind.CLIFF:
+    if server.hard:
         return server.saturation
     healthy = untipped(server)
-    levels = [round(healthy.saturation * level) for level in COARSE_LEVELS]
+    small = server.kind is Kind.SMALL
+    levels = [round(healthy.saturation * level) for level in (SMALL_LEVELS if small else COARSE_LEVELS)]
     shares = [breached_share(healthy, users, COARSE_SECONDS, 1) for users in levels]
     near = half_point(np.log(np.array(levels, dtype=float)), np.array(shares))
-    users = [round(math.exp(near + level)) for level in FINE_LEVELS]
+    # Of so few users, the levels lie between whole numbers.
+    users = [math.exp(near + level) if small else round(math.exp(near + level)) for level in FINE_LEVELS]
     runs = [[breached_share(healthy, n, FINE_SECONDS, 2 + run) for run in range(FINE_RUNS)] for n in users]
     return math.exp(half_point(np.log(np.array(users, dtype=float)), np.array(runs).mean(axis=1)))
 

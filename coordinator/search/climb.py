@@ -25,18 +25,12 @@ from collections.abc import Callable
 from coordinator.answer import Ending, Limits
 from coordinator.search.phases import Move, Phase, Sight
 
-# Users who were asked for and are not in yet: so many at least, else those of so many seconds, but no more than this
-# share of those who are in: where log-ins are slower than that, asking for more of them brings nobody in.
-FEWEST_ON_THEIR_WAY, ON_THEIR_WAY_SECONDS, MOST_ON_THEIR_WAY = 2, 10.0, 0.3
-# Of a server that has too much already.
-OVERLOADED_ON_THEIR_WAY = 0.03
-
 
 class Pace:
     """The number of users to ask for, on the way up to a target."""
 
     def __init__(self, limits: Limits) -> None:
-        self._limits = limits
+        self._limits, self._tuning = limits, limits.tuning
         self._asked = 0
         self._due = 0.0
 
@@ -48,8 +42,8 @@ class Pace:
             return target
         rate = min(share * users / self._limits.arrival_seconds, self._limits.spawn_rate)
         self._asked = max(self._asked, users)
-        most = math.ceil(min(rate * ON_THEIR_WAY_SECONDS, MOST_ON_THEIR_WAY * users))
-        room = min(target, users + max(FEWEST_ON_THEIR_WAY, most)) - self._asked
+        most = math.ceil(min(rate * self._tuning.on_their_way_seconds, self._tuning.most_on_their_way * users))
+        room = min(target, users + max(self._tuning.fewest_on_their_way, most)) - self._asked
         self._due = min(self._due + rate * sight.elapsed, max(1.0, float(room)))
         coming = max(0, min(int(self._due), room))
         self._due -= coming
@@ -61,41 +55,25 @@ class Pace:
         users = sight.users
         self._asked = max(self._asked, users)
         if sight.sample.breached:
-            few = max(FEWEST_ON_THEIR_WAY, math.ceil(OVERLOADED_ON_THEIR_WAY * users))
+            few = max(self._tuning.fewest_on_their_way, math.ceil(self._tuning.overloaded_on_their_way * users))
             self._asked = min(self._asked, users + few)
         self._due = 0.0
         return self._asked
 
 
-FIRST_USERS = 30
-# Shares of users added per second, far from the limit and from half of it (ln 0.5) on. A breach is recognised
-# within 2 to 4 s.
-GROWTH, GROWTH_NEAR = 0.08, 0.02
-NEAR = -0.7
-BREACHES = 2
-# Growth goes on while no more than this share of the users asked for is still missing.
-BEHIND = 0.03
-TOP_EXTRA_SECONDS = 60.0
-# The load that broke it is that of the moment before the measure last left the half of its limit: the users who came
-# since are overshoot (simulated servers: off by +2 %, sd 4 %, against +11 %, sd 5 % without this).
-ONSET_BACK_SECONDS, ONSET_LONGEST_SECONDS = 2.0, 12.0
-RETREAT, RETREAT_AGAIN = 0.92, 0.58
-# Still breached, but by less than half the limit: the server has not tipped over, the breach came late.
-MILD, RETREAT_MILDLY = math.log(1.5), 0.9
-RECOVER_SECONDS = 3.0
-PATIENCE_EXTRA_SECONDS = 15.0
-# A climb that breaches this low went up too coarsely for so small a server: it is climbed again, one by one.
-COARSE_USERS = 36
-SECONDS_PER_USER = 2.0
-
 AfterBreach = Callable[[int, bool], Phase]
+
+
+def _first(limits: Limits, users: int) -> int:
+    """Where a way up begins; 0: where each search does. Pure."""
+    return min(max(users or limits.tuning.first_users, limits.lowest_users), limits.highest_users)
 
 
 class Ceiling:
     """All the users that are allowed are in: how long they have been fine, and the end when that was long enough."""
 
     def __init__(self, limits: Limits) -> None:
-        self._wanted_seconds = limits.window_seconds + TOP_EXTRA_SECONDS
+        self._wanted_seconds = limits.window_seconds + limits.tuning.top_extra_seconds
         self._seconds = 0.0
 
     def stay(self, sight: Sight, users: int) -> Move:
@@ -115,10 +93,10 @@ class Climb:
     `careful` climbs by one user at a time. What follows the retreat is made by `after(users at the onset, slow)`.
     """
 
-    def __init__(self, limits: Limits, after: AfterBreach, first: int = FIRST_USERS, *, careful: bool = False) -> None:
-        self._limits = limits
+    def __init__(self, limits: Limits, after: AfterBreach, first: int = 0, *, careful: bool = False) -> None:
+        self._limits, self._tuning = limits, limits.tuning
         self._after = after
-        self._want = float(min(max(first, limits.lowest_users), limits.highest_users))
+        self._want = float(_first(limits, first))
         self._careful = careful
         self._breaches = 0
         self._ceiling = Ceiling(limits)
@@ -132,9 +110,9 @@ class Climb:
         if sample.ratio is None:
             return self._wait(f"climb: {sample.said}")
         self._breaches = self._breaches + 1 if sample.breached else 0
-        if self._breaches >= BREACHES:
+        if self._breaches >= self._tuning.breaches:
             return self._retreat(sight)
-        if sample.breached or sight.users < (1.0 - BEHIND) * self._want - 1.0:
+        if sample.breached or sight.users < (1.0 - self._tuning.behind) * self._want - 1.0:
             return self._wait(f"climb: {sight.users} of {round(self._want)} users are in, {sample.said}")
         if sight.users >= self._limits.highest_users:
             return self._ceiling.stay(sight, round(self._want))
@@ -146,22 +124,23 @@ class Climb:
     def _remember(self, sight: Sight) -> None:
         now, ratio = sight.sample.seconds, sight.sample.ratio
         self._loads.append((now, sight.users))
-        while self._loads[0][0] < now - ONSET_LONGEST_SECONDS - ONSET_BACK_SECONDS:
+        while self._loads[0][0] < now - self._tuning.onset_longest_seconds - self._tuning.onset_back_seconds:
             self._loads.popleft()
-        if ratio is not None and ratio <= NEAR:
+        if ratio is not None and ratio <= self._tuning.near:
             self._onset = None
         elif ratio is not None and self._onset is None:
             self._onset = now
 
     def _onset_users(self, now: float) -> int:
-        onset = max(now if self._onset is None else self._onset, now - ONSET_LONGEST_SECONDS) - ONSET_BACK_SECONDS
+        began = now if self._onset is None else self._onset
+        onset = max(began, now - self._tuning.onset_longest_seconds) - self._tuning.onset_back_seconds
         before = [users for seconds, users in self._loads if seconds <= onset]
         return max(1, before[-1] if before else self._loads[0][1])
 
     def _grow(self, sight: Sight) -> Move:
-        near = sight.sample.ratio is not None and sight.sample.ratio > NEAR
-        share = (GROWTH_NEAR if near else GROWTH) * sight.elapsed * sight.users
-        more = sight.elapsed / SECONDS_PER_USER if self._careful else max(1.0, share)
+        near = sight.sample.ratio is not None and sight.sample.ratio > self._tuning.near
+        share = (self._tuning.growth_near if near else self._tuning.growth) * sight.elapsed * sight.users
+        more = sight.elapsed / self._tuning.seconds_per_user if self._careful else max(1.0, share)
         ahead = self._want if self._careful else float(sight.users)
         self._want = min(max(self._want, ahead + more), float(self._limits.highest_users))
         return self._wait(f"climb: {sight.sample.said}")
@@ -170,14 +149,14 @@ class Climb:
         if is_coarse(self._limits, sight) and not self._careful:
             return climbed_again(self._limits, self._after, sight)
         onset = self._onset_users(sight.sample.seconds)
-        return breached(sight, Retreat(self._limits, RETREAT * onset, lambda slow: self._after(onset, slow)))
+        return _back(self._limits, self._after, sight, onset)
 
 
 class Retreat:
     """Steps back until a sample is fine again; each time that takes too long, further back."""
 
     def __init__(self, limits: Limits, target: float, after: Callable[[bool], Phase]) -> None:
-        self._limits = limits
+        self._limits, self._tuning = limits, limits.tuning
         self._after = after
         self._target = target
         self._slow = False
@@ -194,10 +173,10 @@ class Retreat:
             return Move(self.users, f"retreat: {sight.users} users are still in")
         self._seconds += sight.elapsed
         sample = sight.sample
-        if sample.ratio is not None and not sample.breached and self._seconds >= RECOVER_SECONDS:
+        if sample.ratio is not None and not sample.breached and self._seconds >= self._tuning.recover_seconds:
             after = self._after(self._slow)
             return Move(self.users, f"recovered with {sight.users} users: {sample.said}", then=after)
-        if self._seconds < self._limits.window_seconds + PATIENCE_EXTRA_SECONDS or sample.ratio is None:
+        if self._seconds < self._limits.window_seconds + self._tuning.patience_extra_seconds or sample.ratio is None:
             return Move(self.users, f"retreat: {sample.said}")
         return self._further(sight)
 
@@ -205,15 +184,15 @@ class Retreat:
         if self.users <= self._limits.lowest_users:
             reason = f"breached already by {sight.users} users: {sight.sample.said}"
             return Move(self.users, reason, ending=Ending.BREACHED_ALREADY)
-        mild = sight.sample.ratio is not None and sight.sample.ratio <= MILD
-        self._target *= RETREAT_MILDLY if mild else RETREAT_AGAIN
+        mild = sight.sample.ratio is not None and sight.sample.ratio <= self._tuning.mild
+        self._target *= self._tuning.retreat_mildly if mild else self._tuning.retreat_again
         self._slow, self._seconds = self._slow or not mild, 0.0
         return Move(self.users, f"still breached by {sight.users} users, further back: {sight.sample.said}")
 
 
 def is_coarse(limits: Limits, sight: Sight) -> bool:
     """Whether the server was breached by so few that the steps up to it were too great. Pure."""
-    return limits.lowest_users < sight.users <= COARSE_USERS
+    return limits.lowest_users < sight.users <= limits.tuning.coarse_users
 
 
 def climbed_again(limits: Limits, after: AfterBreach, sight: Sight) -> Move:
@@ -222,31 +201,23 @@ def climbed_again(limits: Limits, after: AfterBreach, sight: Sight) -> Move:
     return breached(sight, Retreat(limits, limits.lowest_users, lambda slow: again))
 
 
+def _back(limits: Limits, after: AfterBreach, sight: Sight, onset: int) -> Move:
+    """Back, a little below the users at the onset."""
+    return breached(sight, Retreat(limits, limits.tuning.retreat * onset, lambda slow: after(onset, slow)))
+
+
 def breached(sight: Sight, retreat: Retreat) -> Move:
     """Back, for what these users do to the server."""
     return Move(retreat.users, f"breached by {sight.users} users: {sight.sample.said}", then=retreat)
 
 
-# How much higher the next stair is, by how near the limit the measure was on this one (ln of measure over limit).
-FLIGHTS = ((-1.5, 1.5), (-1.0, 1.3), (-0.5, 1.15), (0.0, 1.07))
-# On a stair, the measure is looked at for so long.
-LOOK_SECONDS = 5.0
-# With more of these missing than this share, a stair is not reached yet.
-MISSING = 0.03
-# Log-ins that crawl into a breached server for so long will not bring its users in: that is a breach, too.
-CRAWL_SECONDS = 120.0
-# Between a stair that was fine and one that was not, the capacity is taken to be here.
-BETWEEN = 0.5
-MOST_RETREAT = 0.75
-
-
 class Stairs:
     """Goes up by flights until a settled stair is breached."""
 
-    def __init__(self, limits: Limits, after: AfterBreach, first: int = FIRST_USERS) -> None:
-        self._limits = limits
+    def __init__(self, limits: Limits, after: AfterBreach, first: int = 0) -> None:
+        self._limits, self._tuning = limits, limits.tuning
         self._after = after
-        self._want = min(max(first, limits.lowest_users), limits.highest_users)
+        self._want = _first(limits, first)
         self._fine = 0
         self._ceiling = Ceiling(limits)
         self._seconds = 0.0
@@ -260,13 +231,13 @@ class Stairs:
         self._crawl_seconds = self._crawl_seconds + sight.elapsed if sample.breached else 0.0
         settled = sample.ratio is not None and sight.window.settled
         self._breaches = self._breaches + 1 if settled and sample.breached else 0
-        if self._breaches >= BREACHES or self._crawl_seconds >= CRAWL_SECONDS:
+        if self._breaches >= self._tuning.breaches or self._crawl_seconds >= self._tuning.crawl_seconds:
             return self._retreat(sight)
-        if sample.ratio is None or not settled or sight.users < (1.0 - MISSING) * self._want:
+        if sample.ratio is None or not settled or sight.users < (1.0 - self._tuning.missing) * self._want:
             return Move(self._want, f"stairs: {sight.users} of {self._want} users, log-ins pass, {sample.said}")
         self._worst = sample.ratio if self._seconds == 0.0 else max(self._worst, sample.ratio)
         self._seconds += sight.elapsed
-        if self._seconds < LOOK_SECONDS or sample.breached:
+        if self._seconds < self._tuning.look_seconds or sample.breached:
             return Move(self._want, f"stairs: looking at {sight.users} users, {sample.said}")
         return self._up(sight)
 
@@ -274,7 +245,8 @@ class Stairs:
         self._fine = sight.users
         if sight.users >= self._limits.highest_users:
             return self._ceiling.stay(sight, self._want)
-        height = next((height for below, height in FLIGHTS if self._worst <= below), FLIGHTS[-1][1])
+        flights = self._tuning.flights
+        height = next((height for below, height in flights if self._worst <= below), flights[-1][1])
         self._want = min(max(sight.users + 1, round(height * sight.users)), self._limits.highest_users)
         self._seconds = self._crawl_seconds = 0.0
         return Move(self._want, f"stairs: {self._fine} users are fine, up to {self._want}: {sight.sample.said}")
@@ -282,31 +254,21 @@ class Stairs:
     def _retreat(self, sight: Sight) -> Move:
         if is_coarse(self._limits, sight) and not self._fine:
             return climbed_again(self._limits, self._after, sight)
-        least = max(float(self._fine), MOST_RETREAT * sight.users)
-        onset = max(1, round(least ** (1.0 - BETWEEN) * sight.users**BETWEEN))
+        least = max(float(self._fine), self._tuning.most_retreat * sight.users)
+        onset = max(1, round(least ** (1.0 - self._tuning.between) * sight.users**self._tuning.between))
         return breached(sight, Retreat(self._limits, min(least, 0.96 * onset), lambda slow: self._after(onset, slow)))
-
-
-# The log-ins' share of the users' load, by how near the limit the measure is (ln of measure over limit).
-SHARES = ((-1.5, 32.0), (-0.8, 2.0), (-0.25, 1.0))
-ASCENT_NEAR = SHARES[-1][0]
-# Near the limit: so small that a breach says what the users, with this little more, do to the server.
-CREEP, QUIET = 0.1, 0.15
-# A load with log-ins that came near the limit is not reached again by log-ins, only this share of it.
-OF_BOUND = 0.95
-# So far above it and still far from the limit: what came near it was a pause of the server.
-FALSE_BOUND = 1.05
 
 
 class Ascent:
     """Adds users until two known samples in a row, with few log-ins behind them, are above a limit."""
 
-    def __init__(self, limits: Limits, after: AfterBreach, first: int = FIRST_USERS) -> None:
-        self._limits = limits
+    def __init__(self, limits: Limits, after: AfterBreach, first: int = 0) -> None:
+        self._limits, self._tuning = limits, limits.tuning
         self._after = after
         self._pace = Pace(limits)
-        self._first = min(max(first, limits.lowest_users), limits.highest_users)
-        self._most = SHARES[0][1]
+        self._first = _first(limits, first)
+        self._most = self._tuning.shares[0][1]
+        self._near = self._tuning.shares[-1][0]
         self._bound = math.inf
         self._grown = self._holding = False
         self._breaches = 0
@@ -318,13 +280,13 @@ class Ascent:
         sample, window = sight.sample, sight.window
         self._crawl_seconds = self._crawl_seconds + sight.elapsed if sample.breached else 0.0
         self._breaches = self._breaches + 1 if sample.breached and self._few_log_ins(sight) else 0
-        if self._breaches >= BREACHES or self._crawl_seconds >= CRAWL_SECONDS:
+        if self._breaches >= self._tuning.breaches or self._crawl_seconds >= self._tuning.crawl_seconds:
             return self._breached(sight)
         if sample.ratio is None:
             return self._hold(sight)
-        if sample.ratio > ASCENT_NEAR and window.arrivals > QUIET and sight.users >= self._first:
+        if sample.ratio > self._near and window.arrivals > self._tuning.quiet and sight.users >= self._first:
             self._overloaded(sight)
-        if sample.breached or (self._holding and sample.ratio > ASCENT_NEAR and not window.settled):
+        if sample.breached or (self._holding and sample.ratio > self._near and not window.settled):
             return self._hold(sight)
         self._holding = False
         if sight.users >= self._limits.highest_users:
@@ -333,13 +295,13 @@ class Ascent:
 
     def _few_log_ins(self, sight: Sight) -> bool:
         """After too many of them, what is read is theirs for as long as the window is."""
-        return sight.window.settled if self._holding else sight.window.arrivals <= QUIET
+        return sight.window.settled if self._holding else sight.window.arrivals <= self._tuning.quiet
 
     def _overloaded(self, sight: Sight) -> None:
         """Remember the load of its first moment: what is read later is still that one's."""
         if not self._holding:
             self._holding = True
-            self._most = max(CREEP, sight.window.arrivals / 2.0)
+            self._most = max(self._tuning.creep, sight.window.arrivals / 2.0)
             self._bound = min(self._bound, sight.users * (1.0 + sight.window.arrivals))
 
     def _hold(self, sight: Sight) -> Move:
@@ -355,23 +317,25 @@ class Ascent:
 
     def _share(self, sight: Sight, ratio: float) -> float:
         """How many log-ins the server may have, as a share of its users' load."""
-        if ratio <= ASCENT_NEAR and sight.users > FALSE_BOUND * self._bound:
+        if ratio <= self._near and sight.users > self._tuning.false_bound * self._bound:
             self._bound = math.inf
-        near = next((share for below, share in SHARES if ratio <= below), CREEP)
-        return max(CREEP, min(near, self._most, OF_BOUND * self._bound / sight.users - 1.0))
+        near = next((share for below, share in self._tuning.shares if ratio <= below), self._tuning.creep)
+        return max(self._tuning.creep, min(near, self._most, self._tuning.of_bound * self._bound / sight.users - 1.0))
 
     def _breached(self, sight: Sight) -> Move:
         if is_coarse(self._limits, sight) and not self._grown:
             return climbed_again(self._limits, self._after, sight)
-        passing = Passing(self._limits, self._after, sight.users * (1.0 + min(QUIET, sight.window.arrivals)))
-        return passing.next(sight)
+        if not self._tuning.passing:
+            return _back(self._limits, self._after, sight, sight.users)
+        hint = sight.users * (1.0 + min(self._tuning.quiet, sight.window.arrivals))
+        return Passing(self._limits, self._after, hint).next(sight)
 
 
 class Passing:
     """After a breach: waits until log-ins have passed. Fine then? The users with their log-ins were the limit."""
 
     def __init__(self, limits: Limits, after: AfterBreach, hint: float) -> None:
-        self._limits = limits
+        self._limits, self._tuning = limits, limits.tuning
         self._after = after
         self._hint = hint
         self._seconds = 0.0
@@ -385,7 +349,6 @@ class Passing:
             after = self._after(onset, False)
             return Move(users, f"about {onset} users are the limit, {users} are fine: {sample.said}", then=after)
         passed = sight.window.settled and self._seconds >= self._limits.window_seconds
-        if sample.breached and (passed or self._seconds >= CRAWL_SECONDS):
-            retreat = Retreat(self._limits, RETREAT * users, lambda slow: self._after(max(1, users), slow))
-            return breached(sight, retreat)
+        if sample.breached and (passed or self._seconds >= self._tuning.crawl_seconds):
+            return _back(self._limits, self._after, sight, max(1, users))
         return Move(users, f"too much with the log-ins of {users} users, which pass: {sample.said}", then=self)

@@ -19,9 +19,6 @@ from coordinator.search.sample import Observation, weigh
 from coordinator.search.window import Window
 
 CONFIDENCE = 0.95
-# A cycle that took longer stands for no more than this: nobody knows what happened in between.
-LONGEST_CYCLE_SECONDS = 5.0
-FIRST_CYCLE_SECONDS = 1.0
 # These endings say nothing about how many users are fine.
 _NUMBERLESS = (Ending.UNKNOWN, Ending.BREACHED_ALREADY)
 
@@ -30,15 +27,15 @@ class Searching:
     """The search as a fold: each observation gives the next step, and an answer at the end."""
 
     def __init__(self, limits: Limits) -> None:
-        self._limits = limits
-        self._window = Window(limits.window_seconds, limits.arrival_seconds)
+        self._limits, self._tuning = limits, limits.tuning
+        self._window = Window(limits.window_seconds, limits.arrival_seconds, limits.tuning)
         self._measure: Measure | None = None
         self._phase: Phase = (Ascent if limits.arrival_seconds > 0.0 else Climb)(limits, self._measuring)
         self._darkness = Darkness(limits)
         self._saturation = Saturation(limits)
-        self._attendance = Attendance()
-        self._findings = Findings()
-        self._blame = Blame()
+        self._attendance = Attendance(limits.tuning)
+        self._findings = Findings(limits.tuning)
+        self._blame = Blame(limits.tuning)
         self._last: float | None = None
 
     def next(self, observation: Observation) -> Step:
@@ -77,9 +74,9 @@ class Searching:
         return self._measure
 
     def _sight(self, observation: Observation) -> Sight:
-        elapsed = FIRST_CYCLE_SECONDS if self._last is None else observation.seconds - self._last
+        elapsed = self._tuning.first_cycle_seconds if self._last is None else observation.seconds - self._last
         self._last = observation.seconds
-        return Sight(weigh(observation), self._window, min(max(0.0, elapsed), LONGEST_CYCLE_SECONDS))
+        return Sight(weigh(observation), self._window, min(max(0.0, elapsed), self._tuning.longest_cycle_seconds))
 
     def _guarded(self, observation: Observation, sight: Sight) -> Move | None:
         """What comes before the phase's own wish. Every guard sees every cycle."""

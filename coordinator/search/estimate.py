@@ -12,35 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Grid = NDArray[np.float64]
+from coordinator.search.tuning import DEFAULT, Tuning
 
-# The capacity is looked for from 0.7 below to 0.5 above where the climb met its breach, in logarithms of users.
-CAPACITIES = 181
-GRID_BELOW, GRID_ABOVE = 0.7, 0.5
-# How much the measure grows with the load, and how noisy it is: a CPU limit has slope 1, a queue 20, a cliff any.
-# Before the evidence the gentle ones are unlikely, by e to these powers: each run would wait to rule them out.
-SLOPES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0)
-SLOPE_ODDS = (-4.0, -3.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
-NOISES = (0.05, 0.1, 0.2, 0.4)
-# What log-ins really cost, as multiples of what the search was told, and how likely that is (e to these powers).
-# Not every limit is one of load: of connections, log-ins are none yet.
-LOG_INS = (0.0, 0.7, 1.5, 3.0)
-LOG_IN_ODDS = (-0.7, 0.0, -0.3, -1.2)
-# On simulated servers the climb's breach is off by 4 % (sd; 7 % where the capacity wanders): twice that, to be safe.
-PRIOR_SD = 0.08
-# Far from the limit the line is wrong: both sides are clamped.
-CLAMP = 0.7
-# Student's t with 4 degrees: a pause of the server must not drag the fit.
-DEGREES = 4.0
-# Evidence of this length is one block of the jackknife; noise may outlast it, so pairs of blocks are tried too.
-BLOCK_SECONDS = 30.0
-FEWEST_BLOCKS = 3
-# Half an interval of 95 % is this many standard errors, and a little for what the line can't follow (tuned on
-# simulated servers, proven on others: docs/capacity-method.md).
-FACTOR = 2.0
-WIDENING = 0.004
-# Where the noise is as great as the grid knows, a few blocks happen to agree too often: there, so much wider.
-NOISY_WIDER = 0.15
+Grid = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,29 +41,33 @@ class Posterior:
     With `log_ins`, samples may have log-ins in them, whose cost is unknown, too.
     """
 
-    def __init__(self, centre: float, window_seconds: float, *, log_ins: bool = False) -> None:
-        self._window_seconds = window_seconds
-        self._capacities: Grid = np.linspace(centre - GRID_BELOW, centre + GRID_ABOVE, CAPACITIES)
-        self._slopes: Grid = np.array(SLOPES)
-        self._variances: Grid = DEGREES * np.array(NOISES) ** 2
-        self._log_noises: Grid = np.log(np.array(NOISES))
-        self._log_ins: Grid = np.array(LOG_INS if log_ins else (1.0,))
-        prior = _student((self._capacities - centre) ** 2 / (DEGREES * PRIOR_SD**2))
-        odds = np.array(LOG_IN_ODDS if log_ins else (0.0,))
-        joint = prior[:, None, None, None] + np.array(SLOPE_ODDS)[None, :, None, None] + odds[None, None, :, None]
-        shape = (CAPACITIES, len(SLOPES), len(odds), len(NOISES))
+    def __init__(
+        self, centre: float, window_seconds: float, *, log_ins: bool = False, tuning: Tuning = DEFAULT
+    ) -> None:
+        self._window_seconds, self._tuning = window_seconds, tuning
+        low, high = centre - tuning.grid_below, centre + tuning.grid_above
+        self._capacities: Grid = np.linspace(low, high, tuning.capacities)
+        self._slopes: Grid = np.array(tuning.slopes)
+        self._variances: Grid = tuning.degrees * np.array(tuning.noises) ** 2
+        self._log_noises: Grid = np.log(np.array(tuning.noises))
+        self._log_ins: Grid = np.array(tuning.log_ins if log_ins else (1.0,))
+        prior = _student((self._capacities - centre) ** 2 / (tuning.degrees * tuning.prior_sd**2), tuning.degrees)
+        slope_odds, odds = np.array(tuning.slope_odds), np.array(tuning.log_in_odds if log_ins else (0.0,))
+        joint = prior[:, None, None, None] + slope_odds[None, :, None, None] + odds[None, None, :, None]
+        shape = (tuning.capacities, len(tuning.slopes), len(odds), len(tuning.noises))
         self._total: Grid = np.broadcast_to(joint, shape).copy()
         self._blocks: list[Grid] = []
-        self._in_block = BLOCK_SECONDS
+        self._in_block = tuning.block_seconds
 
     def add(self, load: float, ratio: float, seconds: float, log_ins: float = 0.0) -> None:
         """One sample that stands for `seconds`; `log_ins` is their load, as it was told, as a share of the users'."""
         loads = load + np.log1p(self._log_ins * log_ins)
         beyond = loads[None, None, :] - self._capacities[:, None, None]
-        error = max(-CLAMP, min(CLAMP, ratio)) - np.clip(self._slopes[None, :, None] * beyond, -CLAMP, CLAMP)
-        odds = _student((error * error)[..., None] / self._variances)
+        clamp = self._tuning.clamp
+        error = max(-clamp, min(clamp, ratio)) - np.clip(self._slopes[None, :, None] * beyond, -clamp, clamp)
+        odds = _student((error * error)[..., None] / self._variances, self._tuning.degrees)
         likelihood = (seconds / self._window_seconds) * (odds - self._log_noises)
-        if self._in_block >= BLOCK_SECONDS:
+        if self._in_block >= self._tuning.block_seconds:
             self._blocks.append(np.zeros_like(self._total))
             self._in_block = 0.0
         self._in_block += seconds
@@ -102,8 +80,8 @@ class Posterior:
         middle = float(marginal @ self._capacities)
         spread = math.sqrt(float(marginal @ (self._capacities - middle) ** 2))
         error = math.hypot(spread, max(self._block_error(1), self._block_error(2)))
-        wider = 1.0 + NOISY_WIDER * self._noisy_odds()
-        return Estimate(middle, wider * (FACTOR * error + WIDENING))
+        wider = 1.0 + self._tuning.noisy_wider * self._noisy_odds()
+        return Estimate(middle, wider * (self._tuning.factor * error + self._tuning.widening))
 
     def _noisy_odds(self) -> float:
         """How likely it is that the noise is the greatest of the grid."""
@@ -118,13 +96,13 @@ class Posterior:
         """The standard error of the mean, by leaving out so many blocks together, one group after the other."""
         groups = [sum(self._blocks[at : at + together]) for at in range(0, len(self._blocks), together)]
         count = len(groups)
-        if count < FEWEST_BLOCKS:
+        if count < self._tuning.fewest_blocks:
             return 0.0
         without = [float(self._marginal(self._total - group) @ self._capacities) for group in groups]
         centre = math.fsum(without) / count
         return math.sqrt((count - 1) / count * math.fsum((each - centre) ** 2 for each in without))
 
 
-def _student(squares: Grid) -> Grid:
+def _student(squares: Grid, degrees: float) -> Grid:
     """The logarithm of Student's density, but for a constant."""
-    return np.asarray(-(DEGREES + 1.0) / 2.0 * np.log1p(squares))
+    return np.asarray(-(degrees + 1.0) / 2.0 * np.log1p(squares))

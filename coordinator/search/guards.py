@@ -5,22 +5,14 @@ from __future__ import annotations
 from coordinator.answer import Ending, Limits
 from coordinator.search.phases import Move, Sight
 from coordinator.search.sample import Observation
-
-UNKNOWN_HOLD_SECONDS, UNKNOWN_BACK_SECONDS, UNKNOWN_END_SECONDS = 10.0, 60.0, 180.0
-STEP_BACK = 0.9
-SATURATED_END_SECONDS = 30.0
-# Users asked for of whom more than this share (and one) is missing, or too much, for so long without a change.
-MISSING_SHARE, MISSING_SECONDS = 0.03, 60.0
-# A server that answers nothing for less is breached; for longer, it is not there. The search ends a window and so long
-# after its last answer: a restart takes 10 to 30 s.
-AWAY_HOLD_SECONDS, AWAY_EXTRA_SECONDS = 10.0, 15.0
+from coordinator.search.tuning import Tuning
 
 
 class Absence:
     """The server answers no request: hold, then end. Back again, its failures must leave the window first."""
 
     def __init__(self, limits: Limits) -> None:
-        self._limits = limits
+        self._limits, self._tuning = limits, limits.tuning
         self._since: float | None = None
         self._users = 0
         self._held: int | None = None
@@ -36,12 +28,12 @@ class Absence:
         if self._since is None:
             self._since, self._users = seen.seconds, seen.users
         away = seen.seconds - self._since
-        if away < AWAY_HOLD_SECONDS:
+        if away < self._tuning.away_hold_seconds:
             return self._passing(seen)
         if self._held is None:
             self._held = min(seen.target, max(seen.users, self._limits.lowest_users))
         self._passed_at = seen.seconds + self._limits.window_seconds
-        if away < self._limits.window_seconds + AWAY_EXTRA_SECONDS:
+        if away < self._limits.window_seconds + self._tuning.away_extra_seconds:
             return Move(self._held, f"the server gives no answer, holding: {seen.unanswered}")
         reason = f"the server has not answered for {away:.0f} s, with {self._users} users in: {seen.unanswered}"
         return Move(self._held, reason, ending=Ending.SERVER_LOST)
@@ -57,7 +49,7 @@ class Darkness:
     """No known sample: hold, then step back, then end. Nothing known is never good news."""
 
     def __init__(self, limits: Limits) -> None:
-        self._limits = limits
+        self._limits, self._tuning = limits, limits.tuning
         self._seconds = 0.0
         self._held = 0
         self._seen = False
@@ -74,12 +66,12 @@ class Darkness:
 
     def _act(self, before: float, sight: Sight) -> Move | None:
         why = sight.sample.unknown
-        if self._seconds < UNKNOWN_HOLD_SECONDS:
+        if self._seconds < self._tuning.unknown_hold_seconds:
             return None
-        if self._seconds >= UNKNOWN_END_SECONDS:
+        if self._seconds >= self._tuning.unknown_end_seconds:
             return Move(self._held, f"nothing known for {self._seconds:.0f} s: {why}", ending=Ending.UNKNOWN)
-        if before // UNKNOWN_BACK_SECONDS < self._seconds // UNKNOWN_BACK_SECONDS:
-            self._held = max(self._limits.lowest_users, round(STEP_BACK * self._held))
+        if before // self._tuning.unknown_back_seconds < self._seconds // self._tuning.unknown_back_seconds:
+            self._held = max(self._limits.lowest_users, round(self._tuning.step_back * self._held))
             return Move(self._held, f"no data for {self._seconds:.0f} s, stepping back: {why}")
         return Move(self._held, f"no data, holding: {why}")
 
@@ -88,7 +80,7 @@ class Saturation:
     """The generator is not to be trusted: hold. Readings are believed again a window after it has recovered."""
 
     def __init__(self, limits: Limits) -> None:
-        self._window_seconds = limits.window_seconds
+        self._window_seconds, self._tuning = limits.window_seconds, limits.tuning
         self._seconds = 0.0
         self._calm_seconds = limits.window_seconds
 
@@ -98,7 +90,7 @@ class Saturation:
         if why:
             self._seconds += sight.elapsed
             self._calm_seconds = 0.0
-            if self._seconds >= SATURATED_END_SECONDS:
+            if self._seconds >= self._tuning.saturated_end_seconds:
                 reason = f"the load generator is saturated ({why}): add agents or workers and search again"
                 return Move(held, reason, ending=Ending.SATURATED)
             return Move(held, f"the load generator is saturated, holding: {why}")
@@ -112,7 +104,8 @@ class Saturation:
 class Attendance:
     """Whether the users that are asked for come, and leave."""
 
-    def __init__(self) -> None:
+    def __init__(self, tuning: Tuning) -> None:
+        self._tuning = tuning
         self._seconds = 0.0
         self._target = 0
         self._smallest_gap = 0
@@ -120,11 +113,11 @@ class Attendance:
     def next(self, sight: Sight, target: int) -> Move | None:
         """The end of a search whose users don't follow; None: go on. Each one that does begins the wait anew."""
         gap = abs(target - sight.users)
-        if target != self._target or gap < self._smallest_gap or gap <= MISSING_SHARE * target + 1.0:
+        if target != self._target or gap < self._smallest_gap or gap <= self._tuning.absent_share * target + 1.0:
             self._target, self._smallest_gap, self._seconds = target, gap, 0.0
             return None
         self._seconds += sight.elapsed
-        if self._seconds < MISSING_SECONDS:
+        if self._seconds < self._tuning.absent_seconds:
             return None
         reason = f"{sight.users} users are in although {target} are asked for, and that has not changed for "
         return Move(sight.users, reason + f"{self._seconds:.0f} s: see the agents' logs", ending=Ending.USERS_MISSING)

@@ -16,6 +16,7 @@ from typing import Protocol
 
 from coordinator.answer import Ending
 from coordinator.search.sample import Sample
+from coordinator.search.tuning import Tuning
 from coordinator.search.window import Window
 
 
@@ -51,15 +52,11 @@ class Phase(Protocol):
         ...
 
 
-FINE_SECONDS = 10.0
-# Metastable: breached for so long, by twice the limit, at a load this much below one that was fine before.
-TIPPED_SECONDS, TIPPED_RATIO, TIPPED_BELOW = 10.0, math.log(2.0), 0.12
-
-
 class Findings:
     """Fed with every cycle."""
 
-    def __init__(self) -> None:
+    def __init__(self, tuning: Tuning) -> None:
+        self._tuning = tuning
         self.broke_first = ""
         self.fine_users: int | None = None
         self._level_seconds = self._tipped_seconds = 0.0
@@ -76,9 +73,10 @@ class Findings:
             self._shown(round(math.exp(window.lowest)))
         if window.telling and ratio <= 0.0:
             self._stay(window.lowest, sight.elapsed)
-        tipped = window.clean and ratio > TIPPED_RATIO and window.highest < self._fine - TIPPED_BELOW
+        lower = window.highest < self._fine - self._tuning.tipped_below
+        tipped = window.clean and ratio > self._tuning.tipped_ratio and lower
         self._tipped_seconds = self._tipped_seconds + sight.elapsed if tipped else 0.0
-        if self._tipped_seconds >= TIPPED_SECONDS and not self._tipped:
+        if self._tipped_seconds >= self._tuning.tipped_seconds and not self._tipped:
             self._tipped = (
                 f"{sight.users} users were too many after an overload, {math.exp(self._fine):.0f} were fine before it"
             )
@@ -90,7 +88,7 @@ class Findings:
     def _stay(self, load: float, elapsed: float) -> None:
         self._level = load if self._level_seconds == 0.0 else min(self._level, load)
         self._level_seconds += elapsed
-        if self._level_seconds >= FINE_SECONDS:
+        if self._level_seconds >= self._tuning.fine_seconds:
             self._fine = max(self._fine, self._level)
             self._level_seconds = 0.0
 
@@ -105,16 +103,11 @@ class Findings:
         return [f"the server tips over: {self._tipped}"] if self._tipped else []
 
 
-# From a breach to this much below it (a quarter of it, in logarithms), by no fewer users, once the last log-in is out
-# of the window: so often, and never a breach without a log-in.
-DROP = 1.4
-DROPS = 2
-
-
 class Blame:
     """Fed with every cycle."""
 
-    def __init__(self) -> None:
+    def __init__(self, tuning: Tuning) -> None:
+        self._tuning = tuning
         self._breach: tuple[int, float] | None = None
         self._drops = 0
         self._users_breach = False
@@ -129,10 +122,10 @@ class Blame:
             self._breach = (sight.users, ratio)
         elif self._breach is not None and window.log_ins == 0:
             users, before = self._breach
-            self._drops += sight.users >= users and before - ratio >= DROP
+            self._drops += sight.users >= users and before - ratio >= self._tuning.drop
             self._breach = None
 
     @property
     def log_ins(self) -> bool:
         """Whether all breaches so far were those of log-ins alone."""
-        return self._drops >= DROPS and not self._users_breach
+        return self._drops >= self._tuning.drops and not self._users_breach

@@ -5,33 +5,22 @@ from __future__ import annotations
 import math
 from collections import deque
 
-# Logarithms of users. A window with no load above the present one by more than this is clean: what is read now
-# was not caused by an earlier, higher load.
-CLEAN = 0.012
-# A window whose loads differ by less than this is homogeneous: one load can be named for it.
-HOMOGENEOUS = 0.06
-# Log-ins may add this share to the load within a window; more, and a reading is theirs.
-ARRIVALS_SHARE, LARGEST_ARRIVALS_SHARE = 0.04, 0.065
-# The dearer they are, the longer would users take to come in as that share: more is allowed from this cost on.
-DEAR_SECONDS = 60.0
-# Users who were asked for and are not in yet are logging in; nobody is, once none has come for so long.
-ON_THEIR_WAY_SECONDS = 20.0
-# From here on (ln 2) a breach belongs to the highest load of the window alone.
-FULLY_BREACHED = 0.7
+from coordinator.search.tuning import DEFAULT, Tuning
 
 
-def believed(arrival_seconds: float) -> float:
+def believed(arrival_seconds: float, tuning: Tuning) -> float:
     """The log-ins' share of the load up to which what is read is put down to the users. Pure."""
-    return min(LARGEST_ARRIVALS_SHARE, ARRIVALS_SHARE * max(1.0, math.sqrt(arrival_seconds / DEAR_SECONDS)))
+    expensive = math.sqrt(arrival_seconds / tuning.expensive_seconds)
+    return min(tuning.largest_arrivals_share, tuning.arrivals_share * max(1.0, expensive))
 
 
 class Window:
     """The loads of the last `seconds`, as logarithms of users, and the log-ins within them."""
 
-    def __init__(self, seconds: float, arrival_seconds: float = 0.0) -> None:
-        self._length = seconds
+    def __init__(self, seconds: float, arrival_seconds: float = 0.0, tuning: Tuning = DEFAULT) -> None:
+        self._length, self._tuning = seconds, tuning
         self._arrival_seconds = arrival_seconds
-        self._believed = believed(arrival_seconds)
+        self._believed = believed(arrival_seconds, tuning)
         self._loads: deque[tuple[float, float, int]] = deque()
         self._begun: float | None = None
         self._users = self._target = 0
@@ -64,7 +53,7 @@ class Window:
         missing = max(0, target - users)
         given_up = max(0, self._on_their_way - missing - came) if target < self._target else 0
         if came or target > self._target:
-            self._awaited_until = seconds + ON_THEIR_WAY_SECONDS
+            self._awaited_until = seconds + self._tuning.log_in_seconds
         self._on_their_way = missing if seconds < self._awaited_until else 0
         return given_up
 
@@ -86,17 +75,17 @@ class Window:
     @property
     def clean(self) -> bool:
         """No higher load is left in the window, and no log-ins."""
-        return self.full and self.settled and self.highest - self.now <= CLEAN
+        return self.full and self.settled and self.highest - self.now <= self._tuning.clean
 
     @property
     def telling(self) -> bool:
         """What is read now can be put down to one load: only such samples are evidence."""
-        return self.full and self.settled and self.highest - self.lowest <= HOMOGENEOUS
+        return self.full and self.settled and self.highest - self.lowest <= self._tuning.homogeneous
 
     def credited(self, ratio: float) -> float:
         """The load a sample belongs to: the mean, and the more it breaches, the highest.
 
         A cliff's breach comes from the moments beyond its edge alone; crediting it to the mean puts the edge too low.
         """
-        share = min(1.0, max(0.0, ratio / FULLY_BREACHED))
+        share = min(1.0, max(0.0, ratio / self._tuning.fully_breached))
         return self.mean + share * (self.highest - self.mean)

@@ -13,6 +13,7 @@ from coordinator.answer import Limits, Mode
 from coordinator.search.climb import Pace
 from coordinator.search.phases import Blame, Sight
 from coordinator.search.sample import Sample
+from coordinator.search.tuning import DEFAULT
 from coordinator.search.window import Window
 
 LOG_IN_SECONDS = 40.0
@@ -95,7 +96,7 @@ def windows(*log_ins: int, users: int = 100) -> Window:
 
 def blamed(*breaches_and_rests: tuple[float, int]) -> bool:
     """Whether log-ins are to blame after looks of (ratio, log-ins in the window)."""
-    blame = Blame()
+    blame = Blame(DEFAULT)
     for ratio, log_ins in breaches_and_rests:
         blame.see(sight(101, ratio=ratio, window=windows(log_ins)))
     return blame.log_ins

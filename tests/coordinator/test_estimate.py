@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from coordinator.search import estimate
 from coordinator.search.estimate import Estimate, Posterior
+from coordinator.search.tuning import DEFAULT
 
 CENTRE = math.log(300)
 WINDOW = 30.0
@@ -171,7 +171,7 @@ def test_without_log_ins_their_cost_is_none_of_the_unknowns() -> None:
     told = Posterior(CENTRE, WINDOW, log_ins=True)
 
     assert without._total.shape[2] == 1
-    assert told._total.shape[2] == len(estimate.LOG_INS)
+    assert told._total.shape[2] == len(DEFAULT.log_ins)
     prior = told._total[90, -1, :, 0]
     assert list(prior - prior[1]) == pytest.approx([-0.7, 0.0, -0.3, -1.2])
 
@@ -195,7 +195,7 @@ def test_what_log_ins_really_cost_is_learnt(cost: float) -> None:
         posterior.add(users, 8.0 * (users + math.log1p(cost * share) - CENTRE), 5.0, log_ins=share)
     odds = np.exp(posterior._total - posterior._total.max()).sum(axis=(0, 1, 3))
 
-    assert estimate.LOG_INS[int(odds.argmax())] == cost
+    assert DEFAULT.log_ins[int(odds.argmax())] == cost
     assert posterior.estimate().middle == pytest.approx(CENTRE, abs=0.02)
 
 

@@ -15,6 +15,7 @@ from benchmarks.capacity.truths import proof_servers, stored
 from coordinator.answer import Ending, Mode
 
 SEEDS = (11, 12)
+KINDS = (Kind.QUEUE, Kind.CLIFF, Kind.NOISY, Kind.LEAK, Kind.METASTABLE)
 SERVERS = slice(0, 20, 3)
 
 
@@ -25,7 +26,7 @@ def runs(kind: Kind, mode: Mode, seeds: tuple[int, ...] = SEEDS, servers: slice 
     ]
 
 
-@pytest.mark.parametrize("kind", list(Kind))
+@pytest.mark.parametrize("kind", KINDS)
 def test_the_capacity_of_most_servers_is_found_and_within_the_interval(kind: Kind) -> None:
     found = runs(kind, Mode.SEARCH)
     wanted = 0.8 if kind is Kind.NOISY else 0.92
@@ -36,8 +37,8 @@ def test_the_capacity_of_most_servers_is_found_and_within_the_interval(kind: Kin
 
 
 def test_it_takes_about_a_quarter_of_the_classic_rules_time() -> None:
-    search = [run.seconds for kind in Kind for run in runs(kind, Mode.SEARCH)]
-    classic = [run.seconds for kind in Kind for run in runs(kind, Mode.CLASSIC, SEEDS[:1], slice(0, 12, 6))]
+    search = [run.seconds for kind in KINDS for run in runs(kind, Mode.SEARCH)]
+    classic = [run.seconds for kind in KINDS for run in runs(kind, Mode.CLASSIC, SEEDS[:1], slice(0, 12, 6))]
 
     assert statistics.median(search) <= 0.27 * statistics.median(classic)
 
