@@ -225,9 +225,9 @@ def _ask_as_administrator(
     facts.messages = admin.messages()
     facts.accounts_there, facts.deactivated = admin.accounts(users_wanted)
     facts.teams = admin.teams(members=not quick)
+    facts.websocket_trouble = greeted(settings.config.connection, admin.token)
     if not quick:
         facts.our_channels = admin.channels()
-        facts.websocket_trouble = greeted(settings.config.connection, admin.token)
 
 
 class _Administrator:

@@ -6,11 +6,13 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
 import requests
 
 from mmload.cli.doctor import text_of
+from mmload.config import Settings
 from mmload.population.create import carry_out
 from mmload.population.findings import Examination, Finding
 from mmload.population.plan import plan
@@ -113,14 +115,17 @@ def test_a_user_is_no_administrator(fresh_sandbox: str) -> None:
     assert "testuser-1@example.com is no system administrator" in done.stdout
 
 
-def test_a_websocket_that_leads_nowhere_is_found(sandbox: str) -> None:
-    """A real handshake, up to the hello."""
+@pytest.mark.parametrize("examined", [examine, examine_quickly])
+def test_a_websocket_that_leads_nowhere_is_found(
+    sandbox: str, examined: Callable[[Settings, int], Examination]
+) -> None:
+    """A real handshake, up to the hello: by doctor, and before each run."""
     broken = settings(sandbox, connection={"websocket_url": "ws://127.0.0.1:1"})
 
     assert any(
-        "no WebSocket connection to ws://127.0.0.1:1: connection refused" in e.what for e in examine(broken, 4).errors
+        "no WebSocket connection to ws://127.0.0.1:1: connection refused" in e.what for e in examined(broken, 4).errors
     )
-    assert not any("WebSocket" in finding.what for finding in examine(settings(sandbox), 4).findings)
+    assert not any("WebSocket" in finding.what for finding in examined(settings(sandbox), 4).findings)
 
 
 def test_findings_come_as_json_for_scripts(sandbox: str) -> None:
