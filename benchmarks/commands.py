@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from mmload.cli import sandbox_server
+from mmload.cli import sandbox
 from mmload.config import environment_name
 
 LONGEST_SECONDS = 240.0
@@ -41,6 +41,6 @@ def mmload(
 @contextmanager
 def populated_sandbox(*options: str) -> Iterator[str]:
     """The address of a sandbox with these options, with teams, channels and people."""
-    with sandbox_server.sandbox(*options) as address:
-        sandbox_server.populate(address, os.environ)
+    with sandbox.sandbox(*options) as address:
+        sandbox.populate(address, os.environ)
         yield address

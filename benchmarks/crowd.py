@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.measuring import rss_kb, tell
-from mmload.cli import locust_process, sandbox_server
+from mmload.cli import locust_process, sandbox
 from mmload.cli.locust_process import LocustLoad
-from mmload.cli.sandbox_server import communities, settle
+from mmload.cli.sandbox import communities, settle
 from mmload.config import environment_name
 from mmload.errors import MmloadError, UsageError
 from mmload.open_files import open_files_needed, raise_open_files
@@ -53,7 +53,7 @@ def served(given: str, users: int) -> Iterator[Server]:
     if given:
         yield Server(checked_server(given))
         return
-    with sandbox_server.sandbox() as address, tempfile.TemporaryDirectory(prefix="mmload-accounts-") as folder:
+    with sandbox.sandbox() as address, tempfile.TemporaryDirectory(prefix="mmload-accounts-") as folder:
         tell(f"populating a sandbox for {users} users")
         file = Path(folder) / "accounts.txt"
         settle(address, os.environ, communities(users, COMMUNITY_PEOPLE), file)

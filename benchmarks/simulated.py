@@ -17,7 +17,7 @@ from typing import Any
 from benchmarks.measuring import Report, Table, positive, tell, whole
 from mmload.metrics.recorder import DELIVERY, Recorder
 from mmload.results.comparison import Comparison, Judgement, compare
-from mmload.results.windows import SteadyWindow
+from mmload.results.statistics import SteadyWindow
 
 # Median in seconds, how far the times scatter (of their logarithm), and how many come in one bundle.
 ROUTES = {

@@ -23,9 +23,9 @@ from benchmarks.capacity.theory import Station, capacity
 from benchmarks.capacity.truths import half_point
 from benchmarks.commands import mmload
 from benchmarks.measuring import Report, Table, positive, tell, whole, wholes
-from mmload.cli import sandbox_server
+from mmload.cli import sandbox
 from mmload.cli.capacity import DEMO_COMMUNITY, DEMO_IDLE_MS, DEMO_P99_SECONDS, DEMO_SERVICE_MS, DEMO_SLOTS
-from mmload.cli.sandbox_server import communities, settle
+from mmload.cli.sandbox import communities, settle
 from mmload.errors import ExitCode, MmloadError
 from mmload.metrics.delta import all_times
 from mmload.metrics.histogram import Histogram
@@ -96,7 +96,7 @@ def _level(users: int, folder: Path, args: argparse.Namespace) -> Level | None:
     seconds = math.ceil(users / _SPAWN_RATE) + SETTLING_SECONDS + args.seconds
     options = ("--users", users, "--spawn-rate", _SPAWN_RATE, "--run-time", f"{seconds}s", "--name", name)
     capacity_options = ("--slots", str(args.slots), "--service-ms", str(args.service_ms), "--random-service")
-    with sandbox_server.sandbox(*capacity_options) as server:
+    with sandbox.sandbox(*capacity_options) as server:
         people = settle(server, os.environ, communities(users, args.community), folder / f"{name}.txt")
         longest = 2 * seconds + _END_SECONDS
         ended = mmload(folder, "run", "--server", server, *options, idle_ms=args.idle_ms, seconds=longest, more=people)

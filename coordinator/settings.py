@@ -21,9 +21,8 @@ from mmload import __version__
 from mmload.config import Settings
 from mmload.config import coordinator_tables as tables
 from mmload.config.coordinator_tables import MODES, Coordinator
-from mmload.config.documents import COORDINATOR
+from mmload.config.documents import COORDINATOR, load_document
 from mmload.config.fields import seconds_of
-from mmload.config.loading import load_document
 from mmload.errors import ConfigurationError, ServerNotReady, UsageError
 
 if TYPE_CHECKING:

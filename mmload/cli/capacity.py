@@ -26,7 +26,7 @@ from msgspec.structs import replace
 
 from coordinator.journal import NAME as JOURNAL
 from coordinator.settings import add_search_options, applied
-from mmload.cli import locust_process, sandbox_server
+from mmload.cli import locust_process, sandbox
 from mmload.cli.common import (
     add_document_options,
     add_server_option,
@@ -38,7 +38,7 @@ from mmload.cli.common import (
     server_variables,
 )
 from mmload.cli.report import HTML_NAME
-from mmload.cli.sandbox_server import communities, settle
+from mmload.cli.sandbox import communities, settle
 from mmload.config import Settings, environment_name, load_settings
 from mmload.config.coordinator_tables import AgentAddress, Coordinator
 from mmload.config.environment import variables as variables_of
@@ -97,7 +97,7 @@ def run(args: argparse.Namespace) -> int:
         document, settings = _documents(args, environ)
         if args.sandbox:
             say("capacity", "starting a sandbox")
-            url = stack.enter_context(sandbox_server.sandbox(*sandbox_options(args)))
+            url = stack.enter_context(sandbox.sandbox(*sandbox_options(args)))
             environ |= server_variables(url)
             environ |= _peopled(stack, url, environ, document.cluster.max_active_users, ours=not args.config)
             settings, _ = load_settings(environ=environ)
@@ -143,7 +143,7 @@ def demonstrating(args: argparse.Namespace, environ: Mapping[str, str]) -> dict[
 def _peopled(stack: ExitStack, url: str, environ: Mapping[str, str], users: int, *, ours: bool) -> dict[str, str]:
     """Fill the sandbox for so many users; the variables that name their accounts."""
     if not ours:
-        sandbox_server.populate(url, environ)
+        sandbox.populate(url, environ)
         return {}
     folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="mmload-accounts-"))
     return settle(url, environ, communities(users, DEMO_COMMUNITY), Path(folder) / "accounts.txt")
@@ -244,7 +244,7 @@ def _coordinated(folder: Path, environ: Mapping[str, str], *, as_json: bool) -> 
 
 
 def _report(folder: Path) -> None:
-    """The page with the staircase, if there was a search. What can't be written costs only the page."""
+    """The page with the search chart, if there was a search. What can't be written costs only the page."""
     if not (folder / JOURNAL).is_file():
         return
     from mmload.report.findings import findings

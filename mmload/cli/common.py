@@ -17,7 +17,7 @@ from mmload.config import Settings, environment_name, load_settings
 from mmload.config.environment import DOCUMENT_VARIABLES
 from mmload.errors import ConfigurationError, ExitCode, ServerNotReady, UsageError
 from mmload.printable import harmless
-from mmload.results.model import Facts, Server, population, server_facts, without_credentials
+from mmload.results.model import Facts, Server, without_credentials
 
 DOCUMENTS = ("config", "simulcontroller", "simplecontroller", "gencontroller")
 SERVER_URL = environment_name("ConnectionConfiguration", "ServerURL")
@@ -129,7 +129,8 @@ def examined_server(command: str, settings: Settings, users: int, processes: int
     for finding in examination.findings:
         if finding.level == "warning":
             say(command, finding.sentence)
-    return Facts(server=server_facts(examination.server, url), population=population(examination.server))
+    assert examination.server is not None, "a server that does not answer is an error"
+    return Facts(server=examination.server.record, population=examination.server.population)
 
 
 def say(command: str, text: str) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mmload.report.comparison import Compared
     from mmload.results.comparison import Judgement, Rules
     from mmload.results.model import Run
-    from mmload.results.windows import SteadyWindow
+    from mmload.results.statistics import SteadyWindow
 
 FORMS = {
     "markdown": "as Markdown, for a comment of a CI system",
@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
 
     base_names, news_names = sides(args.runs, args.base or (), args.new or ())
     base, *news = _recorded([base_names, *news_names], args.runs_folder)
-    notes = _likeness([each for side in (base, *news) for each in side], anyway=args.anyway)
+    notes = _comparability([each for side in (base, *news) for each in side], anyway=args.anyway)
     rules = Rules(args.tolerance, between=args.between_runs, comparisons=len(news))
     all_compared = [_compared(base, new, rules, notes) for new in news]
     outcome = worst([each.comparison.outcome for each in all_compared])
@@ -114,7 +114,7 @@ def worst(outcomes: Sequence[Judgement]) -> Judgement:
 def _recorded(names: Sequence[Sequence[str]], runs_folder: Path | None) -> list[list[Recorded]]:
     """The runs of all sides; `UsageError` for what is none, or is named twice."""
     from mmload.results.folder import read_run
-    from mmload.results.windows import read_window
+    from mmload.results.statistics import read_window
 
     folders = [[folder_of(name, runs_folder) for name in side] for side in names]
     flat = [folder.resolve() for side in folders for folder in side]
@@ -128,11 +128,11 @@ def _recorded(names: Sequence[Sequence[str]], runs_folder: Path | None) -> list[
     return made
 
 
-def _likeness(all_recorded: Sequence[Recorded], *, anyway: bool) -> tuple[str, ...]:
+def _comparability(all_recorded: Sequence[Recorded], *, anyway: bool) -> tuple[str, ...]:
     """What is worth knowing; `ConfigurationError` for runs too unlike."""
-    from mmload.results.likeness import incomplete, likeness
+    from mmload.results.comparability import comparability, incomplete
 
-    found = likeness([each.run for each in all_recorded])
+    found = comparability([each.run for each in all_recorded])
     refusals = (*found.refusals, *(why for each in all_recorded for why in incomplete(each.run, each.window)))
     if refusals and not anyway:
         raise ConfigurationError(
@@ -151,8 +151,7 @@ def _compared(base: Sequence[Recorded], new: Sequence[Recorded], rules: Rules, n
 
 
 def _text(all_compared: Sequence[Compared], outcome: Judgement, form: str | None) -> str:
-    from mmload.report.comparison import document, markdown_comparison, terminal_comparison
-    from mmload.report.comparison_page import html_comparison
+    from mmload.report.comparison import document, html_comparison, markdown_comparison, terminal_comparison
 
     if form == "json":
         return json.dumps(document(all_compared, outcome), indent=2, ensure_ascii=False) + "\n"

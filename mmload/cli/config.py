@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mmload.cli.common import print_json, say
-from mmload.config.documents import OURS, default_document
-from mmload.config.loading import check_file, load
+from mmload.config.documents import OURS, check_file, default_document, load
 from mmload.config.printing import description, shown
 from mmload.errors import ConfigurationError, ExitCode, UsageError
 

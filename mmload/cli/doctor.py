@@ -7,6 +7,8 @@ import os
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from msgspec import structs
+
 from mmload.cli.common import (
     add_document_options,
     add_server_option,
@@ -22,7 +24,7 @@ from mmload.report.wording import plural
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
-    from mmload.population.findings import Examination, Finding, ServerFacts
+    from mmload.population.readiness import Examination, Finding, ServerFacts
 
 # The sign of a finding, and its colour on a terminal.
 _SIGNS = {"error": ("✗", 31), "warning": ("!", 33), "info": ("✓", 32)}
@@ -70,11 +72,18 @@ def document(examination: Examination, url: str, users: int) -> dict[str, Any]:
     """For `--json`. Pure."""
     return {
         "schema": 1,
-        "server": {"url": url} | (asdict(examination.server) if examination.server else {}),
+        "server": _server_document(examination.server) if examination.server else {"url": url},
         "users": users,
         "ready": not examination.errors,
         "findings": [asdict(finding) for finding in examination.findings],
     }
+
+
+def _server_document(server: ServerFacts) -> dict[str, Any]:
+    document = asdict(server)
+    record = structs.asdict(document.pop("record"))
+    del record["sandbox"]  # nobody asked
+    return record | document
 
 
 def text_of(examination: Examination, url: str, users: int, *, colour: bool = False) -> str:
@@ -92,11 +101,12 @@ def text_of(examination: Examination, url: str, users: int, *, colour: bool = Fa
 
 
 def _server_line(url: str, server: ServerFacts) -> str:
-    build = f" (build {server.build})" if server.build and server.build != server.version else ""
-    licence = f"licensed{server.sku and ' ' + server.sku}" if server.licensed else "no licence"
+    record = server.record
+    build = f" (build {record.build})" if record.build and record.build != record.version else ""
+    licence = f"licensed{record.sku and ' ' + record.sku}" if record.licensed else "no licence"
     accounts = "" if server.accounts is None else f", {plural(server.accounts, 'account')}"
     limit = f" of {server.account_limit} at most" if accounts and server.account_limit else ""
-    return harmless_line(f"{url}: Mattermost {server.version}{build}, {licence}{accounts}{limit}")
+    return harmless_line(f"{url}: Mattermost {record.version}{build}, {licence}{accounts}{limit}")
 
 
 def _finding_lines(finding: Finding, colour: bool) -> list[str]:

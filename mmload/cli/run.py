@@ -14,7 +14,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from mmload.cli import common, locust_process, sandbox_server
+from mmload.cli import common, locust_process, sandbox
 from mmload.cli.common import (
     OPTION_VARIABLES,
     add_document_options,
@@ -29,8 +29,8 @@ from mmload.cli.locust_process import Ended, LocustLoad
 from mmload.cli.progress import RunProgress
 from mmload.cli.report import print_report
 from mmload.config import Settings, environment_name, load_settings
+from mmload.config.documents import load
 from mmload.config.fields import seconds_of
-from mmload.config.loading import load
 from mmload.errors import ConfigurationError, ExitCode, UsageError
 from mmload.open_files import open_files_needed, raise_open_files, users_of_one
 from mmload.printable import harmless_line
@@ -120,9 +120,9 @@ def run(args: argparse.Namespace) -> int:
     with ExitStack() as stack:
         if args.sandbox:
             say("run", "starting a sandbox")
-            environ |= server_variables(stack.enter_context(sandbox_server.sandbox()))
+            environ |= server_variables(stack.enter_context(sandbox.sandbox()))
             settings, _ = load_settings(environ=environ)
-            sandbox_server.populate(settings.config.connection.server_url, environ)
+            sandbox.populate(settings.config.connection.server_url, environ)
         examined = for_these_users(settings, args.user_class or (), environ)
         given = examined_server("run", examined, users, args.processes, checked=not args.no_checks)
         given = replace(given, server=replace(given.server, sandbox=args.sandbox))

@@ -1,9 +1,27 @@
-"""`mmload sandbox`: a stand-in Mattermost server to try mmload on."""
+"""`mmload sandbox`: a stand-in Mattermost server to try mmload on; and a sandbox with data, for the time of one run.
+
+Its users may live in communities that know nothing of each other. All accounts of one `mmload init` are in all of its
+teams, and a channel has a share of them: the more accounts, the more events and look-ups per user. Where the cost per
+user is not to depend on the number of users, each community is a population of its own.
+"""
 
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from mmload.cli import locust_process
+from mmload.cli.common import OPTION_VARIABLES, SERVER_URL
+from mmload.client.accounts import account
+from mmload.config import environment_name, load_settings
+from mmload.errors import MmloadError
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -27,3 +45,102 @@ def run(args: argparse.Namespace) -> int:
     from mmload.sandbox.options import options_from
 
     return app.run(options_from(args), args.host, args.port)
+
+
+# The default of `mmload init`, so that people have teams to switch between.
+_TEAMS = 2
+_PASSWORD = "testPass123$"
+_SEED = "1"
+
+
+def settle(url: str, environ: Mapping[str, str], sizes: Iterable[int], file: Path) -> dict[str, str]:
+    """Create communities of these sizes on the server, and write their accounts to the file.
+
+    Returns the variables with which users log in to them, one community after the other.
+    """
+    sizes = tuple(sizes)
+    for number, people in enumerate(sizes, start=1):
+        _init({**environ, SERVER_URL: url, OPTION_VARIABLES["seed"]: _SEED, **population(number, people)})
+    file.write_text("".join(f"{line}\n" for line in accounts(sizes)))
+    return {environment_name("UsersConfiguration", "UsersFilePath"): str(file)}
+
+
+def communities(users: int, people: int) -> tuple[int, ...]:
+    """The sizes of communities of about `people` accounts for all users: they differ by one at most. Pure."""
+    number = max(1, round(users / people))
+    each, more = divmod(users, number)
+    return (each + 1,) * more + (each,) * (number - more)
+
+
+def population(number: int, people: int) -> dict[str, str]:
+    """The settings of `mmload init` for one community: its own accounts, teams and channels. Pure."""
+    numbers = {"NumUsers": people, "NumTeams": _TEAMS, "NumChannels": max(10, people // 2)}
+    return {
+        environment_name("UsersConfiguration", "UsernamePrefix"): _prefix(number),
+        environment_name("UsersConfiguration", "Password"): _PASSWORD,
+        environment_name("UsersConfiguration", "UsersFilePath"): "",
+        **{environment_name("InstanceConfiguration", name): str(value) for name, value in numbers.items()},
+    }
+
+
+def accounts(sizes: Iterable[int]) -> list[str]:
+    """The accounts of all communities, as the lines of a `UsersFilePath`. Pure."""
+    return [
+        f"{account(each, _prefix(number), _PASSWORD).email} {_PASSWORD}"
+        for number, people in enumerate(sizes, start=1)
+        for each in range(1, people + 1)
+    ]
+
+
+def _prefix(number: int) -> str:
+    return f"people{number}"
+
+
+_END_SECONDS = 20
+
+
+@contextmanager
+def sandbox(*options: str) -> Iterator[str]:
+    """Start a sandbox on a free port, with these options, and give its address; stop it at the end."""
+    with tempfile.TemporaryFile("w+") as complaints:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "mmload.sandbox", "--port", "0", *options],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=complaints,
+            text=True,
+            # Not in our session: a Ctrl-C must not stop the server while the run is being stopped.
+            start_new_session=True,
+        )
+        assert process.stdout is not None
+        try:
+            yield _address(process.stdout, complaints)
+        finally:
+            locust_process.end(process, signal.SIGTERM, _END_SECONDS)
+            process.stdout.close()
+
+
+def _address(stdout: IO[str], complaints: IO[str]) -> str:
+    address = stdout.readline().strip()
+    if address.startswith("http://"):
+        return address
+    complaints.seek(0)
+    raise MmloadError(f"the sandbox did not start: {_last_line(complaints.read())}")
+
+
+def populate(server_url: str, environ: Mapping[str, str]) -> None:
+    """Create teams, channels and accounts in the sandbox, as `mmload init` does on a real server."""
+    _init({**environ, SERVER_URL: server_url})
+
+
+def _init(environ: Mapping[str, str]) -> None:
+    # Imports requests: only those who populate a server pay for it.
+    from mmload.population.create import carry_out, planned
+    from mmload.population.progress import InitProgress
+
+    settings, _ = load_settings(environ=environ)
+    carry_out(planned(settings), settings, InitProgress())
+
+
+def _last_line(text: str) -> str:
+    return next((line for line in reversed(text.splitlines()) if line.strip()), "it said nothing")

@@ -3,10 +3,9 @@
 Every process of a run imports this package: it needs nothing but msgspec and the standard library.
 """
 
-from mmload.config.documents import default_document
+from mmload.config.documents import default_document, load_settings
 from mmload.config.environment import environment_name
 from mmload.config.files import Credential, read_credentials
-from mmload.config.loading import load_settings
 from mmload.config.printing import shown
 from mmload.config.tables import (
     ChannelMembers,

@@ -34,7 +34,6 @@ from mmload.plugin.startup_checks import refuse
 from mmload.plugin.web import access, api, metrics, tabs
 from mmload.plugin.web.api_agent import ApiAgent
 from mmload.printable import HarmlessRecord, harmless
-from mmload.results.model import population, server_facts
 from mmload.user_classes import for_these_users
 from mmload.users import MattermostUser, forget_context, new_context
 
@@ -136,7 +135,8 @@ def server_problem(environment: Environment) -> MmloadError | None:
             log.warning("%s. %s", finding.what, finding.fix)
     if examination.errors:
         return ServerNotReady("\n".join(f"{finding.what}. {finding.fix}" for finding in examination.errors))
-    run_recorder.describe_server(server_facts(examination.server, url), population(examination.server))
+    assert examination.server is not None, "a server that does not answer is an error"
+    run_recorder.describe_server(examination.server.record, examination.server.population)
     return None
 
 

@@ -6,14 +6,134 @@ the System Console and its key in Mattermost's config.json).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
-from mmload.client.capabilities import NEWEST_KNOWN_MAJOR, OLDEST_SUPPORTED, capabilities, left_out, parse_version
+from mmload.client.capabilities import (
+    NEWEST_KNOWN_MAJOR,
+    OLDEST_SUPPORTED,
+    capabilities,
+    features,
+    left_out,
+    parse_version,
+)
 from mmload.config import Settings
 from mmload.errors import ExitCode, ServerNotReady
 from mmload.open_files import open_files_needed, users_of_one
-from mmload.population.findings import Case, Examination, Finding, Level, server_facts
 from mmload.population.probing import ServerProbe, probe
+from mmload.results.model import Server, without_credentials
+
+Level = Literal["error", "warning", "info"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing to know. `ours`: it is mmload's configuration that has to change, not the server."""
+
+    level: Level
+    what: str
+    why: str = ""
+    fix: str = ""
+    ours: bool = False
+
+    @property
+    def sentence(self) -> str:
+        """What is wrong, why that matters and what to do, in one line."""
+        why = f" ({self.why})" if self.why else ""
+        return f"{self.what}{why}" + (f": {self.fix}" if self.fix else "")
+
+
+@dataclass(frozen=True, slots=True)
+class ServerFacts:
+    """The server as the record of a run has it, and what else is known. `account_limit` is None where there is none."""
+
+    record: Server
+    accounts: int | None = None
+    account_limit: int | None = None
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    population: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """What an examination found. `server` is None if none answered."""
+
+    findings: tuple[Finding, ...]
+    server: ServerFacts | None
+
+    @property
+    def errors(self) -> tuple[Finding, ...]:
+        """What makes a load test impossible, or its result worthless."""
+        return tuple(finding for finding in self.findings if finding.level == "error")
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What a rule looks at. `users` are to run, in `processes` of this machine."""
+
+    facts: ServerProbe
+    settings: Settings
+    users: int
+    processes: int = 1
+
+    def setting(self, table: str, key: str, default: Any = None) -> Any:
+        """A value of Mattermost's config.json, as the administrator sees it."""
+        return (self.facts.admin_config.get(table) or {}).get(key, default)
+
+    def client(self, key: str) -> str:
+        """A value of the client configuration; "" if the server has none of that name."""
+        return self.facts.client_config.get(key, "")
+
+    @property
+    def missing(self) -> int:
+        """Accounts that these users need and that do not exist; 0 where that is not known."""
+        there = self.facts.accounts_there
+        return 0 if there is None else max(0, self.users - there)
+
+
+def server_facts(facts: ServerProbe, settings: Settings) -> ServerFacts:
+    """The server's description. Pure."""
+    override = settings.config.controller.server_version
+    config, license = facts.client_config, facts.license
+    can = capabilities(config, license, override)
+    limit = facts.limits.get("maxUsersHardLimit", 0)
+    record = Server(
+        url=without_credentials(settings.config.connection.server_url),
+        version=override or config.get("Version", "") or facts.contact.version_header,
+        build=config.get("BuildNumber", ""),
+        licensed=license.get("IsLicensed") == "true",
+        sku=license.get("SkuShortName", ""),
+        # Only who is logged in is told of all features.
+        features=features(can) if facts.admin_roles else (),
+    )
+    return ServerFacts(
+        record,
+        accounts=facts.limits.get("activeUserCount"),
+        account_limit=limit or None,
+        left_out=left_out(can) if facts.admin_roles else {},
+        population=server_population(facts.analytics, facts.messages),
+    )
+
+
+# What the server counts, under our names for it.
+_COUNTED = {
+    "users": ("unique_user_count",),
+    "teams": ("team_count",),
+    "channels": ("channel_open_count", "channel_private_count"),
+    "posts": ("post_count",),
+}
+
+
+def server_population(analytics: Mapping[str, int], messages: int = 0) -> dict[str, int]:
+    """What the server holds, as far as it says; at least so many posts as `messages` were seen. Pure."""
+    told = {
+        name: sum(analytics[each] for each in counted)
+        for name, counted in _COUNTED.items()
+        if all(analytics.get(each, -1) >= 0 for each in counted)
+    }
+    return told | {"posts": max(told["posts"], messages)} if "posts" in told else told
+
 
 _LEVELS = ("error", "warning", "info")
 FEW_LOGIN_ATTEMPTS = 4
@@ -43,7 +163,7 @@ def judge(facts: ServerProbe, settings: Settings, users: int, processes: int = 1
         server = None
     else:
         found = [finding for rule in RULES for finding in rule(case)]
-        server = server_facts(facts, settings.config.controller.server_version)
+        server = server_facts(facts, settings)
     return Examination(tuple(sorted(found, key=lambda finding: _LEVELS.index(finding.level))), server)
 
 

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from mmload.metrics.delta import ProcessHealth
 from mmload.metrics.histogram import Histogram
 from mmload.metrics.recorder import DELIVERY
-from mmload.report.account import label, process_names
-from mmload.report.findings import RunFindings, ServerMetric
+from mmload.report.findings import RunFindings, ServerMetric, label, process_names
 from mmload.report.html import PageTable
 from mmload.report.svg import (
     STYLES,

@@ -11,8 +11,7 @@ from mmload.metrics.counts import MISSING_REASONS, Counts
 from mmload.metrics.delta import ActionFigures, Delta, RouteFigures
 from mmload.metrics.histogram import Histogram
 from mmload.metrics.recorder import RECONNECT, SCHEDULE_LAG
-from mmload.report.account import ProcessFigures, process_figures
-from mmload.report.findings import RunFindings
+from mmload.report.findings import ProcessFigures, RunFindings, process_figures
 from mmload.results.model import Machine, Note, Server
 from mmload.results.outages import Outage
 from mmload.results.summary import FailureRow, Summary, actions_by_count, routes_by_count

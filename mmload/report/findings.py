@@ -1,22 +1,23 @@
-"""The server's own figures of a run's time, where they are in its folder (server.jsonl).
-
-Everything that the reports of a run have in common, computed once from its record. Pure.
-"""
+"""What the reports of a run have in common, computed once from its record: figures, and their words. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmload.metrics.delta import Delta, all_times
+import msgspec
+
+from mmload.metrics.counts import MISSING_REASONS, DeliveryCounts
+from mmload.metrics.delta import Delta, ProcessHealth, all_times
 from mmload.metrics.histogram import Histogram
-from mmload.report.wording import count, milliseconds, plural, rate, span
+from mmload.report.wording import NONE, count, megabytes, milliseconds, percent, plural, rate, span
 from mmload.results.folder import SERVER, lines
-from mmload.results.generator_health import GeneratorTrust, generator
-from mmload.results.model import Run, Server, ServerSample
+from mmload.results.generator_health import LOCAL, GeneratorTrust, generator
+from mmload.results.model import Run, Second, Server, ServerSample
 from mmload.results.outages import Outage, outages
 from mmload.results.summary import Summary, Throughput, last_of_load, summary
+from mmload.results.thresholds import ThresholdResult
 from mmload.results.verdict import Verdict, verdict
 
 
@@ -129,3 +130,177 @@ def sentence(found: RunFindings) -> str:
 def said(found: RunFindings) -> str:
     """`Passed`, `Failed` or `Inconclusive`."""
     return str(found.said.outcome).capitalize()
+
+
+class ProcessFigures(msgspec.Struct, frozen=True):
+    """One process of the generator: means and worst seconds. What the system does not tell is null."""
+
+    cpu_mean: float  # cores
+    cpu_max: float
+    lag_max_ms: float
+    backlog_max: int
+    gc_max_ms: float  # garbage collection in one second
+    rss_max_bytes: int
+    steal_max: float | None
+    throttled_max_ms: float | None
+
+
+def process_names(seconds: Iterable[Second]) -> list[str]:
+    """The processes that told of their health, in the order in which they came."""
+    return list(dict.fromkeys(name for second in seconds for name in second.health))
+
+
+def label(name: str, names: Iterable[str]) -> str:
+    """What a process is called for people: `local` is the only one, or the master of the workers."""
+    if name != LOCAL:
+        return name
+    return "master" if set(names) - {LOCAL} else "generator"
+
+
+def process_figures(seconds: Sequence[Second]) -> dict[str, ProcessFigures]:
+    """The figures of every process that told of its health."""
+    return {
+        name: _figures([second.health[name] for second in seconds if name in second.health])
+        for name in process_names(seconds)
+    }
+
+
+def _figures(told: Sequence[ProcessHealth]) -> ProcessFigures:
+    return ProcessFigures(
+        cpu_mean=round(sum(each.cpu for each in told) / len(told), 4),
+        cpu_max=max(each.cpu for each in told),
+        lag_max_ms=max(each.lag_ms for each in told),
+        backlog_max=max(each.backlog for each in told),
+        gc_max_ms=max(each.gc_ms for each in told),
+        rss_max_bytes=max(each.rss_bytes for each in told),
+        steal_max=_worst(each.steal for each in told),
+        throttled_max_ms=_worst(each.throttled_ms for each in told),
+    )
+
+
+def _worst(values: Iterable[float | None]) -> float | None:
+    return max((value for value in values if value is not None), default=None)
+
+
+MEANINGS = {
+    "expected": "pairs of a post and another connected socket of its channel",
+    "delivered": "of them: received",
+    "missing": "of them: never received",
+    "withdrawn": "of them: the receiver logged out before it was due",
+    "late": "of the delivered: after the limit",
+    "resumed": "of the delivered and not expected: after a lost socket was taken up again",
+    "out_of_order": "received after a later post of its channel",
+    "duplicated": "received a second time",
+    "extra": "received by a user who was not expected to receive it",
+}
+NAMES = {"out_of_order": "out of order", "duplicated": "duplicate", "extra": "unexpected"}
+
+# Of so many events that are expected, none happens in 5 % of all cases: exp(-3) = 0.05.
+_THREE = 3
+
+# Always told, also when they are 0; the others only where they happened.
+_ALWAYS = ("expected", "delivered", "missing", "withdrawn")
+
+GENERATOR_HEADINGS = (
+    "process",
+    "CPU mean",
+    "CPU max",
+    "lag ms",
+    "backlog",
+    "GC ms",
+    "memory MB",
+    "steal",
+    "throttled ms",
+)
+
+
+def account_rows(deliveries: DeliveryCounts) -> list[tuple[str, int, str]]:
+    """Name, number and meaning of each line of the account; none where there was nothing to deliver."""
+    if not deliveries.expected and not deliveries.extra:
+        return []
+    rows = [(name, int(getattr(deliveries, name)), meaning) for name, meaning in MEANINGS.items()]
+    return [(NAMES.get(name, name), number, meaning) for name, number, meaning in rows if number or name in _ALWAYS]
+
+
+def delivery_text(figures: Summary) -> str:
+    """How many posts the account is about, and how long deliveries took."""
+    deliveries, times = figures.deliveries, figures.delivery_times
+    text = f"{plural(deliveries.sent, 'post')} sent"
+    if deliveries.uncertain:
+        text += f", {count(deliveries.uncertain)} without an answer (stored or not)"
+    if times.p50_ms is not None:
+        text += f"; p50 {_ms(times.p50_ms)} ms, p95 {_ms(times.p95_ms)} ms, p99 {_ms(times.p99_ms)} ms"
+    if times.clock_error_ms is not None:
+        text += f" (clocks of several hosts: ± {_ms(times.clock_error_ms)} ms)"
+    return f"{text}."
+
+
+def _ms(value: float | None) -> str:
+    return milliseconds(None if value is None else value / 1000)
+
+
+def unseen_text(deliveries: DeliveryCounts) -> str:
+    """What an account without a loss can't rule out. Rule of three: with 95 % confidence, a rate of 3 / n at most."""
+    if deliveries.missing or not deliveries.delivered:
+        return ""
+    if deliveries.delivered <= _THREE:
+        return "nothing is missing, but too little was delivered to say how often something is lost"
+    none = f"none of {count(deliveries.delivered)} deliveries is missing"
+    return f"{none}: a loss rate below {percent(_THREE / deliveries.delivered)} could have gone unseen"
+
+
+def loss_texts(deliveries: DeliveryCounts) -> list[str]:
+    """Why deliveries are missing; where none is, what that is worth."""
+    reasons = [f"{count(number)} missing: {MISSING_REASONS[reason]}" for reason, number in deliveries.reasons.items()]
+    unseen = unseen_text(deliveries)
+    return [*reasons, *([unseen] if unseen else [])]
+
+
+def generator_rows(found: RunFindings) -> list[list[str]]:
+    """The processes of the generator, in the order of `GENERATOR_HEADINGS`."""
+    figures = process_figures(found.run.seconds)
+    return [_generator_cells(label(name, figures), process) for name, process in figures.items()]
+
+
+def _generator_cells(name: str, process: ProcessFigures) -> list[str]:
+    return [
+        name,
+        percent(process.cpu_mean),
+        percent(process.cpu_max),
+        milliseconds(process.lag_max_ms / 1000),
+        count(process.backlog_max),
+        milliseconds(process.gc_max_ms / 1000),
+        megabytes(process.rss_max_bytes),
+        NONE if process.steal_max is None else percent(process.steal_max),
+        NONE if process.throttled_max_ms is None else milliseconds(process.throttled_max_ms / 1000),
+    ]
+
+
+def generator_sentences(found: RunFindings) -> list[str]:
+    """What is to be said of the generator."""
+    return list(found.trust.sentences) or [_kept_up(len(found.trust.saturated_seconds))]
+
+
+def _kept_up(seconds_beside: int) -> str:
+    """Charts and tables are of the whole run: what they show beside the seconds that count is not denied."""
+    if not seconds_beside:
+        return "The generator kept up: none of its limits was crossed."
+    return (
+        "The generator kept up in the steady state: a limit was crossed only during ramp-up or while "
+        f"users were stopping ({seconds_beside} s)."
+    )
+
+
+def mark(result: ThresholdResult) -> str:
+    """A threshold's outcome in one word."""
+    return {True: "passed", False: "failed", None: "cannot be determined"}[result.passed]
+
+
+def why(result: ThresholdResult) -> str:
+    """What became of a threshold, without its own words and its outcome: they stand beside it."""
+    return result.said.removeprefix(f"{result.text}: ").removeprefix(f"{mark(result)}: ")
+
+
+def threshold_sentences(results: Sequence[ThresholdResult]) -> list[str]:
+    """Every threshold with its outcome and why."""
+    return [result.said or f"{result.text}: {mark(result)}" for result in results]

@@ -7,17 +7,21 @@ from collections.abc import Iterator, Sequence
 
 from mmload.metrics.histogram import Histogram
 from mmload.printable import harmless
-from mmload.report.account import (
+from mmload.report.findings import (
     GENERATOR_HEADINGS,
+    RunFindings,
     account_rows,
     delivery_text,
     generator_rows,
     generator_sentences,
     loss_texts,
     mark,
+    said,
+    sentence,
+    subtitle,
+    title,
     why,
 )
-from mmload.report.findings import RunFindings, said, sentence, subtitle, title
 from mmload.report.wording import clock, count, milliseconds, percent, rate, span
 from mmload.results.summary import FailureRow, actions_by_count, routes_by_count
 

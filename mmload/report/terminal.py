@@ -9,14 +9,17 @@ from mmload.metrics.delta import Delta, RouteFigures
 from mmload.metrics.histogram import Histogram
 from mmload.metrics.recorder import DELIVERY, RECONNECT, SCHEDULE_LAG
 from mmload.printable import harmless_line
-from mmload.report.account import (
+from mmload.report.findings import (
     GENERATOR_HEADINGS,
+    RunFindings,
     account_rows,
+    findings,
     generator_rows,
     loss_texts,
+    subtitle,
     threshold_sentences,
+    title,
 )
-from mmload.report.findings import RunFindings, findings, subtitle, title
 from mmload.report.wording import PAGE_WIDTH, clock, count, cut, milliseconds, plural, rate, span, table, wrapped
 from mmload.results.folder import TOTALS
 from mmload.results.model import NoteKind, Run

@@ -25,7 +25,9 @@ from mmload.results.statistics import (
     Autocorrelation,
     LeftOut,
     RunEstimate,
+    SecondsOfTimes,
     Spectrum,
+    SteadyWindow,
     autocorrelation,
     bound,
     levels,
@@ -33,7 +35,6 @@ from mmload.results.statistics import (
     two_sided,
     typical,
 )
-from mmload.results.windows import SecondsOfTimes, SteadyWindow
 
 ALL_REQUESTS = "all requests"
 DELIVERIES = "delivery of posts"

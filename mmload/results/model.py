@@ -218,23 +218,6 @@ def command(arguments: Sequence[str]) -> tuple[str, ...]:
     return tuple(without_credentials(argument) for argument in arguments)
 
 
-def server_facts(facts: object, url: str = "") -> Server:
-    """What the check before a run found out (absent attributes stay unknown)."""
-    return Server(
-        url=without_credentials(url),
-        version=str(getattr(facts, "version", "")),
-        build=str(getattr(facts, "build", "")),
-        licensed=getattr(facts, "licensed", None),
-        sku=str(getattr(facts, "sku", "")),
-        features=tuple(getattr(facts, "features", ())),
-    )
-
-
-def population(facts: object) -> dict[str, int]:
-    """What the server held before the run, as far as it said."""
-    return dict(getattr(facts, "population", {}))
-
-
 def timestamp(seconds: float) -> str:
     """Local time with its distance from UTC: `2026-01-31T12:00:00+01:00`."""
     return datetime.fromtimestamp(seconds).astimezone().isoformat(timespec="seconds")

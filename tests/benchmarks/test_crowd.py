@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.crowd import COMMUNITY_PEOPLE, Server, variables
-from mmload.cli.sandbox_server import accounts, communities, population
+from mmload.cli.sandbox import accounts, communities, population
 from mmload.config import environment_name, load_settings, read_credentials
 from mmload.population.plan import plan
 

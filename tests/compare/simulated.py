@@ -14,8 +14,8 @@ from mmload.metrics.delta import Delta
 from mmload.metrics.recorder import DELIVERY, ActionOutcome, Recorder
 from mmload.results.folder import RunFolder
 from mmload.results.model import Facts, Machine, RunEnding, Server
+from mmload.results.statistics import SteadyWindow
 from mmload.results.timeline import Load, Timeline
-from mmload.results.windows import SteadyWindow
 
 START = 1_800_000_000
 USERS = 20

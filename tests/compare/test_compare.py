@@ -20,8 +20,7 @@ from mmload.results.comparison import (
     contrast,
     corrected,
 )
-from mmload.results.statistics import BLOCKS, LeftOut, RunEstimate, autocorrelation, bound, two_sided
-from mmload.results.windows import SteadyWindow
+from mmload.results.statistics import BLOCKS, LeftOut, RunEstimate, SteadyWindow, autocorrelation, bound, two_sided
 from tests.compare.simulated import window
 
 PAIRS = 10

@@ -11,9 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmload.config.documents import READ
+from mmload.config.documents import READ, Checked, check_values, load_settings
 from mmload.config.files import Object, read_document
-from mmload.config.loading import Checked, check_values, load_settings
 from mmload.errors import ConfigurationError, ExitCode
 
 CONFIG, SIMUL, SIMPLE, GENERATE = READ

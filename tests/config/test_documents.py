@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from mmload.config import ChannelMembers, Rate, Settings, SimulController, default_document, load_settings
-from mmload.config.loading import check_file
+from mmload.config.documents import check_file
 from mmload.config.printing import default_documents, description
 
 DOCUMENTS = Path(__file__).parent / "documents"

@@ -10,9 +10,8 @@ import msgspec
 import pytest
 
 from mmload.config import coordinator_tables, tables
-from mmload.config.documents import COORDINATOR, READ
+from mmload.config.documents import COORDINATOR, READ, check_values
 from mmload.config.files import Object
-from mmload.config.loading import check_values
 from mmload.config.tables import Table
 
 ROOT = Path(__file__).parents[2]

@@ -14,10 +14,9 @@ import requests
 from mmload.cli.doctor import text_of
 from mmload.config import Settings
 from mmload.population.create import carry_out
-from mmload.population.findings import Examination, Finding
 from mmload.population.plan import plan
 from mmload.population.progress import InitProgress
-from mmload.population.readiness import examine, examine_quickly
+from mmload.population.readiness import Examination, Finding, examine, examine_quickly
 from tests.conftest import running_sandbox
 from tests.population.making_settings import settings
 
@@ -88,7 +87,7 @@ def test_the_quick_examination_asks_little_and_finds_the_same_errors(sandbox: st
     assert 0 < asked <= 15
     assert quick.errors == examine(settings(sandbox), 30).errors
     assert quick.server is not None
-    assert quick.server.version == "11.6.0"
+    assert quick.server.record.version == "11.6.0"
 
 
 def test_a_wrong_password_is_named_and_not_shown(sandbox: str) -> None:
@@ -176,5 +175,5 @@ def test_a_real_server_is_examined() -> None:
     examination = examine(settings(os.environ["MMLOAD_TEST_SERVER"].rstrip("/")), 4)
 
     assert examination.server is not None
-    assert examination.server.version.count(".") == 2
+    assert examination.server.record.version.count(".") == 2
     assert not any("WebSocket" in finding.what for finding in examination.findings)

@@ -9,9 +9,8 @@ import pytest
 
 from mmload.config import Settings
 from mmload.errors import ExitCode, ServerNotReady
-from mmload.population.findings import Examination
 from mmload.population.probing import Contact, ServerProbe, TeamFacts
-from mmload.population.readiness import exit_code, judge, require_mattermost
+from mmload.population.readiness import Examination, exit_code, judge, require_mattermost
 from tests.population.making_settings import settings
 
 CLIENT = {"Version": "11.6.0", "BuildNumber": "11.6.0", "EnableSignInWithEmail": "true", "EnableUserCreation": "true"}
@@ -52,7 +51,7 @@ def test_a_good_server_has_nothing_in_the_way() -> None:
     assert "not tested: scheduled posts" in told(examination, "info")
     assert exit_code(examination) == ExitCode.PASSED
     assert examination.server is not None
-    assert (examination.server.version, examination.server.account_limit) == ("11.6.0", 250)
+    assert (examination.server.record.version, examination.server.account_limit) == ("11.6.0", 250)
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,7 @@ from msgspec.structs import replace
 
 from mmload.metrics.counts import DeliveryCounts
 from mmload.metrics.delta import Delta, ProcessHealth
-from mmload.report.account import generator_sentences, loss_texts, why
-from mmload.report.findings import findings
+from mmload.report.findings import findings, generator_sentences, loss_texts, why
 from mmload.report.markdown import markdown_report
 from mmload.report.page import html_report
 from mmload.report.terminal import terminal_report

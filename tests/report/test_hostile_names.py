@@ -12,13 +12,13 @@ from msgspec.structs import replace
 
 from coordinator.command import complain
 from mmload.cli import common, doctor
-from mmload.population.findings import Examination, Finding, ServerFacts
 from mmload.population.progress import InitLines
+from mmload.population.readiness import Examination, Finding, ServerFacts
 from mmload.printable import HarmlessRecord, harmless, harmless_line
 from mmload.report.findings import findings
 from mmload.report.markdown import markdown_report
 from mmload.report.terminal import terminal_report
-from mmload.results.model import Note, NoteKind, Run
+from mmload.results.model import Note, NoteKind, Run, Server
 from tests.report.made_up import rich
 
 # Clears the screen, sets the title, 8-bit CSI, turns the line around, rings, goes back to the beginning of the line.
@@ -59,7 +59,7 @@ def test_the_report_as_markdown_has_none() -> None:
 
 
 def test_what_the_doctor_says_of_a_server_has_none() -> None:
-    facts = ServerFacts(EVIL, EVIL, True, EVIL, 1, None, {})
+    facts = ServerFacts(Server(EVIL, EVIL, EVIL, True, EVIL), accounts=1)
     found = Examination((Finding("error", EVIL, EVIL, EVIL), Finding("warning", EVIL)), facts)
 
     assert is_safe(doctor.text_of(found, "http://localhost:8065", 1, colour=True))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
-from mmload.results.model import RunEnding, command, ending, server_facts, without_credentials
+from mmload.results.model import RunEnding, command, ending, without_credentials
 
 
 def test_a_run_ends_for_one_reason() -> None:
@@ -19,9 +17,3 @@ def test_credentials_in_a_url_are_left_out_of_the_record() -> None:
     """Of the server's name and of the command line."""
     assert without_credentials("http://me:pw@mm.example/x") == "http://mm.example/x"
     assert command(["run", "--server", "https://me:pw@mm.example"]) == ("run", "--server", "https://mm.example")
-
-
-def test_what_was_not_asked_of_the_server_stays_unknown() -> None:
-    """A missing licence is another thing than an unknown one."""
-    assert server_facts(None, "http://x").licensed is None
-    assert server_facts(SimpleNamespace(version="11.6.0", licensed=False), "http://x").version == "11.6.0"

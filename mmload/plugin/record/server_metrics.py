@@ -17,8 +17,7 @@ from urllib.parse import urlsplit
 import requests
 
 from mmload.config.coordinator_tables import Coordinator, Monitor, Query
-from mmload.config.documents import COORDINATOR
-from mmload.config.loading import load_document
+from mmload.config.documents import COORDINATOR, load_document
 from mmload.errors import ConfigurationError
 from mmload.results.model import ServerSample
 

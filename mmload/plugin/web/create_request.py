@@ -18,11 +18,10 @@ from msgspec.structs import replace
 from mmload.config import Settings
 from mmload.config.checking import join
 from mmload.config.credentials import credentials, is_same_server
-from mmload.config.documents import READ
+from mmload.config.documents import READ, check_values
 from mmload.config.environment import variables
 from mmload.config.fields import keys
 from mmload.config.files import Object
-from mmload.config.loading import check_values
 from mmload.config.tables import Config
 from mmload.errors import ConfigurationError, UsageError
 

@@ -11,8 +11,8 @@ import msgspec
 
 from mmload.results.folder import FIGURES
 from mmload.results.model import Facts, Run
+from mmload.results.statistics import SteadyWindow
 from mmload.results.verdict import VerdictKind, verdict
-from mmload.results.windows import SteadyWindow
 
 # Settings that change nothing about the load, by their place in the record: a whole table, or one key.
 HARMLESS = (
@@ -46,18 +46,18 @@ _MOST_SETTINGS = 20
 _LENGTH_RATIO = 2.0
 
 
-class Likeness(msgspec.Struct, frozen=True):
+class Comparability(msgspec.Struct, frozen=True):
     """Why the runs can't be compared (nothing: they can), and what is worth knowing though they can."""
 
     refusals: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
 
-def likeness(runs: Sequence[Run]) -> Likeness:
+def comparability(runs: Sequence[Run]) -> Comparability:
     """Of all runs of all sides."""
     named = _named(runs)
     refusals = (*_unfit(named), *_unlike({name: run.facts for name, run in named.items()}))
-    return Likeness(refusals, tuple(_worth_knowing(named)))
+    return Comparability(refusals, tuple(_worth_knowing(named)))
 
 
 def _named(runs: Sequence[Run]) -> dict[str, Run]:

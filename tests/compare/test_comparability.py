@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from mmload.results.likeness import likeness, user_classes
+from mmload.results.comparability import comparability, user_classes
 from mmload.results.model import Facts, Machine, Note, NoteKind, Run, Server, Totals
 from tests.compare.simulated import FACTS, changed
 from tests.results.records import run
@@ -20,7 +20,7 @@ def made(folder: str, facts: Facts = FACTS, **changes: Any) -> Run:
 
 
 def refusals(facts: Facts) -> tuple[str, ...]:
-    return likeness([made("runs/a"), made("runs/b", facts)]).refusals
+    return comparability([made("runs/a"), made("runs/b", facts)]).refusals
 
 
 def test_runs_of_two_servers_are_alike_whatever_their_addresses_versions_and_seeds() -> None:
@@ -94,7 +94,7 @@ def test_a_torn_run_and_an_inconclusive_one_are_refused_with_their_reasons() -> 
     torn = made("runs/torn", missing=("run.json is not there",))
     lost = made("runs/lost", notes=(Note(1, NoteKind.WORKER_LOST, "worker 1 was lost"),))
 
-    found = likeness([made("runs/a"), torn, lost]).refusals
+    found = comparability([made("runs/a"), torn, lost]).refusals
 
     assert found[0] == "torn is torn: run.json is not there"
     assert found[1].startswith("lost is inconclusive: worker 1 was lost")
@@ -104,7 +104,7 @@ def test_other_libraries_and_lengths_are_noted_and_not_refused() -> None:
     other = made("runs/b", changed(locust="2.50.0"))
     other = replace(other, totals=longer(other.totals))
 
-    found = likeness([made("runs/a"), other])
+    found = comparability([made("runs/a"), other])
 
     assert found.refusals == ()
     assert "version of locust: 2.47.0 (a), 2.50.0 (b)" in found.notes
@@ -116,7 +116,7 @@ def longer(totals: Totals) -> Totals:
 
 
 def test_two_runs_whose_folders_have_the_same_name_are_told_apart_by_their_paths() -> None:
-    found = likeness([made("one/x"), made("two/x", changed(users=40))]).refusals
+    found = comparability([made("one/x"), made("two/x", changed(users=40))]).refusals
 
     assert found == ("users asked for: 20 (one/x), 40 (two/x)",)
 

@@ -12,7 +12,7 @@ from coordinator.answer import Limits
 from coordinator.journal import NAME, Cycle, End, Head, Journal, JournalWriter
 from mmload.report.findings import findings
 from mmload.report.page import html_of_folder, html_report
-from mmload.report.staircase import decisions, read_search
+from mmload.report.search_chart import decisions, read_search
 from tests.coordinator.simulated import Searched, hard_limit, search
 from tests.report.made_up import START, rich, written
 from tests.report.test_page import HOSTILE, Read
