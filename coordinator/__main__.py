@@ -8,13 +8,15 @@ from collections.abc import Sequence
 from coordinator import command
 from coordinator.settings import parser
 from mmload.errors import ExitCode, MmloadError
+from mmload.signals import raising_interrupts
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Look for the capacity; the answer is the exit code (see `mmload.errors.ExitCode`)."""
     args = parser().parse_args(arguments)
     try:
-        return command.run(args)
+        with raising_interrupts():
+            return command.run(args)
     except MmloadError as error:
         command.complain(error)
         return int(error.exit_code)

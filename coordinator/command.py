@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -30,6 +29,7 @@ from mmload.config.coordinator_tables import Coordinator
 from mmload.errors import ConfigurationError, UsageError
 from mmload.printable import harmless, harmless_line
 from mmload.results.folder import make_folder
+from mmload.signals import handling
 
 
 def run(args: argparse.Namespace) -> int:
@@ -129,22 +129,18 @@ def _journal(folder: Path, limits: Limits, agents: AgentGroup, thresholds: dict[
 
 
 @contextmanager
-def _ended_in_order(signals: Sequence[signal.Signals] = (signal.SIGINT, signal.SIGTERM)) -> Iterator[Event]:
-    """An event that a first Ctrl-C or SIGTERM sets. A second one ends the process at once, agents as they are."""
+def _ended_in_order() -> Iterator[Event]:
+    """An event that a first signal (Ctrl-C, say) sets. A second one ends the process at once, agents as they are."""
     stop = Event()
 
-    def end(number: int, _frame: FrameType | None) -> None:
+    def end(_number: int, _frame: FrameType | None) -> None:
         if stop.is_set():
             raise KeyboardInterrupt
         log.warning("ending in order; a second signal ends at once and leaves the agents as they are")
         stop.set()
 
-    before = {each: signal.signal(each, end) for each in signals}
-    try:
+    with handling(end):
         yield stop
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
 
 
 def complain(error: Exception) -> None:

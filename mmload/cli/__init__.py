@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from mmload import __version__
 from mmload.errors import ExitCode, MmloadError
 from mmload.printable import harmless_line
+from mmload.signals import raising_interrupts
 
 # Each module has add_parser(subparsers) and run(args) -> exit code. They import their heavy parts in run().
 COMMANDS = (
@@ -45,7 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(arguments)
     command = importlib.import_module(f"mmload.cli.{args.command}")
     try:
-        return int(command.run(args))
+        # From here on: whatever a command starts is ended by it.
+        with raising_interrupts():
+            return int(command.run(args))
     except MmloadError as error:
         for line in str(error).splitlines():
             print(harmless_line(f"mmload {args.command}: {line}"), file=sys.stderr)

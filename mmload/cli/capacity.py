@@ -31,9 +31,7 @@ from mmload.cli.common import (
     add_document_options,
     add_server_option,
     examined_server,
-    handling,
     overrides,
-    raising_interrupts,
     say,
     server_variables,
 )
@@ -45,6 +43,7 @@ from mmload.config.environment import variables as variables_of
 from mmload.errors import ExitCode, MmloadError, UsageError
 from mmload.results.folder import LOG, RunFolder, make_folder, read_run
 from mmload.results.model import Facts, Server, command
+from mmload.signals import child_setup, handling
 
 # What the sandbox of `--sandbox` can do if nothing else is said, and what is asked of it: some 300 busy people, found
 # in minutes. A page load keeps all slots for 0.15 s: with a limit near that, each half minute would be judged by how
@@ -63,7 +62,6 @@ START_SECONDS = 60.0
 END_SECONDS = 60.0
 _POLL_SECONDS = 0.1
 _LOG_LINES = 20
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def add_parser(subparsers: Any) -> None:
@@ -91,7 +89,7 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """The whole of a search; the answer is its exit code."""
     environ = {**os.environ, **overrides(args)}
-    with raising_interrupts(*_SIGNALS), ExitStack() as stack:
+    with ExitStack() as stack:
         if args.sandbox:
             environ = demonstrating(args, environ)
         document, settings = _documents(args, environ)
@@ -228,13 +226,13 @@ def _coordinated(folder: Path, environ: Mapping[str, str], *, as_json: bool) -> 
         stdin=subprocess.DEVNULL,
         # Not in our session: a Ctrl-C reaches it once, through us.
         start_new_session=True,
+        preexec_fn=child_setup(),
     )
 
     def pass_on(number: int, _frame: FrameType | None) -> None:
-        with suppress(ProcessLookupError):
-            process.send_signal(number)
+        process.send_signal(number)
 
-    with handling(dict.fromkeys(_SIGNALS, pass_on)):
+    with handling(pass_on):
         try:
             code = process.wait()
         finally:

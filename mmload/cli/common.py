@@ -1,16 +1,13 @@
-"""What the commands share: options and the settings they mean, the check of the server, output, signals."""
+"""What the commands share: options and the settings they mean, the check of the server, output."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import os
-import signal
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from mmload.config import Settings, environment_name, load_settings
@@ -158,23 +155,3 @@ def write_text(text: str, output: Path | None) -> None:
     except OSError as error:
         raise UsageError(f"{output}: cannot be written: {error.strerror}") from None
     print(output, flush=True)
-
-
-@contextmanager
-def handling(handlers: Mapping[signal.Signals, Any]) -> Iterator[None]:
-    """These signal handlers for a while."""
-    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def raising_interrupts(*signals: signal.Signals) -> Any:
-    """While in it, these signals end us as Ctrl-C does, also where the shell made us ignore Ctrl-C."""
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    return handling(dict.fromkeys(signals, interrupt))

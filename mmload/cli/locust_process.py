@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mmload.cli.common import raising_interrupts
 from mmload.cli.progress import RunProgress
 from mmload.errors import MmloadError
+from mmload.signals import child_setup
 
 # How long users in the middle of an action may go on when the run ends.
 STOP_TIMEOUT_SECONDS = 10
@@ -96,13 +96,8 @@ def start(arguments: Sequence[str], environ: Mapping[str, str], log: Path) -> su
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            # A shell that starts us in the background ignores SIGINT, and so would Locust.
-            preexec_fn=_default_interrupts,
+            preexec_fn=child_setup(),
         )
-
-
-def _default_interrupts() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def watch(
@@ -111,26 +106,25 @@ def watch(
     run_time_seconds: float,
     clock: Callable[[], float] = time.monotonic,
 ) -> Ended:
-    """Wait for the end, showing progress. The first Ctrl-C (or SIGTERM) stops the run, the second kills it."""
+    """Wait for the end, showing progress. The first signal (Ctrl-C, say) stops the run, the second kills it."""
     deadline = clock() + run_time_seconds + LONGEST_END_SECONDS
     interrupts = 0
-    with raising_interrupts(signal.SIGTERM):
-        while True:
-            try:
-                if clock() > deadline:
-                    progress.tell("mmload run: Locust did not stop in time: killed")
-                    kill(process)
-                code = _wait(process, progress)
-                if code is not None:
-                    return Ended(code, interrupts > 0)
-            except KeyboardInterrupt:
-                interrupts += 1
-                if interrupts == 1:
-                    progress.tell("mmload run: interrupted; stopping all users (Ctrl-C again to kill)")
-                    process.send_signal(signal.SIGINT)
-                    deadline = clock() + STOP_TIMEOUT_SECONDS + LONGEST_END_SECONDS
-                else:
-                    kill(process)
+    while True:
+        try:
+            if clock() > deadline:
+                progress.tell("mmload run: Locust did not stop in time: killed")
+                kill(process)
+            code = _wait(process, progress)
+            if code is not None:
+                return Ended(code, interrupts > 0)
+        except KeyboardInterrupt:
+            interrupts += 1
+            if interrupts == 1:
+                progress.tell("mmload run: interrupted; stopping all users (Ctrl-C again to kill)")
+                process.send_signal(signal.SIGINT)
+                deadline = clock() + STOP_TIMEOUT_SECONDS + LONGEST_END_SECONDS
+            else:
+                kill(process)
 
 
 def _wait(process: subprocess.Popen[bytes], progress: RunProgress) -> int | None:

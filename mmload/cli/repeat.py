@@ -7,6 +7,7 @@ import glob
 import os
 import secrets
 import shlex
+import signal
 import subprocess
 import sys
 import time
@@ -18,6 +19,7 @@ from typing import Any
 
 from mmload.errors import ExitCode, UsageError
 from mmload.printable import harmless, harmless_line
+from mmload.signals import child_setup
 
 # Ends of a run after which the others would come to the same.
 _ENDING = (
@@ -28,7 +30,6 @@ _ENDING = (
     ExitCode.INTERRUPTED,
 )
 _GOING_ON = (ExitCode.PASSED, ExitCode.THRESHOLD_FAILED, ExitCode.INCONCLUSIVE)
-_END_SECONDS = 150
 _LONGEST_PAUSE_SECONDS = 86_400
 USAGE = "mmload repeat [options] N [options] -- run [options of run]"
 
@@ -220,7 +221,7 @@ class RepeatedRuns:
         """One run; its talk and its report go to stderr."""
         name = run_name(self.given.name or "", planned, len(self.servers))
         before = self._folders(name)
-        code = _wait(subprocess.Popen(self.command(planned, name), stdin=subprocess.DEVNULL, stdout=sys.stderr))
+        code = _wait(_started(self.command(planned, name)))
         new = sorted(self._folders(name) - before)
         return Made(planned, code, new[-1] if new else None)
 
@@ -238,10 +239,17 @@ class RepeatedRuns:
         return set(self.runs.glob(f"*-{glob.escape(name)}*"))
 
 
+def _started(command: Sequence[str]) -> subprocess.Popen[bytes]:
+    """In its own session: a Ctrl-C at the terminal reaches only us, and we pass it on."""
+    return subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=sys.stderr, start_new_session=True, preexec_fn=child_setup()
+    )
+
+
 def _wait(process: subprocess.Popen[bytes]) -> int:
-    """Until it ends. Ctrl-C reaches the run from the terminal, too: it ends in order, and we wait for that."""
-    try:
-        return process.wait()
-    except KeyboardInterrupt:
-        process.wait(timeout=_END_SECONDS)
-        return int(ExitCode.INTERRUPTED)
+    """Until it ends; a signal to us is one to it: the first stops it in order, the second kills its load."""
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            process.send_signal(signal.SIGTERM)

@@ -22,6 +22,7 @@ from mmload.cli.common import OPTION_VARIABLES, SERVER_URL
 from mmload.client.accounts import account
 from mmload.config import environment_name, load_settings
 from mmload.errors import MmloadError
+from mmload.signals import child_setup
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -111,6 +112,7 @@ def sandbox(*options: str) -> Iterator[str]:
             text=True,
             # Not in our session: a Ctrl-C must not stop the server while the run is being stopped.
             start_new_session=True,
+            preexec_fn=child_setup(),
         )
         assert process.stdout is not None
         try:

@@ -22,7 +22,7 @@ from mmload import locust_internals
 from mmload.config import Settings
 from mmload.context import websocket_url
 from mmload.errors import ConfigurationError, MmloadError, ServerNotReady
-from mmload.plugin import memory, startup_checks
+from mmload.plugin import ending, memory, startup_checks
 from mmload.plugin.record import run_recorder
 from mmload.plugin.runner import injection
 from mmload.plugin.runner.user_count import UserCount
@@ -47,6 +47,7 @@ CHECKED_VARIABLE = "MMLOAD_CHECKED"
 
 def wire(events: Any) -> Settings:
     """Called once, when Locust imports the locustfile (before it forks workers): the settings of this process."""
+    ending.heed_signals()
     logging.setLogRecordFactory(HarmlessRecord)
     own, port = _settings_or_exit()
     port.take_over(events)

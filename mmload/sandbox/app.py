@@ -30,6 +30,7 @@ from mmload.sandbox.routes import all_routes
 from mmload.sandbox.state import StoredUser
 from mmload.sandbox.websocket import WebSocketServer
 from mmload.sandbox.world import World
+from mmload.signals import ENDING, ignores_hangup
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
 # From which size on the two servers compress (seen in the recordings: 1068 bytes are, 981 are not; 1400 for 6.7).
@@ -271,8 +272,9 @@ class SandboxServer:
 async def _serve(options: Options, host: str, port: int) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    for number in ENDING:
+        if number is not signal.SIGHUP or not ignores_hangup():
+            loop.add_signal_handler(number, stop.set)
     server = SandboxServer(options)
     try:
         address = await server.start(host, port)

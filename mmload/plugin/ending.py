@@ -1,0 +1,44 @@
+"""How a Locust process ends when it is told to, or when the process that started it is gone.
+
+Locust heeds SIGTERM only when its runner is made: a worker that waits for its master would not hear it as PID 1, and
+the parent of forked workers would leave them behind. It does not know SIGHUP: workers went on when a terminal was
+closed.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from contextlib import suppress
+from types import FrameType
+
+import psutil
+
+from mmload.errors import ExitCode
+from mmload.signals import forks_end_with_us, ignores_hangup, leave_lost_terminal
+
+
+def heed_signals() -> None:
+    """From now on, before workers are forked. Locust's own handler of SIGTERM takes the place of this one later."""
+    forks_end_with_us()
+    signal.signal(signal.SIGTERM, _end_early)
+    if not ignores_hangup():
+        signal.signal(signal.SIGHUP, _end_on_hangup)
+
+
+def _end_early(number: int, _frame: FrameType | None) -> None:
+    # Of forked workers without a master on this machine the parent has no runner: it waits for them.
+    workers = psutil.Process().children() if "--worker" in sys.argv else []
+    for worker in workers:
+        with suppress(psutil.NoSuchProcess):
+            worker.send_signal(number)
+    if not workers:
+        sys.exit(int(ExitCode.INTERRUPTED))
+
+
+def _end_on_hangup(_number: int, _frame: FrameType | None) -> None:
+    # The system and the shell may both send one.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    leave_lost_terminal()
+    os.kill(os.getpid(), signal.SIGTERM)

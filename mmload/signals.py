@@ -1,0 +1,104 @@
+"""Signals that end us, and children that do not outlive us.
+
+Whatever becomes of a command (a signal at any moment, a closed terminal, `kill -9`), no load and no sandbox goes on.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import signal
+import sys
+import termios
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+# SIGHUP comes when the terminal is closed.
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_PR_SET_PDEATHSIG = 1
+# Loaded here: between fork and exec as little as possible happens.
+_libc: Any = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+
+def ignores_hangup() -> bool:
+    """Whether somebody wants us to go on when the terminal is closed (`nohup`)."""
+    return signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+
+
+@contextmanager
+def handling(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """This handler for all signals that end us, for a while; a hangup that is ignored stays so."""
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGHUP:
+            # The system and the shell may both send one; and a second signal would end us less orderly.
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        leave_lost_terminal()
+        handler(number, frame)
+
+    heeded = [each for each in ENDING if each is not signal.SIGHUP or not ignores_hangup()]
+    before = {each: signal.signal(each, handle) for each in heeded}
+    try:
+        yield
+    finally:
+        for number, earlier in before.items():
+            signal.signal(number, earlier)
+
+
+def raising_interrupts() -> Any:
+    """While in it, the signals that end us raise KeyboardInterrupt.
+
+    Also where the shell made us ignore Ctrl-C, and as PID 1, which without a handler hears no SIGTERM.
+    """
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    return handling(interrupt)
+
+
+def leave_lost_terminal() -> None:
+    """Write to nowhere if our terminal is gone: each line would be an OSError in the middle of an orderly end."""
+    for stream in (1, 2):
+        try:
+            termios.tcgetattr(stream)
+        except termios.error as error:
+            if error.args[0] == errno.EIO:
+                null = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(null, stream)
+                os.close(null)
+
+
+def child_setup() -> Callable[[], None]:
+    """The `preexec_fn` of a child that heeds Ctrl-C and is killed when we are gone; what it becomes stays so."""
+    parent = os.getpid()
+
+    def prepare() -> None:
+        # A shell that starts us in the background ignores SIGINT, and so would the child.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        end_with(parent)
+
+    return prepare
+
+
+def forks_end_with_us() -> None:
+    """From now on what this process forks is killed when it is gone."""
+    parent = 0
+
+    def remember() -> None:
+        nonlocal parent
+        parent = os.getpid()
+
+    os.register_at_fork(before=remember, after_in_child=lambda: end_with(parent))
+
+
+def end_with(parent: int) -> None:
+    """In a child: be killed when the parent is gone, however it ends. Only Linux can."""
+    if _libc is not None:
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    # It may have gone in between.
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGKILL)
