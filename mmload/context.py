@@ -5,12 +5,12 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from mmload.client.accounts import AccountPool
+from mmload.client.accounts import AccountPool, has_file_only, own_numbers
 from mmload.client.capabilities import Capabilities, MissingFeatures, capabilities, left_out
 from mmload.client.http.client import Transport
 from mmload.client.login_queue import Admission
 from mmload.client.net import tls_context
-from mmload.config import Settings, read_credentials
+from mmload.config import Settings, Users, read_credentials
 from mmload.delivery.account import Deliveries
 from mmload.metrics.recorder import Recorder
 from mmload.store import SharedObjects
@@ -21,7 +21,8 @@ class TestContext:
 
     Made when a test begins. `before` is the context whose place it takes in the middle of a test, when an agent is
     given other settings: active users keep theirs, and both share the accounts (no number is taken twice) and the
-    delivery account (they write to each other). `shared`: other processes drive users on this server, too.
+    delivery account (they write to each other). `shared`: other processes drive users on this server, too; `lines` of
+    the file of users are then those that the master dealt to this one.
     """
 
     __test__ = False  # for pytest: no class of tests
@@ -36,6 +37,7 @@ class TestContext:
         *,
         shared: bool = False,
         before: TestContext | None = None,
+        lines: range | None = None,
     ) -> None:
         connection, users, run = settings.config.connection, settings.config.users, settings.config.run
         self.settings = settings
@@ -58,7 +60,10 @@ class TestContext:
         self.missing = MissingFeatures(recorder.unavailable)
         self.shared_objects = SharedObjects()
         self.credentials = read_credentials(users.users_file_path) if users.users_file_path else ()
-        self.accounts: AccountPool = before.accounts if before else AccountPool(worker_index, users.max_active_users)
+        has_same_file = before and before.settings.config.users.users_file_path == users.users_file_path
+        if lines is None:
+            lines = range(0) if shared else range(1, len(self.credentials) + 1)
+        self.accounts: AccountPool = before.accounts if before and has_same_file else pool(users, worker_index, lines)
         self.deliveries: Deliveries = (
             before.deliveries if before else Deliveries(recorder, run.late_delivery_ms / 1000, shared=shared)
         )
@@ -80,6 +85,13 @@ class TestContext:
         self.can = capabilities(config, license, self.settings.config.controller.server_version)
         for feature, reason in left_out(self.can).items():
             self.recorder.unavailable(feature, reason)
+
+
+def pool(users: Users, worker_index: int, lines: range) -> AccountPool:
+    """The accounts of a process; `lines` are its own of the file of users, if there is one."""
+    if has_file_only(users):
+        return AccountPool(lines[: users.max_active_users], f"add lines to {users.users_file_path}, or use fewer users")
+    return AccountPool(own_numbers(worker_index, users.max_active_users))
 
 
 def websocket_url(configured_server: str, configured_websocket: str, server_url: str) -> str:

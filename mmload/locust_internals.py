@@ -185,8 +185,12 @@ def guard_messages(admits: Callable[[Any, str, Message], bool], dropped: Callabl
 # -- which worker gets the next user ---------------------------------------------------------------------------
 
 
-def by_index(index_of: Callable[[str], int]) -> type[UsersDispatcher]:
+def by_index(
+    index_of: Callable[[str], int], takes_users: Callable[[str], bool] = lambda _: True
+) -> type[UsersDispatcher]:
     """A dispatcher for Locust's environment; `index_of` gives the index of the worker with an id.
+
+    Workers that take no users are left out, unless none does.
 
     Workers with the lowest index first, so that the lowest account numbers act: Locust orders workers by names that are
     drawn anew for each test. And the worker with the fewest users: Locust takes the next in turn and forgets whose turn
@@ -195,7 +199,9 @@ def by_index(index_of: Callable[[str], int]) -> type[UsersDispatcher]:
 
     class ByIndex(UsersDispatcher):
         def _sort_workers(self) -> None:
-            self._worker_nodes = in_turn(self._worker_nodes, index_of)
+            by_id = {worker.id: worker for worker in self._worker_nodes}
+            takers = [each for each in by_id if takes_users(each)] or by_id
+            self._worker_nodes = [by_id[each] for each in in_turn(takers, index_of)]
 
         def _add_users_on_workers(self) -> dict[str, dict[str, int]]:
             users = [sum(self._users_on_workers[worker.id].values()) for worker in self._worker_nodes]
@@ -215,16 +221,16 @@ def emptiest_first(workers: list[Any], users: list[int]) -> Iterator[Any]:
         heapq.heapreplace(places, (users_there + 1, place))
 
 
-def in_turn(workers: Iterable[Any], index_of: Callable[[str], int]) -> list[Any]:
-    """The first worker of each host, then the second, …: as Locust does, lest one host gets all the work. Pure."""
+def in_turn(workers: Iterable[str], index_of: Callable[[str], int]) -> list[str]:
+    """The ids with the first worker of each host, then the second, …, as Locust does: lest one host gets all. Pure."""
     on_host: Counter[str] = Counter()
     places = []
-    for worker in sorted(workers, key=lambda each: index_of(each.id)):
+    for worker in sorted(workers, key=index_of):
         # Locust makes its ids so.
-        host = worker.id.split("_")[0]
-        places.append((on_host[host], index_of(worker.id), worker))
+        host = worker.split("_")[0]
+        places.append((on_host[host], index_of(worker), worker))
         on_host[host] += 1
-    return [worker for *_, worker in sorted(places, key=lambda place: place[:2])]
+    return [worker for *_, worker in sorted(places)]
 
 
 # -- users, options, tables, the web page ----------------------------------------------------------------------

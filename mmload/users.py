@@ -56,6 +56,7 @@ def new_context(environment: Environment, settings: Settings) -> TestContext:
         workers_of(environment),
         shared=isinstance(runner, WorkerRunner),
         before=getattr(environment, "mmload_context", None),
+        lines=getattr(environment, "mmload_lines", None),
     )
     environment.mmload_context = context  # type: ignore[attr-defined]
     return context
@@ -202,7 +203,7 @@ def new_person(context: TestContext, number: int, report: Any) -> Person:
     """The person behind a number: all that chance decides about it follows from the number and the seed."""
     settings = context.settings
     users = settings.config.users
-    owner = session_owner(number, users.avg_sessions_per_user, context.seed, users.max_active_users)
+    owner = session_owner(number, users.avg_sessions_per_user, context.seed, context.accounts.numbers)
     rest = Rest(context.transport, report=report, unavailable=context.missing)
     sessions = context.recorder.sessions
 

@@ -1,7 +1,8 @@
 """Which Mattermost account a simulated user acts as. No worker needs another to know its own.
 
-Worker `i` owns the numbers `i·stride + 1 … (i+1)·stride`. A leaving user gives its number back; the lowest free one is
-taken first, so that a test with fewer users uses the same people again.
+Worker `i` owns the numbers `i·stride + 1 … (i+1)·stride`; the lines of a file of users are dealt out by the master. A
+leaving user gives its number back; the lowest free one is taken first, so that a test with fewer users uses the same
+people again.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mmload.config import Users
 from mmload.errors import NoAccountLeft
 
 # Further sessions are dealt out among so many accounts: more of them let the sessions per account vary more.
@@ -30,44 +32,59 @@ class Account:
         return f"Account({self.number}, {self.email!r})"
 
 
-class AccountPool:
-    """The free numbers of one worker."""
+def own_numbers(worker_index: int, stride: int) -> range:
+    """The account numbers of a worker, without a file of users. Pure."""
+    return range(worker_index * stride + 1, (worker_index + 1) * stride + 1)
 
-    def __init__(self, worker_index: int, stride: int) -> None:
-        self._next = worker_index * stride + 1
-        self._end = (worker_index + 1) * stride
+
+def has_file_only(users: Users) -> bool:
+    """Whether the accounts are the lines of a file of users, and no others. Pure."""
+    return bool(users.users_file_path) and not users.accounts_beyond_file
+
+
+def dealt_lines(place: int, workers: int, lines: int) -> range:
+    """The lines of a file that the worker at this place (from 0) is dealt: one each in turn. Pure.
+
+    Workers have equal numbers of users, so these are the lines from the first one on, however many workers there are.
+    """
+    return range(place + 1, lines + 1, workers)
+
+
+class AccountPool:
+    """The free ones of a worker's numbers; `more` says what to do for more of them."""
+
+    def __init__(self, numbers: range, more: str = "raise UsersConfiguration.MaxActiveUsers, or add workers") -> None:
+        self.numbers = numbers
+        self._more = more
+        self._unused = iter(numbers)
         self._returned: list[int] = []
 
     def take(self) -> int:
         """The lowest free number; `NoAccountLeft` when all are in use."""
         if self._returned:
             return heapq.heappop(self._returned)
-        if self._next > self._end:
-            raise NoAccountLeft(
-                f"all account numbers up to {self._end} of this worker are in use: raise UsersConfiguration."
-                "MaxActiveUsers, or add workers"
-            )
-        number = self._next
-        self._next += 1
+        number = next(self._unused, None)
+        if number is None:
+            raise NoAccountLeft(f"all {len(self.numbers)} accounts of this process are in use: {self._more}")
         return number
 
     def give_back(self, number: int) -> None:
         heapq.heappush(self._returned, number)
 
 
-def session_owner(number: int, sessions_per_account: int, seed: int, stride: int) -> int:
+def session_owner(number: int, sessions_per_account: int, seed: int, numbers: range) -> int:
     """The number of the account that a user acts as, where accounts have several sessions each. Pure.
 
-    Of every s consecutive numbers of a worker, the first user has an account of its own, and each of the others opens
-    a further session of one of the newest such accounts, drawn by the seed. So n users of a worker use exactly
+    Of every s consecutive ones of a worker's numbers, the first user has an account of its own, and each of the others
+    opens a further session of one of the newest such accounts, drawn by the seed. So n users of a worker use exactly
     ceil(n / s) accounts, for every n, while the sessions of one account vary around s; no worker uses another's.
     """
-    place = (number - 1) % stride
+    place = numbers.index(number)
     group, member = divmod(place, sessions_per_account)
     if member == 0:
         return number
     rng = random.Random(f"{seed}:sessions:{number}")
-    return number - place + sessions_per_account * rng.randrange(max(0, group - SHARED_AMONG + 1), group + 1)
+    return numbers[sessions_per_account * rng.randrange(max(0, group - SHARED_AMONG + 1), group + 1)]
 
 
 def is_administrator(number: int, share: float) -> bool:

@@ -66,7 +66,8 @@ _USERS_FILE = """\
 ## The file of users
 
 `UsersFilePath` names a text file with one account per line: `email password`. The first is account number 1, and so
-on; users beyond the last line get generated accounts. Blank lines and lines that begin with `#` are ignored. The prefix
+on. Users beyond the last line are refused, or get generated accounts if `AccountsBeyondFile` is set. Workers are dealt
+the lines when a test begins (docs/distributed.md). Blank lines and lines that begin with `#` are ignored. The prefix
 `mattermost:` before the e-mail address is accepted; `openid:` and `saml:` are refused, as mmload logs in by password.
 """
 _DOCUMENTS: Mapping[str, Table] = {

@@ -144,6 +144,7 @@ class Users(Table, frozen=True):
     users_file_path: Annotated[
         str, Says("File of accounts, one `email password` per line; line k is account k. Empty: generated accounts.")
     ] = ""
+    accounts_beyond_file: Annotated[bool, Ours("Generate accounts for users beyond the file's last line.")] = False
     max_active_users: Annotated[
         int, Says("Maximum number of users per worker process; each owns as many accounts."), at_least(1)
     ] = 2000

@@ -172,11 +172,15 @@ def _wire_runner(environment: Any, **_: Any) -> None:
         return
     workers = None
     if isinstance(environment.runner, MasterRunner):
-        environment.dispatcher_class = locust_internals.by_index(environment.runner.get_worker_index)
         workers = environment.mmload_workers
+        environment.dispatcher_class = locust_internals.by_index(
+            environment.runner.get_worker_index, workers.takes_users
+        )
     # Without a web UI there is one test, by the settings that were read a moment ago.
     reread = functools.partial(read_settings_again, environment, workers) if environment.web_ui else None
     user_count = UserCount(environment.runner, reread)
+    if workers is not None:
+        user_count.before_test = workers.deal_lines
     turnover = _turnover(environment, user_count)
     if environment.web_ui is not None:
         _guard_or_exit(environment)

@@ -14,7 +14,7 @@ from typing import Any
 
 import requests
 
-from mmload.client.accounts import account
+from mmload.client.accounts import account, has_file_only
 from mmload.client.http.rules import API
 from mmload.client.net import tls_context
 from mmload.client.websocket.client import Timing, WebSocket
@@ -97,6 +97,8 @@ class ServerProbe:
     limits: Mapping[str, int] = field(default_factory=dict)
     accounts_there: int | None = None
     deactivated: int = 0
+    # Those of the file of users, where there are no others.
+    accounts_in_file: int | None = None
     teams: tuple[TeamFacts, ...] | None = None
     our_channels: int | None = None
     analytics: Mapping[str, int] = field(default_factory=dict)
@@ -224,6 +226,8 @@ def _ask_as_administrator(
     facts.analytics = {row["name"]: int(row["value"]) for row in admin.get("/analytics/old?name=standard") or ()}
     facts.messages = admin.messages()
     facts.accounts_there, facts.deactivated = admin.accounts(users_wanted)
+    users = settings.config.users
+    facts.accounts_in_file = len(read_credentials(users.users_file_path)) if has_file_only(users) else None
     facts.teams = admin.teams(members=not quick)
     facts.websocket_trouble = greeted(settings.config.connection, admin.token)
     if not quick:
@@ -274,9 +278,10 @@ class _Administrator:
         """How many of the accounts for this number of users exist, and how many of these are deactivated."""
         users = self._settings.config.users
         credentials = read_credentials(users.users_file_path) if users.users_file_path else ()
+        last = min(users_wanted, len(credentials)) if has_file_only(users) else users_wanted
         names = (
             account(number, users.username_prefix, "", users.number_offset, credentials).username
-            for number in range(1, users_wanted + 1)
+            for number in range(1, last + 1)
         )
         found = [user for batch in batches(names, NAMES_PER_CALL) for user in self.ask("POST", NAMES, batch) or ()]
         return len(found), sum(1 for user in found if user.get("delete_at"))

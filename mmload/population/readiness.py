@@ -88,8 +88,9 @@ class Case:
     @property
     def missing(self) -> int:
         """Accounts that these users need and that do not exist; 0 where that is not known."""
-        there = self.facts.accounts_there
-        return 0 if there is None else max(0, self.users - there)
+        there, in_file = self.facts.accounts_there, self.facts.accounts_in_file
+        needed = self.users if in_file is None else min(self.users, in_file)
+        return 0 if there is None else max(0, needed - there)
 
 
 def server_facts(facts: ServerProbe, settings: Settings) -> ServerFacts:
@@ -208,6 +209,15 @@ def sign_up(case: Case) -> Iterator[Finding]:
 
 def _console(place: str, setting: str) -> str:
     return f"System Console > {place} ({setting})"
+
+
+def file_of_users(case: Case) -> Iterator[Finding]:
+    """A file has an account for each user: none is made up beyond it unless told."""
+    lines = case.facts.accounts_in_file
+    if lines is not None and lines < case.users:
+        path = case.settings.config.users.users_file_path
+        fix = f"use at most {lines} users, add lines, or set UsersConfiguration.AccountsBeyondFile (generated accounts)"
+        yield Finding("error", f"{path} has {lines} accounts for {case.users} users", "", fix, ours=True)
 
 
 def addresses(case: Case) -> Iterator[Finding]:
@@ -423,6 +433,7 @@ def missing_features(case: Case) -> Iterator[Finding]:
 
 RULES: tuple[Callable[[Case], Iterator[Finding]], ...] = (
     login,
+    file_of_users,
     sign_up,
     addresses,
     account_limit,

@@ -26,7 +26,7 @@ def nodes() -> list[WorkerNode]:
 
 
 def test_hosts_take_turns_and_each_begins_with_its_lowest_index() -> None:
-    assert [each.id for each in in_turn(nodes(), INDEXES.__getitem__)] == [
+    assert in_turn([each.id for each in nodes()], INDEXES.__getitem__) == [
         "here_d",
         "there_a",
         "here_c",

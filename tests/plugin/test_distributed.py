@@ -19,6 +19,7 @@ from tests.plugin.driven import Driven, agent, await_that, body, connected, coun
 from tests.support import Admin
 
 MOST = 100
+PASSWORD = "Of a person 1!"
 SETTINGS = {"MMLOAD_USERSCONFIGURATION_MAXACTIVEUSERS": str(MOST)}
 # The master waits so long for the workers to be ready for the next test: Locust's stop-timeout, and some more.
 STOP_TIMEOUT = ("--", "--stop-timeout", "2")
@@ -165,6 +166,37 @@ def test_a_test_waits_for_its_first_worker(fresh_sandbox: str, tmp_path: Path) -
 
         with worker(tmp_path, port, "late"):
             await_that(lambda: connected(fresh_sandbox).total() == 3, "three are in")
+
+
+def test_the_lines_of_a_file_of_users_are_dealt_to_the_workers(fresh_sandbox: str, tmp_path: Path) -> None:
+    """Nobody gets a made-up account instead, and a worker without a line has no users."""
+    admin = Admin(fresh_sandbox)
+    admin.team()
+    lines = [f"person-{number}@example.com {PASSWORD}" for number in range(1, 5)]
+    (tmp_path / "users.txt").write_text("\n".join(lines) + "\n")
+    file = {"MMLOAD_USERSCONFIGURATION_USERSFILEPATH": str(tmp_path / "users.txt")}
+    everybody = {f"person-{number}" for number in range(1, 5)}
+    with ExitStack() as stack:
+        driven, port = stack.enter_context(master(tmp_path, fresh_sandbox, **file))
+        workers = [stack.enter_context(worker(tmp_path, port, f"worker{number}", **file)) for number in range(2)]
+        await_that(lambda: len(on_workers(driven)) == 2, "two workers are there")
+        driven.swarm(4)
+        await_that(lambda: set(connected(fresh_sandbox)) == everybody, "everybody of the file is in")
+        await_that(lambda: on_workers(driven) == [2, 2], "two on each")
+
+        workers.append(stack.enter_context(worker(tmp_path, port, "worker2", **file)))
+        await_that(lambda: on_workers(driven) == [0, 2, 2], "the one that came has none")
+        await_that(lambda: "this worker takes no users" in workers[2].said(), "and says so")
+        assert "takes no users: the lines of" in driven.said()
+
+        driven.ask("POST", "/stop")
+        await_that(lambda: connected(fresh_sandbox).total() == 0, "all have left")
+        driven.swarm(3)
+        await_that(lambda: connected(fresh_sandbox).total() == 3, "three are in")
+        await_that(lambda: on_workers(driven) == [1, 1, 1], "the lines are dealt anew to all")
+        assert set(connected(fresh_sandbox)) == {"person-1", "person-2", "person-3"}
+        assert accounts(admin) == 0
+        assert faults_in(driven.said() + "".join(each.said() for each in workers)) == []
 
 
 def hello(settings: Settings, mmload: str = "1", locust: str = "2") -> Hello:

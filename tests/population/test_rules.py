@@ -43,6 +43,14 @@ def told(examination: Examination, level: str = "error") -> list[str]:
     return [finding.what for finding in examination.findings if finding.level == level]
 
 
+def test_more_users_than_the_file_has_accounts_are_refused_and_nobody_is_to_sign_up_for_them() -> None:
+    examination = judged(users=20, accounts_in_file=7, accounts_there=7)
+
+    assert told(examination) == [" has 7 accounts for 20 users"]
+    assert exit_code(examination) == ExitCode.CONFIGURATION_REFUSED
+    assert told(judged(users=7, accounts_in_file=7, accounts_there=7)) == []
+
+
 def test_a_good_server_has_nothing_in_the_way() -> None:
     """What a free server lacks is information, not trouble."""
     examination = judged()

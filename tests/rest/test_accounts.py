@@ -7,20 +7,35 @@ from collections import Counter
 
 import pytest
 
-from mmload.client.accounts import AccountPool, account, is_administrator, session_owner
+from mmload.client.accounts import AccountPool, account, dealt_lines, is_administrator, own_numbers, session_owner
 from mmload.errors import NoAccountLeft
 
 
 def test_workers_own_numbers_of_their_own() -> None:
-    first, second = AccountPool(0, 3), AccountPool(1, 3)
+    first, second = AccountPool(own_numbers(0, 3)), AccountPool(own_numbers(1, 3))
 
     assert [first.take() for _ in range(3)] == [1, 2, 3]
     assert [second.take() for _ in range(3)] == [4, 5, 6]
 
 
+def test_the_lines_of_a_file_are_dealt_to_workers_in_turn() -> None:
+    """Each has its own, all are dealt, and equal numbers of users act as the first lines, as in one process."""
+    dealt = [dealt_lines(place, 3, lines=7) for place in range(3)]
+
+    assert [list(each) for each in dealt] == [[1, 4, 7], [2, 5], [3, 6]]
+    assert {number for each in dealt for number in each[:2]} == set(range(1, 7))
+    assert [len(dealt_lines(place, 3, lines=2)) for place in range(3)] == [1, 1, 0]
+
+
+def test_sessions_of_dealt_lines_are_of_the_workers_own_lines() -> None:
+    for place in range(3):
+        numbers = dealt_lines(place, 3, lines=100)
+        assert {session_owner(number, 4, 5, numbers) for number in numbers} <= set(numbers)
+
+
 def test_the_lowest_free_number_is_taken_first() -> None:
     """A test with fewer users then uses the same people again."""
-    pool = AccountPool(0, 10)
+    pool = AccountPool(own_numbers(0, 10))
     for _ in range(5):
         pool.take()
     pool.give_back(4)
@@ -30,7 +45,7 @@ def test_the_lowest_free_number_is_taken_first() -> None:
 
 
 def test_more_users_than_accounts_are_refused_with_what_to_change() -> None:
-    pool = AccountPool(0, 1)
+    pool = AccountPool(own_numbers(0, 1))
     pool.take()
 
     with pytest.raises(NoAccountLeft, match="MaxActiveUsers"):
@@ -59,8 +74,8 @@ def test_an_account_never_shows_its_password() -> None:
 
 def owners(users: int, sessions: int, seed: int, worker: int = 0, stride: int = 1000) -> list[int]:
     """The accounts of the first users of a worker."""
-    first = worker * stride + 1
-    return [session_owner(number, sessions, seed, stride) for number in range(first, first + users)]
+    numbers = own_numbers(worker, stride)
+    return [session_owner(number, sessions, seed, numbers) for number in numbers[:users]]
 
 
 @pytest.mark.parametrize("seed", [1, 5, 77])

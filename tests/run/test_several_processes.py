@@ -11,7 +11,7 @@ import requests
 from mmload.cli import locust_process
 from mmload.cli.locust_process import LocustLoad
 from mmload.cli.run import account_ranges
-from mmload.results.folder import read_run
+from mmload.results.folder import LOG, read_run
 from mmload.results.model import RunEnding
 from tests.run.processes import PATIENCE_SECONDS, end, mmload, start, the_folder
 from tests.run.test_end_to_end import number, posts_at
@@ -54,6 +54,8 @@ def test_two_processes_act_as_the_accounts_of_one_and_report_together(fresh_sand
     assert "7 logged out" in ran.stdout
     assert requests.get(f"{fresh_sandbox}/sandbox/counts", timeout=10).json()["sockets_open"] == 0
     assert read_run(the_folder(tmp_path)).facts.workers == 2
+    log = (the_folder(tmp_path) / LOG).read_text()
+    assert [line for line in log.splitlines() if "Unknown message" in line or "was dropped" in line] == []
 
 
 def test_ctrl_c_ends_all_processes_in_order(fresh_sandbox: str, tmp_path: Path) -> None:

@@ -104,6 +104,8 @@ class UserCount:
         self.began = 0.0  # when the test began, in seconds since 1970; 0: none has yet
         self.is_ending = False
         self.on_lost: Callable[[str], None] = lambda _client_id: None
+        # Called before Locust begins a test, and before it deals out users.
+        self.before_test: Callable[[], None] = lambda: None
         for loop in (self._carry_on, self._look_around):
             runner.greenlet.spawn(loop).link_exception(_logged)
 
@@ -215,6 +217,8 @@ class UserCount:
 
     def _begin(self, target: Target) -> Any:
         """The greenlet in which Locust starts and stops users."""
+        if not self.has_begun:
+            self.before_test()
         if isinstance(self._runner, MasterRunner):
             greenlet = self._runner.greenlet.spawn(
                 self._locust_start, target.users, target.spawn_rate, **target.options

@@ -23,10 +23,12 @@ from locust.rpc import Message
 from locust.runners import STATE_MISSING
 
 from mmload import __version__
-from mmload.config import Settings, environment_name, shown
+from mmload.client.accounts import dealt_lines, has_file_only
+from mmload.config import Settings, environment_name, read_credentials, shown
 from mmload.config.credentials import credentials
 from mmload.context import websocket_url
 from mmload.errors import ConfigurationError, ExitCode
+from mmload.locust_internals import in_turn
 from mmload.plugin.settings import OVERRIDE, process_settings
 from mmload.printable import harmless_line
 from mmload.users import context_of, forget_context, new_context
@@ -38,6 +40,7 @@ WELCOME = "mmload_welcome"  # master to worker: you may; these are the settings 
 REFUSED = "mmload_refused"  # master to worker: you may not, because
 READ_AGAIN = "mmload_read_again"  # master to worker: a new test begins, read your settings again; the seed
 READ = "mmload_read"  # worker to master: the answer
+LINES = "mmload_lines"  # master to worker: its own lines of the file of users, as a range; None without a file
 HELLO_AGAIN_SECONDS = 2.0
 READ_SECONDS = 10.0
 _POLL_SECONDS = 0.02
@@ -145,6 +148,8 @@ class MasterSide:
         self._welcomed: set[str] = set()
         # What workers answered that were told to read their settings again: why they cannot take part, or "".
         self._answers: dict[str, str] = {}
+        # The lines of the file of users that each worker was dealt; None without a file.
+        self._lines: dict[str, range] | None = None
         self._runner.register_message(READ, self._on_read)
         environment.events.worker_connect.add_listener(self._on_connect)
         self._runner.greenlet.spawn(self._look_for_silent_ones)
@@ -162,6 +167,39 @@ class MasterSide:
             # It connects, then says what it is. Its index it gets with the welcome: a stranger must not use one up.
             self._runner.send_message("ack", client_id=client_id)
         return False
+
+    def takes_users(self, client_id: str) -> bool:
+        """Whether a worker has accounts."""
+        return self._lines is None or len(self._lines.get(client_id, ())) > 0
+
+    def deal_lines(self) -> None:
+        """A test begins: deal the lines of the file of users to the workers, in the order in which they get users."""
+        users = self._settings.in_force.config.users
+        lost = {worker.id for worker in self._runner.clients.all if worker.state == STATE_MISSING}
+        # Those that are about to connect once more after the test before, too.
+        workers = in_turn(self._welcomed - lost, self._runner.get_worker_index)
+        self._lines = None
+        if has_file_only(users):
+            try:
+                number = len(read_credentials(users.users_file_path))
+            except ConfigurationError as error:
+                log.error("%s", error)
+                number = 0
+            self._lines = {each: dealt_lines(place, len(workers), number) for place, each in enumerate(workers)}
+        for client_id in workers:
+            self._tell_lines(client_id)
+
+    def _tell_lines(self, client_id: str) -> None:
+        lines = None if self._lines is None else self._lines.get(client_id, range(0))
+        if lines is not None and not lines:
+            path = self._settings.in_force.config.users.users_file_path
+            log.warning(
+                "worker %d takes no users: the lines of %s are dealt when a test begins, and none is left for it",
+                self._runner.get_worker_index(client_id),
+                path,
+            )
+        told = None if lines is None else [lines.start, lines.stop, lines.step]
+        self._runner.send_message(LINES, told, client_id=client_id)
 
     def have_settings_read(self, ours: Settings) -> None:
         """Each worker reads its documents again. ConfigurationError names those that refuse theirs, or differ."""
@@ -187,6 +225,7 @@ class MasterSide:
     def _on_connect(self, client_id: str, **_: Any) -> None:
         # After each test, Locust has its workers connect once more; meanwhile they are sent nothing.
         self._runner.send_message(OVERRIDE, self._settings.wire(), client_id=client_id)
+        self._tell_lines(client_id)
 
     def _on_hello(self, client_id: str, data: Any) -> None:
         self._waiting.pop(client_id, None)
@@ -237,6 +276,7 @@ class WorkerSide:
         self._runner.register_message(WELCOME, self._on_welcome)
         self._runner.register_message(REFUSED, self._on_refused)
         self._runner.register_message(READ_AGAIN, self._on_read_again)
+        self._runner.register_message(LINES, self._on_lines)
         self._runner.greenlet.spawn(self._introduce)
         # Locust ends a worker whose master is silent for a minute, but begins to look when it was answered once.
         self._runner.last_heartbeat_timestamp = time.time()
@@ -263,6 +303,11 @@ class WorkerSide:
         if has_begun:
             new_context(self._environment, self._settings.in_force)
         self._welcome.set()
+
+    def _on_lines(self, msg: Any, **_: Any) -> None:
+        lines = self._environment.mmload_lines = None if msg.data is None else range(*msg.data)
+        if lines is not None and not lines:
+            log.warning("this worker takes no users: no line of the file of users is left for it")
 
     def _on_read_again(self, msg: Any, **_: Any) -> None:
         own, problem = self._settings.own, ""

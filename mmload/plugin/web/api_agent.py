@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 import re
 from collections.abc import Callable
@@ -13,7 +14,8 @@ import gevent
 import msgspec
 from locust.runners import MasterRunner
 
-from mmload.config import Settings
+from mmload.client.accounts import has_file_only
+from mmload.config import Settings, read_credentials
 from mmload.errors import ConfigurationError, MmloadError
 from mmload.plugin.runner import injection
 from mmload.plugin.runner.user_count import UserCount
@@ -94,7 +96,9 @@ class ApiAgent:
     def most_users(self) -> int:
         """MaxActiveUsers is what one process takes; each worker has its own."""
         workers = self._runner.worker_count if isinstance(self._runner, MasterRunner) else 1
-        return self._settings.config.users.max_active_users * max(1, workers)
+        users = self._settings.config.users
+        most = users.max_active_users * max(1, workers)
+        return min(most, _lines(users.users_file_path, self._user_count.began)) if has_file_only(users) else most
 
     def status(self) -> ApiStatus:
         """Counts since the test began; the number of users is that of those who are there now."""
@@ -174,6 +178,15 @@ class ApiAgent:
         with gevent.Timeout(seconds, False):  # type: ignore[arg-type]
             while not condition():
                 gevent.sleep(_POLL_SECONDS)
+
+
+@functools.lru_cache(maxsize=2)
+def _lines(path: str, _test: float) -> int:
+    """The accounts of a file of users, which is read once in a test."""
+    try:
+        return len(read_credentials(path))
+    except ConfigurationError:
+        return 0
 
 
 _NUMBER = re.compile(r"[+-]?[0-9]+")
