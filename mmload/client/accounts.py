@@ -21,12 +21,16 @@ SHARED_AMONG = 8
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A login. `number` decides everything about the person that is drawn by chance."""
+    """A login. `number` decides everything about the person that is drawn by chance.
+
+    `in_file`: a line of the file of users; `username` is then a guess from the address, for who has to sign up.
+    """
 
     number: int
     username: str
     email: str
     password: str
+    in_file: bool = False
 
     def __repr__(self) -> str:
         return f"Account({self.number}, {self.email!r})"
@@ -98,6 +102,15 @@ def account(
     """The account of a number: that line of the credentials file while there are lines, else a made-up one. Pure."""
     if number <= len(credentials):
         login, secret = credentials[number - 1]
-        return Account(number, login.partition("@")[0].replace("+", "-"), login, secret)
+        return Account(number, login.partition("@")[0].replace("+", "-"), login, secret, in_file=True)
     name = f"{prefix}-{number + offset}"
     return Account(number, name, f"{name}@example.com", password)
+
+
+def accounts(users: Users, count: int, credentials: Sequence[tuple[str, str]]) -> tuple[Account, ...]:
+    """Those of that many users; fewer where a file of users has fewer lines and no others are to be made up. Pure."""
+    last = min(count, len(credentials)) if has_file_only(users) else count
+    return tuple(
+        account(number, users.username_prefix, users.password, users.number_offset, credentials)
+        for number in range(1, last + 1)
+    )

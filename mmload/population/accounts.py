@@ -1,16 +1,19 @@
-"""The accounts: existing ones are found by their names, the others created by the administrator."""
+"""The accounts: existing ones are found by what they log in with, the others created by the administrator."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from threading import Semaphore
+from collections.abc import Callable, Mapping, Sequence
+from threading import Event, Semaphore
 from typing import Any
+from urllib.parse import quote
 
 from mmload.client.accounts import Account
 from mmload.errors import Refused, ServerNotReady
 from mmload.population.work import LOGINS_IN_FLIGHT, NO_ROUTE, Work, batches, in_parallel
 
 NAMES_PER_CALL = 100
+# (method, path, body) → the server's document, or None if it does not exist (404).
+Ask = Callable[[str, str, Any], Any]
 ACCOUNT_EXISTS = (
     "app.user.save.username_exists.app_error",
     "app.user.save.email_exists.app_error",
@@ -19,41 +22,79 @@ ACCOUNT_EXISTS = (
 )
 
 
+def find_accounts(ask: Ask, wanted: Sequence[Account], stop: Event) -> dict[str, Mapping[str, Any]]:
+    """The profiles of the accounts that exist, by what they log in with.
+
+    User names are looked up many in a call; those of a file of users are guesses, so what is not found of them that way
+    is looked up by address, one by one.
+    """
+    found: dict[str, Mapping[str, Any]] = {}
+    for batch in batches(wanted, NAMES_PER_CALL):
+        named = {user["username"]: user for user in ask("POST", "/users/usernames", [a.username for a in batch]) or ()}
+        found |= {a.email: named[a.username] for a in batch if a.username in named and is_of(a, named[a.username])}
+
+    def look_up(account: Account) -> None:
+        user = ask("GET", f"/users/email/{quote(account.email.lower(), safe='')}", None)
+        if user is not None:
+            found[account.email] = user
+
+    in_parallel(stop, look_up, [a for a in wanted if a.in_file and "@" in a.email and a.email not in found])
+    return found
+
+
+def is_of(account: Account, user: Mapping[str, Any]) -> bool:
+    """Whether the account logs in as this user: the user name alone may be another person's. Pure."""
+    return account.email.lower() in (str(user.get("email")).lower(), user["username"])
+
+
 def create_accounts(work: Work) -> None:
     """Fill `work.user_ids` and `work.admin_ids`, in the plan's order."""
     planned = [*work.plan.accounts, *work.plan.admins]
     work.progress.start("accounts", len(planned))
     ids = _known_accounts(work, planned)
-    missing = [account for account in planned if account.username not in ids]
+    missing = [account for account in planned if account.email not in ids]
     work.tally.found("accounts", len(planned) - len(missing))
     _require_room(work, len(missing))
+    verify = bool(missing) and _must_be_verified(work)
     gate = Semaphore(LOGINS_IN_FLIGHT)  # the server hashes a password for each
 
     def create(account: Account) -> None:
         with gate:
             work.patience.check()
-            ids[account.username] = _account_id(work, account)
+            ids[account.email] = user_id = _account_id(work, account)
+            if verify:
+                work.admin.call("POST", f"/users/{user_id}/email/verify/member", step=f"account {account.username}")
             work.progress.advance()
 
     work.progress.advance(len(planned) - len(missing))
     in_parallel(work.patience.stop, create, missing)
-    work.user_ids = [ids[account.username] for account in work.plan.accounts]
-    work.admin_ids = [ids[account.username] for account in work.plan.admins]
+    work.user_ids = [ids[account.email] for account in work.plan.accounts]
+    work.admin_ids = [ids[account.email] for account in work.plan.admins]
     for account in work.plan.admins:
-        _promote(work, account, ids[account.username])
+        _promote(work, account, ids[account.email])
 
 
 def _known_accounts(work: Work, planned: Sequence[Account]) -> dict[str, str]:
-    ids: dict[str, str] = {}
-    for batch in batches((account.username for account in planned), NAMES_PER_CALL):
-        for user in work.admin.call("POST", "/users/usernames", batch, step="looking for accounts") or ():
-            if user.get("delete_at"):
-                raise ServerNotReady(
-                    f"account {user['username']} is deactivated: activate it in System Console > User Management > "
-                    "Users, or set another UsersConfiguration.UsernamePrefix"
-                )
-            ids[user["username"]] = user["id"]
-    return ids
+    def ask(method: str, path: str, body: Any) -> Any:
+        try:
+            return work.admin.call(method, path, body, step="looking for accounts", passes=(404,))
+        except Refused:
+            return None
+
+    found = find_accounts(ask, planned, work.patience.stop)
+    for user in found.values():
+        if user.get("delete_at"):
+            raise ServerNotReady(
+                f"account {user['username']} is deactivated: activate it in System Console > User Management > "
+                "Users, or set another UsersConfiguration.UsernamePrefix"
+            )
+    return {login: user["id"] for login, user in found.items()}
+
+
+def _must_be_verified(work: Work) -> bool:
+    """Whether the server lets in only who has answered its e-mail, or was verified by the administrator."""
+    config = work.admin.call("GET", "/config", step="asking for settings")
+    return bool((config.get("EmailSettings") or {}).get("RequireEmailVerification"))
 
 
 def _require_room(work: Work, missing: int) -> None:
@@ -78,10 +119,12 @@ def _account_id(work: Work, account: Account) -> str:
 
     def find() -> Any:
         try:
-            return work.admin.call("GET", f"/users/username/{account.username}", step=step, passes=(404,))
+            return work.admin.call("GET", f"/users/email/{quote(account.email, safe='')}", step=step, passes=(404,))
         except Refused:
-            # The e-mail address belongs to another user name.
-            return work.admin.call("GET", f"/users/email/{account.email}", step=step)
+            raise ServerNotReady(
+                f"{step}: the user name belongs to an account with another e-mail address than {account.email}: "
+                "create the account with another user name, or set another UsersConfiguration.UsernamePrefix"
+            ) from None
 
     return str(work.create("accounts", "/users", body, step=step, exists=ACCOUNT_EXISTS, find=find)["id"])
 

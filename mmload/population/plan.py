@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import combinations
 
-from mmload.client.accounts import Account, account
+from mmload.client.accounts import Account, accounts
 from mmload.config import Instance, Settings
 from mmload.text import REACTIONS, message, words
 
@@ -148,21 +148,20 @@ class Plan:
 def plan(settings: Settings, seed: int, credentials: Sequence[tuple[str, str]] = ()) -> Plan:
     """The plan that the settings describe. Pure."""
     instance, users = settings.config.instance, settings.config.users
-    accounts = tuple(
-        account(number, users.username_prefix, users.password, users.number_offset, credentials)
-        for number in range(1, instance.num_users + 1)
-    )
+    people = accounts(users, instance.num_users, credentials)
     slug = team_prefix(users.username_prefix)
     teams = tuple(PlannedTeam(f"{slug}-team-{n}", f"Team {n}") for n in range(1, instance.num_teams + 1))
     admins = (f"{users.username_prefix}-admin-{number}" for number in range(1, instance.num_admins + 1))
     notices: list[str] = []
-    channels = tuple(_channels(settings, seed, len(accounts), len(teams), notices.append))
-    posts = planned_posts(instance, seed, channels, len(accounts))
+    if len(people) < instance.num_users:
+        notices.append(f"{len(people)} accounts instead of {instance.num_users}: {users.users_file_path} has no more")
+    channels = tuple(_channels(settings, seed, len(people), len(teams), notices.append))
+    posts = planned_posts(instance, seed, channels, len(people))
     if instance.num_posts and not posts:
         notices.append("no posts: there are no channels, or no accounts")
     return Plan(
         seed=seed,
-        accounts=accounts,
+        accounts=people,
         admins=tuple(Account(0, name, f"{name}@example.com", users.password) for name in admins),
         teams=teams,
         channels=channels,

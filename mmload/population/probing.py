@@ -7,25 +7,28 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import requests
 
-from mmload.client.accounts import account, has_file_only
+from mmload.client.accounts import accounts, has_file_only
 from mmload.client.http.rules import API
 from mmload.client.net import tls_context
 from mmload.client.websocket.client import Timing, WebSocket
 from mmload.client.websocket.frames import WebSocketEvent
 from mmload.config import ConnectionSettings, Settings, read_credentials
-from mmload.errors import RequestFailed, ServerNotReady, WebSocketFailed
+from mmload.errors import Refused, RequestFailed, ServerNotReady, WebSocketFailed
 from mmload.metrics.counts import SocketCounts
 from mmload.open_files import allowed_open_files
+from mmload.population.accounts import find_accounts
 from mmload.population.plan import team_prefix
 from mmload.population.rest import ApiServer, JsonAnswer, Retrying, login_refused, redirect_target, refusal
-from mmload.population.work import batches
+from mmload.population.work import in_parallel
+
+T = TypeVar("T")
 
 
 class _Silent:
@@ -60,7 +63,8 @@ def greeted(connection: ConnectionSettings, token: str) -> str:
         socket.close()
 
 
-NAMES, NAMES_PER_CALL = "/users/usernames", 100
+# Accounts that are looked at one by one, at most: a few seconds.
+MOST_LOOKED_AT = 500
 # One page of channels is enough to tell a filled server from an empty one.
 TEAMS_PER_PAGE = CHANNELS_PER_PAGE = 200
 
@@ -99,12 +103,25 @@ class ServerProbe:
     deactivated: int = 0
     # Those of the file of users, where there are no others.
     accounts_in_file: int | None = None
+    # Of the `looked_at` accounts that were looked at one by one, where the server's settings make it necessary.
+    looked_at: int = 0
+    unverified: int = 0
+    without_team: int = 0
     teams: tuple[TeamFacts, ...] | None = None
     our_channels: int | None = None
     analytics: Mapping[str, int] = field(default_factory=dict)
     messages: int = 0
     websocket_trouble: str | None = None
     open_files_limit: int = 0
+
+    @property
+    def open_teams(self) -> tuple[TeamFacts, ...]:
+        return tuple(team for team in self.teams or () if team.open)
+
+    @property
+    def most_members(self) -> int:
+        """How many the largest open team has, as far as was asked."""
+        return max((team.members or 0 for team in self.open_teams), default=0)
 
 
 def probe(settings: Settings, users_wanted: int, *, quick: bool) -> ServerProbe:
@@ -225,13 +242,33 @@ def _ask_as_administrator(
     facts.limits = admin.get("/limits/server") or {}
     facts.analytics = {row["name"]: int(row["value"]) for row in admin.get("/analytics/old?name=standard") or ()}
     facts.messages = admin.messages()
-    facts.accounts_there, facts.deactivated = admin.accounts(users_wanted)
     users = settings.config.users
     facts.accounts_in_file = len(read_credentials(users.users_file_path)) if has_file_only(users) else None
     facts.teams = admin.teams(members=not quick)
+    found = admin.accounts(users_wanted)
+    if found is not None:
+        active = [user["id"] for user in found if not user.get("delete_at")]
+        facts.accounts_there, facts.deactivated = len(found), len(found) - len(active)
+        _look_at_accounts(admin, facts, evenly(active, MOST_LOOKED_AT))
     facts.websocket_trouble = greeted(settings.config.connection, admin.token)
     if not quick:
         facts.our_channels = admin.channels()
+
+
+def _look_at_accounts(admin: _Administrator, facts: ServerProbe, user_ids: Sequence[str]) -> None:
+    """What decides for each account whether it comes in: asked only where a setting keeps some accounts out."""
+    facts.looked_at = len(user_ids)
+    if (facts.admin_config.get("EmailSettings") or {}).get("RequireEmailVerification"):
+        people = admin.each("/users/{}", user_ids)
+        facts.unverified = sum(1 for user in people if user is not None and not user.get("email_verified"))
+    most = (facts.admin_config.get("TeamSettings") or {}).get("MaxUsersPerTeam", 0)
+    if not facts.open_teams or 0 < most < facts.most_members + len(user_ids):
+        facts.without_team = sum(1 for teams in admin.each("/users/{}/teams", user_ids) if teams == [])
+
+
+def evenly(things: Sequence[T], most: int) -> Sequence[T]:
+    """All of them, or `most` of them, evenly spread. Pure."""
+    return things if len(things) <= most else [things[i * len(things) // most] for i in range(most)]
 
 
 class _Administrator:
@@ -274,17 +311,30 @@ class _Administrator:
         page = self.get(f"/channels?page=0&per_page={CHANNELS_PER_PAGE}")
         return sum(int(channel.get("total_msg_count", 0)) for channel in (page if isinstance(page, list) else ()))
 
-    def accounts(self, users_wanted: int) -> tuple[int, int]:
-        """How many of the accounts for this number of users exist, and how many of these are deactivated."""
+    def accounts(self, users_wanted: int) -> Sequence[Mapping[str, Any]] | None:
+        """The profiles of the accounts for this number of users, those that exist; None if that cannot be known."""
         users = self._settings.config.users
         credentials = read_credentials(users.users_file_path) if users.users_file_path else ()
-        last = min(users_wanted, len(credentials)) if has_file_only(users) else users_wanted
-        names = (
-            account(number, users.username_prefix, "", users.number_offset, credentials).username
-            for number in range(1, last + 1)
-        )
-        found = [user for batch in batches(names, NAMES_PER_CALL) for user in self.ask("POST", NAMES, batch) or ()]
-        return len(found), sum(1 for user in found if user.get("delete_at"))
+        wanted = accounts(users, users_wanted, credentials)
+
+        def ask(method: str, path: str, body: Any) -> Any:
+            try:
+                return self._call(method, path, body).document
+            except Refused as error:
+                if error.status != 404:
+                    raise
+                return None
+
+        try:
+            return list(find_accounts(ask, wanted, self._patience.stop).values())
+        except RequestFailed:
+            return None
+
+    def each(self, path: str, ids: Sequence[str]) -> Sequence[Any]:
+        """The answers to one question about each of these, a few at a time; in any order."""
+        answers: list[Any] = []
+        in_parallel(self._patience.stop, lambda one: answers.append(self.get(path.format(one))), ids)
+        return answers
 
     def teams(self, *, members: bool) -> tuple[TeamFacts, ...] | None:
         """The server's teams (the first page of them)."""

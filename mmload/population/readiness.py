@@ -257,10 +257,13 @@ def login(case: Case) -> Iterator[Finding]:
     if case.client("EnforceMultifactorAuthentication") == "true":
         fix = _console("Authentication > MFA > Enforce", "ServiceSettings.EnforceMultifactorAuthentication")
         yield Finding("error", "multi-factor authentication is enforced", "users have no second factor", fix)
-    if case.setting("EmailSettings", "RequireEmailVerification"):
+    if case.setting("EmailSettings", "RequireEmailVerification") and (case.missing or case.facts.unverified):
         fix = _console("Authentication > Email > Require Email Verification", "EmailSettings.RequireEmailVerification")
         what = "e-mail addresses must be verified before the first login"
-        yield Finding("error", what, "simulated users read no e-mail", fix)
+        why = f"{case.missing} accounts do not exist, and users who sign up read no e-mail"
+        if case.facts.unverified:
+            why = f"{case.facts.unverified} of {case.facts.looked_at} accounts are not verified"
+        yield Finding("error", what, why, f"mmctl user verify, mmload init (for new accounts), or {fix}")
 
 
 def locked_accounts(case: Case) -> Iterator[Finding]:
@@ -279,20 +282,21 @@ def locked_accounts(case: Case) -> Iterator[Finding]:
 
 
 def teams(case: Case) -> Iterator[Finding]:
-    """Users join an open team that has room."""
+    """Who is in no team joins an open one that has room."""
     if case.facts.teams is None:
         return
-    open_teams = [team for team in case.facts.teams if team.open]
-    if not open_teams:
+    joining = case.missing + case.facts.without_team
+    if not case.facts.open_teams and (joining or not case.facts.teams):
         # Generative users create teams, and the system console needs none.
         level: Level = "warning" if case.settings.config.controller.type in ("generative", "cluster") else "error"
         what = "no team is open to everybody" if case.facts.teams else "there is no team"
+        why = f"{joining} of {case.missing + case.facts.looked_at} users are in no team, and join an open one"
         fix = "run mmload init; or Team Settings > Access > Users on this server (allow_open_invite)"
-        yield Finding(level, what, "users join an open team after their first login", fix)
+        yield Finding(level, what, why, fix)
     most = case.setting("TeamSettings", "MaxUsersPerTeam", 0)
-    fullest = max((team.members or 0 for team in open_teams), default=0)
-    if 0 < most < max(case.users, fullest + case.missing):
-        why = f"{case.users} users join one" + (f", and one has {fullest} members already" if fullest else "")
+    fullest = case.facts.most_members
+    if joining and 0 < most < fullest + joining:
+        why = f"{joining} users join one" + (f", and one has {fullest} members already" if fullest else "")
         place = "Site Configuration > Users and Teams > Max Users Per Team"
         yield Finding("error", f"a team takes {most} members", why, _console(place, "TeamSettings.MaxUsersPerTeam"))
 

@@ -169,6 +169,12 @@ def log_in(world: World, login_id: str, password: str) -> tuple[StoredUser, str]
             "api.user.login.invalid_credentials_email_username",
             "Enter a valid email or username and/or password.",
         )
+    if world.setting("EmailSettings", "RequireEmailVerification") and not user.email_verified:
+        raise ApiError(
+            401,
+            "api.user.login.not_verified.app_error",
+            "Login failed because email address has not been verified.",
+        )
     token = world.new_id()
     world.state.sessions[token] = user.id
     user.last_login = world.now()

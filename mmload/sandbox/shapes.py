@@ -44,6 +44,7 @@ def _profile(user: StoredUser, modern: bool, *, auth_data: bool, own: bool) -> D
     document |= {
         "auth_service": "",
         "email": user.email,
+        **({"email_verified": True} if own and user.email_verified else {}),
         "nickname": user.nickname,
         "first_name": user.first_name,
         "last_name": user.last_name,

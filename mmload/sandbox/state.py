@@ -71,6 +71,7 @@ class StoredUser:
     password_hash: bytes
     roles: str
     delete_at: int = 0
+    email_verified: bool = False
     nickname: str = ""
     first_name: str = ""
     last_name: str = ""

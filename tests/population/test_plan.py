@@ -203,3 +203,15 @@ def test_administrators_are_accounts_of_their_own() -> None:
 
     assert [account.username for account in made.admins] == ["testuser-admin-1", "testuser-admin-2"]
     assert not {account.username for account in made.admins} & {account.username for account in made.accounts}
+
+
+def test_no_account_is_made_up_beyond_the_file_of_users() -> None:
+    """Nobody would log in to it, unless told to."""
+    lines = [("ann@corp.example", "a"), ("bob@corp.example", "b")]
+    users = {"users_file_path": "users.txt"}
+    of_file = plan(settings(instance={"num_users": 3}, users=users), 1, lines)
+    beyond = plan(settings(instance={"num_users": 3}, users=users | {"accounts_beyond_file": True}), 1, lines)
+
+    assert [account.email for account in of_file.accounts] == ["ann@corp.example", "bob@corp.example"]
+    assert of_file.notices[0] == "2 accounts instead of 3: users.txt has no more"
+    assert beyond.accounts[2].email == "testuser-3@example.com"

@@ -15,6 +15,10 @@ from tests.population.making_settings import settings
 
 CLIENT = {"Version": "11.6.0", "BuildNumber": "11.6.0", "EnableSignInWithEmail": "true", "EnableUserCreation": "true"}
 OPEN = (TeamFacts("team", open=True, members=30),)
+EMPTY = (TeamFacts("team", open=True, members=0),)
+CLOSED = (TeamFacts("closed", open=False),)
+VERIFICATION = {"EmailSettings": {"RequireEmailVerification": True}}
+SMALL_TEAMS = {"TeamSettings": {"MaxUsersPerTeam": 10}}
 
 
 def facts(**fields: Any) -> ServerProbe:
@@ -72,7 +76,8 @@ def test_a_good_server_has_nothing_in_the_way() -> None:
         ({"admin_roles": "system_user"}, "no system administrator", "System Console > User Management"),
         ({"websocket_trouble": "timed out"}, "WebSocket", "Upgrade"),
         ({"client_config": CLIENT | {"EnableSignInWithEmail": "false"}}, "login", "EnableSignInWithEmail"),
-        ({"admin_config": {"EmailSettings": {"RequireEmailVerification": True}}}, "verified", "RequireEmail"),
+        ({"admin_config": VERIFICATION, "unverified": 2, "looked_at": 20}, "verified", "RequireEmail"),
+        ({"admin_config": VERIFICATION, "accounts_there": 19}, "verified", "RequireEmail"),
         (
             {"client_config": CLIENT | {"EnforceMultifactorAuthentication": "true"}},
             "multi-factor",
@@ -96,9 +101,12 @@ def test_a_good_server_has_nothing_in_the_way() -> None:
         ({"admin_config": {"TeamSettings": {"RestrictCreationToDomains": "corp.example"}}, "accounts_there": 0},
          "corp.example", "RestrictCreationToDomains"),
         ({"admin_config": {"RateLimitSettings": {"Enable": True, "PerSec": 5}}}, "rate limit", "RateLimitSettings"),
-        ({"admin_config": {"TeamSettings": {"MaxUsersPerTeam": 10}}}, "team takes 10", "TeamSettings.MaxUsersPerTeam"),
+        ({"admin_config": SMALL_TEAMS, "without_team": 11, "looked_at": 20, "teams": EMPTY},
+         "team takes 10", "TeamSettings.MaxUsersPerTeam"),
         ({"teams": ()}, "there is no team", "mmload init"),
-        ({"teams": (TeamFacts("closed", open=False),)}, "no team is open", "allow_open_invite"),
+        ({"admin_config": SMALL_TEAMS, "accounts_there": 19}, "team takes 10", "TeamSettings.MaxUsersPerTeam"),
+        ({"teams": CLOSED, "without_team": 1, "looked_at": 20}, "no team is open", "allow_open_invite"),
+        ({"teams": CLOSED, "accounts_there": 19}, "no team is open", "allow_open_invite"),
         ({"deactivated": 3}, "3 of the users' accounts are deactivated", "User Management"),
     ],
 )  # fmt: skip
@@ -149,6 +157,12 @@ def test_what_distorts_a_test_without_stopping_it_is_a_warning(fields: dict[str,
 
     assert [what in warning for warning in told(examination, "warning")] == [True]
     assert exit_code(examination) == ExitCode.PASSED
+
+
+@pytest.mark.parametrize("fields", [{"admin_config": VERIFICATION}, {"admin_config": SMALL_TEAMS}, {"teams": CLOSED}])
+def test_only_accounts_that_need_it_make_a_restriction_an_error(fields: dict[str, Any]) -> None:
+    """All exist, are verified and are in teams, as on a copy of a production server."""
+    assert judged(looked_at=20, **fields).errors == ()
 
 
 def test_sign_up_may_be_closed_when_all_accounts_are_there() -> None:
