@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from coordinator.polling import Question, Unanswered, all_at_once
 from mmload.errors import ConfigurationError, ServerNotReady
 
-# Patience with one request to an agent; a stop lasts as long as its users' farewells.
+# Patience with one request to an agent; a stop lasts as long as its users' log-outs.
 REQUEST_SECONDS = 5.0
 STOP_SECONDS = 90.0
 # An agent whose users are fewer than ordered is ordered again so often: it may have been started anew.

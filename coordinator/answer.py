@@ -78,7 +78,7 @@ class Answer:
     """How many users the server holds, as far as it is known.
 
     `users` None: no number can be given. `low` and `high` bound the capacity with the given `confidence`; `low` alone
-    is what was shown to be fine ("at least"). `ended_by` is an `Ending`, `reason` a sentence for people.
+    is what was shown to be fine ("at least"). `ended_by` is an `Ending`, `reason` a sentence.
     """
 
     users: int | None
@@ -120,24 +120,24 @@ SCHEMA = 1
 
 
 def text(outcome: SearchOutcome) -> str:
-    """One paragraph for people."""
+    """One paragraph."""
     answer = outcome.answer
     broke = f"what broke first: {answer.broke_first}" if answer.broke_first else ""
     if broke and outcome.slowest:
         broke += f" (slowest action then: {outcome.slowest})"
-    parts = [people(answer), broke, minutes(answer.minutes)]
+    parts = [capacity_text(answer), broke, minutes(answer.minutes)]
     return "; ".join(filter(None, parts)) + f"\nended by: {answer.ended_by}: {answer.reason}"
 
 
-def people(answer: Answer) -> str:
+def capacity_text(answer: Answer) -> str:
     """How many, with the interval."""
     if answer.users is not None and answer.low is not None and answer.high is not None:
-        return f"about {answer.users:,} people ({answer.low:,}–{answer.high:,}, {100 * answer.confidence:g} %)"
+        return f"about {answer.users:,} users ({answer.low:,}–{answer.high:,}, {100 * answer.confidence:g} %)"
     if answer.low is not None:
-        return f"at least {answer.low:,} {'person' if answer.low == 1 else 'people'}"
+        return f"at least {answer.low:,} {'user' if answer.low == 1 else 'users'}"
     if answer.users is not None:
-        return f"about {answer.users:,} people (without an interval)"
-    return "how many people it holds is not known"
+        return f"about {answer.users:,} users (without an interval)"
+    return "how many users it holds is not known"
 
 
 def minutes(value: float) -> str:
@@ -145,6 +145,12 @@ def minutes(value: float) -> str:
     if value < 2:
         return f"{60 * value:.0f} seconds"
     return f"{value:.0f} minutes"
+
+
+def clock_text(seconds: float) -> str:
+    """`3:07`."""
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes}:{rest:02}"
 
 
 def document(outcome: SearchOutcome, limits: Limits, thresholds: dict[str, float]) -> dict[str, Any]:
@@ -170,7 +176,7 @@ _GIVEN = (Ending.FOUND, Ending.WIDE, Ending.AT_LEAST, Ending.TIME_OVER)
 
 
 def exit_code(answer: Answer) -> ExitCode:
-    """0 where a number of people is given that can be relied on."""
+    """0 where a number of users is given that can be relied on."""
     if answer.ended_by == Ending.INTERRUPTED:
         return ExitCode.INTERRUPTED
     if answer.ended_by in (Ending.AGENT_LOST, Ending.SERVER_LOST):

@@ -15,14 +15,14 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from coordinator.answer import Answer, Decider, Limits, Mode, Step, people
-from coordinator.logs import clock_text
+from coordinator.answer import Answer, Decider, Limits, Mode, Step, capacity_text, clock_text
 from coordinator.search.sample import Observation, Reading, weigh
 from mmload.errors import UsageError
 
 NAME = "journal.jsonl"
-# Raised when a reader of the old form would misunderstand the new one; new fields alone do not raise it.
-SCHEMA = 1
+# Raised when a reader of the old form would misunderstand the new one, or when decisions of the old one cannot be made
+# again. Form 1 does not have the tuning of its search.
+SCHEMA = 2
 
 
 class Head(msgspec.Struct, frozen=True, tag="limits", tag_field="line"):
@@ -110,7 +110,7 @@ def read(path: Path) -> Journal:
         raise UsageError(f"{path}: this is no journal: its first line does not have the limits")
     if lines[0].schema > SCHEMA:
         raise UsageError(
-            f"{path}: a journal of form {lines[0].schema}; this version reads up to {SCHEMA}: update mmload"
+            f"{path}: a journal of form {lines[0].schema}; this version reads form {SCHEMA}: update mmload"
         )
     cycles = tuple(line for line in lines if isinstance(line, Cycle))
     end = next((line for line in lines if isinstance(line, End)), None)
@@ -153,8 +153,14 @@ class Changes:
 
 
 def replayed(journal: Journal, changes: Changes, search: Callable[[Limits], Decider]) -> Replay:
-    """Decide on every cycle that was decided on. Pure, as `search` is."""
-    decider = search(dataclasses.replace(journal.head.limits, **changes.limits))
+    """Decide on every cycle that was decided on. Pure, as `search` is. Raises UsageError for an old journal."""
+    head = journal.head
+    if head.schema < SCHEMA:
+        raise UsageError(
+            f"the journal has form {head.schema}, of mmload {head.mmload or 'before 0.1.0'}, which does not tell the "
+            f"numbers that its search went by; only form {SCHEMA} can be replayed: use the version that wrote it"
+        )
+    decider = search(dataclasses.replace(head.limits, **changes.limits))
     differences, answer, count = [], None, 0
     for count, cycle in enumerate(journal.cycles, start=1):
         if not cycle.fed:
@@ -216,7 +222,7 @@ def _of_limits(limits: Limits, name: str, given: str, text: str) -> Any:
 
 
 def text(replay: Replay, journal: Journal, *, most: int = 20) -> str:
-    """For people: what is decided otherwise, the first ones of many. Pure."""
+    """What is decided otherwise, the first ones of many. Pure."""
     lines = [f"{replay.cycles} cycles; {len(replay.differences)} are decided otherwise"]
     lines += [_line(each) for each in replay.differences[:most]]
     if len(replay.differences) > most:
@@ -241,7 +247,7 @@ def _line(each: Difference) -> str:
 def _answer(answer: Answer | None) -> str:
     if answer is None:
         return "none: the journal ends before"
-    return f"{people(answer)}; {answer.ended_by}: {answer.reason}"
+    return f"{capacity_text(answer)}; {answer.ended_by}: {answer.reason}"
 
 
 def document(replay: Replay) -> dict[str, Any]:

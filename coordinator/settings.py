@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from coordinator.agents import Agent
 
 TOKEN_VARIABLE = "MMLOAD_AGENT_TOKEN"
-# An action takes a person about so long besides the wait before it (measured on the sandbox: 1.2 requests a second and
+# An action takes a user about so long besides the wait before it (measured on the sandbox: 1.2 requests a second and
 # user at an idle time of 3 s, 6 requests an action).
 _ACTION_SECONDS = 2.0
 # `rate(…[5m])` looks back five minutes; `irate` and `idelta` only at the last two samples, however long their range is.
@@ -43,7 +43,7 @@ _LAST_TWO = ("irate", "idelta")
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """The document, where it came from, and what a person should know of it."""
+    """The document, where it came from, and what its reader should know of it."""
 
     document: tables.Coordinator
     source: str
@@ -148,7 +148,7 @@ def documents(settings: Settings) -> dict[str, Any]:
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="mmload-coordinator",
-        description="Changes the number of users of the agents until it is known how many people the server holds. "
+        description="Changes the number of users of the agents until it is known how many users the server holds. "
         "Exit code: 0 a number was found, 4 the configuration is refused, 5 an agent or Prometheus can't be reached, "
         "6 it can't be known (and why), 130 interrupted.",
     )

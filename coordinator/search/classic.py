@@ -1,7 +1,7 @@
 """The classic rule: a fixed step up while nothing is breached, a fixed step down while something is, until it is level.
 
 Kept for those who compare with earlier figures. Its answer is about a tenth too low and has no interval
-(docs/capacity-method.md says why). One thing is mended: unknown readings hold the load.
+(docs/capacity-method.md says why). One thing is fixed: unknown readings hold the load.
 """
 
 from __future__ import annotations
@@ -10,10 +10,8 @@ import math
 from collections import deque
 
 from coordinator.answer import Answer, Ending, Limits, Step
-from coordinator.search.guards import Darkness
-from coordinator.search.phases import Sight
-from coordinator.search.sample import Observation, Sample, weigh
-from coordinator.search.window import Window
+from coordinator.search.phases import Darkness, Sight
+from coordinator.search.sample import Observation, Sample, Window, weigh
 
 
 class Trend:

@@ -12,11 +12,9 @@ from dataclasses import replace
 from coordinator.answer import Answer, Ending, Limits, Mode, Step
 from coordinator.search.classic import Classic
 from coordinator.search.climb import Ascent, Climb, Stairs
-from coordinator.search.guards import Absence, Attendance, Darkness, Saturation
 from coordinator.search.measure import Measure
-from coordinator.search.phases import Blame, Findings, Move, Phase, Sight
-from coordinator.search.sample import Observation, weigh
-from coordinator.search.window import Window
+from coordinator.search.phases import Absence, Attendance, Blame, Darkness, Findings, Move, Phase, Saturation, Sight
+from coordinator.search.sample import Observation, Window, weigh
 
 CONFIDENCE = 0.95
 # These endings say nothing about how many users are fine.

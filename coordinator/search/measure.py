@@ -8,7 +8,7 @@ from coordinator.answer import Ending, Limits
 from coordinator.search.climb import AfterBreach, Climb, Pace, Retreat, Stairs
 from coordinator.search.estimate import Estimate, Posterior
 from coordinator.search.phases import Move, Phase, Sight
-from coordinator.search.window import believed
+from coordinator.search.sample import believed
 
 
 class Measure:

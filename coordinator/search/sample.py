@@ -1,13 +1,17 @@
-"""What the coordinator saw: one observation for each cycle, one reading for each limit.
+"""What the coordinator saw: one observation for each cycle, one reading for each limit; and what it is evidence of.
 
-From an observation's readings to one sample: how near the worst limit is, or why that is not known.
+An observation's readings become one sample: how near the worst limit is, or why that is not known. A reading over a
+window belongs to all loads within that window, not to the present one.
 """
 
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from coordinator.search.tuning import DEFAULT, Tuning
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +26,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """One cycle: `seconds` since the search began, users asked for, users really in, and every limit's reading.
+    """One cycle: `seconds` since the search began, the target, users really in, and every limit's reading.
 
     `saturated` says why the load generator itself is not to be trusted now; empty when it is. `unanswered` tells of the
     requests that got no answer since the last one that got one; empty as long as the server answers.
@@ -93,3 +97,86 @@ def _why_unknown(readings: Sequence[Reading]) -> str:
         return "no limit was looked at"
     reasons = [f"{each.name}: {each.unknown or 'no value'}" for each in readings if ratio(each) is None]
     return "; ".join(reasons)
+
+
+def believed(arrival_seconds: float, tuning: Tuning) -> float:
+    """The log-ins' share of the load up to which what is read is put down to the users. Pure."""
+    expensive = math.sqrt(arrival_seconds / tuning.expensive_seconds)
+    return min(tuning.largest_arrivals_share, tuning.arrivals_share * max(1.0, expensive))
+
+
+class Window:
+    """The loads of the last `seconds`, as logarithms of users, and the log-ins within them."""
+
+    def __init__(self, seconds: float, arrival_seconds: float = 0.0, tuning: Tuning = DEFAULT) -> None:
+        self._length, self._tuning = seconds, tuning
+        self._arrival_seconds = arrival_seconds
+        self._believed = believed(arrival_seconds, tuning)
+        self._loads: deque[tuple[float, float, int]] = deque()
+        self._begun: float | None = None
+        self._users = self._target = 0
+        self._arrived = self._on_their_way = 0
+        self._awaited_until = 0.0
+        self.highest = self.lowest = self.mean = self.now = 0.0
+        self.full = False
+        # Where a single log-in is slow enough to cross the limit, only a window without any tells of the users.
+        self.strict = False
+
+    def add(self, seconds: float, users: int, target: int = 0) -> None:
+        """The load at this moment, and the target."""
+        if self._begun is None:
+            self._begun = seconds
+        came = max(0, users - self._users)
+        came += self._await(seconds, target, users, came)
+        self._users, self._target = users, target
+        self._arrived += came
+        self.now = math.log(max(users, 1))
+        self._loads.append((seconds, self.now, came))
+        while self._loads[0][0] <= seconds - self._length:
+            self._arrived -= self._loads.popleft()[2]
+        loads = [load for _, load, _ in self._loads]
+        self.highest, self.lowest = max(loads), min(loads)
+        self.mean = math.fsum(loads) / len(loads)
+        self.full = seconds - self._begun >= self._length
+
+    def _await(self, seconds: float, target: int, users: int, came: int) -> int:
+        """A log-in loads the server before its user counts as one; how many were given up on their way."""
+        missing = max(0, target - users)
+        given_up = max(0, self._on_their_way - missing - came) if target < self._target else 0
+        if came or target > self._target:
+            self._awaited_until = seconds + self._tuning.log_in_seconds
+        self._on_their_way = missing if seconds < self._awaited_until else 0
+        return given_up
+
+    @property
+    def log_ins(self) -> int:
+        """How many of them are in the window, those on their way included."""
+        return self._arrived + self._on_their_way
+
+    @property
+    def arrivals(self) -> float:
+        """What the log-ins of the window add to the load, as a share of it."""
+        return self._arrival_seconds * self.log_ins / self._length / max(1, self._users)
+
+    @property
+    def settled(self) -> bool:
+        """No log-ins to speak of."""
+        return self.arrivals <= (0.0 if self.strict else self._believed)
+
+    @property
+    def clean(self) -> bool:
+        """No higher load is left in the window, and no log-ins."""
+        return self.full and self.settled and self.highest - self.now <= self._tuning.clean
+
+    @property
+    def telling(self) -> bool:
+        """What is read now can be put down to one load: only such samples are evidence."""
+        return self.full and self.settled and self.highest - self.lowest <= self._tuning.homogeneous
+
+    def credited(self, ratio: float) -> float:
+        """The load a sample belongs to: the mean, and the more it breaches, the highest.
+
+        A cliff's breach comes from the moments beyond its edge alone; crediting it to the mean puts the edge too low.
+        """
+        share = min(1.0, max(0.0, ratio / self._tuning.fully_breached))
+        return self.mean + share * (self.highest - self.mean)

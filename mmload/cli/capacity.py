@@ -1,4 +1,4 @@
-"""`mmload capacity`: how many people does this server hold? Starts an agent and the coordinator, and stops both.
+"""`mmload capacity`: how many users does this server hold? Starts an agent and the coordinator, and stops both.
 
 Agent and coordinator are processes of their own: neither takes time from the other, and the coordinator is the same
 that drives agents on other machines (`mmload-coordinator`).
@@ -45,12 +45,12 @@ from mmload.results.folder import LOG, RunFolder, make_folder, read_run
 from mmload.results.model import Facts, Server, command
 from mmload.signals import child_setup, handling
 
-# What the sandbox of `--sandbox` can do if nothing else is said, and what is asked of it: some 300 busy people, found
+# What the sandbox of `--sandbox` can do if nothing else is said, and what is asked of it: some 300 busy users, found
 # in minutes. A page load keeps all slots for 0.15 s: with a limit near that, each half minute would be judged by how
-# many page loads fell together in it. People who wait ask nothing: with one far above, a queue never grows so long.
+# many page loads fell together in it. Users who wait ask nothing: with one far above, a queue never grows so long.
 DEMO_SLOTS, DEMO_SERVICE_MS = 4, 10.0
 DEMO_IDLE_MS, DEMO_P99_SECONDS = 1200, 0.3
-# People hear of those in their own community alone: else each newcomer would be looked up by all others at once, and
+# Users hear of those in their own community alone: else each newcomer would be looked up by all others at once, and
 # would look up all of them, and these bursts are what would be measured.
 DEMO_COMMUNITY, DEMO_HIGHEST_USERS = 12, 400
 # A log-in, its page load and the first pictures are some 55 requests more than a user makes in that time, who makes 1.6
@@ -68,8 +68,8 @@ def add_parser(subparsers: Any) -> None:
     """`mmload capacity …`."""
     parser = subparsers.add_parser(
         "capacity",
-        help="find out how many people the server holds",
-        description="Change the number of simulated people until it is known how many the server holds, and with what "
+        help="find out how many users the server holds",
+        description="Change the number of simulated users until it is known how many the server holds, and with what "
         "spread. Exit code: 0 a number was found, 5 the server is not ready, 6 it can't be known (and why).",
     )
     target = parser.add_mutually_exclusive_group()
@@ -97,7 +97,7 @@ def run(args: argparse.Namespace) -> int:
             say("capacity", "starting a sandbox")
             url = stack.enter_context(sandbox.sandbox(*sandbox_options(args)))
             environ |= server_variables(url)
-            environ |= _peopled(stack, url, environ, document.cluster.max_active_users, ours=not args.config)
+            environ |= _with_accounts(stack, url, environ, document.cluster.max_active_users, ours=not args.config)
             settings, _ = load_settings(environ=environ)
         users = document.search.lowest_users
         server = examined_server("capacity", settings, users, checked=not args.no_checks).server
@@ -138,7 +138,7 @@ def demonstrating(args: argparse.Namespace, environ: Mapping[str, str]) -> dict[
     return {**ours, **environ}
 
 
-def _peopled(stack: ExitStack, url: str, environ: Mapping[str, str], users: int, *, ours: bool) -> dict[str, str]:
+def _with_accounts(stack: ExitStack, url: str, environ: Mapping[str, str], users: int, *, ours: bool) -> dict[str, str]:
     """Fill the sandbox for so many users; the variables that name their accounts."""
     if not ours:
         sandbox.populate(url, environ)

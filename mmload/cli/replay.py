@@ -18,7 +18,8 @@ def add_parser(subparsers: Any) -> None:
         "replay",
         help="make the decisions of a capacity search again",
         description="Make the decisions in the journal of a capacity search again. With its own limits they must be "
-        "the same (exit code 3 if not); with other limits it is shown where they would have been others.",
+        "the same (exit code 3 if not); with other limits it is shown where they would have been others. A journal "
+        "that cannot be read or is of an older form: exit code 2.",
     )
     parser.add_argument("journal", metavar="JOURNAL", type=Path, help="journal.jsonl, or the folder it is in")
     parser.add_argument(

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from coordinator.answer import Answer, minutes, people
+from coordinator.answer import Answer, capacity_text, minutes
 from coordinator.journal import NAME, Cycle, Journal, read
 from coordinator.search.sample import Reading
 from mmload.errors import UsageError
@@ -78,7 +78,7 @@ def _answer_text(search: Journal) -> str:
         return "No result: the search was interrupted."
     answer = search.end.answer
     broke = f"first breach: {answer.broke_first}" if answer.broke_first else ""
-    told = "; ".join(filter(None, [people(answer), broke, minutes(answer.minutes)]))
+    told = "; ".join(filter(None, [capacity_text(answer), broke, minutes(answer.minutes)]))
     return f"{told}. Ended by: {answer.ended_by}: {answer.reason}."
 
 

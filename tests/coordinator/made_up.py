@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from coordinator.answer import Answer, Limits, Step
-from coordinator.observe import Seen
+from coordinator.loop import Seen
 from coordinator.search.sample import Observation, Reading
 
 LIMIT = 2.0

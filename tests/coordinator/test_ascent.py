@@ -12,9 +12,8 @@ from benchmarks.capacity.truths import proof_servers, stored
 from coordinator.answer import Limits, Mode
 from coordinator.search.climb import Pace
 from coordinator.search.phases import Blame, Sight
-from coordinator.search.sample import Sample
+from coordinator.search.sample import Sample, Window
 from coordinator.search.tuning import DEFAULT
-from coordinator.search.window import Window
 
 LOG_IN_SECONDS = 40.0
 TOLD = Limits(lowest_users=1, spawn_rate=8.0, arrival_seconds=LOG_IN_SECONDS)

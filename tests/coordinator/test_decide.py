@@ -10,13 +10,12 @@ import pytest
 
 from coordinator.answer import Ending, Limits, Step
 from coordinator.search.decide import Search, decide, estimate_so_far
-from coordinator.search.sample import Observation, Reading
-from coordinator.search.window import Window
+from coordinator.search.sample import Observation, Reading, Window
 from tests.coordinator.simulated import WINDOW_SECONDS, Moment, hard_limit, search, steep, unknown
 
 LIMITS = Limits(lowest_users=1, highest_users=5000)
 STAIRS = dataclasses.replace(LIMITS, lowest_users=30, arrival_seconds=60.0)
-BOTH = pytest.mark.parametrize("limits", [LIMITS, STAIRS], ids=["cheap log-ins", "dear log-ins"])
+BOTH = pytest.mark.parametrize("limits", [LIMITS, STAIRS], ids=["cheap log-ins", "expensive log-ins"])
 
 
 @BOTH
@@ -90,7 +89,7 @@ def test_without_a_breach_up_to_the_most_users_the_answer_is_at_least(limits: Li
 
 @pytest.mark.parametrize("moment", [hard_limit, steep])
 @pytest.mark.parametrize("capacity", [8, 11, 16, 23])
-def test_a_server_for_fewer_than_thirty_people_is_measured_too(capacity: int, moment: Callable[[int], Moment]) -> None:
+def test_a_server_for_fewer_than_thirty_users_is_measured_too(capacity: int, moment: Callable[[int], Moment]) -> None:
     """One person more is a tenth of the load: no reason to take the first breach for a false one, again and again."""
     answer = search(LIMITS, moment(capacity)).answer
 
@@ -114,7 +113,7 @@ def test_users_that_never_come_end_the_search(limits: Limits) -> None:
     answer = search(limits, hard_limit(400), lambda seen: dataclasses.replace(seen, users=min(seen.users, 20))).answer
 
     assert (answer.ended_by, answer.users) == (Ending.USERS_MISSING, None)
-    assert "20 users are in although" in answer.reason
+    assert "20 users are active, the target is" in answer.reason
 
 
 class Doorway:

@@ -172,7 +172,7 @@ def test_the_sandbox_of_the_demonstration_has_an_account_and_a_community_for_eve
 
     # No limit was crossed, and 20 s are not enough to say more.
     assert ended.code == ExitCode.INCONCLUSIVE, ended.err
-    assert ended.out.startswith(f"at least {most} people; ")
+    assert ended.out.startswith(f"at least {most} users; ")
     assert "Traceback" not in ended.err
     assert found.facts.server is not None and found.facts.server.sandbox
     assert found.totals.highest_active == most

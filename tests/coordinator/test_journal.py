@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from coordinator.answer import Answer, Ending, Limits, SearchOutcome, document, exit_code, people, text
+from coordinator.answer import Answer, Ending, Limits, SearchOutcome, capacity_text, document, exit_code, text
 from coordinator.journal import NAME, Changes, Cycle, End, Head, JournalWriter, changes_of, read, replayed, same
 from coordinator.journal import text as replay_text
 from coordinator.search.sample import Observation, Reading
@@ -78,10 +78,21 @@ def test_a_folder_without_a_journal_is_named(tmp_path: Path) -> None:
 
 def test_a_journal_of_a_later_form_is_refused(tmp_path: Path) -> None:
     path = written(tmp_path)
-    path.write_text(path.read_text().replace('"schema":1', '"schema":99'))
+    path.write_text(path.read_text().replace('"schema":2', '"schema":99'))
 
-    with pytest.raises(UsageError, match="a journal of form 99; this version reads up to 1: update mmload"):
+    with pytest.raises(UsageError, match="a journal of form 99; this version reads form 2: update mmload"):
         read(path)
+
+
+def test_a_journal_of_an_older_form_can_be_read_but_not_replayed(tmp_path: Path) -> None:
+    """It does not have the numbers that its search went by; a report can still show it."""
+    path = written(tmp_path, *CYCLES)
+    path.write_text(path.read_text().replace('"schema":2', '"schema":1'))
+    journal = read(path)
+
+    assert journal.cycles == CYCLES
+    with pytest.raises(UsageError, match=r"the journal has form 1, of mmload 1, .*only form 2 can be replayed"):
+        replayed(journal, Changes(), Doubling)
 
 
 def test_a_journal_is_never_overwritten(tmp_path: Path) -> None:
@@ -154,7 +165,7 @@ def test_the_answer_is_a_sentence_that_can_be_passed_on() -> None:
     found = answer(1150, 14 * 60.0, reason="the interval is small enough")
 
     assert text(SearchOutcome(found, "CreatePost 2.4 s")) == (
-        "about 1,150 people (1,148–1,152, 95 %); what broke first: p99 2.5 of 2 "
+        "about 1,150 users (1,148–1,152, 95 %); what broke first: p99 2.5 of 2 "
         "(slowest action then: CreatePost 2.4 s); 14 minutes\nended by: found: the interval is small enough"
     )
 
@@ -163,9 +174,9 @@ def test_a_number_without_an_interval_is_told_as_such() -> None:
     """The classic rule has none."""
     found = Answer(1150, None, None, 0.0, "found", "p99 2.5 of 2", 33.0, "level for 30 minutes (classic rule)")
 
-    assert people(found) == "about 1,150 people (without an interval)"
-    assert people(dataclasses.replace(found, users=900, low=900)) == "at least 900 people"
-    assert people(dataclasses.replace(found, users=None)) == "how many people it holds is not known"
+    assert capacity_text(found) == "about 1,150 users (without an interval)"
+    assert capacity_text(dataclasses.replace(found, users=900, low=900)) == "at least 900 users"
+    assert capacity_text(dataclasses.replace(found, users=None)) == "how many users it holds is not known"
 
 
 def test_the_answers_document_has_the_documented_keys() -> None:

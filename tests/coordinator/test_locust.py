@@ -9,7 +9,7 @@ import pytest
 
 from coordinator.agent_apis import SwarmAgent
 from coordinator.agents import AgentBusy, AgentGroup, ready
-from coordinator.observe import Observer, Seen, have_measures
+from coordinator.loop import Observer, Seen, have_measures
 from coordinator.prometheus import Prometheus
 from mmload.config.coordinator_tables import Measures, Monitor
 from tests.coordinator.processes import agent, run

@@ -11,8 +11,7 @@ import pytest
 from coordinator.agents import AgentGroup
 from coordinator.answer import Limits, SearchOutcome
 from coordinator.journal import NAME, Head, JournalWriter, read
-from coordinator.loop import AGENT_PATIENCE_SECONDS, Loop
-from coordinator.observe import Seen
+from coordinator.loop import AGENT_PATIENCE_SECONDS, Loop, Seen
 from coordinator.search.sample import Reading
 from tests.coordinator.made_up import Doubling, Server
 from tests.coordinator.test_agents import MadeUpAgent

@@ -56,7 +56,7 @@ def test_fewer_than_five_requests_say_nothing() -> None:
 
 
 def test_log_ins_are_no_part_of_it() -> None:
-    """They are the dearest requests, and there are many of them only because users are being added."""
+    """They are the most expensive requests, and there are many of them only because users are being added."""
     assert readings(page(), page([0.1] * 100, logins=[5.0] * 100))["p99 of requests (s)"] < 0.16  # type: ignore[operator]
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 
-from coordinator.command import complain
+from coordinator.__main__ import complain
 from mmload.cli import common, doctor
 from mmload.population.progress import InitLines
 from mmload.population.readiness import Examination, Finding, ServerFacts

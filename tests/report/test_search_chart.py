@@ -42,7 +42,7 @@ def test_the_answer_the_limit_and_every_decision_are_on_the_page(searched: Searc
     words, answer = page(found).words(), searched.answer
     decided = decisions(found.cycles)
 
-    assert f"about {answer.users} people ({answer.low}–{answer.high}, 95 %)" in words
+    assert f"about {answer.users} users ({answer.low}–{answer.high}, 95 %)" in words
     assert f"the answer ({answer.users})" in words and f"interval, from {answer.low}" in words
     assert "limit (1)" in words
     assert len(decided) >= 5
