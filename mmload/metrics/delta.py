@@ -190,6 +190,11 @@ def answered(reason: str) -> bool:
     return reason[:3].isdigit()
 
 
+def is_server_error(reason: str) -> bool:
+    """Whether a failed request was answered with 5xx."""
+    return answered(reason) and reason.startswith("5")
+
+
 def all_times(routes: Mapping[str, RouteFigures]) -> Histogram:
     """The times of all good answers together."""
     whole = Histogram()

@@ -93,7 +93,7 @@ def _bands(found: RunFindings, axis: Axis, first_ms: int) -> Iterator[Band]:
         yield Band(axis.place(each.start), axis.place(each.end), str(each.phase), name, label_inside=True)
     for outage in found.outages:
         start, end = ((ms - first_ms) / 1000 for ms in (outage.start_ms, outage.end_ms))
-        yield Band(axis.place(start), axis.place(end), "outage", "no answer from the server")
+        yield Band(axis.place(start), axis.place(end), "outage", outage.what)
     for first, last in runs_of(found.trust.saturated_seconds):
         yield Band(axis.place(first), axis.place(last), "saturated", "generator saturated")
 
@@ -106,7 +106,7 @@ def note_texts(found: RunFindings) -> list[str]:
 def outage_texts(found: RunFindings) -> list[str]:
     """The outages in words."""
     return [
-        f"no answer from {clock(outage.start_ms / 1000)} to {clock(outage.end_ms / 1000)} ({span(outage.seconds)})"
+        f"{outage.what}, {clock(outage.start_ms / 1000)} to {clock(outage.end_ms / 1000)} ({span(outage.seconds)})"
         for outage in found.outages
     ]
 

@@ -139,7 +139,7 @@ class ErrorDocument(msgspec.Struct, frozen=True):
 
 
 class OutageDocument(msgspec.Struct, frozen=True):
-    """A span without answers."""
+    """A span without answers, or with errors (5xx) for most; `route_groups`: what failed if not all did."""
 
     start_ms: int
     end_ms: int
@@ -147,6 +147,8 @@ class OutageDocument(msgspec.Struct, frozen=True):
     sockets_dropped: int
     sockets_back: int
     back_after_seconds: int
+    server_errors: int
+    route_groups: tuple[str, ...]
 
 
 class ReportDocument(msgspec.Struct, frozen=True):

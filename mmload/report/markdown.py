@@ -84,7 +84,7 @@ def _sections(found: RunFindings) -> Iterator[tuple[str, str]]:
     yield (
         "Outages",
         "\n".join(
-            f"- no answer from {clock(outage.start_ms / 1000)} to {clock(outage.end_ms / 1000)} "
+            f"- {outage.what}, {clock(outage.start_ms / 1000)} to {clock(outage.end_ms / 1000)} "
             f"({span(outage.seconds)})"
             for outage in found.outages
         ),

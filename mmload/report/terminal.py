@@ -238,16 +238,16 @@ def _spans(spans: Mapping[str, Histogram]) -> list[str]:
 
 
 def _outage(outage: Outage) -> list[str]:
-    text = (
-        f"  the server gave no answer from {clock(outage.start_ms / 1000)} to {clock(outage.end_ms / 1000)} "
-        f"({span(outage.seconds)}); {plural(outage.unanswered, 'request')} failed"
-    )
-    if not outage.sockets_dropped:
-        return [text]
-    back = f"{count(outage.sockets_back)} came back"
-    if outage.sockets_back:
-        back += f" within {span(outage.back_after_seconds)}"
-    return [f"{text};", f"  {plural(outage.sockets_dropped, 'socket')} dropped, {back}"]
+    told = [
+        f"{outage.what} from {clock(outage.start_ms / 1000)} to {clock(outage.end_ms / 1000)} ({span(outage.seconds)})",
+        f"{plural(outage.unanswered + outage.server_errors, 'request')} failed",
+    ]
+    if outage.sockets_dropped:
+        back = f"{count(outage.sockets_back)} came back"
+        if outage.sockets_back:
+            back += f" within {span(outage.back_after_seconds)}"
+        told.append(f"{plural(outage.sockets_dropped, 'socket')} dropped, {back}")
+    return textwrap.wrap("; ".join(told), 98, initial_indent="  ", subsequent_indent="  ")
 
 
 def _unavailable(features: Mapping[str, str]) -> list[str]:

@@ -116,6 +116,7 @@ class Second(msgspec.Struct, frozen=True):
     delivery_p50_ms: float | None = None
     delivery_p95_ms: float | None = None
     delivery_p99_ms: float | None = None
+    groups: dict[str, tuple[int, int]] = {}  # by group of routes: how many ended, of them with 5xx
     health: dict[str, ProcessHealth] = {}  # by process: "local" (this one or the master), "worker 0", …
 
 

@@ -1,17 +1,24 @@
-"""Spans in which the server gave no answer, and how its sockets came back. Pure."""
+"""Spans in which the server gave no answer, or most answers were errors (5xx), and how its sockets came back. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from mmload.results.model import Second
+
+T = TypeVar("T")
 
 # Shorter spans are single requests that timed out, not an outage.
 SHORTEST_OUTAGE_SECONDS = 3
 FEWEST_UNANSWERED = 2
 # Of the requests that end in an outage nearly none was answered; a few may have been on their way when it began.
 MOST_ANSWERED_SHARE = 0.1
+# Errors are an outage where most requests end in one, enough of them, and few did before: what fails all the time is a
+# fault, and a threshold's matter.
+FEWEST_ERRORS = 10
+MOST_ERRORS_SHARE, USUAL_ERRORS_SHARE = 0.5, 0.1
 # How long sockets may take to come back to be told of with the outage (the longest back-off is 5 minutes).
 RETURN_SECONDS = 330
 # A server that stops takes its sockets along within a moment: nearly all of them.
@@ -22,7 +29,10 @@ _MOST_KEPT_SHARE = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """From the first second without answers to the first with answers again (or the end of the run)."""
+    """From the first second without (good) answers to the first with them again, or the end of the run.
+
+    `server_errors`: answers of 5xx in it. `route_groups`: what failed, if the rest went on.
+    """
 
     start_ms: int
     end_ms: int
@@ -30,24 +40,93 @@ class Outage:
     sockets_dropped: int
     sockets_back: int
     back_after_seconds: int  # from the end of the outage until the last of `sockets_back` was back
+    server_errors: int = 0
+    route_groups: tuple[str, ...] = ()
 
     @property
     def seconds(self) -> int:
         """How long it lasted."""
         return (self.end_ms - self.start_ms) // 1000
 
+    @property
+    def what(self) -> str:
+        """What the server did in it."""
+        if not self.server_errors:
+            return "the server gave no answer"
+        which = f"for {', '.join(self.route_groups)} " if self.route_groups else ""
+        return f"the server answered most requests {which}with errors (5xx)"
+
+
+@dataclass(frozen=True, slots=True)
+class OutageSpan:
+    """Some of the seconds of a run, by their places; `group`: of the routes that failed in them, "" all."""
+
+    start: int
+    end: int
+    group: str
+
 
 def outages(seconds: Sequence[Second]) -> tuple[Outage, ...]:
     """The outages of a run, in order."""
-    found = []
+    groups = sorted({group for second in seconds for group in second.groups})
+    found = [*_without_answers(seconds), *_with_errors(seconds, "")]
+    for group in groups:
+        found += _with_errors(seconds, group)
+    return tuple(_outage(seconds, each) for each in _joined(found))
+
+
+def _joined(spans: Sequence[OutageSpan]) -> list[list[OutageSpan]]:
+    """Those that overlap are one."""
+    found: list[list[OutageSpan]] = []
+    for span in sorted(spans, key=lambda each: each.start):
+        if found and span.start < max(each.end for each in found[-1]):
+            found[-1].append(span)
+        else:
+            found.append([span])
+    return found
+
+
+def _without_answers(seconds: Sequence[Second]) -> Iterator[OutageSpan]:
     index = 0
     while index < len(seconds):
-        end = _end(seconds, index)
+        end = _end(seconds, index, _unanswered, _silent)
         unanswered = sum(second.unanswered for second in seconds[index:end])
         if end - index >= SHORTEST_OUTAGE_SECONDS and unanswered >= FEWEST_UNANSWERED:
-            found.append(_outage(seconds, index, end))
+            yield OutageSpan(index, end, "")
         index = max(end, index + 1)
-    return tuple(found)
+
+
+def _with_errors(seconds: Sequence[Second], group: str) -> Iterator[OutageSpan]:
+    """Where most requests of a group of routes ("": of all) end in errors that were rare before."""
+    counts = [_ended_and_failed(second, group) for second in seconds]
+    places = range(len(seconds))
+    ended_before = failed_before = index = 0
+    while index < len(seconds):
+        end = _end(
+            places,
+            index,
+            lambda place: counts[place][1] > counts[place][0] * MOST_ERRORS_SHARE,
+            lambda place: counts[place][0] == 0,
+        )
+        errors = sum(_errors(second, group) for second in seconds[index:end])
+        new = failed_before <= ended_before * USUAL_ERRORS_SHARE and (ended_before or not group)
+        if end - index >= SHORTEST_OUTAGE_SECONDS and errors >= FEWEST_ERRORS and new:
+            yield OutageSpan(index, end, group)
+        else:
+            for ended, failed in counts[index : max(end, index + 1)]:
+                ended_before, failed_before = ended_before + ended, failed_before + failed
+        index = max(end, index + 1)
+
+
+def _errors(second: Second, group: str) -> int:
+    """The answers of 5xx; of one group of routes, or of all."""
+    return sum(errors for name, (_, errors) in second.groups.items() if group in ("", name))
+
+
+def _ended_and_failed(second: Second, group: str) -> tuple[int, int]:
+    if group:
+        return second.groups.get(group, (0, 0))
+    return second.requests + second.logins, second.unanswered + _errors(second, "")
 
 
 def restarts(seconds: Sequence[Second]) -> tuple[int, ...]:
@@ -87,23 +166,25 @@ def _silent(second: Second) -> bool:
     return second.requests + second.logins == 0
 
 
-def _end(seconds: Sequence[Second], start: int) -> int:
+def _end(seconds: Sequence[T], start: int, is_bad: Callable[[T], bool], is_silent: Callable[[T], bool]) -> int:
     """The index after the outage that begins at `start`; `start` itself if none does.
 
     Seconds in which no request ended belong to it until answers come again, but not where the run ends without any.
     """
-    if not _unanswered(seconds[start]):
+    if not is_bad(seconds[start]):
         return start
     end = start
-    while end < len(seconds) and (_unanswered(seconds[end]) or _silent(seconds[end])):
+    while end < len(seconds) and (is_bad(seconds[end]) or is_silent(seconds[end])):
         end += 1
-    while end == len(seconds) and _silent(seconds[end - 1]):
+    while end == len(seconds) and is_silent(seconds[end - 1]):
         seconds = seconds[: end - 1]
         end -= 1
     return end
 
 
-def _outage(seconds: Sequence[Second], start: int, end: int) -> Outage:
+def _outage(seconds: Sequence[Second], spans: Sequence[OutageSpan]) -> Outage:
+    start, end = min(each.start for each in spans), max(each.end for each in spans)
+    groups = {each.group for each in spans}
     dropped_from = max(0, start - 2)  # sockets break a moment before the first request fails
     dropped = sum(second.dropped for second in seconds[dropped_from:end])
     back, last_back = 0, end
@@ -118,4 +199,6 @@ def _outage(seconds: Sequence[Second], start: int, end: int) -> Outage:
         sockets_dropped=dropped,
         sockets_back=back,
         back_after_seconds=max(0, last_back - end),
+        server_errors=sum(_errors(second, "") for second in seconds[start:end]),
+        route_groups=() if "" in groups else tuple(sorted(groups)),
     )

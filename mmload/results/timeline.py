@@ -14,7 +14,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from mmload.metrics.counts import UserGauges
-from mmload.metrics.delta import Delta, ProcessHealth, RouteFigures, all_times, answered
+from mmload.metrics.delta import Delta, ProcessHealth, RouteFigures, all_times, answered, is_server_error
 from mmload.metrics.histogram import Histogram
 from mmload.metrics.recorder import DELIVERY
 from mmload.results.model import Figures, RunPhase, Second, Totals
@@ -23,6 +23,7 @@ __all__ = ["Load", "Timeline", "next_phase"]
 
 # How often the histograms of the totals are packed that have grown meanwhile.
 PACKED_EVERY_SECONDS = 10
+API = "/api/v4/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +183,7 @@ def _record(second: int, elapsed: int, phase: RunPhase, load: Load, users: UserG
         posts=delta.deliveries.sent,
         events=sum(delta.events.values()),
         posted_of_others=delta.sockets.posted_of_others,
+        groups=_groups(delta),
         dropped=delta.sockets.dropped,
         resumed=delta.sockets.resumed,
         renewed=delta.sockets.renewed,
@@ -204,6 +206,22 @@ def _percentiles(times: Histogram) -> tuple[float | None, float | None, float | 
 
 def _ms(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds * 1000, 3)
+
+
+def _groups(delta: Delta) -> dict[str, tuple[int, int]]:
+    """What ended and what was answered with 5xx, by groups of routes: the database may fail some of them only."""
+    counts: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0])
+    for route, figures in (*delta.routes.items(), *delta.logins.items()):
+        group = counts[route_group(route)]
+        group[0] += figures.count
+        group[1] += sum(failures.count for reason, failures in figures.failures.items() if is_server_error(reason))
+    return {group: (ended, errors) for group, (ended, errors) in sorted(counts.items()) if ended}
+
+
+def route_group(route: str) -> str:
+    """`GET /api/v4/posts/{id}` → `/posts`; what is no call of the API is a group of its own. Pure."""
+    path = route.partition(" ")[2]
+    return f"/{path.removeprefix(API).partition('/')[0]}" if path.startswith(API) else "web application"
 
 
 def _failures(routes: Mapping[str, RouteFigures]) -> int:

@@ -126,13 +126,16 @@ def _doubts(run: Run, trust: GeneratorTrust, away: Sequence[Outage]) -> Iterator
     yield from _doubts_about_users(run)
     if requests and not totals.steady_seconds:
         yield "there was no steady phase: the run ended before all users had been active for a whole second"
+    elif requests and not sum(route.count for route in totals.steady.routes.values()):
+        yield "no request was made in the steady phase"
     if trust.saturated:
         yield "the load generator was saturated, so the response times may be its own and not the server's"
         yield from trust.sentences
     for outage in away:
+        why = "something it needs (its database, say)" if outage.server_errors else "it was restarted or"
         yield (
-            f"the server gave no answer for {outage.seconds} s: it was restarted or could not be reached, and what "
-            "went before and after are two different tests"
+            f"{outage.what} for {outage.seconds} s: {why} could not be reached, and what went before and after are two "
+            "different tests"
         )
     for ms in restarts(run.seconds):
         yield (

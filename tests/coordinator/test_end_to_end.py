@@ -145,7 +145,7 @@ def test_a_server_that_dies_ends_the_search_in_order_and_is_no_limit_that_was_cr
     assert "all users of the agents are stopped" in ended.err and "Traceback" not in ended.err
     assert journal.end is not None and journal.end.answer.ended_by == "server lost"
     assert replayed.code == ExitCode.PASSED, replayed.out
-    assert "no answer from" in (folder / "report.html").read_text()
+    assert "gave no answer" in (folder / "report.html").read_text()
     assert not takes_connections(int(told["ApiURL"].rpartition(":")[2]))
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+from msgspec.structs import replace
+
 from mmload.results.model import Second
 from mmload.results.outages import outages, restarts
 from tests.results.records import START, second
@@ -31,8 +34,66 @@ def test_a_stopped_server_is_an_outage_from_first_to_last() -> None:
     assert (outage.sockets_dropped, outage.sockets_back, outage.back_after_seconds) == (100, 98, 3)
 
 
-def test_failures_with_answers_are_no_outage() -> None:
-    """A server that answers 500 is there."""
+def minute(
+    errors: dict[str, int], begin: int = 20, end: int = 40, before: dict[str, int] | None = None
+) -> list[Second]:
+    """A minute of 10 requests a second for /posts and /users each; from `begin` to `end` so many are answered 5xx."""
+    made = []
+    for at in range(60):
+        now = errors if begin <= at < end else before or {}
+        groups = {group: (10, now.get(group, 0)) for group in ("/posts", "/users")}
+        made.append(second(at, requests=20, failures=sum(now.values()), groups=groups))
+    return made
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        pytest.param(minute({"/posts": 10, "/users": 10}), [(20, ())], id="the whole server"),
+        pytest.param(minute({"/posts": 8, "/users": 7}), [(20, ())], id="most answers"),
+        pytest.param(minute({"/posts": 10}), [(20, ("/posts",))], id="one group of routes"),
+        pytest.param(minute({"/posts": 4, "/users": 4}), [], id="less than most"),
+        pytest.param(minute({"/posts": 10, "/users": 10}, 20, 22), [], id="too short"),
+        pytest.param(minute({"/posts": 10, "/users": 10}, 20, 23), [(3, ())], id="three seconds"),
+        pytest.param(minute({"/posts": 10, "/users": 10}, 50, 60), [(10, ())], id="up to the end"),
+        pytest.param(minute({"/posts": 10, "/users": 10}, 0, 20), [(20, ())], id="from the beginning"),
+        pytest.param(minute({"/posts": 10}, 0, 60), [], id="a group of routes that never works"),
+        pytest.param(minute({"/posts": 8}, 20, 40, {"/posts": 3}), [], id="errors that were frequent before"),
+        pytest.param(minute({}), [], id="no errors"),
+    ],
+)
+def test_most_answers_being_errors_is_an_outage(
+    seconds: list[Second], expected: list[tuple[int, tuple[str, ...]]]
+) -> None:
+    """A server whose database is away answers, and is as little there as one that does not."""
+    assert [(outage.seconds, outage.route_groups) for outage in outages(seconds)] == expected
+
+
+def test_groups_of_routes_that_fail_together_are_one_outage() -> None:
+    seconds = [
+        replace(each, requests=100, groups={**each.groups, "/files": (80, 0)})
+        for each in minute({"/posts": 10, "/users": 10})
+    ]
+
+    [outage] = outages(seconds)
+
+    assert outage.route_groups == ("/posts", "/users")
+    assert outage.server_errors == 400
+    assert outage.what == "the server answered most requests for /posts, /users with errors (5xx)"
+
+
+def test_a_proxy_whose_server_is_away_and_then_is_away_itself_is_one_outage() -> None:
+    """502 first, then nobody listens."""
+    seconds = minute({"/posts": 10, "/users": 10}, 20, 30)
+    seconds[30:35] = [refused(at) for at in range(30, 35)]
+
+    [outage] = outages(seconds)
+
+    assert (outage.seconds, outage.unanswered, outage.server_errors) == (15, 40, 200)
+
+
+def test_failures_that_are_no_errors_of_the_server_are_no_outage() -> None:
+    """A server that answers 403 is there."""
     assert outages([second(elapsed, failures=5) for elapsed in range(10)]) == ()
 
 

@@ -36,6 +36,10 @@ def test_failures_do_not_fail_a_run() -> None:
             {"totals": Totals(seconds=10, steady_seconds=0, highest_active=10, whole=figures())},
             "there was no steady phase",
         ),
+        (
+            {"totals": Totals(seconds=10, steady_seconds=9, highest_active=10, whole=figures())},
+            "no request was made in the steady phase",
+        ),
         ({"totals": Totals(seconds=10, steady_seconds=3, highest_active=0, whole=figures())}, "no user logged in"),
         ({"totals": Totals(seconds=10, steady_seconds=3, highest_active=9, whole=figures())}, "only 9 of 10 users"),
         (
@@ -57,6 +61,19 @@ def test_a_run_that_proves_nothing_is_inconclusive(changes: dict[str, Any], reas
     assert said.outcome is VerdictKind.INCONCLUSIVE
     assert any(reason in each for each in said.reasons)
     assert exit_code(doubtful) is ExitCode.INCONCLUSIVE
+
+
+def test_a_run_while_the_database_was_away_is_inconclusive() -> None:
+    """By the same rule as for a server that gave no answer."""
+    away = tuple(second(at, failures=5, groups={"/posts": (5, 5 if 2 <= at < 6 else 0)}) for at in range(10))
+
+    said = verdict(run(seconds=away))
+
+    assert said.outcome is VerdictKind.INCONCLUSIVE
+    assert (
+        "the server answered most requests with errors (5xx) for 4 s: something it needs (its database, say)"
+        in said.reasons[0]
+    )
 
 
 def test_events_we_could_not_handle_are_a_doubt() -> None:
