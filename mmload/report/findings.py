@@ -11,13 +11,12 @@ import msgspec
 from mmload.metrics.counts import MISSING_REASONS, DeliveryCounts
 from mmload.metrics.delta import Delta, ProcessHealth, all_times
 from mmload.metrics.histogram import Histogram
-from mmload.report.wording import NONE, count, megabytes, milliseconds, percent, plural, rate, span
+from mmload.report.wording import count, milliseconds, percent, plural, rate, span
 from mmload.results.folder import SERVER, lines
 from mmload.results.generator_health import LOCAL, GeneratorTrust, generator
 from mmload.results.model import Run, Second, Server, ServerSample
 from mmload.results.outages import Outage, outages
 from mmload.results.summary import Summary, Throughput, last_of_load, summary
-from mmload.results.thresholds import ThresholdResult
 from mmload.results.verdict import Verdict, verdict
 
 
@@ -182,44 +181,8 @@ def _worst(values: Iterable[float | None]) -> float | None:
     return max((value for value in values if value is not None), default=None)
 
 
-MEANINGS = {
-    "expected": "pairs of a post and another connected socket of its channel",
-    "delivered": "of them: received",
-    "missing": "of them: never received",
-    "withdrawn": "of them: the receiver logged out before it was due",
-    "late": "of the delivered: after the limit",
-    "resumed": "of the delivered and not expected: after a lost socket was taken up again",
-    "out_of_order": "received after a later post of its channel",
-    "duplicated": "received a second time",
-    "extra": "received by a user who was not expected to receive it",
-}
-NAMES = {"out_of_order": "out of order", "duplicated": "duplicate", "extra": "unexpected"}
-
 # Of so many events that are expected, none happens in 5 % of all cases: exp(-3) = 0.05.
 _THREE = 3
-
-# Always told, also when they are 0; the others only where they happened.
-_ALWAYS = ("expected", "delivered", "missing", "withdrawn")
-
-GENERATOR_HEADINGS = (
-    "process",
-    "CPU mean",
-    "CPU max",
-    "lag ms",
-    "backlog",
-    "GC ms",
-    "memory MB",
-    "steal",
-    "throttled ms",
-)
-
-
-def account_rows(deliveries: DeliveryCounts) -> list[tuple[str, int, str]]:
-    """Name, number and meaning of each line of the account; none where there was nothing to deliver."""
-    if not deliveries.expected and not deliveries.extra:
-        return []
-    rows = [(name, int(getattr(deliveries, name)), meaning) for name, meaning in MEANINGS.items()]
-    return [(NAMES.get(name, name), number, meaning) for name, number, meaning in rows if number or name in _ALWAYS]
 
 
 def delivery_text(figures: Summary) -> str:
@@ -256,26 +219,6 @@ def loss_texts(deliveries: DeliveryCounts) -> list[str]:
     return [*reasons, *([unseen] if unseen else [])]
 
 
-def generator_rows(found: RunFindings) -> list[list[str]]:
-    """The processes of the generator, in the order of `GENERATOR_HEADINGS`."""
-    figures = process_figures(found.run.seconds)
-    return [_generator_cells(label(name, figures), process) for name, process in figures.items()]
-
-
-def _generator_cells(name: str, process: ProcessFigures) -> list[str]:
-    return [
-        name,
-        percent(process.cpu_mean),
-        percent(process.cpu_max),
-        milliseconds(process.lag_max_ms / 1000),
-        count(process.backlog_max),
-        milliseconds(process.gc_max_ms / 1000),
-        megabytes(process.rss_max_bytes),
-        NONE if process.steal_max is None else percent(process.steal_max),
-        NONE if process.throttled_max_ms is None else milliseconds(process.throttled_max_ms / 1000),
-    ]
-
-
 def generator_sentences(found: RunFindings) -> list[str]:
     """What is to be said of the generator."""
     return list(found.trust.sentences) or [_kept_up(len(found.trust.saturated_seconds))]
@@ -289,18 +232,3 @@ def _kept_up(seconds_beside: int) -> str:
         "The generator kept up in the steady state: a limit was crossed only during ramp-up or while "
         f"users were stopping ({seconds_beside} s)."
     )
-
-
-def mark(result: ThresholdResult) -> str:
-    """A threshold's outcome in one word."""
-    return {True: "passed", False: "failed", None: "cannot be determined"}[result.passed]
-
-
-def why(result: ThresholdResult) -> str:
-    """What became of a threshold, without its own words and its outcome: they stand beside it."""
-    return result.said.removeprefix(f"{result.text}: ").removeprefix(f"{mark(result)}: ")
-
-
-def threshold_sentences(results: Sequence[ThresholdResult]) -> list[str]:
-    """Every threshold with its outcome and why."""
-    return [result.said or f"{result.text}: {mark(result)}" for result in results]

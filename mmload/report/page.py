@@ -4,40 +4,33 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from markupsafe import Markup
 
 from coordinator.journal import Journal
-from mmload.metrics.counts import MISSING_REASONS
-from mmload.metrics.delta import RouteFigures
 from mmload.metrics.histogram import Histogram
 from mmload.report import charts
 from mmload.report.findings import (
-    GENERATOR_HEADINGS,
     RunFindings,
     ServerMetric,
-    account_rows,
     delivery_text,
-    generator_rows,
     generator_sentences,
     loss_texts,
-    mark,
     read_server,
     said,
     sentence,
     subtitle,
     title,
-    why,
 )
 from mmload.report.html import PageTable, breakable, in_code, number, rendered
 from mmload.report.search_chart import SearchShown, read_search, search_shown
 from mmload.report.svg import Chart, shades
-from mmload.report.wording import clock, count, megabytes, milliseconds, percent, population_text, rate, span
+from mmload.report.tables import Column, ReportTable, TooFew, tables
+from mmload.report.wording import NONE, count, megabytes, milliseconds, percent, population_text, rate, span
 from mmload.results.folder import read_figures
 from mmload.results.series import ChartWindow, sampled_width, shape, windows
-from mmload.results.summary import FailureRow, actions_by_count, routes_by_count
 
 _SIGNS = {"passed": "✓", "failed": "✗", "inconclusive": "?"}
 
@@ -58,6 +51,7 @@ def html_report(
     """The page."""
     time = charts.timeframe(found)
     settings = found.run.facts.settings
+    made = tables(found)
     return rendered(
         "report.html",
         title=title(found.run),
@@ -71,12 +65,12 @@ def html_report(
         tiles=_tiles(found),
         bands=shades(time.bands),
         charts=_charts(found, time, parts, server),
-        tables=tables(found),
+        tables={name: page_table(table) for name, table in made.items()},
         search=_search(search, time),
         delivery=delivery_text(found.figures),
         losses=loss_texts(found.figures.deliveries),
         lost_posts=f"Posts with missing deliveries ({count(len(found.run.totals.whole.losses))} recorded)",
-        generator=generator_sentences(found) if generator_rows(found) else [],
+        generator=generator_sentences(found) if made["generator"].rows else [],
         outages=charts.outage_texts(found),
         notes=charts.note_texts(found),
         facts=_facts(found),
@@ -150,185 +144,66 @@ def _facts(found: RunFindings) -> Sequence[tuple[str, str]]:
     )
 
 
-_PERCENTILES = (50, 90, 95, 99, 99.9)
-_TIMES = ("p50 ms", "p90", "p95", "p99", "p99.9", "max")
 _BARS = 24
-MOST_ROUTES = 100
-MOST_FAILURES = 100
-MOST_LOSSES = 50
+MOST_ROWS = 100
 _FEW = "In italics: too few samples, so this percentile is only the longest of them."
-# Where names may go on in the next line: a route before a slash, an action before a capital, a threshold after a
-# bracket or a dot.
-_ROUTE, _ACTION, _THRESHOLD = r"(?=/)", r"(?<=[a-z])(?=[A-Z])", r"(?<=[(.])(?=\D)"
+# Where names may go on in the next line: before a slash, before a capital, after a bracket or a dot.
+_BREAKS = r"(?=/)|(?<=[a-z])(?=[A-Z])|(?<=[(.])(?=\D)"
+_OUTCOMES = {"passed": "passed", "failed": "failed"}
 
 
-def tables(found: RunFindings) -> dict[str, PageTable]:
-    """All tables by name; those without rows are not shown."""
-    figures, whole = found.figures, found.run.totals.whole
-    return {
-        "thresholds": _thresholds(found),
-        "deliveries": PageTable(
-            ["deliveries", "number", "meaning"],
-            [[name, count(amount), meaning] for name, amount, meaning in account_rows(figures.deliveries)],
-            "Delivery of messages",
-            words=(2,),
-        ),
-        "losses": _losses(found),
-        "sockets": _sockets(found),
-        "events": PageTable(
-            ["event", "number"],
-            [[name, count(amount)] for name, amount in figures.events.items()],
-            "Events received",
-        ),
-        "actions": _actions(found),
-        "routes": _routes(found.window.routes, "Routes"),
-        "logins": _routes(whole.logins, "Logins"),
-        "failures": _refusals(figures.failures, "Failures"),
-        "expected": _refusals(figures.expected, "Expected refusals"),
-        "generator": PageTable(GENERATOR_HEADINGS, generator_rows(found), "Load generator processes"),
-        "kept_out": PageTable(
-            ["reason", "tries"],
-            [[reason, count(number)] for reason, number in figures.kept_out.items()],
-            "Why users could not become active",
-            words=(0,),
-        ),
-        "unavailable": PageTable(
-            ["feature", "reason"],
-            sorted(figures.unavailable.items()),
-            "Not tested",
-            words=(1,),
-        ),
-    }
+def page_table(made: ReportTable) -> PageTable:
+    """A table with its cells as markup, and small histograms on one common axis."""
+    shown = made.rows[:MOST_ROWS]
+    axis = _Axis([cell for row in shown for cell in row if isinstance(cell, Histogram)])
+    rows = [[_cell(cell, column, axis) for cell, column in zip(row, made.columns, strict=True)] for row in shown]
+    headings = [axis.heading if column.heading == "distribution" else column.heading for column in made.columns]
+    words = [index for index, column in enumerate(made.columns) if column.kind != "number"]
+    more = [_FEW] if any(isinstance(cell, TooFew) for row in shown for cell in row) else []
+    if left := len(made.rows) - len(shown):
+        more.append(f"and {left} more {made.what} in totals.json")
+    return PageTable(headings, rows, made.caption, words, made.sortable, more)
 
 
-def _thresholds(found: RunFindings) -> PageTable:
-    kinds = {True: "passed", False: "failed", None: "inconclusive"}
-    outcome = Markup('<span class="outcome {}">{}</span>')
-    rows = [
-        [in_code(breakable(each.text, _THRESHOLD)), outcome.format(kinds[each.passed], mark(each)), why(each)]
-        for each in found.said.thresholds
-    ]
-    return PageTable(["threshold", "outcome", "reason"], rows, "Thresholds", words=(1, 2))
+def _cell(cell: str | Histogram, column: Column, axis: _Axis) -> str:
+    if isinstance(cell, Histogram):
+        return axis.bars(cell)
+    if isinstance(cell, TooFew):
+        return Markup('<span class="few">{}</span>').format(str(cell))
+    match column.kind:
+        case "route":
+            return Markup('<span class="route">{}</span>').format(breakable(cell, _BREAKS))
+        case "name":
+            return breakable(cell, _BREAKS)
+        case "code":
+            return in_code(breakable(cell, _BREAKS)) if cell != NONE else cell
+        case "outcome":
+            outcome = Markup('<span class="outcome {}">{}</span>')
+            return outcome.format(_OUTCOMES.get(cell, "inconclusive"), cell)
+    return cell
 
 
-def _actions(found: RunFindings) -> PageTable:
-    """Actions with their times, small histograms on one common axis."""
-    ordered = actions_by_count(found.window)
-    times = [action.times for _, action in ordered]
-    heading, bars = _small_histograms(times)
-    rows = [
-        [
-            breakable(name, _ACTION),
-            count(action.done),
-            count(action.failed_times.count),
-            count(action.skipped),
-            *_cells(action.times),
-            picture,
-        ]
-        for (name, action), picture in zip(ordered, bars, strict=True)
-    ]
-    headings = ["action", "count", "failed", "skipped", *_TIMES, heading]
-    return PageTable(headings, rows, "Actions", sortable=True, more=_few(times))
+class _Axis:
+    """What the small histograms of a table have in common."""
 
+    def __init__(self, tabled: Sequence[Histogram]) -> None:
+        known = [times for times in tabled if times.count]
+        self.shortest = min((times.minimum_us for times in known), default=1)
+        self.longest = max((times.maximum_us for times in known), default=2)
 
-def _routes(routes: Mapping[str, RouteFigures], caption: str) -> PageTable:
-    ordered = routes_by_count(routes)
-    shown = ordered[:MOST_ROUTES]
-    times = [route.times for _, route in shown]
-    heading, bars = _small_histograms(times)
-    rows = [
-        [_route(name), count(route.count), count(route.failed_times.count), *_cells(route.times), picture]
-        for (name, route), picture in zip(shown, bars, strict=True)
-    ]
-    more = [*_few(times), *_left(len(ordered) - MOST_ROUTES, "routes")]
-    return PageTable(["route", "count", "failed", *_TIMES, heading], rows, caption, sortable=True, more=more)
+    @property
+    def heading(self) -> Markup:
+        """Its ends; the page's script leaves this column unsorted."""
+        ends = f"{milliseconds(self.shortest / 1e6)} … {milliseconds(self.longest / 1e6)} ms, log scale"
+        return Markup('<span class="quiet" data-fixed>{}</span>').format(ends)
 
-
-def _route(name: str) -> Markup:
-    return Markup('<span class="route">{}</span>').format(breakable(name, _ROUTE))
-
-
-def _left(number_left: int, what: str) -> list[str]:
-    return [f"and {number_left} more {what} in totals.json"] if number_left > 0 else []
-
-
-def _cells(times: Histogram) -> list[str]:
-    """Percentiles; those shown quietly that take more samples, and are only the longest of these."""
-    quiet = Markup('<span class="few">{}</span>')
-    shown = [(each, milliseconds(times.percentile(each))) for each in _PERCENTILES]
-    cells = [text if _enough(times, percent) else quiet.format(text) for percent, text in shown]
-    return [*cells, milliseconds(times.maximum)]
-
-
-def _enough(times: Histogram, percent: float) -> bool:
-    return times.count * (100 - percent) >= 100 or not times.count
-
-
-def _few(tabled: Iterable[Histogram]) -> list[str]:
-    """What the quiet percentiles of a table mean, if it has any."""
-    return [] if all(_enough(times, percent) for times in tabled for percent in _PERCENTILES) else [_FEW]
-
-
-def _small_histograms(tabled: Sequence[Histogram]) -> tuple[Markup, list[Markup]]:
-    """Histograms of a table on one axis, and the heading of their column, which the page's script leaves unsorted."""
-    known = [times for times in tabled if times.count]
-    shortest = min((times.minimum_us for times in known), default=1)
-    longest = max((times.maximum_us for times in known), default=2)
-    ends = f"{milliseconds(shortest / 1e6)} … {milliseconds(longest / 1e6)} ms, log scale"
-    heading = Markup('<span class="quiet" data-fixed>{}</span>').format(ends)
-    return heading, [_bars(times, shortest, longest) if times.count else Markup() for times in tabled]
-
-
-def _bars(times: Histogram, shortest: float, longest: float) -> Markup:
-    heights = shape(times, shortest, longest, _BARS)
-    unit = 20 / (max(heights, default=0) or 1)
-    boxes = "".join(f"M{at} 20v-{number(max(1.0, unit * each))}h.9v20z" for at, each in enumerate(heights) if each)
-    return Markup(
-        '<svg viewBox="0 0 {} 20" preserveAspectRatio="none" class="small" role="img" aria-label="{}">'
-        '<path d="{}"/></svg>'
-    ).format(_BARS, f"from {milliseconds(times.minimum)} to {milliseconds(times.maximum)} ms", boxes)
-
-
-def _refusals(ordered: Sequence[FailureRow], caption: str) -> PageTable:
-    """Failures, or refusals that are none, by route and reason."""
-    rows = [
-        [
-            _route(row.route),
-            row.reason,
-            count(row.count),
-            clock(row.first),
-            clock(row.last),
-            in_code(row.example) if row.example else "-",
-        ]
-        for row in ordered[:MOST_FAILURES]
-    ]
-    headings = ["route", "reason", "count", "first", "last", "example (X-Request-Id)"]
-    more = _left(len(ordered) - MOST_FAILURES, "kinds")
-    return PageTable(headings, rows, caption, words=(1, 5), sortable=True, more=more)
-
-
-def _losses(found: RunFindings) -> PageTable:
-    """The posts that did not reach all, one by one."""
-    rows = [
-        [
-            in_code(loss.post_id),
-            in_code(loss.channel_id),
-            clock(loss.sent_ms / 1000),
-            count(loss.expected),
-            "; ".join(
-                f"{count(amount)}: {MISSING_REASONS.get(reason, reason)}" for reason, amount in loss.missing.items()
-            ),
-        ]
-        for loss in found.run.totals.whole.losses[:MOST_LOSSES]
-    ]
-    return PageTable(["post", "channel", "sent", "expected", "missing"], rows, "Missing deliveries", words=(1, 4))
-
-
-def _sockets(found: RunFindings) -> PageTable:
-    """What became of the WebSockets."""
-    figures = found.figures.sockets
-    names = ("opened", "dropped", "resumed", "renewed", "given_up", "gaps", "gaps_filled", "gaps_lost")
-    words = {"gaps": "gaps in sequence numbers", "gaps_filled": "of them filled", "gaps_lost": "of them lost"}
-    told = [(words.get(name, name.replace("_", " ")), getattr(figures, name)) for name in names]
-    rows = [[name, count(amount)] for name, amount in told if amount or name in ("opened", "dropped")]
-    return PageTable(["WebSockets", "number"], rows, "WebSockets")
+    def bars(self, times: Histogram) -> Markup:
+        if not times.count:
+            return Markup()
+        heights = shape(times, self.shortest, self.longest, _BARS)
+        unit = 20 / (max(heights, default=0) or 1)
+        boxes = "".join(f"M{at} 20v-{number(max(1.0, unit * each))}h.9v20z" for at, each in enumerate(heights) if each)
+        return Markup(
+            '<svg viewBox="0 0 {} 20" preserveAspectRatio="none" class="small" role="img" aria-label="{}">'
+            '<path d="{}"/></svg>'
+        ).format(_BARS, f"from {milliseconds(times.minimum)} to {milliseconds(times.maximum)} ms", boxes)

@@ -5,7 +5,7 @@ Tables of text for a terminal or a log: columns as wide as they need, never wide
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 NONE = "-"
@@ -76,19 +76,22 @@ PAGE_WIDTH = 100
 _GAP = "  "
 
 
-def table(headings: Sequence[str], rows: Sequence[Sequence[str]], indent: str = "  ") -> list[str]:
-    """Lines of a table: the first column on the left (cut if the page is too narrow), the others on the right."""
+def table(headings: Sequence[str], rows: Sequence[Sequence[str]], words: Collection[int] = (0,)) -> list[str]:
+    """Lines of a table: columns of `words` on the left (cut if the page is too narrow), the others on the right."""
     if not rows:
         return []
     widths = [max(len(row[column]) for row in (headings, *rows)) for column in range(len(headings))]
-    others = sum(widths[1:]) + len(_GAP) * (len(widths) - 1) + len(indent)
-    widths[0] = min(widths[0], PAGE_WIDTH - others)
-    return [indent + _line(row, widths) for row in (headings, *rows)]
+    while sum(widths) + len(_GAP) * len(widths) > PAGE_WIDTH:
+        widths[max(words, key=widths.__getitem__)] -= 1
+    return [_line(row, widths, words) for row in (headings, *rows)]
 
 
-def _line(row: Sequence[str], widths: Sequence[int]) -> str:
-    first = cut(row[0], widths[0]).ljust(widths[0])
-    return _GAP.join([first, *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]).rstrip()
+def _line(row: Sequence[str], widths: Sequence[int], words: Collection[int]) -> str:
+    cells = [
+        cut(cell, width).ljust(width) if column in words else cell.rjust(width)
+        for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+    ]
+    return (_GAP + _GAP.join(cells)).rstrip()
 
 
 def cut(text: str, width: int) -> str:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from msgspec.structs import replace
 
 from mmload.metrics.counts import DeliveryCounts
 from mmload.metrics.delta import Delta, ProcessHealth
-from mmload.report.findings import findings, generator_sentences, loss_texts, why
+from mmload.report.findings import findings, generator_sentences, loss_texts
 from mmload.report.markdown import markdown_report
 from mmload.report.page import html_report
+from mmload.report.tables import tables, why
 from mmload.report.terminal import terminal_report
 from mmload.results.model import Run, RunPhase, Totals
 from mmload.results.thresholds import ThresholdResult
@@ -69,3 +72,14 @@ def test_a_threshold_does_not_say_its_outcome_twice() -> None:
     result = ThresholdResult(text, 1.02, None, f"{text}: cannot be determined: it is 1.02 s, but of 74 samples")
 
     assert why(result) == "it is 1.02 s, but of 74 samples"
+
+
+def test_every_form_of_the_report_shows_the_same_rows() -> None:
+    """The tables are made once: a route that one form names, the others name with the same counts."""
+    found = findings(run())
+    forms = (terminal_report(found.run), markdown_report(found), html_report(found).replace("<wbr>", ""))
+    for row in tables(found)["actions"].rows:
+        name, *counts = map(str, row[:4])
+        # Between the cells there is markup, which has no digits.
+        pattern = rf"{name}\D+" + r"\D+".join(counts)
+        assert all(re.search(pattern, form) for form in forms)

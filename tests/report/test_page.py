@@ -13,7 +13,7 @@ from mmload.metrics.delta import Loss
 from mmload.metrics.recorder import ActionOutcome, Recorder
 from mmload.report.findings import findings, metrics
 from mmload.report.page import html_of_folder, html_report
-from mmload.results.model import Note, NoteKind, Run, ServerSample, Totals
+from mmload.results.model import Note, NoteKind, Run, RunPhase, ServerSample, Totals
 from mmload.results.series import windows
 from tests.report.made_up import START, losses, rich, written
 from tests.results.records import run
@@ -205,3 +205,9 @@ def test_the_page_of_a_folder_has_what_only_the_folder_has(tmp_path: Path) -> No
 
     assert "CPU of the server" in text
     assert "ms, log scale, per" in text
+
+
+def test_every_shade_of_a_chart_has_its_place_in_the_style_sheet(page: str) -> None:
+    """One without is drawn in black, over everything below it."""
+    for kind in (*RunPhase, "outage", "saturated"):
+        assert re.search(rf"\.band\.{kind}\b[^{{]*{{ fill: ", page), kind

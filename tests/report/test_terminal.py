@@ -13,7 +13,7 @@ from mmload.report.document import json_report
 from mmload.report.findings import findings
 from mmload.report.markdown import markdown_report
 from mmload.report.page import html_report
-from mmload.report.terminal import MOST_ROUTES, terminal_report
+from mmload.report.terminal import MOST_ROWS, terminal_report
 from mmload.results.model import Facts, Note, NoteKind, Run, RunPhase, Totals
 from tests.results.records import figures, run, second
 
@@ -72,7 +72,7 @@ def test_actions_and_routes_have_their_percentiles() -> None:
     """In milliseconds, over the steady window."""
     text = terminal_report(run())
 
-    assert re.search(r"SwitchChannel +40 +40 +0 +0 +100 +100 +100", text)
+    assert re.search(r"SwitchChannel +40 +0 +0 +100 +100 +100", text)
     assert re.search(r"GET /api/v4/posts/\{id\} +40 +0 +29 +47 +49", text)
 
 
@@ -103,7 +103,7 @@ def test_failures_are_told_with_their_first_and_last_time() -> None:
     delta.routes["GET /api/v4/posts/{id}"].fail(0.1, "500 boom", 1_800_000_009.0)
     text = terminal_report(run(totals=Totals(seconds=10, steady_seconds=8, highest_active=10, whole=delta)))
 
-    assert re.search(r"GET /api/v4/posts/\{id\}: 500 boom +2 +\d\d:\d\d:\d1 +\d\d:\d\d:\d9", text)
+    assert re.search(r"GET /api/v4/posts/\{id\} +500 boom +2 +\d\d:\d\d:\d1 +\d\d:\d\d:\d9", text)
 
 
 def test_expected_refusals_are_told_apart_from_failures() -> None:
@@ -111,7 +111,7 @@ def test_expected_refusals_are_told_apart_from_failures() -> None:
     delta.routes["GET /api/v4/posts/{id}"].refuse_as_expected(0.1, "404 gone", 1_800_000_001.0)
     made = run(totals=Totals(seconds=10, steady_seconds=8, highest_active=10, whole=delta))
 
-    assert re.search(r"Expected refusals.*\n.*\n *GET /api/v4/posts/\{id\}: 404 gone +1 ", terminal_report(made))
+    assert re.search(r"Expected refusals.*\n.*\n *GET /api/v4/posts/\{id\} +404 gone +1 ", terminal_report(made))
     assert "404 gone" in markdown_report(findings(made))
     assert '"reason": "404 gone"' in json_report(findings(made)).partition('"expected": [')[2]
     assert "404 gone" in html_report(findings(made))
@@ -137,7 +137,7 @@ def test_long_tables_are_cut_and_say_so() -> None:
     """The rest is in the folder."""
     text = terminal_report(heavy_run())
 
-    assert f"and {60 - MOST_ROUTES} more routes in totals.json" in text
+    assert f"and {60 - MOST_ROWS} more routes in totals.json" in text
     assert "more kinds of failures in totals.json" in text
     assert "more events in totals.json" in text
 
@@ -156,7 +156,7 @@ def test_what_the_server_lacks_is_named() -> None:
     delta.unavailable["channel bookmarks"] = "no licence"
     text = terminal_report(run(totals=Totals(seconds=10, steady_seconds=8, highest_active=10, whole=delta)))
 
-    assert "channel bookmarks: no licence" in text
+    assert re.search(r"channel bookmarks +no licence", text)
 
 
 def test_a_cut_off_run_says_what_is_missing() -> None:
