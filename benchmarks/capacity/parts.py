@@ -26,7 +26,6 @@ PARTS = {
         "more log-ins in evidence where they are expensive", {"largest_arrivals_share": DEFAULT.arrivals_share}
     ),
     "crawl": Part("a server that is breached for two minutes is, whatever its log-ins", {"crawl_seconds": NEVER}),
-    "nearly": Part("a level counts as reached without the users who stay away", {"nearly_seconds": NEVER}),
     "false_breach": Part("a breach that was false is forgotten, and the climb goes on", {"false_seconds": NEVER}),
     "passing": Part("after a breach, log-ins pass before the users are judged", {"passing": False}),
     "false_bound": Part("a load that came near the limit only for a moment is passed", {"false_bound": NEVER}),

@@ -36,27 +36,26 @@ class Pace:
 
     def towards(self, target: int, sight: Sight, share: float) -> int:
         """The next number. The log-ins make no more than `share` of the present users' load, in the long run."""
-        users = sight.users
+        users, away = sight.users, sight.window.away
         if target <= users:
-            self._asked, self._due = target, 0.0
-            return target
+            self._asked, self._due = target + away, 0.0
+            return self._asked
         rate = min(share * users / self._limits.arrival_seconds, self._limits.spawn_rate)
-        self._asked = max(self._asked, users)
+        self._asked = max(self._asked, sight.reached)
         most = math.ceil(min(rate * self._tuning.on_their_way_seconds, self._tuning.most_on_their_way * users))
-        room = min(target, users + max(self._tuning.fewest_on_their_way, most)) - self._asked
+        room = away + min(target, users + max(self._tuning.fewest_on_their_way, most)) - self._asked
         self._due = min(self._due + rate * sight.elapsed, max(1.0, float(room)))
         coming = max(0, min(int(self._due), room))
         self._due -= coming
-        self._asked = min(target, self._asked + coming)
+        self._asked = min(target + away, self._asked + coming)
         return self._asked
 
     def held(self, sight: Sight) -> int:
         """Nobody more. Those who are on their way may come in; while a limit is crossed, only a few of them."""
-        users = sight.users
-        self._asked = max(self._asked, users)
+        self._asked = max(self._asked, sight.reached)
         if sight.sample.breached:
-            few = max(self._tuning.fewest_on_their_way, math.ceil(self._tuning.overloaded_on_their_way * users))
-            self._asked = min(self._asked, users + few)
+            few = math.ceil(self._tuning.overloaded_on_their_way * sight.users)
+            self._asked = min(self._asked, sight.reached + max(self._tuning.fewest_on_their_way, few))
         self._due = 0.0
         return self._asked
 
@@ -112,9 +111,9 @@ class Climb:
         self._breaches = self._breaches + 1 if sample.breached else 0
         if self._breaches >= self._tuning.breaches:
             return self._retreat(sight)
-        if sample.breached or sight.users < (1.0 - self._tuning.behind) * self._want - 1.0:
+        if sample.breached or sight.reached < (1.0 - self._tuning.behind) * self._want - 1.0:
             return self._wait(f"climb: {sight.users} of {round(self._want)} users are in, {sample.said}")
-        if sight.users >= self._limits.highest_users:
+        if sight.reached >= self._limits.highest_users:
             return self._ceiling.stay(sight, round(self._want))
         return self._grow(sight)
 
@@ -141,13 +140,13 @@ class Climb:
         near = sight.sample.ratio is not None and sight.sample.ratio > self._tuning.near
         share = (self._tuning.growth_near if near else self._tuning.growth) * sight.elapsed * sight.users
         more = sight.elapsed / self._tuning.seconds_per_user if self._careful else max(1.0, share)
-        ahead = self._want if self._careful else float(sight.users)
+        ahead = self._want if self._careful else float(sight.reached)
         self._want = min(max(self._want, ahead + more), float(self._limits.highest_users))
         return self._wait(f"climb: {sight.sample.said}")
 
     def _retreat(self, sight: Sight) -> Move:
         if is_coarse(self._limits, sight) and not self._careful:
-            return climbed_again(self._limits, self._after, sight)
+            return climbed_again(self._limits, Climb(self._limits, self._after, 1, careful=True), sight)
         onset = self._onset_users(sight.sample.seconds)
         return _back(self._limits, self._after, sight, onset)
 
@@ -195,9 +194,8 @@ def is_coarse(limits: Limits, sight: Sight) -> bool:
     return limits.lowest_users < sight.users <= limits.tuning.coarse_users
 
 
-def climbed_again(limits: Limits, after: AfterBreach, sight: Sight) -> Move:
-    """Back to the fewest, then up one by one."""
-    again = Climb(limits, after, limits.lowest_users, careful=True)
+def climbed_again(limits: Limits, again: Phase, sight: Sight) -> Move:
+    """Back to the fewest, then up in smaller steps."""
     return breached(sight, Retreat(limits, limits.lowest_users, lambda slow: again))
 
 
@@ -233,7 +231,7 @@ class Stairs:
         self._breaches = self._breaches + 1 if settled and sample.breached else 0
         if self._breaches >= self._tuning.breaches or self._crawl_seconds >= self._tuning.crawl_seconds:
             return self._retreat(sight)
-        if sample.ratio is None or not settled or sight.users < (1.0 - self._tuning.missing) * self._want:
+        if sample.ratio is None or not settled or sight.reached < (1.0 - self._tuning.missing) * self._want:
             return Move(self._want, f"stairs: {sight.users} of {self._want} users, log-ins pass, {sample.said}")
         self._worst = sample.ratio if self._seconds == 0.0 else max(self._worst, sample.ratio)
         self._seconds += sight.elapsed
@@ -243,17 +241,15 @@ class Stairs:
 
     def _up(self, sight: Sight) -> Move:
         self._fine = sight.users
-        if sight.users >= self._limits.highest_users:
+        if sight.reached >= self._limits.highest_users:
             return self._ceiling.stay(sight, self._want)
         flights = self._tuning.flights
         height = next((height for below, height in flights if self._worst <= below), flights[-1][1])
-        self._want = min(max(sight.users + 1, round(height * sight.users)), self._limits.highest_users)
+        self._want = min(max(sight.reached + 1, round(height * sight.reached)), self._limits.highest_users)
         self._seconds = self._crawl_seconds = 0.0
         return Move(self._want, f"stairs: {self._fine} users are fine, up to {self._want}: {sight.sample.said}")
 
     def _retreat(self, sight: Sight) -> Move:
-        if is_coarse(self._limits, sight) and not self._fine:
-            return climbed_again(self._limits, self._after, sight)
         least = max(float(self._fine), self._tuning.most_retreat * sight.users)
         onset = max(1, round(least ** (1.0 - self._tuning.between) * sight.users**self._tuning.between))
         return breached(sight, Retreat(self._limits, min(least, 0.96 * onset), lambda slow: self._after(onset, slow)))
@@ -284,13 +280,13 @@ class Ascent:
             return self._breached(sight)
         if sample.ratio is None:
             return self._hold(sight)
-        if sample.ratio > self._near and window.arrivals > self._tuning.quiet and sight.users >= self._first:
+        if sample.ratio > self._near and window.arrivals > self._tuning.quiet and sight.reached >= self._first:
             self._overloaded(sight)
         if sample.breached or (self._holding and sample.ratio > self._near and not window.settled):
             return self._hold(sight)
         self._holding = False
-        if sight.users >= self._limits.highest_users:
-            return self._ceiling.stay(sight, sight.users)
+        if sight.reached >= self._limits.highest_users:
+            return self._ceiling.stay(sight, sight.reached)
         return self._grow(sight, sample.ratio)
 
     def _few_log_ins(self, sight: Sight) -> bool:
@@ -309,7 +305,7 @@ class Ascent:
         return Move(users, f"ascent: {sight.users} of {users} users, log-ins pass, {sight.sample.said}")
 
     def _grow(self, sight: Sight, ratio: float) -> Move:
-        if sight.users < self._first:
+        if sight.reached < self._first:
             return Move(self._first, f"ascent: {sight.users} of {self._first} users, {sight.sample.said}")
         self._grown = True
         users = self._pace.towards(self._limits.highest_users, sight, self._share(sight, ratio))
@@ -324,7 +320,7 @@ class Ascent:
 
     def _breached(self, sight: Sight) -> Move:
         if is_coarse(self._limits, sight) and not self._grown:
-            return climbed_again(self._limits, self._after, sight)
+            return climbed_again(self._limits, Ascent(self._limits, self._after, 1), sight)
         if not self._tuning.passing:
             return _back(self._limits, self._after, sight, sight.users)
         hint = sight.users * (1.0 + min(self._tuning.quiet, sight.window.arrivals))

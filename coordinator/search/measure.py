@@ -29,7 +29,7 @@ class Measure:
         self._begun: float | None = None
         self._lower_next = True
         self._above_seconds = self._below_seconds = self._learnt = 0.0
-        self._dwelt = self._near_seconds = self._bad_seconds = self._top_seconds = self._false_seconds = 0.0
+        self._dwelt = self._bad_seconds = self._top_seconds = self._false_seconds = 0.0
         self.estimate: Estimate | None = None
 
     def next(self, sight: Sight) -> Move:
@@ -45,12 +45,16 @@ class Measure:
             return Move(self._users, f"no limit was crossed by {sight.users} users", ending=Ending.AT_LEAST)
         if self._dwelt < self._tuning.dwell_seconds:
             return self._enough(sight) or self._go(sight, f"measure: {sight.sample.said}")
-        self._dwelt = self._near_seconds = 0.0
+        self._dwelt = 0.0
         return self._conclude(sight)
 
     @property
     def _users(self) -> int:
         return max(self._limits.lowest_users, min(self._limits.highest_users, round(math.exp(self._target))))
+
+    def _target_of(self, sight: Sight) -> int:
+        """For so many active users, where some stay away."""
+        return min(self._limits.highest_users, self._users + sight.window.away)
 
     def _learn(self, sight: Sight) -> None:
         ratio, window = sight.sample.ratio, sight.window
@@ -68,10 +72,9 @@ class Measure:
         """How long a clean window has shown what it shows."""
         elapsed = sight.elapsed
         self._bad_seconds = self._bad_seconds + elapsed if ratio > 0.0 else 0.0
-        self._near_seconds += elapsed if sight.users >= self._tuning.nearly * self._users else 0.0
-        if sight.users >= self._users or self._near_seconds >= self._tuning.nearly_seconds + self._tuning.dwell_seconds:
+        if sight.reached >= self._target_of(sight):
             self._dwelt += elapsed
-        at_top = sight.users >= self._limits.highest_users
+        at_top = sight.reached >= self._limits.highest_users
         self._top_seconds = self._top_seconds + elapsed if at_top and ratio <= 0.0 else 0.0
         false = ratio < self._tuning.false_ratio and sight.window.telling and sight.window.mean > self._false_above
         self._false_seconds = self._false_seconds + elapsed if false else 0.0
@@ -86,7 +89,7 @@ class Measure:
             share = max(trickle, far_share, self._tuning.of_target * (1.0 + gap) - 1.0)
             return Move(self._pace.towards(self._users, sight, share), reason)
         rise = max(1.0, self._tuning.rise * sight.users * sight.elapsed)
-        return Move(round(min(self._users, sight.users + rise)), reason)
+        return Move(round(min(self._target_of(sight), sight.reached + rise)), reason)
 
     def _climb_again(self, sight: Sight) -> Move:
         make = Stairs if self._limits.arrival_seconds > 0.0 else Climb
@@ -97,7 +100,7 @@ class Measure:
         here = sight.window.now
         self._posterior.add(here, self._tuning.clamp, self._limits.window_seconds)
         self._above_seconds += self._limits.window_seconds
-        self._bad_seconds = self._dwelt = self._near_seconds = 0.0
+        self._bad_seconds = self._dwelt = 0.0
         retreat = Retreat(self._limits, self._tuning.leave_factor * sight.users, lambda slow: self._back(here, slow))
         return Move(retreat.users, f"too much: {sight.users} users, {sight.sample.said}", then=retreat)
 

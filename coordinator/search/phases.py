@@ -27,6 +27,11 @@ class Sight:
         """Users really in: targets lie, above all where log-ins are slow."""
         return self.sample.users
 
+    @property
+    def reached(self) -> int:
+        """The target that these users and those who stay away for good amount to."""
+        return self.sample.users + self.window.away
+
 
 @dataclass(frozen=True, slots=True)
 class Move:

@@ -117,6 +117,8 @@ class Window:
         self._users = self._target = 0
         self._arrived = self._on_their_way = 0
         self._awaited_until = 0.0
+        # Users who were waited for in vain: they gave up, and are no log-ins.
+        self.away = 0
         self.highest = self.lowest = self.mean = self.now = 0.0
         self.full = False
         # Where a single log-in is slow enough to cross the limit, only a window without any tells of the users.
@@ -142,10 +144,14 @@ class Window:
     def _await(self, seconds: float, target: int, users: int, came: int) -> int:
         """A log-in loads the server before its user counts as one; how many were given up on their way."""
         missing = max(0, target - users)
-        given_up = max(0, self._on_their_way - missing - came) if target < self._target else 0
+        self.away = min(self.away, missing)
+        given_up = max(0, self._on_their_way - (missing - self.away) - came) if target < self._target else 0
         if came or target > self._target:
             self._awaited_until = seconds + self._tuning.log_in_seconds
-        self._on_their_way = missing if seconds < self._awaited_until else 0
+        in_vain = seconds >= self._awaited_until
+        if in_vain:
+            self.away = min(missing, int(self._tuning.absent_share * target) + 1)
+        self._on_their_way = 0 if in_vain else missing - self.away
         return given_up
 
     @property

@@ -90,8 +90,6 @@ class Tuning:
     far: float = 0.04  # share of the users: further below the target, more of them may come, their readings are lost
     far_share: float = 0.1  # log-ins' share of the users' load then
     of_target: float = 0.95  # share of the target's load that users and log-ins may make
-    nearly: float = 0.97  # share of a level: reached after a while where some users stay away for good
-    nearly_seconds: float = 20.0  # s: that while
     leave_seconds: float = 20.0  # s: without one good sample, the last far above the limit: back
     leave_ratio: float = math.log(2.0)  # ratio: so far
     leave_factor: float = 0.914  # share of the users to go back to

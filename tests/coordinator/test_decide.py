@@ -87,11 +87,14 @@ def test_without_a_breach_up_to_the_most_users_the_answer_is_at_least(limits: Li
     assert max(step.users for step in searched.steps) == 200
 
 
+@BOTH
 @pytest.mark.parametrize("moment", [hard_limit, steep])
 @pytest.mark.parametrize("capacity", [8, 11, 16, 23])
-def test_a_server_for_fewer_than_thirty_users_is_measured_too(capacity: int, moment: Callable[[int], Moment]) -> None:
+def test_a_server_for_fewer_than_thirty_users_is_measured_too(
+    capacity: int, moment: Callable[[int], Moment], limits: Limits
+) -> None:
     """One person more is a tenth of the load: no reason to take the first breach for a false one, again and again."""
-    answer = search(LIMITS, moment(capacity)).answer
+    answer = search(dataclasses.replace(limits, lowest_users=1), moment(capacity)).answer
 
     assert answer.ended_by in (Ending.FOUND, Ending.WIDE) and answer.minutes < 20
     assert answer.low is not None and answer.high is not None
@@ -157,6 +160,29 @@ def test_log_ins_that_were_called_off_stay_in_the_window_too() -> None:
         window.add(float(second), 100, 100)
 
     assert (on_their_way, called_off, window.settled) == (False, False, True)
+
+
+def few_away(seen: Observation) -> Observation:
+    """One in forty users never gets in."""
+    return dataclasses.replace(seen, users=max(0, seen.users - seen.target // 40))
+
+
+@BOTH
+@pytest.mark.parametrize("moment", [hard_limit, steep])
+def test_others_come_in_place_of_users_who_stay_away(limits: Limits, moment: Callable[[int], Moment]) -> None:
+    """Else the load never reaches the levels that it is to be measured at."""
+    answer = search(limits, moment(400), few_away).answer
+
+    assert answer.ended_by in (Ending.FOUND, Ending.WIDE) and answer.minutes < 20
+    assert answer.users is not None and abs(answer.users / 390 - 1) <= 0.03
+    assert answer.low is not None and answer.high is not None and answer.low <= 390 <= answer.high
+
+
+@BOTH
+def test_users_who_stay_away_do_not_hide_that_the_most_users_are_fine(limits: Limits) -> None:
+    answer = search(dataclasses.replace(limits, highest_users=200), hard_limit(1000), few_away).answer
+
+    assert (answer.ended_by, answer.low, answer.high) == (Ending.AT_LEAST, 195, None)
 
 
 def test_users_who_stay_away_for_good_hold_up_nothing() -> None:
