@@ -13,6 +13,7 @@ from mmload.behaviours.events import EventListener
 from mmload.behaviours.page_load import fetch_site, load_page, open_some_team, optional
 from mmload.behaviours.person import Person
 from mmload.client.api.users import ACCOUNT_EXISTS, UNKNOWN_LOGIN
+from mmload.client.http.cookies import is_one_host
 from mmload.client.http.rules import retry_seconds
 from mmload.client.websocket.client import WebSocket
 from mmload.errors import (
@@ -171,6 +172,7 @@ def open_socket(person: Person) -> None:
         context.recorder.sockets,
         rng=person.rng,
         tls_context=context.tls_context,
+        cookies=person.api.rest.cookies if is_one_host(context.websocket_url, context.transport.server_url) else None,
     )
     began = person.clock()
     try:

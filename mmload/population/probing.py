@@ -15,12 +15,13 @@ from typing import Any, TypeVar
 import requests
 
 from mmload.client.accounts import accounts, has_file_only
+from mmload.client.http.cookies import Cookies, is_one_host
 from mmload.client.http.rules import API
 from mmload.client.net import tls_context
 from mmload.client.websocket.client import Timing, WebSocket
 from mmload.client.websocket.frames import WebSocketEvent
 from mmload.config import ConnectionSettings, Settings, read_credentials
-from mmload.errors import Refused, RequestFailed, ServerNotReady, WebSocketFailed
+from mmload.errors import Refused, RequestFailed, ServerNotReady, SessionExpired, WebSocketFailed
 from mmload.metrics.counts import SocketCounts
 from mmload.open_files import allowed_open_files
 from mmload.population.accounts import find_accounts
@@ -43,7 +44,7 @@ class _Silent:
     def on_unauthorised(self) -> None: ...
 
 
-def greeted(connection: ConnectionSettings, token: str) -> str:
+def greeted(connection: ConnectionSettings, token: str, cookies: Cookies) -> str:
     """Why the WebSocket cannot be used, opened as a simulated user opens it; "" if the server said hello."""
     socket = WebSocket(
         connection.websocket_url,
@@ -53,6 +54,7 @@ def greeted(connection: ConnectionSettings, token: str) -> str:
         rng=random.Random(),
         tls_context=tls_context(connection.verify_tls) if connection.websocket_url.startswith("wss") else None,
         timing=Timing(handshake_timeout_seconds=connection.connect_timeout_seconds),
+        cookies=cookies if is_one_host(connection.websocket_url, connection.server_url) else None,
     )
     try:
         socket.open()
@@ -63,6 +65,8 @@ def greeted(connection: ConnectionSettings, token: str) -> str:
         socket.close()
 
 
+# Of two nodes that answer by chance, one is not noticed in one of 256 cases.
+SESSION_LOOKS = 8
 # Accounts that are looked at one by one, at most: a few seconds.
 MOST_LOOKED_AT = 500
 # One page of channels is enough to tell a filled server from an empty one.
@@ -112,6 +116,9 @@ class ServerProbe:
     analytics: Mapping[str, int] = field(default_factory=dict)
     messages: int = 0
     websocket_trouble: str | None = None
+    # Of SESSION_LOOKS requests with the session, those that were answered as if there were none.
+    sessions_lost: int = 0
+    sessions_lost_without_cookies: int = 0
     open_files_limit: int = 0
 
     @property
@@ -237,6 +244,11 @@ def _ask_as_administrator(
     except ServerNotReady as error:
         facts.admin_trouble = str(error)
         return
+    if not quick:
+        facts.sessions_lost = sessions_lost(server, admin.token)
+        facts.sessions_lost_without_cookies = sum(
+            _sessions_lost_elsewhere(settings.config.connection, admin.token) for _ in range(SESSION_LOOKS)
+        )
     facts.client_config = admin.get("/config/client?format=old") or facts.client_config
     facts.admin_config = admin.get("/config") or {}
     facts.limits = admin.get("/limits/server") or {}
@@ -250,9 +262,31 @@ def _ask_as_administrator(
         active = [user["id"] for user in found if not user.get("delete_at")]
         facts.accounts_there, facts.deactivated = len(found), len(found) - len(active)
         _look_at_accounts(admin, facts, evenly(active, MOST_LOOKED_AT))
-    facts.websocket_trouble = greeted(settings.config.connection, admin.token)
+    facts.websocket_trouble = greeted(settings.config.connection, admin.token, server.cookies)
     if not quick:
         facts.our_channels = admin.channels()
+
+
+def sessions_lost(server: ApiServer, token: str, looks: int = SESSION_LOOKS) -> int:
+    """How many of some requests were answered as if their session did not exist."""
+    lost = 0
+    for _ in range(looks):
+        try:
+            server.call("GET", "/users/me", token=token)
+        except SessionExpired:
+            lost += 1
+        except RequestFailed:
+            pass
+    return lost
+
+
+def _sessions_lost_elsewhere(connection: ConnectionSettings, token: str) -> int:
+    """The same for one request that a load balancer takes for another client's: a new connection, no cookies."""
+    stranger = ApiServer(connection)
+    try:
+        return sessions_lost(stranger, token, 1)
+    finally:
+        stranger.close()
 
 
 def _look_at_accounts(admin: _Administrator, facts: ServerProbe, user_ids: Sequence[str]) -> None:

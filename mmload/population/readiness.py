@@ -6,10 +6,12 @@ the System Console and its key in Mattermost's config.json).
 
 from __future__ import annotations
 
+import string
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from mmload.client.accounts import has_file_only
 from mmload.client.capabilities import (
     NEWEST_KNOWN_MAJOR,
     OLDEST_SUPPORTED,
@@ -21,7 +23,7 @@ from mmload.client.capabilities import (
 from mmload.config import Settings
 from mmload.errors import ExitCode, ServerNotReady
 from mmload.open_files import open_files_needed, users_of_one
-from mmload.population.probing import ServerProbe, probe
+from mmload.population.probing import SESSION_LOOKS, ServerProbe, probe
 from mmload.results.model import Server, without_credentials
 
 Level = Literal["error", "warning", "info"]
@@ -228,11 +230,37 @@ def addresses(case: Case) -> Iterator[Finding]:
         place = "Authentication > Signup > Restrict account creation to specified email domains"
         fix = f"{_console(place, 'TeamSettings.RestrictCreationToDomains')}: add {OUR_DOMAIN}"
         yield Finding("error", what, why, fix)
-    shortest = int(case.client("PasswordMinimumLength") or 0)
-    if case.missing and len(case.settings.config.users.password) < shortest:
-        fix = f"use a longer one, or {_console('Authentication > Password', 'PasswordSettings.MinimumLength')}"
-        why = "UsersConfiguration.Password is shorter"
-        yield Finding("error", f"passwords need {shortest} characters", why, fix, ours=True)
+    if case.missing and not has_file_only(case.settings.config.users):
+        yield from password(case)
+
+
+# Mattermost's names for the classes of characters, and what it takes for a symbol.
+_CLASSES = {
+    "Lowercase": ("a lower-case letter", string.ascii_lowercase),
+    "Uppercase": ("an upper-case letter", string.ascii_uppercase),
+    "Number": ("a digit", string.digits),
+    "Symbol": ("a symbol", " !\"\\#$%&'()*+,-./:;<=>?@[]^_`|~"),
+}
+LONGEST_PASSWORD = 72
+
+
+def password(case: Case) -> Iterator[Finding]:
+    """New accounts need a password of the server's form."""
+    ours, shortest = case.settings.config.users.password, int(case.client("PasswordMinimumLength") or 0)
+    lacking = [
+        what
+        for name, (what, characters) in _CLASSES.items()
+        if case.client(f"PasswordRequire{name}") == "true" and not set(ours) & set(characters)
+    ]
+    if len(ours.encode()) < shortest:
+        lacking.insert(0, f"{shortest} characters")
+    if lacking:
+        fix = f"use another one, or {_console('Authentication > Password', 'PasswordSettings')}"
+        what = f"passwords need {', '.join(lacking)}"
+        yield Finding("error", what, "UsersConfiguration.Password does not fulfil that", fix, ours=True)
+    if len(ours.encode()) > LONGEST_PASSWORD:
+        why = "UsersConfiguration.Password is longer"
+        yield Finding("error", f"passwords have at most {LONGEST_PASSWORD} bytes", why, "use a shorter one", ours=True)
 
 
 def account_limit(case: Case) -> Iterator[Finding]:
@@ -392,6 +420,21 @@ def sessions(case: Case) -> Iterator[Finding]:
         yield Finding("warning", what, why, _console(place, "ServiceSettings.SessionLengthWebInHours"))
 
 
+def shared_sessions(case: Case) -> Iterator[Finding]:
+    """All nodes behind the address know a session, or one node gets all requests of a client."""
+    lost, elsewhere = case.facts.sessions_lost, case.facts.sessions_lost_without_cookies
+    what = "several nodes answer at this address, and do not share sessions"
+    fix = (
+        "give all nodes one database and one cluster (ClusterSettings), or correct the load balancer's list of servers"
+    )
+    if lost:
+        why = f"{lost} of {SESSION_LOOKS} requests of a client that had just logged in were answered as if it had not"
+        yield Finding("error", what, why, f"{fix}, or let it keep a client at one node (sticky sessions)")
+    elif elsewhere:
+        why = "users stay at one node by a cookie, but messages and events may not reach users of another node"
+        yield Finding("warning", what, why, fix)
+
+
 def websocket(case: Case) -> Iterator[Finding]:
     if case.facts.websocket_trouble:
         url = case.settings.config.connection.websocket_url
@@ -446,6 +489,7 @@ RULES: tuple[Callable[[Case], Iterator[Finding]], ...] = (
     generator,
     version,
     administrator,
+    shared_sessions,
     websocket,
     rate_limit,
     population,

@@ -27,6 +27,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from mmload import __version__
 from mmload.client.accounts import Account
 from mmload.client.http import rules
+from mmload.client.http.cookies import Cookies
 from mmload.client.http.rules import API, retry_seconds
 from mmload.config import ConnectionSettings
 from mmload.errors import (
@@ -170,7 +171,8 @@ class ApiServer:
         # The simulated users know no proxies and no .netrc (which would replace our tokens); nor does this.
         self._session.trust_env = False
         self._session.verify = _trusted(connection.verify_tls)
-        # A login sets cookies; a cookie beside a token makes Mattermost ask for a CSRF header.
+        # Ours are kept as the simulated users keep theirs.
+        self.cookies = Cookies()
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self._session.headers["User-Agent"] = f"mmload/{__version__}"
         adapter = HTTPAdapter(pool_connections=2, pool_maxsize=CONNECTIONS)
@@ -195,8 +197,10 @@ class ApiServer:
     def exchange(self, method: str, path: str, body: Any = None, token: str = "") -> requests.Response:
         """One request, whatever its answer; `NoAnswer` if there is none. Redirects are not followed."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
+        if cookies := self.cookies.header:
+            headers["Cookie"] = cookies
         try:
-            return self._session.request(
+            response = self._session.request(
                 method,
                 self.url + path,
                 json=body,
@@ -206,6 +210,8 @@ class ApiServer:
             )
         except requests.RequestException as error:
             raise NoAnswer(transport_reason(error), route=f"{method} {path.partition('?')[0]}") from error
+        self.cookies.keep(response.raw.headers.getlist("Set-Cookie"))
+        return response
 
 
 def _trusted(verify_tls: bool) -> bool | str:

@@ -56,12 +56,17 @@ class Peer:
         headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
         return url.path, {name: values[0] for name, values in parse_qs(url.query).items()}, headers
 
-    def upgrade(self, behind: bytes = b"") -> None:
+    def upgrade(self, behind: bytes = b"", headers: tuple[str, ...] = ()) -> None:
         """Accept; `behind` is sent in the same breath."""
+        more = "".join(f"{header}\r\n" for header in headers).encode()
         digest = hashlib.sha1(self.headers["sec-websocket-key"].encode() + _MAGIC).digest()
         self.send_bytes(
             b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            b"Sec-WebSocket-Accept: " + base64.b64encode(digest) + b"\r\n\r\n" + behind
+            + more
+            + b"Sec-WebSocket-Accept: "
+            + base64.b64encode(digest)
+            + b"\r\n\r\n"
+            + behind
         )
 
     def answer(self, status: str, body: bytes = b"", *headers: str) -> None:

@@ -12,8 +12,10 @@ from gevent import socket
 from gevent.event import Event
 from gevent.server import StreamServer
 
+from mmload.client.http.cookies import Cookies
 from mmload.client.net import KEPT_SECONDS, Addresses, connect, rotated
 from mmload.client.websocket.handshake import Caller, shake_hands
+from tests.client.scripted import PATIENCE_SECONDS, serving
 
 
 def address(number: int, family: Any = socket.AF_INET) -> tuple[Any, ...]:
@@ -106,3 +108,22 @@ def test_a_handshake_whose_answer_trickles_ends_in_time() -> None:
         server.stop(timeout=1)
 
     assert str(asking.exception) == "timed out"
+
+
+def test_a_users_cookies_go_with_its_handshake_and_nobody_elses() -> None:
+    """websocket-client keeps those with a domain in a jar of the whole process, and sends them with every handshake."""
+    asked: list[str] = []
+
+    with serving() as server:
+        for cookies in (Cookies(), Cookies()):
+            cookies.take(b"HTTP/1.1 200 OK\r\nSet-Cookie: node=%d" % len(asked))
+            caller = Caller("token", None, 5.0, cookies)
+            url = server.url.replace("127.0.0.1", "localhost")
+            shaking = gevent.spawn(shake_hands, url, caller)
+            peer = server.accept()
+            asked.append(peer.headers["cookie"])
+            peer.upgrade(headers=("Set-Cookie: route=r1; Domain=localhost",))
+            shaking.get(timeout=PATIENCE_SECONDS)[0].close()
+            assert cookies.header.endswith("route=r1")
+
+    assert asked == ["node=0", "node=1"]

@@ -165,6 +165,45 @@ def test_only_accounts_that_need_it_make_a_restriction_an_error(fields: dict[str
     assert judged(looked_at=20, **fields).errors == ()
 
 
+CLASSES = ("Lowercase", "Uppercase", "Number", "Symbol")
+
+
+@pytest.mark.parametrize(
+    ("password", "required", "lacking"),
+    [
+        ("testPass123$", CLASSES, ""),
+        ("verysecret", CLASSES, "an upper-case letter, a digit, a symbol"),
+        ("VERYSECRET1", CLASSES, "a lower-case letter, a symbol"),
+        ("verysecret", ("Lowercase",), ""),
+        ("Sh0rt$", CLASSES, "8 characters"),
+        ("short", ("Number",), "8 characters, a digit"),
+        ("pässwörd", ("Symbol",), "a symbol"),
+    ],
+)
+def test_the_password_of_new_accounts_has_the_characters_that_the_server_wants(
+    password: str, required: tuple[str, ...], lacking: str
+) -> None:
+    """As it counts them: other letters are of none of its classes."""
+    client = CLIENT | {"PasswordMinimumLength": "8"} | {f"PasswordRequire{name}": "true" for name in required}
+    of = settings(users={"password": password})
+    told_of = told(judged(of=of, client_config=client, accounts_there=0))
+
+    assert told_of == ([f"passwords need {lacking}"] if lacking else [])
+    assert told(judged(of=of, client_config=client)) == [], "nobody signs up"
+
+
+def test_a_password_longer_than_the_server_takes_is_found() -> None:
+    of = settings(users={"password": "x" * 73})
+
+    assert told(judged(of=of, accounts_there=0)) == ["passwords have at most 72 bytes"]
+
+
+def test_the_passwords_of_a_file_of_users_are_its_own() -> None:
+    of = settings(users={"password": "short", "users_file_path": "users.txt"})
+
+    assert told(judged(of=of, client_config=CLIENT | {"PasswordMinimumLength": "8"}, accounts_there=0)) == []
+
+
 def test_sign_up_may_be_closed_when_all_accounts_are_there() -> None:
     """Nobody signs up then."""
     assert judged(client_config=CLIENT | {"EnableUserCreation": "false"}).errors == ()

@@ -34,6 +34,7 @@ class Scripted:
     def __init__(self) -> None:
         self.answers: list[tuple[str, list[tuple[str, str]], bytes]] = []
         self.asked: list[tuple[str, str, str]] = []
+        self.cookies: list[str] = []
         self.server = WSGIServer(("127.0.0.1", 0), self._serve, log=None)
         self.server.start()
 
@@ -43,6 +44,7 @@ class Scripted:
 
     def _serve(self, environ: dict[str, Any], start_response: Any) -> list[bytes]:
         self.asked.append((environ["REQUEST_METHOD"], environ["PATH_INFO"], environ.get("HTTP_AUTHORIZATION", "")))
+        self.cookies.append(environ.get("HTTP_COOKIE", ""))
         status, headers, body = self.answers.pop(0)
         start_response(status, headers)
         return [body]
@@ -93,6 +95,24 @@ def test_a_good_answer_is_reported_once_under_its_route(scripted: Scripted) -> N
     assert answer.header("x-request-id") == "r1"
     assert scripted.asked == [("GET", "/api/v4/things/4711", "Bearer secret")]
     assert client.reports == [("GET /things/{id}", "")]
+
+
+def test_a_load_balancers_cookie_is_sent_back_by_the_user_that_got_it(scripted: Scripted) -> None:
+    """With sticky sessions it is what keeps a user at one node."""
+    scripted.answer("200 OK", {}, Set_Cookie="node=a; Path=/; HttpOnly")
+    scripted.answer("403 Forbidden", {}, Set_Cookie="node=b; Path=/")
+    for _ in range(2):
+        scripted.answer("200 OK", {})
+    client, other = Client(scripted.url), Client(scripted.url)
+
+    client.rest.call(PLAIN, "/things/1")
+    with pytest.raises(Refused):
+        client.rest.call(PLAIN, "/things/2")
+    client.rest.set_token("secret")
+    client.rest.fetch(Route("GET", "/"), "/")
+    other.rest.call(PLAIN, "/things/4")
+
+    assert scripted.cookies == ["", "node=a", "node=b", ""]
 
 
 def test_a_server_in_a_sub_path_is_asked_there(scripted: Scripted) -> None:

@@ -21,6 +21,7 @@ import gevent
 import msgspec
 
 from mmload.client.capabilities import MissingFeatures
+from mmload.client.http.cookies import Cookies
 from mmload.client.http.pool import CallTimer, ConnectionPool
 from mmload.client.http.protocol import USER_AGENT, BadAnswer, HttpAnswer, header_lines, host_header, request_bytes
 from mmload.client.http.rules import API, is_expected, refusal
@@ -130,6 +131,7 @@ class Rest:
     ) -> None:
         self._connections = transport.connections()
         self._everybodys_headers = self._headers = transport.common_headers
+        self.cookies = Cookies()
         self._prefix = transport.prefix
         self._report = report
         self._unavailable = unavailable
@@ -196,13 +198,15 @@ class Rest:
         start = time.time()
         began = time.perf_counter()
         try:
-            request = request_bytes(route.method, self._prefix + path, self._headers, headers, body)
+            request = request_bytes(route.method, self._prefix + path, self._headers + self.cookies.line, headers, body)
             answer = self._connections.ask(route.method, request)
         except (OSError, BadAnswer) as error:
             failure: RequestFailed = NoAnswer(transport_reason(error), route=str(route))
             self._report(route, start, time.perf_counter() - began, 0, failure)
             raise failure from error
         seconds = (answer.ready_at or time.perf_counter()) - began
+        if answer.header("set-cookie"):
+            self.cookies.take(answer.head)
         if answer.status < 300:
             self._report(route, start, seconds, len(answer.body), None)
             return answer

@@ -19,6 +19,7 @@ import gevent
 import msgspec
 from gevent.event import AsyncResult
 
+from mmload.client.http.cookies import Cookies
 from mmload.client.websocket.connection import Listener, WebSocketConnection, tell_once
 from mmload.client.websocket.epoll import NestedEpoll, process_readiness
 from mmload.client.websocket.frames import CloseCode, WebSocketEvent, decode_event, greeted_as, require_reply
@@ -55,6 +56,7 @@ class WebSocket:
 
     __slots__ = (
         "_connection",
+        "_cookies",
         "_counts",
         "_expected",
         "_failures",
@@ -86,6 +88,7 @@ class WebSocket:
         watcher: NestedEpoll | None = None,
         tls_context: ssl.SSLContext | None = None,
         timing: Timing = Timing(),  # noqa: B008 — frozen
+        cookies: Cookies | None = None,
     ) -> None:
         self.token = token
         self.connection_id = ""
@@ -98,6 +101,7 @@ class WebSocket:
         self._readiness = watcher if watcher is not None else process_readiness()
         self._tls_context = tls_context
         self._timing = timing
+        self._cookies = cookies or Cookies()
         # The number of the next event: 0, 1, 2, … on each connection that the server gives us.
         self._expected = 0
         self._state = _SocketState.NEW
@@ -261,7 +265,8 @@ class WebSocket:
     def _connect(self) -> None:
         url = handshake_url(self._url, self.connection_id, self._expected)
         self._tried_token = self.token
-        wire, received = shake_hands(url, Caller(self.token, self._tls_context, self._timing.handshake_timeout_seconds))
+        timeout_seconds = self._timing.handshake_timeout_seconds
+        wire, received = shake_hands(url, Caller(self.token, self._tls_context, timeout_seconds, self._cookies))
         if self._state is _SocketState.CLOSED:
             wire.close()
             raise WebSocketFailed("closed")

@@ -12,6 +12,7 @@ from typing import Any
 
 import websocket
 
+from mmload.client.http.cookies import Cookies
 from mmload.client.http.protocol import LONGEST_HEAD_BYTES, USER_AGENT, head_status
 from mmload.client.net import ByteChannel, byte_channel, connect, time_limit
 from mmload.errors import WebSocketFailed, transport_reason
@@ -19,14 +20,18 @@ from mmload.errors import WebSocketFailed, transport_reason
 _READ_BYTES = 16384
 _UPGRADED = 101
 
+# The library has one jar of cookies for the whole process: one user's would be sent with every other's handshake.
+websocket._handshake.CookieJar.add = lambda set_cookie: None  # type: ignore[method-assign]
+
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who connects, and how. `tls_context` is for wss only; None: the process's."""
+    """Who connects, and how. `tls_context` is for wss only; None: the process's. `cookies`: those for this host."""
 
     token: str = field(repr=False)
     tls_context: ssl.SSLContext | None
     timeout_seconds: float
+    cookies: Cookies = field(default_factory=Cookies, repr=False)
 
 
 def shake_hands(url: str, caller: Caller) -> tuple[ByteChannel, bytes]:
@@ -70,6 +75,10 @@ class BufferedSocket:
         """What came behind the headers: the first frames."""
         return self._data[self._at :]
 
+    @property
+    def head(self) -> bytes:
+        return self._received.partition(b"\r\n\r\n")[0]
+
     def refusal(self) -> WebSocketFailed | None:
         """Why what was answered is no upgrade; None if it is one, as far as the first line tells."""
         first_line = self._received.partition(b"\n")[0]
@@ -110,6 +119,7 @@ def _upgraded(url: str, caller: Caller, connection: Any) -> bytes:
             url,
             socket=buffered,
             header=[f"Authorization: Bearer {caller.token}", f"User-Agent: {USER_AGENT}"],
+            cookie=caller.cookies.header or None,
             suppress_origin=True,
             # A redirect would carry the token to another place, on a socket that we do not know.
             redirect_limit=0,
@@ -123,4 +133,5 @@ def _upgraded(url: str, caller: Caller, connection: Any) -> bytes:
     upgraded.sock = None
     if refusal := buffered.refusal():
         raise refusal
+    caller.cookies.take(buffered.head)
     return buffered.rest
