@@ -101,6 +101,8 @@ def read(path: Path) -> Journal:
     """The journal in a file, or in a run's folder. Raises UsageError, naming the line."""
     path = path / NAME if path.is_dir() else path
     try:
+        if path.exists() and not path.is_file():
+            raise UsageError(f"{path}: this is no file")
         data = path.read_bytes()
     except OSError as error:
         raise UsageError(f"{path}: can't be read: {error.strerror}") from None

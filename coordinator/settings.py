@@ -20,7 +20,7 @@ from coordinator.answer import Limits
 from mmload import __version__
 from mmload.config import Settings
 from mmload.config import coordinator_tables as tables
-from mmload.config.coordinator_tables import MODES, Coordinator
+from mmload.config.coordinator_tables import DEFAULT_LOWEST_USERS, MODES, Coordinator
 from mmload.config.documents import COORDINATOR, load_document
 from mmload.config.fields import seconds_of
 from mmload.errors import ConfigurationError, ServerNotReady, UsageError
@@ -206,6 +206,9 @@ def applied(document: Coordinator, args: argparse.Namespace) -> Coordinator:
         measures = replace(measures, failure_percent=percent("--failures", args.failures, 100))
     if getattr(args, "hold", False):
         search = replace(search, at_end="hold")
+    if search.lowest_users == DEFAULT_LOWEST_USERS and args.lowest_users is None:
+        # Nobody asked for it: fewer are no contradiction.
+        search = replace(search, lowest_users=min(search.lowest_users, cluster.max_active_users))
     _check_range(search.lowest_users, cluster.max_active_users)
     return replace(document, search=search, measures=measures, cluster=cluster)
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 from mmload import __version__
 from mmload.errors import ExitCode, MmloadError
@@ -27,6 +29,8 @@ COMMANDS = (
     "config",
     "sandbox",
 )
+# What writing to a full or broken disk comes to.
+UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -48,7 +52,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         # From here on: whatever a command starts is ended by it.
         with raising_interrupts():
-            return int(command.run(args))
+            code = int(command.run(args))
+            sys.stdout.flush()
+            return code
     except MmloadError as error:
         for line in str(error).splitlines():
             print(harmless_line(f"mmload {args.command}: {line}"), file=sys.stderr)
@@ -57,6 +63,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader of our output went away (`mmload report … | head`).
         sys.stderr.close()
         return int(ExitCode.PASSED)
+    except OSError as error:
+        if error.errno not in UNWRITABLE:
+            raise
+        print(
+            f"mmload {args.command}: {error.filename or 'the output'} can't be written: {error.strerror}",
+            file=sys.stderr,
+        )
+        with suppress(OSError):
+            sys.stdout.close()
+        return int(ExitCode.USAGE)
     except KeyboardInterrupt:
         print(f"mmload {args.command}: interrupted", file=sys.stderr)
         return int(ExitCode.INTERRUPTED)

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from mmload.cli.common import add_document_options, add_server_option, overrides
+from mmload.cli.common import add_document_options, add_server_option, overrides, say
 from mmload.cli.locust_process import LOOPBACK, STOP_TIMEOUT_SECONDS, local_workers, locustfile
 from mmload.config import load_settings
 from mmload.errors import UsageError
@@ -56,10 +56,21 @@ def run(args: argparse.Namespace) -> int:
     arguments = command(args, load_settings(environ=environ)[0].config.connection.server_url)
     for option, host, port in addresses(args):
         check_free(option, host, port)
+    if args.worker_of:
+        say("agent", waiting_for(args.worker_of, args.master_port or MEETING_PORT))
     sys.stdout.flush()
     sys.stderr.flush()
     # In place of this process, not below it: signals, terminal and exit code are Locust's.
     os.execve(sys.executable, arguments, environ)
+
+
+def waiting_for(host: str, port: int) -> str:
+    """What a worker says while Locust says nothing: it looks for its master again and again, for five minutes."""
+    try:
+        socket.getaddrinfo(host, port)
+    except OSError as error:
+        return f"waiting up to 5 minutes for the master {host}:{port}, whose name is not known here: {error.strerror}"
+    return f"waiting up to 5 minutes for the master {host}:{port}"
 
 
 def addresses(args: argparse.Namespace) -> list[tuple[str, str, int]]:

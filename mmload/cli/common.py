@@ -70,11 +70,17 @@ def overrides(args: argparse.Namespace, *more: str) -> dict[str, str]:
     variables = server_variables(args.server) if given.get("server") is not None else {}
     for option in (*_SHARED_OPTIONS, *more):
         value = given.get(option)
+        if option != "name" and any(isinstance(each, str) and not each.strip() for each in _each(value)):
+            raise UsageError(f"--{option.replace('_', '-')}: an empty text was given (a variable that is not set?)")
         if isinstance(value, list):
             variables[OPTION_VARIABLES[option]] = ";".join(value)
         elif value is not None and value is not False:
             variables[OPTION_VARIABLES[option]] = str(value).lower() if value is True else str(value)
     return variables
+
+
+def _each(value: Any) -> Iterable[Any]:
+    return value if isinstance(value, list) else (value,)
 
 
 def server_variables(url: str) -> dict[str, str]:

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec.structs import replace
 
-from mmload.config.coordinator_tables import Coordinator
+from mmload.config.coordinator_tables import DEFAULT_LOWEST_USERS, Coordinator
 from mmload.config.fields import FINITE, Check, Key, did_you_mean, keys
 from mmload.config.files import Object
 from mmload.config.tables import Config, ConnectionSettings, GenController, SimulController, Users
@@ -264,7 +264,7 @@ def _of_coordinator(coordinator: Coordinator) -> Iterator[Contradiction]:
     if twice:
         yield Contradiction("ClusterConfig.Agents", f"expected a different Id for each, found {twice} twice")
     lowest, most = coordinator.search.lowest_users, coordinator.cluster.max_active_users
-    if lowest > most:
+    if lowest > most and lowest != DEFAULT_LOWEST_USERS:
         problem = f"expected at most ClusterConfig.MaxActiveUsers ({most}), found {lowest}"
         yield Contradiction("SearchConfiguration.LowestUsers", problem)
 

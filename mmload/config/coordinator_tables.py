@@ -12,6 +12,7 @@ import msgspec
 from mmload.config.fields import NOT_EMPTY, Says, at_least, between, more_than, one_of, url
 from mmload.config.tables import Ours, Table
 
+DEFAULT_LOWEST_USERS = 30
 MODES = ("search", "classic")
 # How an agent is driven: by Locust's own web API, by the peer's, or by whichever of them answers.
 APIS = ("auto", "swarm", "loadagent")
@@ -101,7 +102,7 @@ class SearchSettings(Table, frozen=True):
     mode: Annotated[
         str, Ours("`search` finds the capacity with its interval; `classic` is the peer's rule."), one_of(*MODES)
     ] = "search"
-    lowest_users: Annotated[int, Ours("Users at the start."), at_least(1)] = 30
+    lowest_users: Annotated[int, Ours("Users at the start."), at_least(1)] = DEFAULT_LOWEST_USERS
     spawn_rate: Annotated[float, Ours("Users started per second, all agents together."), more_than(0)] = 4.0
     arrival_actions: Annotated[
         float,

@@ -69,6 +69,8 @@ def greeted(connection: ConnectionSettings, token: str, cookies: Cookies) -> str
 SESSION_LOOKS = 8
 # Accounts that are looked at one by one, at most: a few seconds.
 MOST_LOOKED_AT = 500
+# They are looked up 100 at a time: some 20 s. No server has been tested with so many users.
+MOST_ACCOUNTS = 100_000
 # One page of channels is enough to tell a filled server from an empty one.
 TEAMS_PER_PAGE = CHANNELS_PER_PAGE = 200
 
@@ -346,8 +348,10 @@ class _Administrator:
         return sum(int(channel.get("total_msg_count", 0)) for channel in (page if isinstance(page, list) else ()))
 
     def accounts(self, users_wanted: int) -> Sequence[Mapping[str, Any]] | None:
-        """The profiles of the accounts for this number of users, those that exist; None if that cannot be known."""
+        """The profiles of the accounts for this number of users, those that exist; None if that can't be known soon."""
         users = self._settings.config.users
+        if users_wanted > MOST_ACCOUNTS:
+            return None
         credentials = read_credentials(users.users_file_path) if users.users_file_path else ()
         wanted = accounts(users, users_wanted, credentials)
 

@@ -21,6 +21,8 @@ FEWEST_ERRORS = 10
 MOST_ERRORS_SHARE, USUAL_ERRORS_SHARE = 0.5, 0.1
 # How long sockets may take to come back to be told of with the outage (the longest back-off is 5 minutes).
 RETURN_SECONDS = 330
+# Proxies cut a silent WebSocket after a minute or more; ours are pinged, so even that says something is wrong.
+FEWEST_DROPS, SHORTEST_LIFE_SECONDS = 10, 600
 # A server that stops takes its sockets along within a moment: nearly all of them.
 _STOP_SECONDS = 3
 _FEWEST_SOCKETS = 2
@@ -143,6 +145,23 @@ def restarts(seconds: Sequence[Second]) -> tuple[int, ...]:
         if second.dropped and not known and not again and _all_lost(seconds, index):
             found.append(second.ms)
     return tuple(found)
+
+
+def frequent_drops(seconds: Sequence[Second]) -> str:
+    """A sentence where sockets drop so often that something between cuts them, or the server does; "" if not.
+
+    Those of outages and restarts are known.
+    """
+    away = [(each.start_ms - 2000, each.end_ms) for each in outages(seconds)]
+    away += [(ms, ms + _STOP_SECONDS * 1000) for ms in restarts(seconds)]
+    dropped = sum(second.dropped for second in seconds if not any(a <= second.ms < b for a, b in away))
+    lived = sum(second.sockets for second in seconds)
+    if dropped < FEWEST_DROPS or lived >= dropped * SHORTEST_LIFE_SECONDS:
+        return ""
+    return (
+        f"WebSockets dropped {dropped:,} times, after {lived / dropped:.0f} s on average: a proxy or load balancer "
+        "with a short time-out, or a server that ends them"
+    )
 
 
 def _all_lost(seconds: Sequence[Second], index: int) -> bool:

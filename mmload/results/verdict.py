@@ -18,7 +18,7 @@ from mmload.config.thresholds import DELIVERY, DELIVERY_COUNTS, parse
 from mmload.errors import ExitCode
 from mmload.results.generator_health import FEWEST_SECONDS, MOST_SHARE, GeneratorTrust, generator
 from mmload.results.model import NoteKind, Run, RunEnding, RunPhase
-from mmload.results.outages import Outage, outages, restarts
+from mmload.results.outages import Outage, frequent_drops, outages, restarts
 from mmload.results.thresholds import ThresholdResult, ThresholdWindow, judge, window
 
 __all__ = ["ThresholdResult", "Verdict", "VerdictKind", "exit_code", "verdict"]
@@ -206,3 +206,5 @@ def _warnings(run: Run, trust: GeneratorTrust) -> Iterator[str]:
         yield f"the server held only {posts} posts before the run: a grown one answers more slowly (`mmload init`)"
     if trust.saturated_seconds and not trust.saturated:
         yield from trust.sentences
+    if frequent := frequent_drops(run.seconds):
+        yield frequent

@@ -256,7 +256,7 @@ class SandboxServer:
         await listener.start()
         sockets = listener._server.sockets if listener._server is not None else ()  # type: ignore[attr-defined]
         bound = sockets[0].getsockname()[1] if sockets else port
-        self.address = f"http://{host}:{bound}"
+        self.address = f"http://[{host}]:{bound}" if ":" in host else f"http://{host}:{bound}"
         self.application.world.site_url = self.address
         self._tending = asyncio.create_task(self.application.sockets.tend())
         return self.address

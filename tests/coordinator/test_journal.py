@@ -204,3 +204,9 @@ def test_the_answers_document_has_the_documented_keys() -> None:
 )
 def test_the_exit_code_says_whether_there_is_a_number(ended_by: str, users: int | None, code: ExitCode) -> None:
     assert exit_code(answer(users, 60.0, ended_by)) is code
+
+
+def test_what_is_no_file_is_no_journal() -> None:
+    """It may have no end."""
+    with pytest.raises(UsageError, match="/dev/zero: this is no file"):
+        read(Path("/dev/zero"))

@@ -14,7 +14,7 @@ from coordinator.agent_apis import LoadAgent, SwarmAgent
 from coordinator.answer import Limits
 from coordinator.settings import agents_of, applied, documents, limits_of, load, parser, percent, thresholds_of
 from mmload.config import Settings
-from mmload.config.coordinator_tables import AgentAddress, Cluster, Coordinator, Query
+from mmload.config.coordinator_tables import AgentAddress, Cluster, Coordinator, Query, SearchSettings
 from mmload.config.fields import seconds_of
 from mmload.errors import ConfigurationError, MmloadError, ServerNotReady, UsageError
 from tests.coordinator.serving import Answer, serving
@@ -93,7 +93,10 @@ def test_the_environment_overrides_the_document(tmp_path: Path) -> None:
         ({"MonitorConfig": {"PrometheusURL": "localhost"}}, "PrometheusURL: expected a URL"),
         ({"ClusterConfig": {"Agents": []}}, "ClusterConfig.Agents: expected at least one agent"),
         ({"ClusterConfig": {"Agents": [{"Id": "a"}, {"Id": "a"}]}}, "expected a different Id for each, found a twice"),
-        ({"ClusterConfig": {"MaxActiveUsers": 10}}, "LowestUsers: expected at most ClusterConfig.MaxActiveUsers (10)"),
+        (
+            {"ClusterConfig": {"MaxActiveUsers": 10}, "SearchConfiguration": {"LowestUsers": 11}},
+            "LowestUsers: expected at most ClusterConfig.MaxActiveUsers (10)",
+        ),
         ({"SearchConfiguration": {"Mode": "clasic"}}, 'expected one of search, classic, found "clasic"; did you mean'),
         ({"UsersConfiguration": {}}, "expected a coordinator document, found a config document"),
     ],
@@ -146,6 +149,20 @@ def test_without_options_the_document_stays_as_it_is() -> None:
 def test_an_impossible_option_is_refused_by_its_name(given: tuple[str, ...]) -> None:
     with pytest.raises(MmloadError, match=given[0]):
         applied(Coordinator(), args(*given))
+
+
+def test_a_number_at_the_start_that_nobody_asked_for_contradicts_nothing(tmp_path: Path) -> None:
+    """The document has no LowestUsers, and a maximum below the default."""
+    file = tmp_path / "coordinator.json"
+    file.write_text('{"ClusterConfig": {"MaxActiveUsers": 20, "Agents": [{"Id": "a", "ApiURL": "http://h:1"}]}}')
+
+    from_document = applied(load(file, {}).document, args())
+    from_options = applied(Coordinator(), args("--highest-users", "12"))
+
+    assert from_document.search.lowest_users == 20
+    assert from_options.search.lowest_users == 12
+    with pytest.raises(ConfigurationError, match="LowestUsers"):
+        applied(Coordinator(search=SearchSettings(lowest_users=50)), args("--highest-users", "12"))
 
 
 def test_times_and_percents_are_read_as_people_write_them() -> None:

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from mmload.results.model import Second
-from mmload.results.outages import outages, restarts
+from mmload.results.outages import frequent_drops, outages, restarts
 from tests.results.records import START, second
 
 
@@ -182,3 +182,27 @@ def test_the_restart_of_an_outage_is_told_with_the_outage() -> None:
 
     assert len(outages(seconds)) == 1
     assert restarts(seconds) == ()
+
+
+def dropping(sockets: int, drops: int, length: int = 50) -> list[Second]:
+    """One drop each second until there were so many; the server takes each up again."""
+    return [
+        second(at, sockets=sockets, dropped=int(at < drops), resumed=int(at < drops), requests=20)
+        for at in range(length)
+    ]
+
+
+def test_sockets_that_drop_again_and_again_are_worth_a_remark() -> None:
+    said = frequent_drops(dropping(10, 30))
+
+    assert said.startswith("WebSockets dropped 30 times, after 17 s on average: a proxy")
+    assert frequent_drops(dropping(10, 5)) == ""
+    assert frequent_drops(dropping(500, 30)) == ""
+    assert frequent_drops([]) == ""
+
+
+def test_the_drops_of_a_restart_or_an_outage_are_no_remark_of_their_own() -> None:
+    assert frequent_drops(lost(renewed=100)) == ""
+    stopped = [second(at, sockets=50) for at in range(4)]
+    stopped += [refused(4, dropped=50), *(refused(at) for at in range(5, 15)), second(15, sockets=50, renewed=50)]
+    assert frequent_drops(stopped) == ""

@@ -76,6 +76,13 @@ def test_a_run_while_the_database_was_away_is_inconclusive() -> None:
     )
 
 
+def test_sockets_that_drop_often_are_a_warning_and_the_verdict_stands() -> None:
+    said = verdict(run(seconds=tuple(second(at, dropped=3, resumed=3) for at in range(10))))
+
+    assert said.outcome is VerdictKind.PASSED
+    assert "WebSockets dropped 30 times" in said.warnings[0]
+
+
 def test_events_we_could_not_handle_are_a_doubt() -> None:
     """The store of such a user is no longer what the server told it."""
     delta = figures()

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
+from msgspec.json import encode as json_of
 
 from mmload.cli import locust_process, main
 from mmload.cli import run as command
@@ -20,7 +21,7 @@ from mmload.cli.locust_process import LocustLoad
 from mmload.config.fields import seconds_of
 from mmload.errors import ConfigurationError, MmloadError, UsageError
 from mmload.results.folder import read_run
-from mmload.results.model import RunEnding
+from mmload.results.model import Facts, RunEnding
 from tests.run.processes import end, environ, start, the_folder, wait_for_seconds
 
 MADE_UP = str(Path(__file__).with_name("run_made_up.py"))
@@ -143,6 +144,11 @@ def test_a_server_nobody_listens_on_stops_it_before_anything_is_written(tmp_path
         (["--spawn-rate", "nan"], ConfigurationError, "--spawn-rate: "),
         (["--name", "a/b"], ConfigurationError, "--name: "),
         (["--config", "nowhere.json"], ConfigurationError, "nowhere.json"),
+        # As of a variable that is not set.
+        (["--threshold", ""], UsageError, "--threshold: an empty text was given"),
+        (["--threshold", "errors < 1%", "--threshold", " "], UsageError, "--threshold: an empty text was given"),
+        (["--config", ""], UsageError, "--config: an empty text was given"),
+        (["--runs-folder", ""], UsageError, "--runs-folder: an empty text was given"),
     ],
 )
 def test_bad_options_are_refused_in_their_own_words(
@@ -216,6 +222,22 @@ def test_the_report_of_no_run_is_refused(tmp_path: Path, capsys: pytest.CaptureF
     """Exit code 2, and what would be one."""
     assert main(["report", str(tmp_path)]) == 2
     assert "not the folder of a run" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("form", [[], ["--json"], ["--html", "--output", "-"]])
+def test_an_output_that_cannot_be_written_is_one_line_and_an_exit_code(tmp_path: Path, form: list[str]) -> None:
+    (tmp_path / "run.json").write_bytes(json_of(Facts()))
+    arguments = [sys.executable, "-m", "mmload", "report", ".", *form]
+
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            arguments, cwd=tmp_path, env=environ(tmp_path), stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+
+    assert (done.returncode, done.stderr) == (
+        2,
+        "mmload report: the output can't be written: No space left on device\n",
+    )
 
 
 def test_reports_need_neither_locust_nor_gevent(tmp_path: Path) -> None:

@@ -124,6 +124,24 @@ def test_slots_without_a_number_are_a_usage_error() -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_the_address_of_an_ipv6_host_is_a_url_that_can_be_used() -> None:
+    import asyncio
+
+    from mmload.sandbox.app import SandboxServer
+    from mmload.sandbox.options import Options
+
+    async def address() -> str:
+        server = SandboxServer(Options())
+        try:
+            return await server.start("::1", 0)
+        finally:
+            await server.stop()
+
+    found = asyncio.run(address())
+
+    assert found.startswith("http://[::1]:") and found.rpartition(":")[2].isdigit()
+
+
 def test_a_taken_port_is_named(sandbox_process: SandboxProcess) -> None:
     """One line, no traceback."""
     import subprocess

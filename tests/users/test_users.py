@@ -11,12 +11,14 @@ import pytest
 import requests
 from locust.env import Environment
 from locust.event import Events
+from locust.user.task import LOCUST_STATE_WAITING
 
 from mmload.client.http.client import Route
 from mmload.config import load_settings
 from mmload.errors import Refused
+from mmload.locust_internals import users_of
 from mmload.metrics.recorder import process_recorder
-from mmload.users import SimulatedUser, context_of, new_context
+from mmload.users import MattermostUser, SimulatedUser, context_of, new_context
 from tests.support import Admin, settings_for
 
 PATIENCE_SECONDS = 30
@@ -111,6 +113,9 @@ def test_a_user_whose_account_has_another_password_stays_outside_and_alive(
     await_that(lambda: recorder.users.active == 1 and recorder.users.gave_up == 1, "one is in, one never will be")
 
     assert runner.user_count == 2
+    # Who sleeps for good must not keep the end of a run waiting for the stop timeout.
+    outside = [user for user in users_of(runner) if isinstance(user, MattermostUser) and not user.is_in]
+    assert [user._state for user in outside] == [LOCUST_STATE_WAITING]
 
 
 def test_log_ins_are_admitted_few_at_a_time(locust: Environment) -> None:
