@@ -5,6 +5,7 @@ The file of accounts that `UsersFilePath` names.
 
 from __future__ import annotations
 
+import csv
 import json
 import tomllib
 from pathlib import Path
@@ -107,15 +108,20 @@ class Credential(NamedTuple):
 
 
 def read_credentials(path: str | Path) -> tuple[Credential, ...]:
-    """The accounts of a file, one `email password` a line: the first is account number 1. Raises ConfigurationError.
+    """The accounts of a file: the first is account number 1. Raises ConfigurationError, without a password in it.
 
-    Blank lines and lines that begin with # don't count. No message shows a password.
+    A line is `email password`, or CSV with commas or semicolons: `email,password`, or the columns that a first line
+    names. Blank lines and lines that begin with # don't count.
     """
+    lines = [
+        (number, line.strip())
+        for number, line in enumerate(read_text(Path(path)).split("\n"), start=1)
+        if line.strip() and not line.lstrip().startswith("#")
+    ]
+    columns = _named_columns(lines[0][1]) if lines else None
     taken, problems = [], []
-    for number, line in enumerate(read_text(Path(path)).splitlines(), start=1):
-        if not line.strip() or line.lstrip().startswith("#"):
-            continue
-        credential = _credential(line.strip())
+    for number, line in lines[1:] if columns else lines:
+        credential = _credential(line, columns)
         if isinstance(credential, str):
             problems.append(f"{path}: line {number}: {credential}")
         else:
@@ -123,21 +129,52 @@ def read_credentials(path: str | Path) -> tuple[Credential, ...]:
     if problems:
         raise ConfigurationError(*problems)
     if not taken:
-        raise ConfigurationError(f"{path}: no account in it; expected lines of the form: email password")
+        raise ConfigurationError(f"{path}: no account in it; expected lines of the form: {_FORM}")
     return tuple(taken)
 
 
-def _credential(line: str) -> Credential | str:
+_FORM = "email password, or email,password"
+# How a header names what an account logs in with: the first of these that it has.
+_LOGIN_COLUMNS = ("email", "e-mail", "mail", "login", "login_id", "username", "user")
+
+
+def _named_columns(line: str) -> tuple[int, int] | None:
+    """The places of login and password in each line, if this first one names them. Pure."""
+    try:
+        names = [name.strip().lower() for name in _fields(line)]
+    except csv.Error:
+        return None
+    login = next((name for name in _LOGIN_COLUMNS if name in names), "")
+    return (names.index(login), names.index("password")) if login and "password" in names else None
+
+
+def _fields(line: str) -> list[str]:
+    """A line's fields. A separator is one only where no blank comes before it: passwords may have it, too. Pure."""
+    separator = next((sign for sign in line.split(maxsplit=1)[0] if sign in ",;"), "")
+    if not separator:
+        return line.split(maxsplit=1)
+    return next(csv.reader([line], delimiter=separator, skipinitialspace=True, strict=True))
+
+
+def _credential(line: str, columns: tuple[int, int] | None) -> Credential | str:
     """The account of a line, or what is wrong with it. Pure."""
-    login, *rest_of_line = line.split(maxsplit=1)
-    password = "".join(rest_of_line)
+    try:
+        fields = _fields(line)
+    except csv.Error:
+        return "a quotation mark is not closed, or something follows it"
+    if columns is None and len(fields) > 2:
+        return f"{len(fields)} columns; expected {_FORM}, or a first line that names email and password"
+    login_at, password_at = columns or (0, 1)
+    if len(fields) <= max(login_at, password_at):
+        return "fewer columns than the first line names" if columns else f"expected: {_FORM}"
+    login, password = fields[login_at].strip(), fields[password_at]
     method, colon, rest = login.partition(":")
     if colon and method in _SINGLE_SIGN_ON:
-        return f"{method} login is not supported; expected a password account: email password"
+        return f"{method} login is not supported; expected a password account: {_FORM}"
     if colon and method == "mattermost":
         login = rest
     elif colon:
-        return "unknown login method before the colon; expected: email password"
+        return f"unknown login method before the colon; expected: {_FORM}"
     if not login or not password:
-        return "expected: email password"
+        return f"expected: {_FORM}"
     return Credential(login, password)

@@ -65,10 +65,13 @@ Keys marked * are mmload's own; mattermost-load-test-ng refuses a document that 
 _USERS_FILE = """\
 ## The file of users
 
-`UsersFilePath` names a text file with one account per line: `email password`. The first is account number 1, and so
-on. Users beyond the last line are refused, or get generated accounts if `AccountsBeyondFile` is set. Workers are dealt
-the lines when a test begins (docs/distributed.md). Blank lines and lines that begin with `#` are ignored. The prefix
-`mattermost:` before the e-mail address is accepted; `openid:` and `saml:` are refused, as mmload logs in by password.
+`UsersFilePath` names a text file (UTF-8) with one account per line: `email password`, or CSV with commas or
+semicolons, `email,password` (in quotation marks if the password has the separator in it). A first line such as
+`username,email,password` names the columns: accounts log in with `email` if there is such a column, else with `login`
+or `username`. The first account is number 1, and so on. Users beyond the last line are refused, or get generated
+accounts if `AccountsBeyondFile` is set. Workers are dealt the lines when a test begins (docs/distributed.md). Blank
+lines and lines that begin with `#` are ignored. The prefix `mattermost:` before the e-mail address is accepted;
+`openid:` and `saml:` are refused, as mmload logs in by password.
 """
 _DOCUMENTS: Mapping[str, Table] = {
     "config": Config(),

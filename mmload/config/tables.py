@@ -142,7 +142,8 @@ class Users(Table, frozen=True):
 
     initial_active_users: Annotated[Count, Says("Number of users, unless the command line sets it.")] = 4
     users_file_path: Annotated[
-        str, Says("File of accounts, one `email password` per line; line k is account k. Empty: generated accounts.")
+        str,
+        Says("File of accounts, one `email password` (or CSV) per line, in their order. Empty: generated accounts."),
     ] = ""
     accounts_beyond_file: Annotated[bool, Ours("Generate accounts for users beyond the file's last line.")] = False
     max_active_users: Annotated[

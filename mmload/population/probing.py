@@ -364,9 +364,10 @@ class _Administrator:
                 return None
 
         try:
-            return list(find_accounts(ask, wanted, self._patience.stop).values())
+            found = find_accounts(ask, wanted, self._patience.stop)
         except RequestFailed:
             return None
+        return [found[each.email] for each in wanted if each.email in found]
 
     def each(self, path: str, ids: Sequence[str]) -> Sequence[Any]:
         """The answers to one question about each of these, a few at a time; in any order."""

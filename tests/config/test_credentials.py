@@ -12,7 +12,7 @@ from mmload.errors import ConfigurationError
 
 def written(tmp_path: Path, text: str) -> Path:
     path = tmp_path / "users.txt"
-    path.write_text(text, encoding="utf-8")
+    path.write_bytes(text.encode())
     return path
 
 
@@ -25,6 +25,49 @@ def test_the_first_line_is_account_number_one(tmp_path: Path) -> None:
         Credential("b@x.com", "two words"),
         Credential("c@x.com", "pass:word"),
     )
+
+
+TWO = (Credential("a@x.com", "one"), Credential("b@x.com", "two, three"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'a@x.com,one\nb@x.com,"two, three"\n',
+        "a@x.com;one\nb@x.com;two, three\n",
+        'email,password\na@x.com,one\nb@x.com,"two, three"\n',
+        '\ufeffE-Mail;Password\r\na@x.com;one\r\n"b@x.com";"two, three"\r\n',
+        'id,username,email,password,team\n1,ann,a@x.com,one,t\n2,bob,b@x.com,"two, three",t\n',
+        'password,login\none,a@x.com\n"two, three", b@x.com\n',
+        "email password\na@x.com one\nb@x.com two, three\n",
+        'a@x.com one\nb@x.com, "two, three"\n',
+    ],
+)
+def test_a_table_as_a_spreadsheet_or_a_database_writes_it_is_read(tmp_path: Path, text: str) -> None:
+    assert read_credentials(written(tmp_path, text)) == TWO
+
+
+def test_a_first_account_is_no_header_because_of_its_password(tmp_path: Path) -> None:
+    assert read_credentials(written(tmp_path, "bob,password\n")) == (Credential("bob", "password"),)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("a@x.com,sesame,open\n", "line 1: 3 columns"),
+        ("a@x.com,\n", "line 1: expected"),
+        ('a@x.com,"sesame\n', "line 1: a quotation mark is not closed"),
+        ("email,password\na@x.com\n", "line 2: fewer columns than the first line names"),
+        ("email,password\n", "no account in it"),
+        ("ldap:a@x.com,sesame\n", "line 1: unknown login method"),
+    ],
+)
+def test_a_table_that_can_not_be_used_is_refused_by_its_line(tmp_path: Path, text: str, problem: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        read_credentials(written(tmp_path, text))
+
+    assert problem in str(caught.value)
+    assert "sesame" not in str(caught.value)
 
 
 def test_what_can_not_be_used_is_refused_by_its_line(tmp_path: Path) -> None:
