@@ -11,6 +11,7 @@ from typing import TextIO
 import msgspec
 
 from mmload.report.wording import count, milliseconds
+from mmload.results.folder import place_of
 from mmload.results.model import Second
 
 PLAIN_LINE_EVERY_SECONDS = 5.0
@@ -27,7 +28,7 @@ class Tail:
     def new(self) -> list[Second]:
         """Whole new lines only; none while the file is not there yet."""
         try:
-            with self._path.open("rb") as file:
+            with (place_of(self._path.parent) / self._path.name).open("rb") as file:
                 file.seek(self._offset)
                 content = file.read()
         except FileNotFoundError:
@@ -66,6 +67,7 @@ class RunProgress:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._tail = Tail(seconds)
+        self._folder, self._trouble = seconds.parent, False
         self._run_time_seconds = run_time_seconds
         self._out = out
         self._clock = clock
@@ -77,6 +79,9 @@ class RunProgress:
     def update(self) -> None:
         """Show what is new: at once on a terminal, every few seconds elsewhere."""
         seconds = self._tail.new()
+        if not self._trouble and place_of(self._folder) != self._folder:
+            self._trouble = True
+            self.tell(f"mmload run: {self._folder} can't be written (is its disk full?): the record goes on in memory")
         for second in seconds:
             self._posts += second.posts
             self._events += second.events

@@ -34,8 +34,9 @@ from mmload.config.fields import seconds_of
 from mmload.errors import ConfigurationError, ExitCode, UsageError
 from mmload.open_files import open_files_needed, raise_open_files, users_of_one
 from mmload.printable import harmless_line
-from mmload.results.folder import LOG, SECONDS, RunFolder, make_folder, read_run
+from mmload.results.folder import LOG, SECONDS, RunFolder, make_folder, place_of, read_run
 from mmload.results.model import Facts, command
+from mmload.results.verdict import exit_code
 from mmload.user_classes import CLASSES, for_these_users, weights
 
 # What our Locust process answers when nothing went wrong inside it.
@@ -46,6 +47,7 @@ _GOOD_CODES = (
     ExitCode.INCONCLUSIVE,
     ExitCode.INTERRUPTED,
 )
+_LOST_OUTPUT = 120
 _LOG_LINES = 20
 
 
@@ -221,13 +223,20 @@ def _carry_out(
 
 def _conclude(ended: Ended, folder: Path, settings: Settings) -> int:
     """The report, whatever happened; what Locust said last, if it did not end well by itself."""
-    good = ended.code in _GOOD_CODES
+    # Python's own for an output that can't be written, its log's on a full disk.
+    good = ended.code in _GOOD_CODES or (ended.code == _LOST_OUTPUT and place_of(folder) != folder)
     if (not good and not ended.interrupted) or ended.code == ExitCode.SERVER_NOT_READY:
         say("run", f"Locust ended early (exit code {ended.code}). The end of {folder / LOG}:")
         hidden = (settings.config.connection.admin_password, settings.config.users.password)
         for line in locust_process.last_lines(folder / LOG, _LOG_LINES, hidden):
             print(harmless_line(f"  {line}"), file=sys.stderr)
-    print_report(read_run(folder))
+    run = read_run(folder)
+    print_report(run)
+    if (place := place_of(folder)) != folder:
+        say(
+            "run", f"the record is in memory, in {place}: copy its files to {folder} when there is room, then remove it"
+        )
+        return int(exit_code(run))
     if ended.interrupted:
         return int(ExitCode.INTERRUPTED)
     return ended.code if good else int(ExitCode.INTERNAL_ERROR)

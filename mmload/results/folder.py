@@ -7,8 +7,11 @@ Which folder is meant by `latest`, by a folder's name or by its path.
 
 from __future__ import annotations
 
+import errno
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,7 +23,7 @@ from mmload.errors import UsageError
 from mmload.metrics.delta import Delta
 from mmload.metrics.histogram import plain
 from mmload.results.generator_health import disturbed, undisturbed
-from mmload.results.model import SCHEMA, Facts, Figures, Note, Run, Second, ServerSample, Totals, Undisturbed
+from mmload.results.model import SCHEMA, Facts, Figures, Note, NoteKind, Run, Second, ServerSample, Totals, Undisturbed
 
 FACTS = "run.json"
 TOTALS = "totals.json"
@@ -32,6 +35,8 @@ SERVER = "server.jsonl"
 LOG = "locust.log"
 
 T = TypeVar("T")
+_MEMORY = Path("/dev/shm")
+_LONGEST_NAME = 200
 # What is no JSON of this form, and what is no text at all.
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError)
 
@@ -66,51 +71,106 @@ def make_folder(runs: Path, when: datetime, name: str) -> Path:
     raise UsageError(f"{runs}: the folder for the results can't be made: something is in the way")
 
 
+def spare_folder(folder: Path) -> Path:
+    """Where the record of a run goes on, in memory, when its folder can't be written (its disk is full, say). Pure."""
+    return _MEMORY / f"mmload-{str(folder.resolve()).replace('/', '+')[-_LONGEST_NAME:]}"
+
+
+def place_of(folder: Path) -> Path:
+    """Where the record of this folder is: there, or in memory."""
+    spare = spare_folder(folder)
+    try:
+        # Nobody else's: everybody may make folders there.
+        ours = spare.lstat().st_uid == os.geteuid() and spare.is_dir()
+    except OSError:
+        return folder
+    return spare if ours else folder
+
+
 class RunFolder:
-    """The writing side. One process writes; others may read at any moment."""
+    """The writing side. One process writes; others may read at any moment.
+
+    When the folder can't be written any more, the record goes on in memory (`spare_folder`), but for figures.jsonl,
+    which would fill it. `trouble` then says so.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._seconds: Any = None
-        self._figures: Any = None
-        self._notes: Any = None
+        self.trouble = ""
+        self._files: dict[str, Any] = {}
 
     def write_facts(self, facts: Facts) -> None:
         """Write run.json anew."""
-        _replace(self.path / FACTS, [msgspec.json.format(msgspec.json.encode(facts), indent=2)])
+        content = msgspec.json.format(msgspec.json.encode(facts), indent=2)
+        self._surely(lambda: _replace(self.path / FACTS, [content]))
 
     def write_totals(self, totals: Totals, breathe: Callable[[], object] = lambda: None) -> None:
         """Write totals.json anew. `breathe` is called again and again meanwhile: it takes long after a long run."""
-        _replace(self.path / TOTALS, _breathing(totals_parts(totals), breathe))
+        self._surely(lambda: _replace(self.path / TOTALS, _breathing(totals_parts(totals), breathe)))
 
     def add_second(self, second: Second) -> None:
         """Add one line to seconds.jsonl."""
-        if self._seconds is None:
-            self._seconds = (self.path / SECONDS).open("ab", buffering=0)
-        self._seconds.write(msgspec.json.encode(second) + b"\n")
+        self._add(SECONDS, msgspec.json.encode(second))
 
     def add_figures(self, figures: Figures) -> None:
         """Add one line to figures.jsonl."""
-        if self._figures is None:
-            self._figures = (self.path / FIGURES).open("ab", buffering=0)
-        self._figures.write(msgspec.json.encode(figures, enc_hook=plain) + b"\n")
+        self._add(FIGURES, msgspec.json.encode(figures, enc_hook=plain))
 
     def add_note(self, note: Note) -> None:
         """Add one line to notes.jsonl."""
-        if self._notes is None:
-            self._notes = (self.path / NOTES).open("ab", buffering=0)
-        self._notes.write(msgspec.json.encode(note) + b"\n")
+        self._add(NOTES, msgspec.json.encode(note))
 
     def write_server(self, samples: Iterable[ServerSample]) -> None:
         """Write server.jsonl anew."""
-        _replace(self.path / SERVER, (msgspec.json.encode(sample) + b"\n" for sample in samples))
+        lines = [msgspec.json.encode(sample) + b"\n" for sample in samples]
+        self._surely(lambda: _replace(self.path / SERVER, lines))
 
     def close(self) -> None:
         """Nothing more will be written."""
-        for file in (self._seconds, self._figures, self._notes):
-            if file is not None:
-                file.close()
-        self._seconds = self._figures = self._notes = None
+        for file in self._files.values():
+            file.close()
+        self._files.clear()
+
+    def _add(self, name: str, line: bytes) -> None:
+        def append() -> None:
+            if self.trouble and name == FIGURES:
+                return
+            if name not in self._files:
+                self._files[name] = (self.path / name).open("ab", buffering=0)
+            if self._files[name].write(line + b"\n") <= len(line):
+                # The first part of it is there; readers pass over torn lines.
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        self._surely(append)
+
+    def _surely(self, write: Callable[[], None]) -> None:
+        """Write it here, or, from the first failure on, in memory. OSError: not there either."""
+        path = self.path
+        try:
+            write()
+        except OSError as error:
+            # While the sums are written, another greenlet may have met the same.
+            if self.path is path:
+                if self.trouble:
+                    raise
+                self._go_on_in_memory(error)
+            write()
+
+    def _go_on_in_memory(self, error: OSError) -> None:
+        self.close()
+        spare = spare_folder(self.path)
+        spare.mkdir(mode=0o700)
+        for name in (FACTS, TOTALS, SECONDS, NOTES, SERVER):
+            with suppress(OSError):
+                content = (self.path / name).read_bytes()
+                whole = content[: content.rfind(b"\n") + 1] if name.endswith(".jsonl") else content
+                (spare / name).write_bytes(whole)
+        self.trouble = (
+            f"{self.path} can't be written: {error.strerror}; the record goes on in memory, in {spare}, without the "
+            "figures of each second"
+        )
+        self.path = spare
+        self.add_note(Note(int(time.time() * 1000), NoteKind.RECORD, self.trouble))
 
 
 def _replace(path: Path, content: Iterable[bytes]) -> None:
@@ -163,15 +223,18 @@ def read_run(folder: Path) -> Run:
     """The run of a folder. `UsageError` if it is none; what a torn one lacks is said in `missing`."""
     if not folder.is_dir():
         raise UsageError(f"{folder}: no such folder")
-    if not any((folder / name).exists() for name in (FACTS, SECONDS, TOTALS)):
+    place = place_of(folder)
+    if not any((place / name).exists() for name in (FACTS, SECONDS, TOTALS)):
         raise UsageError(f"{folder}: not the folder of a run (no {FACTS}, {SECONDS} or {TOTALS} in it)")
     missing: list[str] = []
-    facts = _document(folder / FACTS, Facts, missing) or Facts()
-    totals = _document(folder / TOTALS, Totals, missing) or Totals()
-    seconds = lines(folder / SECONDS, Second, missing)
-    notes = lines(folder / NOTES, Note, missing, required=False)
+    facts = _document(place / FACTS, Facts, missing) or Facts()
+    totals = _document(place / TOTALS, Totals, missing) or Totals()
+    seconds = lines(place / SECONDS, Second, missing)
+    notes = lines(place / NOTES, Note, missing, required=False)
     missing += _torn(facts, totals, seconds)
-    return Run(str(folder), facts, totals, seconds, notes, tuple(missing), _undisturbed(folder, facts, seconds))
+    # In memory there are no figures of each second.
+    part = _undisturbed(folder, facts, seconds) if place == folder else None
+    return Run(str(folder), facts, totals, seconds, notes, tuple(missing), part)
 
 
 def _undisturbed(folder: Path, facts: Facts, seconds: tuple[Second, ...]) -> Undisturbed | None:

@@ -166,6 +166,7 @@ class NoteKind(StrEnum):
     FAULT = "fault"  # an exception that a simulated user didn't expect
     SERVER = "server"  # its own figures are not to be had
     INJECTED = "injected"  # an action on demand
+    RECORD = "record"  # its folder can't be written
     END = "end"
 
 

@@ -23,7 +23,7 @@ from mmload.results.thresholds import ThresholdResult, ThresholdWindow, judge, w
 
 __all__ = ["ThresholdResult", "Verdict", "VerdictKind", "exit_code", "verdict"]
 
-_DOUBTFUL = (NoteKind.WORKER_LOST, NoteKind.WORKER_LEFT_OUT, NoteKind.FAULT)
+_DOUBTFUL = (NoteKind.WORKER_LOST, NoteKind.WORKER_LEFT_OUT, NoteKind.FAULT, NoteKind.RECORD)
 # One person alone hears no other, waits for nobody, and meets caches that are all its own.
 FEWEST_USERS = 2
 # On a server with fewer posts than these everything is in its caches.

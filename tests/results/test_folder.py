@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import errno
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
 from mmload.errors import UsageError
+from mmload.results import folder
 from mmload.results.folder import (
     FACTS,
     NOTES,
@@ -22,6 +28,7 @@ from mmload.results.folder import (
     totals_parts,
 )
 from mmload.results.model import SCHEMA, Facts, Machine, Note, NoteKind, RunEnding, Second, Server, Totals
+from mmload.results.verdict import VerdictKind, verdict
 from tests.results import records
 
 WHEN = datetime(2026, 1, 31, 12, 0, 5)
@@ -191,3 +198,85 @@ def test_every_field_of_the_record_is_documented(kind: type[msgspec.Struct]) -> 
 def test_every_file_and_kind_is_documented(name: str) -> None:
     """The same for the files, the kinds of notes and the endings."""
     assert f"`{name}`" in DOCUMENT.read_text()
+
+
+@pytest.fixture
+def memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """In place of /dev/shm."""
+    made = tmp_path / "memory"
+    made.mkdir()
+    monkeypatch.setattr(folder, "_MEMORY", made)
+    return made
+
+
+@pytest.mark.parametrize("largest", [0, 300, 1500, 4000])
+def test_a_full_disk_costs_no_figure(
+    tmp_path: Path, memory: Path, monkeypatch: pytest.MonkeyPatch, largest: int
+) -> None:
+    """Whichever file is the first that can't be written."""
+    there = tmp_path / "run"
+    there.mkdir()
+    with file_size_limit(largest, there, monkeypatch):
+        files = written(there)
+
+    run = read_run(there)
+
+    expected = records.run()
+    assert (run.facts, run.totals, run.seconds) == (expected.facts, expected.totals, expected.seconds)
+    told = [note.text for note in run.notes if note.kind is NoteKind.RECORD]
+    assert told == [files.trouble]
+    assert f"{there} can't be written: No space left on device; the record goes on in memory" in files.trouble
+    assert verdict(run).outcome is VerdictKind.INCONCLUSIVE
+
+
+def test_a_disk_with_room_is_used(tmp_path: Path, memory: Path) -> None:
+    there = tmp_path / "run"
+    there.mkdir()
+
+    assert written(there).trouble == ""
+    assert list(memory.iterdir()) == []
+
+
+def test_where_memory_is_full_too_the_error_is_raised(tmp_path: Path, memory: Path) -> None:
+    memory.rmdir()
+
+    with pytest.raises(FileNotFoundError):
+        RunFolder(tmp_path / "nowhere").add_second(records.second(0))
+
+
+@contextmanager
+def file_size_limit(largest: int, there: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Files of this folder can't grow beyond so many bytes."""
+    open_file = Path.open
+
+    class Full:
+        def __init__(self, file: Any) -> None:
+            self._file = file
+
+        def write(self, data: bytes) -> int:
+            room = largest - self._file.tell()
+            if room < len(data):
+                self._file.write(data[: max(0, room)])
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return int(self._file.write(data))
+
+        def writelines(self, parts: Iterable[bytes]) -> None:
+            for part in parts:
+                self.write(part)
+
+        def __enter__(self) -> Full:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            self.close()
+
+        def close(self) -> None:
+            self._file.close()
+
+    def limited(path: Path, *arguments: Any, **options: Any) -> Any:
+        file = open_file(path, *arguments, **options)
+        return Full(file) if path.parent == there and file.writable() else file
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", limited)
+        yield

@@ -6,14 +6,16 @@ import os
 import re
 import signal
 from pathlib import Path
+from shutil import rmtree
 
 import pytest
 
-from mmload.results.folder import read_run
+from mmload.results.folder import read_run, spare_folder
 from mmload.results.model import NoteKind, Run, RunEnding, RunPhase
 from tests.run.processes import distributed, end, locust, mmload, start, the_folder, truth, wait_for_seconds
 
 USERS = 6
+RUN_MADE_UP = str(Path(__file__).with_name("run_made_up.py"))
 
 
 def assert_exact(run: Run, folder: Path) -> None:
@@ -157,3 +159,17 @@ def test_no_password_is_in_the_record(tmp_path: Path) -> None:
     assert ended.code == 0, ended.err
     written = "".join(path.read_text() for path in the_folder(tmp_path).iterdir())
     assert "s3cret" not in written + ended.out + ended.err
+
+
+def test_a_disk_that_gets_full_is_said_at_once_and_the_report_is_whole(tmp_path: Path) -> None:
+    ended = end(start([RUN_MADE_UP, "--users", "3", "--run-time", "6s", "--no-checks"], tmp_path, MADE_UP_FULL="1"))
+
+    folder = the_folder(tmp_path)
+    try:
+        assert ended.code == 6, ended.err
+        assert re.search(r"mmload run: runs/\S+ can't be written", ended.err)
+        assert "can't be written: No space left on device; the record goes on in memory" in " ".join(ended.out.split())
+        assert "3 logged out" in ended.out
+        assert sum(truth(tmp_path)) == read_run(folder).totals.whole.actions["Look"].done
+    finally:
+        rmtree(spare_folder(folder), ignore_errors=True)

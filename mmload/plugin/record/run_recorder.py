@@ -190,10 +190,13 @@ class Recording:
     def _tick_on(self) -> None:
         while True:
             gevent.sleep(seconds_until_next(self._clock()))
+            before = self._files.trouble
             try:
                 self._tick()
             except OSError as error:
                 log.error("the record of the run can't be written: %s", error)
+            if self._files.trouble != before:
+                log.error("%s", self._files.trouble)
 
     def _tick(self, *, last: bool = False) -> None:
         """Take our own figures, look around, close the seconds that are over."""
