@@ -137,9 +137,8 @@ def _searched(
             agents.release()
             raise
         observer = Observer(agents, prometheus, document.measures if measured else None)
-        search = Search(limits)
         hold = document.search.at_end == "hold"
-        loop = Loop(limits, search, search.so_far, observer, agents, journal, Progress(), hold=hold)
+        loop = Loop(limits, Search(limits), observer, agents, journal, Progress(), hold=hold)
         log.info("looking for at most %d users with %s", most, ", ".join(f"{n} ≤ {v:g}" for n, v in thresholds.items()))
         outcome = loop.run(stop, document.monitor.update_interval_ms / 1000)
         journal.close()

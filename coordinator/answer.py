@@ -105,6 +105,8 @@ class Decider(Protocol):
 
     def observe(self, observation: Observation) -> Step: ...
 
+    def so_far(self, ended_by: str, reason: str, seconds: float) -> Answer: ...
+
 
 @dataclass(frozen=True, slots=True)
 class SearchOutcome:

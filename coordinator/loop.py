@@ -109,12 +109,6 @@ def have_measures(look: Look, names: tuple[str, ...]) -> bool:
 AGENT_PATIENCE_SECONDS = 30.0
 
 
-class SoFar(Protocol):
-    """The answer of a search that is cut off: the best interval so far."""
-
-    def __call__(self, ended_by: str, reason: str, seconds: float) -> Answer: ...
-
-
 class Looks(Protocol):
     """`Observer`, or what stands for it in tests."""
 
@@ -141,7 +135,6 @@ class Loop:
         self,
         limits: Limits,
         search: Decider,
-        so_far: SoFar,
         observer: Looks,
         agents: AgentGroup,
         journal: JournalWriter,
@@ -152,7 +145,7 @@ class Loop:
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._limits = limits
-        self._search, self._so_far = search, so_far
+        self._search = search
         self._observer, self._agents = observer, agents
         self._journal, self._tell = journal, tell
         self._hold = hold
@@ -175,7 +168,7 @@ class Loop:
                 if answer is None:
                     stop.wait(max(0.0, cycle_seconds - (self._clock() - began)))
             if answer is None:
-                answer = self._so_far(Ending.INTERRUPTED, "a signal", seconds)
+                answer = self._search.so_far(Ending.INTERRUPTED, "a signal", seconds)
         finally:
             left = self._leave(answer)
         self._journal.add(End(self._ms(), answer, left))
@@ -193,7 +186,7 @@ class Loop:
     def _step(self, seen: Seen) -> Step:
         lost = self._silent_agents.lost(seen.silent, seen.observation.seconds)
         if lost:
-            return Step(self._target, lost, self._so_far(Ending.AGENT_LOST, lost, seen.observation.seconds))
+            return Step(self._target, lost, self._search.so_far(Ending.AGENT_LOST, lost, seen.observation.seconds))
         if seen.warming:
             return Step(self._target, seen.warming)
         if not self._slowest and weigh(seen.observation).breached:

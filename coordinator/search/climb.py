@@ -1,19 +1,12 @@
-"""How fast users may come. Where log-ins are expensive, their load is kept to a share of that of the users who are in.
+"""The way up to the first breach, and the way back down until the server has recovered.
 
 A Mattermost log-in with its page load costs as much as minutes of a user's usual work: users who come as fast as they
-can overload a server that would hold them all once they are in.
+can overload a server that would hold them all once they are in. So there are three ways up:
 
-The way up to the first breach, and the way back down until the server has recovered.
-
-The way up where log-ins are expensive: a flight of users, then a look once their log-ins have left the window.
-
-A Mattermost log-in with its page load costs as much as minutes of a user's usual work. A steady climb would meet the
-limit of log-ins, far below the capacity; here a breach counts only when nobody has come for a window's time.
-
-The way up where log-ins are expensive: users come at a pace, and their log-ins count as the load they are.
-
-While log-ins pass, the server carries more than its users: whatever is fine then is fine for as many users without any
-log-in. So far from the limit nobody waits for them to pass. Near it they are made a small share of the load.
+- `Climb`, where log-ins are cheap: a share more each second;
+- `Ascent`, where they are expensive: users come at a pace, and their log-ins count as the load they are. What is fine
+  with log-ins is fine for as many users without any, so far from the limit nobody waits for them to pass;
+- `Stairs`, where log-ins alone cross the limit: a flight of users, then a look once their log-ins have left the window.
 """
 
 from __future__ import annotations

@@ -6,14 +6,23 @@ The coordinator's decision: pure, a fold over what was seen. The same history gi
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import replace
 
 from coordinator.answer import Answer, Ending, Limits, Mode, Step
 from coordinator.search.classic import Classic
 from coordinator.search.climb import Ascent, Climb, Stairs
 from coordinator.search.measure import Measure
-from coordinator.search.phases import Absence, Attendance, Blame, Darkness, Findings, Move, Phase, Saturation, Sight
+from coordinator.search.phases import (
+    Absence,
+    Attendance,
+    Darkness,
+    Findings,
+    LoginBreaches,
+    Move,
+    Phase,
+    Saturation,
+    Sight,
+)
 from coordinator.search.sample import Observation, Window, weigh
 
 CONFIDENCE = 0.95
@@ -33,7 +42,7 @@ class Searching:
         self._saturation = Saturation(limits)
         self._attendance = Attendance(limits.tuning)
         self._findings = Findings(limits.tuning)
-        self._blame = Blame(limits.tuning)
+        self._login_breaches = LoginBreaches(limits.tuning)
         self._last: float | None = None
 
     def next(self, observation: Observation) -> Step:
@@ -41,8 +50,8 @@ class Searching:
         sight = self._sight(observation)
         self._window.add(sight.sample.seconds, sight.users, observation.target)
         self._findings.see(sight)
-        self._blame.see(sight)
-        move = self._guarded(observation, sight) or self._blamed(sight) or self._phase.next(sight)
+        self._login_breaches.see(sight)
+        move = self._guarded(observation, sight) or self._without_log_ins(sight) or self._phase.next(sight)
         self._findings.move(sight, move)
         if move.then is not None:
             self._enter(move.then)
@@ -51,9 +60,9 @@ class Searching:
             return Step(users, move.reason)
         return Step(users, move.reason, self.answer(move.ending, move.reason, sight.sample.seconds))
 
-    def _blamed(self, sight: Sight) -> Move | None:
+    def _without_log_ins(self, sight: Sight) -> Move | None:
         """From the moment on when log-ins turn out to cross the limit by themselves, they are waited for."""
-        if self._window.strict or not self._blame.log_ins:
+        if self._window.strict or not self._login_breaches.proven:
             return None
         self._window.strict = True
         reason = f"log-ins alone cross the limit, {sight.users} users are fine without: {sight.sample.said}"
@@ -100,9 +109,6 @@ class Searching:
         return Answer(users, low, high, confidence, str(ending), self._findings.broke_first, seconds / 60.0, said)
 
 
-__all__ = ["Answer", "Ending", "Limits", "Mode", "Search", "Step", "decide", "estimate_so_far"]
-
-
 class Search:
     """The decision one observation at a time. After an answer it only repeats it."""
 
@@ -134,22 +140,3 @@ class Search:
         if self._ended is not None and self._ended.answer is not None:
             return self._ended.answer
         return self._rule.answer(ended_by, reason, seconds)
-
-
-def decide(limits: Limits, history: Sequence[Observation]) -> Step:
-    """What to do after that history."""
-    search = Search(limits)
-    step = Step(limits.lowest_users, "nothing was seen yet")
-    for observation in history:
-        step = search.observe(observation)
-    return step
-
-
-def estimate_so_far(
-    limits: Limits, history: Sequence[Observation], ended_by: str = Ending.INTERRUPTED, reason: str = "interrupted"
-) -> Answer:
-    """What a search that is cut off after that history knows."""
-    search = Search(limits)
-    for observation in history:
-        search.observe(observation)
-    return search.so_far(ended_by, reason, history[-1].seconds if history else 0.0)

@@ -52,7 +52,7 @@ class Phase(Protocol):
 
 
 class Findings:
-    """Fed with every cycle."""
+    """Which load was shown to be fine, what broke first, whether the server tips over. Fed with every cycle."""
 
     def __init__(self, tuning: Tuning) -> None:
         self._tuning = tuning
@@ -102,8 +102,11 @@ class Findings:
         return [f"the server tips over: {self._tipped}"] if self._tipped else []
 
 
-class Blame:
-    """Fed with every cycle."""
+class LoginBreaches:
+    """Whether log-ins cross the limit by themselves, be they ever so few. Fed with every cycle.
+
+    With a limit below what a page load takes, every log-in is a breach, and none of them says what the users do.
+    """
 
     def __init__(self, tuning: Tuning) -> None:
         self._tuning = tuning
@@ -125,7 +128,7 @@ class Blame:
             self._breach = None
 
     @property
-    def log_ins(self) -> bool:
+    def proven(self) -> bool:
         """Whether all breaches so far were those of log-ins alone."""
         return self._drops >= self._tuning.drops and not self._users_breach
 

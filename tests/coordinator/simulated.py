@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from coordinator.answer import Answer, Limits, Step
+from coordinator.answer import Answer, Ending, Limits, Step
 from coordinator.search.decide import Search
 from coordinator.search.sample import Observation, Reading
 
@@ -84,3 +84,22 @@ def unknown(seen: Observation, why: str = "connection refused") -> Observation:
     """The same moment without any value."""
     readings = tuple(Reading(each.name, None, each.limit, why) for each in seen.readings)
     return Observation(seen.seconds, seen.target, seen.users, readings, seen.saturated)
+
+
+def decide(limits: Limits, history: Sequence[Observation]) -> Step:
+    """What to do after that history."""
+    search = Search(limits)
+    step = Step(limits.lowest_users, "nothing was seen yet")
+    for observation in history:
+        step = search.observe(observation)
+    return step
+
+
+def estimate_so_far(
+    limits: Limits, history: Sequence[Observation], ended_by: str = Ending.INTERRUPTED, reason: str = "interrupted"
+) -> Answer:
+    """What a search that is cut off after that history knows."""
+    search = Search(limits)
+    for observation in history:
+        search.observe(observation)
+    return search.so_far(ended_by, reason, history[-1].seconds if history else 0.0)

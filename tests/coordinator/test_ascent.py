@@ -11,7 +11,7 @@ from benchmarks.capacity.servers import Kind
 from benchmarks.capacity.truths import proof_servers, stored
 from coordinator.answer import Limits, Mode
 from coordinator.search.climb import Pace
-from coordinator.search.phases import Blame, Sight
+from coordinator.search.phases import LoginBreaches, Sight
 from coordinator.search.sample import Sample, Window
 from coordinator.search.tuning import DEFAULT
 
@@ -93,26 +93,26 @@ def windows(*log_ins: int, users: int = 100) -> Window:
     return window
 
 
-def blamed(*breaches_and_rests: tuple[float, int]) -> bool:
-    """Whether log-ins are to blame after looks of (ratio, log-ins in the window)."""
-    blame = Blame(DEFAULT)
+def log_ins_alone(*breaches_and_rests: tuple[float, int]) -> bool:
+    """Whether log-ins alone cross the limit, after looks of (ratio, log-ins in the window)."""
+    breaches = LoginBreaches(DEFAULT)
     for ratio, log_ins in breaches_and_rests:
-        blame.see(sight(101, ratio=ratio, window=windows(log_ins)))
-    return blame.log_ins
+        breaches.see(sight(101, ratio=ratio, window=windows(log_ins)))
+    return breaches.proven
 
 
-def test_log_ins_are_to_blame_when_each_breach_goes_with_the_last_of_them() -> None:
-    assert blamed((1.0, 1), (-1.5, 0), (1.2, 1), (-1.4, 0))
+def test_log_ins_alone_cross_the_limit_when_each_breach_goes_with_the_last_of_them() -> None:
+    assert log_ins_alone((1.0, 1), (-1.5, 0), (1.2, 1), (-1.4, 0))
 
 
 def test_once_is_chance() -> None:
-    assert not blamed((1.0, 1), (-1.5, 0))
+    assert not log_ins_alone((1.0, 1), (-1.5, 0))
 
 
-def test_a_breach_without_any_log_in_acquits_them() -> None:
-    assert not blamed((1.0, 1), (-1.5, 0), (0.1, 0), (1.2, 1), (-1.4, 0))
+def test_a_breach_without_any_log_in_rules_that_out() -> None:
+    assert not log_ins_alone((1.0, 1), (-1.5, 0), (0.1, 0), (1.2, 1), (-1.4, 0))
 
 
-def test_a_measure_that_stays_near_the_limit_acquits_them_too() -> None:
+def test_a_measure_that_stays_near_the_limit_rules_that_out_too() -> None:
     """A little less load, a little below the limit."""
-    assert not blamed((0.3, 1), (-0.4, 0), (0.2, 1), (-0.5, 0))
+    assert not log_ins_alone((0.3, 1), (-0.4, 0), (0.2, 1), (-0.5, 0))

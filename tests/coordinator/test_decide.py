@@ -9,9 +9,18 @@ from collections.abc import Callable
 import pytest
 
 from coordinator.answer import Ending, Limits, Step
-from coordinator.search.decide import Search, decide, estimate_so_far
+from coordinator.search.decide import Search
 from coordinator.search.sample import Observation, Reading, Window
-from tests.coordinator.simulated import WINDOW_SECONDS, Moment, hard_limit, search, steep, unknown
+from tests.coordinator.simulated import (
+    WINDOW_SECONDS,
+    Moment,
+    decide,
+    estimate_so_far,
+    hard_limit,
+    search,
+    steep,
+    unknown,
+)
 
 LIMITS = Limits(lowest_users=1, highest_users=5000)
 STAIRS = dataclasses.replace(LIMITS, lowest_users=30, arrival_seconds=60.0)

@@ -12,11 +12,12 @@ import pytest
 from coordinator.answer import Ending, Limits, Mode
 from coordinator.search.classic import Classic
 from coordinator.search.climb import Ascent, Climb, Stairs
-from coordinator.search.decide import Search, Searching, decide, estimate_so_far
+from coordinator.search.decide import Search, Searching
 from coordinator.search.estimate import Estimate
 from coordinator.search.measure import Measure
 from coordinator.search.phases import Move, Sight
 from coordinator.search.sample import Observation, Reading
+from tests.coordinator.simulated import decide, estimate_so_far
 
 LIMITS = Limits(lowest_users=10, highest_users=500, budget_seconds=600.0)
 CHEAP = dataclasses.replace(LIMITS, arrival_seconds=0.5)
@@ -224,10 +225,10 @@ def test_a_measure_is_what_the_search_asks_for_its_estimate() -> None:
 def test_log_ins_that_cross_the_limit_by_themselves_are_waited_for_from_then_on() -> None:
     """Once: then the window is strict, and stairs go on."""
     made = searching(Move(50, "on"), PACED)
-    made._blame = SimpleNamespace(log_ins=False, see=lambda sight: None)
+    made._login_breaches = SimpleNamespace(proven=False, see=lambda sight: None)
     before = made.next(seen(1.0))
     made._window.strict = False
-    made._blame.log_ins = True
+    made._login_breaches.proven = True
     step = made.next(seen(2.0))
 
     assert before.reason == "on"
@@ -304,7 +305,7 @@ def test_each_cycle_is_shown_to_the_window_then_the_findings_then_the_log_ins_an
         see=lambda sight: told.append(("findings", sight.users)),
         move=lambda sight, move: told.append(("decided", move.reason)),
     )
-    made._blame = SimpleNamespace(see=lambda sight: told.append(("log-ins", sight.users)))
+    made._login_breaches = SimpleNamespace(see=lambda sight: told.append(("log-ins", sight.users)))
     made.next(seen(7.0, users=50, target=60))
 
     assert told == [(7.0, 50, 60), ("findings", 50), ("log-ins", 50), ("decided", "on")]

@@ -34,7 +34,6 @@ class Search:
         self.loop = Loop(
             limits,
             self.decider,
-            self.decider.so_far,
             self.server,
             AgentGroup([self.agent], [2000]),
             self.journal,
