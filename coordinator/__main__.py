@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -29,6 +30,7 @@ from coordinator.settings import agents_of, applied, limits_of, load, parser, th
 from mmload import __version__
 from mmload.config import Settings, load_settings
 from mmload.config.coordinator_tables import Coordinator, LogSettings
+from mmload.config.environment import DOCUMENT_VARIABLES
 from mmload.errors import ConfigurationError, ExitCode, MmloadError, UsageError
 from mmload.printable import HarmlessRecord, harmless, harmless_line
 from mmload.results.folder import make_folder
@@ -104,7 +106,8 @@ def run(args: argparse.Namespace) -> int:
     loaded = load(args.config)
     document = applied(loaded.document, args)
     set_up_logs(document.log)
-    settings, _ = load_settings(config=args.agent_config)
+    named = {DOCUMENT_VARIABLES["config"]: str(args.agent_config)} if args.agent_config else {}
+    settings, _ = load_settings({**os.environ, **named})
     for notice in loaded.notices:
         log.warning(notice)
     outcome, folder, thresholds = _searched(document, settings, args)
@@ -139,7 +142,8 @@ def _searched(
         observer = Observer(agents, prometheus, document.measures if measured else None)
         hold = document.search.at_end == "hold"
         loop = Loop(limits, Search(limits), observer, agents, journal, Progress(), hold=hold)
-        log.info("looking for at most %d users with %s", most, ", ".join(f"{n} ≤ {v:g}" for n, v in thresholds.items()))
+        kept = ", ".join(f"{name} ≤ {limit:g}" for name, limit in thresholds.items())
+        log.info("searching up to %d users, with the limits %s", most, kept)
         outcome = loop.run(stop, document.monitor.update_interval_ms / 1000)
         journal.close()
         if journal.trouble:
@@ -167,13 +171,13 @@ def _measured(agents: AgentGroup, document: Coordinator) -> bool:
         why = (
             "no limit is set"
             if measured
-            else "the agents have no measures of mmload's on /metrics, and there are no queries"
+            else "the agents export no measures of mmload on /metrics, and there are no queries"
         )
         raise ConfigurationError(
             f"nothing says when the server has too much to do: {why}. Set a limit in MeasuresConfiguration, or queries "
             "with Alert in MonitorConfig"
         )
-    log.warning("the agents have no measures of mmload's on /metrics: only the queries count")
+    log.warning("the agents export no measures of mmload on /metrics: only the queries count")
     return False
 
 
@@ -202,7 +206,7 @@ def _ended_in_order() -> Iterator[Event]:
     def end(_number: int, _frame: FrameType | None) -> None:
         if stop.is_set():
             raise KeyboardInterrupt
-        log.warning("ending in order; a second signal ends at once and leaves the agents as they are")
+        log.warning("stopping; a second signal exits at once and leaves the agents as they are")
         stop.set()
 
     with handling(end):

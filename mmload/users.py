@@ -165,7 +165,7 @@ class MattermostUser(User):
             disconnect(self.person)
 
     def _told_no(self, refusal: EntryRefused) -> None:
-        log.warning("account %d never gets in: %s", self._number, refusal)
+        log.warning("account %d cannot become active: %s", self._number, refusal)
 
     def _stay_outside(self) -> None:
         self._enter_gauge("gave_up")

@@ -50,6 +50,22 @@ def add_document_options(parser: argparse.ArgumentParser, names: Iterable[str] =
         )
 
 
+def add_unsupported_server_option(parser: argparse.ArgumentParser) -> None:
+    """`--allow-unsupported-server`."""
+    parser.add_argument(
+        "--allow-unsupported-server", action="store_true", help="accept a server outside Mattermost 6.7 to 11.x"
+    )
+
+
+def add_report_options(parser: argparse.ArgumentParser, forms: Mapping[str, str]) -> None:
+    """In which form, to which file, and where the runs are."""
+    group = parser.add_mutually_exclusive_group()
+    for name, meaning in forms.items():
+        group.add_argument(f"--{name}", dest="form", action="store_const", const=name, help=meaning)
+    parser.add_argument("--output", metavar="FILE", type=Path, help="write to this file (-: to the terminal)")
+    parser.add_argument("--runs-folder", metavar="DIR", type=Path, help="where the runs are (default: as configured)")
+
+
 def whole_number(least: int) -> Callable[[str], int]:
     """The argparse type of a number that is not below `least`."""
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmload.cli.common import write_text
+from mmload.cli.common import add_report_options, write_text
 from mmload.cli.report import folder_of
 from mmload.errors import ConfigurationError, UsageError
 
@@ -49,11 +49,7 @@ def add_parser(subparsers: Any) -> None:
         help="how much the typical time differs from run to run of one server (default: 1)",
     )
     parser.add_argument("--anyway", action="store_true", help="compare unlike, torn and inconclusive runs, too")
-    form = parser.add_mutually_exclusive_group()
-    for name, meaning in FORMS.items():
-        form.add_argument(f"--{name}", dest="form", action="store_const", const=name, help=meaning)
-    parser.add_argument("--output", metavar="FILE", type=Path, help="write to this file (-: to the terminal)")
-    parser.add_argument("--runs-folder", metavar="DIR", type=Path, help="where the runs are (default: as configured)")
+    add_report_options(parser, FORMS)
 
 
 def _percent(text: str) -> float:

@@ -12,6 +12,7 @@ from msgspec import structs
 from mmload.cli.common import (
     add_document_options,
     add_server_option,
+    add_unsupported_server_option,
     overrides,
     print_json,
     settings_in_force,
@@ -22,15 +23,13 @@ from mmload.printable import harmless, harmless_line
 from mmload.report.wording import plural
 
 if TYPE_CHECKING:
-    from argparse import _SubParsersAction
-
     from mmload.population.readiness import Examination, Finding, ServerFacts
 
 # The sign of a finding, and its colour on a terminal.
 _SIGNS = {"error": ("✗", 31), "warning": ("!", 33), "info": ("✓", 32)}
 
 
-def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_parser(subparsers: Any) -> None:
     """`mmload doctor …`."""
     parser = subparsers.add_parser(
         "doctor",
@@ -47,9 +46,7 @@ def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
         type=whole_number(1),
         help="number of users of the planned test (UsersConfiguration.InitialActiveUsers)",
     )
-    parser.add_argument(
-        "--allow-unsupported-server", action="store_true", help="accept a server outside Mattermost 6.7 to 11.x"
-    )
+    add_unsupported_server_option(parser)
     parser.add_argument("--json", action="store_true", help="print the findings as JSON on stdout")
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mmload.cli.common import (
     add_document_options,
     add_server_option,
+    add_unsupported_server_option,
     overrides,
     print_json,
     settings_in_force,
@@ -19,12 +20,10 @@ from mmload.errors import ExitCode
 from mmload.printable import harmless
 
 if TYPE_CHECKING:
-    from argparse import _SubParsersAction
-
     from mmload.population.create import InitSummary
 
 
-def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_parser(subparsers: Any) -> None:
     """`mmload init …`."""
     parser = subparsers.add_parser(
         "init",
@@ -45,9 +44,7 @@ def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--seed", metavar="N", type=whole_number(0), help="random seed (default: RunConfiguration.Seed, or 1)"
     )
-    parser.add_argument(
-        "--allow-unsupported-server", action="store_true", help="accept a server outside Mattermost 6.7 to 11.x"
-    )
+    add_unsupported_server_option(parser)
     parser.add_argument("--json", action="store_true", help="print the summary as JSON on stdout")
     parser.add_argument("--quiet", action="store_true", help="show no progress")
 

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from mmload.cli.common import wants_colour, write_text
+from mmload.cli.common import add_report_options, wants_colour, write_text
 from mmload.errors import ExitCode
 from mmload.results.model import Run
 
@@ -28,11 +28,7 @@ def add_parser(subparsers: Any) -> None:
         description="Report a run from its folder: on the terminal, or in another form.",
     )
     parser.add_argument("run", metavar="RUN", help="its folder, the folder's name below the runs, or `latest`")
-    form = parser.add_mutually_exclusive_group()
-    for name, meaning in FORMS.items():
-        form.add_argument(f"--{name}", dest="form", action="store_const", const=name, help=meaning)
-    parser.add_argument("--output", metavar="FILE", type=Path, help="write to this file (-: to the terminal)")
-    parser.add_argument("--runs-folder", metavar="DIR", type=Path, help="where the runs are (default: as configured)")
+    add_report_options(parser, FORMS)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -65,28 +61,18 @@ def _runs_folder() -> Path:
 
 
 def _text(record: Run, form: str | None) -> str:
-    """The report in one of its forms. Imports only what that form needs."""
+    """The report in one of its forms."""
+    from mmload.report import document, junit, markdown, page
     from mmload.report.findings import findings
     from mmload.report.terminal import terminal_report
 
     if form is None:
         return terminal_report(record)
     found = findings(record)
-    if form == "json":
-        from mmload.report.document import json_report
-
-        return json_report(found)
-    if form == "markdown":
-        from mmload.report.markdown import markdown_report
-
-        return markdown_report(found)
     if form == "junit":
-        from mmload.report.junit import junit_report
-
-        return junit_report(found, terminal_report(record))
-    from mmload.report.page import html_of_folder
-
-    return html_of_folder(found)
+        return junit.junit_report(found, terminal_report(record))
+    forms = {"json": document.json_report, "markdown": markdown.markdown_report, "html": page.html_of_folder}
+    return forms[form](found)
 
 
 def print_report(run: Run) -> None:

@@ -19,6 +19,7 @@ from mmload.cli.common import (
     OPTION_VARIABLES,
     add_document_options,
     add_server_option,
+    add_unsupported_server_option,
     examined_server,
     in_words_of_options,
     say,
@@ -101,7 +102,7 @@ def _add_record(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", metavar="NAME", help="name of the run, part of its folder's name")
     parser.add_argument("--runs-folder", metavar="DIR", help="parent folder of the run's folder (default: runs)")
     add_document_options(parser)
-    parser.add_argument("--allow-unsupported-server", action="store_true", help="accept a server of any version")
+    add_unsupported_server_option(parser)
     parser.add_argument("--no-checks", action="store_true", help="do not check the server before the run")
     parser.add_argument("-v", "--verbose", action="store_true", help="write debug messages to Locust's log")
 

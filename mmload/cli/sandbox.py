@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, Any
 
 from mmload.cli import locust_process
 from mmload.cli.common import OPTION_VARIABLES, SERVER_URL
@@ -24,11 +24,8 @@ from mmload.config import environment_name, load_settings
 from mmload.errors import MmloadError
 from mmload.signals import child_setup
 
-if TYPE_CHECKING:
-    from argparse import _SubParsersAction
 
-
-def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_parser(subparsers: Any) -> None:
     from mmload.sandbox.options import add_options
 
     parser = subparsers.add_parser(

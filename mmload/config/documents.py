@@ -116,25 +116,16 @@ class Checked:
 
 
 def load_settings(
-    config: Path | None = None,
-    simul: Path | None = None,
-    simple: Path | None = None,
-    environ: Mapping[str, str] = os.environ,
-    folder: Path = Path("config"),
-    generate: Path | None = None,
+    environ: Mapping[str, str] = os.environ, folder: Path = Path("config")
 ) -> tuple[Settings, tuple[str, ...]]:
     """The settings, and notices about them. Raises ConfigurationError with every problem there is."""
-    loaded = load((config, simul, simple, generate), environ, folder)
+    loaded = load(environ, folder)
     return loaded.settings, loaded.notices
 
 
-def load(
-    given: tuple[Path | None, ...] = (None, None, None, None),
-    environ: Mapping[str, str] = os.environ,
-    folder: Path = Path("config"),
-) -> LoadedSettings:
-    """As `load_settings`, with the sources. `given` are the files in the order of `READ`."""
-    checked = [_checked(kind, path, environ, folder) for kind, path in zip(READ, given, strict=True)]
+def load(environ: Mapping[str, str] = os.environ, folder: Path = Path("config")) -> LoadedSettings:
+    """As `load_settings`, with the sources."""
+    checked = [_checked(kind, None, environ, folder) for kind in READ]
     if problems := [problem for each in checked for problem in each.problems]:
         raise ConfigurationError(*problems)
     notices = [notice for each in checked for notice in each.notices] + unknown_variables(environ)

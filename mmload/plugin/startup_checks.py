@@ -84,7 +84,7 @@ def _make_what_room_there_is(environment: Environment) -> None:
     possible = raise_as_far_as_allowed(open_files_needed(most))
     if possible < most and not isinstance(environment.runner, MasterRunner):
         log.warning(
-            "this process may open files for %d users only, not for the %d of UsersConfiguration.MaxActiveUsers: raise "
+            "this process can open files for only %d users, not for the %d of UsersConfiguration.MaxActiveUsers: raise "
             "the limit (ulimit -n), or spread the users over more processes",
             possible,
             most,

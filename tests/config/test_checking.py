@@ -105,7 +105,7 @@ def test_a_repeated_key_is_refused(tmp_path: Path) -> None:
     path.write_text('{"MinIdleTimeMs": 1, "MinIdleTimeMs": 2}')
 
     with pytest.raises(ConfigurationError, match="MinIdleTimeMs: the key is there more than once"):
-        load_settings(simul=path, environ={})
+        load_settings({}, tmp_path)
 
 
 def test_null_is_the_same_as_leaving_the_key_out() -> None:
@@ -291,4 +291,4 @@ def test_what_is_written_as_json_is_read_as_it_was(tmp_path: Path) -> None:
     path = tmp_path / "config.json"
     path.write_text(json.dumps({"RunConfiguration": {"Seed": 7}}))
 
-    assert load_settings(path, environ={}, folder=tmp_path)[0].config.run.seed == 7
+    assert load_settings({}, tmp_path)[0].config.run.seed == 7

@@ -26,9 +26,9 @@ def test_without_a_document_the_defaults_run(tmp_path: Path) -> None:
 
 def test_the_peers_documents_load_unchanged() -> None:
     """Whoever comes from the peer brings them along."""
-    config, simul, simple, generate = (DOCUMENTS / f"{name}.sample.json" for name in SAMPLES)
-
-    settings, notices = load_settings(config, simul, simple, environ={}, generate=generate)
+    settings, notices = load_settings(
+        {f"MMLOAD_{each.upper()}": str(DOCUMENTS / f"{each}.sample.json") for each in SAMPLES}
+    )
 
     assert [notice.partition(": ")[2] for notice in notices] == [
         "not supported by mmload, ignored: UsersConfiguration.MaxActiveBrowserUsers, LogSettings",
@@ -45,7 +45,7 @@ def test_the_peers_documents_load_unchanged() -> None:
 
 def test_the_seed_tools_config_loads_with_one_notice_of_what_is_not_used() -> None:
     """Its database and deployment keys mean nothing here; their values (passwords among them) are not repeated."""
-    settings, notices = load_settings(DOCUMENTS / "config.seed.json", environ={})
+    settings, notices = load_settings({"MMLOAD_CONFIG": str(DOCUMENTS / "config.seed.json")})
 
     assert settings.config.users.max_active_users == 1000
     assert len(notices) == 1
@@ -76,7 +76,7 @@ def test_the_peers_other_documents_are_recognised_and_said_not_to_be_read(name: 
 def test_one_document_in_anothers_place_is_named(tmp_path: Path) -> None:
     """Mixing up --config and --simulcontroller is easy."""
     with pytest.raises(Exception, match="expected a config document, found a simulcontroller document"):
-        load_settings(DOCUMENTS / "simulcontroller.sample.json", environ={}, folder=tmp_path)
+        load_settings({"MMLOAD_CONFIG": str(DOCUMENTS / "simulcontroller.sample.json")}, folder=tmp_path)
 
 
 @pytest.mark.parametrize("name", default_documents())
@@ -88,9 +88,9 @@ def test_the_default_documents_equal_the_codes_defaults(name: str) -> None:
 
 def test_the_default_documents_mean_the_defaults() -> None:
     """A copy that was not changed changes nothing."""
-    config, simul, simple, generate, _coordinator = (CHECKOUT / "config" / name for name in default_documents())
+    files = {name.partition(".")[0]: CHECKOUT / "config" / name for name in default_documents()}
 
-    assert load_settings(config, simul, simple, environ={}, generate=generate) == (Settings(), ())
+    assert load_settings({f"MMLOAD_{name.upper()}": str(file) for name, file in files.items()}) == (Settings(), ())
 
 
 def test_the_page_on_the_configuration_is_up_to_date() -> None:

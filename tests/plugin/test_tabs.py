@@ -74,7 +74,7 @@ def test_a_test_is_begun_changed_and_ended_by_clicks(driven: Driven, server: str
 
     browser.press("Stop")
     browser.reads("No test is running")
-    assert browser.attribute("//button[normalize-space()='Inject']", "disabled")
+    assert browser.attribute("//button[normalize-space()='Trigger']", "disabled")
     gone(server)
     assert browser.complaints() == []
 
@@ -88,7 +88,7 @@ def test_an_action_is_injected_by_a_click(driven: Driven, server: str, browser: 
 
     browser.choose("Action", "CreatePrivateChannel")
     browser.type("Users", 2)
-    browser.press("Inject")
+    browser.press("Trigger")
 
     browser.reads("CreatePrivateChannel by 2 users")
     await_that(lambda: counts(server)["channels"].get("P", 0) >= teams + 2, "two private channels more")

@@ -305,7 +305,7 @@ class WebSocket:
             gevent.sleep(wait_seconds)
             if refused and not self._fetch_token():
                 self._counts.given_up += 1
-                log.warning("a WebSocket is given up: its token is good no longer, and there is no fresh one")
+                log.warning("a WebSocket is given up: its session has expired, and there is no new one")
                 return
             asked = asked or refused
             try:

@@ -53,7 +53,7 @@ def tell_once(where: str, error: Exception) -> None:
     kind = where, type(error)
     if kind not in _told:
         _told.add(kind)
-        log.error("a listener failed at %s; further ones like it are only counted", where, exc_info=error)
+        log.error("an event listener failed at %s; further failures like it are only counted", where, exc_info=error)
 
 
 _READ_BYTES = 65536

@@ -194,7 +194,7 @@ class Recording:
             try:
                 self._tick()
             except OSError as error:
-                log.error("the record of the run can't be written: %s", error)
+                log.error("the record of the run cannot be written: %s", error)
             if self._files.trouble != before:
                 log.error("%s", self._files.trouble)
 
@@ -305,7 +305,7 @@ class Recording:
         try:
             self._finish()
         except OSError as error:
-            log.error("the record of the run can't be written: %s", error)
+            log.error("the record of the run cannot be written: %s", error)
         self._files.close()
 
     def _finish(self) -> None:

@@ -116,7 +116,7 @@ def new_orders(file: Path, read: dict[Path, int]) -> list[Order]:
         try:
             orders.append(msgspec.json.decode(line, type=Order))
         except msgspec.MsgspecError as error:
-            log.warning("an order can't be read: %s", error)
+            log.warning("a triggered action cannot be read: %s", error)
     return orders
 
 

@@ -198,7 +198,7 @@ class UserCount:
         told = False
         while isinstance(self._runner, MasterRunner) and not self._present_workers():
             if not told:
-                log.warning("no worker is connected: the test waits for one, then begins with %d users", target.users)
+                log.warning("no worker is connected: the test starts with %d users when one connects", target.users)
                 told = True
             if self._news.wait(_POLL_SECONDS * 10):
                 return False
@@ -261,12 +261,14 @@ class UserCount:
                 continue
             self._dispatcher = dispatcher_of(self._runner) or self._dispatcher
             if members != before:
-                log.info("%d workers now, %d before: the users are shared among them", len(members), len(before))
+                log.info("%d workers, %d before: the users are redistributed", len(members), len(before))
                 self.renew()
             elif (
                 self.has_begun
                 and self.is_settled
                 and self._respawn.is_due(time.monotonic(), self._runner.user_count, self._target.users)
             ):
-                log.warning("%d users are there instead of %d: renewed", self._runner.user_count, self._target.users)
+                log.warning(
+                    "%d users are running instead of %d: respawning them", self._runner.user_count, self._target.users
+                )
                 self.renew()

@@ -251,7 +251,7 @@ class Tabs:
         return _json(200, {"message": f"{said}: {why}" if why else said})
 
     def inject(self) -> flask.Response:
-        """Have users do an action now."""
+        """Trigger an action of users."""
         wanted = _body(Injection)
         try:
             name, users = self._agent.inject(wanted.action, wanted.users, wanted.within_seconds)

@@ -49,12 +49,12 @@ const HEIGHT = 100;
 // Lines over the last minutes. `series`: [moment, value, …]; a null leaves a gap.
 export function chart(series, names, unit, text) {
   const highest = Math.max(0, ...series.flatMap(([, ...values]) => values.filter((value) => value != null)));
-  if (!highest) return el("p", { class: "quiet" }, "Nothing was measured in the last five minutes.");
+  if (!highest) return el("p", { class: "quiet" }, "No measurements in the last five minutes.");
   const from = series[0][0];
   const to = Math.max(series.at(-1)[0], from + 60000);
   const place = (moment, value) => [((moment - from) / (to - from)) * WIDTH, HEIGHT - (value / highest) * HEIGHT];
   const drawing = shape("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img" });
-  drawing.setAttribute("aria-label", `${names.join(", ")}: ${text(highest)} ${unit} at most`);
+  drawing.setAttribute("aria-label", `${names.join(", ")}: maximum ${text(highest)} ${unit}`);
   for (const y of [0, HEIGHT / 2, HEIGHT]) drawing.append(shape("line", { x1: 0, x2: WIDTH, y1: y, y2: y }));
   names.forEach((_, line) => {
     for (const points of stretches(series, line + 1, place)) {

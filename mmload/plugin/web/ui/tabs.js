@@ -81,18 +81,18 @@ function drawDelivery(found) {
   const { account, outcomes, times } = found;
   panel.replaceChildren(
     section(
-      "Messages and their receivers",
+      "Posts and their deliveries",
       tiles({
         "Posts": count(found.posts),
         "Deliveries expected": count(account.expected),
         "Delivered": count(account.delivered),
         "Missing": [count(account.missing), account.missing > 0],
-        "Receiver left first": count(account.withdrawn),
+        "Receiver logged out first": count(account.withdrawn),
         "Posts without an answer": [count(found.uncertain), found.uncertain > 0],
       }),
     ),
     section(
-      "From sending to another user's socket",
+      "Delivery time: from sending a post to the socket of another user",
       table(
         ["", "Deliveries", "Median (ms)", "95 % (ms)", "99 % (ms)", "Longest (ms)"],
         [["whole test", count(times.count), ms(times.p50), ms(times.p95), ms(times.p99), ms(times.longest)]],
@@ -100,14 +100,14 @@ function drawDelivery(found) {
       chart(found.series, ["median", "95 %"], "ms", ms),
     ),
     section(
-      "Out of the ordinary",
+      "Anomalies",
       table(
         ["What", "Deliveries"],
         [
           ["late", count(outcomes.late)],
-          ["sent again after a lost socket was taken up", count(outcomes.resumed)],
-          ["to somebody who was not expected to get it", count(outcomes.extra)],
-          ["twice", count(outcomes.duplicated)],
+          ["sent again after a reconnect", count(outcomes.resumed)],
+          ["unexpected receiver", count(outcomes.extra)],
+          ["duplicate", count(outcomes.duplicated)],
           ["out of order", count(outcomes.out_of_order)],
           ...Object.entries(found.missing).map(([reason, number]) => [`missing: ${reason}`, count(number)]),
         ],
@@ -119,7 +119,7 @@ function drawDelivery(found) {
 function drawHealth(found) {
   const { users } = found;
   const verdict = found.saturated
-    ? "The generator is saturated: the figures of this test can't be trusted."
+    ? "The generator is saturated: the figures of this test cannot be trusted."
     : "The generator keeps up.";
   panel.replaceChildren(
     section(
@@ -129,19 +129,19 @@ function drawHealth(found) {
         "Started": count(users.spawned),
         "Active": count(users.active),
         "Waiting to log in": count(users.waiting),
-        "Given up": [count(users.gave_up), users.gave_up > 0],
+        "Gave up": [count(users.gave_up), users.gave_up > 0],
         "Phase": found.phase || "–",
       }),
     ),
     section(
       "Processes",
-      el("p", { class: found.saturated ? "bad" : "" }, found.processes.some((one) => one.health) ? verdict : "No figures yet."),
+      el("p", { class: found.saturated ? "bad" : "" }, found.processes.some((one) => one.health) ? verdict : "Not measured yet."),
       ...found.sentences.map((text) => el("p", { class: "quiet" }, text)),
       processes(found.processes),
-      el("p", { class: "quiet" }, "The worst of the last ten seconds. CPU: 100 % is one core, all that a process can use."),
+      el("p", { class: "quiet" }, "Worst values of the last ten seconds. 100 % CPU is one core, the most that a process can use."),
     ),
-    section("Busiest process, CPU", chart(found.series.map(([at, cpu]) => [at, cpu]), ["CPU"], "", percent)),
-    section("Longest wait in the event loop", chart(found.series.map(([at, , lag]) => [at, lag]), ["lag"], "ms", ms)),
+    section("CPU of the busiest process", chart(found.series.map(([at, cpu]) => [at, cpu]), ["CPU"], "", percent)),
+    section("Event-loop lag of the slowest process", chart(found.series.map(([at, , lag]) => [at, lag]), ["lag"], "ms", ms)),
   );
 }
 
@@ -149,7 +149,7 @@ function processes(all) {
   const name = (one) => (one.name !== "local" ? one.name : all.length > 1 || one.users === null ? "master" : "this process");
   const rows = all.map((one) => {
     const health = one.health ?? {};
-    const marked = (figure, text) => [text, one.crossed.includes(figure), `${FIGURES[figure]}: too much to trust the figures`];
+    const marked = (figure, text) => [text, one.crossed.includes(figure), `${FIGURES[figure]}: above its limit, the figures cannot be trusted`];
     return [
       name(one),
       one.state,
@@ -173,8 +173,8 @@ function drawActions(found) {
   const idle = found.state !== "running";
   for (const button of panel.querySelectorAll("button")) button.disabled = idle;
   panel.querySelector("#mmload-state").textContent = idle
-    ? `No test is running (${found.state}): begin one first.`
-    : `${count(found.users)} users are running; ${count(found.most_users)} at most.`;
+    ? `No test is running (${found.state}): start one first.`
+    : `${count(found.users)} users are running; the maximum is ${count(found.most_users)}.`;
   const head = ["Action", "Done", "Failed", "Skipped", "Median (ms)", "95 % (ms)"];
   const rows = found.actions.map((one) => [
     one.name,
@@ -184,7 +184,7 @@ function drawActions(found) {
     ms(one.p50),
     ms(one.p95),
   ]);
-  panel.querySelector("#mmload-done").replaceChildren(section("Done so far", table(head, rows)));
+  panel.querySelector("#mmload-done").replaceChildren(section("Actions so far", table(head, rows)));
 }
 
 function forms(found) {
@@ -196,15 +196,15 @@ function forms(found) {
   });
   const action = el("select", { name: "action" }, ...found.choices.map((name) => el("option", {}, name)));
   const users = number("users", "Users (0: all)", 0, 0, 1e9);
-  const within = number("within", "Within seconds", 0, 0, 3600);
-  const inject = el("form", {}, el("label", {}, "Action", action), users.label, within.label, el("button", {}, "Inject"));
+  const within = number("within", "Spread over (seconds)", 0, 0, 3600);
+  const inject = el("form", {}, el("label", {}, "Action", action), users.label, within.label, el("button", {}, "Trigger"));
   inject.addEventListener("submit", (event) => {
     event.preventDefault();
     send("inject", { action: action.value, users: users.input.valueAsNumber, within_seconds: within.input.valueAsNumber });
   });
   const state = el("p", { id: "mmload-state", class: "quiet" });
   const output = el("output", { id: "mmload-result", "aria-live": "polite" });
-  return [section("Change the load", state, change), section("Have users do something now", inject), section("", output)];
+  return [section("Change the load", state, change), section("Trigger an action", inject), section("", output)];
 }
 
 function number(name, text, value, min, max) {
