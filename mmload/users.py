@@ -204,7 +204,7 @@ def new_person(context: TestContext, number: int, report: Any) -> Person:
     """The person behind a number: all that chance decides about it follows from the number and the seed."""
     settings = context.settings
     users = settings.config.users
-    owner = session_owner(number, users.avg_sessions_per_user, context.seed, context.accounts.numbers)
+    owner = session_owner(number, users.avg_sessions_per_user, context.seed, context.accounts.numbers_with(number))
     rest = Rest(context.transport, report=report, unavailable=context.missing)
     sessions = context.recorder.sessions
 

@@ -8,8 +8,9 @@ people again.
 from __future__ import annotations
 
 import heapq
+import itertools
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from mmload.config import Users
@@ -54,13 +55,31 @@ def dealt_lines(place: int, workers: int, lines: int) -> range:
     return range(place + 1, lines + 1, workers)
 
 
+@dataclass(frozen=True, slots=True)
+class LostNumbers:
+    """Some of the numbers (`of`) that a lost worker had."""
+
+    share: range
+    of: range
+
+
+def shared_out(lost: Iterable[LostNumbers], places: int) -> list[list[LostNumbers]]:
+    """What each of so many others gets of them: as equal shares as workers have of the users. Pure."""
+    lost = list(lost)
+    return [
+        [LostNumbers(share, each.of) for each in lost if (share := each.share[place::places])]
+        for place in range(places)
+    ]
+
+
 class AccountPool:
     """The free ones of a worker's numbers; `more` says what to do for more of them."""
 
     def __init__(self, numbers: range, more: str = "raise UsersConfiguration.MaxActiveUsers, or add workers") -> None:
         self.numbers = numbers
         self._more = more
-        self._unused = iter(numbers)
+        self._unused: Iterator[int] = iter(numbers)
+        self._taken_over: list[LostNumbers] = []
         self._returned: list[int] = []
 
     def take(self) -> int:
@@ -74,6 +93,15 @@ class AccountPool:
 
     def give_back(self, number: int) -> None:
         heapq.heappush(self._returned, number)
+
+    def take_over(self, lost: LostNumbers) -> None:
+        """Have these, too, when the others are in use."""
+        self._taken_over.append(lost)
+        self._unused = itertools.chain(self._unused, lost.share)
+
+    def numbers_with(self, number: int) -> range:
+        """The numbers of the worker that had this one in the beginning."""
+        return next((lost.of for lost in self._taken_over if number in lost.share), self.numbers)
 
 
 def session_owner(number: int, sessions_per_account: int, seed: int, numbers: range) -> int:

@@ -25,6 +25,7 @@ from mmload.errors import ConfigurationError, MmloadError, ServerNotReady
 from mmload.plugin import ending, memory, startup_checks
 from mmload.plugin.record import run_recorder
 from mmload.plugin.runner import injection
+from mmload.plugin.runner.lost_accounts import LostAccounts, take_over_when_told
 from mmload.plugin.runner.user_count import UserCount
 from mmload.plugin.runner.user_stopping import REPORT_KEY, UserStopping, UserTurnover, WorkersUserTurnover
 from mmload.plugin.runner.worker_handshake import MasterSide, WorkerSide, admits
@@ -181,6 +182,7 @@ def _wire_runner(environment: Any, **_: Any) -> None:
     user_count = UserCount(environment.runner, reread)
     if workers is not None:
         user_count.before_test = workers.deal_lines
+        user_count.on_lost.append(LostAccounts(environment).lost)
     turnover = _turnover(environment, user_count)
     if environment.web_ui is not None:
         _guard_or_exit(environment)
@@ -231,6 +233,7 @@ def _be_worker(environment: Any) -> None:
         lambda data, **_: data.update({REPORT_KEY: msgspec.to_builtins(stopping.turnover())})
     )
     WorkerSide(environment)
+    take_over_when_told(environment)
 
 
 def _turnover(environment: Any, user_count: UserCount) -> Callable[[], UserTurnover]:
@@ -242,7 +245,7 @@ def _turnover(environment: Any, user_count: UserCount) -> Callable[[], UserTurno
     workers = WorkersUserTurnover()
     environment.events.test_start.add_listener(lambda **_: workers.start_over())
     environment.events.worker_report.add_listener(lambda client_id, data, **_: workers.take_in(client_id, data))
-    user_count.on_lost = workers.lost
+    user_count.on_lost.append(workers.lost)
     return workers.turnover
 
 

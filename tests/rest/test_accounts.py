@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import Counter
 
 import pytest
 
-from mmload.client.accounts import AccountPool, account, dealt_lines, is_administrator, own_numbers, session_owner
+from mmload.client.accounts import (
+    AccountPool,
+    LostNumbers,
+    account,
+    dealt_lines,
+    is_administrator,
+    own_numbers,
+    session_owner,
+    shared_out,
+)
 from mmload.errors import NoAccountLeft
 
 
@@ -114,3 +124,30 @@ def test_a_share_of_the_users_acts_as_the_administrator() -> None:
     assert is_administrator(2000, 0.0005)
     assert not any(is_administrator(number, 0.0) for number in range(1, 100))
     assert is_administrator(3, 1.0)
+
+
+@pytest.mark.parametrize(("workers", "each"), [(2, 15), (3, 10), (4, 5), (8, 3)])
+def test_workers_have_accounts_for_all_users_however_many_of_them_are_lost(workers: int, each: int) -> None:
+    """Those that are left share the users equally, the first ones one more; and so do they the numbers."""
+    has = {worker: [LostNumbers(own_numbers(worker, each), own_numbers(worker, each))] for worker in range(workers)}
+    users = workers * each
+    for lost in range(workers - 1, 0, -1):
+        shares = shared_out(has.pop(lost), len(has))
+        for worker, share in zip(sorted(has), shares, strict=True):
+            has[worker] += share
+
+        numbers = [[number for part in parts for number in part.share] for _, parts in sorted(has.items())]
+        assert sorted(itertools.chain(*numbers)) == list(range(1, users + 1)), "each number has one worker"
+        if lost == workers - 1:
+            assert all(len(found) >= users // len(has) for found in numbers)
+
+
+def test_numbers_that_were_taken_over_are_used_last_and_are_the_same_people() -> None:
+    pool = AccountPool(own_numbers(0, 2))
+    lost = own_numbers(1, 4)
+    pool.take_over(LostNumbers(lost[1::2], lost))
+
+    assert [pool.take() for _ in range(4)] == [1, 2, 6, 8]
+    assert (pool.numbers_with(2), pool.numbers_with(8)) == (own_numbers(0, 2), lost)
+    with pytest.raises(NoAccountLeft):
+        pool.take()

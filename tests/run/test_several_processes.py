@@ -6,12 +6,13 @@ import signal
 import time
 from pathlib import Path
 
+import psutil
 import requests
 
 from mmload.cli import locust_process
 from mmload.cli.locust_process import LocustLoad
 from mmload.cli.run import account_ranges
-from mmload.results.folder import LOG, read_run
+from mmload.results.folder import LOG, read_notes, read_run
 from mmload.results.model import RunEnding
 from tests.run.processes import PATIENCE_SECONDS, end, mmload, start, the_folder
 from tests.run.test_end_to_end import number, posts_at
@@ -72,6 +73,31 @@ def test_ctrl_c_ends_all_processes_in_order(fresh_sandbox: str, tmp_path: Path) 
     assert "4 logged out" in ended.out
     assert read_run(the_folder(tmp_path)).facts.ending is RunEnding.INTERRUPTED
     assert requests.get(f"{fresh_sandbox}/sandbox/counts", timeout=10).json()["sockets_open"] == 0
+
+
+def test_the_users_of_a_lost_worker_are_taken_up_by_the_others(fresh_sandbox: str, tmp_path: Path) -> None:
+    """With its accounts: each worker has as many of its own as it has users."""
+    assert mmload(tmp_path, "init", "--server", fresh_sandbox, "--users", "6").returncode == 0
+    run = ["-m", "mmload", "run", "--server", fresh_sandbox, "--users", "6", "--processes", "3", "--run-time", "10m"]
+    process = start(run, tmp_path)
+    wait_for_sockets(fresh_sandbox, 6)
+    [master] = psutil.Process(process.pid).children()
+    master.children()[0].kill()
+    wait_for_a_note(tmp_path, "was lost")
+    wait_for_sockets(fresh_sandbox, 6)
+    process.send_signal(signal.SIGINT)
+
+    ended = end(process)
+
+    assert ended.code == 130, ended.err
+    assert read_run(the_folder(tmp_path)).totals.whole.sessions.sign_ups == 0
+
+
+def wait_for_a_note(folder: Path, words: str) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not any(words in note.text for note in read_notes(the_folder(folder))):
+        assert time.monotonic() < deadline, "it was not noticed"
+        time.sleep(0.2)
 
 
 def wait_for_sockets(server: str, number: int) -> None:

@@ -103,7 +103,7 @@ class UserCount:
         self.added = self.removed = 0
         self.began = 0.0  # when the test began, in seconds since 1970; 0: none has yet
         self.is_ending = False
-        self.on_lost: Callable[[str], None] = lambda _client_id: None
+        self.on_lost: list[Callable[[str], None]] = []
         # Called before Locust begins a test, and before it deals out users.
         self.before_test: Callable[[], None] = lambda: None
         for loop in (self._carry_on, self._look_around):
@@ -256,7 +256,8 @@ class UserCount:
             members, before = self._present_workers(), self._members
             self._members = members
             for client_id in before - members:
-                self.on_lost(client_id)
+                for listener in self.on_lost:
+                    listener(client_id)
             if self._target is None:
                 continue
             self._dispatcher = dispatcher_of(self._runner) or self._dispatcher

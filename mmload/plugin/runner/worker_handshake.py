@@ -23,7 +23,7 @@ from locust.rpc import Message
 from locust.runners import STATE_MISSING
 
 from mmload import __version__
-from mmload.client.accounts import dealt_lines, has_file_only
+from mmload.client.accounts import dealt_lines, has_file_only, own_numbers
 from mmload.config import Settings, environment_name, read_credentials, shown
 from mmload.config.credentials import credentials
 from mmload.context import websocket_url
@@ -171,6 +171,13 @@ class MasterSide:
     def takes_users(self, client_id: str) -> bool:
         """Whether a worker has accounts."""
         return self._lines is None or len(self._lines.get(client_id, ())) > 0
+
+    def numbers_of(self, client_id: str) -> range:
+        """The account numbers of a worker."""
+        users = self._settings.in_force.config.users
+        if self._lines is not None:
+            return self._lines.get(client_id, range(0))[: users.max_active_users]
+        return own_numbers(self._runner.get_worker_index(client_id), users.max_active_users)
 
     def deal_lines(self) -> None:
         """A test begins: deal the lines of the file of users to the workers, in the order in which they get users."""
