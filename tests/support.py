@@ -5,15 +5,17 @@ from __future__ import annotations
 import itertools
 import os
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
 import requests
 
 from mmload.behaviours.login import disconnect, enter
 from mmload.behaviours.person import Person
+from mmload.client.capabilities import Capabilities
 from mmload.client.http.client import Route
 from mmload.config import Settings, load_settings
 from mmload.context import TestContext
@@ -77,6 +79,13 @@ class Crowd:
         self.asked.append(str(route))
         if failure is not None:
             (self.refused_as_expected if failure.expected else self.failed).append(str(failure))
+
+    def needs(self, what: str, offered: Callable[[Capabilities], bool]) -> None:
+        """Skip the test of a real server that does not offer this; the sandbox offers it, or the test fails."""
+        can = self.context.capabilities
+        if not offered(can) and self.server == os.environ.get("MMLOAD_TEST_SERVER"):
+            version = ".".join(map(str, can.version))
+            pytest.skip(f"{what}: not offered by the real server, Mattermost {version}")
 
     def come(self) -> Person:
         """One more person, who is in."""

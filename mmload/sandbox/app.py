@@ -221,8 +221,7 @@ async def _multipart(request: web.BaseRequest) -> tuple[list[Upload], dict[str, 
         if part.filename is None:
             fields[part.name] = content.decode("utf-8", "replace")
         else:
-            kind = part.headers.get("Content-Type") or assets.guess_type(part.filename)
-            uploads.append(Upload(part.name, part.filename, kind, content))
+            uploads.append(Upload(part.name, part.filename, content))
     return uploads, fields
 
 

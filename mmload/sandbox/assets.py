@@ -71,12 +71,25 @@ def default_picture(username: str) -> bytes:
     return _plain_png(_PICTURE_PIXELS, seed & 0xFF, seed >> 8 & 0xFF, seed >> 16 & 0xFF)
 
 
-def png_size(content: bytes) -> tuple[int, int]:
-    """Width and height of a PNG; a fixed guess for anything else, which nothing relies on."""
+def picture_size(content: bytes) -> tuple[int, int]:
+    """Width and height of a PNG, GIF or JPEG; (0, 0) if it is none."""
     if content.startswith(_PNG_START) and len(content) >= 24:
-        width, height = struct.unpack(">II", content[16:24])
-        return width, height
-    return 512, 512
+        return struct.unpack(">II", content[16:24])
+    if content.startswith((b"GIF87a", b"GIF89a")) and len(content) >= 10:
+        return struct.unpack("<HH", content[6:10])
+    return _jpeg_size(content) if content.startswith(b"\xff\xd8") else (0, 0)
+
+
+def _jpeg_size(content: bytes) -> tuple[int, int]:
+    """From the first frame header (SOF), which comes after segments of any number."""
+    at = 2
+    while at + 9 <= len(content) and content[at] == 0xFF:
+        marker, (length,) = content[at + 1], struct.unpack(">H", content[at + 2 : at + 4])
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            height, width = struct.unpack(">HH", content[at + 5 : at + 9])
+            return width, height
+        at += 2 + length
+    return 0, 0
 
 
 @lru_cache(maxsize=4)

@@ -22,7 +22,6 @@ class Upload:
 
     field: str
     name: str
-    content_type: str
     content: bytes
 
 

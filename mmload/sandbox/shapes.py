@@ -292,7 +292,7 @@ def file_info(item: StoredFile, modern: bool) -> Document:
         "size": len(item.content),
         "mime_type": item.mime_type,
     }
-    if item.is_image:
+    if item.has_preview:
         document |= {
             "width": item.width,
             "height": item.height,

@@ -205,6 +205,11 @@ class StoredFile:
     def is_image(self) -> bool:
         return self.mime_type.startswith("image/")
 
+    @property
+    def has_preview(self) -> bool:
+        """Small copies are made of pictures that can be read."""
+        return self.width > 0
+
 
 @dataclass(slots=True, eq=False)
 class ServerState:

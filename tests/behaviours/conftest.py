@@ -38,6 +38,10 @@ class Scene:
         assert perform(self.ann, action) is outcome, (name, self.crowd.failed)
         return list(self.crowd.asked)
 
+    def needs(self, name: str) -> None:
+        """Skip the test of a real server where this action is not offered."""
+        self.crowd.needs(name, ACTIONS[name].offered)
+
     def at(self, number: int) -> str:
         """Ann looks at one of the scene's channels; its id."""
         channel_id: str = self.channels[number]["id"]

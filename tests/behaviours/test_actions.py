@@ -184,6 +184,7 @@ def test_small_actions_ask_just_this(scene: Scene, name: str, asked: list[str]) 
 
 def test_a_draft_is_kept_and_deleted_once(scene: Scene) -> None:
     """The peer deletes the same draft over and over: a tenth of its actions."""
+    scene.needs("UpsertDraft")
     channel_id = scene.at(1)
     send_post(scene.ann, channel_id, "to be answered")
     scene.ann.store.drafts.clear()

@@ -24,6 +24,9 @@ ASKED = {
 }
 
 
+[PLUGIN_STATUSES] = [page for page in CONSOLE if page.name == "GetPluginStatuses"]
+
+
 @pytest.fixture(scope="module")
 def here(server: str) -> Iterator[Crowd]:
     with crowd(server) as people:
@@ -45,6 +48,8 @@ def developer_mode(here: Crowd) -> bool:
 
 @pytest.mark.parametrize("action", CONSOLE, ids=lambda action: action.name)
 def test_each_page_of_the_console_asks_just_this(here: Crowd, admin: Person, action: object) -> None:
+    if action is PLUGIN_STATUSES:
+        here.needs("plugins", lambda can: can.plugins)
     [page] = [each for each in CONSOLE if each is action]
     before = developer_mode(here)
     here.asked.clear()

@@ -24,6 +24,7 @@ from mmload.behaviours.person import Person
 from mmload.config import ChannelMembers, GenController
 from mmload.metrics.recorder import ActionOutcome
 from mmload.users import new_person
+from tests.behaviours.conftest import ACTIONS
 from tests.support import Crowd, crowd
 
 WANTED = GenController(
@@ -111,12 +112,18 @@ def channels_of(filled: Filling) -> dict[str, dict[str, Any]]:
     return found
 
 
+def needs_reminders(filled: Filling) -> None:
+    filled.crowd.needs("CreatePostReminder", ACTIONS["CreatePostReminder"].offered)
+
+
 def test_every_goal_is_met_exactly(filled: Filling) -> None:
+    needs_reminders(filled)
     assert {name: goal.made for name, goal in filled.made.goals.goals.items()} == targets(WANTED)
     assert filled.crowd.failed == []
 
 
 def test_each_thing_is_made_by_its_request(filled: Filling) -> None:
+    needs_reminders(filled)
     for name in (*GENERATED, *BESIDE):
         if name in filled.routes:
             assert ASKED[name] in filled.routes[name], name

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
+import requests
 
 from tests.conftest import running_sandbox
 from tests.contract.edges import edges
@@ -18,9 +19,20 @@ pytestmark = pytest.mark.real
 def visits(request: pytest.FixtureRequest) -> tuple[Visit, Visit]:
     """To the real server, and to a fresh sandbox."""
     go = request.param
-    real = go(os.environ["MMLOAD_TEST_SERVER"])
-    with running_sandbox() as address:
+    server = os.environ["MMLOAD_TEST_SERVER"]
+    real = go(server)
+    with running_sandbox("--version", like(version_of(server))) as address:
         return real, go(address)
+
+
+def version_of(server: str) -> tuple[int, ...]:
+    config = requests.get(f"{server}/api/v4/config/client?format=old", timeout=30).json()
+    return tuple(map(int, config["Version"].split(".")))
+
+
+def like(version: tuple[int, ...]) -> str:
+    """The version of the sandbox that is to answer as this one does."""
+    return "6.7" if version < (7,) else "11.6"
 
 
 def test_every_step_is_answered_alike(visits: tuple[Visit, Visit]) -> None:

@@ -47,6 +47,8 @@ def _root(call: Call) -> StoredPost:
 
 def _followed(call: Call, user: StoredUser, root: StoredPost) -> ThreadMember:
     thread = root.followers.get(user.id)
+    if not call.world.modern and thread is not None and thread.following and not root.replies:
+        raise ApiError(500, "app.user.get_threads_for_user.app_error", "Unable to get user threads")
     # What nobody has replied to is no thread yet.
     if thread is None or not thread.following or not root.replies:
         raise ApiError(
