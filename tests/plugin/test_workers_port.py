@@ -19,7 +19,7 @@ from mmload.errors import ConfigurationError
 from mmload.locust_internals import readable
 from mmload.plugin.runner.worker_handshake import differences
 from mmload.plugin.runner.workers_port import LARGEST_MESSAGE_BYTES, WorkersPort, forks_its_workers, secret_of
-from tests.plugin.driven import await_that, connected, faults_in, mmload
+from tests.plugin.driven import agent, await_that, connected, faults_in, mmload
 from tests.plugin.test_distributed import hello, master, on_workers, worker
 from tests.support import Admin
 
@@ -232,9 +232,10 @@ def test_without_a_token_nobody_listens_to_other_machines_or_obeys_them(
 
 
 def test_the_port_is_on_loopback_unless_told_otherwise(fresh_sandbox: str, tmp_path: Path) -> None:
-    """127.0.0.2 is this machine, too, but another address."""
+    """Of Locust's own command, too, whose default is all interfaces. 127.0.0.2 is this machine, but another address."""
     Admin(fresh_sandbox).team()
-    with master(tmp_path, fresh_sandbox) as (_, port):
-        socket.create_connection(("127.0.0.1", int(port)), timeout=60).close()
+    port = free_port()
+    with agent(tmp_path, fresh_sandbox, "--", "--master", "--master-bind-port", str(port)):
+        socket.create_connection(("127.0.0.1", port), timeout=60).close()
         with pytest.raises(ConnectionRefusedError):
-            socket.create_connection(("127.0.0.2", int(port)), timeout=60)
+            socket.create_connection(("127.0.0.2", port), timeout=60)
