@@ -43,7 +43,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What a comparison said: its outcome, and the difference of the typical time with its band, as shares."""
+    """What a comparison said: its outcome, and the difference of the typical time with its interval, as shares."""
 
     outcome: str
     change: float
@@ -149,7 +149,7 @@ def report(found: Sequence[Round], truth: float) -> Report:
         (f"slower by {truth:.0%}", [each.slower for each in found], "worse", truth),
     )
     rows = tuple(_row(kind, said, right, true) for kind, said, right, true in kinds)
-    columns = ("compared", "pairs", "right", "said", "difference %", "band ± %", "truth in the band")
+    columns = ("compared", "pairs", "right", "said", "difference %", "interval ± %", "truth in the interval")
     figures = {
         "rounds": [{"same": _figures(each.same), "slower": _figures(each.slower)} for each in found],
         "repeated_runs": sum(each.repeated for each in found),

@@ -100,7 +100,16 @@ KINDS = {
     "long waves": Server(wander=0.05, memory=0.9, between=0.005),
     "other from run to run": Server(wander=0.02, memory=0.6, between=0.02),
 }
-_COLUMNS = ("server", "truth", "s", "runs each", "pairs", *map(str, Judgement), "band ± %", "truth in the band %")
+_COLUMNS = (
+    "server",
+    "truth",
+    "s",
+    "runs each",
+    "pairs",
+    *map(str, Judgement),
+    "interval ± %",
+    "truth in the interval %",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +163,7 @@ def comparison(case: Case, rng: random.Random) -> Comparison:
 
 
 def row(case: Case, found: Sequence[Comparison]) -> tuple[Any, ...]:
-    """Outcomes counted, and how often the band of the typical time held the truth. Pure."""
+    """Outcomes counted, and how often the interval of the typical time held the truth. Pure."""
     leading = [difference for each in found for difference in each.differences if difference.leading]
     within = [each.low <= case.slower <= each.high for each in leading]
     return (

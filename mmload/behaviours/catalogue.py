@@ -23,7 +23,7 @@ from mmload.client import api
 from mmload.client.capabilities import Capabilities
 from mmload.client.http.client import Route
 from mmload.config.tables import SIMPLE_ACTIONS
-from mmload.config.thresholds import ThresholdRefused, parse
+from mmload.config.threshold_syntax import ThresholdRefused, parse
 
 T = TypeVar("T")
 

@@ -20,7 +20,7 @@ from mmload.config.coordinator_tables import DEFAULT_LOWEST_USERS, Coordinator
 from mmload.config.fields import FINITE, Check, Key, did_you_mean, keys
 from mmload.config.files import Object
 from mmload.config.tables import Config, ConnectionSettings, GenController, SimulController, Users
-from mmload.config.thresholds import ThresholdRefused, parse
+from mmload.config.threshold_syntax import ThresholdRefused, parse
 
 _KINDS: Mapping[type, str] = {
     bool: "true or false",

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from mmload.client.accounts import Account
 from mmload.errors import Refused, ServerNotReady
-from mmload.population.work import LOGINS_IN_FLIGHT, NO_ROUTE, Work, batches, in_parallel
+from mmload.population.init_job import LOGINS_IN_FLIGHT, NO_ROUTE, InitJob, batches, in_parallel
 
 NAMES_PER_CALL = 100
 # (method, path, body) → the server's document, or None if it does not exist (404).
@@ -47,41 +47,41 @@ def is_of(account: Account, user: Mapping[str, Any]) -> bool:
     return account.email.lower() in (str(user.get("email")).lower(), user["username"])
 
 
-def create_accounts(work: Work) -> None:
-    """Fill `work.user_ids` and `work.admin_ids`, in the plan's order."""
-    planned = [*work.plan.accounts, *work.plan.admins]
-    work.progress.start("accounts", len(planned))
-    ids = _known_accounts(work, planned)
+def create_accounts(job: InitJob) -> None:
+    """Fill `job.user_ids` and `job.admin_ids`, in the plan's order."""
+    planned = [*job.plan.accounts, *job.plan.admins]
+    job.progress.start("accounts", len(planned))
+    ids = _known_accounts(job, planned)
     missing = [account for account in planned if account.email not in ids]
-    work.tally.found("accounts", len(planned) - len(missing))
-    _require_room(work, len(missing))
-    verify = bool(missing) and _must_be_verified(work)
+    job.tally.found("accounts", len(planned) - len(missing))
+    _require_room(job, len(missing))
+    verify = bool(missing) and _must_be_verified(job)
     gate = Semaphore(LOGINS_IN_FLIGHT)  # the server hashes a password for each
 
     def create(account: Account) -> None:
         with gate:
-            work.patience.check()
-            ids[account.email] = user_id = _account_id(work, account)
+            job.patience.check()
+            ids[account.email] = user_id = _account_id(job, account)
             if verify:
-                work.admin.call("POST", f"/users/{user_id}/email/verify/member", step=f"account {account.username}")
-            work.progress.advance()
+                job.admin.call("POST", f"/users/{user_id}/email/verify/member", step=f"account {account.username}")
+            job.progress.advance()
 
-    work.progress.advance(len(planned) - len(missing))
-    in_parallel(work.patience.stop, create, missing)
-    work.user_ids = [ids[account.email] for account in work.plan.accounts]
-    work.admin_ids = [ids[account.email] for account in work.plan.admins]
-    for account in work.plan.admins:
-        _promote(work, account, ids[account.email])
+    job.progress.advance(len(planned) - len(missing))
+    in_parallel(job.patience.stop, create, missing)
+    job.user_ids = [ids[account.email] for account in job.plan.accounts]
+    job.admin_ids = [ids[account.email] for account in job.plan.admins]
+    for account in job.plan.admins:
+        _promote(job, account, ids[account.email])
 
 
-def _known_accounts(work: Work, planned: Sequence[Account]) -> dict[str, str]:
+def _known_accounts(job: InitJob, planned: Sequence[Account]) -> dict[str, str]:
     def ask(method: str, path: str, body: Any) -> Any:
         try:
-            return work.admin.call(method, path, body, step="looking for accounts", passes=(404,))
+            return job.admin.call(method, path, body, step="looking for accounts", passes=(404,))
         except Refused:
             return None
 
-    found = find_accounts(ask, planned, work.patience.stop)
+    found = find_accounts(ask, planned, job.patience.stop)
     for user in found.values():
         if user.get("delete_at"):
             raise ServerNotReady(
@@ -91,18 +91,18 @@ def _known_accounts(work: Work, planned: Sequence[Account]) -> dict[str, str]:
     return {login: user["id"] for login, user in found.items()}
 
 
-def _must_be_verified(work: Work) -> bool:
+def _must_be_verified(job: InitJob) -> bool:
     """Whether the server lets in only who has answered its e-mail, or was verified by the administrator."""
-    config = work.admin.call("GET", "/config", step="asking for settings")
+    config = job.admin.call("GET", "/config", step="asking for settings")
     return bool((config.get("EmailSettings") or {}).get("RequireEmailVerification"))
 
 
-def _require_room(work: Work, missing: int) -> None:
+def _require_room(job: InitJob, missing: int) -> None:
     """A server without a licence has a maximum number of accounts: better to know before the first one."""
     if not missing:
         return
     try:
-        limits = work.admin.call("GET", "/limits/server", step="asking for limits", passes=NO_ROUTE)
+        limits = job.admin.call("GET", "/limits/server", step="asking for limits", passes=NO_ROUTE)
     except Refused:
         return
     hard, active = limits.get("maxUsersHardLimit", 0), limits.get("activeUserCount", 0)
@@ -113,27 +113,27 @@ def _require_room(work: Work, missing: int) -> None:
         )
 
 
-def _account_id(work: Work, account: Account) -> str:
+def _account_id(job: InitJob, account: Account) -> str:
     step = f"account {account.username}"
     body = {"username": account.username, "email": account.email, "password": account.password}
 
     def find() -> Any:
         try:
-            return work.admin.call("GET", f"/users/email/{quote(account.email, safe='')}", step=step, passes=(404,))
+            return job.admin.call("GET", f"/users/email/{quote(account.email, safe='')}", step=step, passes=(404,))
         except Refused:
             raise ServerNotReady(
                 f"{step}: the user name belongs to an account with another e-mail address than {account.email}: "
                 "create the account with another user name, or set another UsersConfiguration.UsernamePrefix"
             ) from None
 
-    return str(work.create("accounts", "/users", body, step=step, exists=ACCOUNT_EXISTS, find=find)["id"])
+    return str(job.create("accounts", "/users", body, step=step, exists=ACCOUNT_EXISTS, find=find)["id"])
 
 
-def _promote(work: Work, account: Account, user_id: str) -> None:
+def _promote(job: InitJob, account: Account, user_id: str) -> None:
     step = f"rights of {account.username}"
-    user = work.admin.call("GET", f"/users/{user_id}", step=step)
+    user = job.admin.call("GET", f"/users/{user_id}", step=step)
     if "system_admin" in user["roles"].split():
-        work.tally.found("administrators")
+        job.tally.found("administrators")
         return
-    work.admin.call("PUT", f"/users/{user_id}/roles", {"roles": "system_user system_admin"}, step=step)
-    work.tally.new("administrators")
+    job.admin.call("PUT", f"/users/{user_id}/roles", {"roles": "system_user system_admin"}, step=step)
+    job.tally.new("administrators")

@@ -11,14 +11,14 @@ from typing import Any
 from mmload.client.capabilities import capabilities
 from mmload.config import Settings, read_credentials
 from mmload.population.accounts import create_accounts
+from mmload.population.admin_api import ApiServer, Retrying, administrator
 from mmload.population.channels import create_channels, create_teams
 from mmload.population.history import write_history
+from mmload.population.init_job import LOGINS_IN_FLIGHT, InitJob
 from mmload.population.plan import Plan, plan
 from mmload.population.probing import first_facts
 from mmload.population.progress import InitProgress
 from mmload.population.readiness import require_mattermost
-from mmload.population.rest import ApiServer, Retrying, administrator
-from mmload.population.work import LOGINS_IN_FLIGHT, Work
 
 DEFAULT_SEED = 1
 SORTS = (
@@ -104,17 +104,17 @@ def carry_out(
         able = capabilities(facts.client_config, facts.license, settings.config.controller.server_version)
         patience = Retrying(stop, tell=progress.note)
         admin = administrator(server, connection, patience, Semaphore(LOGINS_IN_FLIGHT))
-        work = Work(made, server, admin, patience, progress)
+        job = InitJob(made, server, admin, patience, progress)
         can_be_urgent = able.licensed and able.post_priority
         admin.require_administrator()
-        create_accounts(work)
-        write_history(work, create_channels(work, create_teams(work)), urgent=can_be_urgent)
+        create_accounts(job)
+        write_history(job, create_channels(job, create_teams(job)), urgent=can_be_urgent)
     finally:
         progress.close()
         server.close()
     notices = made.notices
     if (urgent := sum(post.urgent for post in made.posts)) and not can_be_urgent:
         notices += (f"{urgent} urgent posts were written as ordinary ones: message priority needs a licence",)
-    rows = tuple(Row(sort, work.tally.there[sort], work.tally.made[sort]) for sort in SORTS)
+    rows = tuple(Row(sort, job.tally.there[sort], job.tally.made[sort]) for sort in SORTS)
     version = facts.client_config.get("Version", "")
     return InitSummary(connection.server_url, version, made.seed, rows, notices, clock() - start)

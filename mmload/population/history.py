@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mmload.population.channels import ServerChannel
+from mmload.population.init_job import InitJob
 from mmload.population.plan import PlannedPost, PlannedReaction, text_of
-from mmload.population.work import Work
 
 POSTS_PER_PAGE = 200
 _NONE: Iterator[str] = iter(())
@@ -57,29 +57,29 @@ def matched(planned: Sequence[tuple[PlannedPost, str, str]], found: ChannelHisto
     return {number: post_id for number, post_id in ids.items() if post_id}
 
 
-def write_history(work: Work, channels: Sequence[ServerChannel], *, urgent: bool) -> None:
+def write_history(job: InitJob, channels: Sequence[ServerChannel], *, urgent: bool) -> None:
     """Write the posts and reactions that are missing, channel by channel. `urgent`: the server knows priorities."""
     posts: defaultdict[int, list[PlannedPost]] = defaultdict(list)
     reactions: defaultdict[int, list[PlannedReaction]] = defaultdict(list)
     place = {}
-    for post in work.plan.posts:
+    for post in job.plan.posts:
         posts[post.channel].append(post)
         place[post.number] = post.channel
-    for reaction in work.plan.reactions:
+    for reaction in job.plan.reactions:
         reactions[place[reaction.post]].append(reaction)
     # The longest first: they end last, and the threads should end together.
     histories = [
-        _History(work, channels[index], posts[index], reactions[index], urgent)
+        _History(job, channels[index], posts[index], reactions[index], urgent)
         for index in sorted(posts, key=lambda index: -len(posts[index]))
     ]
-    work.each("messages and reactions", histories, _History.write, size=lambda history: history.size)
+    job.each("messages and reactions", histories, _History.write, size=lambda history: history.size)
 
 
 @dataclass(frozen=True, slots=True)
 class _History:
     """The history of one channel."""
 
-    work: Work
+    job: InitJob
     channel: ServerChannel
     posts: Sequence[PlannedPost]
     reactions: Sequence[PlannedReaction]
@@ -90,22 +90,22 @@ class _History:
         return len(self.posts) + len(self.reactions)
 
     def write(self) -> None:
-        work = self.work
-        planned = [(post, work.user_ids[post.author], text_of(work.plan.seed, post)) for post in self.posts]
+        job = self.job
+        planned = [(post, job.user_ids[post.author], text_of(job.plan.seed, post)) for post in self.posts]
         found = self._read(planned)
         ids = matched(planned, found)
-        work.tally.found("posts", len(ids))
-        work.progress.advance(len(ids))
+        job.tally.found("posts", len(ids))
+        job.progress.advance(len(ids))
         for post, author_id, text in planned:
             if post.number not in ids:
-                work.patience.check()
+                job.patience.check()
                 ids[post.number] = self._write(post, author_id, text, ids)
-                work.tally.new("posts")
-                work.progress.advance()
+                job.tally.new("posts")
+                job.progress.advance()
         for reaction in self.reactions:
-            work.patience.check()
+            job.patience.check()
             self._react(reaction, ids[reaction.post], found)
-            work.progress.advance()
+            job.progress.advance()
 
     def _read(self, planned: Sequence[tuple[PlannedPost, str, str]]) -> ChannelHistory:
         """What the channel holds, from its oldest page on, until all that is planned was seen.
@@ -129,7 +129,7 @@ class _History:
     def _page(self, number: int) -> list[dict[str, Any]]:
         """The posts of a page (0: the newest), oldest first."""
         path = f"/channels/{self.channel.id}/posts?page={number}&per_page={POSTS_PER_PAGE}"
-        listed = self.work.admin.call("GET", path, step="reading history")
+        listed = self.job.admin.call("GET", path, step="reading history")
         return [listed["posts"][post_id] for post_id in reversed(listed["order"] or ())]
 
     def _write(self, post: PlannedPost, author_id: str, text: str, ids: Mapping[int, str]) -> str:
@@ -142,10 +142,10 @@ class _History:
             if tried and (stored := self._stored((author_id, text, post.root is not None), set(ids.values()))):
                 return stored
             tried = True
-            author, step = self.work.session(post.author), "writing history"
+            author, step = self.job.session(post.author), "writing history"
             return str(author.call("POST", "/posts?set_online=false", body, step=step, repeatable=False)["id"])
 
-        return self.work.patience.run("writing history", attempt)
+        return self.job.patience.run("writing history", attempt)
 
     def _body(self, post: PlannedPost, author_id: str, text: str, ids: Mapping[int, str]) -> dict[str, Any]:
         body: dict[str, Any] = {"channel_id": self.channel.id, "user_id": author_id, "message": text}
@@ -164,10 +164,10 @@ class _History:
         return next((post_id for post_id in found.messages[said] if post_id not in accounted), "")
 
     def _react(self, reaction: PlannedReaction, post_id: str, found: ChannelHistory) -> None:
-        user_id = self.work.user_ids[reaction.account]
+        user_id = self.job.user_ids[reaction.account]
         if (post_id, user_id, reaction.emoji) in found.reactions:
-            self.work.tally.found("reactions")
+            self.job.tally.found("reactions")
             return
         body = {"user_id": user_id, "post_id": post_id, "emoji_name": reaction.emoji}
-        self.work.session(reaction.account).call("POST", "/reactions", body, step="reacting")
-        self.work.tally.new("reactions")
+        self.job.session(reaction.account).call("POST", "/reactions", body, step="reacting")
+        self.job.tally.new("reactions")

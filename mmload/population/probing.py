@@ -25,9 +25,9 @@ from mmload.errors import Refused, RequestFailed, ServerNotReady, SessionExpired
 from mmload.metrics.counts import SocketCounts
 from mmload.open_files import allowed_open_files
 from mmload.population.accounts import find_accounts
+from mmload.population.admin_api import ApiServer, JsonAnswer, Retrying, login_refused, redirect_target, refusal
+from mmload.population.init_job import in_parallel
 from mmload.population.plan import team_prefix
-from mmload.population.rest import ApiServer, JsonAnswer, Retrying, login_refused, redirect_target, refusal
-from mmload.population.work import in_parallel
 
 T = TypeVar("T")
 

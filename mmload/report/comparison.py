@@ -15,7 +15,7 @@ from mmload.report.wording import plural, rate, span, table, wrapped
 from mmload.results.comparison import Comparison, FigureDifference, Judgement, Scale
 
 SCHEMA = 1
-HEADINGS = ("figure", "base", "new", "difference", "95 % band", "said")
+HEADINGS = ("figure", "base", "new", "difference", "95 % interval", "said")
 FOOTNOTE = (
     "The outcome follows from the first table alone. An action's times also depend on how many requests it took, and "
     "throughput on what people happened to do."
@@ -68,7 +68,7 @@ def _headed(each: FigureDifference) -> str:
 
 
 def advice(each: FigureDifference, comparison: Comparison) -> str:
-    """What would help where the band is too wide."""
+    """What would help where the interval is too wide."""
     if each.longer is not None and each.longer <= _MOST_LONGER:
         seconds = sum(map(sum, comparison.seconds)) / sum(map(len, comparison.seconds))
         # A tenth more, so that the advice is not at the very edge.
@@ -96,7 +96,7 @@ def direction(each: FigureDifference) -> str:
 
 
 def amount(each: FigureDifference) -> str:
-    """The band without its sign: `6–11 %`."""
+    """The interval without its sign: `6–11 %`."""
     low, high = sorted((abs(each.low), abs(each.high)))
     unit = " points" if each.unit is Scale.SHARE else " %"
     digits = _digits(low, high)
@@ -136,7 +136,7 @@ def value(number: float, unit: Scale) -> str:
     return f"{rate(number)} {'/s' if unit is Scale.RATE else '/min'}"
 
 
-def band(each: FigureDifference) -> str:
+def interval_text(each: FigureDifference) -> str:
     """`−2.8 to +4.3 %`."""
     low, high = signed(each.low, each.unit), signed(each.high, each.unit)
     return f"{low.split()[0]} to {high}"
@@ -149,7 +149,7 @@ def cells(each: FigureDifference) -> list[str]:
         value(each.base, each.unit),
         value(each.new, each.unit),
         signed(each.change, each.unit),
-        band(each),
+        interval_text(each),
         said(each),
     ]
 
@@ -189,16 +189,14 @@ def document(all_compared: Sequence[Compared], outcome: Judgement) -> dict[str, 
                 "covered": each.comparison.covered,
                 "steady_seconds": {"base": each.comparison.seconds[0], "new": each.comparison.seconds[1]},
                 "notes": list(each.all_notes),
-                "figures": [_figure(difference) for difference in each.comparison.differences],
+                "figures": [
+                    {**msgspec.to_builtins(difference), "said": said(difference)}
+                    for difference in each.comparison.differences
+                ],
             }
             for each in all_compared
         ],
     }
-
-
-def _figure(each: FigureDifference) -> dict[str, Any]:
-    fields = msgspec.to_builtins(each)
-    return {**fields, "said": said(each)}
 
 
 def terminal_comparison(all_compared: Sequence[Compared]) -> str:
@@ -213,13 +211,10 @@ def _terminal(compared: Compared) -> list[str]:
     for heading, primary in (("What the outcome follows from", True), ("More figures", False)):
         if part := compared.part(primary=primary):
             lines += ["", heading, *table(HEADINGS[:5], [cells(each)[:5] for each in part])]
-            lines += _remarks(part)
+            # What stands in no column for want of room.
+            remarks = ((f"{each.subject}, {each.measure}", said(each)) for each in part)
+            lines += [f"  {name}: {words}" for name, words in remarks if words != str(Judgement.SAME)]
     return lines
-
-
-def _remarks(part: Sequence[FigureDifference]) -> list[str]:
-    """What stands in no column for want of room: the words of the figures that say something."""
-    return [f"  {each.subject}, {each.measure}: {said(each)}" for each in part if said(each) != str(Judgement.SAME)]
 
 
 def markdown_comparison(all_compared: Sequence[Compared]) -> str:
@@ -295,5 +290,5 @@ def _drawn(each: FigureDifference, axis: float) -> str:
     if each.unit is Scale.SHARE:
         return ""
     low, middle, high = (_WIDTH / 2 * (1 + min(1.0, max(-1.0, at / axis))) for at in (each.low, each.change, each.high))
-    name = f"{each.subject}, {each.measure}: {band(each)}"
+    name = f"{each.subject}, {each.measure}: {interval_text(each)}"
     return _INTERVAL.format(name, number(low), number(max(1.0, high - low)), number(middle - 1.5))

@@ -1,9 +1,7 @@
-"""The figures of a run that are compared with another's: what each is, what it needs, and its estimate from a window.
+"""Whether one server is slower than another: each figure's estimate from runs, its confidence interval, and an outcome.
 
 Which actions and routes come how often is left to chance in every run. So figures of all requests are those of a
 common mix: each route's own times, weighted with its share of the requests of all compared runs together.
-
-Whether one server is slower than another, from the windows of runs: a band for each figure, and an outcome.
 
 A run varies within itself (the jackknife of its seconds) and from run to run. From one run of each server the latter
 can't be seen, so each figure brings an assumption; with every repeat the runs themselves count for more.
@@ -206,7 +204,7 @@ def _share(choices: LeftOut, part: Sequence[int], whole: Sequence[int]) -> RunEs
 # How many degrees of freedom the assumption about the variation between runs is worth: the number of pairs of runs
 # that it was measured on, less a margin for being another server and another machine.
 _ASSUMED_FREEDOM = 6
-# Differences of failures are in points; smaller ones than this don't matter, wider bands tell nothing.
+# Differences of failures are in points; smaller ones than this don't matter, wider intervals tell nothing.
 SHARE_TOLERANCE = 0.001
 _SHARE_RESOLUTION = 0.005
 
@@ -237,8 +235,9 @@ class Rules:
 class FigureDifference(msgspec.Struct, frozen=True):
     """One figure of both sides. `change`, `low` and `high` are relative (0.1: 10 % more), of a share absolute.
 
-    `low` to `high` is the band; `probability` that of such a difference by chance alone, corrected for the number of
-    figures looked at. `needed`: by what factor longer (or more) the runs must be to tell; None: no length would do.
+    `low` to `high` is the confidence interval; `probability` that of such a difference by chance alone, corrected for
+    the number of figures. What it takes to tell: runs that are `longer` by this factor (None: no length would do), or
+    so many `repeats`.
     """
 
     subject: str
@@ -258,12 +257,12 @@ class FigureDifference(msgspec.Struct, frozen=True):
 
     @property
     def spread(self) -> float:
-        """The width of the band."""
+        """The width of the interval."""
         return self.high - self.low
 
     @property
     def leaves_out_zero(self) -> bool:
-        """Whether the whole band is on one side."""
+        """Whether the whole interval is on one side."""
         return self.low > 0 or self.high < 0
 
 
@@ -311,7 +310,7 @@ def _notes(mix: RequestMix) -> tuple[str, ...]:
 
 
 def overall(differences: Sequence[FigureDifference]) -> Judgement:
-    """The outcome: worse if any primary figure is; else as the leading one. So p99's wide band hides nothing."""
+    """The outcome: worse if any primary figure is; else as the leading one. So p99's wide interval hides nothing."""
     if any(each.primary and each.judgement is Judgement.WORSE for each in differences):
         return Judgement.WORSE
     return next((each.judgement for each in differences if each.leading), Judgement.UNKNOWN)
@@ -425,7 +424,7 @@ def _judged(each: Contrast, change: float, reach: float, probability: float, rul
     if probability < 1 - rules.confidence and abs(change) > tolerance:
         worse = (change > 0) == each.figure.scale.more_is_worse
         return Judgement.WORSE if worse else Judgement.BETTER
-    # A band too wide, or one that leaves out 0 and reaches further than what is tolerated.
+    # An interval too wide, or one that leaves out 0 and reaches further than what is tolerated.
     hidden = reach > resolution or (reach < abs(each.change) and abs(each.change) + reach > resolution)
     return Judgement.UNKNOWN if hidden else Judgement.SAME
 
@@ -437,7 +436,7 @@ def _limits(each: Contrast, rules: Rules) -> tuple[float, float]:
 
 
 def _needed(each: Contrast, rules: Rules) -> tuple[float | None, int]:
-    """By what factor longer runs, or how many times as many, would make the band narrow enough.
+    """By what factor longer runs, or how many times as many, would make the interval narrow enough.
 
     Only what the seconds vary shrinks with a longer run. What the runs differ by shrinks with their number alone.
     """

@@ -15,7 +15,7 @@ from typing import TypeVar
 import msgspec
 
 from mmload.config.fields import nearest
-from mmload.config.thresholds import (
+from mmload.config.threshold_syntax import (
     ACTIONS,
     DELIVERY,
     DELIVERY_COUNTS,

@@ -14,7 +14,7 @@ from enum import StrEnum
 
 import msgspec
 
-from mmload.config.thresholds import DELIVERY, DELIVERY_COUNTS, parse
+from mmload.config.threshold_syntax import DELIVERY, DELIVERY_COUNTS, parse
 from mmload.errors import ExitCode
 from mmload.results.generator_health import FEWEST_SECONDS, MOST_SHARE, GeneratorTrust, generator
 from mmload.results.model import NoteKind, Run, RunEnding, RunPhase

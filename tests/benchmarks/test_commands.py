@@ -116,7 +116,7 @@ os.kill(os.getpid(), signal.SIGUSR2)
 def test_simulated_windows_that_are_too_short_tell_nothing_of_the_band() -> None:
     rows = figures("simulated", "--pairs", "1", "--seconds", "5", "--repeats", "1")["rows"]
     assert len(rows) == 2 * len(KINDS)
-    assert all((row["pairs"], row["can't tell"], row["band ± %"]) == (1, 1, "–") for row in rows)
+    assert all((row["pairs"], row["can't tell"], row["interval ± %"]) == (1, 1, "–") for row in rows)
 
 
 def test_soak_holds_the_last_minute_against_an_early_one() -> None:

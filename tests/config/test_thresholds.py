@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmload.config import load_settings
-from mmload.config.thresholds import DELIVERY_COUNTS, WHOLES, Threshold, ThresholdRefused, Unit, parse
+from mmload.config.threshold_syntax import DELIVERY_COUNTS, WHOLES, Threshold, ThresholdRefused, Unit, parse
 from mmload.errors import ConfigurationError
 
 ACTIONS = ("CreatePost", "SwitchChannel")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mmload.config.thresholds import _MEASURES, DELIVERY_COUNTS, WHOLES, parse
+from mmload.config.threshold_syntax import _MEASURES, DELIVERY_COUNTS, WHOLES, parse
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "measures.md"
 UNITS = {"count": "", "errors": "", "rate": "/s"}

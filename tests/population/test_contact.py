@@ -15,8 +15,8 @@ import pytest
 
 from mmload.client.accounts import Account
 from mmload.errors import NoAnswer, RateLimited, Redirected, ServerNotReady
+from mmload.population.admin_api import ApiServer, Retrying, Session
 from mmload.population.readiness import examine, examine_quickly, exit_code
-from mmload.population.rest import ApiServer, Retrying, Session
 from tests.population.making_settings import settings
 
 Reply = tuple[int, dict[str, str], str]

@@ -19,10 +19,10 @@ import pytest
 import requests
 
 from mmload.errors import ServerNotReady
+from mmload.population.admin_api import ApiServer, Stopped
 from mmload.population.create import InitSummary, carry_out
 from mmload.population.plan import ChannelKind, plan
 from mmload.population.progress import InitProgress
-from mmload.population.rest import ApiServer, Stopped
 from tests.conftest import running_sandbox
 from tests.population.making_settings import settings
 

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from mmload.errors import NoAnswer, RateLimited, Refused, ServerFault, ServerNotReady
-from mmload.population.rest import MOST_FAILURES, Retrying, Stopped
+from mmload.population.admin_api import MOST_FAILURES, Retrying, Stopped
 
 
 class Server:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mmload.config.thresholds import Unit
+from mmload.config.threshold_syntax import Unit
 from mmload.metrics.delta import Delta
 from mmload.metrics.histogram import Histogram, middle_us
 from mmload.metrics.recorder import ActionOutcome, Recorder

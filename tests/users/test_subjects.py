@@ -11,7 +11,7 @@ from mmload.behaviours.background import LOOK_UP, POLL
 from mmload.behaviours.catalogue import ACTIONS, routes, unknown_subjects
 from mmload.behaviours.generative import JOIN_TEAMS
 from mmload.client.api import LOGIN_ROUTES
-from mmload.config.thresholds import WHOLES
+from mmload.config.threshold_syntax import WHOLES
 from mmload.user_classes import CLASSES
 from tests.behaviours.action_reference import LOOK_UPS, REQUESTS
 

@@ -11,9 +11,9 @@ from threading import Event, Lock, Semaphore
 from typing import Any, TypeVar
 
 from mmload.errors import Refused
+from mmload.population.admin_api import ApiServer, Retrying, Session
 from mmload.population.plan import Plan
 from mmload.population.progress import InitProgress
-from mmload.population.rest import ApiServer, Retrying, Session
 
 T = TypeVar("T")
 
@@ -42,7 +42,7 @@ class Tally:
             self.made[sort] += count
 
 
-class Work:
+class InitJob:
     """One `mmload init`."""
 
     def __init__(
