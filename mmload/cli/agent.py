@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import socket
 import sys
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from mmload.cli.common import add_document_options, add_server_option, overrides
 from mmload.cli.locust_process import LOOPBACK, STOP_TIMEOUT_SECONDS, local_workers, locustfile
 from mmload.config import load_settings
 from mmload.errors import UsageError
+from mmload.signals import ENDING
 
 PORT = 4000  # the peer's
 MEETING_PORT = 5557  # Locust's
@@ -60,6 +62,9 @@ def run(args: argparse.Namespace) -> int:
         say("agent", waiting_for(args.worker_of, args.master_port or MEETING_PORT))
     sys.stdout.flush()
     sys.stderr.flush()
+    if os.getpid() == 1 and not args.locust:
+        # In a container a SIGTERM would be lost until our locustfile heeds it (`plugin/ending.py`).
+        signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
     # In place of this process, not below it: signals, terminal and exit code are Locust's.
     os.execve(sys.executable, arguments, environ)
 

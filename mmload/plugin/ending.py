@@ -16,7 +16,7 @@ from types import FrameType
 import psutil
 
 from mmload.errors import ExitCode
-from mmload.signals import forks_end_with_us, ignores_hangup, leave_lost_terminal
+from mmload.signals import ENDING, forks_end_with_us, ignores_hangup, leave_lost_terminal
 
 
 def heed_signals() -> None:
@@ -25,6 +25,8 @@ def heed_signals() -> None:
     signal.signal(signal.SIGTERM, _end_early)
     if not ignores_hangup():
         signal.signal(signal.SIGHUP, _end_on_hangup)
+    # `mmload agent` as PID 1 has them wait until here.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
 
 
 def _end_early(number: int, _frame: FrameType | None) -> None:

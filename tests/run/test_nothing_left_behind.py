@@ -6,6 +6,7 @@ import fcntl
 import os
 import pty
 import signal
+import socket
 import subprocess
 import sys
 import termios
@@ -13,6 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from shutil import which
 
 import psutil
 import pytest
@@ -134,6 +136,41 @@ def test_a_closed_terminal_ends_a_run_in_order(tmp_path: Path) -> None:
     assert code == 130
     [folder] = (tmp_path / "runs").iterdir()
     assert read_run(folder).facts.ending is RunEnding.INTERRUPTED
+
+
+@pytest.mark.parametrize(
+    ("arguments", "marker"),
+    [
+        (("init", "--server", "{silent}"), "mmload init"),
+        (("run", "--server", "{silent}", *LONG), "mmload run"),
+        (LONELY[:-2], "locust"),
+    ],
+    ids=["init", "run during its checks", "a worker that is starting and waits for its master"],
+)
+def test_sigterm_ends_what_is_pid_1_of_a_container(tmp_path: Path, arguments: Sequence[str], marker: str) -> None:
+    """The system drops signals for it that nobody handles. Where we may make no container, it is tried without one."""
+    isolated = ["unshare", "--map-root-user", "--fork", "--pid", "--mount-proc", "--kill-child"]
+    if not which("unshare") or subprocess.run([*isolated, "true"], check=False, capture_output=True).returncode:
+        isolated = []
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        command = [*isolated, sys.executable, "-m", "mmload", *(each.format(silent=url) for each in arguments)]
+        process = subprocess.Popen(command, cwd=tmp_path, env=environ(tmp_path), stderr=subprocess.PIPE, text=True)
+        try:
+            if marker == "locust":
+                wait_until(lambda: locust_starts(tmp_path), lambda: f"{command_lines(tmp_path)}")
+            else:
+                silent.settimeout(PATIENCE_SECONDS)
+                held = silent.accept()[0]  # noqa: F841 — not closed
+            outer = psutil.Process(process.pid)
+            (outer.children()[0] if isolated else outer).send_signal(signal.SIGTERM)
+
+            _, err = process.communicate(timeout=PATIENCE_SECONDS)
+        finally:
+            for left in living(tmp_path):
+                left.kill()
+
+    assert process.returncode == 130, err
 
 
 def have_a_terminal() -> None:
