@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
+from threading import Event
 from typing import Any, TypeVar
 
 import requests
@@ -364,7 +365,7 @@ class _Administrator:
                 return None
 
         try:
-            found = find_accounts(ask, wanted, self._patience.stop)
+            found = find_accounts(ask, wanted, Event())
         except RequestFailed:
             return None
         return [found[each.email] for each in wanted if each.email in found]
@@ -372,7 +373,7 @@ class _Administrator:
     def each(self, path: str, ids: Sequence[str]) -> Sequence[Any]:
         """The answers to one question about each of these, a few at a time; in any order."""
         answers: list[Any] = []
-        in_parallel(self._patience.stop, lambda one: answers.append(self.get(path.format(one))), ids)
+        in_parallel(Event(), lambda one: answers.append(self.get(path.format(one))), ids)
         return answers
 
     def teams(self, *, members: bool) -> tuple[TeamFacts, ...] | None:

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from mmload.config import Settings
 from mmload.population.create import carry_out, planned
+from mmload.population.probing import probe
 from mmload.population.progress import InitProgress
 from mmload.population.readiness import examine, examine_quickly
 from tests.conftest import running_sandbox
@@ -113,3 +115,17 @@ def test_init_verifies_the_accounts_that_it_makes(production: str) -> None:
     carry_out(planned(made), made, InitProgress())
 
     assert [error.sentence for error in examine(made, 2).errors] == []
+
+
+def test_accounts_that_cannot_be_looked_up_are_not_told_as_missing(production: str, tmp_path: Path) -> None:
+    """A server that fails at that one question is examined in all others."""
+    people = People(production, tmp_path)
+    fault = {"route": "GET /api/v4/users/email/{email}", "status": 500}
+    requests.post(f"{production}/sandbox/faults", json=fault, timeout=20).raise_for_status()
+    try:
+        facts = probe(people.settings, PEOPLE, quick=False)
+    finally:
+        requests.delete(f"{production}/sandbox/faults", timeout=20)
+
+    assert facts.accounts_there is None
+    assert (facts.our_channels, facts.websocket_trouble) == (0, ""), "asked after it"

@@ -12,9 +12,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 import requests
 
+from mmload.behaviours.login import disconnect
+from mmload.context import TestContext
+from mmload.metrics.recorder import Recorder
 from mmload.population.readiness import Examination, examine
 from tests.conftest import running_sandbox
 from tests.population.making_settings import settings
+from tests.support import Admin, Crowd, settings_for
 
 NODES_APART = "several nodes answer at this address, and do not share sessions"
 _PASSED_ON = ("Authorization", "Content-Type")
@@ -95,3 +99,19 @@ def test_with_sticky_sessions_they_are_a_warning_and_everything_else_is_examined
 def test_nodes_with_common_sessions_are_not_told_of(nodes: tuple[str, str]) -> None:
     with balancing((nodes[0], nodes[0]), sticky=False) as address:
         assert levels(examined(address, nodes[0])) == []
+
+
+def test_a_user_comes_in_where_requests_stay_at_one_node_by_a_cookie(nodes: tuple[str, str]) -> None:
+    """With all requests, and with its WebSocket, which has the same host."""
+    first = nodes[0]
+    with balancing(nodes, sticky=True) as address:
+        given = settings_for(address, MMLOAD_CONNECTIONCONFIGURATION_WEBSOCKETURL=first.replace("http", "ws"))
+        here = Crowd(address, Admin(first), TestContext(given, address, Recorder()))
+        here.admin.team()
+        person = here.come()
+        try:
+            assert here.failed == []
+            assert person.socket is not None
+            assert person.socket._cookies.header == person.api.rest.cookies.header == "node=0"
+        finally:
+            disconnect(person)
