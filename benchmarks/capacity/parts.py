@@ -35,6 +35,5 @@ PARTS = {
     "leave": Part("a level far above the limit is left", {"leave_seconds": NEVER}),
     "far_step": Part("larger steps up to an estimate that is far away", {"far_step": NEVER}),
     "far_share": Part("more log-ins far below the target", {"far_share": 0.0}),
-    "noisy_wider": Part("a wider interval on the noisiest servers", {"noisy_wider": 0.0}),
     "growth_near": Part("the climb is slower near the limit", {"growth_near": DEFAULT.growth}),
 }

@@ -80,13 +80,7 @@ class Posterior:
         middle = float(marginal @ self._capacities)
         spread = math.sqrt(float(marginal @ (self._capacities - middle) ** 2))
         error = math.hypot(spread, max(self._block_error(1), self._block_error(2)))
-        wider = 1.0 + self._tuning.noisy_wider * self._noisy_odds()
-        return Estimate(middle, wider * (self._tuning.factor * error + self._tuning.widening))
-
-    def _noisy_odds(self) -> float:
-        """How likely it is that the noise is the greatest of the grid."""
-        weights = np.exp(self._total - self._total.max()).sum(axis=(0, 1, 2))
-        return float(weights[-1] / weights.sum())
+        return Estimate(middle, self._tuning.factor * error + self._tuning.widening)
 
     def _marginal(self, logarithms: Grid) -> Grid:
         weights = np.exp(logarithms - logarithms.max()).sum(axis=(1, 2, 3))

@@ -35,8 +35,8 @@ class Tuning:
 
     # Up, where log-ins are cheap.
     first_users: int = 30  # users: the first target
-    growth: float = 0.08  # share of the users added per second, far from the limit
-    growth_near: float = 0.02  # share of the users added per second, near it
+    growth: float = 0.08  # share of the users added per second
+    growth_near: float = 0.02  # the same near the limit: many a limit is approached slowly, as of a CPU
     near: float = -0.7  # ratio: from here on the limit is near
     breaches: int = 2  # samples: so many breached ones in a row end the way up
     behind: float = 0.03  # share of the target: growth waits while more of it is missing
@@ -123,7 +123,6 @@ class Tuning:
     fewest_blocks: int = 3  # blocks: with fewer there is no jackknife
     factor: float = 2.0  # standard errors in half an interval of 95 %
     widening: float = 0.004  # ln users: what the line can't follow
-    noisy_wider: float = 0.15  # share: so much wider where the noise is as great as the grid knows
 
     # What is worth telling.
     fine_seconds: float = 10.0  # s: a load that was fine for so long is fine
