@@ -66,6 +66,11 @@ def add_report_options(parser: argparse.ArgumentParser, forms: Mapping[str, str]
     parser.add_argument("--runs-folder", metavar="DIR", type=Path, help="where the runs are (default: as configured)")
 
 
+def runs_folder(environ: Mapping[str, str] = os.environ) -> Path:
+    """Where the configuration puts runs."""
+    return Path(load_settings(environ)[0].config.run.runs_folder)
+
+
 def whole_number(least: int) -> Callable[[str], int]:
     """The argparse type of a number that is not below `least`."""
 

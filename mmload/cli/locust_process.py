@@ -35,8 +35,6 @@ _RANDOM = random.SystemRandom()
 
 @dataclass(frozen=True, slots=True)
 class LocustLoad:
-    """The load that Locust generates."""
-
     users: int
     spawn_rate: float
     run_time_seconds: int
@@ -53,7 +51,6 @@ class Ended:
 
 
 def locustfile() -> Path:
-    """The locustfile of the package."""
     return Path(__file__).resolve().parent.parent / "locustfile.py"
 
 

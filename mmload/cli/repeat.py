@@ -17,8 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mmload.cli import run as run_command
+from mmload.cli.common import runs_folder, say
 from mmload.errors import ExitCode, UsageError
-from mmload.printable import harmless, harmless_line
+from mmload.printable import harmless_line
+from mmload.results.model import without_credentials
 from mmload.signals import child_setup
 
 # Ends of a run after which the others would come to the same.
@@ -55,20 +58,22 @@ def add_parser(subparsers: Any) -> None:
     """`mmload repeat …`."""
     parser = subparsers.add_parser(
         "repeat",
-        help="make the same run several times, on one server or in turn on two",
-        description="Make N runs on each server. Two servers take turns as A B B A A B …, so that what changes with "
-        "time on the machine that makes the load hits both alike.",
+        help="repeat the same run, on one server or alternating between two",
+        description="Repeat the same run N times on each server. Two servers take turns (A B B A A B …), so that drift "
+        "of the load generator affects both alike.",
         usage=USAGE,
     )
-    parser.add_argument("times", metavar="N", type=int, help="how many runs (with --servers: on each)")
+    parser.add_argument("times", metavar="N", type=int, help="number of runs (with --servers: on each)")
     add_options(parser)
     parser.add_argument("rest", metavar="run …", nargs=argparse.REMAINDER, help="the command to repeat")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Those of `repeat` itself."""
-    parser.add_argument("--servers", metavar="URL", nargs=2, help="two servers: the base, and what is compared with it")
-    parser.add_argument("--pause", metavar="SECONDS", type=_pause, default=0.0, help="between two runs (default: 0)")
+    """The options of `repeat` itself."""
+    parser.add_argument("--servers", metavar="URL", nargs=2, help="the base, and the server to compare with it")
+    parser.add_argument(
+        "--pause", metavar="SECONDS", type=_pause, default=0.0, help="wait between two runs (default: 0)"
+    )
 
 
 def _pause(text: str) -> float:
@@ -79,7 +84,7 @@ def _pause(text: str) -> float:
 
 
 def run(args: argparse.Namespace) -> int:
-    """All runs, one after the other; the folders and what to do with them are told on stdout."""
+    """All runs, one after the other; their folders, and how to compare them, are printed."""
     own, words = divided(args.rest)
     args = _own_options(own, args)
     options = checked(args.times, words, several=args.servers is not None)
@@ -87,7 +92,8 @@ def run(args: argparse.Namespace) -> int:
     # Each server's address is looked at before the first run.
     given, *_ = [_parsed([*options, *_target(server)]) for server in servers]
     seed = given.seed or secrets.randbelow(2**31 - 1000) + 1
-    made = _made(RepeatedRuns(servers, options, given, _runs_folder(given), seed), args.times, args.pause)
+    folder = runs_folder({**os.environ, **run_command.overrides(given)})
+    made = _made(RepeatedRuns(servers, options, given, folder, seed), args.times, args.pause)
     for line in conclusion(made, len(servers)):
         print(harmless_line(line), flush=True)
     return worst([each.code for each in made])
@@ -115,26 +121,18 @@ def _made(series: RepeatedRuns, times: int, pause_seconds: float) -> list[Made]:
     for planned in plan(times, len(series.servers)):
         if made and pause_seconds:
             time.sleep(pause_seconds)
-        _tell(f"run {len(made) + 1} of {times * len(series.servers)}{_on(series.servers[planned.server])}")
+        server = series.servers[planned.server]
+        on = f" on {without_credentials(server)}" if server else ""
+        say("repeat", f"run {len(made) + 1} of {times * len(series.servers)}{on}")
         made.append(series.make(planned))
         if made[-1].code not in _GOING_ON:
-            _tell(f"ended early: that run's exit code was {made[-1].code}")
+            say("repeat", f"stopped early: the exit code of that run was {made[-1].code}")
             break
     return made
 
 
 def _target(server: str) -> tuple[str, ...]:
     return ("--server", server) if server else ()
-
-
-def _on(server: str) -> str:
-    from mmload.results.model import without_credentials
-
-    return f" on {without_credentials(server)}" if server else ""
-
-
-def _tell(text: str) -> None:
-    print(harmless(f"mmload repeat: {text}"), file=sys.stderr, flush=True)
 
 
 def checked(times: int, words: Sequence[str], *, several: bool) -> list[str]:
@@ -189,22 +187,11 @@ def conclusion(made: Sequence[Made], servers: int) -> list[str]:
 
 def _parsed(options: Sequence[str]) -> argparse.Namespace:
     """The options of the run as `mmload run` understands them; faults in them end here, before the first run."""
-    from mmload.cli import run as command
-
     parser = argparse.ArgumentParser(prog="mmload repeat N -- run")
-    command.add_parser(parser.add_subparsers())
+    run_command.add_parser(parser.add_subparsers())
     given = parser.parse_args(["run", *options])
-    command.overrides(given)
+    run_command.overrides(given)
     return given
-
-
-def _runs_folder(given: argparse.Namespace) -> Path:
-    """Where the runs will be."""
-    from mmload.cli import run as command
-    from mmload.config import load_settings
-
-    settings, _ = load_settings(environ={**os.environ, **command.overrides(given)})
-    return Path(settings.config.run.runs_folder)
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +222,6 @@ class RepeatedRuns:
         ]
 
     def _folders(self, name: str) -> set[Path]:
-        """The folders of runs of this name."""
         return set(self.runs.glob(f"*-{glob.escape(name)}*"))
 
 

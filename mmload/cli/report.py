@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 from typing import Any
 
-from mmload.cli.common import add_report_options, wants_colour, write_text
+from mmload.cli.common import add_report_options, runs_folder, wants_colour, write_text
 from mmload.errors import ExitCode
 from mmload.results.model import Run
 
@@ -50,18 +49,10 @@ def folder_of(given: str, runs: Path | None) -> Path:
     """The run's folder; whoever gives its path needs no configuration."""
     from mmload.results.folder import is_run, run_folder
 
-    return Path(given) if is_run(Path(given)) else run_folder(given, runs or _runs_folder())
-
-
-def _runs_folder() -> Path:
-    """Where the configuration puts runs."""
-    from mmload.config import load_settings
-
-    return Path(load_settings(environ=os.environ)[0].config.run.runs_folder)
+    return Path(given) if is_run(Path(given)) else run_folder(given, runs or runs_folder())
 
 
 def _text(record: Run, form: str | None) -> str:
-    """The report in one of its forms."""
     from mmload.report import document, junit, markdown, page
     from mmload.report.findings import findings
     from mmload.report.terminal import terminal_report

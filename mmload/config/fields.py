@@ -49,7 +49,6 @@ class Key:
 
     @property
     def table(self) -> type[msgspec.Struct] | None:
-        """The struct of a nested table."""
         return self.kind if isinstance(self.kind, type) and issubclass(self.kind, msgspec.Struct) else None
 
     @property

@@ -77,8 +77,6 @@ def write_history(job: InitJob, channels: Sequence[ServerChannel], *, urgent: bo
 
 @dataclass(frozen=True, slots=True)
 class _History:
-    """The history of one channel."""
-
     job: InitJob
     channel: ServerChannel
     posts: Sequence[PlannedPost]

@@ -73,8 +73,6 @@ _RESERVED = tuple(
 
 
 class ChannelKind(StrEnum):
-    """The four kinds of channels."""
-
     PUBLIC = "public"
     PRIVATE = "private"
     DIRECT = "direct"

@@ -70,7 +70,6 @@ class Timeframe:
 
 
 def timeframe(found: RunFindings) -> Timeframe:
-    """The time of a run."""
     seconds = found.run.seconds
     whole = max((second.elapsed + 1 for second in seconds), default=1)
     first_ms = seconds[0].ms if seconds else found.run.facts.started_ms
@@ -104,7 +103,6 @@ def note_texts(found: RunFindings) -> list[str]:
 
 
 def outage_texts(found: RunFindings) -> list[str]:
-    """The outages in words."""
     return [
         f"{outage.what}, {clock(outage.start_ms / 1000)} to {clock(outage.end_ms / 1000)} ({span(outage.seconds)})"
         for outage in found.outages

@@ -78,7 +78,6 @@ def advice(each: FigureDifference, comparison: Comparison) -> str:
 
 
 def said(each: FigureDifference) -> str:
-    """What one figure says."""
     if each.judgement is Judgement.SAME:
         return f"tolerated: {direction(each)} by {amount(each)}" if each.leaves_out_zero else "no difference seen"
     if each.judgement is not Judgement.UNKNOWN:
@@ -128,7 +127,6 @@ def signed(change: float, unit: Scale) -> str:
 
 
 def value(number: float, unit: Scale) -> str:
-    """A figure with its unit."""
     if unit is Scale.SHARE:
         return f"{number * 100:.2g} %"
     if unit is Scale.TIME:
@@ -155,7 +153,6 @@ def cells(each: FigureDifference) -> list[str]:
 
 
 def facts(compared: Compared) -> list[str]:
-    """How it was compared."""
     comparison = compared.comparison
     sentences = [
         f"{name}: {', '.join(folders)} ({plural(len(folders), 'run')}, {span(sum(seconds))} steady)"
@@ -255,7 +252,6 @@ _INTERVAL = Markup(
 
 
 def html_comparison(all_compared: Sequence[Compared]) -> str:
-    """The page."""
     return rendered("comparison.html", comparisons=[_one(each) for each in all_compared], footnote=FOOTNOTE)
 
 

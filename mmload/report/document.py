@@ -25,7 +25,6 @@ def json_report(found: RunFindings) -> str:
 
 
 def document(found: RunFindings) -> dict[str, Any]:
-    """The report of a run as a document."""
     figures, window, whole = found.figures, found.window, found.run.totals.whole
     return {
         "schema": SCHEMA,

@@ -69,7 +69,6 @@ class RunFindings:
 
     @property
     def throughput(self) -> Throughput:
-        """The throughput of that window."""
         return self.figures.steady if self.steady else self.figures.whole
 
     @property

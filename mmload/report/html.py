@@ -55,7 +55,6 @@ def number(value: float) -> str:
 
 
 def in_code(text: str) -> Markup:
-    """Text as code."""
     return Markup("<code>{}</code>").format(text)
 
 

@@ -48,7 +48,6 @@ def html_report(
     server: Sequence[ServerMetric] = (),
     search: Journal | str | None = None,
 ) -> str:
-    """The page."""
     time = charts.timeframe(found)
     settings = found.run.facts.settings
     made = tables(found)

@@ -248,7 +248,6 @@ _GENERATOR_HEADINGS = ("CPU mean", "CPU max", "lag ms", "backlog", "GC ms", "mem
 
 
 def generator_rows(found: RunFindings) -> list[list[str]]:
-    """The processes of the generator."""
     figures = process_figures(found.run.seconds)
     return [[label(name, figures), *_generator_cells(process)] for name, process in figures.items()]
 

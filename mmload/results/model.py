@@ -155,8 +155,6 @@ class ServerSample(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class NoteKind(StrEnum):
-    """What a note is about."""
-
     PHASE = "phase"
     USERS = "users"
     WORKER_CAME = "worker came"

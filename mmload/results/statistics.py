@@ -71,7 +71,6 @@ class SteadyWindow:
 
     @property
     def seconds(self) -> int:
-        """How long it is."""
         return len(self.requests)
 
     def add(self, delta: Delta) -> None:

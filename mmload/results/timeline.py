@@ -153,7 +153,6 @@ def _worse(one: ProcessHealth | None, other: ProcessHealth) -> ProcessHealth:
 
 
 def _together(levels: Iterable[UserGauges]) -> UserGauges:
-    """The levels of all processes together."""
     whole = UserGauges()
     for level in levels:
         whole.merge(level)

@@ -95,7 +95,7 @@ def test_a_server_that_is_not_there_ends_it_at_the_first_run(tmp_path: Path) -> 
 
     assert done.returncode == 5
     assert done.stderr.count("mmload repeat: run ") == 1
-    assert "ended early: that run's exit code was 5" in done.stderr
+    assert "stopped early: the exit code of that run was 5" in done.stderr
 
 
 def test_two_servers_are_run_with_the_same_seed_and_can_be_compared(sandbox: str, tmp_path: Path) -> None:
