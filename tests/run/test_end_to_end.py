@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.run.processes import mmload
+from tests.run.processes import end, mmload, start, wait_for_seconds
 from tests.support import Admin
 
 FAST = {"MMLOAD_SIMULCONTROLLER_MINIDLETIMEMS": "100", "MMLOAD_SIMULCONTROLLER_AVGIDLETIMEMS": "1500"}
@@ -84,8 +84,27 @@ def test_a_server_that_stops_answering_is_in_the_report_and_the_run_goes_on(
     ran = mmload(tmp_path, "run", "--server", fresh_sandbox, "--users", "8", "--run-time", "12s", **FAST)
 
     assert ran.returncode in (0, 6), ran.stderr
-    assert re.search(r"POST /channels/members/\{user_id\}/view: 500", ran.stdout)
+    assert re.search(r"POST /channels/members/\{user_id\}/view +500 sandbox.fault", ran.stdout)
     assert "Traceback" not in ran.stdout + ran.stderr
+
+
+def test_a_server_whose_database_is_away_for_a_while_had_an_outage(fresh_sandbox: str, tmp_path: pathlib.Path) -> None:
+    """It answers all the time, and its WebSockets stay; the run tells nothing sure of it."""
+    Admin(fresh_sandbox).team()
+    faults = f"{fresh_sandbox}/sandbox/faults"
+    run = ["-m", "mmload", "run", "--server", fresh_sandbox, "--users", "8", "--run-time", "10m"]
+    process = start(run, tmp_path, **FAST)
+    wait_for_seconds(tmp_path, 8)
+    requests.post(faults, json={"status": 500}, timeout=10).raise_for_status()
+    wait_for_seconds(tmp_path, 16)
+    requests.delete(faults, timeout=10).raise_for_status()
+    wait_for_seconds(tmp_path, 20)
+    process.send_signal(signal.SIGINT)
+
+    ended = end(process)
+
+    assert "the server answered most requests with errors (5xx) from" in " ".join(ended.out.split()), ended.out
+    assert "Verdict: inconclusive" in ended.out
 
 
 def test_lost_sockets_come_back_and_are_counted(fresh_sandbox: str, tmp_path: pathlib.Path) -> None:
