@@ -5,12 +5,13 @@ Names and defaults are the peer's, so that its coordinator.json runs unchanged; 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 import msgspec
 
 from mmload.config.fields import NOT_EMPTY, Says, at_least, between, more_than, one_of, url
-from mmload.config.tables import Ours, Table
+from mmload.config.tables import Config, GenController, Ours, SimpleController, SimulController, Table
 
 DEFAULT_LOWEST_USERS = 30
 MODES = ("search", "classic")
@@ -148,3 +149,13 @@ class Coordinator(Table, frozen=True):
     measures: Measures = msgspec.field(default=Measures(), name="MeasuresConfiguration")
     search: SearchSettings = msgspec.field(default=SearchSettings(), name="SearchConfiguration")
     log: LogSettings = msgspec.field(default=LogSettings(), name="LogSettings")
+
+
+# All documents by name. Every process of a run reads all but the last, which is the coordinator's alone.
+DOCUMENTS: Mapping[str, type[Table]] = {
+    "config": Config,
+    "simulcontroller": SimulController,
+    "simplecontroller": SimpleController,
+    "gencontroller": GenController,
+    "coordinator": Coordinator,
+}

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from mmload.config.checking import DocumentCheck, contradictions, table_values, with_derived_defaults
-from mmload.config.coordinator_tables import Coordinator
+from mmload.config.coordinator_tables import DOCUMENTS
 from mmload.config.environment import DOCUMENT_VARIABLES, overlaid, unknown_variables
 from mmload.config.fields import keys
 from mmload.config.files import Object, read_credentials, read_document
-from mmload.config.tables import Config, GenController, Settings, SimpleController, SimulController, Table
+from mmload.config.tables import Config, Settings, Table
 from mmload.errors import ConfigurationError
 
 
@@ -43,14 +43,8 @@ def _lower(*names: str) -> frozenset[str]:
 
 
 # What every process of a run reads; the coordinator's document is read by the coordinator alone.
-READ = (
-    _kind("config", Config),
-    _kind("simulcontroller", SimulController),
-    _kind("simplecontroller", SimpleController),
-    _kind("gencontroller", GenController),
-)
-COORDINATOR = _kind("coordinator", Coordinator)
-OURS = (*READ, COORDINATOR)
+OURS = tuple(_kind(name, table) for name, table in DOCUMENTS.items())
+*READ, COORDINATOR = OURS
 
 # The peer's other documents, by keys that only they have.
 _UNREAD = (

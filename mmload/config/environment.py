@@ -12,15 +12,11 @@ import msgspec
 from msgspec.structs import replace
 
 from mmload.config.checking import DocumentCheck, checked_value, join
-from mmload.config.coordinator_tables import Coordinator
+from mmload.config.coordinator_tables import DOCUMENTS
 from mmload.config.fields import Key, did_you_mean, keys
-from mmload.config.tables import Config, GenController, SimulController
 
 _PREFIX = "MMLOAD_"
-DOCUMENT_VARIABLES = {
-    name: f"{_PREFIX}{name}".upper()
-    for name in ("config", "simulcontroller", "simplecontroller", "gencontroller", "coordinator")
-}
+DOCUMENT_VARIABLES = {name: f"{_PREFIX}{name}".upper() for name in DOCUMENTS}
 # Variables of mmload that are no settings.
 RESERVED = frozenset(DOCUMENT_VARIABLES.values()) | {
     "MMLOAD_TEST_SERVER",
@@ -54,8 +50,6 @@ def environment_name(table: str, key: str) -> str:
 @cache
 def variables(document: type[msgspec.Struct]) -> tuple[Variable, ...]:
     """The variables that set keys of this document. Keys outside a table are named after the document."""
-    if document not in (Config, SimulController, GenController, Coordinator):
-        return ()
     tables = ((key.name, key.name, key.attribute, key.table) for key in keys(document) if key.table is not None)
     return tuple(variable for each in (*tables, (document.__name__, "", "", document)) for variable in _of_table(*each))
 
@@ -95,8 +89,7 @@ def _parsed(key: Key, text: str) -> Any:
 
 def unknown_variables(environ: Mapping[str, str]) -> list[str]:
     """A notice for every variable that begins as ours do and sets nothing: most are misspelled. Pure."""
-    documents = (Config, SimulController, GenController, Coordinator)
-    known = {variable.name for document in documents for variable in variables(document)} | RESERVED
+    known = {variable.name for document in DOCUMENTS.values() for variable in variables(document)} | RESERVED
     # Compared without the prefix that all have, or everything would resemble everything.
     endings = sorted(name.removeprefix(_PREFIX) for name in known)
     strangers = sorted(name for name in environ if name.startswith(_PREFIX) and name not in known)

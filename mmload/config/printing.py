@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 
 from mmload.config.checking import join
-from mmload.config.coordinator_tables import Coordinator
+from mmload.config.coordinator_tables import DOCUMENTS
 from mmload.config.environment import RESERVED, variables
 from mmload.config.fields import Key, keys
-from mmload.config.tables import Config, GenController, SimpleController, SimulController, Table
+from mmload.config.tables import Table
 
 HIDDEN = "********"
 
@@ -73,21 +73,14 @@ accounts if `AccountsBeyondFile` is set. Workers are dealt the lines when a test
 lines and lines that begin with `#` are ignored. The prefix `mattermost:` before the e-mail address is accepted;
 `openid:` and `saml:` are refused, as mmload logs in by password.
 """
-_DOCUMENTS: Mapping[str, Table] = {
-    "config": Config(),
-    "simulcontroller": SimulController(),
-    "simplecontroller": SimpleController(),
-    "gencontroller": GenController(),
-    "coordinator": Coordinator(),
-}
 
 
 def description() -> str:
     """The text of docs/configuration.md."""
     sections = [_INTRODUCTION]
-    for name, document in _DOCUMENTS.items():
-        names = {variable.path: variable.name for variable in variables(type(document))}
-        sections += [f"## {name}.json\n", *_section(type(document), "", names)]
+    for name, table in DOCUMENTS.items():
+        names = {variable.path: variable.name for variable in variables(table)}
+        sections += [f"## {name}.json\n", *_section(table, "", names)]
     return "\n".join([*sections, _USERS_FILE, _reserved()])
 
 
@@ -144,6 +137,6 @@ def _reserved() -> str:
 def default_documents() -> dict[str, str]:
     """The documents a user copies, by their file names."""
     return {
-        f"{name}.default.json": json.dumps(msgspec.to_builtins(document), indent=2) + "\n"
-        for name, document in _DOCUMENTS.items()
+        f"{name}.default.json": json.dumps(msgspec.to_builtins(table()), indent=2) + "\n"
+        for name, table in DOCUMENTS.items()
     }

@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from mmload.report.html import PageTable, number, rendered
 from mmload.report.markdown import code, plain, rows
-from mmload.report.wording import plural, rate, span, table, wrapped
+from mmload.report.wording import SIGNS, plural, rate, span, table, wrapped
 from mmload.results.comparison import Comparison, FigureDifference, Judgement, Scale
 
 SCHEMA = 1
@@ -23,7 +23,12 @@ FOOTNOTE = (
 # Further runs than this to ask for would be no advice.
 _MOST_LONGER = 20.0
 _MINUS = "−"
-_SIGNS = {Judgement.SAME: "✅", Judgement.BETTER: "✅", Judgement.WORSE: "❌", Judgement.UNKNOWN: "❔"}
+_KINDS = {
+    Judgement.SAME: "passed",
+    Judgement.BETTER: "passed",
+    Judgement.WORSE: "failed",
+    Judgement.UNKNOWN: "inconclusive",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +226,7 @@ def markdown_comparison(all_compared: Sequence[Compared]) -> str:
 
 def _markdown(compared: Compared) -> str:
     parts = [
-        f"## {_SIGNS[compared.comparison.outcome]} {plain(headline(compared))}",
+        f"## {SIGNS[_KINDS[compared.comparison.outcome]][1]} {plain(headline(compared))}",
         "\n".join(f"- {plain(sentence)}" for sentence in (*facts(compared), *compared.all_notes)),
         _markdown_table(compared.part(primary=True)),
     ]
@@ -234,12 +239,6 @@ def _markdown_table(part: Sequence[FigureDifference]) -> str:
     return rows(HEADINGS, [[code(cells(each)[0]), *map(plain, cells(each)[1:])] for each in part])
 
 
-_KINDS = {
-    Judgement.SAME: ("passed", "✓"),
-    Judgement.BETTER: ("passed", "✓"),
-    Judgement.WORSE: ("failed", "✗"),
-    Judgement.UNKNOWN: ("inconclusive", "?"),
-}
 _WIDTH = 180.0
 # The axis of the intervals: wider ones are cut off, so that one wide interval does not make all others invisible.
 _LONGEST_AXIS = 0.3
@@ -256,11 +255,11 @@ def html_comparison(all_compared: Sequence[Compared]) -> str:
 
 
 def _one(compared: Compared) -> dict[str, object]:
-    kind, sign = _KINDS[compared.comparison.outcome]
+    kind = _KINDS[compared.comparison.outcome]
     axis = axis_of(compared.comparison.differences)
     return {
         "kind": kind,
-        "sign": sign,
+        "sign": SIGNS[kind][0],
         "headline": headline(compared),
         "facts": facts(compared),
         "notes": compared.all_notes,

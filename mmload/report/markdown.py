@@ -17,16 +17,15 @@ from mmload.report.findings import (
     title,
 )
 from mmload.report.tables import ReportTable, tables
-from mmload.report.wording import clock, count, milliseconds, percent, rate, span
+from mmload.report.wording import SIGNS, clock, count, milliseconds, percent, rate, span
 
 MOST_ROWS = 10
-_SIGNS = {"passed": "✅", "failed": "❌", "inconclusive": "❔"}
 _SPECIAL = re.compile(r"([\\`*_\[\]|#])")
 
 
 def markdown_report(found: RunFindings) -> str:
     """The whole report, with a line break at its end."""
-    parts = [f"## {_sign(found)} {plain(title(found.run))}: {said(found).lower()}", _top(found)]
+    parts = [f"## {SIGNS[found.said.outcome][1]} {plain(title(found.run))}: {said(found).lower()}", _top(found)]
     parts += [f"### {heading}\n\n{body}" for heading, body in _sections(found) if body]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -49,10 +48,6 @@ def rows(headings: Sequence[str], body: Sequence[Sequence[str]]) -> str:
         return ""
     rule = ["---", *("---:" for _ in headings[1:])]
     return "\n".join("| " + " | ".join(row) + " |" for row in (headings, rule, *body))
-
-
-def _sign(found: RunFindings) -> str:
-    return _SIGNS[str(found.said.outcome)]
 
 
 def _top(found: RunFindings) -> str:

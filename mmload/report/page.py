@@ -28,11 +28,9 @@ from mmload.report.html import PageTable, breakable, in_code, number, rendered
 from mmload.report.search_chart import SearchShown, read_search, search_shown
 from mmload.report.svg import Chart, shades
 from mmload.report.tables import Column, ReportTable, TooFew, tables
-from mmload.report.wording import NONE, count, megabytes, milliseconds, percent, population_text, rate, span
+from mmload.report.wording import NONE, SIGNS, count, megabytes, milliseconds, percent, population_text, rate, span
 from mmload.results.folder import read_figures
 from mmload.results.series import ChartWindow, sampled_width, shape, windows
-
-_SIGNS = {"passed": "✓", "failed": "✗", "inconclusive": "?"}
 
 
 def html_of_folder(found: RunFindings) -> str:
@@ -56,7 +54,7 @@ def html_report(
         title=title(found.run),
         subtitle=" · ".join(subtitle(found.run)),
         outcome=said(found),
-        sign=_SIGNS[str(found.said.outcome)],
+        sign=SIGNS[found.said.outcome][0],
         sentence=sentence(found),
         said=found.said,
         warnings=[f"Warning: {warning}" for warning in found.said.warnings],

@@ -9,6 +9,8 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 NONE = "-"
+# The signs of an outcome: on a page, and in Markdown.
+SIGNS = {"passed": ("✓", "✅"), "failed": ("✗", "❌"), "inconclusive": ("?", "❔")}
 
 
 def count(number: int) -> str:

@@ -167,7 +167,8 @@ def _sampled(threshold: Threshold, over: ThresholdWindow) -> tuple[float, str]:
 
 def _lacks(count: int, needed: int) -> str:
     """What to do about too small a sample, too."""
-    return f"of {count:,} samples; {needed:,} are needed: run about {math.ceil(needed / count)} times as long"
+    samples = "1 sample" if count == 1 else f"{count:,} samples"
+    return f"of {samples}; {needed:,} are needed: run about {math.ceil(needed / count)} times as long"
 
 
 def _time(threshold: Threshold, times: Histogram) -> float:
