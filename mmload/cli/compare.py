@@ -34,7 +34,7 @@ def add_parser(subparsers: Any) -> None:
         "compare",
         help="compare runs: is the new server slower?",
         description="Compare runs that differ in the server alone. Exit code: 0 no difference seen or better, "
-        "3 worse, 6 can't tell, 4 the runs are too unlike to compare.",
+        "3 worse, 6 can't tell, 4 the runs are not comparable.",
     )
     parser.add_argument("runs", metavar="RUN", nargs="*", help="the base, then what is compared with it, one by one")
     parser.add_argument("--base", metavar="RUN", nargs="+", help="repeated runs of the base")
@@ -132,9 +132,9 @@ def _comparability(all_recorded: Sequence[Recorded], *, anyway: bool) -> tuple[s
     refusals = (*found.refusals, *(why for each in all_recorded for why in incomplete(each.run, each.window)))
     if refusals and not anyway:
         raise ConfigurationError(
-            "these runs are not to be compared:", *refusals, "(--anyway compares them all the same)"
+            "these runs are not comparable:", *refusals, "(use --anyway to compare them nevertheless)"
         )
-    return (*(f"compared all the same: {refusal}" for refusal in refusals), *found.notes)
+    return (*(f"compared nevertheless: {refusal}" for refusal in refusals), *found.notes)
 
 
 def _compared(base: Sequence[Recorded], new: Sequence[Recorded], rules: Rules, notes: tuple[str, ...]) -> Compared:

@@ -88,15 +88,15 @@ def _unlike(facts: Mapping[str, Facts]) -> Iterator[str]:
 
 _LOOKS: dict[str, Callable[[Facts], Any]] = {
     "version of mmload": lambda facts: facts.mmload,
-    "users asked for": lambda facts: facts.users,
-    "new users per second": lambda facts: facts.spawn_rate,
+    "target users": lambda facts: facts.users,
+    "spawn rate": lambda facts: facts.spawn_rate,
     "user classes": lambda facts: ", ".join(user_classes(facts.command)) or "as configured",
     "worker processes": lambda facts: facts.workers,
-    "cores of the machine that made the load": lambda facts: facts.machine.cores,
-    "system of the machine that made the load": lambda facts: facts.machine.kernel,
-    "stand-in server": lambda facts: "yes" if facts.server.sandbox else "no",
-    "licence of the server": lambda facts: {True: "yes", False: "no", None: "unknown"}[facts.server.licensed],
-    "features of the server": lambda facts: ", ".join(sorted(facts.server.features)) or "none known",
+    "CPU cores of the load generator": lambda facts: facts.machine.cores,
+    "operating system of the load generator": lambda facts: facts.machine.kernel,
+    "sandbox": lambda facts: "yes" if facts.server.sandbox else "no",
+    "server licence": lambda facts: {True: "yes", False: "no", None: "unknown"}[facts.server.licensed],
+    "server features": lambda facts: ", ".join(sorted(facts.server.features)) or "none known",
 }
 
 
@@ -128,7 +128,7 @@ def _unlike_memory(facts: Mapping[str, Facts]) -> Iterator[str]:
     sizes = {name: each.machine.memory_bytes for name, each in facts.items()}
     if max(sizes.values()) - min(sizes.values()) > _MEMORY_MARGIN * max(sizes.values()):
         shown = {name: f"{size / 2**30:.1f} GiB" for name, size in sizes.items()}
-        yield from _differing("memory of the machine that made the load", shown)
+        yield from _differing("memory of the load generator", shown)
 
 
 def _unlike_populations(facts: Mapping[str, Facts]) -> Iterator[str]:
@@ -173,14 +173,14 @@ def flattened(settings: Mapping[str, Any], above: str = "") -> dict[str, Any]:
 def _worth_knowing(runs: Mapping[str, Run]) -> Iterator[str]:
     facts = {name: run.facts for name, run in runs.items()}
     if any(each.server.sandbox for each in facts.values()):
-        yield "measured on the sandbox: nothing about Mattermost follows"
+        yield "measured on the sandbox: its performance says nothing about Mattermost"
     libraries = {name: {"locust": each.locust, "python": each.python, **each.versions} for name, each in facts.items()}
     for library in sorted(set[str]().union(*libraries.values())):
         yield from _differing(
             f"version of {library}", {name: versions.get(library, "") for name, versions in libraries.items()}
         )
     unavailable = {name: ", ".join(sorted(run.totals.whole.unavailable)) or "nothing" for name, run in runs.items()}
-    yield from _differing("left out for want of a feature", unavailable)
+    yield from _differing("not tested, because unavailable", unavailable)
     lengths = {name: run.totals.steady_seconds for name, run in runs.items()}
     if max(lengths.values()) > _LENGTH_RATIO * min(lengths.values()):
         yield from _differing("steady seconds", lengths)

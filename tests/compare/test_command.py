@@ -102,16 +102,16 @@ def test_unlike_and_torn_runs_are_refused_and_the_way_around_is_named(
     done = compare(place, *arguments)
 
     assert (done.returncode, done.stdout) == (4, "")
-    assert "mmload compare: these runs are not to be compared:" in done.stderr
+    assert "mmload compare: these runs are not comparable:" in done.stderr
     assert said in done.stderr
-    assert "(--anyway compares them all the same)" in done.stderr
+    assert "(use --anyway to compare them nevertheless)" in done.stderr
 
 
 def test_unlike_runs_are_compared_anyway_and_it_says_so(place: Path) -> None:
     done = compare(place, "1-old", "5-other-mix", "--anyway")
 
     assert done.returncode == 0
-    assert "note: compared all the same: user classes: as configured (1-old)" in done.stdout
+    assert "note: compared nevertheless: user classes: as configured (1-old)" in done.stdout
 
 
 def test_a_run_that_failed_its_thresholds_is_compared_like_any_other(place: Path) -> None:

@@ -38,8 +38,8 @@ def test_runs_of_two_servers_are_alike_whatever_their_addresses_versions_and_see
     ("changes", "said"),
     [
         ({"mmload": "0.2.0"}, "version of mmload: 0.1.0 (a), 0.2.0 (b)"),
-        ({"users": 40}, "users asked for: 20 (a), 40 (b)"),
-        ({"spawn_rate": 1.0}, "new users per second: 10.0 (a), 1.0 (b)"),
+        ({"users": 40}, "target users: 20 (a), 40 (b)"),
+        ({"spawn_rate": 1.0}, "spawn rate: 10.0 (a), 1.0 (b)"),
         ({"workers": 4}, "worker processes: 0 (a), 4 (b)"),
         (
             {"command": ("mmload", "run", "--user-class", "IdleUser")},
@@ -47,15 +47,15 @@ def test_runs_of_two_servers_are_alike_whatever_their_addresses_versions_and_see
         ),
         (
             {"machine": Machine(4, 16_000_000_000, "Linux 6.1 x86_64")},
-            "cores of the machine that made the load: 2 (a), 4 (b)",
+            "CPU cores of the load generator: 2 (a), 4 (b)",
         ),
         (
             {"machine": Machine(2, 8_000_000_000, "Linux 6.1 x86_64")},
-            "memory of the machine that made the load: 14.9 GiB (a), 7.5 GiB (b)",
+            "memory of the load generator: 14.9 GiB (a), 7.5 GiB (b)",
         ),
         (
             {"machine": Machine(2, 16_000_000_000, "Darwin")},
-            "system of the machine that made the load: Linux 6.1 x86_64 (a), Darwin (b)",
+            "operating system of the load generator: Linux 6.1 x86_64 (a), Darwin (b)",
         ),
         ({"population": {"users": 300, "channels": 40, "posts": 5000}}, "users on the server: 200 (a), 300 (b)"),
         ({"population": {"users": 200, "channels": 40, "posts": 9000}}, "posts on the server: 5000 (a), 9000 (b)"),
@@ -70,15 +70,15 @@ def test_runs_of_two_servers_are_alike_whatever_their_addresses_versions_and_see
         ),
         (
             {"server": Server("x", "11.6.0", "1", False, features=("threads",))},
-            "licence of the server: yes (a), no (b)",
+            "server licence: yes (a), no (b)",
         ),
         (
             {"server": Server("x", "11.6.0", "1", True, features=())},
-            "features of the server: threads (a), none known (b)",
+            "server features: threads (a), none known (b)",
         ),
         (
             {"server": Server("x", "11.6.0", "1", True, sandbox=True, features=("threads",))},
-            "stand-in server: no (a), yes (b)",
+            "sandbox: no (a), yes (b)",
         ),
     ],
 )
@@ -118,7 +118,7 @@ def longer(totals: Totals) -> Totals:
 def test_two_runs_whose_folders_have_the_same_name_are_told_apart_by_their_paths() -> None:
     found = comparability([made("one/x"), made("two/x", changed(users=40))]).refusals
 
-    assert found == ("users asked for: 20 (one/x), 40 (two/x)",)
+    assert found == ("target users: 20 (one/x), 40 (two/x)",)
 
 
 @pytest.mark.parametrize(
