@@ -240,7 +240,7 @@ def _reason(error: MmloadError) -> str:
 def disconnect(person: Person) -> None:
     """Close the WebSocket as a closing tab does, and log out if so configured. Never raises."""
     close_socket(person)
-    if person.api.rest.token and person.context.settings.config.users.logout_on_farewell:
+    if person.api.rest.token and person.context.settings.config.users.logout_when_stopped:
         try:
             person.api.logout()
         except MmloadError as error:

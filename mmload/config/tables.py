@@ -165,7 +165,7 @@ class Users(Table, frozen=True):
         Positive, Ours("First wait after a failed login; it doubles with each failure.")
     ] = 2.0
     login_retry_max_seconds: Annotated[Positive, Ours("Longest wait after a failed login.")] = 60.0
-    logout_on_farewell: Annotated[bool, Ours("Log out users that are stopped, which ends their session.")] = False
+    logout_when_stopped: Annotated[bool, Ours("Log out users that are stopped, which ends their session.")] = False
 
 
 class RunSettings(Table, frozen=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -246,7 +247,6 @@ _HEALTH = {
 _SCALES = {"rss_bytes": 1e-6}
 _LEAST = {_CPU: 1.0, "steal": 0.1}
 _MOST = {limit.figure: limit.most for limit in LIMITS}
-# A limit far above all values is left out: it would press them down to the axis.
 _NEAR_SHARE = 0.2
 
 
@@ -257,18 +257,15 @@ def health_charts(found: RunFindings, time: Timeframe) -> list[Chart]:
         lines = _process_lines(found, name)
         values = _values(lines)
         if values and (any(values) or name == _CPU):
-            limit = _limit(name, max(values))
+            limit = limit_line(_MOST.get(name), math.inf if name == _CPU else max(values))
             axis = linear_axis(values, max(_LEAST.get(name, 1.0), limit[0] if limit else 0.0))
             charts.append(time.chart(title, unit, lines, axis, height=_SMALL, limit=limit))
     return charts
 
 
-def _limit(name: str, highest: float) -> tuple[float, str] | None:
-    """The line from which on a second is one of a saturated generator."""
-    most = _MOST.get(name)
-    if most is None or (highest < most * _NEAR_SHARE and name != _CPU):
-        return None
-    return most, f"limit ({most:g})"
+def limit_line(limit: float | None, highest: float) -> tuple[float, str] | None:
+    """A limit that is not far above all values: it would press them down to the axis."""
+    return (limit, f"limit ({limit:g})") if limit is not None and highest >= limit * _NEAR_SHARE else None
 
 
 def _process_lines(found: RunFindings, figure: str) -> list[Series]:
@@ -305,8 +302,7 @@ def server_charts(metrics: Sequence[ServerMetric], time: Timeframe) -> list[Char
         line: list[Point] = [((ms - time.first_ms) / 1000, value) for ms, value in metric.values]
         inside = [(at, value) for at, value in line if 0 <= time.axis.place(at) <= 1]
         values = [value for _, value in inside if value is not None]
-        near = metric.limit is not None and max(values, default=0.0) >= metric.limit * _NEAR_SHARE
-        limit = (metric.limit, f"limit ({metric.limit:g})") if near and metric.limit is not None else None
+        limit = limit_line(metric.limit, max(values, default=0.0))
         axis = linear_axis(values, limit[0] if limit else 0.0)
         lines = [Series(metric.name, thinned(inside))]
         charts.append(time.chart(metric.name, metric.unit, lines, axis, height=_SMALL, limit=limit))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from coordinator.answer import Answer, capacity_text, minutes
 from coordinator.journal import NAME, Cycle, Journal, read
 from coordinator.search.sample import Reading
 from mmload.errors import UsageError
-from mmload.report.charts import MOST_MARKS, Timeframe
+from mmload.report.charts import MOST_MARKS, Timeframe, limit_line
 from mmload.report.svg import Chart, Mark, Series, linear_axis, moment
 from mmload.results.series import Point, thinned
 
@@ -122,7 +123,7 @@ def _reading_charts(search: Journal, time: Timeframe) -> list[Chart]:
 def _reading_chart(search: Journal, time: Timeframe, name: str, limit: float | None) -> Chart:
     line = _inside(((_at(cycle, time), _value(cycle, name)) for cycle in search.cycles), time)
     values = [value for _, value in line if value is not None]
-    told = (limit, f"limit ({limit:g})") if limit is not None else None
+    told = limit_line(limit, math.inf)
     height = _LOW if limit is None or max(values, default=0.0) <= limit else 200
     return time.chart(
         name, "", [Series(name, thinned(line))], linear_axis(values, limit or 0.0), height=height, limit=told

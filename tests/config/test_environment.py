@@ -28,19 +28,19 @@ def test_a_variable_is_named_after_table_and_key() -> None:
 
 def test_the_environment_wins_over_the_document(tmp_path: Path) -> None:
     """Passwords and addresses differ from place to place; the document stays."""
-    (tmp_path / "config.json").write_text('{"UsersConfiguration": {"MaxActiveUsers": 10, "LogoutOnFarewell": true}}')
+    (tmp_path / "config.json").write_text('{"UsersConfiguration": {"MaxActiveUsers": 10, "LogoutWhenStopped": true}}')
 
     settings, notices = loaded(
         tmp_path,
         MMLOAD_USERSCONFIGURATION_MAXACTIVEUSERS="20",
-        MMLOAD_USERSCONFIGURATION_LOGOUTONFAREWELL="False",
+        MMLOAD_USERSCONFIGURATION_LOGOUTWHENSTOPPED="False",
         MMLOAD_CONNECTIONCONFIGURATION_ADMINPASSWORD="sesame",
         MMLOAD_RUNCONFIGURATION_SPAWNRATE="2.5",
         MMLOAD_SIMULCONTROLLER_AVGIDLETIMEMS="3000",
     )
 
     assert settings.config.users.max_active_users == 20
-    assert settings.config.users.logout_on_farewell is False
+    assert settings.config.users.logout_when_stopped is False
     assert settings.config.connection.admin_password == "sesame"
     assert settings.config.run.spawn_rate == 2.5
     assert settings.simul.avg_idle_time_ms == 3000

@@ -100,7 +100,7 @@ def end_one_user(environment: Environment, monkeypatch: pytest.MonkeyPatch, stag
     runner = environment.runner
     assert runner is not None
     with monkeypatch.context() as patches:
-        patches.setenv("MMLOAD_USERSCONFIGURATION_LOGOUTONFAREWELL", "true")
+        patches.setenv("MMLOAD_USERSCONFIGURATION_LOGOUTWHENSTOPPED", "true")
         caught = Caught(patches, stage, wait_for_ever if error is None else fail)
         # Nothing settles the account of messages here, so there is no waiting for the last ones.
         patches.setattr(Seat, "outstanding", lambda _: False)
