@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks.capacity.parts import PARTS
+from benchmarks.capacity.runs import Run
+from benchmarks.capacity.servers import Kind
+from benchmarks.capacity.tables import ablations
 from coordinator.answer import Limits
 from coordinator.journal import NAME, Changes, Cycle, Head, JournalWriter, read, replayed
 from coordinator.search.decide import Search
@@ -60,3 +63,15 @@ def test_a_search_is_decided_again_by_the_tuning_in_its_journal(tmp_path: Path) 
 @pytest.mark.parametrize("name", PARTS)
 def test_a_part_is_left_out_by_another_tuning(name: str) -> None:
     assert dataclasses.replace(DEFAULT, **PARTS[name].without) != DEFAULT
+
+
+def test_the_table_has_the_whole_search_first_and_how_many_runs_came_out_otherwise() -> None:
+    right = Run(Kind.NOISY, "noisy-2-0", 600.0, "found", 1.01, 0.95, 1.05, 100, 10)
+    wrong = dataclasses.replace(right, ratio=1.2, low=1.1, high=1.3, seconds=400.0)
+
+    shown = ablations({"nothing": [right, right], "leave": [right, wrong]})
+
+    assert [row[:6] for row in shown.rows] == [
+        ("nothing", 2, 0, "100", "100", "600"),
+        ("leave", 2, 1, "50.0", "50.0", "500"),
+    ]
