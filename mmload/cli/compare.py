@@ -48,7 +48,9 @@ def add_parser(subparsers: Any) -> None:
         type=_percent,
         help="how much the typical time differs from run to run of one server (default: 1)",
     )
-    parser.add_argument("--anyway", action="store_true", help="compare unlike, torn and inconclusive runs, too")
+    parser.add_argument(
+        "--anyway", action="store_true", help="compare incomplete, inconclusive and different runs, too"
+    )
     add_report_options(parser, FORMS)
 
 
@@ -89,13 +91,13 @@ def sides(
 ) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
     """The base's runs, and those of each that is compared with it. Pure."""
     if runs and (base or new):
-        raise UsageError("either RUN RUN…, or repeated runs after --base and --new")
+        raise UsageError("give either RUN RUN…, or repeated runs after --base and --new")
     if runs:
         base, news = runs[:1], [runs[at : at + 1] for at in range(1, len(runs))]
     else:
         news = [new] if new else []
     if not base or not news:
-        raise UsageError("two runs at least: `mmload compare BASE NEW`, or `--base RUN RUN --new RUN RUN`")
+        raise UsageError("at least two runs are needed: `mmload compare BASE NEW`, or `--base RUN RUN --new RUN RUN`")
     return base, news
 
 
@@ -117,11 +119,8 @@ def _recorded(names: Sequence[Sequence[str]], runs_folder: Path | None) -> list[
     for folder in flat:
         if flat.count(folder) > 1:
             raise UsageError(f"{folder}: named twice; a run can't be compared with itself")
-    made = []
-    for side in folders:
-        records = [(read_run(folder), folder) for folder in side]
-        made.append([Recorded(record, read_window(folder, record.facts.users)) for record, folder in records])
-    return made
+    runs = [[(folder, read_run(folder)) for folder in side] for side in folders]
+    return [[Recorded(run, read_window(folder, run.facts.users)) for folder, run in side] for side in runs]
 
 
 def _comparability(all_recorded: Sequence[Recorded], *, anyway: bool) -> tuple[str, ...]:

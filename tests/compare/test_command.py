@@ -131,9 +131,9 @@ def test_a_run_too_short_cant_be_told(place: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ((), "two runs at least"),
-        (("1-old",), "two runs at least"),
-        (("--base", "1-old"), "two runs at least"),
+        ((), "at least two runs"),
+        (("1-old",), "at least two runs"),
+        (("--base", "1-old"), "at least two runs"),
         (("1-old", "1-old"), "named twice"),
         (("1-old", "runs/1-old"), "named twice"),
         (("1-old", "nowhere"), "nowhere or runs/nowhere: no such folder"),
@@ -155,7 +155,7 @@ def test_what_is_typed_wrongly_is_one_clear_message(place: Path, arguments: tupl
 def test_sides() -> None:
     assert sides(["a", "b", "c"], (), ()) == (["a"], [["b"], ["c"]])
     assert sides((), ["a", "b"], ["c"]) == (["a", "b"], [["c"]])
-    with pytest.raises(UsageError, match="two runs at least"):
+    with pytest.raises(UsageError, match="at least two runs"):
         sides((), (), ["c"])
 
 
