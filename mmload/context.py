@@ -49,7 +49,11 @@ class TestContext:
         secure = server_url.startswith("https") or self.websocket_url.startswith("wss")
         self.tls_context = tls_context(connection.verify_tls) if secure else None
         self.transport = Transport(
-            server_url, connection.connect_timeout_seconds, connection.request_timeout_seconds, self.tls_context
+            server_url,
+            connection.connect_timeout_seconds,
+            connection.request_timeout_seconds,
+            self.tls_context,
+            connection.largest_answer_megabytes << 20,
         )
         self.admission = Admission(
             users.max_logins_in_flight,

@@ -12,6 +12,8 @@ import ssl
 from enum import IntEnum
 from http.client import HTTPException
 
+import msgspec
+
 
 class ExitCode(IntEnum):
     """The exit codes of the commands (documented in README.md)."""
@@ -136,6 +138,9 @@ class NoAccountLeft(MmloadError):
     exit_code = ExitCode.CONFIGURATION_REFUSED
 
 
+# What decoding JSON by msgspec raises: also for bad UTF-8 and for what is nested too deeply.
+UNREADABLE_JSON = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+TOO_LARGE = "answer too large"
 CLOSED_BY_SERVER = "connection closed by the server"
 # Failures after which a request surely never reached the server.
 NEVER_SENT = ("connection refused", "host name not found", "network unreachable")
@@ -172,6 +177,8 @@ def transport_reason(error: BaseException) -> str:
         return f"TLS failed: {next(known, 'no valid certificate or protocol')}"
     if isinstance(error, ConnectionError):
         return "connection lost"
+    if str(error) == TOO_LARGE:
+        return TOO_LARGE
     if isinstance(error, (ValueError, HTTPException)):
         return "answer was not HTTP, or cut off"
     number = getattr(error, "errno", None)

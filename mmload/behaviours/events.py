@@ -7,9 +7,15 @@ from collections.abc import Callable
 import msgspec
 
 from mmload.behaviours.person import Person
+from mmload.client.websocket.connection import FELL_SILENT
 from mmload.client.websocket.frames import WebSocketEvent
+from mmload.client.websocket.reconnect import Timing
+from mmload.errors import UNREADABLE_JSON
 from mmload.metrics.recorder import RECONNECT
 from mmload.models import Post, Reaction
+
+# For so long nothing can have come over a connection that ended by falling silent.
+_SILENT_SECONDS = Timing().dead_after_seconds
 
 
 class _Posted(msgspec.Struct):
@@ -155,7 +161,11 @@ class EventListener:
         self._person.context.recorder.events[event.event] += 1
         hear = HANDLERS.get(event.event)
         if hear is not None:
-            hear(self._person, event)
+            try:
+                hear(self._person, event)
+            except UNREADABLE_JSON:
+                # The server's doing, as an answer that cannot be read; the next event may be good.
+                self._person.context.recorder.sockets.unreadable += 1
 
     def on_connected(self, resumed: bool, renewed: bool) -> None:
         """After a gap that the server could not fill, a web client catches up when it next looks."""
@@ -173,7 +183,7 @@ class EventListener:
     def on_dropped(self, code: int, reason: str) -> None:
         """The socket comes back by itself; people do not notice."""
         if self._person.seat is not None:
-            self._person.seat.dropped()
+            self._person.seat.dropped(silent_seconds=_SILENT_SECONDS if reason == FELL_SILENT else 0.0)
         self._lost_at = self._person.clock()
 
     def on_unauthorised(self) -> str | None:

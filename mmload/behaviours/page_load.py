@@ -31,8 +31,7 @@ optional = suppress(RequestFailed)
 def fetch_site(person: Person) -> None:
     """The page and its scripts and style sheets, as a browser with an empty cache does."""
     with optional:
-        page = person.api.site_page().content().decode("utf-8", "replace")
-        assets = dict.fromkeys(_ASSET.findall(page))
+        assets = dict.fromkeys(_ASSET.findall(person.api.site_page()))
         person.together(partial(person.api.site_asset, asset) for asset in assets)
 
 

@@ -90,6 +90,7 @@ class ConnectionSettings(Table, frozen=True):
     verify_tls: Annotated[bool, Ours("Verify the server's TLS certificate.")] = True
     request_timeout_seconds: Annotated[Positive, Ours("Timeout of a REST call.")] = 30.0
     connect_timeout_seconds: Annotated[Positive, Ours("Timeout of opening a connection.")] = 10.0
+    largest_answer_megabytes: Annotated[int, Ours("The largest answer that is read."), at_least(1)] = 64
     allow_unsupported_server: Annotated[bool, Ours("Accept a server outside 6.7 to 11.x, or of unknown version.")] = (
         False
     )

@@ -31,7 +31,7 @@ HERE = (DELIVERED, EXTRA, EARLY)
 # Why a delivery is missing. A seat's byte is MISSING plus the index of the reason: what comes after all is taken off
 # its own reason.
 REASONS = tuple(MISSING_REASONS)
-NEVER_CAME, SOCKET_LOST, SOCKET_DOWN = REASONS
+NEVER_CAME, SOCKET_SILENT, SOCKET_LOST, SOCKET_DOWN = REASONS
 
 
 class PostState(Enum):
@@ -96,6 +96,11 @@ class Message:
     def is_due(self, seat: int) -> bool:
         """Whether a seat still waits for it."""
         return seat < len(self.row) and self.row[seat] == EXPECTED
+
+    def missed(self, seat: int) -> str:
+        """Why a seat missed it; "" if it did not."""
+        state = self.row[seat] if seat < len(self.row) else NONE
+        return REASONS[state - MISSING] if state >= MISSING else ""
 
     @property
     def expected(self) -> int:
@@ -265,6 +270,14 @@ class Ledger:
     def _count_missing(self, reason: str, number: int) -> None:
         setattr(self._counts, reason, getattr(self._counts, reason) + number)
 
+    def blame_silence(self, seat: int, since: float) -> None:
+        """What was sent since then and never came to a seat was lost in its dead socket, and not by the server."""
+        for message in self.messages.values():
+            if message.sent_at >= since and message.missed(seat) == NEVER_CAME:
+                message.row[seat] = MISSING + REASONS.index(SOCKET_SILENT)
+                self._count_missing(NEVER_CAME, -1)
+                self._count_missing(SOCKET_SILENT, 1)
+
     def _settle(self, message: Message, seat: int, state: int) -> None:
         message.row[seat] = state
         message.open -= 1
@@ -341,9 +354,12 @@ class Deliveries:
             for message in self._ledger.waiting_at(seat):
                 self._ledger.lose(message, seat, SOCKET_LOST)
 
-    def dropped(self, seat: int) -> None:
-        """A socket was lost; it may be taken up again."""
-        self._tracker.note(self._clock(), SeatChange.DOWN, seat)
+    def dropped(self, seat: int, silent_seconds: float = 0.0) -> None:
+        """A socket was lost; it may be taken up again. It has been dead for `silent_seconds` already."""
+        now = self._clock()
+        self._tracker.note(now, SeatChange.DOWN, seat)
+        if silent_seconds:
+            self._ledger.blame_silence(seat, now - silent_seconds)
 
     def closed(self, seat: int) -> None:
         """A socket was closed in order: what was not yet due is withdrawn."""
@@ -565,9 +581,9 @@ class Seat:
         """The socket stands."""
         self.deliveries.connected(self.number, renewed=renewed)
 
-    def dropped(self) -> None:
-        """The socket was lost; it may be taken up again."""
-        self.deliveries.dropped(self.number)
+    def dropped(self, *, silent_seconds: float = 0.0) -> None:
+        """The socket was lost; it may be taken up again. It has been dead for `silent_seconds` already."""
+        self.deliveries.dropped(self.number, silent_seconds)
 
     def closed(self) -> None:
         """The socket was closed in order."""

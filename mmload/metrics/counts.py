@@ -13,6 +13,7 @@ from msgspec.structs import replace
 # Why a delivery is missing: the field that counts it, and what it means.
 MISSING_REASONS = {
     "never_came": "it never came, though the socket stayed connected",
+    "socket_silent": "the socket was dead though it stayed connected: no ping was answered",
     "socket_lost": "the socket was lost, and the server did not take it up again",
     "socket_down": "the socket was lost, and not back by the end",
 }
@@ -44,6 +45,7 @@ class DeliveryCounts(Counts):
     delivered: int = 0  # of those expected
     withdrawn: int = 0  # of those expected: the receiver left in order before it was due
     never_came: int = 0  # of those expected: missing, for one of these reasons (MISSING_REASONS)
+    socket_silent: int = 0
     socket_lost: int = 0
     socket_down: int = 0
     extra: int = 0  # not expected, and came: to somebody who had just joined, or was not connected
@@ -77,6 +79,7 @@ class SocketCounts(Counts):
     gaps_filled: int = 0  # by resuming: the server sent the missing events again
     gaps_lost: int = 0  # the socket was renewed: the missing events will not come
     posted_of_others: int = 0  # `posted` events about a post that the receiver did not write
+    unreadable: int = 0  # events whose data are no JSON of the form that Mattermost sends
     listener_errors: int = 0  # events that mmload itself could not handle
 
     @property

@@ -13,7 +13,7 @@ import ssl
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from http.client import HTTPResponse
+from http.client import HTTPException, HTTPResponse
 from http.cookiejar import DefaultCookiePolicy
 from threading import Event, Lock, Semaphore
 from typing import Any, TypeVar
@@ -28,9 +28,11 @@ from mmload import __version__
 from mmload.client.accounts import Account
 from mmload.client.http import rules
 from mmload.client.http.cookies import Cookies
+from mmload.client.http.protocol import TooLarge
 from mmload.client.http.rules import API, retry_seconds
 from mmload.config import ConnectionSettings
 from mmload.errors import (
+    TOO_LARGE,
     NoAnswer,
     RateLimited,
     Redirected,
@@ -51,6 +53,10 @@ MOST_FAILURES = 12
 MOST_RATE_LIMITS = 60
 LONGEST_ASKED_WAIT_SECONDS = 60.0
 CONNECTIONS = 8
+# A compressed piece becomes a thousand times as much at most.
+_PIECE_BYTES = 8192
+# What requests and the libraries below it raise of an answer that is none: not all of it is translated by requests.
+_NO_ANSWER = (requests.RequestException, urllib3.exceptions.HTTPError, HTTPException, OSError, ValueError)
 # Any name: `rules` then tells "this server lacks it" from other refusals.
 _FEATURE = "population"
 
@@ -125,7 +131,11 @@ class _Bounded(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int | None:
         if self._deadline != float("inf"):
-            self._socket.settimeout(max(0.001, self._deadline - time.monotonic()))
+            left = self._deadline - time.monotonic()
+            if left <= 0:
+                # Also where something is always there to be read, so that no wait is ever long.
+                raise TimeoutError("timed out")
+            self._socket.settimeout(left)
         count: int | None = self._raw.readinto(buffer)
         return count
 
@@ -163,6 +173,7 @@ class ApiServer:
 
     def __init__(self, connection: ConnectionSettings) -> None:
         self.url = connection.server_url.rstrip("/")
+        self._largest_bytes = connection.largest_answer_megabytes << 20
         # Of the whole call; where it says `read`, requests and urllib3 mean each wait: `_Bounded` makes it one.
         self._timeout = urllib3.Timeout(
             connect=connection.connect_timeout_seconds, total=connection.request_timeout_seconds
@@ -191,7 +202,7 @@ class ApiServer:
             raise refusal(response, route)
         try:
             return JsonAnswer(response.headers, response.json())
-        except ValueError:
+        except (ValueError, RecursionError):
             raise NoAnswer("the answer is no JSON", route=route) from None
 
     def exchange(self, method: str, path: str, body: Any = None, token: str = "") -> requests.Response:
@@ -207,11 +218,24 @@ class ApiServer:
                 headers=headers,
                 timeout=self._timeout,  # type: ignore[arg-type] # requests hands it on as it is
                 allow_redirects=False,
+                stream=True,
             )
-        except requests.RequestException as error:
+            with response:
+                self._read(response)
+            return response
+        except _NO_ANSWER as error:
             raise NoAnswer(transport_reason(error), route=f"{method} {path.partition('?')[0]}") from error
         self.cookies.keep(response.raw.headers.getlist("Set-Cookie"))
         return response
+
+    def _read(self, response: requests.Response) -> None:
+        """The body in small pieces, as requests would unpack one that is compressed to any size."""
+        content = bytearray()
+        for piece in response.iter_content(_PIECE_BYTES):
+            content += piece
+            if len(content) > self._largest_bytes:
+                raise TooLarge(TOO_LARGE)
+        response._content = bytes(content)
 
 
 def _trusted(verify_tls: bool) -> bool | str:
@@ -248,6 +272,14 @@ def redirect_target(response: requests.Response) -> str:
     return location.partition(API)[0]
 
 
+def roles_of(login: JsonAnswer) -> str:
+    """The roles of who has logged in. `NoAnswer` if the answer is no user."""
+    roles = login.document.get("roles") if isinstance(login.document, dict) else None
+    if not isinstance(roles, str):
+        raise NoAnswer("the answer to the login is no user", route="POST /users/login")
+    return roles
+
+
 class Session:
     """One account's calls. Safe to use from several threads.
 
@@ -269,7 +301,7 @@ class Session:
             if not self._token:
                 with self._gate:
                     answer = self._retrying.run(f"login of {self.account.email}", self._login)
-                self._token, self._roles = answer.headers.get("Token", ""), answer.document["roles"]
+                self._token, self._roles = answer.headers.get("Token", ""), roles_of(answer)
             return self._token
 
     def require_administrator(self) -> None:

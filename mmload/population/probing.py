@@ -26,7 +26,15 @@ from mmload.errors import Refused, RequestFailed, ServerNotReady, SessionExpired
 from mmload.metrics.counts import SocketCounts
 from mmload.open_files import allowed_open_files
 from mmload.population.accounts import find_accounts
-from mmload.population.admin_api import ApiServer, JsonAnswer, Retrying, login_refused, redirect_target, refusal
+from mmload.population.admin_api import (
+    ApiServer,
+    JsonAnswer,
+    Retrying,
+    login_refused,
+    redirect_target,
+    refusal,
+    roles_of,
+)
 from mmload.population.init_job import in_parallel
 from mmload.population.plan import team_prefix
 
@@ -140,7 +148,11 @@ def probe(settings: Settings, users_wanted: int, *, quick: bool) -> ServerProbe:
     try:
         facts = first_facts(server)
         if not facts.contact.trouble:
-            _ask_as_administrator(server, settings, facts, users_wanted, quick=quick)
+            try:
+                _ask_as_administrator(server, settings, facts, users_wanted, quick=quick)
+            except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
+                # Good answers of another form: whatever it is, it is no Mattermost.
+                facts.contact = Contact(NOT_MATTERMOST.format(error=type(error).__name__), _OTHER_SERVER)
         return facts
     finally:
         server.close()
@@ -181,11 +193,15 @@ def _connecting_advice(reason: str, url: str) -> str:
     return "correct ConnectionConfiguration.ServerURL (--server), or the network between this machine and the server"
 
 
+_OTHER_SERVER = "set ConnectionConfiguration.ServerURL (--server) to a Mattermost server's address, without /api/v4"
+NOT_MATTERMOST = "this is not a Mattermost server: its answers have another form ({error})"
+
+
 def recognised(response: requests.Response, now: float) -> Contact:
     """Judge the answer to the first request. Pure."""
     status = response.status_code
     version = response.headers.get("X-Version-Id", "")
-    advice = "set ConnectionConfiguration.ServerURL (--server) to a Mattermost server's address, without /api/v4"
+    advice = _OTHER_SERVER
     if 300 <= status < 400:
         target = redirect_target(response)
         return Contact(f"the server redirects to {target}", f"set ConnectionConfiguration.ServerURL to {target}")
@@ -209,7 +225,7 @@ def recognised(response: requests.Response, now: float) -> Contact:
 def _json_object(response: requests.Response) -> Mapping[str, Any]:
     try:
         document = response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return document if isinstance(document, dict) else {}
 
@@ -323,10 +339,11 @@ class _Administrator:
         body = {"login_id": connection.admin_email, "password": connection.admin_password}
         try:
             answer = self._call("POST", "/users/login", body)
+            roles = roles_of(answer)
         except RequestFailed as error:
             raise ServerNotReady(login_refused(connection.admin_email, error)) from error
         self.token = answer.headers.get("Token", "")
-        return str(answer.document["roles"])
+        return roles
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         try:

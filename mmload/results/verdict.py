@@ -142,6 +142,8 @@ def _doubts(run: Run, trust: GeneratorTrust, away: Sequence[Outage]) -> Iterator
             f"all sockets were lost at once after {(ms - run.seconds[0].ms) // 1000} s, and none was known any more: "
             "the server was restarted"
         )
+    if unreadable := totals.whole.sockets.unreadable:
+        yield f"{unreadable} WebSocket events could not be read: the server, or a proxy before it, sent broken data"
     if errors := totals.whole.sockets.listener_errors:
         yield f"{errors} WebSocket events could not be handled: a fault of mmload, or of your own user class"
     for note in run.notes:

@@ -107,7 +107,8 @@ class Hub:
                 continue
             # A copy: `offer` may remove a connection that is too slow.
             for connection in tuple(self._by_user.get(user_id, ())):
-                if self.faults:
+                # Of a dropped connection nobody may ever hear: what is done to its events could not be accounted for.
+                if self.faults and connection.is_active:
                     self.faults.offer(connection, event, partial(self.offer, connection, event))
                 else:
                     self.offer(connection, event)

@@ -6,6 +6,7 @@ import gc
 import itertools
 import logging
 import os
+from contextlib import suppress
 from dataclasses import replace
 
 import gevent
@@ -641,3 +642,40 @@ def test_a_listener_may_close_when_asked_for_a_token(clients: Clients) -> None:
     eventually(lambda: ear.asked == 1)
     gevent.sleep(0.05)
     assert not ear.client.connected and counts.given_up == 0
+
+
+# -- a hostile server --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [b'{"event":"posted","data":{},"seq":1,"x":"\xff\xfe"', b'{"event":"\xc3\x28","seq":1}', b'{"event":' * 100_000],
+    ids=["cut off", "bad UTF-8", "nested 100,000 deep"],
+)
+def test_a_frame_that_can_not_be_read_ends_the_connection_in_order(
+    clients: Clients, caplog: pytest.LogCaptureFixture, payload: bytes
+) -> None:
+    """As one that is no JSON: the socket comes back, and nothing is called a fault of mmload."""
+    ear = Ear()
+    with caplog.at_level(logging.ERROR):
+        client, peer, counts = clients.opened(ear)
+        peer.send_frame(TEXT, payload)
+        back = clients.server.accept()
+        back.upgrade()
+        back.greet("c2")
+        eventually(lambda: ear.connected == ["first", "renewed"])
+
+    assert client.connected and (counts.dropped, counts.listener_errors) == (1, 0)
+    assert caplog.records == []
+
+
+def test_endless_fragments_end_the_connection(clients: Clients) -> None:
+    """Also where each is empty: what is kept of them is bounded."""
+    ear = Ear()
+    _, peer, counts = clients.opened(ear)
+    peer.send_bytes(server_frame(TEXT, b"", fin=False))
+    with suppress(OSError):
+        for _ in range(100):
+            peer.send_bytes(server_frame(0, b"", fin=False) * 1000)
+
+    eventually(lambda: counts.dropped == 1)

@@ -718,3 +718,37 @@ def test_an_event_of_another_process_that_comes_twice_before_its_announcement_is
     room.receive(room.post("a"), 1, 1)
 
     assert room.account().duplicated == 1
+
+
+def test_what_fell_into_a_dead_socket_is_named_so() -> None:
+    """It stayed connected, and took no answer to a ping: the server may have sent it into nothing."""
+    room = Room()
+    before = room.send("a")
+    room.accept(before)
+    room.now += 20.0
+    during = room.send("b")
+    room.accept(during)
+    room.now += 40.0
+    room.deliveries.tick()
+    assert room.account().never_came == 4
+    room.seats[1].dropped(silent_seconds=45.0)
+
+    account = room.finish()
+    assert (account.never_came, account.socket_silent) == (3, 1)
+    assert closes(account)
+
+
+def test_a_delivery_that_comes_after_all_is_taken_off_the_dead_socket() -> None:
+    """The server takes the connection up again, and sends what is missing."""
+    room = Room()
+    post = room.send("a")
+    room.accept(post)
+    room.receive(post, 2)
+    room.now += 60.0
+    room.deliveries.tick()
+    room.seats[1].dropped(silent_seconds=60.0)
+    room.seats[1].connected(renewed=False)
+    room.receive(post, 1)
+
+    account = room.finish()
+    assert (account.missing, account.delivered) == (0, 2) and closes(account)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmload.client.http.protocol import LONGEST_HEAD_BYTES, BadAnswer, HttpAnswer, request_bytes
+from mmload.client.http.protocol import LONGEST_HEAD_BYTES, BadAnswer, Chunks, HttpAnswer, TooLarge, request_bytes
 
 COMMON = b"Host: chat.example\r\n"
 SIZED = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-Request-Id: AbC\r\n\r\nhello"
@@ -137,11 +140,79 @@ def test_an_answer_cut_off_is_bad(cut: int) -> None:
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n",
         b"HTTP/1.1 200 OK\r\nX: " + b"x" * LONGEST_HEAD_BYTES,
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1" * 5000,
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\nhello\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1_0\r\n" + b"x" * 16 + b"\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello, more\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n" + b"X: trailer\r\n" * 10_000,
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
+        b"HTTP/1.1 100 Continue\r\n\r\n" * 20_000,
     ],
 )
 def test_what_is_not_http_is_refused(bytes_: bytes) -> None:
     with pytest.raises(BadAnswer):
         HttpAnswer().feed(bytes_)
+
+
+IN_CHUNKS = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+LARGEST = 1000
+
+
+@pytest.mark.parametrize(
+    "bytes_",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1001\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 1001,
+        IN_CHUNKS + b"3e9\r\n",
+        IN_CHUNKS + b"3e8\r\n" + b"x" * 1000 + b"\r\n1\r\n",
+        IN_CHUNKS + b"fffffffffffffff\r\n",
+    ],
+)
+def test_an_answer_larger_than_allowed_is_refused_before_it_is_kept(bytes_: bytes) -> None:
+    with pytest.raises(TooLarge):
+        HttpAnswer("GET", LARGEST).feed(bytes_)
+
+
+def test_an_answer_as_large_as_allowed_is_read() -> None:
+    incoming = HttpAnswer("GET", LARGEST)
+
+    assert incoming.feed(IN_CHUNKS + b"3e8\r\n" + b"x" * 1000 + b"\r\n0\r\n\r\n")
+    assert len(incoming.body) == LARGEST
+
+
+def gzipped(content: bytes) -> HttpAnswer:
+    body = gzip.compress(content)
+    incoming = HttpAnswer("GET", LARGEST)
+    assert incoming.feed(
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+    )
+    return incoming
+
+
+def test_a_bomb_is_not_unpacked() -> None:
+    assert gzipped(b"x" * LARGEST).content() == b"x" * LARGEST
+    with pytest.raises(TooLarge):
+        gzipped(b"x" * (LARGEST + 1)).content()
+
+
+@pytest.mark.parametrize("size", [1, 7, 4096])
+def test_the_cost_of_chunks_is_linear_however_they_are_cut(size: int) -> None:
+    """Each byte is copied a fixed number of times: counted, as a time would depend on the machine."""
+    copied = 0
+
+    class Counted(bytearray):
+        def __iadd__(self, other: Any) -> Counted:  # type: ignore[misc]
+            nonlocal copied
+            copied += len(other)
+            return super().__iadd__(other)
+
+    chunks = Chunks()
+    chunks._body = Counted()
+    body = b"%x\r\n%b\r\n" % (200_000, b"x" * 200_000) * 2 + b"0\r\n\r\n"
+    whole = [found for at in range(0, len(body), size) if (found := chunks.feed(body[at : at + size]))]
+
+    assert whole == [(b"x" * 400_000, False)]
+    assert copied < 1.01 * len(body)
 
 
 @given(st.binary(max_size=300))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from mmload.client.api.calls import Calls, Endpoint
-from mmload.client.http.client import Route
+from mmload.client.http.client import Route, content_of
 from mmload.client.http.protocol import HttpAnswer
 
 _CLIENT_CONFIG = Endpoint("GET", "/config/client", answer=dict[str, str])
@@ -42,9 +42,9 @@ class SystemCalls(Calls):
     def report_performance(self, report: dict[str, Any]) -> None:
         self._do(_CLIENT_PERFORMANCE, body=report)
 
-    def site_page(self) -> HttpAnswer:
+    def site_page(self) -> str:
         """The page that loads the web application."""
-        return self.rest.fetch(_SITE, "/")
+        return content_of(self.rest.fetch(_SITE, "/"), _SITE).decode("utf-8", "replace")
 
     def site_asset(self, path: str) -> HttpAnswer:
         """A script or style sheet that the page names; `path` begins with a slash."""

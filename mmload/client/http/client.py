@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 import ssl
 import time
-import zlib
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -23,10 +22,19 @@ import msgspec
 from mmload.client.capabilities import MissingFeatures
 from mmload.client.http.cookies import Cookies
 from mmload.client.http.pool import CallTimer, ConnectionPool
-from mmload.client.http.protocol import USER_AGENT, BadAnswer, HttpAnswer, header_lines, host_header, request_bytes
+from mmload.client.http.protocol import (
+    LARGEST_BODY_BYTES,
+    USER_AGENT,
+    BadAnswer,
+    HttpAnswer,
+    header_lines,
+    host_header,
+    request_bytes,
+)
 from mmload.client.http.rules import API, is_expected, refusal
 from mmload.client.net import ByteChannel, byte_channel, connect, time_limit
 from mmload.errors import (
+    UNREADABLE_JSON,
     NoAnswer,
     NotAvailable,
     RateLimited,
@@ -87,6 +95,7 @@ class Transport:
     connect_timeout_seconds: float = 10.0
     request_timeout_seconds: float = 30.0
     tls_context: ssl.SSLContext | None = None
+    largest_answer_bytes: int = LARGEST_BODY_BYTES
     _timer: CallTimer = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -94,7 +103,7 @@ class Transport:
 
     def connections(self) -> ConnectionPool:
         """Those of one user; nothing is opened yet."""
-        return ConnectionPool(self._dial, self._timer, CONNECTIONS_PER_USER)
+        return ConnectionPool(self._dial, self._timer, CONNECTIONS_PER_USER, largest_bytes=self.largest_answer_bytes)
 
     def _dial(self) -> ByteChannel:
         """Connect; nothing stays open when that fails."""
@@ -218,11 +227,21 @@ class Rest:
         raise failure
 
 
+def content_of(answer: HttpAnswer, route: Route) -> bytes:
+    """The answer's body, decompressed; one that cannot be fails the action, never the user."""
+    try:
+        return answer.content()
+    except BadAnswer as error:
+        raise _unreadable(answer, route, transport_reason(error)) from error
+
+
 def decoded(answer: HttpAnswer, decoder: msgspec.json.Decoder[T], route: Route) -> T:
     """The answer's body as a typed value; an unreadable one fails the action, never the user."""
     try:
-        return decoder.decode(answer.content())
-    except (msgspec.MsgspecError, zlib.error) as error:
-        raise RequestFailed(
-            "answer could not be read", route=str(route), status=answer.status, request_id=answer.header("x-request-id")
-        ) from error
+        return decoder.decode(content_of(answer, route))
+    except UNREADABLE_JSON as error:
+        raise _unreadable(answer, route, "answer could not be read") from error
+
+
+def _unreadable(answer: HttpAnswer, route: Route, reason: str) -> RequestFailed:
+    return RequestFailed(reason, route=str(route), status=answer.status, request_id=answer.header("x-request-id"))

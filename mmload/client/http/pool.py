@@ -12,7 +12,7 @@ from gevent import get_hub, getcurrent, monkey
 from gevent.hub import Waiter
 from gevent.lock import BoundedSemaphore
 
-from mmload.client.http.protocol import HttpAnswer
+from mmload.client.http.protocol import LARGEST_BODY_BYTES, HttpAnswer
 from mmload.client.net import NOT_NOW, ByteChannel
 
 # Safe to repeat when nobody knows whether the server had the request (RFC 9110 §9.2.2).
@@ -105,10 +105,11 @@ class CallTimer:
 class HttpConnection:
     """One open connection: asks one thing at a time."""
 
-    __slots__ = ("_readable", "_ready_at", "_timer", "_wire", "idle_since")
+    __slots__ = ("_largest", "_readable", "_ready_at", "_timer", "_wire", "idle_since")
 
-    def __init__(self, wire: ByteChannel, timer: CallTimer) -> None:
+    def __init__(self, wire: ByteChannel, timer: CallTimer, largest_bytes: int = LARGEST_BODY_BYTES) -> None:
         self._wire = wire
+        self._largest = largest_bytes
         self._timer = timer
         self._readable = get_hub().loop.io(wire.fd, _READ)
         self._ready_at = 0.0
@@ -117,7 +118,7 @@ class HttpConnection:
     def ask(self, method: str, request: bytes) -> HttpAnswer:
         """The whole answer. Raises `Gone`, another `OSError` or `BadAnswer`; the connection is of no use then."""
         self._send(request)
-        incoming = HttpAnswer(method)
+        incoming = HttpAnswer(method, self._largest)
         self._ready_at = self._timer.wait(self._readable)
         while True:
             data = self._receive()
@@ -185,7 +186,7 @@ def _ended(incoming: HttpAnswer) -> HttpAnswer:
 class ConnectionPool:
     """Those of one user. `dial` opens one; at most `limit` are in use at once, who wants more waits."""
 
-    __slots__ = ("_clock", "_closed", "_dial", "_idle", "_places", "_timer")
+    __slots__ = ("_clock", "_closed", "_dial", "_idle", "_largest", "_places", "_timer")
 
     def __init__(
         self,
@@ -193,7 +194,9 @@ class ConnectionPool:
         timer: CallTimer,
         limit: int,
         clock: Callable[[], float] = time.monotonic,
+        largest_bytes: int = LARGEST_BODY_BYTES,
     ) -> None:
+        self._largest = largest_bytes
         self._dial = dial
         self._timer = timer
         self._places = BoundedSemaphore(limit)
@@ -237,7 +240,7 @@ class ConnectionPool:
             if line.quiet():
                 return line, False
             line.close()
-        return HttpConnection(self._dial(), self._timer), True
+        return HttpConnection(self._dial(), self._timer, self._largest), True
 
     def _put(self, line: HttpConnection, keeps_open: bool) -> None:
         if self._closed or not keeps_open:

@@ -11,10 +11,17 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import quote, urlsplit
 
+from mmload.errors import TOO_LARGE
+
 USER_AGENT: Final = "Mozilla/5.0 (mmload)"
 # Far more than any server sends; a stream that is no HTTP is not collected for ever.
 LONGEST_HEAD_BYTES: Final = 1 << 16
 _LONGEST_CHUNK_LINE_BYTES: Final = 1 << 12
+# Of an answer's body, as it travels and decompressed, unless the caller says otherwise.
+LARGEST_BODY_BYTES: Final = 64 << 20
+_MOST_LENGTH_DIGITS: Final = 18
+# Answers 1xx on the way to the one that counts.
+_MOST_INTERIM: Final = 100
 _HAS_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
 _WITHOUT_BODY: Final = frozenset({204, 304})
 # What may stand in a path and query as it is; anything else that is not a letter, digit or `_.-~` is escaped.
@@ -23,6 +30,10 @@ _RESERVED: Final = "/?&=%:;,+@!$'()*[]"
 
 class BadAnswer(ValueError):
     """What the server sent is not HTTP, or was cut off."""
+
+
+class TooLarge(BadAnswer):
+    """The answer's body is larger than allowed."""
 
 
 def host_header(url: str) -> str:
@@ -71,9 +82,11 @@ class HttpAnswer:
     """
 
     __slots__ = (
+        "_collected",
+        "_interim",
+        "_largest",
         "_lowered",
         "_missing",
-        "_parts",
         "_without_body",
         "begun",
         "body",
@@ -83,7 +96,7 @@ class HttpAnswer:
         "status",
     )
 
-    def __init__(self, method: str = "GET") -> None:
+    def __init__(self, method: str = "GET", largest_bytes: int = LARGEST_BODY_BYTES) -> None:
         self.status = 0
         self.head = b""
         self.body = b""
@@ -92,7 +105,10 @@ class HttpAnswer:
         self.ready_at = 0.0
         self._lowered = b""
         self._without_body = method == "HEAD"
-        self._parts: list[bytes] = []
+        self._largest = largest_bytes
+        self._interim = 0
+        # Of an unfinished head or body. One object that grows: a list of small pieces would take fifty times as much.
+        self._collected = bytearray()
         # Bytes of the body still to come; None: until the connection ends.
         self._missing: int | Chunks | None = 0
 
@@ -107,38 +123,54 @@ class HttpAnswer:
         """The connection has ended: the end of an answer that has no other. Raises `BadAnswer` if it is cut off."""
         if not self.status or self._missing is not None:
             raise BadAnswer("cut off")
-        self.body = b"".join(self._parts)
+        self.body = bytes(self._collected)
 
     def header(self, name: str) -> str:
         """A header's value by its name in lower case, "" if absent; the last one if it came twice."""
         return header_value(self.head, self._lowered, name)
 
     def content(self) -> bytes:
-        """The body, decompressed only now that somebody wants it. Raises `zlib.error`."""
-        return zlib.decompress(self.body, wbits=31) if self.header("content-encoding") == "gzip" else self.body
+        """The body, decompressed only now that somebody wants it. Raises `BadAnswer`."""
+        if self.header("content-encoding") != "gzip":
+            return self.body
+        unpacker = zlib.decompressobj(wbits=31)
+        try:
+            content = unpacker.decompress(self.body, self._largest)
+        except zlib.error:
+            raise BadAnswer("not gzip") from None
+        if unpacker.unconsumed_tail:
+            raise TooLarge(TOO_LARGE)
+        if not unpacker.eof:
+            raise BadAnswer("cut off")
+        return content
 
     # -- head ------------------------------------------------------------------------------------------------
 
     def _feed_head(self, data: bytes) -> bool:
-        if self._parts:
-            data = b"".join([*self._parts, data])
-            self._parts.clear()
-        end = data.find(b"\r\n\r\n")
-        if end < 0:
-            if len(data) > LONGEST_HEAD_BYTES or not data.startswith(b"HTTP/1."[: len(data)]):
-                raise BadAnswer("not HTTP")
-            self._parts.append(data)
-            return False
-        status = head_status(data)
-        rest = data[end + 4 :]
-        if status < 200:
+        if self._collected:
+            self._collected += data
+            data = bytes(self._collected)
+            self._collected.clear()
+        while True:
+            end = data.find(b"\r\n\r\n")
+            if end < 0:
+                if len(data) > LONGEST_HEAD_BYTES or not data.startswith(b"HTTP/1."[: len(data)]):
+                    raise BadAnswer("not HTTP")
+                self._collected += data
+                return False
+            status = head_status(data)
+            if status >= 200:
+                break
             # On the way to the answer proper (100 Continue, 103 Early Hints).
-            return self._feed_head(rest) if rest else False
+            self._interim += 1
+            if self._interim > _MOST_INTERIM:
+                raise BadAnswer("no end of interim answers")
+            data = data[end + 4 :]
         self.status = status
         self.head = data[:end]
         self._lowered = self.head.lower()
         self._expect_body()
-        return self._feed_body(rest)
+        return self._feed_body(data[end + 4 :])
 
     def _expect_body(self) -> None:
         """What the head says of the body and of the connection."""
@@ -146,10 +178,13 @@ class HttpAnswer:
         if self._without_body or self.status in _WITHOUT_BODY:
             return
         if "chunked" in self.header("transfer-encoding").lower():
-            self._missing = Chunks()
+            self._missing = Chunks(self._largest)
         elif length := self.header("content-length"):
-            if not (length.isascii() and length.isdigit()):
+            if not (length.isascii() and length.isdigit()) or self._lowered.count(b"\r\ncontent-length:") > 1:
                 raise BadAnswer("no such length")
+            # As text first: a number of many digits takes long to read.
+            if len(length) > _MOST_LENGTH_DIGITS or int(length) > self._largest:
+                raise TooLarge(TOO_LARGE)
             self._missing = int(length)
         else:
             self._missing = None
@@ -168,80 +203,98 @@ class HttpAnswer:
             self.body, extra = whole
             self.keeps_open = self.keeps_open and not extra
             return True
-        self._parts.append(data)
+        self._collect(data)
         return False
+
+    def _collect(self, data: bytes) -> None:
+        self._collected += data
+        if len(self._collected) > self._largest:
+            raise TooLarge(TOO_LARGE)
 
     def _feed_sized(self, data: bytes, missing: int) -> bool:
         size = len(data)
         if size < missing:
             self._missing = missing - size
-            self._parts.append(data)
+            self._collected += data
             return False
         if size > missing:
             # More than was announced: nobody knows what the next answer on this connection would be.
             self.keeps_open = False
             data = data[:missing]
         self._missing = 0
-        self.body = b"".join([*self._parts, data]) if self._parts else data
+        self.body = bytes(self._collected + data) if self._collected else data
         return True
 
 
 class Chunks:
-    """A body in chunks (RFC 9112 §7.1), as it comes in."""
+    """A body in chunks (RFC 9112 §7.1), as it comes in. Each byte is looked at once, however it is cut up."""
 
-    __slots__ = ("_at", "_buffer", "_done", "_parts")
+    __slots__ = ("_body", "_done", "_held", "_largest", "_missing", "_trailer_bytes")
 
-    def __init__(self) -> None:
-        self._buffer = b""
-        self._at = 0
-        self._parts: list[bytes] = []
+    def __init__(self, largest_bytes: int = LARGEST_BODY_BYTES) -> None:
+        self._largest = largest_bytes
+        self._body = bytearray()
+        # The beginning of a line whose end has not come.
+        self._held = b""
+        # Bytes of the present chunk still to come, its line break included.
+        self._missing = 0
         self._done = False
+        self._trailer_bytes = 0
 
     def feed(self, data: bytes) -> tuple[bytes, bool] | None:
         """The whole body, and whether bytes came behind it; None while it is not whole. Raises `BadAnswer`."""
-        self._buffer = self._buffer[self._at :] + data
-        self._at = 0
-        while not self._done:
-            end = self._buffer.find(b"\r\n", self._at)
-            if end < 0:
-                self._check_unfinished_line()
-                return None
-            size = _chunk_size(self._buffer[self._at : end])
-            if size == 0:
-                self._done, self._at = True, end + 2
-                break
-            start, after = end + 2, end + 2 + size
-            if len(self._buffer) < after + 2:
-                return None
-            self._parts.append(self._buffer[start:after])
-            self._at = after + 2
-        return self._after_last()
-
-    def _check_unfinished_line(self) -> None:
-        if len(self._buffer) - self._at > _LONGEST_CHUNK_LINE_BYTES:
-            raise BadAnswer("no such chunk")
-
-    def _after_last(self) -> tuple[bytes, bool] | None:
-        """Trailers, which nobody reads, up to an empty line."""
+        if self._held:
+            data, self._held = self._held + data, b""
+        at = 0
         while True:
-            end = self._buffer.find(b"\r\n", self._at)
+            if self._missing:
+                at = self._take(data, at)
+                if self._missing:
+                    return None
+            end = data.find(b"\r\n", at)
             if end < 0:
-                self._check_unfinished_line()
+                self._held = data[at:]
+                if len(self._held) > _LONGEST_CHUNK_LINE_BYTES:
+                    raise BadAnswer("no such chunk")
                 return None
-            empty = end == self._at
-            self._at = end + 2
-            if empty:
-                return b"".join(self._parts), self._at < len(self._buffer)
+            line, at = data[at:end], end + 2
+            if not self._done:
+                self._begin(_chunk_size(line))
+            elif not line:
+                return bytes(self._body), at < len(data)
+            else:
+                self._skip_trailer(line)
+
+    def _take(self, data: bytes, at: int) -> int:
+        """What is there of the present chunk; where the rest begins."""
+        part = data[at : at + self._missing]
+        self._body += part
+        self._missing -= len(part)
+        if not self._missing:
+            if not self._body.endswith(b"\r\n"):
+                raise BadAnswer("no such chunk")
+            del self._body[-2:]
+        return at + len(part)
+
+    def _begin(self, size: int) -> None:
+        if len(self._body) + size > self._largest:
+            raise TooLarge(TOO_LARGE)
+        self._done = size == 0
+        self._missing = size + 2 if size else 0
+
+    def _skip_trailer(self, line: bytes) -> None:
+        """Nobody reads them."""
+        self._trailer_bytes += len(line)
+        if self._trailer_bytes > LONGEST_HEAD_BYTES:
+            raise BadAnswer("no end of trailers")
 
 
 def _chunk_size(line: bytes) -> int:
     digits = line.partition(b";")[0].strip()
-    try:
-        if not digits or digits.startswith((b"-", b"+")):
-            raise ValueError
-        return int(digits, 16)
-    except ValueError:
-        raise BadAnswer("no such chunk") from None
+    # int() alone would take signs, blanks and underscores, too.
+    if not digits or len(digits) > 16 or digits.strip(b"0123456789abcdefABCDEF"):
+        raise BadAnswer("no such chunk")
+    return int(digits, 16)
 
 
 def head_status(head: bytes) -> int:

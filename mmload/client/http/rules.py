@@ -6,12 +6,13 @@ Shared by the simulated users' client and by `mmload init` and `mmload doctor`.
 from __future__ import annotations
 
 import random
-import zlib
 from collections.abc import Callable
 
 import msgspec
 
+from mmload.client.http.protocol import BadAnswer
 from mmload.errors import (
+    UNREADABLE_JSON,
     NotAvailable,
     RateLimited,
     Redirected,
@@ -54,7 +55,7 @@ def refusal(
         return RateLimited("429 rate limited", retry_after_seconds=wait, route=route, request_id=request_id)
     try:
         said = _ERROR.decode(body())
-    except (msgspec.MsgspecError, zlib.error):
+    except (*UNREADABLE_JSON, BadAnswer):
         # Something else than Mattermost answered: a proxy's page, say.
         said = _ErrorBody()
     kind = failure_class(status, said.id, feature)

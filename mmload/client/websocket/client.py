@@ -31,7 +31,7 @@ from mmload.client.websocket.reconnect import (
     retry_delay,
     wait_after_loss,
 )
-from mmload.errors import WebSocketFailed
+from mmload.errors import UNREADABLE_JSON, WebSocketFailed
 from mmload.metrics.counts import SocketCounts
 
 __all__ = ["Listener", "Timing", "WebSocket"]
@@ -180,7 +180,7 @@ class WebSocket:
         """
         try:
             event = decode_event(payload)
-        except msgspec.DecodeError:
+        except UNREADABLE_JSON:
             require_reply(payload)
             return
         if event.seq == self._expected and self._state is _UP:

@@ -56,6 +56,8 @@ def tell_once(where: str, error: Exception) -> None:
         log.error("an event listener failed at %s; further failures like it are only counted", where, exc_info=error)
 
 
+# Why a connection ended that took no answer to a ping.
+FELL_SILENT = "the server fell silent"
 _READ_BYTES = 65536
 # A client has little to say. So much unsent means that the server stopped reading; a person would see a dead page.
 LONGEST_BACKLOG_BYTES = 1 << 20
@@ -176,7 +178,7 @@ class WebSocketConnection:
             self._heard_at = now
             self._ping_due = now + self._timing.ping_interval_seconds
         elif now - self._heard_at >= self._timing.dead_after_seconds:
-            self._end(CloseCode.ABNORMAL, "the server fell silent")
+            self._end(CloseCode.ABNORMAL, FELL_SILENT)
             return
         elif now >= self._ping_due:
             self._ping_due = now + self._timing.ping_interval_seconds

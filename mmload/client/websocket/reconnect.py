@@ -16,7 +16,8 @@ MOST_QUICK_RETURNS = 1
 class Timing:
     """How patient a connection is. The defaults are the web application's where it has such a number.
 
-    `dead_after_seconds`: as long as the server waits for us before it gives a silent connection up.
+    `dead_after_seconds`: a ping is sent after `ping_interval_seconds` of silence; a connection that stays silent for as
+    long again, as a half-open one does, is dead.
     `good_after_seconds`: a connection that lived so long was a good one and clears the count of failures; one that is
     accepted and dropped at once (a proxy without its server) must not.
     `after_gap_seconds`: the server has to notice first that the old socket is gone; to one who resumes a connection
@@ -27,7 +28,7 @@ class Timing:
 
     handshake_timeout_seconds: float = 10.0
     ping_interval_seconds: float = 30.0
-    dead_after_seconds: float = 100.0
+    dead_after_seconds: float = 60.0
     first_retry_seconds: float = 3.0
     longest_retry_seconds: float = 300.0
     jitter_seconds: float = 2.0

@@ -312,6 +312,8 @@ _TABLE: tuple[tuple[Kind, str, str, Samples, str], ...] = (
     (_COUNTER, "mmload_sequence_gaps_closed_total",
      "outcome", _counted(filled=lambda run: run.sockets.gaps_filled, lost=lambda run: run.sockets.gaps_lost),
      "Gaps filled by resuming, or lost with a renewed WebSocket."),
+    (_COUNTER, "mmload_unreadable_events_total", "", _count(lambda run: run.sockets.unreadable),
+     "WebSocket events whose data could not be read."),
     (_COUNTER, "mmload_listener_errors_total", "", _count(lambda run: run.sockets.listener_errors),
      "WebSocket events that mmload could not handle: internal errors."),
     (_GAUGE, "mmload_feature_unavailable", "feature reason", _unavailable, "1 for each feature that the server lacks."),
