@@ -19,6 +19,7 @@ LONGEST_HEAD_BYTES: Final = 1 << 16
 _LONGEST_CHUNK_LINE_BYTES: Final = 1 << 12
 # Of an answer's body, as it travels and decompressed, unless the caller says otherwise.
 LARGEST_BODY_BYTES: Final = 64 << 20
+_LAST_CHUNK: Final = b"\r\n0\r\n\r\n"
 _MOST_LENGTH_DIGITS: Final = 18
 # Answers 1xx on the way to the one that counts.
 _MOST_INTERIM: Final = 100
@@ -259,7 +260,12 @@ class Chunks:
                 return None
             line, at = data[at:end], end + 2
             if not self._done:
-                self._begin(_chunk_size(line))
+                size = _chunk_size(line)
+                self._begin(size)
+                after = at + size
+                if size and not self._body and data[after : after + 7] == _LAST_CHUNK:
+                    # Nearly always: one chunk, and all of it is there.
+                    return data[at:after], after + 7 < len(data)
             elif not line:
                 return bytes(self._body), at < len(data)
             else:
