@@ -28,6 +28,9 @@ from coordinator.search.sample import Observation, Window, weigh
 CONFIDENCE = 0.95
 # These endings say nothing about how many users are fine.
 _NUMBERLESS = (Ending.UNKNOWN, Ending.BREACHED_ALREADY)
+# These would be about users, of whom there must have been one.
+_OF_USERS = (Ending.FOUND, Ending.WIDE, Ending.AT_LEAST, Ending.TIME_OVER, Ending.USERS_MISSING)
+_NOBODY = "no user became active: see the run's report and the agents' logs for why"
 
 
 class Searching:
@@ -96,6 +99,8 @@ class Searching:
 
     def answer(self, ending: str, reason: str, seconds: float) -> Answer:
         """What is known now, ended for that reason."""
+        if ending in _OF_USERS and not self._findings.anybody:
+            return Answer(None, None, None, 0.0, str(Ending.USERS_MISSING), "", seconds / 60.0, f"{_NOBODY} ({reason})")
         estimate = self._measure.estimate if self._measure else None
         shown = None if ending in _NUMBERLESS else self._findings.fine_users
         users, low, high = None, shown, None

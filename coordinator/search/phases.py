@@ -58,6 +58,7 @@ class Findings:
         self._tuning = tuning
         self.broke_first = ""
         self.fine_users: int | None = None
+        self.anybody = False
         self._level_seconds = self._tipped_seconds = 0.0
         self._level = -math.inf
         self._fine = -math.inf
@@ -66,9 +67,10 @@ class Findings:
     def see(self, sight: Sight) -> None:
         """One cycle's sample, in its window."""
         ratio, window = sight.sample.ratio, sight.window
+        self.anybody = self.anybody or sight.users > 0
         if ratio is None or not window.full:
             return
-        if ratio <= 0.0:
+        if ratio <= 0.0 and window.peopled:
             self._shown(round(math.exp(window.lowest)))
         if window.telling and ratio <= 0.0:
             self._stay(window.lowest, sight.elapsed)
@@ -238,7 +240,10 @@ class Attendance:
     def next(self, sight: Sight, target: int) -> Move | None:
         """The end of a search whose users don't follow; None: go on. Each one that does begins the wait anew."""
         gap = abs(target - sight.users)
-        if target != self._target or gap < self._smallest_gap or gap <= self._tuning.absent_share * target + 1.0:
+        near = sight.users > 0 and gap <= self._tuning.absent_share * target + 1.0
+        # With nobody in, another target is no news.
+        other = target != self._target and (sight.users > 0 or not self._target)
+        if other or gap < self._smallest_gap or near:
             self._target, self._smallest_gap, self._seconds = target, gap, 0.0
             return None
         self._seconds += sight.elapsed

@@ -117,6 +117,7 @@ class Window:
         self._users = self._target = 0
         self._arrived = self._on_their_way = 0
         self._awaited_until = 0.0
+        self._empty_at = -math.inf
         # Users who were waited for in vain: they gave up, and are no log-ins.
         self.away = 0
         self.highest = self.lowest = self.mean = self.now = 0.0
@@ -132,6 +133,8 @@ class Window:
         came += self._await(seconds, target, users, came)
         self._users, self._target = users, target
         self._arrived += came
+        if not users:
+            self._empty_at = seconds
         self.now = math.log(max(users, 1))
         self._loads.append((seconds, self.now, came))
         while self._loads[0][0] <= seconds - self._length:
@@ -163,6 +166,11 @@ class Window:
     def arrivals(self) -> float:
         """What the log-ins of the window add to the load, as a share of it."""
         return self._arrival_seconds * self.log_ins / self._length / max(1, self._users)
+
+    @property
+    def peopled(self) -> bool:
+        """Somebody was active at each of its moments: as a load, nobody looks like one user."""
+        return self._empty_at < self._loads[0][0]
 
     @property
     def settled(self) -> bool:

@@ -51,7 +51,9 @@ def measured(middle: float, half: float, fine: int | None = 200, limits: Limits 
     """A search that has measured this, and has seen so many users fine."""
     made: Any = Searching(limits)
     made._measure = SimpleNamespace(estimate=Estimate(middle, half))
-    made._findings = SimpleNamespace(fine_users=fine, broke_first="p99 4 of 1", notes=["the server tips over"])
+    made._findings = SimpleNamespace(
+        fine_users=fine, anybody=True, broke_first="p99 4 of 1", notes=["the server tips over"]
+    )
     return made
 
 
@@ -145,7 +147,7 @@ def test_a_search_that_is_cut_off_gives_what_it_has_measured(ending: Ending) -> 
 
 def test_before_anything_is_measured_the_answer_is_what_was_fine() -> None:
     made: Any = Searching(LIMITS)
-    made._findings.fine_users = 70
+    made._findings.fine_users, made._findings.anybody = 70, True
     answer = made.answer(Ending.TIME_OVER, "over", 60.0)
 
     assert (answer.users, answer.low, answer.high, answer.confidence, answer.reason) == (None, 70, None, 0.0, "over")

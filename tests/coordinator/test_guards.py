@@ -7,9 +7,10 @@ from collections.abc import Callable
 
 import pytest
 
-from coordinator.answer import Ending, Limits
+from coordinator.answer import Ending, Limits, exit_code
 from coordinator.search.decide import Search
 from coordinator.search.sample import Observation, Reading
+from mmload.errors import ExitCode
 from tests.coordinator.simulated import WINDOW_SECONDS, Searched, hard_limit, search, steep, unknown
 
 LIMITS = Limits(lowest_users=1, highest_users=5000)
@@ -124,6 +125,40 @@ def test_the_classic_rule_ends_without_a_server_too() -> None:
     classic = dataclasses.replace(LIMITS, mode="classic")
 
     assert search(classic, steep(CAPACITY), away_from(20, 10_000)).answer.ended_by == Ending.SERVER_LOST
+
+
+# -- the users --------------------------------------------------------------------------------------------------
+
+
+def nobody(seen: Observation) -> Observation:
+    return dataclasses.replace(seen, users=0)
+
+
+@pytest.mark.parametrize("arrival_seconds", [0.0, 60.0])
+@pytest.mark.parametrize(("lowest", "highest"), [(1, 1), (1, 2), (1, 5000), (2, 5000), (30, 40)])
+def test_a_search_in_which_nobody_was_ever_active_has_no_number(
+    lowest: int, highest: int, arrival_seconds: float
+) -> None:
+    """An idle server is healthy: it must not be read as one that holds a user."""
+    limits = Limits(lowest_users=lowest, highest_users=highest, arrival_seconds=arrival_seconds)
+
+    searched = search(limits, steep(CAPACITY), nobody)
+    answer = searched.answer
+
+    assert (answer.ended_by, answer.users, answer.low, answer.high) == (Ending.USERS_MISSING, None, None, None)
+    assert answer.reason.startswith("no user became active: see the run's report and the agents' logs")
+    assert exit_code(answer) == ExitCode.INCONCLUSIVE
+    assert len(searched.steps) < 200, "it waited for longer than users need"
+
+
+def test_a_search_that_is_cut_off_before_anybody_came_has_no_number() -> None:
+    decider = Search(LIMITS)
+    for second in range(1, 50):
+        decider.observe(Observation(float(second), 1, 0, (Reading("p99", 0.0, 1.0),)))
+
+    answer = decider.so_far(Ending.INTERRUPTED, "a signal", 50.0)
+
+    assert (answer.users, answer.low) == (None, None)
 
 
 # -- the generator ----------------------------------------------------------------------------------------------
