@@ -7,12 +7,13 @@ from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Generic, TypeVar
-from urllib.parse import urlsplit
 
 import requests
 
+from mmload.network import trusting
+from mmload.web_session import bounded_session
+
 T = TypeVar("T")
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 class Unanswered(Exception):
@@ -63,9 +64,8 @@ def all_at_once(questions: Sequence[Question[T]], within_seconds: float) -> list
 
 
 def session(url: str, token: str = "") -> requests.Session:
-    """A session for one peer; proxies and .netrc of the environment are not for our own machine."""
-    made = requests.Session()
-    made.trust_env = (urlsplit(url).hostname or "") not in _LOOPBACK
+    """A session for one agent: never through a proxy."""
+    made = bounded_session(url, trusting())
     if token:
         made.headers["Authorization"] = f"Bearer {token}"
     return made

@@ -17,10 +17,12 @@ from prometheus_api_client import PrometheusConnect
 from prometheus_api_client.exceptions import PrometheusApiClientException
 from urllib3.util.retry import Retry
 
-from coordinator.polling import Question, Unanswered, all_at_once, session
+from coordinator.polling import Question, Unanswered, all_at_once
 from coordinator.search.sample import Reading
 from mmload.config.coordinator_tables import Monitor, Query
-from mmload.errors import ConfigurationError, ServerNotReady, transport_reason
+from mmload.errors import UNREADABLE, ConfigurationError, ServerNotReady, transport_reason
+from mmload.network import trust_advice, unused_proxy
+from mmload.web_session import prometheus_session
 
 # Beyond the limit of a single query: for the thread and the decoding.
 _MARGIN_SECONDS = 0.5
@@ -128,9 +130,13 @@ class Prometheus:
         if faults:
             raise ConfigurationError(*faults)
         if all(isinstance(answer, Unanswered) for answer in answers):
+            monitor = self._monitor
+            proxy = "" if monitor.use_proxy else unused_proxy(monitor.prometheus_url, "MonitorConfig.UseProxy")
+            trust = trust_advice(str(answers[0]), "MonitorConfig.PrometheusCAFile")
             raise ServerNotReady(
-                f"Prometheus at {self._monitor.prometheus_url} gives no answer: {answers[0]}; start it, or correct "
-                "MonitorConfig.PrometheusURL, or leave out the queries: the agents' own measures need none"
+                f"Prometheus at {monitor.prometheus_url} gives no answer: {answers[0]}; {trust or 'start it'}, or "
+                "correct MonitorConfig.PrometheusURL, or leave out the queries: the agents' own measures need none"
+                + (f" ({proxy})" if proxy else "")
             )
 
 
@@ -145,7 +151,10 @@ def _asked(monitor: Monitor, query: str) -> Any:
     """The function that asks one query, over a connection of its own: they are asked in several threads at once."""
     url = monitor.prometheus_url.rstrip("/")
     seconds = monitor.query_timeout_seconds
-    connection = PrometheusConnect(url=url, session=session(url), retry=Retry(total=0), timeout=seconds)
+    session = prometheus_session(monitor)
+    connection = PrometheusConnect(url=url, session=session, retry=Retry(total=0), timeout=seconds)
+    # It puts an adapter of its own before ours, which knows neither our authorities nor our bounds.
+    session.adapters.pop(url, None)
     # The look-back is how old a sample may be that Prometheus still takes for the present: five minutes by default,
     # and in old versions (2.42 is one), which do not know the parameter.
     params = {"timeout": f"{seconds:g}s", "lookback_delta": f"{monitor.stale_after_seconds:g}s"}
@@ -155,7 +164,7 @@ def _asked(monitor: Monitor, query: str) -> Any:
             return elements(connection.custom_query(query, params=params))
         except PrometheusApiClientException as error:
             raise refusal(str(error)) from None
-        except requests.JSONDecodeError:
+        except (requests.JSONDecodeError, UnicodeDecodeError, RecursionError):
             raise Unanswered("the answer is no JSON: is this a Prometheus?") from None
         except requests.RequestException as error:
             raise Unanswered(transport_reason(error)) from None
@@ -175,8 +184,13 @@ def refusal(text: str) -> Unanswered:
         # The client formats the body with repr.
         body = found[2][2:-1].encode().decode("unicode_escape")
         said = str(json.loads(body)["error"])
-    except (ValueError, KeyError, TypeError):
+    except (*UNREADABLE, KeyError, TypeError):
         said = ""
+    if status in (401, 403):
+        return Unanswered(
+            f"HTTP status {status}: it wants a log-in; set MonitorConfig.PrometheusUser with "
+            "MMLOAD_MONITORCONFIG_PROMETHEUSPASSWORD, or MMLOAD_MONITORCONFIG_PROMETHEUSTOKEN"
+        )
     if status in (400, 422) and said:
         return QueryRefused(f"the query is refused: {said}") if status == 400 else Unanswered(said)
     return Unanswered(f"HTTP status {status}" + (f": {said}" if said else ""))

@@ -10,9 +10,11 @@ from mmload.client.capabilities import Capabilities, MissingFeatures, capabiliti
 from mmload.client.http.client import Transport
 from mmload.client.login_queue import Admission
 from mmload.client.net import tls_context
-from mmload.config import Settings, Users, read_credentials
+from mmload.client.websocket.handshake import SocketRoute
+from mmload.config import ConnectionSettings, Settings, Users, read_credentials
 from mmload.delivery.account import Deliveries
 from mmload.metrics.recorder import Recorder
+from mmload.network import own_headers, proxy_for
 from mmload.store import SharedObjects
 
 
@@ -53,8 +55,11 @@ class TestContext:
             connection.connect_timeout_seconds,
             connection.request_timeout_seconds,
             self.tls_context,
-            connection.largest_answer_megabytes << 20,
+            connection.largest_answer_mb << 20,
+            own_headers(connection.headers),
+            proxy_for(server_url) if connection.use_proxy else "",
         )
+        self.socket_route = socket_route(connection, self.websocket_url)
         self.admission = Admission(
             users.max_logins_in_flight,
             users.login_retry_min_seconds,
@@ -96,6 +101,11 @@ def pool(users: Users, worker_index: int, lines: range) -> AccountPool:
     if has_file_only(users):
         return AccountPool(lines[: users.max_active_users], f"add lines to {users.users_file_path}, or use fewer users")
     return AccountPool(own_numbers(worker_index, users.max_active_users))
+
+
+def socket_route(connection: ConnectionSettings, url: str) -> SocketRoute:
+    """How its WebSockets reach a server."""
+    return SocketRoute(own_headers(connection.headers), proxy_for(url) if connection.use_proxy else "")
 
 
 def websocket_url(configured_server: str, configured_websocket: str, server_url: str) -> str:

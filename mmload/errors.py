@@ -7,8 +7,10 @@ once, at the boundary where it appears. `mmload.cli` turns a `MmloadError` into 
 from __future__ import annotations
 
 import errno
+import re
 import socket
 import ssl
+import zlib
 from enum import IntEnum
 from http.client import HTTPException
 
@@ -132,15 +134,24 @@ class WebSocketFailed(MmloadError):
         self.status = status
 
 
+class BadAnswer(ValueError):
+    """What the server sent is not HTTP, or was cut off."""
+
+
+class AnswerTooLarge(BadAnswer):
+    """The answer's body is larger than allowed."""
+
+
 class NoAccountLeft(MmloadError):
     """This worker owns fewer accounts than it is to run users."""
 
     exit_code = ExitCode.CONFIGURATION_REFUSED
 
 
+# What decoding JSON by the standard library, or unpacking, raises: bad UTF-8 is a ValueError, too.
+UNREADABLE = (ValueError, RecursionError, zlib.error)
 # What decoding JSON by msgspec raises: also for bad UTF-8 and for what is nested too deeply.
 UNREADABLE_JSON = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-TOO_LARGE = "answer too large"
 CLOSED_BY_SERVER = "connection closed by the server"
 # Failures after which a request surely never reached the server.
 NEVER_SENT = ("connection refused", "host name not found", "network unreachable")
@@ -154,7 +165,13 @@ _TLS_REASONS = {
     "Hostname mismatch": "the certificate is for another host name",
     "IP address mismatch": "the certificate is for another address",
     "unable to get local issuer": "the certificate's authority is not known here",
+    "unable to get issuer": "the certificate's authority is not known here",
+    "certificate is not yet valid": "the certificate is not valid yet",
+    "verify failed": "the certificate is not trusted",
+    "VERIFY_FAILED": "the certificate is not trusted",
 }
+# What the standard library says, and so our own tunnel.
+_TUNNEL_REFUSED = re.compile(r"^Tunnel connection failed: (\d{3})\b")
 
 
 def transport_reason(error: BaseException) -> str:
@@ -175,11 +192,13 @@ def transport_reason(error: BaseException) -> str:
     if isinstance(error, ssl.SSLError):
         known = (reason for sign, reason in _TLS_REASONS.items() if sign in str(error))
         return f"TLS failed: {next(known, 'no valid certificate or protocol')}"
+    if refused := _TUNNEL_REFUSED.search(str(error)):
+        return f"the proxy answers {refused[1]}"
     if isinstance(error, ConnectionError):
         return "connection lost"
-    if str(error) == TOO_LARGE:
-        return TOO_LARGE
-    if isinstance(error, (ValueError, HTTPException)):
+    if isinstance(error, AnswerTooLarge):
+        return "answer too large (ConnectionConfiguration.LargestAnswerMB)"
+    if isinstance(error, (ValueError, HTTPException, zlib.error)):
         return "answer was not HTTP, or cut off"
     number = getattr(error, "errno", None)
     if number in (errno.ENETUNREACH, errno.EHOSTUNREACH):

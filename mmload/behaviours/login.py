@@ -173,6 +173,7 @@ def open_socket(person: Person) -> None:
         rng=person.rng,
         tls_context=context.tls_context,
         cookies=person.api.rest.cookies if is_one_host(context.websocket_url, context.transport.server_url) else None,
+        route=context.socket_route,
     )
     began = person.clock()
     try:

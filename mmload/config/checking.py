@@ -76,6 +76,9 @@ def table_values(table: type[msgspec.Struct], given: Mapping[str, Any], path: st
         key = _known_key(name, table, given, path, check)
         # null is what the peer writes for a list that is not set: the same as leaving the key out.
         if key is not None and value is not None:
+            if key.says.environment_only and value:
+                check.refuse(join(path, key.name), "a secret: expected in the environment only")
+                continue
             values[key.attribute] = checked_value(key, value, join(path, key.name), check)
     return table(**values)
 
@@ -257,6 +260,8 @@ def _of_coordinator(coordinator: Coordinator) -> Iterator[Contradiction]:
             problem = f"expected a Description and a Query in each, found none in number {number}"
             yield Contradiction("MonitorConfig.Queries", problem)
             break
+    if coordinator.monitor.prometheus_user and coordinator.monitor.prometheus_token:
+        yield Contradiction("MonitorConfig.PrometheusToken", "expected a user or a token for Prometheus, found both")
     names = [agent.id for agent in coordinator.cluster.agents]
     twice = next((name for name in names if names.count(name) > 1), "")
     if not names:

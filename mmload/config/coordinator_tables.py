@@ -10,7 +10,7 @@ from typing import Annotated
 
 import msgspec
 
-from mmload.config.fields import NOT_EMPTY, Says, at_least, between, more_than, one_of, url
+from mmload.config.fields import NOT_EMPTY, Says, at_least, between, matching, more_than, one_of, url
 from mmload.config.tables import Config, GenController, Ours, SimpleController, SimulController, Table
 
 DEFAULT_LOWEST_USERS = 30
@@ -19,6 +19,7 @@ MODES = ("search", "classic")
 APIS = ("auto", "swarm", "loadagent")
 AT_END = ("stop", "hold")
 _COUNT = at_least(0)
+_PRINTABLE = matching(r"[!-~]*", "printable ASCII without spaces")
 _LEVEL = one_of("TRACE", "DEBUG", "INFO", "WARN", "ERROR")
 
 
@@ -67,6 +68,22 @@ class Monitor(Table, frozen=True):
     """MonitorConfig: the queries to Prometheus."""
 
     prometheus_url: Annotated[str, Says("URL of Prometheus."), url("http", "https")] = "http://localhost:9090"
+    prometheus_user: Annotated[str, Ours("User name for Prometheus (HTTP basic authentication).")] = ""
+    prometheus_password: Annotated[str, Ours("Its password.", secret=True, environment_only=True)] = ""
+    prometheus_token: Annotated[
+        str,
+        Ours("Bearer token for Prometheus, instead of a user.", secret=True, environment_only=True),
+        _PRINTABLE,
+    ] = ""
+    prometheus_tenant: Annotated[
+        str, Ours("Tenant of Mimir, Cortex or Thanos (header `X-Scope-OrgID`)."), _PRINTABLE
+    ] = ""
+    prometheus_ca_file: Annotated[
+        str, Ours("File of certificate authorities (PEM) that count besides the system's.")
+    ] = ""
+    use_proxy: Annotated[
+        bool, Ours("Reach Prometheus through the proxy of the environment (see below), if it names one.")
+    ] = False
     update_interval_ms: Annotated[int, Says("Interval between decisions."), at_least(100)] = 1000
     queries: Annotated[
         tuple[Query, ...], Says("A list of {Description, Query, Threshold, MinIntervalSec, Alert, EmptyIsZero}.")

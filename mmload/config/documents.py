@@ -5,18 +5,19 @@ with all reasons. Documents are told apart by what is in them.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from mmload.config.checking import DocumentCheck, contradictions, table_values, with_derived_defaults
-from mmload.config.coordinator_tables import DOCUMENTS
+from mmload.config.coordinator_tables import DOCUMENTS, Coordinator
 from mmload.config.environment import DOCUMENT_VARIABLES, overlaid, unknown_variables
 from mmload.config.fields import keys
 from mmload.config.files import Object, read_credentials, read_document
 from mmload.config.tables import Config, Settings, Table
 from mmload.errors import ConfigurationError
+from mmload.network import unused_proxy
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +194,17 @@ def check_values(kind: DocumentKind, values: Object, source: str, environ: Mappi
         if not any(wrong.startswith(key) for wrong in check.wrong_keys for key in keys):
             sources = dict.fromkeys(check.sources[key] for key in keys if key in check.sources)
             check.refuse(each.path, each.problem, ", ".join(sources))
-    return Checked(value, source, tuple(check.problems), check.notices())
+    notices = (*check.notices(), *filter(None, _unused_proxies(value, environ)))
+    return Checked(value, source, tuple(check.problems), notices)
+
+
+def _unused_proxies(document: Any, environ: Mapping[str, str]) -> Iterator[str]:
+    """A notice for each server that is not reached through the proxy that the environment names for it."""
+    if isinstance(document, Config) and not document.connection.use_proxy:
+        yield unused_proxy(document.connection.server_url, "ConnectionConfiguration.UseProxy", environ)
+    monitor = document.monitor if isinstance(document, Coordinator) else None
+    if monitor is not None and monitor.queries and not monitor.use_proxy:
+        yield unused_proxy(monitor.prometheus_url, "MonitorConfig.UseProxy", environ)
 
 
 def _wrong_document(kind: DocumentKind, values: Object, source: str) -> str:

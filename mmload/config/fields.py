@@ -25,6 +25,7 @@ class Says:
     meaning: str
     ours: bool = False  # mmload's own: the peer's documents don't have it
     secret: bool = False  # never shown
+    environment_only: bool = False  # a document may not hold it
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,8 @@ def _key(field: msgspec.structs.FieldInfo) -> Key:
     return Key(field.name, field.encode_name, kind, field.default, says, checks)
 
 
-_WORDS = {"url": "URL", "websocket": "WebSocket", "tls": "TLS", "seconds": "Sec", "dm": "DM", "gm": "GM", "cpa": "CPA"}
+_ABBREVIATIONS = {word: word.upper() for word in ("url", "tls", "dm", "gm", "cpa", "ca", "mb")}
+_WORDS = {**_ABBREVIATIONS, "websocket": "WebSocket", "seconds": "Sec"}
 
 
 def key_name(attribute: str) -> str:

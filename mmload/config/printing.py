@@ -62,6 +62,28 @@ Keep passwords there rather than in files: `MMLOAD_CONNECTIONCONFIGURATION_ADMIN
 
 Keys marked * are mmload's own; mattermost-load-test-ng refuses a document that has them.
 """
+_NETWORK = """\
+## Certificates, proxies, headers
+
+REST calls, WebSockets, `mmload doctor`, `mmload init` and the queries to Prometheus follow the same rules.
+
+- **Certificates.** Trusted are the system's authorities. `SSL_CERT_FILE` (a file in PEM form) and `SSL_CERT_DIR` (a
+  folder prepared with `openssl rehash`) replace them; Prometheus has `PrometheusCAFile` besides. `VerifyTLS` set to
+  false accepts any certificate of the server under test.
+- **Proxies.** `HTTP_PROXY`, `HTTPS_PROXY` and `ALL_PROXY` are not used, unless `UseProxy` is set: of
+  `ConnectionConfiguration` for the server under test, of `MonitorConfig` for Prometheus. A notice says so where one is
+  set. A load test through a proxy measures the proxy, too. With `UseProxy`, the variable for the URL's scheme counts
+  (`wss` is as `https`, `ws` as `http`), else `ALL_PROXY`; the value is `http://[user:password@]host:port`. Hosts in
+  `NO_PROXY` are reached directly: names, with all below them, addresses, networks such as `10.0.0.0/8`, `*` for all.
+  Agents are never reached through a proxy.
+- **Headers.** `Headers` of `ConnectionConfiguration` are sent with every request and every WebSocket to the server
+  under test, as a guarded staging server asks for: `["X-Staging-Key: ${STAGING_KEY}"]`. `${STAGING_KEY}` is read from
+  the environment of each process, so workers on other machines need it, too. They are never shown, and a redirect is
+  not followed.
+- **A protected Prometheus.** `PrometheusUser` with `MMLOAD_MONITORCONFIG_PROMETHEUSPASSWORD`, or
+  `MMLOAD_MONITORCONFIG_PROMETHEUSTOKEN`; these two are refused in a document. `PrometheusTenant` is sent as
+  `X-Scope-OrgID`.
+"""
 _USERS_FILE = """\
 ## The file of users
 
@@ -81,7 +103,7 @@ def description() -> str:
     for name, table in DOCUMENTS.items():
         names = {variable.path: variable.name for variable in variables(table)}
         sections += [f"## {name}.json\n", *_section(table, "", names)]
-    return "\n".join([*sections, _USERS_FILE, _reserved()])
+    return "\n".join([*sections, _NETWORK, _USERS_FILE, _reserved()])
 
 
 def _section(table: type[Table], path: str, names: Mapping[str, str]) -> Iterator[str]:
@@ -113,6 +135,7 @@ def _rows(table: Iterable[Key], path: str, names: Mapping[str, str]) -> str:
 def _row(key: Key, variable: str) -> str:
     name = f"`{key.name}`" + ("*" if key.says.ours else "")
     meaning = key.says.meaning + (" Never shown." if key.says.secret else "")
+    meaning += " Only in the environment." if key.says.environment_only else ""
     default = json.dumps(msgspec.to_builtins(key.default))
     cells = (name, f"`{default}`", _allowed(key), meaning, variable and f"`{variable}`")
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

@@ -52,6 +52,11 @@ _PREFIX = matching(
 _PASSWORD = Check("1 to 72 bytes", lambda value: 0 < len(value.encode()) <= 72)
 _ADDRESS = matching(r"(([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5})?", "an address and a port, like 127.0.0.1:9646")
 _RUN_NAME = matching(r"([A-Za-z0-9_][A-Za-z0-9._-]{0,99})?", "letters, digits, dots, dashes and underscores")
+_HEADER = matching(
+    r"(?!(?i:host|connection|upgrade|authorization|accept-encoding|transfer-encoding|content-[a-z]+|sec-[a-z-]+)\s*:)"
+    r"[A-Za-z0-9!#$%&'*+.^_`|~-]+:[ -~]+",
+    "`Name: value` in printable ASCII, and none of the headers that mmload sets itself (Host, Authorization, …)",
+)
 Count = Annotated[int, at_least(0)]
 Share = Annotated[float, SHARE]
 Positive = Annotated[float, more_than(0)]
@@ -90,7 +95,22 @@ class ConnectionSettings(Table, frozen=True):
     verify_tls: Annotated[bool, Ours("Verify the server's TLS certificate.")] = True
     request_timeout_seconds: Annotated[Positive, Ours("Timeout of a REST call.")] = 30.0
     connect_timeout_seconds: Annotated[Positive, Ours("Timeout of opening a connection.")] = 10.0
-    largest_answer_megabytes: Annotated[int, Ours("The largest answer that is read."), at_least(1)] = 64
+    largest_answer_mb: Annotated[
+        int,
+        Ours("Largest answer to a REST call in MB, also unpacked; a larger one is a failure."),
+        between(1, 1024),
+    ] = 64
+    use_proxy: Annotated[
+        bool, Ours("Reach the server through the proxy of the environment (see below), if it names one.")
+    ] = False
+    headers: Annotated[
+        tuple[str, ...],
+        Ours(
+            "Headers of every request: a list of `Name: value`, with `${NAME}` for a variable's value.",
+            secret=True,
+        ),
+        _HEADER,
+    ] = ()
     allow_unsupported_server: Annotated[bool, Ours("Accept a server outside 6.7 to 11.x, or of unknown version.")] = (
         False
     )

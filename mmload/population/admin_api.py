@@ -7,32 +7,27 @@ errors carry the server's own words: a person reads them. What a refusal is, bot
 from __future__ import annotations
 
 import functools
-import io
+import json
 import random
-import ssl
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from http.client import HTTPException, HTTPResponse
-from http.cookiejar import DefaultCookiePolicy
+from http.client import HTTPException
 from threading import Event, Lock, Semaphore
 from typing import Any, TypeVar
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from mmload import __version__
 from mmload.client.accounts import Account
 from mmload.client.http import rules
 from mmload.client.http.cookies import Cookies
-from mmload.client.http.protocol import TooLarge
 from mmload.client.http.rules import API, retry_seconds
 from mmload.config import ConnectionSettings
 from mmload.errors import (
-    TOO_LARGE,
+    UNREADABLE,
     NoAnswer,
     RateLimited,
     Redirected,
@@ -43,6 +38,8 @@ from mmload.errors import (
     SessionExpired,
     transport_reason,
 )
+from mmload.network import own_headers, trusting
+from mmload.web_session import bounded_session
 
 T = TypeVar("T")
 
@@ -52,9 +49,6 @@ MOST_FAILURES = 12
 # A server that says "later" is alive, but one that says nothing else is no use either.
 MOST_RATE_LIMITS = 60
 LONGEST_ASKED_WAIT_SECONDS = 60.0
-CONNECTIONS = 8
-# A compressed piece becomes a thousand times as much at most.
-_PIECE_BYTES = 8192
 # What requests and the libraries below it raise of an answer that is none: not all of it is translated by requests.
 _NO_ANSWER = (requests.RequestException, urllib3.exceptions.HTTPError, HTTPException, OSError, ValueError)
 # Any name: `rules` then tells "this server lacks it" from other refusals.
@@ -118,48 +112,6 @@ class Retrying:
         return retry_seconds(failures, FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS, self._rng)
 
 
-class _Bounded(io.RawIOBase):
-    """Reads an answer: all reads together take no longer than the socket's time-out allows for one of them."""
-
-    def __init__(self, raw: Any, connected: Any) -> None:
-        self._raw = raw
-        self._socket = connected
-        self._deadline = time.monotonic() + (connected.gettimeout() or float("inf"))
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:
-        if self._deadline != float("inf"):
-            left = self._deadline - time.monotonic()
-            if left <= 0:
-                # Also where something is always there to be read, so that no wait is ever long.
-                raise TimeoutError("timed out")
-            self._socket.settimeout(left)
-        count: int | None = self._raw.readinto(buffer)
-        return count
-
-    def close(self) -> None:
-        self._raw.close()
-        super().close()
-
-
-class _BoundedResponse(HTTPResponse):
-    def __init__(self, connected: Any, *args: Any, **kwargs: Any) -> None:
-        super().__init__(connected, *args, **kwargs)
-        self.fp = io.BufferedReader(_Bounded(self.fp.detach(), connected))
-
-
-def _bounded_pools() -> dict[str, Any]:
-    """urllib3's connection pools, with answers that are read within their time."""
-    plain = type("_Plain", (HTTPConnection,), {"response_class": _BoundedResponse})
-    secure = type("_Secure", (HTTPSConnection,), {"response_class": _BoundedResponse})
-    return {
-        "http": type("_PlainPool", (urllib3.HTTPConnectionPool,), {"ConnectionCls": plain}),
-        "https": type("_SecurePool", (urllib3.HTTPSConnectionPool,), {"ConnectionCls": secure}),
-    }
-
-
 @dataclass(frozen=True, slots=True)
 class JsonAnswer:
     """A good answer: its headers (names in any case) and its JSON document."""
@@ -173,23 +125,21 @@ class ApiServer:
 
     def __init__(self, connection: ConnectionSettings) -> None:
         self.url = connection.server_url.rstrip("/")
-        self._largest_bytes = connection.largest_answer_megabytes << 20
-        # Of the whole call; where it says `read`, requests and urllib3 mean each wait: `_Bounded` makes it one.
+        # Of the whole call; where it says `read`, requests and urllib3 mean each wait: `bounded_session` makes it one.
         self._timeout = urllib3.Timeout(
             connect=connection.connect_timeout_seconds, total=connection.request_timeout_seconds
         )
-        self._session = requests.Session()
-        # The simulated users know no proxies and no .netrc (which would replace our tokens); nor does this.
-        self._session.trust_env = False
-        self._session.verify = _trusted(connection.verify_tls)
+        # As for the simulated users: the same authorities, and a proxy only if it is asked for.
+        self._session = bounded_session(
+            self.url,
+            trusting(connection.verify_tls),
+            use_proxy=connection.use_proxy,
+            largest_bytes=connection.largest_answer_mb << 20,
+        )
         # Ours are kept as the simulated users keep theirs.
         self.cookies = Cookies()
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self._session.headers["User-Agent"] = f"mmload/{__version__}"
-        adapter = HTTPAdapter(pool_connections=2, pool_maxsize=CONNECTIONS)
-        adapter.poolmanager.pool_classes_by_scheme = _bounded_pools()
-        self._session.mount("http://", adapter)
-        self._session.mount("https://", adapter)
+        self._session.headers.update(own_headers(connection.headers))
 
     def close(self) -> None:
         self._session.close()
@@ -201,8 +151,9 @@ class ApiServer:
         if response.status_code >= 300:
             raise refusal(response, route)
         try:
-            return JsonAnswer(response.headers, response.json())
-        except (ValueError, RecursionError):
+            # Not by `requests`, which guesses at bytes that are no UTF-8.
+            return JsonAnswer(response.headers, json.loads(response.content))
+        except UNREADABLE:
             raise NoAnswer("the answer is no JSON", route=route) from None
 
     def exchange(self, method: str, path: str, body: Any = None, token: str = "") -> requests.Response:
@@ -218,34 +169,11 @@ class ApiServer:
                 headers=headers,
                 timeout=self._timeout,  # type: ignore[arg-type] # requests hands it on as it is
                 allow_redirects=False,
-                stream=True,
             )
-            with response:
-                self._read(response)
-            return response
         except _NO_ANSWER as error:
             raise NoAnswer(transport_reason(error), route=f"{method} {path.partition('?')[0]}") from error
         self.cookies.keep(response.raw.headers.getlist("Set-Cookie"))
         return response
-
-    def _read(self, response: requests.Response) -> None:
-        """The body in small pieces, as requests would unpack one that is compressed to any size."""
-        content = bytearray()
-        for piece in response.iter_content(_PIECE_BYTES):
-            content += piece
-            if len(content) > self._largest_bytes:
-                raise TooLarge(TOO_LARGE)
-        response._content = bytes(content)
-
-
-def _trusted(verify_tls: bool) -> bool | str:
-    """Which certificate authorities count: the system's, as for the simulated users, and not those that `requests`
-    brings along."""
-    if not verify_tls:
-        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
-        return False
-    paths = ssl.get_default_verify_paths()
-    return paths.cafile or paths.capath or True
 
 
 def refusal(response: requests.Response, route: str) -> RequestFailed:
@@ -261,15 +189,26 @@ def refusal(response: requests.Response, route: str) -> RequestFailed:
     )
     if isinstance(error, Redirected):
         error.reason = f"the server redirects to {redirect_target(response)} ({error.status})"
+    elif not error.error_id and headers.get("Content-Type", "").startswith("text/html"):
+        error.reason = f"a web page instead of Mattermost's answer: a proxy's? ({error.reason})"
     elif words := error.message.rstrip(".") or ("" if isinstance(error, RateLimited) else response.reason):
         error.reason = f"{words} ({error.reason})"
     return error
 
 
 def redirect_target(response: requests.Response) -> str:
-    """Where an answer of 3xx leads, as a value for ServerURL: without the API's path, or what a query may tell."""
-    location = urljoin(response.url, response.headers.get("Location", "")).partition("?")[0]
-    return location.partition(API)[0]
+    """Where an answer of 3xx leads, as a value for ServerURL: a whole URL without the API's path, or what a query may
+    tell."""
+    location = urljoin(response.url, response.headers.get("Location", "")).partition("?")[0].partition("#")[0]
+    return location.partition(API)[0].rstrip("/")
+
+
+def leads_to_api(response: requests.Response) -> bool:
+    """Whether a redirect leads to the same API elsewhere, or at least to another server: not to a page for people."""
+    here, there = urlsplit(response.url), urlsplit(urljoin(response.url, response.headers.get("Location", "")))
+    if there.path.rstrip("/").endswith(here.path[here.path.find(API) :].rstrip("/")):
+        return True
+    return there.path in ("", "/") and (here.scheme, here.netloc) != (there.scheme, there.netloc)
 
 
 def roles_of(login: JsonAnswer) -> str:
@@ -320,7 +259,7 @@ class Session:
         except (SessionExpired, Refused, Redirected) as error:
             told = login_refused(self.account.email, error)
             # An account of the population is there, but not with our password.
-            if error.status == 401 and self.account.number:
+            if error.status == 401 and error.error_id and self.account.number:
                 told += (
                     ". Set UsersConfiguration.Password to the one it was made with, or choose another UsernamePrefix"
                 )
@@ -393,9 +332,11 @@ def login_refused(email: str, error: RequestFailed) -> str:
             f"{email}: its address is not verified; switch off System Console > Authentication > Email > Require Email "
             "Verification (EmailSettings.RequireEmailVerification)"
         )
+    if error.status == 401 and not error.error_id:
+        return f"{email}: not Mattermost, but a proxy or portal in front of it, refused the login: {error.reason}"
     if error.status == 401:
         return (
-            f"{email}: wrong password, or no such account ({error.error_id or error.status}); set "
+            f"{email}: wrong password, or no such account ({error.error_id}); set "
             "ConnectionConfiguration.AdminPassword for the administrator, UsersConfiguration.Password for users"
         )
     return f"{email}: login refused: {error.reason}{advice(error)}"

@@ -5,11 +5,14 @@ What it means is judged in `mmload.population.readiness`.
 
 from __future__ import annotations
 
+import json
 import random
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from threading import Event
 from typing import Any, TypeVar
 
@@ -22,14 +25,18 @@ from mmload.client.net import tls_context
 from mmload.client.websocket.client import Timing, WebSocket
 from mmload.client.websocket.frames import WebSocketEvent
 from mmload.config import ConnectionSettings, Settings, read_credentials
-from mmload.errors import Refused, RequestFailed, ServerNotReady, SessionExpired, WebSocketFailed
+from mmload.config.fields import url as url_check
+from mmload.context import socket_route
+from mmload.errors import UNREADABLE, Refused, RequestFailed, ServerNotReady, SessionExpired, WebSocketFailed
 from mmload.metrics.counts import SocketCounts
+from mmload.network import trust_advice
 from mmload.open_files import allowed_open_files
 from mmload.population.accounts import find_accounts
 from mmload.population.admin_api import (
     ApiServer,
     JsonAnswer,
     Retrying,
+    leads_to_api,
     login_refused,
     redirect_target,
     refusal,
@@ -39,6 +46,12 @@ from mmload.population.init_job import in_parallel
 from mmload.population.plan import team_prefix
 
 T = TypeVar("T")
+
+_PAGE_CHARACTERS = 20_000
+_SERVER_URL = url_check("http", "https")
+# In the address of a page that asks who one is.
+_LOGIN_ADDRESS = re.compile(r"log-?in|sign-?in|oauth|openid|saml|sso\b|\bauth|/cas\b|/cdn-cgi/access", re.I)
+_PASSWORD_FIELD = re.compile(r"""<input[^>]*type=["']?password""")
 
 
 class _Silent:
@@ -62,6 +75,7 @@ def greeted(connection: ConnectionSettings, token: str, cookies: Cookies) -> str
         SocketCounts(),
         rng=random.Random(),
         tls_context=tls_context(connection.verify_tls) if connection.websocket_url.startswith("wss") else None,
+        route=socket_route(connection, connection.websocket_url),
         timing=Timing(handshake_timeout_seconds=connection.connect_timeout_seconds),
         cookies=cookies if is_one_host(connection.websocket_url, connection.server_url) else None,
     )
@@ -187,7 +201,10 @@ def _connecting_advice(reason: str, url: str) -> str:
     if reason.startswith("TLS failed"):
         if "speak TLS" in reason:
             return f"use {url.replace('https://', 'http://')} as ConnectionConfiguration.ServerURL (--server)"
-        return "install the right certificate, or set ConnectionConfiguration.VerifyTLS to false"
+        trust = trust_advice(reason, "ConnectionConfiguration.VerifyTLS to false (any certificate is then accepted)")
+        return trust or "install the right certificate, or set ConnectionConfiguration.VerifyTLS to false"
+    if reason.startswith("the proxy answers"):
+        return "see the proxy's log, and the user and password in its variable (HTTP_PROXY, HTTPS_PROXY)"
     if reason == "connection refused":
         return "start the server, or correct the port in ConnectionConfiguration.ServerURL (--server)"
     return "correct ConnectionConfiguration.ServerURL (--server), or the network between this machine and the server"
@@ -203,8 +220,7 @@ def recognised(response: requests.Response, now: float) -> Contact:
     version = response.headers.get("X-Version-Id", "")
     advice = _OTHER_SERVER
     if 300 <= status < 400:
-        target = redirect_target(response)
-        return Contact(f"the server redirects to {target}", f"set ConnectionConfiguration.ServerURL to {target}")
+        return _redirected(response)
     document = _json_object(response)
     if "status" in document and (version or "AndroidLatestVersion" in document):
         if status != 200:
@@ -215,17 +231,58 @@ def recognised(response: requests.Response, now: float) -> Contact:
         return Contact("", "", version, _ahead_seconds(response.headers.get("Date", ""), now))
     if version and status in (200, 404):
         return Contact("Mattermost answers there, but not below this path", "remove the path from the server's URL")
+    if status != 404 and (between := _answered_between(response)):
+        return between
     if response.headers.get("Content-Type", "").startswith("text/html"):
         return Contact(f"this is not a Mattermost server: it sent a web page ({status})", advice)
-    if status >= 500:
-        return Contact(f"the server, or a proxy in front of it, answers {status}", "see its log")
     return Contact(f"this is not a Mattermost server: it answered {status} without Mattermost's fields", advice)
+
+
+_LET_PAST = "let this machine past it, or send what it asks for with ConnectionConfiguration.Headers"
+
+
+def _redirected(response: requests.Response) -> Contact:
+    """Judge a redirect: to where the API is, or to a page where people log in. Pure."""
+    if "Location" not in response.headers:
+        return Contact(f"the server answers {response.status_code} and does not say where to", "see its log")
+    status, target = response.status_code, redirect_target(response)
+    if target == response.url.partition(API)[0] and leads_to_api(response):
+        what = f"the server redirects to the same address ({status})"
+        return Contact(what, "correct the proxy's redirect rule: it may not know that the client speaks TLS")
+    if leads_to_api(response):
+        if not _SERVER_URL.accepts(target):
+            return Contact(f"the server redirects to an address that cannot be used ({status})", _OTHER_SERVER)
+        return Contact(f"the server redirects to {target}", f"set ConnectionConfiguration.ServerURL to {target}")
+    if _LOGIN_ADDRESS.search(target):
+        return Contact(f"a log-in portal is in front of the server: it redirects to {target} ({status})", _LET_PAST)
+    what = f"the server redirects to {target} ({status}), which is not the API's address"
+    return Contact(what, f"{_OTHER_SERVER}; if a log-in portal is there, {_LET_PAST}")
+
+
+def _answered_between(response: requests.Response) -> Contact | None:
+    """What a proxy, or something else before Mattermost, says instead of it; None if it says nothing such. Pure."""
+    status, page = response.status_code, response.text[:_PAGE_CHARACTERS].lower()
+    is_page = response.headers.get("Content-Type", "").startswith("text/html")
+    named = f"{status} {HTTPStatus(status).phrase}" if status in set(HTTPStatus) else str(status)
+    if "plain http request was sent to https port" in page:
+        fix = "use https:// in ConnectionConfiguration.ServerURL (--server)"
+        return Contact(f"the port speaks HTTPS only ({named})", fix)
+    if status in (401, 407) or (is_page and _PASSWORD_FIELD.search(page)):
+        return Contact(f"something in front of the server asks for a log-in ({named})", _LET_PAST)
+    if status in (502, 503, 504):
+        what = f"a proxy in front of the server answers {named}: it does not get through to Mattermost"
+        return Contact(what, "start Mattermost, or see the proxy's log")
+    if status >= 500:
+        return Contact(f"the server, or a proxy in front of it, answers {named}", "see its log")
+    if status >= 400 and is_page:
+        return Contact(f"a proxy in front of the server refuses the request ({named}, a web page)", "see its log")
+    return None
 
 
 def _json_object(response: requests.Response) -> Mapping[str, Any]:
     try:
-        document = response.json()
-    except (ValueError, RecursionError):
+        document = json.loads(response.content)
+    except UNREADABLE:
         return {}
     return document if isinstance(document, dict) else {}
 

@@ -19,7 +19,7 @@ ADMIN = {"MMLOAD_CONNECTIONCONFIGURATION_ADMINPASSWORD": "Of the administrator 1
 USERS = {"MMLOAD_USERSCONFIGURATION_PASSWORD": "Of all users 1"}
 
 
-def created(environ: dict[str, str], connection: dict[str, str], **users: Any) -> Settings:
+def created(environ: dict[str, str], connection: dict[str, Any], **users: Any) -> Settings:
     """The settings of an agent that a process with this environment is asked to make."""
     posted = {"LoadTestConfig": {"ConnectionConfiguration": connection, "UsersConfiguration": users}}
     own = load_settings(environ=environ)[0]
@@ -69,6 +69,19 @@ def test_another_server_gets_the_passwords_of_the_same_call() -> None:
 )
 def test_the_own_server_gets_them_though_they_are_not_posted(connection: dict[str, str]) -> None:
     assert created(SERVER | ADMIN, connection).config.connection.admin_password == "Of the administrator 1"
+
+
+@pytest.mark.parametrize("server", [{}, {"ServerURL": ELSEWHERE}])
+def test_a_posted_header_names_no_variable_of_this_process(server: dict[str, Any]) -> None:
+    """Its value would go to whatever server the same call names."""
+    with pytest.raises(ConfigurationError, match="Headers: a variable is filled in from this agent's environment"):
+        created(SERVER, {**server, "Headers": ["X-Token: ${MMLOAD_AGENT_TOKEN}"]})
+
+
+def test_another_server_never_gets_the_headers_of_this_process() -> None:
+    own = SERVER | {"MMLOAD_CONNECTIONCONFIGURATION_HEADERS": "X-Staging-Key: key"}
+    with pytest.raises(ConfigurationError, match=r"ConnectionConfiguration\.Headers: missing"):
+        created(own, {"ServerURL": ELSEWHERE})
 
 
 def test_a_process_without_credentials_may_test_any_server() -> None:

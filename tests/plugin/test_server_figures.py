@@ -79,7 +79,8 @@ def test_one_bad_query_does_not_cost_the_others() -> None:
 
     assert [sample.name for sample in found] == ["CPU"]
     assert complaints == [
-        "no figures of the server for 'bad': Prometheus can't be reached (MonitorConfig.PrometheusURL)"
+        "no figures of the server for 'bad': Prometheus can't be reached (MonitorConfig.PrometheusURL): "
+        "network error ConnectionError"
     ]
 
 
@@ -149,6 +150,9 @@ def test_a_prometheus_that_is_not_there_costs_a_run_nothing(tmp_path: Path) -> N
     notes = [note.text for note in read_notes(the_folder(tmp_path)) if note.kind is NoteKind.SERVER]
 
     assert ended.code == 0, ended.err
-    assert notes == ["no figures of the server for 'up': Prometheus can't be reached (MonitorConfig.PrometheusURL)"]
+    assert notes == [
+        "no figures of the server for 'up': Prometheus can't be reached (MonitorConfig.PrometheusURL): "
+        "connection refused"
+    ]
     assert time.monotonic() - began < 60
     assert "no figures of the server for 'up'" in ended.out

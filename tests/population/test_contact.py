@@ -14,8 +14,8 @@ from threading import Semaphore
 import pytest
 
 from mmload.client.accounts import Account
-from mmload.errors import NoAnswer, RateLimited, Redirected, ServerNotReady
-from mmload.population.admin_api import ApiServer, Retrying, Session
+from mmload.errors import NoAnswer, RateLimited, Redirected, ServerNotReady, SessionExpired
+from mmload.population.admin_api import ApiServer, Retrying, Session, login_refused
 from mmload.population.readiness import examine, examine_quickly, exit_code
 from tests.population.making_settings import settings
 
@@ -62,7 +62,23 @@ MATTERMOST = {"X-Version-Id": "11.6.0.11.6.0.abc.false", **JSON}
         ((200, JSON, '["status"]'), "not a Mattermost server", "ServerURL"),
         ((404, JSON, "{}"), "not a Mattermost server: it answered 404", "ServerURL"),
         ((404, MATTERMOST, "{}"), "not below this path", "remove the path"),
-        ((502, {}, "bad gateway"), "answers 502", "log"),
+        ((502, {}, "bad gateway"), "a proxy in front of the server answers 502 Bad Gateway", "start Mattermost"),
+        ((502, HTML, "<html>502</html>"), "answers 502 Bad Gateway: it does not get through", "start Mattermost"),
+        ((503, HTML, "<html>503</html>"), "answers 503 Service Unavailable: it does not", "start Mattermost"),
+        ((401, HTML, "<html>401</html>"), "something in front of the server asks for a log-in (401", "Headers"),
+        ((403, HTML, "<html>403</html>"), "a proxy in front of the server refuses the request (403", "log"),
+        ((400, HTML, "<html>Bad Request</html>"), "a proxy in front of the server refuses the request (400", "log"),
+        ((400, HTML, "The plain HTTP request was sent to HTTPS port"), "speaks HTTPS only (400", "https://"),
+        ((200, HTML, '<form><input name=p type="password">'), "asks for a log-in (200", "Headers"),
+        ((302, {"Location": "/oauth2/start?rd=secret"}, ""), "a log-in portal is in front of the server", "Headers"),
+        ((302, {"Location": "https://sso.example/login"}, ""), "redirects to https://sso.example/login", "Headers"),
+        ((301, {"Location": "https://chat.example/"}, ""), "redirects to https://chat.example", "to https://chat.ex"),
+        ((308, {"Location": "//chat.example/sub/api/v4/system/ping?x=1"}, ""), "http://chat.example/sub", "to http://chat"),
+        ((302, {"Location": "/welcome"}, ""), "/welcome (302), which is not the API's address", "ServerURL"),
+        ((301, {"Location": "/api/v4/system/ping"}, ""), "redirects to the same address (301)", "redirect rule"),
+        ((301, {"Location": "https://a:b@chat/api/v4/system/ping"}, ""), "an address that cannot be used", "ServerURL"),
+        ((304, {}, ""), "answers 304 and does not say where to", "log"),
+        ((200, JSON, "[" * 100_000), "not a Mattermost server", "ServerURL"),
         ((301, {"Location": "https://chat.example/api/v4/system/ping"}, ""), "redirects to https://chat", "ServerURL"),
         (
             (500, MATTERMOST, '{"status": "UNHEALTHY", "database_status": "UNHEALTHY", "filestore_status": "OK"}'),
@@ -183,3 +199,12 @@ def test_an_old_server_is_told_by_its_version() -> None:
         examination = examine_quickly(settings(url), 4)
 
     assert "Mattermost 5.31.0 is older than 6.7" in [finding.what for finding in examination.errors]
+
+
+def test_a_log_in_that_a_portal_refuses_is_no_wrong_password() -> None:
+    """A Mattermost says with an error id what it refuses; whoever stands in front of it has none."""
+    portal = SessionExpired("Unauthorized (401)", status=401)
+
+    assert "proxy or portal in front of it" in login_refused("a@x", portal)
+    assert "wrong password" not in login_refused("a@x", portal)
+    assert "wrong password" in login_refused("a@x", SessionExpired("401", status=401, error_id="api.user.login"))

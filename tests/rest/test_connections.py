@@ -18,7 +18,8 @@ from gevent.server import StreamServer
 from mmload.client import net
 from mmload.client.http.client import Transport
 from mmload.client.http.pool import CallTimer, ConnectionPool, Gone
-from mmload.client.http.protocol import BadAnswer, request_bytes
+from mmload.client.http.protocol import request_bytes
+from mmload.errors import BadAnswer
 
 GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 ASK = request_bytes("GET", "/", b"", None, b"")

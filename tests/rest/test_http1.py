@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmload.client.http.protocol import LONGEST_HEAD_BYTES, BadAnswer, Chunks, HttpAnswer, TooLarge, request_bytes
+from mmload.client.http.protocol import LONGEST_HEAD_BYTES, Chunks, HttpAnswer, request_bytes
+from mmload.errors import AnswerTooLarge, BadAnswer
 
 COMMON = b"Host: chat.example\r\n"
 SIZED = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-Request-Id: AbC\r\n\r\nhello"
@@ -169,7 +170,7 @@ LARGEST = 1000
     ],
 )
 def test_an_answer_larger_than_allowed_is_refused_before_it_is_kept(bytes_: bytes) -> None:
-    with pytest.raises(TooLarge):
+    with pytest.raises(AnswerTooLarge):
         HttpAnswer("GET", LARGEST).feed(bytes_)
 
 
@@ -191,7 +192,7 @@ def gzipped(content: bytes) -> HttpAnswer:
 
 def test_a_bomb_is_not_unpacked() -> None:
     assert gzipped(b"x" * LARGEST).content() == b"x" * LARGEST
-    with pytest.raises(TooLarge):
+    with pytest.raises(AnswerTooLarge):
         gzipped(b"x" * (LARGEST + 1)).content()
 
 

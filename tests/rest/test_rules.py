@@ -7,9 +7,8 @@ import ssl
 
 import pytest
 
-from mmload.client.http.protocol import BadAnswer
 from mmload.client.http.rules import failure_class, rate_limit_wait_seconds
-from mmload.errors import NotAvailable, Refused, ServerFault, SessionExpired, transport_reason
+from mmload.errors import BadAnswer, NotAvailable, Refused, ServerFault, SessionExpired, transport_reason
 
 
 @pytest.mark.parametrize(

@@ -23,9 +23,7 @@ from mmload.client.capabilities import MissingFeatures
 from mmload.client.http.cookies import Cookies
 from mmload.client.http.pool import CallTimer, ConnectionPool
 from mmload.client.http.protocol import (
-    LARGEST_BODY_BYTES,
     USER_AGENT,
-    BadAnswer,
     HttpAnswer,
     header_lines,
     host_header,
@@ -35,6 +33,7 @@ from mmload.client.http.rules import API, is_expected, refusal
 from mmload.client.net import ByteChannel, byte_channel, connect, time_limit
 from mmload.errors import (
     UNREADABLE_JSON,
+    BadAnswer,
     NoAnswer,
     NotAvailable,
     RateLimited,
@@ -42,6 +41,7 @@ from mmload.errors import (
     SessionExpired,
     transport_reason,
 )
+from mmload.network import LARGEST_ANSWER_BYTES, proxy_headers
 
 # A browser opens at most six connections to a host.
 CONNECTIONS_PER_USER = 6
@@ -95,7 +95,9 @@ class Transport:
     connect_timeout_seconds: float = 10.0
     request_timeout_seconds: float = 30.0
     tls_context: ssl.SSLContext | None = None
-    largest_answer_bytes: int = LARGEST_BODY_BYTES
+    largest_answer_bytes: int = LARGEST_ANSWER_BYTES
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    proxy: str = field(default="", repr=False)
     _timer: CallTimer = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -108,19 +110,24 @@ class Transport:
     def _dial(self) -> ByteChannel:
         """Connect; nothing stays open when that fails."""
         with ExitStack() as opened, time_limit(self.connect_timeout_seconds):
-            channel = byte_channel(connect(self.server_url, self.tls_context, opened))
+            channel = byte_channel(connect(self.server_url, self.tls_context, opened, self.proxy))
             opened.pop_all()
             return channel
 
     @property
     def prefix(self) -> str:
-        """The path of the server's URL, without a slash at the end (a server may live in a sub-path)."""
-        return urlsplit(self.server_url).path.rstrip("/")
+        """The path of the server's URL, without a slash at the end (a server may live in a sub-path).
+
+        The whole URL where a proxy is asked for it.
+        """
+        asks_proxy = self.proxy and self.server_url.startswith("http:")
+        return (self.server_url if asks_proxy else urlsplit(self.server_url).path).rstrip("/")
 
     @property
     def common_headers(self) -> bytes:
         """The header lines of every request to this server."""
-        return header_lines({"Host": host_header(self.server_url), **_COMMON_HEADERS})
+        by_proxy = proxy_headers(self.proxy) if self.proxy and self.server_url.startswith("http:") else {}
+        return header_lines({"Host": host_header(self.server_url), **_COMMON_HEADERS, **self.headers, **by_proxy})
 
 
 class Rest:

@@ -12,8 +12,9 @@ from gevent import get_hub, getcurrent, monkey
 from gevent.hub import Waiter
 from gevent.lock import BoundedSemaphore
 
-from mmload.client.http.protocol import LARGEST_BODY_BYTES, HttpAnswer
+from mmload.client.http.protocol import HttpAnswer
 from mmload.client.net import NOT_NOW, ByteChannel
+from mmload.network import LARGEST_ANSWER_BYTES
 
 # Safe to repeat when nobody knows whether the server had the request (RFC 9110 §9.2.2).
 _REPEATABLE = frozenset({"GET", "HEAD", "PUT", "DELETE"})
@@ -107,7 +108,7 @@ class HttpConnection:
 
     __slots__ = ("_largest", "_readable", "_ready_at", "_timer", "_wire", "idle_since")
 
-    def __init__(self, wire: ByteChannel, timer: CallTimer, largest_bytes: int = LARGEST_BODY_BYTES) -> None:
+    def __init__(self, wire: ByteChannel, timer: CallTimer, largest_bytes: int = LARGEST_ANSWER_BYTES) -> None:
         self._wire = wire
         self._largest = largest_bytes
         self._timer = timer
@@ -194,7 +195,7 @@ class ConnectionPool:
         timer: CallTimer,
         limit: int,
         clock: Callable[[], float] = time.monotonic,
-        largest_bytes: int = LARGEST_BODY_BYTES,
+        largest_bytes: int = LARGEST_ANSWER_BYTES,
     ) -> None:
         self._largest = largest_bytes
         self._dial = dial

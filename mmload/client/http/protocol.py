@@ -11,14 +11,13 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import quote, urlsplit
 
-from mmload.errors import TOO_LARGE
+from mmload.errors import AnswerTooLarge, BadAnswer
+from mmload.network import LARGEST_ANSWER_BYTES
 
 USER_AGENT: Final = "Mozilla/5.0 (mmload)"
 # Far more than any server sends; a stream that is no HTTP is not collected for ever.
 LONGEST_HEAD_BYTES: Final = 1 << 16
 _LONGEST_CHUNK_LINE_BYTES: Final = 1 << 12
-# Of an answer's body, as it travels and decompressed, unless the caller says otherwise.
-LARGEST_BODY_BYTES: Final = 64 << 20
 _LAST_CHUNK: Final = b"\r\n0\r\n\r\n"
 _MOST_LENGTH_DIGITS: Final = 18
 # Answers 1xx on the way to the one that counts.
@@ -27,14 +26,6 @@ _HAS_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
 _WITHOUT_BODY: Final = frozenset({204, 304})
 # What may stand in a path and query as it is; anything else that is not a letter, digit or `_.-~` is escaped.
 _RESERVED: Final = "/?&=%:;,+@!$'()*[]"
-
-
-class BadAnswer(ValueError):
-    """What the server sent is not HTTP, or was cut off."""
-
-
-class TooLarge(BadAnswer):
-    """The answer's body is larger than allowed."""
 
 
 def host_header(url: str) -> str:
@@ -97,7 +88,7 @@ class HttpAnswer:
         "status",
     )
 
-    def __init__(self, method: str = "GET", largest_bytes: int = LARGEST_BODY_BYTES) -> None:
+    def __init__(self, method: str = "GET", largest_bytes: int = LARGEST_ANSWER_BYTES) -> None:
         self.status = 0
         self.head = b""
         self.body = b""
@@ -140,7 +131,7 @@ class HttpAnswer:
         except zlib.error:
             raise BadAnswer("not gzip") from None
         if unpacker.unconsumed_tail:
-            raise TooLarge(TOO_LARGE)
+            raise AnswerTooLarge("answer too large")
         if not unpacker.eof:
             raise BadAnswer("cut off")
         return content
@@ -185,7 +176,7 @@ class HttpAnswer:
                 raise BadAnswer("no such length")
             # As text first: a number of many digits takes long to read.
             if len(length) > _MOST_LENGTH_DIGITS or int(length) > self._largest:
-                raise TooLarge(TOO_LARGE)
+                raise AnswerTooLarge("answer too large")
             self._missing = int(length)
         else:
             self._missing = None
@@ -210,7 +201,7 @@ class HttpAnswer:
     def _collect(self, data: bytes) -> None:
         self._collected += data
         if len(self._collected) > self._largest:
-            raise TooLarge(TOO_LARGE)
+            raise AnswerTooLarge("answer too large")
 
     def _feed_sized(self, data: bytes, missing: int) -> bool:
         size = len(data)
@@ -232,7 +223,7 @@ class Chunks:
 
     __slots__ = ("_body", "_done", "_held", "_largest", "_missing", "_trailer_bytes")
 
-    def __init__(self, largest_bytes: int = LARGEST_BODY_BYTES) -> None:
+    def __init__(self, largest_bytes: int = LARGEST_ANSWER_BYTES) -> None:
         self._largest = largest_bytes
         self._body = bytearray()
         # The beginning of a line whose end has not come.
@@ -284,7 +275,7 @@ class Chunks:
 
     def _begin(self, size: int) -> None:
         if len(self._body) + size > self._largest:
-            raise TooLarge(TOO_LARGE)
+            raise AnswerTooLarge("answer too large")
         self._done = size == 0
         self._missing = size + 2 if size else 0
 

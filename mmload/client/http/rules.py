@@ -10,9 +10,9 @@ from collections.abc import Callable
 
 import msgspec
 
-from mmload.client.http.protocol import BadAnswer
 from mmload.errors import (
     UNREADABLE_JSON,
+    BadAnswer,
     NotAvailable,
     RateLimited,
     Redirected,

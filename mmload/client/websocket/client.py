@@ -23,7 +23,7 @@ from mmload.client.http.cookies import Cookies
 from mmload.client.websocket.connection import Listener, WebSocketConnection, tell_once
 from mmload.client.websocket.epoll import NestedEpoll, process_readiness
 from mmload.client.websocket.frames import CloseCode, WebSocketEvent, decode_event, greeted_as, require_reply
-from mmload.client.websocket.handshake import Caller, shake_hands
+from mmload.client.websocket.handshake import DIRECT, Caller, SocketRoute, shake_hands
 from mmload.client.websocket.reconnect import (
     Timing,
     handshake_url,
@@ -67,6 +67,7 @@ class WebSocket:
         "_readiness",
         "_return",
         "_rng",
+        "_route",
         "_sent",
         "_state",
         "_timing",
@@ -87,6 +88,7 @@ class WebSocket:
         rng: random.Random,
         watcher: NestedEpoll | None = None,
         tls_context: ssl.SSLContext | None = None,
+        route: SocketRoute = DIRECT,
         timing: Timing = Timing(),  # noqa: B008 — frozen
         cookies: Cookies | None = None,
     ) -> None:
@@ -100,6 +102,7 @@ class WebSocket:
         self._rng = rng
         self._readiness = watcher if watcher is not None else process_readiness()
         self._tls_context = tls_context
+        self._route = route
         self._timing = timing
         self._cookies = cookies or Cookies()
         # The number of the next event: 0, 1, 2, … on each connection that the server gives us.
@@ -266,7 +269,8 @@ class WebSocket:
         url = handshake_url(self._url, self.connection_id, self._expected)
         self._tried_token = self.token
         timeout_seconds = self._timing.handshake_timeout_seconds
-        wire, received = shake_hands(url, Caller(self.token, self._tls_context, timeout_seconds, self._cookies))
+        caller = Caller(self.token, self._tls_context, timeout_seconds, self._cookies, self._route)
+        wire, received = shake_hands(url, caller)
         if self._state is _SocketState.CLOSED:
             wire.close()
             raise WebSocketFailed("closed")

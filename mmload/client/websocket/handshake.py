@@ -6,6 +6,7 @@ The upgrade itself is websocket-client's work; afterwards its socket is taken ov
 from __future__ import annotations
 
 import ssl
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,6 +26,17 @@ websocket._handshake.CookieJar.add = lambda set_cookie: None  # type: ignore[met
 
 
 @dataclass(frozen=True, slots=True)
+class SocketRoute:
+    """What is between us and the server: a proxy ("" if none), and headers that something there asks for."""
+
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    proxy: str = field(default="", repr=False)
+
+
+DIRECT = SocketRoute()
+
+
+@dataclass(frozen=True, slots=True)
 class Caller:
     """Who connects, and how. `tls_context` is for wss only; None: the process's. `cookies`: those for this host."""
 
@@ -32,6 +44,7 @@ class Caller:
     tls_context: ssl.SSLContext | None
     timeout_seconds: float
     cookies: Cookies = field(default_factory=Cookies, repr=False)
+    route: SocketRoute = DIRECT
 
 
 def shake_hands(url: str, caller: Caller) -> tuple[ByteChannel, bytes]:
@@ -41,7 +54,7 @@ def shake_hands(url: str, caller: Caller) -> tuple[ByteChannel, bytes]:
     """
     try:
         with ExitStack() as opened, time_limit(caller.timeout_seconds):
-            connection = connect(url, caller.tls_context, opened)
+            connection = connect(url, caller.tls_context, opened, caller.route.proxy)
             rest = _upgraded(url, caller, connection)
             channel = byte_channel(connection)
             opened.pop_all()
@@ -118,7 +131,7 @@ def _upgraded(url: str, caller: Caller, connection: Any) -> bytes:
         upgraded = websocket.create_connection(
             url,
             socket=buffered,
-            header=[f"Authorization: Bearer {caller.token}", f"User-Agent: {USER_AGENT}"],
+            header={"Authorization": f"Bearer {caller.token}", "User-Agent": USER_AGENT, **caller.route.headers},
             cookie=caller.cookies.header or None,
             suppress_origin=True,
             # A redirect would carry the token to another place, on a socket that we do not know.

@@ -12,20 +12,19 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import requests
 
 from mmload.config.coordinator_tables import Coordinator, Monitor, Query
 from mmload.config.documents import COORDINATOR, load_document
-from mmload.errors import ConfigurationError
+from mmload.errors import UNREADABLE, ConfigurationError, transport_reason
 from mmload.results.model import ServerSample
+from mmload.web_session import prometheus_session
 
 # More points than these are not seen in a chart.
 MOST_POINTS = 300
 # For all queries together: who waits for the end of a run does not wait long for this.
 PATIENCE_SECONDS = 10.0
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 Ask = Callable[[Query, float, float, float], Any]
 
@@ -42,7 +41,7 @@ def server_figures(
     """The figures from `start` to `end` (seconds since 1970), and a sentence for each query that gave none."""
     found: list[ServerSample] = []
     complaints = []
-    ask = ask or asking(monitor.prometheus_url)
+    ask = ask or asking(monitor)
     deadline = clock() + PATIENCE_SECONDS
     for query in monitor.queries:
         patience = min(monitor.query_timeout_seconds, deadline - clock())
@@ -60,9 +59,11 @@ def _asked(ask: Ask, query: Query, span: tuple[float, float], patience: float) -
         samples = samples_of(query, ask(query, *span, patience))
     except requests.Timeout:
         return [], "Prometheus gave no answer in time"
-    except requests.ConnectionError:
-        return [], "Prometheus can't be reached (MonitorConfig.PrometheusURL)"
-    except (requests.RequestException, ValueError, KeyError, TypeError) as error:
+    except requests.ConnectionError as failed:
+        return [], f"Prometheus can't be reached (MonitorConfig.PrometheusURL): {transport_reason(failed)}"
+    except requests.exceptions.ContentDecodingError as error:
+        return [], f"Prometheus: {transport_reason(error)}"
+    except (requests.RequestException, *UNREADABLE, KeyError, TypeError) as error:
         return [], f"the answer is not Prometheus's ({type(error).__name__})"
     except ExpressionRefused as refused:
         return [], f"Prometheus refused it: {refused}"
@@ -73,15 +74,15 @@ class ExpressionRefused(Exception):
     """Prometheus's own words on a query that it does not answer."""
 
 
-def asking(prometheus_url: str) -> Ask:
-    """A function that asks the Prometheus at this address for one query over a span of time."""
-    session = requests.Session()
-    # Proxies of the environment are not for our own machine.
-    session.trust_env = (urlsplit(prometheus_url).hostname or "") not in _LOOPBACK
+def asking(monitor: Monitor) -> Ask:
+    """A function that asks Prometheus for one query over a span of time. Raises ConfigurationError."""
+    session = prometheus_session(monitor)
 
     def ask(query: Query, start: float, end: float, patience: float) -> Any:
         params = {"query": query.query, "start": f"{start:.3f}", "end": f"{end:.3f}", "step": f"{step(end - start)}s"}
-        answer = session.get(f"{prometheus_url.rstrip('/')}/api/v1/query_range", params=params, timeout=patience)
+        answer = session.get(
+            f"{monitor.prometheus_url.rstrip('/')}/api/v1/query_range", params=params, timeout=patience
+        )
         document = answer.json()
         if document["status"] != "success":
             raise ExpressionRefused(str(document.get("error", "without a reason")))
@@ -113,12 +114,12 @@ def keep_server_figures(
     """Ask what is configured, and hand on what came of it."""
     try:
         monitor = configured()
+        if not monitor.queries:
+            return
+        samples, complaints = server_figures(monitor, start, end)
     except ConfigurationError as error:
         complain(f"no figures of the server: {error}")
         return
-    if not monitor.queries:
-        return
-    samples, complaints = server_figures(monitor, start, end)
     for text in complaints:
         complain(text)
     if samples:

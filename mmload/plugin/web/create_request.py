@@ -53,6 +53,7 @@ def settings_from(
     known, strangers = _known_only(Config, parts[LOAD_TEST], LOAD_TEST)
     _follow_server(known)
     _keep_own_accounts(known, agent)
+    _refuse_variables(known)
     values = _merged(msgspec.json.decode(msgspec.json.encode(own.config)), known)
     config = _checked("config", values, LOAD_TEST, _secrets(environ))
     if not is_same_server(config.connection, own.config.connection):
@@ -142,6 +143,13 @@ def prefix(agent: str) -> str:
     """The agent's name as the beginning of user names. Pure."""
     name = re.sub(r"[^a-z0-9._-]", "-", agent.lower())
     return (name if re.match("[a-z]", name) else f"lt-{name}")[:_LONGEST_PREFIX]
+
+
+def _refuse_variables(known: dict[str, Any]) -> None:
+    """A header of the body must not be filled in with what only this process's environment has."""
+    if "${" in str(known.get("ConnectionConfiguration", {}).get("Headers", "")):
+        why = "a variable is filled in from this agent's environment: name it in the agent's own config.json instead"
+        raise ConfigurationError(f"{LOAD_TEST}: ConnectionConfiguration.Headers: {why}")
 
 
 def _need_credentials(known: dict[str, Any], own: Config) -> None:
