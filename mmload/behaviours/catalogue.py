@@ -22,7 +22,7 @@ from mmload.behaviours.person import Person
 from mmload.client import api
 from mmload.client.capabilities import Capabilities
 from mmload.client.http.client import Route
-from mmload.config.tables import SIMPLE_ACTIONS
+from mmload.config.tables import SIMPLE_ACTIONS, SimulController
 from mmload.config.threshold_syntax import ThresholdRefused, parse
 
 T = TypeVar("T")
@@ -161,6 +161,12 @@ SIMULATIVE: tuple[Action, ...] = (
     Action("MarkAllThreadsInTeamAsRead", threads.mark_all_threads_in_team_as_read, 0.0001, _threads),
     Action("Reload", session.reload, 0),
 )
+
+
+def frequency(settings: SimulController, action: Action) -> float:
+    """How often the simulative user does an action: as configured, else the action's own frequency. Pure."""
+    configured = (each.frequency for each in settings.action_frequencies if each.action_id == action.name)
+    return next(configured, action.frequency)
 
 
 _BACKGROUND = (POLL, LOOK_UP)

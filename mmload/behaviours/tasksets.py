@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from locust import TaskSet
 
 from mmload.behaviours.background import run_background_tasks
-from mmload.behaviours.catalogue import SIMULATIVE, Action, WeightedChoice
+from mmload.behaviours.catalogue import SIMULATIVE, Action, WeightedChoice, frequency
 from mmload.behaviours.pace import Schedule
 from mmload.behaviours.person import POLL_SECONDS, NothingToDo, Person, outcome_of
 from mmload.errors import MmloadError
@@ -81,12 +81,16 @@ class Behaviour(TaskSet):
         """The mix is made now: Locust's tags have filtered `tasks`, and the server's abilities are known."""
         can = self.person.context.capabilities
         tasks = cast("list[Any]", self.tasks)
-        weighted = [(task, task.action.frequency) for task in tasks if task.action.offered(can)]
-        self._mix = WeightedChoice(weighted) if weighted else None
+        weighted = [(task, self.frequency_of(task.action)) for task in tasks if task.action.offered(can)]
+        self._mix = WeightedChoice(weighted) if any(weight for _, weight in weighted) else None
         person = self.person
         self._schedule = Schedule(person.context.settings.simul, person.clock(), person.rng)
         # Not all users act right after their login.
         self.wait()  # type: ignore[no-untyped-call]
+
+    def frequency_of(self, action: Action) -> float:
+        """How often an action is drawn, relative to the others."""
+        return action.frequency
 
     def get_next_task(self) -> Task:
         if self._mix is None:
@@ -109,6 +113,9 @@ class SimulatedBehaviour(Behaviour):
     """What people at a web client do, in the measured proportions."""
 
     tasks = [task_of(action) for action in SIMULATIVE]  # noqa: RUF012 — Locust's own form
+
+    def frequency_of(self, action: Action) -> float:
+        return frequency(self.person.context.settings.simul, action)
 
 
 class IdleBehaviour(Behaviour):

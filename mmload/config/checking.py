@@ -207,9 +207,8 @@ def contradictions(document: Any) -> Iterator[Contradiction]:
     """Which values of a document do not go together."""
     if isinstance(document, Config):
         yield from _of_config(document)
-    elif isinstance(document, SimulController) and document.min_idle_time_ms >= document.avg_idle_time_ms:
-        expected = f"expected more than MinIdleTimeMs ({document.min_idle_time_ms}), found {document.avg_idle_time_ms}"
-        yield Contradiction("AvgIdleTimeMs", expected, ("MinIdleTimeMs",))
+    elif isinstance(document, SimulController):
+        yield from _of_simulcontroller(document)
     elif isinstance(document, GenController):
         yield from _of_channel_members(document)
     elif isinstance(document, Coordinator):
@@ -241,6 +240,15 @@ def _of_config(config: Config) -> Iterator[Contradiction]:
             parse(text)
     except ThresholdRefused as error:
         yield Contradiction("RunConfiguration.Thresholds", str(error))
+
+
+def _of_simulcontroller(simul: SimulController) -> Iterator[Contradiction]:
+    if simul.min_idle_time_ms >= simul.avg_idle_time_ms:
+        expected = f"expected more than MinIdleTimeMs ({simul.min_idle_time_ms}), found {simul.avg_idle_time_ms}"
+        yield Contradiction("AvgIdleTimeMs", expected, ("MinIdleTimeMs",))
+    named = [each.action_id for each in simul.action_frequencies]
+    if twice := sorted({name for name in named if named.count(name) > 1}):
+        yield Contradiction("ActionFrequencies", f"expected each action once, found {', '.join(twice)} more than once")
 
 
 def _of_channel_members(generate: GenController) -> Iterator[Contradiction]:

@@ -42,6 +42,17 @@ SIMPLE_ACTIONS = tuple(
     MessageExport Reload RemoveReaction ScrollChannel SearchChannels SearchPosts SearchPostsAllTeams SearchUsers
     SignUp UpdateProfile UpdateProfileImage UpdateTeam ViewChannel ViewUser""".split()
 )
+SIMULATIVE_ACTIONS = tuple(
+    """SwitchChannel ScrollChannel DeleteDraft UnreadCheck CreatePost OpenDirectOrGroupChannel ViewGlobalThreads
+    UpsertDraft UpdateThreadRead ClickPermalink ViewThread ReconnectWebSocket AddReaction EditPost GetDrafts
+    SearchUsers ClickUserProfile SearchPosts SearchGroupChannels SearchChannels SearchPostsAllTeams
+    CreateDirectChannel UnfollowThread JoinChannel DeletePost UpdateSidebarCategory CreateGroupChannel
+    UpdateCustomStatus RemoveCustomStatus FullReload LogoutLogin CreatePostReminder FollowThread
+    CreatePrivateChannel CreateScheduledPost UpdateScheduledPost DeleteScheduledPost SendScheduledPost
+    UpdateCustomAttribute AddChannelBookmark UpdateChannelBookmark UpdateChannelBookmarkSortOrder
+    DeleteChannelBookmark CreateAckPost AckToPost CreatePersistentNotificationPost GenerateUserReport
+    RemoveReaction SwitchTeam CreateSidebarCategory CreatePublicChannel MarkAllThreadsInTeamAsRead Reload""".split()
+)
 _VERSION = matching(r"(\d+\.\d+(\.\d+)?([-+].*)?)?", "a version such as 11.6.0, or nothing")
 # Mattermost refuses user names over 64 characters; ten are left for "-" and the account's number.
 _PREFIX = matching(
@@ -222,8 +233,15 @@ class Config(Table, frozen=True):
     run: RunSettings = msgspec.field(default=RunSettings(), name="RunConfiguration")
 
 
+class ActionFrequency(Table, frozen=True):
+    """How often the simulative user does one action."""
+
+    action_id: Annotated[str, Says("The action."), one_of(*SIMULATIVE_ACTIONS)] = "CreatePost"
+    frequency: Annotated[float, Says("How often, relative to the others; 0: only when triggered."), at_least(0)] = 1.0
+
+
 class SimulController(Table, frozen=True):
-    """simulcontroller.json: the pace of the simulative user."""
+    """simulcontroller.json: the pace of the simulative user, and the frequencies of its actions."""
 
     unsupported = ("EnabledPlugins",)
 
@@ -247,6 +265,13 @@ class SimulController(Table, frozen=True):
     percent_posts_with_mention: Annotated[Share, Ours("Share of posts that mention a user.")] = 0.1
     percent_posts_with_link: Annotated[Share, Ours("Share of posts with a link.")] = 0.1
     percent_posts_with_permalink: Annotated[Share, Ours("Share of posts with a link to another post.")] = 0.01
+    action_frequencies: Annotated[
+        tuple[ActionFrequency, ...],
+        Ours(
+            "Frequencies in place of the default ones (docs/behaviours.md): a list of {ActionId, Frequency}. Actions "
+            "that are not named keep theirs."
+        ),
+    ] = ()
 
 
 class SimpleAction(Table, frozen=True):
