@@ -50,6 +50,8 @@ class Channel(msgspec.Struct, gc=False):
     name: str = ""
     display_name: str = ""
     delete_at: int = 0
+    total_msg_count: int = 0
+    total_msg_count_root: int = 0
 
     @property
     def personal(self) -> bool:
@@ -57,9 +59,23 @@ class Channel(msgspec.Struct, gc=False):
         return self.type in (DIRECT, GROUP)
 
 
+class ChannelNotifications(msgspec.Struct, frozen=True, gc=False):
+    """What a member wants to hear of a channel; "mention" mutes it."""
+
+    mark_unread: str = "all"
+
+
 class ChannelMember(msgspec.Struct, gc=False):
+    """What somebody has read of a channel. The counts `…_root` leave out replies: for who sees threads collapsed."""
+
     channel_id: str
     user_id: str = ""
+    roles: str = ""
+    msg_count: int = 0
+    msg_count_root: int = 0
+    mention_count: int = 0
+    mention_count_root: int = 0
+    notify_props: ChannelNotifications = ChannelNotifications()
 
 
 class ChannelStats(msgspec.Struct, gc=False):
@@ -111,6 +127,8 @@ class PostList(msgspec.Struct):
     order: list[str] | None = None
     posts: dict[str, Post] | None = None
     has_next: bool = False
+    # The next older post, "" if the list begins with the channel's first.
+    prev_post_id: str = ""
 
     def listed(self) -> list[Post]:
         """The posts named in `order` (others are roots and replies sent along)."""

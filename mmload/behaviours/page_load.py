@@ -14,7 +14,7 @@ from mmload.behaviours.channel_view import look_up_statuses, look_up_users, view
 from mmload.behaviours.person import Person
 from mmload.client.capabilities import threads_collapsed
 from mmload.errors import RequestFailed
-from mmload.models import Channel, Team
+from mmload.models import Channel, ChannelMember, Team
 from mmload.store import pick
 
 MEMBERS_PER_PAGE = 200
@@ -113,11 +113,21 @@ def load_team_channels(person: Person, team_id: str, *, include_deleted: bool = 
 
 
 def _load_all_channels(person: Person) -> None:
-    person.store.remember_channels(person.api.all_own_channels(person.id), member=True)
+    person.store.remember_channels(person.api.all_own_channels(), member=True)
+    _all_own_channel_members(person)
+
+
+def _all_own_channel_members(person: Person) -> list[ChannelMember]:
+    """The person's memberships in all teams: at once, or page by page from a server that cannot do that."""
+    if person.context.capabilities.member_stream:
+        return person.api.all_own_channel_members(person.id)
+    members: list[ChannelMember] = []
     for page in range(MOST_MEMBER_PAGES):
-        members = person.api.all_own_channel_members(person.id, page, MEMBERS_PER_PAGE)
-        if len(members) < MEMBERS_PER_PAGE:
-            return
+        found = person.api.all_own_channel_members(person.id, page, MEMBERS_PER_PAGE)
+        members += found
+        if len(found) < MEMBERS_PER_PAGE:
+            break
+    return members
 
 
 def load_team(person: Person, team_id: str) -> None:

@@ -51,6 +51,16 @@ class Capabilities:
     def at_least(self, major: int, minor: int) -> bool:
         return self.version >= (major, minor, 0)
 
+    @property
+    def member_stream(self) -> bool:
+        """Whether it gives all of a person's memberships in one answer."""
+        return self.at_least(10, 0)
+
+    @property
+    def scheduled_posts_route(self) -> bool:
+        """Whether it knows scheduled posts, with a licence or without: its clients ask for them either way."""
+        return self.at_least(10, 3)
+
 
 def capabilities(config: Mapping[str, str], license: Mapping[str, str], version: str = "") -> Capabilities:
     """From `/config/client`, `/license/client` and, if set, the configured server version. Pure."""

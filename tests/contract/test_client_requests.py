@@ -22,9 +22,11 @@ ID = "7ynymuwnuprh5jn37abf14pb7o"
 # What neither names, though the web application sends it.
 UNDESCRIBED_QUERY = {
     "GET /users/{}/image": {"_"},  # its cache key
-    "GET /users/{}/teams/{}/threads": {"before"},
+    "GET /users/{}/teams/{}/threads": {"before", "after"},
+    "GET /channels/{}/posts": {"skipFetchThreads", "collapsedThreadsExtended"},
 }
 UNDESCRIBED_BODY = {
+    "POST /users/login": {"deviceId"},
     "POST /posts": {"update_at", "props"},
     "POST /drafts": {"root_id"},
     "POST /channels/members/{}/view": {"collapsed_threads_supported"},
@@ -32,6 +34,8 @@ UNDESCRIBED_BODY = {
     "PUT /posts/schedule/{}": {"user_id", "metadata", "root_id", "props"},
 }
 UNDESCRIBED_OPERATIONS = {
+    "GET /agents",
+    "GET /agents/status",
     "DELETE /users/{}/channels/{}/drafts/{}",  # a reply's draft
     "POST /jobs",  # in a part of the description that is not among ours
 }
@@ -43,6 +47,7 @@ BODIES_BY_ID = {
 SAMPLES: dict[str, Any] = {
     "str": ID,
     "int": 3,
+    "int | None": 3,
     "bool": True,
     "bytes": b"content",
     "Iterable[str]": [ID],

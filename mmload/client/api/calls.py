@@ -14,6 +14,8 @@ from mmload.client.http.protocol import HttpAnswer
 T = TypeVar("T")
 _encode = msgspec.json.Encoder().encode
 _JSON = {"Content-Type": "application/json"}
+# How a path names oneself.
+ME = "me"
 # `Route.expected` where somebody may have deleted the object in the meantime.
 DELETED = (404,)
 # Any fixed text that no uploaded content contains.

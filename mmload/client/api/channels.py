@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from mmload.client.api.calls import DELETED, Calls, Endpoint
-from mmload.client.http.client import Route
-from mmload.errors import Refused
+import msgspec
+
+from mmload.client.api.calls import DELETED, ME, Calls, Endpoint
+from mmload.client.http.client import Route, content_of
+from mmload.errors import UNREADABLE_JSON, Refused, RequestFailed
 from mmload.models import Channel, ChannelMember, ChannelStats, PostList
 
 NO_CHANNEL_MEMBER = "app.channel.get_member.missing.app_error"
@@ -24,6 +26,7 @@ _SEARCH = Endpoint("POST", "/channels/search", answer=list[Channel])
 _SEARCH_GROUPS = Endpoint("POST", "/channels/group/search", answer=list[Channel])
 _ALL_OWN = Endpoint("GET", "/users/{user_id}/channels", answer=list[Channel])
 _ALL_OWN_MEMBERS = Endpoint("GET", "/users/{user_id}/channel_members", answer=list[ChannelMember])
+_MEMBER_LINES = msgspec.json.Decoder(ChannelMember)
 _UNREAD = Route("GET", "/users/{user_id}/channels/{channel_id}/unread")
 _UNREAD_POSTS = Endpoint("GET", "/users/{user_id}/channels/{channel_id}/posts/unread", answer=PostList)
 _PINNED = Endpoint("GET", "/channels/{channel_id}/pinned", answer=PostList)
@@ -32,6 +35,12 @@ _POSTS_OF = Endpoint("GET", "/channels/{channel_id}/posts", answer=PostList)
 # What web clients ask for around the first unread post, and per page when scrolling.
 UNREAD_WINDOW = 30
 PAGE = 30
+FILLING_PAGE = 200
+
+
+def _threads(collapsed: bool) -> dict[str, bool]:
+    """How a list of posts shows threads, as the application asks for it. Pure."""
+    return {"skipFetchThreads": False, "collapsedThreads": collapsed, "collapsedThreadsExtended": False}
 
 
 class ChannelCalls(Calls):
@@ -90,12 +99,25 @@ class ChannelCalls(Calls):
     def search_group_channels(self, term: str) -> list[Channel]:
         return self._send(_SEARCH_GROUPS, {"term": term})
 
-    def all_own_channels(self, user_id: str) -> list[Channel]:
+    def all_own_channels(self) -> list[Channel]:
         """All channels of this person in all teams, direct and group channels among them."""
-        return self._get(_ALL_OWN, user_id, last_delete_at=0)
+        return self._get(_ALL_OWN, ME)
 
-    def all_own_channel_members(self, user_id: str, page: int, per_page: int) -> list[ChannelMember]:
-        return self._get(_ALL_OWN_MEMBERS, user_id, page=page, per_page=per_page)
+    def all_own_channel_members(self, user_id: str, page: int = -1, per_page: int = 60) -> list[ChannelMember]:
+        """Memberships of this person in all teams. Page -1 stands for all of them, one JSON object a line.
+
+        Older servers take it for the first page.
+        """
+        path = _ALL_OWN_MEMBERS.at((user_id,), {"page": page, "per_page": per_page})
+        answer = self.rest.call(_ALL_OWN_MEMBERS, path)
+        content = content_of(answer, _ALL_OWN_MEMBERS)
+        if content.lstrip()[:1] != b"{":
+            return _ALL_OWN_MEMBERS.read(answer)
+        try:
+            return _MEMBER_LINES.decode_lines(content)
+        except UNREADABLE_JSON as error:
+            reason = "answer could not be read"
+            raise RequestFailed(reason, route=str(_ALL_OWN_MEMBERS), status=answer.status) from error
 
     def channel_unread(self, user_id: str, channel_id: str) -> None:
         self._do(_UNREAD, user_id, channel_id)
@@ -105,14 +127,14 @@ class ChannelCalls(Calls):
             _UNREAD_POSTS,
             user_id,
             channel_id,
-            limit_before=UNREAD_WINDOW,
             limit_after=UNREAD_WINDOW,
-            collapsedThreads=collapsed_threads,
+            limit_before=UNREAD_WINDOW,
+            **_threads(collapsed_threads),
         )
 
     def posts_since(self, channel_id: str, since: int, collapsed_threads: bool) -> PostList:
         """Posts created, changed or deleted since a point in time (ms)."""
-        return self._get(_POSTS_OF, channel_id, since=since, collapsedThreads=collapsed_threads)
+        return self._get(_POSTS_OF, channel_id, since=since, **_threads(collapsed_threads))
 
     def posts_before(self, channel_id: str, post_id: str, collapsed_threads: bool) -> PostList:
         """The page of posts older than `post_id`."""
@@ -125,6 +147,11 @@ class ChannelCalls(Calls):
             collapsedThreads=collapsed_threads,
             include_deleted=False,
         )
+
+    def posts_to_fill(self, channel_id: str, post_id: str, collapsed_threads: bool) -> PostList:
+        """The large page of posts older than `post_id` that fills a window which they leave empty."""
+        query = _threads(collapsed_threads)
+        return self._get(_POSTS_OF, channel_id, before=post_id, page=0, per_page=FILLING_PAGE, **query)
 
     def newest_posts(self, channel_id: str, per_page: int) -> PostList:
         return self._get(_POSTS_OF, channel_id, page=0, per_page=per_page)

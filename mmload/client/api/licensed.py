@@ -21,7 +21,8 @@ _SORT = Route("POST", "/channels/{channel_id}/bookmarks/{bookmark_id}/sort_order
 _SCHEDULE = Endpoint("POST", "/posts/schedule", SCHEDULED, answer=ScheduledPost)
 _RESCHEDULE = Endpoint("PUT", "/posts/schedule/{scheduled_post_id}", SCHEDULED, expected=DELETED, answer=ScheduledPost)
 _UNSCHEDULE = Route("DELETE", "/posts/schedule/{scheduled_post_id}", SCHEDULED, expected=DELETED)
-_SCHEDULED_OF_TEAM = Route("GET", "/posts/scheduled/team/{team_id}", SCHEDULED)
+# Refused without a licence; everybody's client asks, again and again.
+_SCHEDULED_OF_TEAM = Route("GET", "/posts/scheduled/team/{team_id}", expected=("api.scheduled_posts.license_error",))
 _ATTRIBUTE_FIELDS = Endpoint("GET", "/custom_profile_attributes/fields", ATTRIBUTES, answer=list[AttributeField])
 _ATTRIBUTES_OF = Route("GET", "/users/{user_id}/custom_profile_attributes", ATTRIBUTES)
 _SET_ATTRIBUTES = Route("PATCH", "/custom_profile_attributes/values", ATTRIBUTES)

@@ -17,6 +17,12 @@ _CONFIG = Route("GET", "/config")
 _ROLES = Route("POST", "/roles/names")
 _WEBAPP_PLUGINS = Route("GET", "/plugins/webapp", "plugins")
 _CLIENT_PERFORMANCE = Route("POST", "/client_perf", "client performance reports")
+_LIMITS = Route("GET", "/limits/server", "server limits")
+_NOTICES = Route("GET", "/system/notices/{team_id}")
+# Only administrators may ask; everybody's client does.
+_TRIAL_LICENSE = Route("GET", "/trial-license/prev", expected=(403,))
+_AGENTS = Route("GET", "/agents", "AI agents")
+_AGENTS_STATUS = Route("GET", "/agents/status", "AI agents")
 _SITE = Route("GET", "site page")
 _ASSET = Route("GET", "site asset")
 
@@ -38,6 +44,23 @@ class SystemCalls(Calls):
 
     def webapp_plugins(self) -> None:
         self._do(_WEBAPP_PLUGINS)
+
+    def server_limits(self) -> None:
+        self._do(_LIMITS)
+
+    def notices(self, team_id: str, client_version: str) -> None:
+        """What the server tells all users of the web application, once each."""
+        self._do(_NOTICES, team_id, client="web", clientVersion=client_version)
+
+    def trial_license(self) -> None:
+        """Whether there was a trial: the server tells only administrators, but every client asks."""
+        self._do(_TRIAL_LICENSE)
+
+    def agents(self) -> None:
+        self._do(_AGENTS)
+
+    def agents_status(self) -> None:
+        self._do(_AGENTS_STATUS)
 
     def report_performance(self, report: dict[str, Any]) -> None:
         self._do(_CLIENT_PERFORMANCE, body=report)

@@ -53,6 +53,10 @@ class TeamCalls(Calls):
         """The teams this person may see: all open ones and their own."""
         return self._get(_TEAMS, page=0, per_page=per_page)
 
+    def team_list(self) -> None:
+        """The list of teams that the application loads when it starts."""
+        self._do(_TEAMS, page=0, per_page=200, include_total_count=False, exclude_policy_constrained=False)
+
     def create_team(self, name: str, display_name: str) -> Team:
         """Make a team that everybody may join."""
         body = {"name": name, "display_name": display_name, "type": "O", "allow_open_invite": True}
@@ -114,7 +118,21 @@ class TeamCalls(Calls):
         self._do(_UPDATE_CATEGORIES, user_id, team_id, body=categories)
 
     def thread_totals(self, user_id: str, team_id: str) -> None:
-        self._do(_GET_THREADS, user_id, team_id, totalsOnly=True)
+        """How many threads the person follows, and how many of them are unread."""
+        self._do(
+            _GET_THREADS,
+            user_id,
+            team_id,
+            before="",
+            after="",
+            per_page=20,
+            extended=False,
+            deleted=False,
+            unread=False,
+            since=0,
+            totalsOnly=True,
+            threadsOnly=False,
+        )
 
     def threads(self, user_id: str, team_id: str, *, unread: bool = False, before: str = "") -> list[Thread]:
         """A page of 25 followed threads, newest first; `before` is the oldest id of the page above."""

@@ -29,6 +29,8 @@ _ME = Endpoint("GET", "/users/me", answer=User)
 _USER_PAGE = Endpoint("GET", "/users", answer=list[User])
 _BY_IDS = Endpoint("POST", "/users/ids", answer=list[User])
 _BY_USERNAMES = Endpoint("POST", "/users/usernames", answer=list[User])
+_OF_GROUP_CHANNELS = Endpoint("POST", "/users/group_channels", answer=dict[str, list[User]])
+_STATS = Route("GET", "/users/stats")
 _SEARCH = Endpoint("POST", "/users/search", answer=list[User])
 _AUTOCOMPLETE = Endpoint("GET", "/users/autocomplete", answer=Autocompletion)
 _IMAGE = Route("GET", "/users/{user_id}/image")
@@ -45,7 +47,7 @@ _SET_PREFERENCES = Route("PUT", "/users/{user_id}/preferences")
 class UserCalls(Calls):
     def login(self, login_id: str, password: str) -> tuple[str, User]:
         """Log in: the session's token, and the account. A login nobody knows is a normal answer (UNKNOWN_LOGIN)."""
-        body = msgspec.json.encode({"login_id": login_id, "password": password})
+        body = msgspec.json.encode({"login_id": login_id, "password": password, "token": "", "deviceId": ""})
         answer = self.rest.call(LOGIN, "/users/login", body, login=True)
         return answer.header("token"), LOGIN.read(answer)
 
@@ -76,6 +78,14 @@ class UserCalls(Calls):
     def users_by_usernames(self, usernames: Iterable[str]) -> list[User]:
         return self._send(_BY_USERNAMES, list(usernames))
 
+    def users_of_group_channels(self, channel_ids: list[str]) -> dict[str, list[User]]:
+        """The members of group channels, by the channel's id."""
+        return self._send(_OF_GROUP_CHANNELS, channel_ids)
+
+    def user_count(self) -> None:
+        """How many people the server has: shown at the beginning of a channel."""
+        self._do(_STATS)
+
     def search_users(self, term: str, limit: int = 100) -> list[User]:
         return self._send(_SEARCH, {"term": term, "limit": limit})
 
@@ -83,8 +93,8 @@ class UserCalls(Calls):
         """People whose names begin with `name`; with a channel, its members apart from the others."""
         return self._get(_AUTOCOMPLETE, in_team=team_id, in_channel=channel_id or None, name=name, limit=limit)
 
-    def profile_image(self, user_id: str, last_picture_update: int) -> HttpAnswer:
-        """The picture; the time of its last change is part of the URL, as in the web application."""
+    def profile_image(self, user_id: str, last_picture_update: int | None) -> HttpAnswer:
+        """The picture; beside messages, the time of its last change is part of the URL, as in the web application."""
         return self._do(_IMAGE, user_id, _=last_picture_update)
 
     def set_profile_image(self, user_id: str, content: bytes) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from mmload.sandbox import channels, shapes
 from mmload.sandbox.errors import ApiError, bad_body, forbidden
 from mmload.sandbox.http import OK, ApiAnswer, Call, Routes, unchanged
@@ -267,14 +269,20 @@ def get_channels_for_user(call: Call) -> ApiAnswer:
 
 @api.add("GET", "/users/{user_id}/channel_members")
 def get_channel_members_for_user(call: Call) -> ApiAnswer:
+    """A page of memberships; page -1 of a newer server is all of them, one a line."""
     user, state = call.self_or_admin(), call.world.state
     number, size = call.page()
+    members = list(user.channels.values())
+    in_lines = call.world.modern and call.query.get("page") == "-1"
     answers = []
-    for member in list(user.channels.values())[number * size : (number + 1) * size]:
+    for member in members if in_lines else members[number * size : (number + 1) * size]:
         team = state.teams.get(state.channels[member.channel_id].team_id)
         document = shapes.channel_member(member, call.world.modern, mine=True)
         in_no_team = {"team_display_name": "", "team_name": "", "team_update_at": 0}
         answers.append(document | (shapes.team_fields(team) if team is not None else in_no_team))
+    if in_lines:
+        lines = msgspec.json.Encoder().encode_lines(answers)
+        return ApiAnswer(content=lines, content_type="application/x-ndjson")
     return ApiAnswer(answers)
 
 

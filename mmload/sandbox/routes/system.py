@@ -123,6 +123,28 @@ def get_server_limits(call: Call) -> ApiAnswer:
     )
 
 
+@api.add("GET", "/system/notices/{team_id}")
+def get_product_notices(call: Call) -> ApiAnswer:
+    call.team()
+    return ApiAnswer([])
+
+
+@api.add("GET", "/trial-license/prev")
+def get_prev_trial_license(call: Call) -> ApiAnswer:
+    _admin_only(call, "manage_license_information")
+    return ApiAnswer({"IsLicensed": "false"})
+
+
+@api.add("GET", "/agents", modern_only=True)
+def get_agents(call: Call) -> ApiAnswer:
+    return ApiAnswer([])
+
+
+@api.add("GET", "/agents/status", modern_only=True)
+def get_agents_status(call: Call) -> ApiAnswer:
+    return ApiAnswer({"available": False})
+
+
 _NEVER_STORED = {"Cache-Control": "no-cache, no-store, must-revalidate"}
 
 

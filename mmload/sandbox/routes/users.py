@@ -117,6 +117,31 @@ def get_users_by_ids(call: Call) -> ApiAnswer:
     return ApiAnswer([shapes.profile(user, call.world.modern) for user in found if user.update_at > since])
 
 
+@api.add("POST", "/users/group_channels")
+def get_users_by_group_channel_ids(call: Call) -> ApiAnswer:
+    """The members of those group channels that the caller is in, without the caller."""
+    wanted, state = call.texts("channel_ids"), call.world.state
+    if not wanted:
+        raise bad_body("channel_ids")
+    mine = [state.channels[channel_id] for channel_id in wanted if channel_id in call.user.channels]
+    return ApiAnswer(
+        {
+            channel.id: [
+                shapes.profile(state.users[user_id], call.world.modern)
+                for user_id in channel.members
+                if user_id != call.user.id
+            ]
+            for channel in mine
+            if channel.type == "G"
+        }
+    )
+
+
+@api.add("GET", "/users/stats")
+def get_total_users_stats(call: Call) -> ApiAnswer:
+    return ApiAnswer({"total_users_count": len(call.world.state.users)})
+
+
 @api.add("POST", "/users/usernames")
 def get_users_by_names(call: Call) -> ApiAnswer:
     wanted, names = call.texts("usernames"), call.world.state.users_by_name
