@@ -1,0 +1,34 @@
+"""The differences from the recording that are accepted, each with its reason. Whatever is not here is a fault.
+
+A test plays all steps on the sandbox and fails for a difference that is not here, and for an entry that no difference
+needs any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from mmload.fidelity.compare import Difference, Way
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """`what` is the beginning of the difference's text; `steps`: only in these (empty: in all)."""
+
+    way: Way
+    what: str
+    reason: str
+    steps: Sequence[str] = ()
+
+    def covers(self, step: str, difference: Difference) -> bool:
+        fits = difference.way == self.way and difference.what.startswith(self.what)
+        return fits and (not self.steps or step in self.steps)
+
+
+ACCEPTED: tuple[Accepted, ...] = ()
+
+
+def reason_for(step: str, difference: Difference, accepted: Iterable[Accepted] = ACCEPTED) -> str:
+    """Why a difference is accepted; "" if it is not."""
+    return next((each.reason for each in accepted if each.covers(step, difference)), "")
