@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from mmload.fidelity.compare import Difference, Way
+from mmload.fidelity.compare import Departure, Way
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Accepted:
     reason: str
     steps: Sequence[str] = ()
 
-    def covers(self, step: str, difference: Difference) -> bool:
+    def covers(self, step: str, difference: Departure) -> bool:
         fits = difference.way == self.way and difference.what.startswith(self.what)
         return fits and (not self.steps or step in self.steps)
 
@@ -29,6 +29,6 @@ class Accepted:
 ACCEPTED: tuple[Accepted, ...] = ()
 
 
-def reason_for(step: str, difference: Difference, accepted: Iterable[Accepted] = ACCEPTED) -> str:
+def reason_for(step: str, difference: Departure, accepted: Iterable[Accepted] = ACCEPTED) -> str:
     """Why a difference is accepted; "" if it is not."""
     return next((each.reason for each in accepted if each.covers(step, difference)), "")

@@ -37,7 +37,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class Departure:
     """`what`: the line of the request or frame; `detail`: what else is to be known, such as the other query."""
 
     way: Way
@@ -53,7 +53,7 @@ class StepComparison:
     recorded: int
     sent: int
     matched: int
-    differences: tuple[Difference, ...]
+    differences: tuple[Departure, ...]
 
     @property
     def extra(self) -> int:
@@ -75,8 +75,8 @@ def compare(recorded: StepTraffic, ours: StepTraffic) -> StepComparison:
     differences = [
         *_unmatched(missing, extra),
         *(_changed(*pair) for pair in pairs if pair[0].query != pair[1].query or not _same_body(*pair)),
-        *(Difference("order", pair[0].line) for pair in late),
-        *(Difference("waits", pair[0].line) for pair in waiting),
+        *(Departure("order", pair[0].line) for pair in late),
+        *(Departure("waits", pair[0].line) for pair in waiting),
         *_frames(recorded.frames, ours.frames, step),
         *_sockets(recorded.sockets, ours.sockets),
         *_static(recorded, ours),
@@ -139,10 +139,10 @@ def _paired(
     return pairs, left, waiting
 
 
-def _unmatched(missing: Iterable[SentRequest], extra: Iterable[SentRequest]) -> list[Difference]:
+def _unmatched(missing: Iterable[SentRequest], extra: Iterable[SentRequest]) -> list[Departure]:
     return [
-        *(Difference("missing", each.line) for each in missing),
-        *(Difference("extra", each.line) for each in extra),
+        *(Departure("missing", each.line) for each in missing),
+        *(Departure("extra", each.line) for each in extra),
     ]
 
 
@@ -150,10 +150,10 @@ def _same_body(one: SentRequest, other: SentRequest) -> bool:
     return one.body is None or other.body is None or one.body == other.body
 
 
-def _changed(one: SentRequest, other: SentRequest) -> Difference:
+def _changed(one: SentRequest, other: SentRequest) -> Departure:
     if one.query != other.query:
-        return Difference("query", one.line, _versus(one.query, other.query))
-    return Difference("body", one.line, _versus(one.body or (), other.body or ()))
+        return Departure("query", one.line, _versus(one.query, other.query))
+    return Departure("body", one.line, _versus(one.body or (), other.body or ()))
 
 
 def _versus(one: Pairs, other: Pairs) -> str:
@@ -218,11 +218,11 @@ def _waiting(pairs: Sequence[Pair]) -> list[Pair]:
 # -- what is no request of the API -----------------------------------------------------------------------------
 
 
-def _frames(theirs: Iterable[SentFrame], mine: Iterable[SentFrame], step: str) -> list[Difference]:
+def _frames(theirs: Iterable[SentFrame], mine: Iterable[SentFrame], step: str) -> list[Departure]:
     one, other = (_spoken(frames, step) for frames in (theirs, mine))
     return [
-        *(Difference("missing", f"frame {line}") for line in (one - other).elements()),
-        *(Difference("extra", f"frame {line}") for line in (other - one).elements()),
+        *(Departure("missing", f"frame {line}") for line in (one - other).elements()),
+        *(Departure("extra", f"frame {line}") for line in (other - one).elements()),
     ]
 
 
@@ -231,13 +231,13 @@ def _spoken(frames: Iterable[SentFrame], step: str) -> Counter[str]:
     return Counter({line: 1 if rule_of(line, step) is Rule.SOME else times for line, times in said.items()})
 
 
-def _sockets(theirs: Sequence[Pairs], mine: Sequence[Pairs]) -> list[Difference]:
+def _sockets(theirs: Sequence[Pairs], mine: Sequence[Pairs]) -> list[Departure]:
     """How often a lost socket is tried is up to chance: each form once."""
     one, other = ({_with_star(query) for query in sockets} for sockets in (theirs, mine))
     if len(one) == len(other) == 1 and one != other:
-        return [Difference("query", "WebSocket", _versus(one.pop(), other.pop()))]
+        return [Departure("query", "WebSocket", _versus(one.pop(), other.pop()))]
     lines = [("missing", query) for query in one - other], [("extra", query) for query in other - one]
-    return [Difference(way, _socket_line(query)) for each in lines for way, query in each]  # type: ignore[arg-type]
+    return [Departure(way, _socket_line(query)) for each in lines for way, query in each]  # type: ignore[arg-type]
 
 
 def _with_star(query: Pairs) -> Pairs:
@@ -248,11 +248,11 @@ def _socket_line(query: Pairs) -> str:
     return "WebSocket" + "".join(f" {name}={value}" for name, value in query)
 
 
-def _static(recorded: StepTraffic, ours: StepTraffic) -> list[Difference]:
+def _static(recorded: StepTraffic, ours: StepTraffic) -> list[Departure]:
     """Whether the scripts come from the server: the number is up to the version of the application."""
     one, other = (sum(each.static.get(kind, 0) for kind in ("js", "css")) for each in (recorded, ours))
     if one >= MANY_SCRIPTS and not other:
-        return [Difference("missing", f"scripts and style sheets below {STATIC}", f"{one} in the recording")]
+        return [Departure("missing", f"scripts and style sheets below {STATIC}", f"{one} in the recording")]
     if other and one < MANY_SCRIPTS:
-        return [Difference("extra", f"scripts and style sheets below {STATIC}", f"{other}, {one} in the recording")]
+        return [Departure("extra", f"scripts and style sheets below {STATIC}", f"{other}, {one} in the recording")]
     return []

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from mmload.behaviours.person import NothingToDo
 from mmload.errors import MmloadError, UsageError
 from mmload.fidelity.accepted import ACCEPTED, Accepted, reason_for
-from mmload.fidelity.compare import Difference, StepComparison, compare
+from mmload.fidelity.compare import Departure, StepComparison, compare
 from mmload.fidelity.kinds import DATA_DEPENDENT, Rule
 from mmload.fidelity.recording import recording
 from mmload.fidelity.scenarios import NOT_PLAYED, SCENARIOS, Scenario
@@ -32,8 +32,8 @@ class JudgedStep:
     """A step with its differences: those that are accepted, each with its reason, and the others."""
 
     comparison: StepComparison
-    accepted: tuple[tuple[Difference, str], ...] = ()
-    unexplained: tuple[Difference, ...] = ()
+    accepted: tuple[tuple[Departure, str], ...] = ()
+    unexplained: tuple[Departure, ...] = ()
     problem: str = ""
 
     @property
@@ -133,7 +133,7 @@ def whole_run(played: Sequence[PlayedStep], accepted: Sequence[Accepted] = ACCEP
         if kind.rule is Rule.ANY and not kind.steps:
             theirs = _occurs(kind.what, (each.recorded for each in played))
             if theirs and not _occurs(kind.what, (each.ours for each in played)):
-                differences.append(Difference("missing", kind.what))
+                differences.append(Departure("missing", kind.what))
     comparison = StepComparison(WHOLE_RUN, 0, 0, 0, tuple(differences))
     reasons = [(each, reason_for(WHOLE_RUN, each, accepted)) for each in differences]
     explained = tuple((each, reason) for each, reason in reasons if reason)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mmload.fidelity.compare import SENTENCES, Difference
+from mmload.fidelity.compare import SENTENCES, Departure
 from mmload.fidelity.playing import JudgedStep
 
 # Longer lines are cut: the beginning tells them apart.
@@ -15,7 +15,7 @@ WIDEST = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Totals:
+class SentTotals:
     """Requests of the application, those of them that the person sent alike, all of the person's, and extra ones."""
 
     recorded: int
@@ -32,10 +32,10 @@ class Totals:
         return self.extra / self.sent if self.sent else 0.0
 
 
-def totals(judged: Iterable[JudgedStep]) -> Totals:
+def totals(judged: Iterable[JudgedStep]) -> SentTotals:
     """Of all these steps."""
     found = [each.comparison for each in judged]
-    return Totals(
+    return SentTotals(
         sum(each.recorded for each in found),
         sum(each.matched for each in found),
         sum(each.sent for each in found),
@@ -70,7 +70,7 @@ def _result(each: JudgedStep) -> str:
     return f"accepted ({len(each.accepted)})" if each.accepted else "equal"
 
 
-def _told(difference: Difference) -> str:
+def _told(difference: Departure) -> str:
     detail = f": {difference.detail}" if difference.detail else ""
     line = f"  {difference.what} — {SENTENCES[difference.way]}{detail}"
     return line if len(line) <= WIDEST else f"{line[: WIDEST - 1]}…"

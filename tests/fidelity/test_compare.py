@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mmload.fidelity.compare import Difference, compare, groups, longest_rising
+from mmload.fidelity.compare import Departure, compare, groups, longest_rising
 from mmload.fidelity.traffic import SentFrame, SentRequest, StepTraffic
 
 STATS = SentRequest("GET /channels/{id}/stats", (("exclude_files_count", "true"),), at=0)
@@ -34,7 +34,7 @@ def test_the_same_requests_in_the_same_order_are_equal() -> None:
 def test_a_request_too_few_and_one_too_many_are_told() -> None:
     comparison = compare(RECORDED, sent(STATS, POSTS, POSTS))
 
-    assert comparison.differences == (Difference("missing", VIEW.line), Difference("extra", POSTS.line))
+    assert comparison.differences == (Departure("missing", VIEW.line), Departure("extra", POSTS.line))
     assert (comparison.matched, comparison.extra) == (2, 1)
 
 
@@ -42,7 +42,7 @@ def test_another_query_is_told_with_what_it_has_and_lacks() -> None:
     other = SentRequest(POSTS.route, (("since", "*"), ("page", "0")))
     comparison = compare(RECORDED, sent(STATS, other, VIEW))
 
-    assert comparison.differences == (Difference("query", POSTS.line, "with page=0"),)
+    assert comparison.differences == (Departure("query", POSTS.line, "with page=0"),)
     assert comparison.matched == 2
 
 
@@ -51,7 +51,7 @@ def test_another_body_is_told_and_counts_as_matched() -> None:
     comparison = compare(RECORDED, sent(STATS, POSTS, other))
 
     assert comparison.differences == (
-        Difference("body", VIEW.line, 'without channel_id=text; with channel_id="", prev=text'),
+        Departure("body", VIEW.line, 'without channel_id=text; with channel_id="", prev=text'),
     )
     assert comparison.matched == 3
 
@@ -99,7 +99,7 @@ def test_a_socket_that_is_opened_in_another_way_is_told() -> None:
     recorded = StepTraffic("step", sockets=((("connection_id", "*"), ("posted_ack", "true")),) * 2)
     ours = StepTraffic("ours", sockets=((("connection_id", "q7w8e9"),),))
 
-    assert compare(recorded, ours).differences == (Difference("query", "WebSocket", "without posted_ack=true"),)
+    assert compare(recorded, ours).differences == (Departure("query", "WebSocket", "without posted_ack=true"),)
 
 
 def test_a_cold_page_load_fetches_scripts_and_a_warm_one_does_not() -> None:
