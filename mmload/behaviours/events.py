@@ -64,7 +64,7 @@ def posted(person: Person, event: WebSocketEvent) -> None:
         person.wants_channels[post.channel_id] = None
         person.wake()
     if post.channel_id == store.current_channel_id:
-        _meet(person, post.user_id)
+        person.meet(post.user_id)
         store.remember_posts((post,))
 
 
@@ -93,7 +93,7 @@ def reaction_removed(person: Person, event: WebSocketEvent) -> None:
 
 def typing(person: Person, event: WebSocketEvent) -> None:
     """Somebody writes: their name and status are shown, so they must be known."""
-    _meet(person, _TYPING.decode(event.data).user_id)
+    person.meet(_TYPING.decode(event.data).user_id)
 
 
 def user_added(person: Person, event: WebSocketEvent) -> None:
@@ -116,19 +116,6 @@ def channel_opened(person: Person, event: WebSocketEvent) -> None:
     channel_id = event.broadcast.channel_id
     if channel_id and channel_id not in person.store.members:
         person.wants_channels[channel_id] = None
-        person.wake()
-
-
-def _meet(person: Person, user_id: str) -> None:
-    store = person.store
-    if user_id == person.id:
-        return
-    if user_id not in store.users:
-        person.wants_users[user_id] = None
-        person.wants_statuses[user_id] = None
-        person.wake()
-    elif user_id not in store.statuses:
-        person.wants_statuses[user_id] = None
         person.wake()
 
 

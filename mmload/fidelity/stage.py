@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -111,6 +112,9 @@ class Stage:
 
         def looked() -> bool:
             nonlocal quiet
+            if self.ann.look_up_due < math.inf:
+                # The page's next look at people it does not know.
+                self.time.sleep(max(0.0, self.ann.look_up_due - self.ann.clock()))
             quiet = 0 if self.capture.busy else quiet + 1
             return quiet >= QUIET_LOOKS
 
@@ -205,7 +209,7 @@ def _talk(stage: Stage) -> None:
     stage.writes(carol, "big", "me too", root="thread")
     # Ann has read it all; what comes now is unread.
     for name in ("big", "linked", "other", "pictures"):
-        stage.ann.api.view_channel(stage.ann.id, stage.channels[name].id, "", True)
+        stage.ann.api.view_channel(stage.channels[name].id, collapsed_threads=True)
     stage.posts["linked"] = stage.writes(bob, "linked", "a message to link to")
     stage.posts["unjoined"] = stage.writes(bob, "unjoined", "a message that ann cannot see yet")
     for name in ("prefetched", "unread", "direct", "group"):

@@ -10,8 +10,10 @@ import inspect
 
 from mmload.behaviours.catalogue import SIMULATIVE, Action
 
-# Where posts or people come on the screen, their pictures, names and statuses are looked up, unless they are known.
+# Where posts or people come on the screen, their pictures, names and statuses are looked up, unless they are known, and
+# the threads one follows.
 LOOK_UPS = (
+    "GET /users/{user_id}/teams/{team_id}/threads/{thread_id}",
     "GET /users/{user_id}/image",
     "POST /users/ids",
     "POST /users/status/ids",
@@ -20,11 +22,19 @@ LOOK_UPS = (
     "GET /files/{file_id}/preview",
 )
 
+# Opening a channel: what is fetched ahead is asked for what has changed since.
+_VISIT = (
+    "GET /channels/{channel_id}/stats",
+    "PUT /users/{user_id}/preferences",
+    "GET /users/{user_id}/channels/{channel_id}/posts/unread",
+    "GET /channels/{channel_id}/posts",
+    "POST /channels/members/{user_id}/view",
+)
+
 # Loading the page, and the team and channel on it: what every reload and log-in ends with.
 _PAGE_LOAD = (
     "GET /users",
     "GET /users/{user_id}/preferences",
-    "POST /channels/members/{user_id}/view",
     "GET /config/client",
     "GET /users/me",
     "POST /roles/names",
@@ -43,20 +53,14 @@ _PAGE_LOAD = (
     "GET /users/{user_id}/teams/{team_id}/threads",
     "GET /users/{user_id}/teams/{team_id}/channels/categories",
     "GET /posts/scheduled/team/{team_id}",
-    "GET /users/{user_id}/channels/{channel_id}/posts/unread",
-    "GET /channels/{channel_id}/posts",
-    "PUT /users/{user_id}/preferences",
+    *_VISIT,
 )
 
 # The routes of each action, in the order in which they are first asked; some depend on chance and on what is known.
 REQUESTS: dict[str, tuple[str, ...]] = {
     "SwitchChannel": (
-        "POST /channels/members/{user_id}/view",
-        "GET /users/{user_id}/channels/{channel_id}/posts/unread",
-        "GET /channels/{channel_id}/stats",
+        *_VISIT,
         "GET /channels/{channel_id}/bookmarks",
-        "GET /channels/{channel_id}/posts",
-        "PUT /users/{user_id}/preferences",
     ),
     "ScrollChannel": ("GET /channels/{channel_id}/posts",),
     "DeleteDraft": (
@@ -73,13 +77,7 @@ REQUESTS: dict[str, tuple[str, ...]] = {
         "POST /files",
         "GET /users/autocomplete",
     ),
-    "OpenDirectOrGroupChannel": (
-        "POST /channels/members/{user_id}/view",
-        "GET /users/{user_id}/channels/{channel_id}/posts/unread",
-        "GET /channels/{channel_id}/stats",
-        "PUT /users/{user_id}/preferences",
-        "GET /channels/{channel_id}/posts",
-    ),
+    "OpenDirectOrGroupChannel": (*_VISIT,),
     "ViewGlobalThreads": ("GET /users/{user_id}/teams/{team_id}/threads",),
     "UpsertDraft": (
         "GET /users/autocomplete",
@@ -93,11 +91,7 @@ REQUESTS: dict[str, tuple[str, ...]] = {
         "GET /posts/{post_id}/thread",
         "GET /users/{user_id}/teams/{team_id}/channels",
         "GET /users/{user_id}/teams/{team_id}/channels/members",
-        "POST /channels/members/{user_id}/view",
-        "GET /channels/{channel_id}/posts",
-        "GET /channels/{channel_id}/stats",
-        "GET /users/{user_id}/channels/{channel_id}/posts/unread",
-        "PUT /users/{user_id}/preferences",
+        *_VISIT,
         "GET /channels/{channel_id}",
         "POST /channels/{channel_id}/members",
     ),
@@ -134,12 +128,8 @@ REQUESTS: dict[str, tuple[str, ...]] = {
         "POST /channels/direct",
         "GET /channels/{channel_id}",
         "GET /channels/{channel_id}/members/{user_id}",
-        "POST /channels/members/{user_id}/view",
-        "GET /users/{user_id}/channels/{channel_id}/posts/unread",
-        "GET /channels/{channel_id}/stats",
-        "PUT /users/{user_id}/preferences",
+        *_VISIT,
         "POST /posts",
-        "GET /channels/{channel_id}/posts",
         "GET /users/autocomplete",
         "POST /files",
     ),
@@ -159,13 +149,9 @@ REQUESTS: dict[str, tuple[str, ...]] = {
     "CreateGroupChannel": (
         "GET /users",
         "POST /channels/group",
-        "POST /channels/members/{user_id}/view",
-        "GET /users/{user_id}/channels/{channel_id}/posts/unread",
-        "GET /channels/{channel_id}/stats",
-        "PUT /users/{user_id}/preferences",
+        *_VISIT,
         "POST /posts",
         "GET /users/autocomplete",
-        "GET /channels/{channel_id}/posts",
         "POST /files",
     ),
     "UpdateCustomStatus": ("PUT /users/{user_id}/status/custom",),
@@ -211,11 +197,7 @@ REQUESTS: dict[str, tuple[str, ...]] = {
         "GET /posts/scheduled/team/{team_id}",
         "GET /users/{user_id}/teams/{team_id}/channels",
         "GET /users/{user_id}/teams/{team_id}/channels/members",
-        "POST /channels/members/{user_id}/view",
-        "GET /users/{user_id}/channels/{channel_id}/posts/unread",
-        "GET /channels/{channel_id}/stats",
-        "GET /channels/{channel_id}/posts",
-        "PUT /users/{user_id}/preferences",
+        *_VISIT,
     ),
     "CreateSidebarCategory": (
         "POST /users/{user_id}/teams/{team_id}/channels/categories",
@@ -228,32 +210,7 @@ REQUESTS: dict[str, tuple[str, ...]] = {
         "POST /channels/members/{user_id}/view",
     ),
     "MarkAllThreadsInTeamAsRead": ("PUT /users/{user_id}/teams/{team_id}/threads/read",),
-    "Reload": (
-        "GET /users",
-        "GET /users/{user_id}/preferences",
-        "POST /channels/members/{user_id}/view",
-        "GET /config/client",
-        "GET /users/me",
-        "POST /roles/names",
-        "GET /plugins/webapp",
-        "GET /teams",
-        "GET /users/{user_id}/teams",
-        "GET /users/{user_id}/teams/members",
-        "GET /users/{user_id}/teams/{team_id}/channels",
-        "GET /users/{user_id}/teams/{team_id}/channels/members",
-        "GET /users/{user_id}/channels",
-        "GET /users/{user_id}/channel_members",
-        "GET /users/{user_id}/teams/unread",
-        "GET /users/{user_id}/status",
-        "GET /channels/{channel_id}/stats",
-        "GET /users/{user_id}/channels/{channel_id}/unread",
-        "GET /users/{user_id}/teams/{team_id}/threads",
-        "GET /users/{user_id}/teams/{team_id}/channels/categories",
-        "GET /posts/scheduled/team/{team_id}",
-        "GET /channels/{channel_id}/posts",
-        "GET /users/{user_id}/channels/{channel_id}/posts/unread",
-        "PUT /users/{user_id}/preferences",
-    ),
+    "Reload": _PAGE_LOAD,
 }
 
 
