@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,10 +21,11 @@ from mmload.cli.common import (
     settings_in_force,
     write_text,
 )
-from mmload.errors import ExitCode
+from mmload.errors import ExitCode, UsageError
 from mmload.printable import harmless
 
 if TYPE_CHECKING:
+    from mmload.fidelity.compare import StepComparison
     from mmload.fidelity.playing import JudgedStep
     from mmload.fidelity.stage import Stage
 
@@ -53,6 +55,13 @@ def add_parser(subparsers: Any) -> None:
         "--step", metavar="NAME", action="append", default=[], help="only this step (may be given several times)"
     )
     parser.add_argument(
+        "--har",
+        metavar="FILE",
+        type=Path,
+        help="instead of the recording: what your browser sent in this one --step, saved by its developer tools; "
+        "also told is how it differs from 11.6. Nothing secret in the file is shown or written",
+    )
+    parser.add_argument(
         "--json", metavar="FILE", type=Path, help="write the result as JSON to this file (-: to stdout)"
     )
     parser.add_argument("--list", action="store_true", help="name the steps of the recording, and what is done in them")
@@ -69,10 +78,31 @@ def run(args: argparse.Namespace) -> int:
         for step in recording().values():
             print(harmless(f"{step.name:<36}{step.how}"))
         return int(ExitCode.PASSED)
+    if args.har is not None:
+        return _compare_har(args)
     scenarios_of(args.step)
     with _stage(args) as stage:
         judged = judged_steps(stage, args.step, _progress)
     return _tell(judged, args)
+
+
+def _compare_har(args: argparse.Namespace) -> int:
+    """A HAR file beside the recording of 11.6, and our person beside the file."""
+    from mmload.fidelity.compare import compare
+    from mmload.fidelity.har import har_step
+    from mmload.fidelity.playing import judge, play, recorded_for, scenarios_of, unplayed_reason
+
+    if len(args.step) != 1:
+        raise UsageError("--har FILE: name the step that it is of by one --step; `mmload fidelity --list` has them")
+    step = args.step[0]
+    recorded = recorded_for(step)
+    seen = har_step(args.har, recorded.name, args.server or "")
+    judged: list[JudgedStep] = []
+    if not unplayed_reason(step):
+        with _stage(args) as stage:
+            played = [each for each in play(stage, scenarios_of([step])) if each.recorded.name == recorded.name]
+            judged = [judge(replace(each, recorded=seen)) for each in played]
+    return _tell(judged, args, compare(recorded, seen))
 
 
 def judged_steps(
@@ -94,18 +124,20 @@ def _progress(step: str) -> None:
         print(f"\r\x1b[K{step}", end="", file=sys.stderr, flush=True)
 
 
-def _tell(judged: list[JudgedStep], args: argparse.Namespace) -> int:
+def _tell(judged: list[JudgedStep], args: argparse.Namespace, news: StepComparison | None = None) -> int:
     from mmload.fidelity.playing import unplayed_reason
-    from mmload.fidelity.printing import document, text_of
+    from mmload.fidelity.printing import document, news_of, text_of
     from mmload.fidelity.recording import recording
 
     if sys.stderr.isatty():
         print("\r\x1b[K", end="", file=sys.stderr, flush=True)
-    not_played = {} if args.step else {name: reason for name in recording() if (reason := unplayed_reason(name))}
+    asked = args.step or recording()
+    not_played = {name: reason for name in asked if (reason := unplayed_reason(name))}
     if args.json is None or str(args.json) != "-":
-        print(harmless(text_of(judged, not_played)), end="", flush=True)
+        parts = [text_of(judged, not_played), *([news_of(news)] if news else [])]
+        print(harmless("\n".join(parts)), end="", flush=True)
     if args.json is not None:
-        write_text(json.dumps(document(judged, not_played), indent=2, ensure_ascii=False) + "\n", args.json)
+        write_text(json.dumps(document(judged, not_played, news), indent=2, ensure_ascii=False) + "\n", args.json)
     passed = all(each.good for each in judged)
     return int(ExitCode.PASSED if passed else ExitCode.THRESHOLD_FAILED)
 

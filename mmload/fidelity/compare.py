@@ -253,6 +253,6 @@ def _static(recorded: StepTraffic, ours: StepTraffic) -> list[Departure]:
     one, other = (sum(each.static.get(kind, 0) for kind in ("js", "css")) for each in (recorded, ours))
     if one >= MANY_SCRIPTS and not other:
         return [Departure("missing", f"scripts and style sheets below {STATIC}", f"{one} in the recording")]
-    if other and one < MANY_SCRIPTS:
+    if other >= MANY_SCRIPTS > one:
         return [Departure("extra", f"scripts and style sheets below {STATIC}", f"{other}, {one} in the recording")]
     return []

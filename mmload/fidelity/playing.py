@@ -10,7 +10,7 @@ from mmload.errors import MmloadError, UsageError
 from mmload.fidelity.accepted import ACCEPTED, Accepted, reason_for
 from mmload.fidelity.compare import Departure, StepComparison, compare
 from mmload.fidelity.kinds import DATA_DEPENDENT, Rule
-from mmload.fidelity.recording import recording
+from mmload.fidelity.recording import recorded_step, recording
 from mmload.fidelity.scenarios import NOT_PLAYED, SCENARIOS, Scenario
 from mmload.fidelity.stage import Stage
 from mmload.fidelity.traffic import StepTraffic
@@ -49,8 +49,7 @@ def scenarios_of(steps: Iterable[str]) -> list[Scenario]:
     """Those that play these steps (all, if none is named). Raises `UsageError`."""
     wanted = list(steps)
     for name in wanted:
-        if name not in recording():
-            raise UsageError(f"--step {name}: no such step; `mmload fidelity --list` names them")
+        recorded_step(name)
         if reason := unplayed_reason(name):
             raise UsageError(f"--step {name}: not played: {reason}")
     return [each for each in SCENARIOS if not wanted or set(each.steps) & set(wanted)]
@@ -64,6 +63,13 @@ def unplayed_reason(step: str) -> str:
     if not traffic.requests and not traffic.frames:
         return "nothing is sent in it"
     return NOT_PLAYED.get(step, "no scenario is written for it yet")
+
+
+def recorded_for(step: str) -> StepTraffic:
+    """What a step is held against: with those that our person does together with it. Raises `UsageError`."""
+    recorded_step(step)
+    of = next((each for each in SCENARIOS if step in each.steps and not each.split), None)
+    return together(of.steps) if of else recorded_step(step)
 
 
 def play(stage: Stage, scenarios: Sequence[Scenario]) -> Iterator[PlayedStep]:

@@ -7,9 +7,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mmload.fidelity.compare import SENTENCES, Departure
+from mmload.fidelity.compare import SENTENCES, Departure, StepComparison, Way
 from mmload.fidelity.playing import JudgedStep
 
+# How a newer application differs from the recording of 11.6.
+NEWS: Mapping[Way, str] = {
+    "missing": "only in 11.6",
+    "extra": "new: not in 11.6",
+    "query": "with another query",
+    "body": "with other fields in its body",
+    "order": "in another order",
+    "waits": "one after the other, at once in 11.6",
+}
 # Longer lines are cut: the beginning tells them apart.
 WIDEST = 200
 
@@ -70,9 +79,17 @@ def _result(each: JudgedStep) -> str:
     return f"accepted ({len(each.accepted)})" if each.accepted else "equal"
 
 
-def _told(difference: Departure) -> str:
+def news_of(comparison: StepComparison) -> str:
+    """What a HAR file shows that the recording of 11.6 does not."""
+    if comparison.equal:
+        return "Your application sends in this step what 11.6 sends.\n"
+    lines = [_told(each, NEWS) for each in comparison.differences]
+    return "\n".join(["Your application, beside the recording of 11.6:", *lines]) + "\n"
+
+
+def _told(difference: Departure, sentences: Mapping[Way, str] = SENTENCES) -> str:
     detail = f": {difference.detail}" if difference.detail else ""
-    line = f"  {difference.what} — {SENTENCES[difference.way]}{detail}"
+    line = f"  {difference.what} — {sentences[difference.way]}{detail}"
     return line if len(line) <= WIDEST else f"{line[: WIDEST - 1]}…"
 
 
@@ -99,10 +116,14 @@ def _summary(judged: Sequence[JudgedStep], who: str) -> list[str]:
     ]
 
 
-def document(judged: Sequence[JudgedStep], not_played: Mapping[str, str]) -> dict[str, Any]:
-    """For `--json`."""
+def document(
+    judged: Sequence[JudgedStep], not_played: Mapping[str, str], news: StepComparison | None = None
+) -> dict[str, Any]:
+    """For `--json`. `news`: what is known of a HAR file beside the recording of 11.6."""
     found = totals(judged)
+    since = {} if news is None else {"since_11_6": [_departure(each) for each in news.differences]}
     return {
+        **since,
         "schema": 1,
         "passed": all(each.good for each in judged),
         "totals": {
@@ -129,12 +150,10 @@ def _step_document(each: JudgedStep) -> dict[str, Any]:
         "extra": found.extra,
         "problem": each.problem,
         "differences": [
-            {
-                "kind": difference.way,
-                "what": difference.what,
-                "detail": difference.detail,
-                "accepted": reasons.get(id(difference)),
-            }
-            for difference in found.differences
+            {**_departure(difference), "accepted": reasons.get(id(difference))} for difference in found.differences
         ],
     }
+
+
+def _departure(difference: Departure) -> dict[str, str]:
+    return {"kind": difference.way, "what": difference.what, "detail": difference.detail}

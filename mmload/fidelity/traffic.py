@@ -21,9 +21,15 @@ Pairs = tuple[tuple[str, str], ...]
 
 _ID = re.compile(r"\{.*\}|[a-z0-9]{26}|\d+|me|\w+:\d{13}")
 _PLACEHOLDER = re.compile(r"\{\w+\}")
-_CHANGING = re.compile(r"\{.*\}|[a-z0-9]{26}|\d{13}")
+# Values of a query that mean the same for everybody; any other may be a name, an id, a time or a secret.
+_FIXED_VALUE = re.compile(r"-?\d{0,4}|true|false")
+_FIXED_WORDS = frozenset({"old", "web", "down", "up", "name", "display_name", "username", "asc", "desc"})
 # Their values are what somebody typed, or a number of the moment.
-_FREE_KEYS = frozenset({"name", "term", "_", "sequence_number", "clientVersion"})
+_FREE_KEYS = frozenset({"name", "term", "_", "sequence_number"})
+# A segment of a path after one of these is somebody's or something's name.
+_BEFORE_NAMES = frozenset({"name", "username", "email"})
+_FIELD = re.compile(r"[A-Za-z_]{1,40}")
+_WORD = re.compile(r"[a-z_]{1,30}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +100,20 @@ class RouteTable:
         for name, pattern in self._patterns[method, len(segments)]:
             if all(map(_fits, pattern, segments)):
                 return _PLACEHOLDER.sub("{id}", name)
-        return f"{method} " + "/".join("{id}" if _ID.fullmatch(segment) else segment for segment in segments)
+        pairs = zip(["", *segments], segments, strict=False)
+        return f"{method} " + "/".join(segment if _is_word(*pair) else "{id}" for pair in pairs for segment in pair[1:])
+
+
+def _is_word(before: str, segment: str) -> bool:
+    """Whether a segment of an unknown path is a part of the route, not an id or a name."""
+    if before in _BEFORE_NAMES or _ID.fullmatch(segment):
+        return False
+    return not segment or is_word(segment)
+
+
+def is_word(text: Any) -> bool:
+    """Whether it is a name of a program's own: small letters and underscores."""
+    return isinstance(text, str) and _WORD.fullmatch(text) is not None
 
 
 def _is_placeholder(segment: str) -> bool:
@@ -113,7 +132,7 @@ def fixed_query(pairs: Iterable[tuple[str, str]]) -> Pairs:
 
 
 def _changes(name: str, value: str) -> bool:
-    return name in _FREE_KEYS or _CHANGING.fullmatch(value) is not None
+    return name in _FREE_KEYS or (value not in _FIXED_WORDS and not _FIXED_VALUE.fullmatch(value))
 
 
 def query_of(target: str) -> Pairs:
@@ -124,12 +143,16 @@ def query_of(target: str) -> Pairs:
 def fields(body: Any) -> Pairs | None:
     """The fields of a JSON body; of a list those of its elements. A text that is always empty, or a switch, counts."""
     if isinstance(body, dict):
-        return tuple(sorted((name, _kind(value)) for name, value in body.items()))
+        return tuple(sorted((_field_name(name), _kind(value)) for name, value in body.items()))
     if isinstance(body, list):
         first = next(iter(body), None)
         inside = fields(first) if isinstance(first, dict) else (("", _kind(first)),)
         return (("[]", ""), *(inside or ()))
     return None
+
+
+def _field_name(name: str) -> str:
+    return name if _FIELD.fullmatch(name) and not _ID.fullmatch(name) else "{id}"
 
 
 def _kind(value: Any) -> str:
