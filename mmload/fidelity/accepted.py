@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from mmload.fidelity.compare import Departure, Way
+from mmload.fidelity.kinds import concerns
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class Accepted:
 
     def covers(self, step: str, difference: Departure) -> bool:
         fits = difference.way == self.way and difference.what.startswith(self.what)
-        return fits and (not self.steps or step in self.steps)
+        return fits and concerns(self.steps, step)
 
 
 ACCEPTED: tuple[Accepted, ...] = ()

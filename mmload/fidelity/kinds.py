@@ -88,6 +88,11 @@ DATA_DEPENDENT: tuple[DataDependent, ...] = (
 def rule_of(line: str, step: str) -> Rule | None:
     """How a request or frame is compared in a step; None: exactly. The first entry that fits counts."""
     for kind in DATA_DEPENDENT:
-        if line.startswith(kind.what) and (not kind.steps or step in kind.steps):
+        if line.startswith(kind.what) and concerns(kind.steps, step):
             return kind.rule
     return None
+
+
+def concerns(steps: Sequence[str], step: str) -> bool:
+    """Whether a step, or one of several joined by `+`, is among these; none means all."""
+    return not steps or any(name in steps for name in step.split("+"))

@@ -103,7 +103,7 @@ def _played(stage: Stage, scenario: Scenario) -> list[PlayedStep]:
 
 
 def together(steps: Sequence[str]) -> StepTraffic:
-    """The steps of the recording as one, under the first one's name."""
+    """The steps of the recording as one; the name has all of theirs."""
     first, *others = (recording()[name] for name in steps)
     for number, each in enumerate(others, start=1):
         later = number * 1e7
@@ -113,7 +113,7 @@ def together(steps: Sequence[str]) -> StepTraffic:
             frames=first.frames + each.frames,
             sockets=first.sockets + each.sockets,
         )
-    return first
+    return replace(first, name="+".join(steps))
 
 
 def split(traffic: StepTraffic, route: str) -> tuple[StepTraffic, StepTraffic]:

@@ -58,7 +58,8 @@ def text_of(judged: Sequence[JudgedStep], not_played: Mapping[str, str], who: st
     lines += [_row(each) for each in judged]
     for each in judged:
         if not each.good:
-            lines += ["", f"{each.step}: {each.problem or 'differs'}", *map(_told, each.unexplained)]
+            name = each.step.replace("+", " + ")
+            lines += ["", f"{name}: {each.problem or 'differs'}", *map(_told, each.unexplained)]
     lines += _reasons(judged)
     if not_played:
         lines += ["", "Not played:", *(f"  {step}: {reason}" for step, reason in not_played.items())]
@@ -68,7 +69,13 @@ def text_of(judged: Sequence[JudgedStep], not_played: Mapping[str, str], who: st
 def _row(each: JudgedStep) -> str:
     found = each.comparison
     counts = f"{found.recorded:>9}{found.sent:>6}{found.matched:>9}{found.extra:>7}"
-    return f"{found.step:<36}{counts}  {_result(each)}"
+    return f"{_short(found.step):<36}{counts}  {_result(each)}"
+
+
+def _short(step: str) -> str:
+    """Of several steps together, the first one's name and how many more."""
+    first, *others = step.split("+")
+    return f"{first} +{len(others)}" if others else first
 
 
 def _result(each: JudgedStep) -> str:
@@ -143,7 +150,7 @@ def _step_document(each: JudgedStep) -> dict[str, Any]:
     found = each.comparison
     reasons = {id(difference): reason for difference, reason in each.accepted}
     return {
-        "step": found.step,
+        "steps": found.step.split("+"),
         "recorded": found.recorded,
         "sent": found.sent,
         "matched": found.matched,

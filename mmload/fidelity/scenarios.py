@@ -23,7 +23,7 @@ LOGIN = "POST /users/login"
 class Scenario:
     """Plays `steps` of the recording, mostly one.
 
-    Where one act of ours is several steps there, it is held against all of them together, under the first one's name.
+    Where one act of ours is several steps there, it is held against all of them together.
     `split`: the request that begins the second step, where both are compared by themselves. `before` prepares what the
     step needs, unrecorded.
     """
@@ -45,6 +45,14 @@ def _comes_in(stage: Stage) -> None:
 
 def _does(action: str) -> Callable[[Stage], object]:
     return lambda stage: stage.does(action)
+
+
+def _lucky(action: str, number: float) -> Callable[[Stage], object]:
+    def act(stage: Stage) -> None:
+        with stage.luck(number):
+            stage.does(action)
+
+    return act
 
 
 def _in_turn(*acts: Callable[[Stage], object]) -> Callable[[Stage], object]:
@@ -160,12 +168,12 @@ SCENARIOS: tuple[Scenario, ...] = (
     _one("post_message_fast", _posts()),
     _one("post_with_picture", _posts(picture=True)),
     _one("edit_message", _does("EditPost")),
-    _one("add_reaction", _does("AddReaction")),
+    _one("add_reaction", _lucky("AddReaction", 0.0)),
     _one("remove_reaction", _does("RemoveReaction")),
-    _one("quick_reaction", _does("AddReaction")),
+    _one("quick_reaction", _lucky("AddReaction", 0.9)),
+    _one("mark_unread", _does("MarkUnread")),
     _one("delete_message", _does("DeletePost")),
-    Scenario(("open_thread", "close_thread"), _does("ViewThread")),
-    _one("reply", _posts(reply=True)),
+    Scenario(("open_thread", "reply", "close_thread"), _posts(reply=True)),
     _one("receive_reply_closed_thread", _hears("big", root="thread")),
     _one("receive_post_current_known", _hears("big")),
     _one("receive_5_posts_current", _hears("big", times=5)),
@@ -179,26 +187,39 @@ SCENARIOS: tuple[Scenario, ...] = (
     _one("open_gm", _opens("group")),
     _one("switch_back_from_gm", _opens("big")),
     _one("mention_autocomplete", _mentions),
-    _one("search_posts", _does("SearchPosts")),
+    _one("search_posts", _in_turn(_opens("quiet"), _does("SearchPosts")), _opens("big")),
     _one("channel_switcher_type", _does("SearchChannels")),
     _one("channel_switcher_pick_person", _does("CreateDirectChannel")),
     _one("idle_180s", _idles(3)),
-    Scenario(("global_threads_open", "global_threads_scroll", "global_threads_unread"), _does("ViewGlobalThreads")),
+    Scenario(
+        (
+            "global_threads_open",
+            "global_threads_pick",
+            "global_threads_scroll",
+            "global_threads_unread",
+            "leave_threads",
+        ),
+        _does("ViewGlobalThreads"),
+    ),
     _one("global_threads_mark_all_read", _does("MarkAllThreadsInTeamAsRead")),
     _one("click_permalink_same_channel", _follows_link("thread"), _opens("big")),
     _one("back_to_channel_bottom", _opens("big")),
     _one("click_permalink_other_channel", _follows_link("linked")),
     _one("click_permalink_join", _follows_link("unjoined")),
+    _one("leave_channel", _does("LeaveChannel")),
+    Scenario(("browse_channels_open", "browse_channels_search"), _does("BrowseChannels")),
     _one("join_channel", _does("JoinChannel")),
     _one("create_category", _does("CreateSidebarCategory")),
     _one("favourite", _does("UpdateSidebarCategory")),
     _one("profile_popover", _does("ClickUserProfile"), _opens("big")),
-    _one("draft_type_leave", _in_turn(_does("UpsertDraft"), _opens("quiet"))),
+    _one("draft_type_leave", _does("UpsertDraft")),
     _one("draft_send_from_list", _does("DeleteDraft")),
     _one("custom_status_set", _does("UpdateCustomStatus")),
+    Scenario(("manual_status_away", "manual_status_online"), _does("UpdateStatus")),
     _one("switch_team", _does("SwitchTeam")),
     _one("switch_team_back", _does("SwitchTeam")),
     _one("socket_cut", _loses_socket, _opens("big")),
+    _one("all_cut", _loses_socket),
     _one("offline_20s", _offline),
     _one("close_and_open", _does("Reload")),
     Scenario(("logout", "login_again"), _does("LogoutLogin"), split=LOGIN),

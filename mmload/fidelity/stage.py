@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -54,6 +55,21 @@ class StageTime:
         self._ahead_seconds += seconds
 
 
+class StageChance(random.Random):
+    """Chance without rare things: whatever people do in less than a tenth of all cases does not happen."""
+
+    def __init__(self, seed: str) -> None:
+        super().__init__(seed)
+        self.lowest, self.highest = 0.1, 0.9
+
+    def random(self) -> float:
+        return self.lowest + (self.highest - self.lowest) * super().random()
+
+    def getrandbits(self, k: int) -> int:
+        """As it is: with this, choices among things stay even."""
+        return super().getrandbits(k)
+
+
 @dataclass(eq=False)
 class Stage:
     """`channels` by the names that scenarios give them; ann is in all but `unjoined` and `unknown`."""
@@ -70,6 +86,8 @@ class Stage:
 
     def does(self, action: str) -> None:
         """Ann does an action of the catalogue. Raises what it raises."""
+        if action not in ACTIONS:
+            raise ScenarioFailed(f"there is no action {action}")
         ACTIONS[action].run(self.ann)
 
     @contextmanager
@@ -83,6 +101,18 @@ class Stage:
             yield
         finally:
             context.settings = before
+
+    @contextmanager
+    def luck(self, number: float) -> Iterator[None]:
+        """Whatever ann does with a probability, she does (0.0) or does not (near 1.0), for a while."""
+        chance = self.ann.rng
+        assert isinstance(chance, StageChance)
+        before = chance.lowest, chance.highest
+        chance.lowest = chance.highest = number
+        try:
+            yield
+        finally:
+            chance.lowest, chance.highest = before
 
     def writes(self, who: Person, channel: str, message: str = "", root: str = "") -> Post:
         """Somebody writes into a channel; `root` names a message of the stage that is answered."""
@@ -112,6 +142,8 @@ class Stage:
 
         def looked() -> bool:
             nonlocal quiet
+            if self.ann.look_up_due < math.inf:
+                self.time.sleep(max(0.0, self.ann.look_up_due - self.time.clock()))
             if self.ann.look_up_due < math.inf:
                 # The page's next look at people it does not know.
                 self.time.sleep(max(0.0, self.ann.look_up_due - self.ann.clock()))
@@ -160,6 +192,7 @@ def record(context: TestContext) -> Capture:
 def _person(context: TestContext, number: int, when: StageTime) -> Person:
     person = new_person(context, number, _unreported)
     person.clock, person.now_ms, person.sleep = when.clock, when.now_ms, when.sleep
+    person.rng = StageChance(f"stage:{number}")
     # The minute's poll comes when a scenario says so.
     person.poll_due = float("inf")
     return person
@@ -174,8 +207,8 @@ def _furnish(stage: Stage) -> None:
     for person in (stage.bob, stage.carol, stage.ann):
         enter(person)
     ann, bob, carol = stage.ann, stage.bob, stage.carol
-    stage.team = bob.store.teams[bob.store.current_team_id]
-    if stage.team.id not in ann.store.teams:
+    stage.team = ann.store.teams[ann.store.current_team_id]
+    if not all(stage.team.id in person.store.teams for person in (bob, carol)):
         raise ScenarioFailed("accounts 1 to 3 are not in one team: run mmload init")
     for name in ("big", "prefetched", "unread", "quiet", "pictures", "linked", "other", "unjoined", "unknown"):
         _channel(stage, name)
@@ -184,6 +217,8 @@ def _furnish(stage: Stage) -> None:
     _talk(stage)
     disconnect(ann)
     ann.store.clear()
+    # Her browser remembers where she was.
+    ann.store.current_team_id = stage.team.id
     ann.api.rest.set_token("")
     stage.capture.take("furnishing")
 
