@@ -62,8 +62,7 @@ def _followed(call: Call, user: StoredUser, root: StoredPost) -> ThreadMember:
 @api.add("GET", _THREAD)
 def get_thread_for_user(call: Call) -> ApiAnswer:
     user, root = call.self_or_admin(), _root(call)
-    thread = _followed(call, user, root)
-    return ApiAnswer(posting.thread_document(call.world, root, thread, extended=call.flag("extended")))
+    return ApiAnswer(posting.thread_document(call.world, root, _followed(call, user, root)))
 
 
 @api.add("PUT", _THREAD + "/following")
