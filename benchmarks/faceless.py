@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from mmload.behaviours import channel_view
-from mmload.behaviours.actions import channels
+from mmload.behaviours.channel_view import Request
 from mmload.behaviours.person import Person
 
 
-def _none(person: Person, user_ids: Iterable[str]) -> None:
-    """In place of `fetch_faces`."""
+def _none(person: Person, user_ids: Iterable[str]) -> list[Request]:
+    """In place of `_face_requests`."""
+    return []
 
 
-channel_view.fetch_faces = _none
-channels.fetch_faces = _none  # type: ignore[attr-defined]
+channel_view._face_requests = _none

@@ -105,7 +105,10 @@ class PostMetadata(msgspec.Struct, gc=False):
 
 
 class Post(msgspec.Struct, gc=False):
-    """A message. `type` is "" for what people write, `system_…` otherwise; `root_id` is "" for root posts."""
+    """A message. `type` is "" for what people write, `system_…` otherwise; `root_id` is "" for root posts.
+
+    `is_following`: whether the one who asks follows its thread; None where the server does not say so.
+    """
 
     id: str
     create_at: int = 0
@@ -118,6 +121,7 @@ class Post(msgspec.Struct, gc=False):
     message: str = ""
     pending_post_id: str = ""
     reply_count: int = 0
+    is_following: bool | None = None
     metadata: PostMetadata | None = None
 
 

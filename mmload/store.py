@@ -47,6 +47,7 @@ class SharedObjects:
         self.posts: Bounded[str, Post] = Bounded(POSTS_SHARED)
         self.people = Numbers(DIRECTORY_KEPT)
         self.pictures = Numbers(DIRECTORY_KEPT)
+        self.threads = Numbers(DIRECTORY_KEPT)
         # Those whom somebody knows, by their numbers among the people.
         self.numbered: dict[int, User] = {}
 
@@ -77,7 +78,8 @@ class SharedObjects:
             post.update_at = post.create_at
         post.user_id, post.channel_id, post.type = intern(post.user_id), intern(post.channel_id), intern(post.type)
         post.message = post.pending_post_id = ""
-        post.metadata = None
+        # Whether one follows its thread is different for everybody.
+        post.metadata = post.is_following = None
 
     def channel(self, channel: Channel) -> Channel:
         known = self.channels.get(channel.id)
@@ -155,6 +157,7 @@ class Store:
         "current_team_id",
         "drafts",
         "images",
+        "loaded_threads",
         "me",
         "member_counts",
         "members",
@@ -168,6 +171,7 @@ class Store:
         "statuses",
         "teams",
         "threads",
+        "unshown",
         "urgent_posts",
         "users",
         "viewed_at",
@@ -190,7 +194,12 @@ class Store:
         if self.memberships is not None:
             self.memberships.left_all()
         self.member_counts: Bounded[str, int] = Bounded(CHANNELS_KEPT)
+        # The channels whose posts this page has, and up to when (ms).
         self.viewed_at: Bounded[str, int] = Bounded(CHANNELS_KEPT)
+        # Of those that were fetched ahead and never shown: the threads one follows and the authors among their posts.
+        self.unshown: Bounded[str, tuple[tuple[str, ...], tuple[str, ...]]] = Bounded(CHANNELS_KEPT)
+        # The threads one follows whose full form this page has.
+        self.loaded_threads = SeenKeys(self.shared_objects.threads)
         self.posts: Bounded[str, Post] = Bounded(POSTS_KEPT)
         # It fills up within minutes: what a test will take is taken at its start, not all along.
         self.posts.reserve()
@@ -226,6 +235,11 @@ class Store:
             self.channels[known.id] = known
             if member:
                 self._join(known.id)
+
+    def leave_channel(self, now_ms: int) -> None:
+        """Another channel comes on the screen: all that came into this one until now was seen."""
+        if self.current_channel_id in self.viewed_at:
+            self.viewed_at[self.current_channel_id] = now_ms
 
     def forget_channel(self, channel_id: str) -> None:
         self.channels.pop(channel_id, None)

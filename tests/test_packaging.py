@@ -22,6 +22,7 @@ def test_the_wheel_brings_the_locustfile_and_the_default_documents(tmp_path: pat
         assert wheel.read(f"mmload/default_documents/{document.name}") == document.read_bytes()
     packaged = {f"mmload/sandbox/documents/{path.name}" for path in (PROJECT / "mmload/sandbox/documents").iterdir()}
     assert {name for name in packaged if not name.endswith("__pycache__")} <= names
+    assert "mmload/fidelity/webapp.jsonl" in names
     entry_points = next(name for name in names if name.endswith("entry_points.txt"))
     assert b"mmload = mmload.cli:main" in wheel.read(entry_points)
     assert b"mmload-coordinator = coordinator.__main__:main" in wheel.read(entry_points)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
 
-from mmload.behaviours.channel_view import look_up_statuses, look_up_users
+from mmload.behaviours.channel_view import fetch_faces, look_up_statuses, look_up_users
 from mmload.behaviours.login import open_socket
 from mmload.behaviours.person import POLL_SECONDS, Person, outcome_of
 from mmload.errors import MmloadError, NotAvailable, Refused
@@ -21,7 +22,7 @@ MEASURES_KEPT = 100
 
 def run_background_tasks(person: Person) -> None:
     """Whatever is due now, and what was ordered. A failure is counted under its name and changes nothing else."""
-    if person.wants_users or person.wants_statuses or person.wants_channels:
+    if person.wants_channels or person.clock() >= person.look_up_due:
         _carry_out(person, LOOK_UP)
     while person.orders:
         person.orders.popleft()()
@@ -51,18 +52,30 @@ def _carry_out(person: Person, name: str) -> None:
 
 
 def look_up(person: Person) -> None:
-    """People and channels that came up in events and are unknown here, many in one request."""
+    """People and channels that came up and are unknown here, many in one request."""
+    channels, person.wants_channels = list(person.wants_channels), {}
+    try:
+        if person.clock() >= person.look_up_due:
+            _look_up_people(person)
+    finally:
+        for channel_id in channels:
+            # The page may have loaded it since the event came.
+            if channel_id not in person.store.members:
+                _get_to_know(person, channel_id)
+
+
+def _look_up_people(person: Person) -> None:
     users, person.wants_users = list(person.wants_users), {}
     statuses, person.wants_statuses = list(person.wants_statuses), {}
-    channels, person.wants_channels = list(person.wants_channels), {}
-    for first in range(0, len(users), LOOK_UP_AT_ONCE):
-        look_up_users(person, users[first : first + LOOK_UP_AT_ONCE])
+    person.look_up_due = math.inf
     for first in range(0, len(statuses), LOOK_UP_AT_ONCE):
         look_up_statuses(person, statuses[first : first + LOOK_UP_AT_ONCE])
-    for channel_id in channels:
-        # The page may have loaded it since the event came.
-        if channel_id not in person.store.members:
-            _get_to_know(person, channel_id)
+    for first in range(0, len(users), LOOK_UP_AT_ONCE):
+        look_up_users(person, users[first : first + LOOK_UP_AT_ONCE])
+    if users:
+        # Now that their pictures' addresses are known.
+        on_screen = {post.user_id for post in person.store.written_posts()}
+        fetch_faces(person, [user_id for user_id in users if user_id in on_screen])
 
 
 def _get_to_know(person: Person, channel_id: str) -> None:

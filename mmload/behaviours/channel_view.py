@@ -1,50 +1,81 @@
-"""Looking at channels: what the web client asks for when a channel is opened, and around every list of posts."""
+"""Looking at channels: what the web application asks for when a channel is opened, and around every list of posts."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
 from mmload.behaviours.person import Person
 from mmload.errors import NoAnswer, RateLimited, Refused, ServerFault
-from mmload.models import DIRECT, Channel, Post, Preference
+from mmload.models import DIRECT, Channel, Post, PostList, Preference
 
 _MENTION = re.compile(r"@([a-z0-9][a-z0-9._-]*)")
 _SPECIAL_MENTIONS = frozenset({"all", "channel", "here"})
 _PICTURES = frozenset({"png", "jpg", "jpeg", "gif"})
-# One opening of a channel in a hundred also opens its side panel, which counts the files.
-SIDE_PANEL_SHARE = 0.01
+
+Request = Callable[[], object]
 
 
 def view_channel(person: Person, channel: Channel) -> None:
-    """Open a channel: mark what was read before, fetch what is new, tell the server where we look."""
+    """Open a channel: say so over the socket, fetch what is new, then tell the server that it is read.
+
+    A channel whose posts this page has (it was open before, or they were prefetched) is shown at once: its threads and
+    faces are asked for together with what has changed since. Any other is shown when its posts are there.
+    """
     began = person.clock()
-    store, api = person.store, person.api
-    previous = store.current_channel_id
-    if previous:
-        api.view_channel(person.id, previous, "", store.collapsed_threads)
-    posts = fetch_posts(person, channel)
+    store = person.store
+    store.leave_channel(person.now_ms())
     store.current_channel_id = channel.id
-    read_posts(person, posts)
-    stats = api.channel_stats(channel.id, exclude_files_count=person.rng.random() >= SIDE_PANEL_SHARE)
-    store.member_counts[channel.id] = stats.member_count
-    if channel.personal:
-        show_in_sidebar(person, channel)
-    api.view_channel(person.id, channel.id, previous if previous != channel.id else "", store.collapsed_threads)
-    store.viewed_at[channel.id] = person.now_ms()
-    person.measured.append(("channel_switch", (person.clock() - began) * 1000, person.now_ms()))
     if person.context.capabilities.web_socket_event_scope:
         person.tell("presence", {"channel_id": channel.id})
+    opening: list[Request] = [partial(_count_members, person, channel.id)]
+    if channel.personal:
+        opening.append(partial(show_in_sidebar, person, channel))
+    loaded_at = store.viewed_at.get(channel.id)
+    listed: list[PostList] = []
+    if loaded_at is None:
+        fetch = partial(person.api.posts_around_unread, person.id, channel.id, store.collapsed_threads)
+        person.together([*opening, partial(_keep, listed, fetch)])
+    else:
+        fetch = partial(person.api.posts_since, channel.id, loaded_at, store.collapsed_threads)
+        person.together(opening)
+        person.together([partial(_keep, listed, fetch), *_waiting_to_be_shown(person, channel.id)])
+    store.viewed_at[channel.id] = person.now_ms()
+    posts = [post for each in listed for post in each.listed()]
+    read_posts(person, posts, partial(mark_read, person, channel.id))
+    person.measured.append(("channel_switch", (person.clock() - began) * 1000, person.now_ms()))
 
 
-def fetch_posts(person: Person, channel: Channel) -> list[Post]:
-    """The first time the posts around the first unread one, afterwards what changed since the last look."""
-    seen = person.store.viewed_at.get(channel.id)
-    collapsed = person.store.collapsed_threads
-    if seen is None:
-        return person.api.posts_around_unread(person.id, channel.id, collapsed).listed()
-    return person.api.posts_since(channel.id, seen, collapsed).listed()
+def _keep(listed: list[PostList], fetch: Callable[[], PostList]) -> None:
+    listed.append(fetch())
+
+
+def _count_members(person: Person, channel_id: str) -> None:
+    person.store.member_counts[channel_id] = person.api.channel_stats(channel_id).member_count
+
+
+def mark_read(person: Person, channel_id: str) -> None:
+    """Tell the server that this channel is on the screen, and so read; "": that none is."""
+    person.api.view_channel(channel_id, person.store.collapsed_threads)
+
+
+def prefetch(person: Person, channel_id: str) -> None:
+    """Fetch the posts of a channel that nobody looks at yet; their threads and faces wait until it is opened."""
+    store = person.store
+    posts = person.api.posts_around_unread(person.id, channel_id, store.collapsed_threads).listed()
+    store.viewed_at[channel_id] = person.now_ms()
+    alive = [post for post in posts if not post.delete_at]
+    threads = [post.id for post in alive if post.reply_count and post.is_following]
+    store.unshown[channel_id] = (tuple(threads), tuple(dict.fromkeys(post.user_id for post in alive)))
+    meet_people(person, alive)
+    store.remember_posts(posts)
+
+
+def _waiting_to_be_shown(person: Person, channel_id: str) -> list[Request]:
+    """The threads and faces among the posts of a channel that were prefetched."""
+    threads, authors = person.store.unshown.pop(channel_id, ((), ()))
+    return [*_thread_requests(person, threads), *_face_requests(person, authors)]
 
 
 def show_in_sidebar(person: Person, channel: Channel) -> None:
@@ -61,36 +92,50 @@ def show_in_sidebar(person: Person, channel: Channel) -> None:
     person.store.remember_preferences(preferences)
 
 
-def read_posts(person: Person, posts: list[Post]) -> None:
-    """Have posts on the screen: pictures, their authors with status and face, people they mention."""
+def read_posts(person: Person, posts: list[Post], *also: Request) -> None:
+    """Have posts on the screen: pictures, threads one follows, faces of their authors, people they mention.
+
+    `also`: what is asked in the same moment.
+    """
     alive = [post for post in posts if not post.delete_at]
     mentions = _unknown_mentions(person, alive)
-    person.together(_picture_requests(person, alive))
-    authors = dict.fromkeys(post.user_id for post in alive)
-    look_up_statuses(person, [author for author in authors if author not in person.store.statuses])
-    look_up_users(person, [author for author in authors if author not in person.store.users])
-    fetch_faces(person, authors)
+    threads = [post.id for post in alive if post.reply_count and post.is_following]
+    requests = [*_picture_requests(person, alive), *_thread_requests(person, threads)]
+    person.together([*requests, *_face_requests(person, dict.fromkeys(post.user_id for post in alive)), *also])
+    meet_people(person, alive)
     if mentions:
         person.store.remember_users(person.api.users_by_usernames(mentions))
     person.store.remember_posts(posts)
 
 
-def _picture_requests(person: Person, posts: Iterable[Post]) -> list[Callable[[], object]]:
+def _picture_requests(person: Person, posts: Iterable[Post]) -> list[Request]:
     """Thumbnails, and previews where there are, of attached pictures."""
-    requests: list[Callable[[], object]] = []
+    requests: list[Request] = []
     for post in posts:
         for file in (post.metadata and post.metadata.files) or ():
             if file.extension in _PICTURES:
-                requests.append(partial(_picture, person.api.thumbnail, file.id))
+                requests.append(partial(_unless_refused, person.api.thumbnail, file.id))
                 if file.has_preview_image:
-                    requests.append(partial(_picture, person.api.preview, file.id))
+                    requests.append(partial(_unless_refused, person.api.preview, file.id))
     return requests
 
 
-def _picture(fetch: Callable[[str], object], file_id: str) -> None:
-    """One that was deleted meanwhile stays blank; the others are shown all the same."""
+def _thread_requests(person: Person, root_ids: Iterable[str]) -> Iterator[Request]:
+    """The full form of each thread that one follows: asked when its message is first shown, once per page load."""
+    store = person.store
+    if not store.collapsed_threads or not store.current_team_id:
+        return
+    for root_id in root_ids:
+        if root_id not in store.loaded_threads:
+            store.loaded_threads.add(root_id)
+            fetch = partial(person.api.extended_thread, person.id, store.current_team_id)
+            yield partial(_unless_refused, fetch, root_id)
+
+
+def _unless_refused(fetch: Callable[[str], object], object_id: str) -> None:
+    """What was deleted meanwhile stays blank; the others are shown all the same."""
     try:
-        fetch(file_id)
+        fetch(object_id)
     except Refused as refusal:
         if not refusal.expected:
             raise
@@ -109,6 +154,12 @@ def _unknown_mentions(person: Person, posts: Iterable[Post]) -> list[str]:
     return [name for name in names if name not in known]
 
 
+def meet_people(person: Person, posts: Iterable[Post]) -> None:
+    """Note the authors of whom we don't know profile or status: looked up at the page's next look."""
+    for post in posts:
+        person.meet(post.user_id)
+
+
 def look_up_users(person: Person, user_ids: list[str]) -> None:
     if user_ids:
         person.store.remember_users(person.api.users_by_ids(user_ids))
@@ -124,15 +175,23 @@ def look_up_statuses(person: Person, user_ids: list[str]) -> None:
 
 
 def fetch_faces(person: Person, user_ids: Iterable[str]) -> None:
-    """Profile pictures not in this browser's cache; the time of the last change is part of their address."""
-    missing = []
+    """Profile pictures not in this browser's cache."""
+    person.together(_face_requests(person, user_ids))
+
+
+def _face_requests(person: Person, user_ids: Iterable[str]) -> list[Request]:
+    """Requests of the faces not in this browser's cache; the time of the last change is part of their address.
+
+    Of somebody whose profile is not there yet no address is known: their face comes with it.
+    """
+    store = person.store
+    missing: list[Request] = []
     for user_id in user_ids:
-        user = person.store.users.get(user_id)
-        changed = user.last_picture_update if user else 0
-        if (user_id, changed) not in person.store.images:
-            person.store.images.add((user.id if user else user_id, changed))
-            missing.append((user_id, changed))
-    person.together(partial(_face, person, user_id, changed) for user_id, changed in missing)
+        user = store.users.get(user_id)
+        if user is not None and (user.id, user.last_picture_update) not in store.images:
+            store.images.add((user.id, user.last_picture_update))
+            missing.append(partial(_face, person, user.id, user.last_picture_update))
+    return missing
 
 
 def _face(person: Person, user_id: str, changed: int) -> None:

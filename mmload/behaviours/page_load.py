@@ -42,9 +42,6 @@ def load_page(person: Person) -> None:
         store.remember_users(api.users(0, 100))
     with optional:
         _load_preferences(person)
-    if store.current_channel_id:
-        with optional:
-            api.view_channel(person.id, store.current_channel_id, "", False)
     _load_self(person)
     with optional:
         api.teams(per_page=50)

@@ -7,6 +7,7 @@ the hub; they only leave notes (`wants_*`) and wake the greenlet.
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections import deque
@@ -73,6 +74,8 @@ class WakeableSleep:
 
 POLL_SECONDS = 60.0
 MOST_ORDERS = 10
+# Spreads clients over an interval by their numbers, however many there are.
+_GOLDEN_RATIO = 0.618034
 
 
 V = TypeVar("V")
@@ -101,6 +104,16 @@ def forget_if_deleted(forget: Callable[[], object]) -> Iterator[None]:
         raise
 
 
+def next_look(now: float, every_seconds: float, number: int) -> float:
+    """When the client `number` next looks up the people it does not know: it does so all along, each in its time. Pure.
+
+    At once where a server names no interval.
+    """
+    if every_seconds <= 0:
+        return now
+    return now + every_seconds - (now - number * _GOLDEN_RATIO * every_seconds) % every_seconds
+
+
 @dataclass(slots=True, eq=False)
 class Person:
     """`rate` multiplies the idle times. `socket` is None before the login and after the logout.
@@ -127,15 +140,14 @@ class Person:
     paused_seconds: float = 0.0
     orders: deque[Callable[[], object]] = field(default_factory=lambda: deque(maxlen=MOST_ORDERS))
     poll_due: float = 0.0
+    # When the people noted are looked up; infinite while there are none.
+    look_up_due: float = math.inf
     reported_until_ms: int = 0
     last_pending_ms: int = 0
     steps_taken: int = 0  # of an entry that failed half-way (mmload.behaviours.login.enter)
     # The new login after a 401 while it is queued or under way; how many in a row have failed, and until when none is
     # tried (`clock`).
     renewal: AsyncResult[bool] | None = None
-    # What the page does beside the person's actions; it ends with the page's socket.
-    jobs: set[gevent.Greenlet[..., Any]] = field(default_factory=set)
-    catch_ups: int = 0  # how often the page has begun to ask for what a lost socket missed
     failed_renewals: int = 0
     no_login_before: float = 0.0
     _alarm: WakeableSleep = field(default_factory=WakeableSleep)
@@ -156,6 +168,22 @@ class Person:
             raise NothingToDo("no channel is open")
         return self.store.current_channel_id
 
+    def meet(self, user_id: str) -> None:
+        """Somebody is on the screen: unless we know them, they are looked up at the page's next look. Never waits."""
+        if user_id == self.id:
+            return
+        store = self.store
+        if user_id not in store.users:
+            self.wants_users[user_id] = self.wants_statuses[user_id] = None
+        elif user_id not in store.statuses:
+            self.wants_statuses[user_id] = None
+        else:
+            return
+        if self.look_up_due == math.inf:
+            every = self.context.capabilities.look_up_seconds
+            self.look_up_due = next_look(self.clock(), every, self.account.number)
+            self.wake()
+
     # -- time ------------------------------------------------------------------------------------------------
 
     def pause(self, shortest_seconds: float, longest_seconds: float) -> None:
@@ -173,7 +201,8 @@ class Person:
             remaining = until - self.clock()
             if remaining <= 0:
                 return
-            self._alarm.sleep(max(0.0, min(remaining, self.poll_due - self.clock())))
+            due = min(self.poll_due, self.look_up_due)
+            self._alarm.sleep(max(0.0, min(remaining, due - self.clock())))
 
     def wake(self) -> None:
         """Something is noted for the person to look up. Safe to call from the hub."""
@@ -199,19 +228,6 @@ class Person:
             except WebSocketFailed:
                 # It broke in this very moment: the same as being down.
                 return
-
-    # -- beside the actions ------------------------------------------------------------------------------------
-
-    def start_job(self, do: Callable[[], object]) -> None:
-        """Have the page do something now, whatever the person does. Never waits."""
-        job = gevent.spawn(do)
-        self.jobs.add(job)
-        job.rawlink(self.jobs.discard)
-
-    def end_jobs(self) -> None:
-        """The page goes away. Never waits."""
-        for job in self.jobs - {gevent.getcurrent()}:
-            job.kill(block=False)
 
     # -- several requests at once ------------------------------------------------------------------------------
 

@@ -28,6 +28,7 @@ COMMANDS = (
     "inject",
     "config",
     "sandbox",
+    "fidelity",
 )
 # What writing to a full or broken disk comes to.
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)

@@ -45,6 +45,8 @@ class Capabilities:
     edit_limit_seconds: int = -1
     # Characters of a message.
     longest_message: int = 16383
+    # So often a page looks up those it does not know; 0 = at once.
+    look_up_seconds: float = 0.0
     # How many different emoji one post may carry; 0 = the server names no limit.
     reaction_limit: int = 0
 
@@ -60,11 +62,6 @@ class Capabilities:
     def scheduled_posts_route(self) -> bool:
         """Whether it knows scheduled posts, with a licence or without: its clients ask for them either way."""
         return self.at_least(10, 3)
-
-    @property
-    def profile_attributes_route(self) -> bool:
-        """Whether it knows custom profile attributes, with a licence or without, as above."""
-        return self.at_least(10, 8)
 
 
 def capabilities(config: Mapping[str, str], license: Mapping[str, str], version: str = "") -> Capabilities:
@@ -95,6 +92,7 @@ def capabilities(config: Mapping[str, str], license: Mapping[str, str], version:
         custom_statuses=on("EnableCustomUserStatuses", "true"),
         edit_limit_seconds=_number(config.get("PostEditTimeLimit", ""), -1),
         longest_message=_number(config.get("MaxPostSize", ""), 16383),
+        look_up_seconds=_number(config.get("UsersStatusAndProfileFetchingPollIntervalMilliseconds", ""), 0) / 1000,
         reaction_limit=_number(config.get("UniqueEmojiReactionLimitPerPost", ""), 0),
     )
 

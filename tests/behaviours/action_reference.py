@@ -10,8 +10,10 @@ import inspect
 
 from mmload.behaviours.catalogue import SIMULATIVE, Action
 
-# Where posts or people come on the screen, their pictures, names and statuses are looked up, unless they are known.
+# Where posts or people come on the screen, their pictures, names and statuses are looked up, unless they are known, and
+# the threads one follows.
 LOOK_UPS = (
+    "GET /users/{user_id}/teams/{team_id}/threads/{thread_id}",
     "GET /users/{user_id}/image",
     "POST /users/ids",
     "POST /users/status/ids",
@@ -20,25 +22,19 @@ LOOK_UPS = (
     "GET /files/{file_id}/preview",
 )
 
-# What a page asks for at once when its WebSocket is back; a list of threads only if the person has seen one.
-CATCH_UP_REQUESTS = (
-    "GET /users/{user_id}/channels",
-    "GET /posts/scheduled/team/{team_id}",
-    "GET /users/{user_id}/channel_members",
-    "GET /users/{user_id}/teams/{team_id}/channels/categories",
+# Opening a channel: what is fetched ahead is asked for what has changed since.
+_VISIT = (
+    "GET /channels/{channel_id}/stats",
+    "PUT /users/{user_id}/preferences",
+    "GET /users/{user_id}/channels/{channel_id}/posts/unread",
     "GET /channels/{channel_id}/posts",
-    "GET /users/{user_id}/teams/unread",
-    "GET /users/{user_id}/teams/{team_id}/threads",
-    "GET /plugins/webapp",
-    "GET /custom_profile_attributes/fields",
-    "POST /users/ids",
+    "POST /channels/members/{user_id}/view",
 )
 
 # Loading the page, and the team and channel on it: what every reload and log-in ends with.
 _PAGE_LOAD = (
     "GET /users",
     "GET /users/{user_id}/preferences",
-    "POST /channels/members/{user_id}/view",
     "GET /config/client",
     "GET /users/me",
     "POST /roles/names",
@@ -57,20 +53,14 @@ _PAGE_LOAD = (
     "GET /users/{user_id}/teams/{team_id}/threads",
     "GET /users/{user_id}/teams/{team_id}/channels/categories",
     "GET /posts/scheduled/team/{team_id}",
-    "GET /users/{user_id}/channels/{channel_id}/posts/unread",
-    "GET /channels/{channel_id}/posts",
-    "PUT /users/{user_id}/preferences",
+    *_VISIT,
 )
 
 # The routes of each action, in the order in which they are first asked; some depend on chance and on what is known.
 REQUESTS: dict[str, tuple[str, ...]] = {
     "SwitchChannel": (
-        "POST /channels/members/{user_id}/view",
-        "GET /users/{user_id}/channels/{channel_id}/posts/unread",
-        "GET /channels/{channel_id}/stats",
+        *_VISIT,
         "GET /channels/{channel_id}/bookmarks",
-        "GET /channels/{channel_id}/posts",
-        "PUT /users/{user_id}/preferences",
     ),
     "ScrollChannel": ("GET /channels/{channel_id}/posts",),
     "DeleteDraft": (
@@ -87,13 +77,7 @@ REQUESTS: dict[str, tuple[str, ...]] = {
         "POST /files",
         "GET /users/autocomplete",
     ),
-    "OpenDirectOrGroupChannel": (
-        "POST /channels/members/{user_id}/view",
-        "GET /users/{user_id}/channels/{channel_id}/posts/unread",
-        "GET /channels/{channel_id}/stats",
-        "PUT /users/{user_id}/preferences",
-        "GET /channels/{channel_id}/posts",
-    ),
+    "OpenDirectOrGroupChannel": (*_VISIT,),
     "ViewGlobalThreads": ("GET /users/{user_id}/teams/{team_id}/threads",),
     "UpsertDraft": (
         "GET /users/autocomplete",
@@ -107,11 +91,7 @@ REQUESTS: dict[str, tuple[str, ...]] = {
         "GET /posts/{post_id}/thread",
         "GET /users/{user_id}/teams/{team_id}/channels",
         "GET /users/{user_id}/teams/{team_id}/channels/members",
-        "POST /channels/members/{user_id}/view",
-        "GET /channels/{channel_id}/posts",
-        "GET /channels/{channel_id}/stats",
-        "GET /users/{user_id}/channels/{channel_id}/posts/unread",
-        "PUT /users/{user_id}/preferences",
+        *_VISIT,
         "GET /channels/{channel_id}",
         "POST /channels/{channel_id}/members",
     ),
@@ -119,7 +99,13 @@ REQUESTS: dict[str, tuple[str, ...]] = {
         "GET /users/{user_id}/teams/{team_id}/threads",
         "GET /posts/{post_id}/thread",
     ),
-    "ReconnectWebSocket": (),
+    "ReconnectWebSocket": (
+        "GET /users/{user_id}/teams/{team_id}/channels",
+        "GET /users/{user_id}/teams/{team_id}/channels/members",
+        "GET /users/{user_id}/teams/unread",
+        "GET /plugins/webapp",
+        "GET /channels/{channel_id}/posts",
+    ),
     "AddReaction": ("POST /reactions",),
     "EditPost": ("PUT /posts/{post_id}/patch",),
     "GetDrafts": ("GET /users/{user_id}/teams/{team_id}/drafts",),
@@ -142,12 +128,8 @@ REQUESTS: dict[str, tuple[str, ...]] = {
         "POST /channels/direct",
         "GET /channels/{channel_id}",
         "GET /channels/{channel_id}/members/{user_id}",
-        "POST /channels/members/{user_id}/view",
-        "GET /users/{user_id}/channels/{channel_id}/posts/unread",
-        "GET /channels/{channel_id}/stats",
-        "PUT /users/{user_id}/preferences",
+        *_VISIT,
         "POST /posts",
-        "GET /channels/{channel_id}/posts",
         "GET /users/autocomplete",
         "POST /files",
     ),
@@ -167,13 +149,9 @@ REQUESTS: dict[str, tuple[str, ...]] = {
     "CreateGroupChannel": (
         "GET /users",
         "POST /channels/group",
-        "POST /channels/members/{user_id}/view",
-        "GET /users/{user_id}/channels/{channel_id}/posts/unread",
-        "GET /channels/{channel_id}/stats",
-        "PUT /users/{user_id}/preferences",
+        *_VISIT,
         "POST /posts",
         "GET /users/autocomplete",
-        "GET /channels/{channel_id}/posts",
         "POST /files",
     ),
     "UpdateCustomStatus": ("PUT /users/{user_id}/status/custom",),
@@ -219,11 +197,7 @@ REQUESTS: dict[str, tuple[str, ...]] = {
         "GET /posts/scheduled/team/{team_id}",
         "GET /users/{user_id}/teams/{team_id}/channels",
         "GET /users/{user_id}/teams/{team_id}/channels/members",
-        "POST /channels/members/{user_id}/view",
-        "GET /users/{user_id}/channels/{channel_id}/posts/unread",
-        "GET /channels/{channel_id}/stats",
-        "GET /channels/{channel_id}/posts",
-        "PUT /users/{user_id}/preferences",
+        *_VISIT,
     ),
     "CreateSidebarCategory": (
         "POST /users/{user_id}/teams/{team_id}/channels/categories",
@@ -236,32 +210,7 @@ REQUESTS: dict[str, tuple[str, ...]] = {
         "POST /channels/members/{user_id}/view",
     ),
     "MarkAllThreadsInTeamAsRead": ("PUT /users/{user_id}/teams/{team_id}/threads/read",),
-    "Reload": (
-        "GET /users",
-        "GET /users/{user_id}/preferences",
-        "POST /channels/members/{user_id}/view",
-        "GET /config/client",
-        "GET /users/me",
-        "POST /roles/names",
-        "GET /plugins/webapp",
-        "GET /teams",
-        "GET /users/{user_id}/teams",
-        "GET /users/{user_id}/teams/members",
-        "GET /users/{user_id}/teams/{team_id}/channels",
-        "GET /users/{user_id}/teams/{team_id}/channels/members",
-        "GET /users/{user_id}/channels",
-        "GET /users/{user_id}/channel_members",
-        "GET /users/{user_id}/teams/unread",
-        "GET /users/{user_id}/status",
-        "GET /channels/{channel_id}/stats",
-        "GET /users/{user_id}/channels/{channel_id}/unread",
-        "GET /users/{user_id}/teams/{team_id}/threads",
-        "GET /users/{user_id}/teams/{team_id}/channels/categories",
-        "GET /posts/scheduled/team/{team_id}",
-        "GET /channels/{channel_id}/posts",
-        "GET /users/{user_id}/channels/{channel_id}/posts/unread",
-        "PUT /users/{user_id}/preferences",
-    ),
+    "Reload": _PAGE_LOAD,
 }
 
 
@@ -276,12 +225,6 @@ In addition, whenever posts or users come on the screen, a client looks up those
 Between actions a client polls once a minute (`POST /users/status/ids`, and `POST /client_perf` where the server wants
 it; `Poll` in the report) and looks up the users and channels that its WebSocket events name (`LookUp`).
 
-A client whose WebSocket is lost (by the network, by a restart of the server, or by `ReconnectWebSocket`) comes back
-after 3 to 5 s, as the web application does, and asks at once for what it may have missed, whatever its user does
-meanwhile (`CatchUp` in the report). Then come posts of unread channels, and statuses of the people on the screen.
-If the server does not know the connection any more, the client asks all that once more, together with the server's
-configuration: some 22 requests by every user after a restart. At once are asked: {catch_up}.
-
 A post, thread or picture that somebody else deleted in the meantime is refused with 404, as it is to a real client: the
 client forgets it, the action counts as skipped, and the request as an expected refusal.
 
@@ -292,12 +235,8 @@ client forgets it, the action counts as skipped, and the request as an expected 
 
 def description() -> str:
     """The page."""
-    head = _HEAD.format(look_ups=_listed(LOOK_UPS), catch_up=_listed(CATCH_UP_REQUESTS))
+    head = _HEAD.format(look_ups=", ".join(f"`{route}`" for route in LOOK_UPS))
     return head + "".join(_row(action) for action in SIMULATIVE)
-
-
-def _listed(routes: tuple[str, ...]) -> str:
-    return ", ".join(f"`{route}`" for route in routes)
 
 
 def _row(action: Action) -> str:

@@ -35,7 +35,8 @@ def test_opening_a_channel_for_the_first_time_asks_for_what_is_unread(scene: Sce
 
     asked = scene.does("SwitchChannel")
 
-    assert main_requests(asked) == [VIEW, UNREAD_POSTS, STATS, VIEW]
+    asked = main_requests(asked)
+    assert (sorted(asked[:2]), asked[2:]) == ([STATS, UNREAD_POSTS], [VIEW])
     assert scene.ann.store.current_channel_id != scene.channels[0]["id"]
 
 
@@ -43,7 +44,7 @@ def test_coming_back_to_a_channel_asks_only_for_what_is_new(scene: Scene) -> Non
     for channel in scene.ann.store.team_channels():
         scene.ann.store.viewed_at[channel.id] = scene.ann.now_ms()
 
-    assert main_requests(scene.does("SwitchChannel")) == [VIEW, POSTS, STATS, VIEW]
+    assert main_requests(scene.does("SwitchChannel")) == [STATS, POSTS, VIEW]
 
 
 def test_a_message_arrives_at_the_server_as_it_was_sent(scene: Scene) -> None:
@@ -148,8 +149,9 @@ def test_opening_a_direct_channel_again_shows_it_in_the_sidebar(scene: Scene) ->
 
     asked = main_requests(scene.does("OpenDirectOrGroupChannel"))
 
-    assert asked[0] == VIEW
-    assert asked[2:] == [STATS, "PUT /users/{user_id}/preferences", VIEW]
+    assert {STATS, "PUT /users/{user_id}/preferences"} <= {*asked[:3]}
+    assert len(asked) == 4
+    assert asked[-1] == VIEW
     assert scene.ann.store.channels[scene.ann.store.current_channel_id].personal
 
 

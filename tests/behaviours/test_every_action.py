@@ -44,14 +44,15 @@ BOOKMARKS = "/channels/{channel_id}/bookmarks"
 
 PLUGINS = "GET /plugins/webapp"
 
-FIRST_VISIT = [VIEW, UNREAD_POSTS, STATS, VIEW]
-DIRECT_VISIT = [VIEW, UNREAD_POSTS, STATS, PREFERENCES, VIEW]
+# Asked at the same time: in any order.
+FIRST_VISIT = [*[f"{STATS}|{UNREAD_POSTS}"] * 2, VIEW]
+DIRECT_VISIT = [*[f"{STATS}|{UNREAD_POSTS}|{PREFERENCES}"] * 3, VIEW]
+ANY_VISIT = [*[f"{STATS}|{UNREAD_POSTS}|{POSTS}"] * 2, VIEW]
 TEAM = ["GET /users/{user_id}/teams/unread", THREADS, f"GET {CATEGORIES}"]
 PAGE = [
     "GET /users",
     "GET /users/{user_id}/preferences",
     "GET /users+?",
-    VIEW,
     "GET /config/client",
     "GET /users/me",
     "POST /roles/names",
@@ -68,7 +69,6 @@ PAGE = [
     STATS,
     "GET /users/{user_id}/channels/{channel_id}/unread",
     *TEAM,
-    VIEW,
 ]
 DIALOG = ["POST /channels", "GET /teams/{team_id}/stats", "GET /users", "GET /users", VIEW]
 
@@ -84,7 +84,13 @@ FREE: dict[str, list[str]] = {
     "UpdateThreadRead": [f"PUT {THREAD}/read/{{timestamp}}"],
     "ClickPermalink": ["GET /posts/{post_id}/thread", OWN_CHANNELS, OWN_MEMBERS, *FIRST_VISIT],
     "ViewThread": ["GET /posts/{post_id}/thread+"],
-    "ReconnectWebSocket": [],
+    "ReconnectWebSocket": [
+        OWN_CHANNELS,
+        OWN_MEMBERS,
+        POSTS,
+        "GET /users/{user_id}/teams/unread",
+        PLUGINS,
+    ],
     "AddReaction": ["POST /reactions"],
     "EditPost": ["PUT /posts/{post_id}/patch"],
     "GetDrafts": ["GET /users/{user_id}/teams/{team_id}/drafts"],
@@ -116,8 +122,8 @@ FREE: dict[str, list[str]] = {
     "CreateGroupChannel": ["GET /users", "POST /channels/group", *DIRECT_VISIT, "POST /posts"],
     "UpdateCustomStatus": ["PUT /users/{user_id}/status/custom"],
     "RemoveCustomStatus": ["DELETE /users/{user_id}/status/custom"],
-    "FullReload": ["GET site page", "GET site asset+?", *PAGE, f"{UNREAD_POSTS}|{POSTS}", STATS, VIEW],
-    "LogoutLogin": ["POST /users/logout", "POST /users/login", *PAGE, f"{UNREAD_POSTS}|{POSTS}", STATS, VIEW],
+    "FullReload": ["GET site page", "GET site asset+?", *PAGE, *ANY_VISIT],
+    "LogoutLogin": ["POST /users/logout", "POST /users/login", *PAGE, *ANY_VISIT],
     "CreatePostReminder": ["POST /users/{user_id}/posts/{post_id}/reminder"],
     "FollowThread": [f"PUT {THREAD}/following"],
     "CreatePrivateChannel": [*DIALOG, "POST /channels/{channel_id}/members+"],
@@ -127,7 +133,7 @@ FREE: dict[str, list[str]] = {
     "CreateSidebarCategory": [f"POST {CATEGORIES}", f"GET {CATEGORIES}"],
     "CreatePublicChannel": DIALOG,
     "MarkAllThreadsInTeamAsRead": ["PUT /users/{user_id}/teams/{team_id}/threads/read"],
-    "Reload": [*PAGE, f"{UNREAD_POSTS}|{POSTS}", STATS, VIEW],
+    "Reload": [*PAGE, *ANY_VISIT],
 }
 LICENSED: dict[str, list[str]] = {
     "CreateScheduledPost": ["POST /posts/schedule"],

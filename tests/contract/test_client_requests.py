@@ -23,6 +23,7 @@ ID = "7ynymuwnuprh5jn37abf14pb7o"
 UNDESCRIBED_QUERY = {
     "GET /users/{}/image": {"_"},  # its cache key
     "GET /users/{}/teams/{}/threads": {"before", "after"},
+    "GET /users/{}/teams/{}/threads/{}": {"extended"},
     "GET /channels/{}/posts": {"skipFetchThreads", "collapsedThreadsExtended"},
 }
 UNDESCRIBED_BODY = {

@@ -6,7 +6,7 @@ import random
 from contextlib import suppress
 
 from mmload import text
-from mmload.behaviours.channel_view import fetch_faces, look_up_statuses, view_channel
+from mmload.behaviours.channel_view import fetch_faces, look_up_statuses, mark_read, view_channel
 from mmload.behaviours.composing import compose, send_post
 from mmload.behaviours.page_load import load_team_channels, open_team
 from mmload.behaviours.person import NothingToDo, Person
@@ -52,7 +52,7 @@ def unread_check(person: Person) -> None:
     store = person.store
     load_team_channels(person, store.current_team_id)
     if store.current_channel_id:
-        person.api.view_channel(person.id, store.current_channel_id, "", store.collapsed_threads)
+        mark_read(person, store.current_channel_id)
 
 
 def switch_team(person: Person) -> None:
@@ -99,7 +99,7 @@ def _create_channel(person: Person, channel_type: str) -> tuple[Channel, list[Us
     store.remember_users([*inside, *outside])
     look_up_statuses(person, [user.id for user in inside])
     look_up_statuses(person, [user.id for user in outside])
-    api.view_channel(person.id, channel.id, "", store.collapsed_threads)
+    mark_read(person, channel.id)
     return channel, outside
 
 

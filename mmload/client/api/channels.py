@@ -59,8 +59,8 @@ class ChannelCalls(Calls):
     def channel(self, channel_id: str) -> Channel:
         return self._get(_GET, channel_id)
 
-    def channel_stats(self, channel_id: str, exclude_files_count: bool = True) -> ChannelStats:
-        return self._get(_GET_STATS, channel_id, exclude_files_count=exclude_files_count)
+    def channel_stats(self, channel_id: str) -> ChannelStats:
+        return self._get(_GET_STATS, channel_id, exclude_files_count=True)
 
     def channel_members(self, channel_id: str, per_page: int = 100) -> list[ChannelMember]:
         return self._get(_GET_MEMBERS, channel_id, page=0, per_page=per_page)
@@ -84,14 +84,9 @@ class ChannelCalls(Calls):
     def remove_channel_member(self, channel_id: str, user_id: str) -> None:
         self._do(_REMOVE_MEMBER, channel_id, user_id)
 
-    def view_channel(self, user_id: str, channel_id: str, previous_id: str, collapsed_threads: bool) -> None:
-        """Tell the server that this person looks at a channel now (and so has read it)."""
-        body = {
-            "channel_id": channel_id,
-            "prev_channel_id": previous_id,
-            "collapsed_threads_supported": collapsed_threads,
-        }
-        self._do(_VIEW, user_id, body=body)
+    def view_channel(self, channel_id: str, collapsed_threads: bool) -> None:
+        """Tell the server that this person looks at a channel now (and so has read it); "": at none."""
+        self._do(_VIEW, ME, body={"channel_id": channel_id, "collapsed_threads_supported": collapsed_threads})
 
     def search_channels(self, term: str) -> list[Channel]:
         return self._send(_SEARCH, {"term": term}, system_console=False)
@@ -138,15 +133,7 @@ class ChannelCalls(Calls):
 
     def posts_before(self, channel_id: str, post_id: str, collapsed_threads: bool) -> PostList:
         """The page of posts older than `post_id`."""
-        return self._get(
-            _POSTS_OF,
-            channel_id,
-            before=post_id,
-            page=0,
-            per_page=PAGE,
-            collapsedThreads=collapsed_threads,
-            include_deleted=False,
-        )
+        return self._get(_POSTS_OF, channel_id, before=post_id, page=0, per_page=PAGE, **_threads(collapsed_threads))
 
     def posts_to_fill(self, channel_id: str, post_id: str, collapsed_threads: bool) -> PostList:
         """The large page of posts older than `post_id` that fills a window which they leave empty."""

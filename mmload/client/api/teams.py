@@ -39,6 +39,7 @@ _GET_CATEGORIES = Endpoint("GET", "/users/{user_id}/teams/{team_id}/channels/cat
 _CREATE_CATEGORY = Endpoint("POST", "/users/{user_id}/teams/{team_id}/channels/categories", answer=Category)
 _UPDATE_CATEGORIES = Route("PUT", "/users/{user_id}/teams/{team_id}/channels/categories")
 _GET_THREADS = Endpoint("GET", "/users/{user_id}/teams/{team_id}/threads", answer=ThreadList)
+_GET_THREAD = Route("GET", "/users/{user_id}/teams/{team_id}/threads/{thread_id}", expected=DELETED)
 _READ_THREAD = Endpoint(
     "PUT", "/users/{user_id}/teams/{team_id}/threads/{thread_id}/read/{timestamp}", expected=DELETED, answer=Thread
 )
@@ -149,18 +150,9 @@ class TeamCalls(Calls):
             or []
         )
 
-    def threads_since(self, user_id: str, team_id: str, since: int) -> list[Thread]:
-        """Followed threads with replies after a point in time (ms)."""
-        query: dict[str, str | int | bool] = {
-            "before": "",
-            "after": "",
-            "per_page": 20,
-            "extended": True,
-            "deleted": False,
-            "unread": False,
-        }
-        found = self._get(_GET_THREADS, user_id, team_id, **query, since=since, totalsOnly=False, threadsOnly=False)
-        return found.threads or []
+    def extended_thread(self, user_id: str, team_id: str, thread_id: str) -> None:
+        """A followed thread with the profiles of those who take part."""
+        self._do(_GET_THREAD, user_id, team_id, thread_id, extended=True)
 
     def read_thread(self, user_id: str, team_id: str, thread_id: str, timestamp: int) -> Thread:
         return self._get(_READ_THREAD, user_id, team_id, thread_id, timestamp)

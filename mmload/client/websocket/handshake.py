@@ -32,6 +32,14 @@ class SocketRoute:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     proxy: str = field(default="", repr=False)
 
+    def connect(self, url: str, tls_context: ssl.SSLContext | None, opened: ExitStack) -> Any:
+        """A socket connected to the URL's host, as `net.connect` makes it."""
+        return connect(url, tls_context, opened, self.proxy)
+
+    def channel(self, connection: Any) -> ByteChannel:
+        """What the open WebSocket reads and writes."""
+        return byte_channel(connection)
+
 
 DIRECT = SocketRoute()
 
@@ -54,9 +62,9 @@ def shake_hands(url: str, caller: Caller) -> tuple[ByteChannel, bytes]:
     """
     try:
         with ExitStack() as opened, time_limit(caller.timeout_seconds):
-            connection = connect(url, caller.tls_context, opened, caller.route.proxy)
+            connection = caller.route.connect(url, caller.tls_context, opened)
             rest = _upgraded(url, caller, connection)
-            channel = byte_channel(connection)
+            channel = caller.route.channel(connection)
             opened.pop_all()
             return channel, rest
     except (OSError, ValueError) as error:

@@ -62,7 +62,8 @@ def _followed(call: Call, user: StoredUser, root: StoredPost) -> ThreadMember:
 @api.add("GET", _THREAD)
 def get_thread_for_user(call: Call) -> ApiAnswer:
     user, root = call.self_or_admin(), _root(call)
-    return ApiAnswer(posting.thread_document(call.world, root, _followed(call, user, root)))
+    thread = _followed(call, user, root)
+    return ApiAnswer(posting.thread_document(call.world, root, thread, extended=call.flag("extended")))
 
 
 @api.add("PUT", _THREAD + "/following")

@@ -1,0 +1,171 @@
+"""`mmload fidelity`: hold what a simulated person sends against recordings of the real web application."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mmload.cli.common import (
+    OPTION_VARIABLES,
+    SERVER_URL,
+    add_document_options,
+    add_server_option,
+    overrides,
+    settings_in_force,
+    write_text,
+)
+from mmload.errors import ExitCode, UsageError
+from mmload.printable import harmless
+
+if TYPE_CHECKING:
+    from mmload.fidelity.compare import StepComparison
+    from mmload.fidelity.playing import JudgedStep
+    from mmload.fidelity.stage import Stage
+
+# Few people and messages: the scenarios make what they need.
+_SANDBOX_POPULATION = {"users": 6, "teams": 2, "channels": 10, "posts": 60}
+
+
+def add_parser(subparsers: Any) -> None:
+    """`mmload fidelity …`."""
+    parser = subparsers.add_parser(
+        "fidelity",
+        help="compare the simulated person's requests with those of Mattermost's web application",
+        description="One simulated person does each step of a recording of Mattermost's web application (11.6, in a "
+        "browser). Requests and WebSocket frames are compared by method, route, query, fields of the body and order. "
+        "Exit code: 0 equal, or the differences are accepted ones; 3 others; 2 the command line or a file is wrong.",
+    )
+    where = parser.add_mutually_exclusive_group()
+    add_server_option(where)
+    where.add_argument(
+        "--sandbox",
+        action="store_true",
+        help="on a sandbox of its own (the default). On a server, accounts 1 to 3 of `mmload init` do it: new channels "
+        "and messages are left there",
+    )
+    add_document_options(parser, ["config"])
+    parser.add_argument(
+        "--step", metavar="NAME", action="append", default=[], help="only this step (may be given several times)"
+    )
+    parser.add_argument(
+        "--har",
+        metavar="FILE",
+        type=Path,
+        help="instead of the recording: what your browser sent in this one --step, saved by its developer tools; "
+        "also told is how it differs from 11.6. Nothing secret in the file is shown or written",
+    )
+    parser.add_argument(
+        "--json", metavar="FILE", type=Path, help="write the result as JSON to this file (-: to stdout)"
+    )
+    parser.add_argument("--list", action="store_true", help="name the steps of the recording, and what is done in them")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Play and compare; the answer is the exit code."""
+    import locust  # noqa: F401 — it patches the standard library, before anything else uses that
+
+    from mmload.fidelity.playing import scenarios_of
+    from mmload.fidelity.recording import recording
+
+    if args.list:
+        for step in recording().values():
+            print(harmless(f"{step.name:<36}{step.how}"))
+        return int(ExitCode.PASSED)
+    if args.har is not None:
+        return _compare_har(args)
+    scenarios_of(args.step)
+    with _stage(args) as stage:
+        judged = judged_steps(stage, args.step, _progress)
+    return _tell(judged, args)
+
+
+def _compare_har(args: argparse.Namespace) -> int:
+    """A HAR file beside the recording of 11.6, and our person beside the file."""
+    from mmload.fidelity.compare import compare
+    from mmload.fidelity.har import har_step
+    from mmload.fidelity.playing import judge, play, recorded_for, scenarios_of, unplayed_reason
+
+    if len(args.step) != 1:
+        raise UsageError("--har FILE: name the step that it is of by one --step; `mmload fidelity --list` has them")
+    step = args.step[0]
+    recorded = recorded_for(step)
+    seen = har_step(args.har, recorded.name, args.server or "")
+    judged: list[JudgedStep] = []
+    if not unplayed_reason(step):
+        with _stage(args) as stage:
+            played = [each for each in play(stage, scenarios_of([step])) if each.recorded.name == recorded.name]
+            judged = [judge(replace(each, recorded=seen)) for each in played]
+    return _tell(judged, args, compare(recorded, seen))
+
+
+def judged_steps(
+    stage: Stage, steps: list[str], progress: Callable[[str], None] = lambda step: None
+) -> list[JudgedStep]:
+    """Play these steps (all, if none is named) and judge them; tests use it, too."""
+    from mmload.fidelity.playing import judge, play, scenarios_of, whole_run
+
+    played = []
+    for each in play(stage, scenarios_of(steps)):
+        progress(each.recorded.name)
+        played.append(each)
+    judged = [judge(each) for each in played]
+    return judged if steps else [*judged, whole_run(played)]
+
+
+def _progress(step: str) -> None:
+    if sys.stderr.isatty():
+        print(f"\r\x1b[K{step}", end="", file=sys.stderr, flush=True)
+
+
+def _tell(judged: list[JudgedStep], args: argparse.Namespace, news: StepComparison | None = None) -> int:
+    from mmload.fidelity.playing import unplayed_reason
+    from mmload.fidelity.printing import document, news_of, text_of
+    from mmload.fidelity.recording import recording
+
+    if sys.stderr.isatty():
+        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+    asked = args.step or recording()
+    not_played = {name: reason for name in asked if (reason := unplayed_reason(name))}
+    if args.json is None or str(args.json) != "-":
+        parts = [text_of(judged, not_played), *([news_of(news)] if news else [])]
+        print(harmless("\n".join(parts)), end="", flush=True)
+    if args.json is not None:
+        write_text(json.dumps(document(judged, not_played, news), indent=2, ensure_ascii=False) + "\n", args.json)
+    passed = all(each.good for each in judged)
+    return int(ExitCode.PASSED if passed else ExitCode.THRESHOLD_FAILED)
+
+
+@contextmanager
+def _stage(args: argparse.Namespace) -> Iterator[Stage]:
+    from mmload.fidelity.stage import stage_on
+
+    if args.server is None:
+        with sandbox_stage() as stage:
+            yield stage
+        return
+    typed = overrides(args)
+    settings = settings_in_force("fidelity", {**os.environ, **typed}, typed)
+    with stage_on(settings.config.connection.server_url, settings) as stage:
+        yield stage
+
+
+@contextmanager
+def sandbox_stage(environ: Mapping[str, str] = os.environ) -> Iterator[Stage]:
+    """A stage on a sandbox of its own, for the time of the context."""
+    from mmload.cli.sandbox import populate, sandbox
+    from mmload.config import load_settings
+    from mmload.fidelity.stage import stage_on
+
+    numbers = {OPTION_VARIABLES[name]: str(number) for name, number in _SANDBOX_POPULATION.items()}
+    with sandbox() as url:
+        here = {**environ, **numbers, SERVER_URL: url}
+        populate(url, here)
+        with stage_on(url, load_settings(environ=here)[0]) as stage:
+            yield stage

@@ -1,0 +1,258 @@
+"""Two clients in the same step, one held against the other. Pure.
+
+Requests are matched by route and query, each of the one with one of the other; then by their order. What depends on the
+server's content is compared by the rules of `kinds`.
+
+Order: a recording says when a request was made, not when its answer was there. Requests within 10 ms did not wait for
+each other; of later ones nobody knows whether they waited, or the browser was slow. So these are differences: a request
+that was made before one that it followed, and one that waited for another with which it was made at once. One that did
+not wait where there was a pause in the recording is none.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeVar
+
+from mmload.fidelity.kinds import Rule, rule_of
+from mmload.fidelity.traffic import STATIC, Pairs, SentFrame, SentRequest, StepTraffic
+
+AT_ONCE_MS = 10.0
+# A page load fetches scripts by the dozen; a script or two come with a part of the page that is opened first.
+MANY_SCRIPTS = 5
+
+Way = Literal["missing", "extra", "query", "body", "order", "waits"]
+SENTENCES: dict[Way, str] = {
+    "missing": "not sent",
+    "extra": "sent, but not by the web application",
+    "query": "sent with another query",
+    "body": "sent with other fields in its body",
+    "order": "sent in another order",
+    "waits": "waits for an answer, where the web application asks at once",
+}
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Departure:
+    """`what`: the line of the request or frame; `detail`: what else is to be known, such as the other query."""
+
+    way: Way
+    what: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StepComparison:
+    """`recorded`: the requests that were compared; `matched` of them were found, by route, query and group."""
+
+    step: str
+    recorded: int
+    sent: int
+    matched: int
+    differences: tuple[Departure, ...]
+
+    @property
+    def extra(self) -> int:
+        return sum(each.way == "extra" for each in self.differences)
+
+    @property
+    def equal(self) -> bool:
+        return not self.differences
+
+
+def compare(recorded: StepTraffic, ours: StepTraffic) -> StepComparison:
+    """What `ours` does otherwise than `recorded`, which gives the step its name."""
+    step = recorded.name
+    theirs, mine = (_comparable(each.requests, step) for each in (recorded, ours))
+    pairs, missing, extra = matched_pairs(theirs, mine)
+    late, waiting = _out_of_order(pairs), _waiting(pairs)
+    misplaced = {id(pair) for pair in (*late, *waiting)}
+    good = [pair for pair in pairs if pair[0].query == pair[1].query and id(pair) not in misplaced]
+    differences = [
+        *_unmatched(missing, extra),
+        *(_changed(*pair) for pair in pairs if pair[0].query != pair[1].query or not _same_body(*pair)),
+        *(Departure("order", pair[0].line) for pair in late),
+        *(Departure("waits", pair[0].line) for pair in waiting),
+        *_frames(recorded.frames, ours.frames, step),
+        *_sockets(recorded.sockets, ours.sockets),
+        *_static(recorded, ours),
+    ]
+    return StepComparison(step, len(theirs), len(mine), len(good), tuple(differences))
+
+
+def _comparable(requests: Iterable[SentRequest], step: str) -> list[SentRequest]:
+    """Without those of rule ANY, and one of each kind of rule SOME."""
+    kept: list[SentRequest] = []
+    seen: set[tuple[str, Pairs]] = set()
+    for each in requests:
+        rule = rule_of(each.line, step)
+        if rule is Rule.ANY or (rule is Rule.SOME and (each.route, each.query) in seen):
+            continue
+        seen.add((each.route, each.query))
+        kept.append(each)
+    return kept
+
+
+Pair = tuple[SentRequest, SentRequest]
+
+
+def matched_pairs(
+    theirs: Sequence[SentRequest], mine: Sequence[SentRequest]
+) -> tuple[list[Pair], list[SentRequest], list[SentRequest]]:
+    """Pairs, those of theirs that nobody sent, and those of mine that are too many. The most alike are paired first."""
+    pairs: list[Pair] = []
+    for likeness in (_exactly, _by_query, _by_route):
+        found, theirs, mine = _paired(theirs, mine, likeness)
+        pairs += found
+    return sorted(pairs, key=lambda pair: pair[1].at), list(theirs), list(mine)
+
+
+def _exactly(each: SentRequest) -> object:
+    return each.route, each.query, each.body
+
+
+def _by_query(each: SentRequest) -> object:
+    return each.route, each.query
+
+
+def _by_route(each: SentRequest) -> object:
+    return each.route
+
+
+def _paired(
+    theirs: Sequence[T], mine: Sequence[T], likeness: Callable[[T], object]
+) -> tuple[list[tuple[T, T]], list[T], list[T]]:
+    waiting = list(mine)
+    pairs, left = [], []
+    for one in theirs:
+        other = next((each for each in waiting if likeness(each) == likeness(one)), None)
+        if other is None:
+            left.append(one)
+        else:
+            # By place: two equal ones are two.
+            del waiting[next(place for place, each in enumerate(waiting) if each is other)]
+            pairs.append((one, other))
+    return pairs, left, waiting
+
+
+def _unmatched(missing: Iterable[SentRequest], extra: Iterable[SentRequest]) -> list[Departure]:
+    return [
+        *(Departure("missing", each.line) for each in missing),
+        *(Departure("extra", each.line) for each in extra),
+    ]
+
+
+def _same_body(one: SentRequest, other: SentRequest) -> bool:
+    return one.body is None or other.body is None or one.body == other.body
+
+
+def _changed(one: SentRequest, other: SentRequest) -> Departure:
+    if one.query != other.query:
+        return Departure("query", one.line, _versus(one.query, other.query))
+    return Departure("body", one.line, _versus(one.body or (), other.body or ()))
+
+
+def _versus(one: Pairs, other: Pairs) -> str:
+    without = ", ".join(f"{name}={value}" for name, value in one if (name, value) not in other)
+    instead = ", ".join(f"{name}={value}" for name, value in other if (name, value) not in one)
+    return "; ".join(part for part in (without and f"without {without}", instead and f"with {instead}") if part)
+
+
+# -- order ---------------------------------------------------------------------------------------------------
+
+
+def groups(requests: Sequence[SentRequest]) -> dict[int, int]:
+    """The group of each request, by its `id`: those that did not wait for each other.
+
+    A new one begins where nothing is under way any more, or, where nobody recorded the answers, after a pause.
+    """
+    found: dict[int, int] = {}
+    number, busy_until = 0, float("-inf")
+    for each in sorted(requests, key=lambda request: request.at):
+        if found and each.at > busy_until:
+            number += 1
+        busy_until = max(busy_until, each.until if each.until is not None else each.at + AT_ONCE_MS)
+        found[id(each)] = number
+    return found
+
+
+def _out_of_order(pairs: Sequence[Pair]) -> list[Pair]:
+    """The fewest whose places must change for the rest to be in the recorded order."""
+    theirs, mine = groups([one for one, _ in pairs]), groups([other for _, other in pairs])
+    # Within one group of ours the order says nothing.
+    ordered = sorted(pairs, key=lambda pair: (mine[id(pair[1])], theirs[id(pair[0])]))
+    kept = longest_rising([theirs[id(one)] for one, _ in ordered])
+    return [pair for place, pair in enumerate(ordered) if place not in kept]
+
+
+def longest_rising(numbers: Sequence[int]) -> set[int]:
+    """The places of the longest part of a sequence that never falls."""
+    ends: list[int] = []
+    places: list[int] = []
+    before: dict[int, int] = {}
+    for place, number in enumerate(numbers):
+        at = bisect_right(ends, number)
+        ends[at : at + 1] = [number]
+        places[at : at + 1] = [place]
+        before[place] = places[at - 1] if at else -1
+    kept: set[int] = set()
+    place = places[-1] if places else -1
+    while place >= 0:
+        kept.add(place)
+        place = before[place]
+    return kept
+
+
+def _waiting(pairs: Sequence[Pair]) -> list[Pair]:
+    """Those that were made at once with others in the recording, and waited for these in ours."""
+    theirs, mine = groups([one for one, _ in pairs]), groups([other for _, other in pairs])
+    together = Counter((theirs[id(one)], mine[id(other)]) for one, other in pairs)
+    most = {group: max((n, -own) for (their, own), n in together.items() if their == group) for group, _ in together}
+    return [pair for pair in pairs if mine[id(pair[1])] != -most[theirs[id(pair[0])]][1]]
+
+
+# -- what is no request of the API -----------------------------------------------------------------------------
+
+
+def _frames(theirs: Iterable[SentFrame], mine: Iterable[SentFrame], step: str) -> list[Departure]:
+    one, other = (_spoken(frames, step) for frames in (theirs, mine))
+    return [
+        *(Departure("missing", f"frame {line}") for line in (one - other).elements()),
+        *(Departure("extra", f"frame {line}") for line in (other - one).elements()),
+    ]
+
+
+def _spoken(frames: Iterable[SentFrame], step: str) -> Counter[str]:
+    said = Counter(frame.line for frame in frames if rule_of(frame.line, step) is not Rule.ANY)
+    return Counter({line: 1 if rule_of(line, step) is Rule.SOME else times for line, times in said.items()})
+
+
+def _sockets(theirs: Sequence[Pairs], mine: Sequence[Pairs]) -> list[Departure]:
+    """How often a lost socket is tried is up to chance: each form once."""
+    one, other = ({_with_star(query) for query in sockets} for sockets in (theirs, mine))
+    if len(one) == len(other) == 1 and one != other:
+        return [Departure("query", "WebSocket", _versus(one.pop(), other.pop()))]
+    lines = [("missing", query) for query in one - other], [("extra", query) for query in other - one]
+    return [Departure(way, _socket_line(query)) for each in lines for way, query in each]  # type: ignore[arg-type]
+
+
+def _with_star(query: Pairs) -> Pairs:
+    return tuple((name, "*" if name == "connection_id" and value else value) for name, value in query)
+
+
+def _socket_line(query: Pairs) -> str:
+    return "WebSocket" + "".join(f" {name}={value}" for name, value in query)
+
+
+def _static(recorded: StepTraffic, ours: StepTraffic) -> list[Departure]:
+    """Whether the scripts come from the server: the number is up to the version of the application."""
+    one, other = (sum(each.static.get(kind, 0) for kind in ("js", "css")) for each in (recorded, ours))
+    if one >= MANY_SCRIPTS and not other:
+        return [Departure("missing", f"scripts and style sheets below {STATIC}", f"{one} in the recording")]
+    if other >= MANY_SCRIPTS > one:
+        return [Departure("extra", f"scripts and style sheets below {STATIC}", f"{other}, {one} in the recording")]
+    return []

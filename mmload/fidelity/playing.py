@@ -1,0 +1,160 @@
+"""Plays scenarios, and holds what was sent against the recording."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from mmload.behaviours.person import NothingToDo
+from mmload.errors import MmloadError, UsageError
+from mmload.fidelity.accepted import ACCEPTED, Accepted, reason_for
+from mmload.fidelity.compare import Departure, StepComparison, compare
+from mmload.fidelity.kinds import DATA_DEPENDENT, Rule
+from mmload.fidelity.recording import recorded_step, recording
+from mmload.fidelity.scenarios import NOT_PLAYED, SCENARIOS, Scenario
+from mmload.fidelity.stage import Stage
+from mmload.fidelity.traffic import StepTraffic
+
+WHOLE_RUN = "(all steps)"
+
+
+@dataclass(frozen=True, slots=True)
+class PlayedStep:
+    """What the recording and our person sent in a step. `problem`: why it could not be played, "" if it was."""
+
+    recorded: StepTraffic
+    ours: StepTraffic
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedStep:
+    """A step with its differences: those that are accepted, each with its reason, and the others."""
+
+    comparison: StepComparison
+    accepted: tuple[tuple[Departure, str], ...] = ()
+    unexplained: tuple[Departure, ...] = ()
+    problem: str = ""
+
+    @property
+    def step(self) -> str:
+        return self.comparison.step
+
+    @property
+    def good(self) -> bool:
+        return not self.unexplained and not self.problem
+
+
+def scenarios_of(steps: Iterable[str]) -> list[Scenario]:
+    """Those that play these steps (all, if none is named). Raises `UsageError`."""
+    wanted = list(steps)
+    for name in wanted:
+        recorded_step(name)
+        if reason := unplayed_reason(name):
+            raise UsageError(f"--step {name}: not played: {reason}")
+    return [each for each in SCENARIOS if not wanted or set(each.steps) & set(wanted)]
+
+
+def unplayed_reason(step: str) -> str:
+    """Why no scenario plays a step; "" if one does."""
+    if any(step in scenario.steps for scenario in SCENARIOS):
+        return ""
+    traffic = recording()[step]
+    if not traffic.requests and not traffic.frames:
+        return "nothing is sent in it"
+    return NOT_PLAYED.get(step, "no scenario is written for it yet")
+
+
+def recorded_for(step: str) -> StepTraffic:
+    """What a step is held against: with those that our person does together with it. Raises `UsageError`."""
+    recorded_step(step)
+    of = next((each for each in SCENARIOS if step in each.steps and not each.split), None)
+    return together(of.steps) if of else recorded_step(step)
+
+
+def play(stage: Stage, scenarios: Sequence[Scenario]) -> Iterator[PlayedStep]:
+    """All scenarios up to the last of these, since each begins where the one before it ended; those asked for."""
+    last = max(map(SCENARIOS.index, scenarios), default=-1)
+    for scenario in SCENARIOS[: last + 1]:
+        played = _played(stage, scenario)
+        if scenario in scenarios:
+            yield from played
+
+
+def _played(stage: Stage, scenario: Scenario) -> list[PlayedStep]:
+    problem = ""
+    try:
+        if scenario.before is not None:
+            scenario.before(stage)
+        stage.settle()
+        stage.capture.take("before")
+        scenario.do(stage)
+        stage.settle()
+    except NothingToDo as reason:
+        problem = f"the person found nothing to do: {reason}"
+    except MmloadError as error:
+        problem = str(error)
+    stage.capture.online = True
+    ours = stage.capture.take(scenario.steps[0])
+    if not scenario.split:
+        return [PlayedStep(together(scenario.steps), ours, problem)]
+    parts = split(ours, scenario.split)
+    return [PlayedStep(recording()[name], part, problem) for name, part in zip(scenario.steps, parts, strict=True)]
+
+
+def together(steps: Sequence[str]) -> StepTraffic:
+    """The steps of the recording as one; the name has all of theirs."""
+    first, *others = (recording()[name] for name in steps)
+    for number, each in enumerate(others, start=1):
+        later = number * 1e7
+        first = replace(
+            first,
+            requests=(*first.requests, *(replace(sent, at=sent.at + later) for sent in each.requests)),
+            frames=first.frames + each.frames,
+            sockets=first.sockets + each.sockets,
+        )
+    return replace(first, name="+".join(steps))
+
+
+def split(traffic: StepTraffic, route: str) -> tuple[StepTraffic, StepTraffic]:
+    """What was sent before the first request of a route, and from it on; files belong to the first part."""
+    found = (place for place, sent in enumerate(traffic.requests) if sent.route == route)
+    at = next(found, len(traffic.requests))
+    first = StepTraffic(traffic.name, requests=traffic.requests[:at], static=traffic.static)
+    return first, replace(traffic, requests=traffic.requests[at:], static={})
+
+
+def judge(played: PlayedStep, accepted: Sequence[Accepted] = ACCEPTED) -> JudgedStep:
+    """Compare, and say which differences are accepted."""
+    comparison = compare(played.recorded, played.ours)
+    reasons = [(each, reason_for(comparison.step, each, accepted)) for each in comparison.differences]
+    explained = tuple((each, reason) for each, reason in reasons if reason)
+    return JudgedStep(comparison, explained, tuple(each for each, reason in reasons if not reason), played.problem)
+
+
+def whole_run(played: Sequence[PlayedStep], accepted: Sequence[Accepted] = ACCEPTED) -> JudgedStep:
+    """Kinds that are not compared by step: those that the web application sends at all, our person must."""
+    differences = []
+    for kind in DATA_DEPENDENT:
+        if kind.rule is Rule.ANY and not kind.steps:
+            theirs = _occurs(kind.what, (each.recorded for each in played))
+            if theirs and not _occurs(kind.what, (each.ours for each in played)):
+                differences.append(Departure("missing", kind.what))
+    comparison = StepComparison(WHOLE_RUN, 0, 0, 0, tuple(differences))
+    reasons = [(each, reason_for(WHOLE_RUN, each, accepted)) for each in differences]
+    explained = tuple((each, reason) for each, reason in reasons if reason)
+    return JudgedStep(comparison, explained, tuple(each for each, reason in reasons if not reason))
+
+
+def _occurs(what: str, steps: Iterable[StepTraffic]) -> bool:
+    for step in steps:
+        lines = [*(sent.line for sent in step.requests), *(said.line for said in step.frames)]
+        if any(line.startswith(what) for line in lines):
+            return True
+    return False
+
+
+def unneeded(judged: Iterable[JudgedStep], accepted: Sequence[Accepted] = ACCEPTED) -> list[Accepted]:
+    """Entries of the list of accepted differences that none of these needs."""
+    found = [(each.step, difference) for each in judged for difference, _ in each.accepted]
+    return [entry for entry in accepted if not any(entry.covers(step, difference) for step, difference in found)]

@@ -1,0 +1,166 @@
+"""The comparison as a table for terminals, and as a JSON document. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mmload.fidelity.compare import SENTENCES, Departure, StepComparison, Way
+from mmload.fidelity.playing import JudgedStep
+
+# How a newer application differs from the recording of 11.6.
+NEWS: Mapping[Way, str] = {
+    "missing": "only in 11.6",
+    "extra": "new: not in 11.6",
+    "query": "with another query",
+    "body": "with other fields in its body",
+    "order": "in another order",
+    "waits": "one after the other, at once in 11.6",
+}
+# Longer lines are cut: the beginning tells them apart.
+WIDEST = 200
+
+
+@dataclass(frozen=True, slots=True)
+class SentTotals:
+    """Requests of the application, those of them that the person sent alike, all of the person's, and extra ones."""
+
+    recorded: int
+    matched: int
+    sent: int
+    extra: int
+
+    @property
+    def matched_share(self) -> float:
+        return self.matched / self.recorded if self.recorded else 1.0
+
+    @property
+    def extra_share(self) -> float:
+        return self.extra / self.sent if self.sent else 0.0
+
+
+def totals(judged: Iterable[JudgedStep]) -> SentTotals:
+    """Of all these steps."""
+    found = [each.comparison for each in judged]
+    return SentTotals(
+        sum(each.recorded for each in found),
+        sum(each.matched for each in found),
+        sum(each.sent for each in found),
+        sum(each.extra for each in found),
+    )
+
+
+def text_of(judged: Sequence[JudgedStep], not_played: Mapping[str, str], who: str = "the person") -> str:
+    """The table, then what differs and is not accepted, then what is accepted and why."""
+    lines = [f"{'step':<36}{'recorded':>9}{'sent':>6}{'matched':>9}{'extra':>7}  result"]
+    lines += [_row(each) for each in judged]
+    for each in judged:
+        if not each.good:
+            name = each.step.replace("+", " + ")
+            lines += ["", f"{name}: {each.problem or 'differs'}", *map(_told, each.unexplained)]
+    lines += _reasons(judged)
+    if not_played:
+        lines += ["", "Not played:", *(f"  {step}: {reason}" for step, reason in not_played.items())]
+    return "\n".join([*lines, "", *_summary(judged, who)]) + "\n"
+
+
+def _row(each: JudgedStep) -> str:
+    found = each.comparison
+    counts = f"{found.recorded:>9}{found.sent:>6}{found.matched:>9}{found.extra:>7}"
+    return f"{_short(found.step):<36}{counts}  {_result(each)}"
+
+
+def _short(step: str) -> str:
+    """Of several steps together, the first one's name and how many more."""
+    first, *others = step.split("+")
+    return f"{first} +{len(others)}" if others else first
+
+
+def _result(each: JudgedStep) -> str:
+    if each.problem:
+        return "not done"
+    if each.unexplained:
+        return f"differs ({len(each.unexplained)})"
+    return f"accepted ({len(each.accepted)})" if each.accepted else "equal"
+
+
+def news_of(comparison: StepComparison) -> str:
+    """What a HAR file shows that the recording of 11.6 does not."""
+    if comparison.equal:
+        return "Your application sends in this step what 11.6 sends.\n"
+    lines = [_told(each, NEWS) for each in comparison.differences]
+    return "\n".join(["Your application, beside the recording of 11.6:", *lines]) + "\n"
+
+
+def _told(difference: Departure, sentences: Mapping[Way, str] = SENTENCES) -> str:
+    detail = f": {difference.detail}" if difference.detail else ""
+    line = f"  {difference.what} — {sentences[difference.way]}{detail}"
+    return line if len(line) <= WIDEST else f"{line[: WIDEST - 1]}…"
+
+
+def _reasons(judged: Iterable[JudgedStep]) -> list[str]:
+    found = Counter(reason for each in judged for reason in dict.fromkeys(reason for _, reason in each.accepted))
+    if not found:
+        return []
+    return ["", "Accepted differences:", *(f"  {reason} ({_steps(number)})" for reason, number in found.items())]
+
+
+def _steps(number: int) -> str:
+    return f"{number} step" if number == 1 else f"{number} steps"
+
+
+def _summary(judged: Sequence[JudgedStep], who: str) -> list[str]:
+    found = totals(judged)
+    equal = sum(each.good and not each.accepted for each in judged)
+    accepted = sum(each.good and bool(each.accepted) for each in judged)
+    return [
+        f"{found.matched} of {found.recorded} requests of the recording ({found.matched_share:.1%}) are sent alike: "
+        f"method, route, query and group.",
+        f"{found.extra} of {found.sent} requests of {who} ({found.extra_share:.1%}) are not in it.",
+        f"{_steps(equal)} equal, {accepted} with accepted differences only, {len(judged) - equal - accepted} others.",
+    ]
+
+
+def document(
+    judged: Sequence[JudgedStep], not_played: Mapping[str, str], news: StepComparison | None = None
+) -> dict[str, Any]:
+    """For `--json`. `news`: what is known of a HAR file beside the recording of 11.6."""
+    found = totals(judged)
+    since = {} if news is None else {"since_11_6": [_departure(each) for each in news.differences]}
+    return {
+        **since,
+        "schema": 1,
+        "passed": all(each.good for each in judged),
+        "totals": {
+            "recorded": found.recorded,
+            "matched": found.matched,
+            "matched_share": round(found.matched_share, 4),
+            "sent": found.sent,
+            "extra": found.extra,
+            "extra_share": round(found.extra_share, 4),
+        },
+        "steps": [_step_document(each) for each in judged],
+        "not_played": dict(not_played),
+    }
+
+
+def _step_document(each: JudgedStep) -> dict[str, Any]:
+    found = each.comparison
+    reasons = {id(difference): reason for difference, reason in each.accepted}
+    return {
+        "steps": found.step.split("+"),
+        "recorded": found.recorded,
+        "sent": found.sent,
+        "matched": found.matched,
+        "extra": found.extra,
+        "problem": each.problem,
+        "differences": [
+            {**_departure(difference), "accepted": reasons.get(id(difference))} for difference in found.differences
+        ],
+    }
+
+
+def _departure(difference: Departure) -> dict[str, str]:
+    return {"kind": difference.way, "what": difference.what, "detail": difference.detail}
