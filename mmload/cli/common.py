@@ -27,6 +27,7 @@ OPTION_VARIABLES: Mapping[str, str] = {
     "name": environment_name("RunConfiguration", "Name"),
     "runs_folder": environment_name("RunConfiguration", "RunsFolder"),
     "run_time": environment_name("RunConfiguration", "RunTimeSec"),
+    "stages": environment_name("RunConfiguration", "Stages"),
     "spawn_rate": environment_name("RunConfiguration", "SpawnRate"),
     "threshold": environment_name("RunConfiguration", "Thresholds"),
     **{name: environment_name("InstanceConfiguration", f"Num{name}") for name in "users teams channels posts".split()},

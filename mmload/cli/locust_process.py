@@ -40,6 +40,7 @@ class LocustLoad:
     run_time_seconds: int
     server_url: str
     processes: int = 1
+    in_stages: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,9 @@ def command(load: LocustLoad, file: Path, user_classes: Sequence[str] = (), *, v
     """Locust's command line. A spawn rate of 0 is all at once; no classes: what the locustfile says."""
     return [
         *(sys.executable, "-m", "locust", "-f", str(file), "--headless", "--only-summary"),
-        *("-u", str(load.users), "-r", f"{load.spawn_rate or load.users:g}", "-t", f"{load.run_time_seconds}s"),
+        *("-u", str(load.users), "-r", f"{load.spawn_rate or load.users:g}"),
+        # The stages end the test themselves.
+        *(() if load.in_stages else ("-t", f"{load.run_time_seconds}s")),
         *("--host", load.server_url, "--stop-timeout", str(STOP_TIMEOUT_SECONDS)),
         *("--loglevel", "DEBUG" if verbose else "INFO"),
         *(local_workers(load.processes) if load.processes > 1 else ()),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import secrets
 import sys
@@ -32,6 +33,16 @@ from mmload.cli.report import print_report
 from mmload.config import Settings, environment_name, load_settings
 from mmload.config.documents import load
 from mmload.config.fields import seconds_of
+from mmload.config.files import read_text
+from mmload.config.stages import (
+    StagesRefused,
+    most_users,
+    of_profile,
+    parse_stages,
+    profile_points,
+    total_seconds,
+    written,
+)
 from mmload.errors import ConfigurationError, ExitCode, UsageError
 from mmload.open_files import open_files_needed, raise_open_files, users_of_one
 from mmload.printable import harmless_line
@@ -86,6 +97,13 @@ def _add_load(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="the user class, instead of the configured one; repeat the option for a mix",
     )
+    stages = parser.add_mutually_exclusive_group()
+    stages.add_argument(
+        "--stages", metavar="TEXT", help="stages of the load: '0>200 in 5m; peak: 200 for 10m; 200>50 in 2m'"
+    )
+    stages.add_argument("--profile", metavar="FILE", type=Path, help="a load profile: the users over a day (JSON)")
+    parser.add_argument("--scale", metavar="N", type=factor, help="times the profile's users (default: 1)")
+    parser.add_argument("--day-in", metavar="TIME", help="play the profile's day in this time (default: a day)")
     parser.add_argument("--run-time", metavar="TIME", help="duration of the test: 90, 90s, 5m, 1h30m")
     parser.add_argument("--spawn-rate", metavar="R", type=float, help="users started per second (0: all at once)")
     parser.add_argument(
@@ -134,10 +152,38 @@ def run(args: argparse.Namespace) -> int:
 
 def overrides(args: argparse.Namespace) -> dict[str, str]:
     """The options as the environment variables that override the configuration. Pure."""
-    variables = common.overrides(args, "spawn_rate", "threshold")
+    variables = common.overrides(args, "spawn_rate", "threshold", "stages")
+    if stages := _stages_of(args):
+        if not (args.users is None and args.run_time is None):
+            raise UsageError("--stages and --profile say how many users and how long: leave out --users and --run-time")
+        variables[OPTION_VARIABLES["stages"]] = stages
     if args.run_time is not None:
         variables[OPTION_VARIABLES["run_time"]] = str(seconds_of("--run-time", args.run_time))
     return variables
+
+
+def _stages_of(args: argparse.Namespace) -> str:
+    """The stages that the options ask for; "" for none. UsageError, ConfigurationError: there is something wrong."""
+    if args.profile is None and not (args.scale is None and args.day_in is None):
+        raise UsageError("--scale and --day-in belong to --profile")
+    if args.profile is None:
+        return args.stages or ""
+    text, day_seconds = read_text(args.profile), seconds_of("--day-in", args.day_in or "24h")
+    try:
+        return written(of_profile(profile_points(text), args.scale or 1.0, day_seconds))
+    except StagesRefused as error:
+        raise ConfigurationError(f"{args.profile}: {error}") from None
+
+
+def factor(text: str) -> float:
+    """The argparse type of `3x` or `0.5`."""
+    try:
+        number = float(text.removesuffix("x"))
+    except ValueError:
+        number = 0.0
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a factor such as 3x or 0.5")
+    return number
 
 
 def _settings(environ: dict[str, str], typed: Collection[str]) -> Settings:
@@ -168,11 +214,13 @@ def _check_thresholds(
 
 
 def _users(option: int | None, settings: Settings, processes: int) -> int:
-    """The number of users; refuses one that cannot be run."""
+    """The number of users, with stages the highest; refuses one that cannot be run."""
     if processes < 1:
         raise UsageError(f"--processes {processes}: expected 1 or more")
     users = settings.config.users.initial_active_users if option is None else option
     source = "UsersConfiguration.InitialActiveUsers" if option is None else "--users"
+    if stages := parse_stages(settings.config.run.stages):
+        users, source = most_users(stages), "RunConfiguration.Stages"
     if users < 1:
         raise UsageError(f"{source} {users}: a load test needs at least one user")
     if users < processes:
@@ -197,14 +245,17 @@ def _carry_out(
 ) -> int:
     """Run Locust, show its progress, report."""
     config = settings.config
+    stages = parse_stages(config.run.stages)
+    seconds = total_seconds(stages) or config.run.run_time_seconds
     load = LocustLoad(
-        users, config.run.spawn_rate, config.run.run_time_seconds, config.connection.server_url, args.processes
+        users, config.run.spawn_rate, seconds, config.connection.server_url, args.processes, in_stages=bool(stages)
     )
     folder = make_folder(Path(config.run.runs_folder), datetime.now(), config.run.name)
     RunFolder(folder).write_facts(replace(given, name=config.run.name, command=command(("mmload", *sys.argv[1:]))))
     say(
         "run",
-        f"{users} users on {given.server.url} for {load.run_time_seconds} s, seed {config.run.seed}; "
+        f"{'up to ' if stages else ''}{users} users on {given.server.url} for {load.run_time_seconds} s, "
+        f"seed {config.run.seed}; "
         f"results in {folder}",
     )
     process = locust_process.start(

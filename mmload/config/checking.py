@@ -19,6 +19,7 @@ from msgspec.structs import replace
 from mmload.config.coordinator_tables import DEFAULT_LOWEST_USERS, Coordinator
 from mmload.config.fields import FINITE, Check, Key, did_you_mean, keys
 from mmload.config.files import Object
+from mmload.config.stages import StagesRefused, parse_stages, stage_names
 from mmload.config.tables import Config, ConnectionSettings, GenController, SimulController, Users
 from mmload.config.threshold_syntax import ThresholdRefused, parse
 
@@ -235,9 +236,23 @@ def _of_config(config: Config) -> Iterator[Contradiction]:
     if first > longest:
         problem = f"expected at least LoginRetryMinSec ({first:g}), found {longest:g}"
         yield Contradiction(f"{_USERS}.LoginRetryMaxSec", problem, (f"{_USERS}.LoginRetryMinSec",))
+    yield from _of_run(config)
+
+
+def _of_run(config: Config) -> Iterator[Contradiction]:
+    """Stages, and thresholds that may name one."""
+    try:
+        stages = parse_stages(config.run.stages)
+    except StagesRefused as error:
+        yield Contradiction("RunConfiguration.Stages", str(error))
+        return
+    names = stage_names(stages)
     try:
         for text in config.run.thresholds:
-            parse(text)
+            stage = parse(text).stage
+            if stage and stage not in names:
+                known = ", ".join(names) or "none, as RunConfiguration.Stages is not set"
+                yield Contradiction("RunConfiguration.Thresholds", f"{text!r}: no stage {stage}; known: {known}")
     except ThresholdRefused as error:
         yield Contradiction("RunConfiguration.Thresholds", str(error))
 

@@ -204,6 +204,13 @@ class RunSettings(Table, frozen=True):
     """RunConfiguration: one load test."""
 
     run_time_seconds: Annotated[int, Ours("Duration of `mmload run`."), at_least(1)] = 60
+    stages: Annotated[
+        str,
+        Ours(
+            "Stages of the load, in place of the users at the start and RunTimeSec: "
+            "`0>200 in 5m; peak: 200 for 10m; 200>50 in 2m` (docs/stages.md). Empty: none."
+        ),
+    ] = ""
     spawn_rate: Annotated[float, Ours("Users started per second; 0 is all at once."), at_least(0)] = 0.0
     seed: Annotated[int, Ours("Random seed; 0: one is drawn and reported."), at_least(0)] = 0
     name: Annotated[str, Ours("Name of the run, part of its folder's name."), _RUN_NAME] = ""

@@ -1,6 +1,6 @@
 """The language of thresholds: `p99(CreatePost) < 2s` as a value, or a refusal that points at the place. Pure.
 
-    threshold: figure operator number [unit]
+    threshold: figure [stage] operator number [unit], where stage is a name in brackets: p99(requests)[peak] < 500ms
     figure:    measure(subject) | delivery.measure | errors | rate | count | missing
     operator:  < <= > >= ==
 
@@ -32,6 +32,7 @@ _BARE = ("errors", "rate", "count", "missing")
 _FIGURE = re.compile(
     r"\s*(?:(?P<measure>[A-Za-z_][\w.]*)\s*\(\s*(?P<subject>[^()]*?)\s*\)|(?P<name>[A-Za-z_][\w.]*))\s*", re.ASCII
 )
+_STAGE = re.compile(r"\[\s*(?P<stage>[\w-]+)\s*\]\s*", re.ASCII)
 _OPERATOR = re.compile(r"(?P<operator><=|>=|==|<|>)\s*")
 _LIMIT = re.compile(r"(?P<number>\d+(?:\.\d+)?|\.\d+)\s*(?P<unit>%|/s|/min|ms|s|min|[^\s]*)\s*", re.ASCII)
 _PERCENTILE = re.compile(r"p(\d{1,2}(?:\.\d{1,3})?)", re.ASCII)
@@ -51,6 +52,8 @@ class Unit(StrEnum):
 class Threshold:
     """What must hold. `limit` is in seconds, a share (0.001 for 0.1 %), per second, or a number, as `unit` says.
 
+    `stage` names the stage of the run that it is about; "": what holds for its kind.
+
     `measure` is percentile (then `percent` says which), min, avg, max, errors, rate, count, or one of the counts of
     deliveries. `subject` is an action, a route, one of `WHOLES`, or a class of actions or routes: a name with `*`.
     """
@@ -62,6 +65,7 @@ class Threshold:
     limit: float
     unit: Unit
     percent: float = 0.0
+    stage: str = ""
 
 
 class ThresholdRefused(Exception):
@@ -76,8 +80,11 @@ def parse(text: str, names: Sequence[str] = ()) -> Threshold:
     figure = _FIGURE.match(text)
     if figure is None:
         raise _refusal(text, 0, f"expected a figure such as p99(CreatePost) or errors; {_known_measures()}")
-    operator = _OPERATOR.match(text, figure.end())
+    stage = _STAGE.match(text, figure.end())
+    operator = _OPERATOR.match(text, stage.end() if stage else figure.end())
     if operator is None:
+        if stage is None and text[figure.end() :].startswith("["):
+            raise _refusal(text, figure.end(), "expected a stage's name in brackets, such as [peak]")
         if text[figure.end() :].startswith("("):
             raise _refusal(text, figure.end(), "there is no ) to this parenthesis")
         raise _refusal(text, figure.end(), "expected <, <=, >, >= or ==")
@@ -87,8 +94,12 @@ def parse(text: str, names: Sequence[str] = ()) -> Threshold:
     if limit.end() < len(text):
         raise _refusal(text, limit.end(), "expected the end of the threshold")
     measure, subject, percent = _meaning(text, figure, names)
+    if stage and subject == DELIVERY and measure in DELIVERY_COUNTS:
+        raise _refusal(text, stage.start(), "messages are accounted for over the whole run, not by stages")
     value, unit = _limit(text, measure, limit)
-    return Threshold(text.strip(), measure, subject, operator["operator"], value, unit, percent)
+    return Threshold(
+        text.strip(), measure, subject, operator["operator"], value, unit, percent, stage["stage"] if stage else ""
+    )
 
 
 def _meaning(text: str, figure: re.Match[str], names: Sequence[str]) -> tuple[str, str, float]:

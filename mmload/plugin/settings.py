@@ -15,6 +15,7 @@ from mmload import users
 from mmload.config import Config, Settings, environment_name, load_settings
 from mmload.config.credentials import credentials, origin, other_passwords, with_passwords_of
 from mmload.config.fields import url
+from mmload.plugin.runner.staged_load import shape_of, staged_load
 from mmload.user_classes import CLASSES
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ class ProcessSettings:
         self.is_encrypted = False
         if isinstance(environment.runner, WorkerRunner):
             environment.runner.register_message(OVERRIDE, lambda msg, **_: self.take(msg.data))
+        self._use_stages()
 
     @property
     def in_force(self) -> Settings:
@@ -91,6 +93,7 @@ class ProcessSettings:
         """What the documents say now is in force from the next test on."""
         self.own.settings = settings
         users.MattermostUser.host = self.in_force.config.connection.server_url
+        self._use_stages()
 
     def replace(self, override: Settings | None) -> None:
         """Put these settings in force, here and on the workers; None: the own ones again."""
@@ -105,8 +108,16 @@ class ProcessSettings:
         environment.host = self._own_host if override is None else override.config.connection.server_url
         users.MattermostUser.host = self.in_force.config.connection.server_url
         self._use_class(None if override is None else override.config.controller.type)
+        self._use_stages()
         if getattr(environment, "mmload_context", None) is not None:
             users.new_context(environment, self.in_force)
+
+    def _use_stages(self) -> None:
+        """The load shape of the next test; one of the user's own locustfile stays. Workers only do as they are told."""
+        environment = self._environment
+        is_ours = environment.shape_class is None or shape_of(environment) is not None
+        if is_ours and not isinstance(environment.runner, WorkerRunner):
+            environment.shape_class = staged_load(self.in_force.config.run)
 
     def wire(self) -> Any:
         """The override for a message, with its passwords only where that is encrypted; nothing may log it."""

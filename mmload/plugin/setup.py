@@ -20,12 +20,14 @@ from msgspec.structs import replace
 
 from mmload import locust_internals
 from mmload.config import Settings
+from mmload.config.stages import most_users
 from mmload.context import websocket_url
 from mmload.errors import ConfigurationError, MmloadError, ServerNotReady
 from mmload.plugin import ending, memory, startup_checks
 from mmload.plugin.record import run_recorder
 from mmload.plugin.runner import injection
 from mmload.plugin.runner.lost_accounts import LostAccounts, take_over_when_told
+from mmload.plugin.runner.staged_load import shape_of
 from mmload.plugin.runner.user_count import UserCount
 from mmload.plugin.runner.user_stopping import REPORT_KEY, UserStopping, UserTurnover, WorkersUserTurnover
 from mmload.plugin.runner.worker_handshake import MasterSide, WorkerSide, admits
@@ -130,7 +132,8 @@ def server_problem(environment: Environment) -> MmloadError | None:
     settings = for_these_users(settings_of(environment), sys.argv[1:], os.environ)
     url = (environment.host or settings.config.connection.server_url).rstrip("/")
     options = environment.parsed_options
-    users, processes = getattr(options, "num_users", None) or 1, getattr(options, "processes", None) or 1
+    shape, processes = shape_of(environment), getattr(options, "processes", None) or 1
+    users = most_users(shape.stages) if shape else getattr(options, "num_users", None) or 1
     examination = examine_quickly(at(settings, url), users, max(1, processes))
     for finding in examination.findings:
         if finding.level == "warning":

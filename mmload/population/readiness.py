@@ -21,6 +21,7 @@ from mmload.client.capabilities import (
     parse_version,
 )
 from mmload.config import Settings
+from mmload.config.stages import parse_stages, total_seconds
 from mmload.errors import ExitCode, ServerNotReady
 from mmload.open_files import open_files_needed, users_of_one
 from mmload.population.probing import SESSION_LOOKS, ServerProbe, probe
@@ -405,7 +406,8 @@ def population(case: Case) -> Iterator[Finding]:
 
 def sessions(case: Case) -> Iterator[Finding]:
     """Sessions should outlive the test."""
-    run_seconds = case.settings.config.run.run_time_seconds
+    run = case.settings.config.run
+    run_seconds = total_seconds(parse_stages(run.stages)) or run.run_time_seconds
     idle = case.setting("ServiceSettings", "SessionIdleTimeoutInMinutes", 0)
     hours = case.setting("ServiceSettings", "SessionLengthWebInHours", 0)
     if not hours:

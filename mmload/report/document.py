@@ -9,11 +9,11 @@ import msgspec
 from msgspec.structs import asdict
 
 from mmload.metrics.counts import MISSING_REASONS
-from mmload.metrics.delta import RouteFigures
+from mmload.metrics.delta import RouteFigures, all_times
 from mmload.metrics.histogram import Histogram
 from mmload.metrics.recorder import RECONNECT, SCHEDULE_LAG
 from mmload.report.findings import RunFindings, process_figures
-from mmload.results.summary import FailureRow, Summary, actions_by_count, routes_by_count
+from mmload.results.summary import FailureRow, Summary, actions_by_count, highest_users, routes_by_count
 
 # Raised when a reader of the old form would misunderstand the new one; new keys alone do not raise it.
 SCHEMA = 2
@@ -52,6 +52,17 @@ def document(found: RunFindings) -> dict[str, Any]:
             "saturated_seconds": len(found.trust.saturated_seconds),
             "processes": process_figures(found.run.seconds),
         },
+        "stages": [
+            {
+                "name": name,
+                "seconds": part.seconds,
+                "highest_active": highest_users(found.run.seconds).get(name, 0),
+                "requests": sum(route.count for route in part.figures.routes.values()),
+                "failures": sum(route.failed_times.count for route in part.figures.routes.values()),
+                "times": times_document(all_times(part.figures.routes)),
+            }
+            for name, part in found.run.stages.items()
+        ],
         "actions": [
             {
                 "name": name,

@@ -61,6 +61,7 @@ def _sections(found: RunFindings) -> Iterator[tuple[str, str]]:
     made, figures, whole = tables(found), found.figures, found.figures.whole
     yield "Thresholds", _table(made["thresholds"])
     yield "Key figures", _figures(found)
+    yield "Stages", _table(made["stages"])
     account = (plain(delivery_text(figures)), _table(made["deliveries"]), _items(loss_texts(figures.deliveries)))
     yield "Delivery (whole run)", _joined(*account) if made["deliveries"].rows else ""
     yield f"Actions ({found.window_name})", _table(made["actions"])

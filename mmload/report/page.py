@@ -123,6 +123,7 @@ def _facts(found: RunFindings) -> Sequence[tuple[str, str]]:
     memory = f", {megabytes(machine.memory_bytes)} MB" if machine.memory_bytes else ""
     cores = f"{machine.cores} cores{memory}, {machine.kernel}" if machine.cores else ""
     load = f"{count(run.users)} users, spawn rate {run.spawn_rate:g}/s" if run.users else ""
+    load = f"stages: {run.stages}" if run.stages else load
     return (
         ("command", _unbroken_words(shlex.join(run.command)) if run.command else ""),
         ("started", run.started),

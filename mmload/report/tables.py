@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mmload.metrics.counts import MISSING_REASONS, DeliveryCounts
-from mmload.metrics.delta import RouteFigures
+from mmload.metrics.delta import RouteFigures, all_times
 from mmload.metrics.histogram import Histogram
 from mmload.metrics.recorder import DELIVERY, RECONNECT, SCHEDULE_LAG
 from mmload.report.findings import ProcessFigures, RunFindings, label, process_figures
-from mmload.report.wording import NONE, clock, count, megabytes, milliseconds, percent
-from mmload.results.summary import FailureRow, actions_by_count, routes_by_count
+from mmload.report.wording import NONE, clock, count, megabytes, milliseconds, percent, rate
+from mmload.results.summary import FailureRow, actions_by_count, highest_users, routes_by_count
 from mmload.results.thresholds import ThresholdResult
 
 PERCENTILES = (50, 90, 95, 99, 99.9)
@@ -69,6 +69,7 @@ def tables(found: RunFindings) -> dict[str, ReportTable]:
             (Column("threshold", "code"), Column("outcome", "outcome"), Column("reason", "words")),
             [(each.text, mark(each), why(each)) for each in found.said.thresholds],
         ),
+        "stages": _stages(found),
         "deliveries": _numbers("Delivery of messages", "deliveries", account_rows(figures.deliveries)),
         "losses": _losses(found),
         "sockets": _numbers("WebSockets", "WebSockets", _socket_rows(found)),
@@ -180,6 +181,20 @@ _SPANS = {
     RECONNECT: "WebSocket reconnect",
     SCHEDULE_LAG: "schedule lag of actions",
 }
+
+
+def _stages(found: RunFindings) -> ReportTable:
+    """What the server did in each stage of the load."""
+    highest = highest_users(found.run.seconds)
+    counts = ("seconds", "highest users", "requests/s", "failed")
+    rows: list[tuple[str | Histogram, ...]] = []
+    for name, part in found.run.stages.items():
+        routes, times = part.figures.routes.values(), all_times(part.figures.routes)
+        failed = count(sum(route.failed_times.count for route in routes))
+        per_second = rate(sum(route.count for route in routes) / part.seconds)
+        cells = (count(part.seconds), count(highest.get(name, 0)), per_second, failed)
+        rows.append((name, *cells, *time_cells(times), times))
+    return ReportTable("Stages", (Column("stage", "name"), *map(Column, counts), *_TIMES), rows, "stages")
 
 
 def _timed(

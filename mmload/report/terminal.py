@@ -58,6 +58,7 @@ def _sections(found: RunFindings) -> Iterator[tuple[str, list[str]]]:
     yield "Throughput", _throughput(figures)
     thresholds = found.said.thresholds
     yield "Thresholds", _paragraphs([each.said or f"{each.text}: {mark(each)}" for each in thresholds])
+    yield "Stages", _table(made["stages"])
     yield f"Actions ({window})", _table(made["actions"])
     yield f"Requests ({window})", _table(made["routes"])
     yield "Login requests (whole run)", _table(made["logins"])

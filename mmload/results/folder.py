@@ -23,7 +23,19 @@ from mmload.errors import UsageError
 from mmload.metrics.delta import Delta
 from mmload.metrics.histogram import plain
 from mmload.results.generator_health import disturbed, undisturbed
-from mmload.results.model import SCHEMA, Facts, Figures, Note, NoteKind, Run, Second, ServerSample, Totals, Undisturbed
+from mmload.results.model import (
+    SCHEMA,
+    Facts,
+    Figures,
+    Note,
+    NoteKind,
+    Part,
+    Run,
+    Second,
+    ServerSample,
+    Totals,
+    Undisturbed,
+)
 
 FACTS = "run.json"
 TOTALS = "totals.json"
@@ -234,7 +246,20 @@ def read_run(folder: Path) -> Run:
     missing += _torn(facts, totals, seconds)
     # In memory there are no figures of each second.
     part = _undisturbed(folder, facts, seconds) if place == folder else None
-    return Run(str(folder), facts, totals, seconds, notes, tuple(missing), part)
+    parts = stage_parts(read_figures(folder), seconds) if facts.stages else {}
+    return Run(str(folder), facts, totals, seconds, notes, tuple(missing), part, parts)
+
+
+def stage_parts(figures: Iterable[Figures], seconds: Iterable[Second]) -> dict[str, Part]:
+    """The sums of each stage of a load. Pure."""
+    stages = {second.ms: second.stage for second in seconds if second.stage}
+    parts: dict[str, Part] = {}
+    for each in figures:
+        if stage := stages.get(each.ms):
+            before = parts.get(stage, Part(0, Delta()))
+            before.figures.merge(each.figures)
+            parts[stage] = Part(before.seconds + 1, before.figures)
+    return parts
 
 
 def _undisturbed(folder: Path, facts: Facts, seconds: tuple[Second, ...]) -> Undisturbed | None:

@@ -70,6 +70,7 @@ class Facts(msgspec.Struct, frozen=True):
     users: int = 0  # the target at the start
     spawn_rate: float = 0.0
     run_time_seconds: float = 0.0  # 0: without limit
+    stages: str = ""  # as given: "0>200 in 5m; 200 for 10m"
     workers: int = 0  # 0: everything in one process
     thresholds: tuple[str, ...] = ()  # as given: "p99(CreatePost) < 2s"
     versions: dict[str, str] = {}  # of the libraries that matter for the figures
@@ -116,6 +117,7 @@ class Second(msgspec.Struct, frozen=True):
     delivery_p50_ms: float | None = None
     delivery_p95_ms: float | None = None
     delivery_p99_ms: float | None = None
+    stage: str = ""  # of a load in stages
     groups: dict[str, tuple[int, int]] = {}  # by group of routes: how many ended, of them with 5xx
     health: dict[str, ProcessHealth] = {}  # by process: "local" (this one or the master), "worker 0", …
 
@@ -203,6 +205,7 @@ class Run(msgspec.Struct, frozen=True):
     notes: tuple[Note, ...] = ()
     missing: tuple[str, ...] = ()
     undisturbed: Undisturbed | None = None
+    stages: dict[str, Part] = {}  # of a load in stages: by name, in their order
 
 
 _CREDENTIALS_IN_URL = re.compile(r"(?<=://)[^/@\s]+@")

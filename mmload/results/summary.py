@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 import msgspec
@@ -125,6 +125,15 @@ def _delivery_times(run: Run) -> DeliveryTimes:
 
 def _ms(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds * 1000, 3)
+
+
+def highest_users(seconds: Iterable[Second]) -> dict[str, int]:
+    """How many were active at the same time in each stage."""
+    highest: dict[str, int] = {}
+    for second in seconds:
+        if second.stage:
+            highest[second.stage] = max(highest.get(second.stage, 0), second.active)
+    return highest
 
 
 def last_of_load(seconds: Sequence[Second]) -> Second | None:

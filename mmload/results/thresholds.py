@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from operator import eq, ge, gt, le, lt
 from typing import TypeVar
 
 import msgspec
 
 from mmload.config.fields import nearest
+from mmload.config.stages import StagesRefused, parse_stages, stage_named, stage_names
 from mmload.config.threshold_syntax import (
     ACTIONS,
     DELIVERY,
@@ -30,7 +31,7 @@ from mmload.config.threshold_syntax import (
 )
 from mmload.metrics.delta import ActionFigures, Delta, RouteFigures
 from mmload.metrics.histogram import Histogram, middle_us
-from mmload.results.model import Run
+from mmload.results.model import Part, Run
 
 T = TypeVar("T")
 
@@ -67,12 +68,20 @@ class ThresholdResult(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class ThresholdWindow:
-    """Figures of a run that thresholds are held against: of its steady window, and of all of it."""
+    """Figures of a run that thresholds are held against: of its steady window, of all of it, and of its stages."""
 
     steady: Delta
     steady_seconds: int
     whole: Delta
     whole_seconds: int
+    stages: Mapping[str, Part] = field(default_factory=dict)
+
+    def of_stage(self, name: str) -> ThresholdWindow:
+        """As if the run had been this stage alone."""
+        if name not in self.stages:
+            raise _Untold(f"the run has no stage {name}, or ended before it")
+        part = self.stages[name]
+        return ThresholdWindow(part.figures, part.seconds, part.figures, part.seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +104,17 @@ class _Untold(Exception):
 def window(run: Run) -> ThresholdWindow:
     """The windows of a run as they are."""
     totals = run.totals
-    return ThresholdWindow(totals.steady, totals.steady_seconds, totals.whole, totals.seconds)
+    stages = {name: run.stages[kept] for name, kept in kept_stages(run).items() if kept in run.stages}
+    return ThresholdWindow(totals.steady, totals.steady_seconds, totals.whole, totals.seconds, stages)
+
+
+def kept_stages(run: Run) -> dict[str, str]:
+    """What a threshold may call the stages of a run, and the names under which their figures are kept."""
+    try:
+        stages = parse_stages(run.facts.stages)
+    except StagesRefused:
+        return {}
+    return {name: stage_named(stages, name) for name in stage_names(stages)}
 
 
 def evaluate(threshold: Threshold | str, run: Run) -> ThresholdResult:
@@ -107,7 +126,7 @@ def judge(threshold: Threshold | str, over: ThresholdWindow) -> ThresholdResult:
     """Whether a threshold holds over some windows."""
     try:
         meant = parse(threshold) if isinstance(threshold, str) else threshold
-        return _judged(meant, over)
+        return _judged(meant, over.of_stage(meant.stage) if meant.stage else over)
     except ThresholdRefused as refusal:
         return ThresholdResult(str(threshold), None, None, f"{refusal}")
     except _Untold as why:

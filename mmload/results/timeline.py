@@ -33,16 +33,22 @@ class Load:
     target: int = 0
     spawned: int = 0
     stopping: bool = False
+    stage: str = ""
+    is_ramp: bool = False  # of this stage
 
 
 def next_phase(phase: RunPhase, lowest_target: int, load: Load, users: UserGauges) -> RunPhase:
     """The phase after a second, from its own and how things stood at its end. `lowest_target`: in it.
 
-    The ramp-up ends when all users are active, or when none that could still become so is left. It begins again when
-    the target is raised; that some drop out later does not.
+    A stage in which the users change is a ramp.
+
+    Else the ramp-up ends when all users are active, or when none that could still become so is left. It begins again
+    when the target is raised; that some drop out later does not.
     """
     if load.stopping:
         return RunPhase.STOPPING
+    if load.is_ramp:
+        return RunPhase.RAMP
     if phase is RunPhase.STEADY and load.target <= lowest_target:
         return RunPhase.STEADY
     came = load.target > 0 and users.active >= load.target
@@ -182,6 +188,7 @@ def _record(second: int, elapsed: int, phase: RunPhase, load: Load, users: UserG
         posts=delta.deliveries.sent,
         events=sum(delta.events.values()),
         posted_of_others=delta.sockets.posted_of_others,
+        stage="" if load.stopping else load.stage,
         groups=_groups(delta),
         dropped=delta.sockets.dropped,
         resumed=delta.sockets.resumed,

@@ -100,8 +100,8 @@ def _blame(
     if threshold.operator in (">", ">=") and doubts:
         return "the load was below the target"
     counted = threshold.subject == DELIVERY and threshold.measure in DELIVERY_COUNTS
-    # An account of the whole run can't be taken apart by seconds.
-    if counted or run.undisturbed is None:
+    # An account of the whole run can't be taken apart by seconds, nor are the sums of a stage.
+    if counted or threshold.stage or run.undisturbed is None:
         who = _who(trust.saturated, away)
         return f"{who} in that time" if who else ""
     steady, whole = run.undisturbed.steady, run.undisturbed.whole

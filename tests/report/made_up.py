@@ -7,11 +7,12 @@ import random
 from collections.abc import Sequence
 from pathlib import Path
 
+from mmload.config.stages import PEAK
 from mmload.metrics import recorder as names
 from mmload.metrics.counts import UserGauges
 from mmload.metrics.delta import Delta, Loss, ProcessHealth
 from mmload.metrics.recorder import ActionOutcome, Recorder
-from mmload.results.folder import RunFolder
+from mmload.results.folder import RunFolder, stage_parts
 from mmload.results.model import Facts, Figures, Machine, Note, NoteKind, Run, RunEnding, Second, Server
 from mmload.results.timeline import Load, Timeline
 
@@ -37,10 +38,12 @@ def rich(seconds: int = 120, workers: int = 2, per_second: int = 20) -> tuple[Ru
     for at in range(seconds):
         for worker in range(workers):
             line.add(START + at, f"worker {worker}", _delta(rng, at, seconds, workers, per_second))
-        line.observe(START + at, Load(USERS, min(USERS, at * 10), at >= seconds - 3))
+        stage = "up" if at < 15 else PEAK
+        line.observe(START + at, Load(USERS, min(USERS, at * 10), at >= seconds - 3, stage, is_ramp=at < 15))
     closed = list(line.closed(START + seconds, all_of_them=True))
     told: Sequence[Second] = [second for second, _ in closed]
-    run = Run("runs/x", _facts(seconds, workers), line.totals, tuple(told), _notes(seconds))
+    parts = stage_parts((figures for _, figures in closed), told)
+    run = Run("runs/x", _facts(seconds, workers), line.totals, tuple(told), _notes(seconds), stages=parts)
     return run, [figures for _, figures in closed]
 
 
@@ -102,6 +105,7 @@ def _facts(seconds: int, workers: int) -> Facts:
         users=USERS,
         spawn_rate=10.0,
         run_time_seconds=float(seconds),
+        stages=f"up: 0>{USERS} in 15s; {PEAK}: {USERS} for {seconds}s",
         workers=workers,
         thresholds=("p99(CreatePost) < 2s",),
         versions={"gevent": "25.4"},

@@ -68,7 +68,20 @@ def test_it_is_well_formed_and_has_all_its_sections(page: str) -> None:
 
     assert page.startswith('<!doctype html>\n<html lang="en">')
     assert headings == [
-        *("load", "times", "delivery", "actions", "routes", "logins", "errors", "generator", "server", "events", "run"),
+        *(
+            "load",
+            "stages",
+            "times",
+            "delivery",
+            "actions",
+            "routes",
+            "logins",
+            "errors",
+            "generator",
+            "server",
+            "events",
+            "run",
+        ),
     ]
     assert read.names().count("figure") >= 12
 

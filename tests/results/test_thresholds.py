@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from mmload.config.threshold_syntax import Unit
 from mmload.metrics.delta import Delta
 from mmload.metrics.histogram import Histogram, middle_us
 from mmload.metrics.recorder import ActionOutcome, Recorder
-from mmload.results.model import Totals
-from mmload.results.thresholds import ThresholdWindow, evaluate, judge, parse, written
-from tests.results.records import run
+from mmload.results.folder import stage_parts
+from mmload.results.model import Figures, Part, Totals
+from mmload.results.thresholds import ThresholdRefused, ThresholdWindow, evaluate, judge, parse, written
+from tests.results.records import figures, run, second
 
 
 def worked(count: int = 1000, *, slow: int = 0, failed: int = 0) -> Delta:
@@ -357,3 +360,40 @@ def test_a_run_is_judged_by_its_own_windows() -> None:
 
     assert evaluate("rate(requests) > 1/s", whole).value == 2.5
     assert evaluate("count(logins) < 1", whole).value == 0
+
+
+def test_a_threshold_of_a_stage_looks_at_that_stage_alone() -> None:
+    """Whatever the phase: a ramp has no steady second."""
+    over = dataclasses.replace(window(worked()), stages={"peak": Part(50, worked(slow=100)), "night": Part(9, Delta())})
+
+    assert judge("p99(CreatePost)[peak] < 2s", over).passed is False
+    assert judge("p99(CreatePost) < 2s", over).passed is True
+    assert judge("rate(CreatePost)[peak] > 21/s", over).value == 22.0
+    assert judge("rate(requests)[night] > 0/s", over).passed is False
+    assert judge("p99(CreatePost)[noon] < 2s", over).said.endswith("the run has no stage noon, or ended before it")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("p99(requests)[] < 2s", "expected a stage's name in brackets"),
+        ("p99(requests)[two words] < 2s", "expected a stage's name in brackets"),
+        ("p99(requests)[peak < 2s", "expected a stage's name in brackets"),
+        ("delivery.missing[peak] == 0", "over the whole run, not by stages"),
+    ],
+)
+def test_what_names_no_stage_is_refused(text: str, said: str) -> None:
+    with pytest.raises(ThresholdRefused, match=said):
+        parse(text)
+
+
+def test_the_sums_of_a_stage_are_those_of_its_seconds() -> None:
+    seconds = [second(0, stage="up"), second(1, stage="peak"), second(2, stage="peak"), second(3)]
+    made = [Figures(each.ms, each.phase, figures(10)) for each in seconds]
+
+    parts = stage_parts(made, seconds)
+
+    assert {name: (part.seconds, part.figures.actions["SwitchChannel"].done) for name, part in parts.items()} == {
+        "up": (1, 10),
+        "peak": (2, 20),
+    }

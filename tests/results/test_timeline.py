@@ -203,3 +203,28 @@ def test_a_lost_worker_takes_all_that_stood_in_it_along() -> None:
 
     stood = [(each.waiting, each.active, each.gave_up, each.sockets) for each in (first, second)]
     assert stood == [(2, 6, 4, 6), (1, 3, 2, 3)]
+
+
+def test_a_stage_in_which_the_users_change_is_a_ramp() -> None:
+    """Its seconds are none of the steady phase, however quickly everybody came in."""
+    up, hold = Load(1, 1, stage="up", is_ramp=True), Load(2, 2, stage="hold")
+    down = Load(1, 1, stage="down", is_ramp=True)
+    _, records = local(
+        [
+            (delta(1, active=1), up),
+            (delta(1, active=2), hold),
+            (delta(1, active=2), hold),
+            (delta(1, active=1), down),
+            (delta(1, active=1), down),
+            (delta(1, active=1), Load(1, 1, stopping=True, stage="down", is_ramp=True)),
+        ]
+    )
+
+    assert [(each.stage, str(each.phase)) for each in records] == [
+        ("up", "ramp"),
+        ("hold", "ramp"),
+        ("hold", "steady"),
+        ("down", "steady"),
+        ("down", "ramp"),
+        ("", "stopping"),
+    ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
+from functools import cache
 from typing import Final
 from urllib.parse import quote, urlsplit
 
@@ -39,9 +40,15 @@ def header_lines(headers: Mapping[str, str]) -> bytes:
     return "".join([f"{name}: {value}\r\n" for name, value in headers.items()]).encode("latin-1")
 
 
+@cache
+def _mark(name: str) -> bytes:
+    """How a header begins. Few names are asked for, and all by us."""
+    return b"\r\n" + name.encode("ascii") + b":"
+
+
 def header_value(head: bytes, lowered: bytes, name: str) -> str:
     """A header's value by its name in lower case, "" if absent; the last one if it came twice. `lowered`: the head."""
-    mark = b"\r\n" + name.encode("ascii") + b":"
+    mark = _mark(name)
     at = lowered.rfind(mark)
     if at < 0:
         return ""

@@ -14,6 +14,8 @@ from msgspec.structs import replace
 
 from mmload import __version__
 from mmload.config import Settings, shown
+from mmload.config.stages import most_users
+from mmload.plugin.runner.staged_load import shape_of
 from mmload.results.model import Facts, Machine, timestamp, without_credentials
 
 LIBRARIES = ("gevent", "geventhttpclient", "greenlet", "msgspec", "urllib3", "pyzmq")
@@ -23,6 +25,7 @@ def facts_of(environment: Any, settings: Settings, started: float, given: Facts)
     """The facts of a run that begins now. `given` are those that its starter knew (command, name, server)."""
     options = environment.parsed_options
     run = settings.config.run
+    shape = shape_of(environment)
     url = without_credentials(environment.host or settings.config.connection.server_url)
     return replace(
         given,
@@ -32,9 +35,10 @@ def facts_of(environment: Any, settings: Settings, started: float, given: Facts)
         python=platform.python_version(),
         settings=shown(settings),
         seed=run.seed,
-        users=getattr(options, "num_users", None) or 0,
+        users=most_users(shape.stages) if shape else getattr(options, "num_users", None) or 0,
         spawn_rate=float(getattr(options, "spawn_rate", None) or 0),
-        run_time_seconds=float(getattr(options, "run_time", None) or 0),
+        run_time_seconds=float(shape.seconds if shape else getattr(options, "run_time", None) or 0),
+        stages=run.stages if shape else "",
         thresholds=run.thresholds,
         versions=versions(),
         workers=environment.runner.worker_count if isinstance(environment.runner, MasterRunner) else 0,

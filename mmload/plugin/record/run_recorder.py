@@ -37,6 +37,7 @@ from mmload.plugin.record.worker_reports import (
     Shipping,
     seconds_until_next,
 )
+from mmload.plugin.runner.staged_load import shape_of
 from mmload.plugin.runner.workers import Workers
 from mmload.plugin.settings import settings_of
 from mmload.results.folder import RunFolder, make_folder, read_facts, read_run
@@ -172,7 +173,7 @@ class Recording:
         self.facts = self._facts
         self.recent.clear()
         self._timeline = Timeline(now, WORKER_DELAY_SECONDS if self._workers else 0)
-        self._taken_at, self._stopping, self._target = now, False, 0
+        self._taken_at, self._stopping, self._target, self._stage = now, False, 0, ""
         self._since_totals = TOTALS_EVERY_SECONDS - 1
         self._recorder.forget()
         if self._workers is not None:
@@ -214,11 +215,19 @@ class Recording:
     def _look_at_load(self, second: int) -> None:
         runner = self._environment.runner
         target = runner.target_user_count
-        if self._target and target != self._target and not self._stopping:
+        shape = shape_of(self._environment)
+        stage = shape.now() if shape is not None else None
+        if stage is not None and stage.name != self._stage and not self._stopping:
+            self._note(NoteKind.USERS, f"stage {stage.name}: {stage}")
+        elif self._target and target != self._target and not (self._stopping or (stage and stage.is_ramp)):
             self._note(NoteKind.USERS, f"target user count: {self._target} before, {target} from now on")
+        self._stage = stage.name if stage is not None else ""
         # While users are leaving, the target stays on the record.
         self._target = self._target if self._stopping else target
-        self._timeline.observe(second, Load(self._target, runner.user_count, self._stopping))
+        is_ramp = stage is not None and stage.is_ramp
+        self._timeline.observe(
+            second, Load(self._target, runner.user_count, self._stopping, self._stage, is_ramp=is_ramp)
+        )
 
     def _look_at_workers(self, workers: Workers) -> None:
         came, lost = workers.changes()

@@ -1,6 +1,4 @@
-"""When users that died are made anew: soon, but ever more rarely where they die again. Pure.
-
-The one way in: whoever changes the number of users (web UI, /swarm, /loadagent, keyboard, Locust itself) comes here.
+"""How many users there should be: whoever changes it (web UI, /swarm, /loadagent, keyboard, Locust itself) comes here.
 
 Takes the place of `runner.start` and `runner.stop`. A change is accepted at once and carried out by one greenlet, the
 latest target first: two greenlets inside Locust's own `MasterRunner.start` crash it.
@@ -30,7 +28,10 @@ SHORTEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 10.0, 300.0
 
 
 class Respawn:
-    """Looks at the number of users now and then; times are seconds of any steady clock."""
+    """When users that died are made anew: soon, but ever more rarely where they die again.
+
+    Pure; times are seconds of any steady clock.
+    """
 
     def __init__(self, *, distributed: bool) -> None:
         self._patience = PATIENCE_DISTRIBUTED_SECONDS if distributed else PATIENCE_SECONDS

@@ -18,6 +18,7 @@ from mmload.client.accounts import has_file_only
 from mmload.config import Settings, read_credentials
 from mmload.errors import ConfigurationError, MmloadError
 from mmload.plugin.runner import injection
+from mmload.plugin.runner.staged_load import shape_of
 from mmload.plugin.runner.user_count import UserCount
 from mmload.plugin.runner.user_stopping import UserTurnover
 from mmload.plugin.settings import settings_of
@@ -38,6 +39,7 @@ NO_TIME = "0001-01-01T00:00:00Z"
 NOT_RUNNING = "LoadTester is not running"
 NOT_STOPPED = "LoadTester has not stopped"
 NOBODY_LEFT = "no active users left"
+IN_STAGES = "the test runs in stages (RunConfiguration.Stages), which say how many users there are"
 LIMIT_REACHED = "max active users limit reached"
 
 
@@ -127,7 +129,10 @@ class ApiAgent:
             raise WrongState(f"the test could not begin: {'; '.join(error.problems)}") from error
         settings = self._settings.config
         users = settings.users.initial_active_users
-        self._user_count.start(users, settings.run.spawn_rate or max(1, users))
+        if shape_of(self._environment):
+            self._runner.start_shape()
+        else:
+            self._user_count.start(users, settings.run.spawn_rate or max(1, users))
         self._await(lambda: self._user_count.has_begun or self._user_count.target is None, LONGEST_BEGINNING_SECONDS)
         self._await_users()
         refusal = getattr(self._environment, "mmload_refusal", None)
@@ -150,6 +155,8 @@ class ApiAgent:
         """So many users more, or fewer: how many really, and why not all."""
         if self.state is not State.RUNNING:
             return 0, NOT_RUNNING
+        if shape_of(self._environment):
+            return 0, IN_STAGES
         rate = self._settings.config.run.spawn_rate
         changed = self._user_count.change(amount, rate, self.most_users)
         self._await_users()
