@@ -38,7 +38,6 @@ from mmload.client.websocket.connection import WebSocketConnection
 from mmload.client.websocket.epoll import process_readiness
 from mmload.client.websocket.frames import decode_event
 from mmload.client.websocket.handshake import Caller, shake_hands
-from mmload.client.websocket.reconnect import Timing
 from mmload.config import load_settings
 from mmload.context import TestContext
 from mmload.metrics.recorder import Recorder
@@ -120,6 +119,8 @@ class PersonsSocket:
         self._ears.on_event(event)
         self._arrived()
 
+    def on_reopened(self) -> None: ...
+
     def on_connected(self, resumed: bool, renewed: bool) -> None: ...
 
     def on_dropped(self, code: int, reason: str) -> None: ...
@@ -144,8 +145,10 @@ class DecodingReader:
         self._arrived = control.arrived
         self._counts: dict[str, int] = defaultdict(int)
         wire, received = shake_hands(control.url + "/api/v4/websocket", Caller("token", None, 10.0))
-        self._connection = WebSocketConnection(wire, self, process_readiness(), Timing())
+        self._connection = WebSocketConnection(wire, self, process_readiness())
         self._connection.start(received)
+
+    def on_open(self) -> None: ...
 
     def on_text(self, payload: bytes) -> None:
         event = decode_event(payload)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 
-from mmload.behaviours.channel_view import fetch_faces, look_up_statuses, look_up_users
+from mmload.behaviours.channel_view import fetch_faces, look_up_statuses, look_up_users, people_on_screen
 from mmload.behaviours.login import open_socket
 from mmload.behaviours.person import POLL_SECONDS, Person, outcome_of
 from mmload.errors import MmloadError, NotAvailable, Refused
@@ -13,8 +13,6 @@ from mmload.metrics.recorder import ActionOutcome
 
 POLL = "Poll"
 LOOK_UP = "LookUp"
-# The statuses polled are those of the authors on the screen: of the newest posts of the channel.
-POSTS_ON_SCREEN = 60
 # A web client splits longer lists of ids.
 LOOK_UP_AT_ONCE = 100
 MEASURES_KEPT = 100
@@ -101,9 +99,7 @@ def poll(person: Person) -> None:
 
 
 def _poll_statuses(person: Person) -> None:
-    on_screen = person.store.written_posts()[-POSTS_ON_SCREEN:]
-    people = dict.fromkeys([person.id, *(post.user_id for post in on_screen), *person.store.shown_partners()])
-    for status in person.api.statuses(list(people)):
+    for status in person.api.statuses(people_on_screen(person)):
         person.store.statuses.add(status.user_id)
 
 

@@ -19,6 +19,7 @@ from mmload.behaviours.actions import channels, licensed, people, posts, session
 from mmload.behaviours.background import LOOK_UP, POLL
 from mmload.behaviours.login import HANDSHAKE
 from mmload.behaviours.person import Person
+from mmload.behaviours.returning import CATCH_UP
 from mmload.client import api
 from mmload.client.capabilities import Capabilities
 from mmload.client.http.client import Route
@@ -169,7 +170,7 @@ def frequency(settings: SimulController, action: Action) -> float:
     return next(configured, action.frequency)
 
 
-_BACKGROUND = (POLL, LOOK_UP)
+_BACKGROUND = (POLL, LOOK_UP, CATCH_UP)
 # By the names of the classes (`mmload.user_classes.CLASSES`). What is not in reach without Locust is written out
 # here, and a test holds it against the classes' own tasks.
 ACTIONS: Mapping[str, tuple[str, ...]] = {

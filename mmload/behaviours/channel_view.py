@@ -13,6 +13,7 @@ from mmload.models import DIRECT, Channel, Post, PostList, Preference
 _MENTION = re.compile(r"@([a-z0-9][a-z0-9._-]*)")
 _SPECIAL_MENTIONS = frozenset({"all", "channel", "here"})
 _PICTURES = frozenset({"png", "jpg", "jpeg", "gif"})
+POSTS_ON_SCREEN = 60
 
 Request = Callable[[], object]
 
@@ -158,6 +159,12 @@ def meet_people(person: Person, posts: Iterable[Post]) -> None:
     """Note the authors of whom we don't know profile or status: looked up at the page's next look."""
     for post in posts:
         person.meet(post.user_id)
+
+
+def people_on_screen(person: Person) -> list[str]:
+    """Whose status is shown: oneself, the authors of the newest posts of the channel, the partners in the sidebar."""
+    authors = [post.user_id for post in person.store.written_posts()[-POSTS_ON_SCREEN:]]
+    return list(dict.fromkeys([person.id, *authors, *person.store.shown_partners()]))
 
 
 def look_up_users(person: Person, user_ids: list[str]) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import msgspec
 
 from mmload.behaviours.person import Person
-from mmload.client.websocket.connection import FELL_SILENT
+from mmload.behaviours.returning import catch_up, say_where
+from mmload.client.http.protocol import USER_AGENT
+from mmload.client.websocket.client import FELL_SILENT
 from mmload.client.websocket.frames import WebSocketEvent
 from mmload.client.websocket.reconnect import Timing
 from mmload.errors import UNREADABLE_JSON
@@ -15,7 +18,7 @@ from mmload.metrics.recorder import RECONNECT
 from mmload.models import Post, Reaction
 
 # For so long nothing can have come over a connection that ended by falling silent.
-_SILENT_SECONDS = Timing().dead_after_seconds
+_SILENT_SECONDS = Timing().unnoticed_seconds
 
 
 class _Posted(msgspec.Struct):
@@ -58,14 +61,23 @@ def posted(person: Person, event: WebSocketEvent) -> None:
         context.deliveries.received(person.seat.number, post)
     store = person.store
     if data.should_ack:
-        acknowledgement = {"post_id": post.id, "user_agent": "", "status": "success", "reason": "", "data": ""}
-        person.tell("posted_notify_ack", acknowledgement)
+        person.tell("posted_notify_ack", acknowledgement(post, store.current_channel_id))
     if post.channel_id not in store.members:
         person.wants_channels[post.channel_id] = None
         person.wake()
     if post.channel_id == store.current_channel_id:
         person.meet(post.user_id)
         store.remember_posts((post,))
+
+
+def acknowledgement(post: Post, current_channel_id: str) -> dict[str, str]:
+    """What the application says it did with a message that is for us: shown a notification, unless it is on the screen.
+
+    Pure.
+    """
+    shown_already = post.channel_id == current_channel_id and not post.root_id
+    status, reason, data = ("not_sent", "channel_is_open", post.channel_id) if shown_already else ("success", "", "")
+    return {"post_id": post.id, "user_agent": USER_AGENT, "status": status, "reason": reason, "data": data}
 
 
 def post_edited(person: Person, event: WebSocketEvent) -> None:
@@ -137,12 +149,13 @@ HANDLERS: dict[str, Callable[[Person, WebSocketEvent], None]] = {
 class EventListener:
     """The listener of one person's socket."""
 
-    __slots__ = ("_log_in_again", "_lost_at", "_person")
+    __slots__ = ("_log_in_again", "_lost_at", "_lost_at_ms", "_person")
 
     def __init__(self, person: Person, log_in_again: Callable[[str], bool]) -> None:
         self._person = person
         self._log_in_again = log_in_again
         self._lost_at: float | None = None
+        self._lost_at_ms = 0
 
     def on_event(self, event: WebSocketEvent) -> None:
         self._person.context.recorder.events[event.event] += 1
@@ -155,23 +168,28 @@ class EventListener:
                 self._person.context.recorder.sockets.unreadable += 1
 
     def on_connected(self, resumed: bool, renewed: bool) -> None:
-        """After a gap that the server could not fill, a web client catches up when it next looks."""
+        """After a gap that the server could not fill, the page asks for everything once more."""
         if self._person.seat is not None:
             self._person.seat.connected(renewed=renewed)
         if self._lost_at is not None:
             self._person.context.recorder.span(RECONNECT, self._person.clock() - self._lost_at)
             self._lost_at = None
         if renewed:
-            # What was missed while nobody listened is fetched anew: everything counts as unread.
-            self._person.store.viewed_at.clear()
-            self._person.poll_due = self._person.clock()
-            self._person.wake()
+            self._catch_up(renewed=True)
+
+    def on_reopened(self) -> None:
+        self._catch_up()
+
+    def _catch_up(self, renewed: bool = False) -> None:
+        say_where(self._person)
+        self._person.start_job(partial(catch_up, self._person, self._lost_at_ms, renewed=renewed))
 
     def on_dropped(self, code: int, reason: str) -> None:
         """The socket comes back by itself; people do not notice."""
         if self._person.seat is not None:
             self._person.seat.dropped(silent_seconds=_SILENT_SECONDS if reason == FELL_SILENT else 0.0)
         self._lost_at = self._person.clock()
+        self._lost_at_ms = self._person.now_ms()
 
     def on_unauthorised(self) -> str | None:
         """A new token; the old one after a login that failed for now, so that the socket goes on trying."""

@@ -190,6 +190,7 @@ def open_socket(person: Person) -> None:
 
 def close_socket(person: Person) -> None:
     """Close the WebSocket in order, if there is one, when what is about to come has come: two seconds at most."""
+    person.end_jobs()
     socket, person.socket = person.socket, None
     if socket is None:
         return
@@ -252,6 +253,7 @@ def disconnect(person: Person) -> None:
 
 def release(person: Person) -> None:
     """Give up the WebSocket, the connections and the seat at once. Never waits, may be called twice, never raises."""
+    person.end_jobs()
     socket, person.socket = person.socket, None
     if socket is not None:
         socket.close()

@@ -139,6 +139,9 @@ class Person:
     measured: list[tuple[str, float, int]] = field(default_factory=list)
     paused_seconds: float = 0.0
     orders: deque[Callable[[], object]] = field(default_factory=lambda: deque(maxlen=MOST_ORDERS))
+    # What the page does beside the person's actions; it ends with the page's socket.
+    jobs: set[gevent.Greenlet[..., Any]] = field(default_factory=set)
+    catch_ups: int = 0  # how often the page has begun to ask for what a lost socket missed
     poll_due: float = 0.0
     # When the people noted are looked up; infinite while there are none.
     look_up_due: float = math.inf
@@ -228,6 +231,19 @@ class Person:
             except WebSocketFailed:
                 # It broke in this very moment: the same as being down.
                 return
+
+    # -- beside the actions ------------------------------------------------------------------------------------
+
+    def start_job(self, do: Callable[[], object]) -> None:
+        """Have the page do something now, whatever the person does. Never waits."""
+        job = gevent.spawn(do)
+        self.jobs.add(job)
+        job.rawlink(self.jobs.discard)
+
+    def end_jobs(self) -> None:
+        """The page goes away. Never waits."""
+        for job in self.jobs - {gevent.getcurrent()}:
+            job.kill(block=False)
 
     # -- several requests at once ------------------------------------------------------------------------------
 

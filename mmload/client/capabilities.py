@@ -63,6 +63,11 @@ class Capabilities:
         """Whether it knows scheduled posts, with a licence or without: its clients ask for them either way."""
         return self.at_least(10, 3)
 
+    @property
+    def profile_attributes_route(self) -> bool:
+        """Whether it knows custom profile attributes, with a licence or without, as above."""
+        return self.at_least(10, 8)
+
 
 def capabilities(config: Mapping[str, str], license: Mapping[str, str], version: str = "") -> Capabilities:
     """From `/config/client`, `/license/client` and, if set, the configured server version. Pure."""

@@ -19,6 +19,8 @@ from mmload.sandbox.faults import EventFaults
 WAITING_EVENTS = 256
 SENT_EVENTS = 128
 DROPPED_KEPT_SECONDS = 300.0
+# Of a newer server, for those only who look at the channel, or at a thread in it (its event scope).
+SCOPED_EVENTS = frozenset({"typing", "reaction_added", "reaction_removed"})
 
 
 class FrameSink(Protocol):
@@ -45,10 +47,27 @@ class ClientConnection:
     waiting: deque[ServerEvent] = field(default_factory=deque)
     left_at: float = 0.0
     muted: bool = False
+    # Where its page is, as it said: channel, thread beside the channel, thread in the list of threads. None: it did
+    # not say, as mobile clients do not.
+    channel_id: str | None = None
+    thread_channel_id: str | None = None
+    listed_thread_channel_id: str | None = None
 
     @property
     def is_active(self) -> bool:
         return self.wire is not None
+
+    def looks_elsewhere(self, channel_id: str) -> bool:
+        """Whether it said that it is neither in the channel nor in a thread of it; of threads it must have said both.
+
+        As the real server does: a page that never opened a thread is told everything.
+        """
+        told = (self.channel_id, self.thread_channel_id, self.listed_thread_channel_id)
+        return None not in told and channel_id not in told
+
+    def forget_presence(self) -> None:
+        """A connection that is back has to say again where it is."""
+        self.channel_id = self.thread_channel_id = self.listed_thread_channel_id = None
 
 
 class Hub:
@@ -102,11 +121,14 @@ class Hub:
     def publish(self, event: ServerEvent) -> None:
         """Send the event to everyone in its audience."""
         omitted = event.audience.omit_users
+        scope = event.audience.channel_id if event.modern and event.name in SCOPED_EVENTS else ""
         for user_id in self._readers(event):
             if user_id in omitted:
                 continue
             # A copy: `offer` may remove a connection that is too slow.
             for connection in tuple(self._by_user.get(user_id, ())):
+                if scope and connection.looks_elsewhere(scope):
+                    continue
                 # Of a dropped connection nobody may ever hear: what is done to its events could not be accounted for.
                 if self.faults and connection.is_active:
                     self.faults.offer(connection, event, partial(self.offer, connection, event))

@@ -49,6 +49,9 @@ class SandboxMetrics:
         self.sockets_resumed = 0
         self.sockets_opened = 0
         self.sockets_renewed = 0
+        # How the last connections of those who came back had ended, as they told.
+        self.close_codes = Counter[str]()
+        self.posts_acknowledged = 0
 
     def request(self, route: ApiRoute | None, method: str, status: int, seconds: float) -> None:
         self.by_route[route.name if route is not None else f"{method} (no route)"][status] += 1
@@ -116,6 +119,8 @@ class SandboxMetrics:
             "sockets_open": world.hub.open_sockets,
             "sockets_opened": self.sockets_opened,
             "sockets_resumed": self.sockets_resumed,
+            "close_codes": dict(self.close_codes),
+            "posts_acknowledged": self.posts_acknowledged,
             "sockets_renewed": self.sockets_renewed,
             "events_sent": dict(world.hub.sent_by_name),
             "event_faults": dict(world.hub.faults.done),

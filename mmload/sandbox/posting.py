@@ -227,10 +227,11 @@ def _publish_posted(
     if world.modern:
         for user_id in post.mentioned:
             personal[user_id] = {"mentions": ids_text((user_id,))}
-            if any(connection.wants_acks for connection in world.hub.connections(user_id)):
-                personal[user_id]["should_ack"] = True
         for user_id in followers:
             personal.setdefault(user_id, {})["followers"] = ids_text((user_id,))
+        for user_id, addition in personal.items():
+            if any(connection.wants_acks for connection in world.hub.connections(user_id)):
+                addition["should_ack"] = True
     else:
         if post.mentioned:
             data["mentions"] = ids_text(post.mentioned)

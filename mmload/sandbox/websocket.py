@@ -141,9 +141,12 @@ class WebSocketServer:
         wanted = request.query.get("connection_id", "")
         old = self._world.hub.take_absent(user.id, wanted) if wanted else None
         self._measures.sockets_opened += 1
+        if code := request.query.get("disconnect_err_code"):
+            self._measures.close_codes[code] += 1
         connection = old or ClientConnection(self._world.new_id(), user.id, token, None)
         connection.token, connection.wire, connection.muted = token, wire, False
         connection.wants_acks = request.query.get("posted_ack") == "true"
+        connection.forget_presence()
         if old is None:
             self._measures.sockets_renewed += bool(wanted)
             self._greet(connection)
@@ -217,7 +220,11 @@ class WebSocketServer:
             case "user_update_active_status":
                 accounts.come_online(world, users[connection.user_id])
                 return None
-            case "presence" | "posted_notify_ack" if world.modern:
+            case "presence" if world.modern:
+                _note_presence(connection, data)
+                return None
+            case "posted_notify_ack" if world.modern:
+                self._measures.posts_acknowledged += 1
                 return None
             case _:
                 raise ApiError(500, "api.web_socket_router.bad_action.app_error", "Unknown WebSocket action.")
@@ -272,6 +279,17 @@ def _resumes_well(request: web.BaseRequest) -> bool:
     """A resume needs a valid connection id and sequence number, else the socket is dropped (seen on 11.6)."""
     wanted, number = request.query.get("connection_id", ""), request.query.get("sequence_number", "")
     return not wanted or (is_id(wanted) and number.isascii() and number.isdigit())
+
+
+def _note_presence(connection: ClientConnection, data: Document) -> None:
+    """Where the client's page is now; each message names the channel, the team or a thread's channel."""
+    if isinstance(channel_id := data.get("channel_id"), str):
+        connection.channel_id = channel_id
+    if isinstance(channel_id := data.get("thread_channel_id"), str):
+        if data.get("is_thread_view") is True:
+            connection.listed_thread_channel_id = channel_id
+        else:
+            connection.thread_channel_id = channel_id
 
 
 def _action(text: str) -> Document | None:

@@ -31,6 +31,20 @@ _VISIT = (
     "POST /channels/members/{user_id}/view",
 )
 
+# What a page asks for at once when its WebSocket is back; a list of threads only if the person has seen one.
+CATCH_UP_REQUESTS = (
+    "GET /users/{user_id}/channels",
+    "GET /posts/scheduled/team/{team_id}",
+    "GET /users/{user_id}/channel_members",
+    "GET /users/{user_id}/teams/{team_id}/channels/categories",
+    "GET /channels/{channel_id}/posts",
+    "GET /users/{user_id}/teams/unread",
+    "GET /users/{user_id}/teams/{team_id}/threads",
+    "GET /plugins/webapp",
+    "GET /custom_profile_attributes/fields",
+    "POST /users/ids",
+)
+
 # Loading the page, and the team and channel on it: what every reload and log-in ends with.
 _PAGE_LOAD = (
     "GET /users",
@@ -99,13 +113,7 @@ REQUESTS: dict[str, tuple[str, ...]] = {
         "GET /users/{user_id}/teams/{team_id}/threads",
         "GET /posts/{post_id}/thread",
     ),
-    "ReconnectWebSocket": (
-        "GET /users/{user_id}/teams/{team_id}/channels",
-        "GET /users/{user_id}/teams/{team_id}/channels/members",
-        "GET /users/{user_id}/teams/unread",
-        "GET /plugins/webapp",
-        "GET /channels/{channel_id}/posts",
-    ),
+    "ReconnectWebSocket": (),
     "AddReaction": ("POST /reactions",),
     "EditPost": ("PUT /posts/{post_id}/patch",),
     "GetDrafts": ("GET /users/{user_id}/teams/{team_id}/drafts",),
@@ -225,6 +233,12 @@ In addition, whenever posts or users come on the screen, a client looks up those
 Between actions a client polls once a minute (`POST /users/status/ids`, and `POST /client_perf` where the server wants
 it; `Poll` in the report) and looks up the users and channels that its WebSocket events name (`LookUp`).
 
+A client whose WebSocket is lost (by the network, by a restart of the server, or by `ReconnectWebSocket`) comes back
+after 3 to 5 s, as the web application does, and asks at once for what it may have missed, whatever its user does
+meanwhile (`CatchUp` in the report). Then come posts of unread channels, and statuses of the people on the screen.
+If the server does not know the connection any more, the client asks all that once more, together with the server's
+configuration: some 22 requests by every user after a restart. At once are asked: {catch_up}.
+
 A post, thread or picture that somebody else deleted in the meantime is refused with 404, as it is to a real client: the
 client forgets it, the action counts as skipped, and the request as an expected refusal.
 
@@ -235,8 +249,12 @@ client forgets it, the action counts as skipped, and the request as an expected 
 
 def description() -> str:
     """The page."""
-    head = _HEAD.format(look_ups=", ".join(f"`{route}`" for route in LOOK_UPS))
+    head = _HEAD.format(look_ups=_listed(LOOK_UPS), catch_up=_listed(CATCH_UP_REQUESTS))
     return head + "".join(_row(action) for action in SIMULATIVE)
+
+
+def _listed(routes: tuple[str, ...]) -> str:
+    return ", ".join(f"`{route}`" for route in routes)
 
 
 def _row(action: Action) -> str:

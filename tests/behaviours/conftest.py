@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
+import gevent
 import pytest
 
 from mmload.behaviours.catalogue import SIMULATIVE, Action
 from mmload.behaviours.page_load import open_team
 from mmload.behaviours.person import Person
 from mmload.behaviours.tasksets import perform
+from mmload.client.websocket.reconnect import Timing
 from mmload.metrics.recorder import ActionOutcome
 from mmload.models import Team
 from tests.support import Crowd, crowd
@@ -35,8 +37,13 @@ class Scene:
         self.crowd.asked.clear()
         self.crowd.failed.clear()
         self.crowd.refused_as_expected.clear()
+        if self.ann.socket is not None:
+            self.ann.socket._timing = SOON
         assert perform(self.ann, action) is outcome, (name, self.crowd.failed)
-        return list(self.crowd.asked)
+        asked = list(self.crowd.asked)
+        if self.ann.socket is not None and not self.ann.socket.connected:
+            come_back(self.ann)
+        return asked
 
     def needs(self, name: str) -> None:
         """Skip the test of a real server where this action is not offered."""
@@ -47,6 +54,25 @@ class Scene:
         channel_id: str = self.channels[number]["id"]
         self.ann.store.current_channel_id = channel_id
         return channel_id
+
+
+SOON = replace(Timing(), first_retry_seconds=0.01, jitter_seconds=0.0)
+PATIENCE_SECONDS = 60.0
+
+
+def eventually(condition: Callable[[], object]) -> None:
+    """Let the others run until the condition holds."""
+    with gevent.Timeout(PATIENCE_SECONDS, AssertionError("it never came true")):
+        while not condition():
+            gevent.sleep(0.005)
+
+
+def come_back(person: Person) -> None:
+    """Wait until a lost socket is back and its page has caught up: what comes after is not disturbed by that."""
+    socket, counts = person.socket, person.context.recorder.sockets
+    assert socket is not None
+    back = counts.resumed + counts.renewed
+    eventually(lambda: counts.resumed + counts.renewed > back and not person.jobs)
 
 
 def make_scene(here: Crowd, people: int = 2) -> Scene:

@@ -213,19 +213,12 @@ def test_a_poll_a_minute() -> None:
     assert Day().passes(10 * POLL_SECONDS) == 10
 
 
-def test_after_a_renewed_socket_it_is_one_poll_at_once_and_then_one_a_minute() -> None:
+@pytest.mark.parametrize("renewed", [False, True])
+def test_a_socket_that_is_back_changes_nothing_about_it(renewed: bool) -> None:
     day = Day()
     ears = EventListener(day.person, lambda token: True)
 
-    assert day.passes(1, lambda: ears.on_connected(resumed=False, renewed=True)) == 1
-    assert day.passes(10 * POLL_SECONDS) == 10
-
-
-def test_a_resumed_socket_changes_nothing() -> None:
-    day = Day()
-    ears = EventListener(day.person, lambda token: True)
-
-    assert day.passes(10 * POLL_SECONDS, lambda: ears.on_connected(resumed=True, renewed=False)) == 10
+    assert day.passes(10 * POLL_SECONDS, lambda: ears.on_connected(resumed=not renewed, renewed=renewed)) == 10
 
 
 @pytest.mark.parametrize("busy_seconds", [45.0, 61.0, 200.0, 3600.0])
@@ -240,7 +233,6 @@ def test_polls_missed_while_the_person_was_busy_are_not_caught_up(busy_seconds: 
 
 def test_a_server_slower_than_the_minute_is_polled_no_more_than_once_a_minute() -> None:
     day = Day()
-    ears = EventListener(day.person, lambda token: True)
-    ears.on_connected(resumed=False, renewed=True)
+    day.person.poll_due = day.now
 
     assert day.passes(20 * POLL_SECONDS, step=150.0) <= 8

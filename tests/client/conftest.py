@@ -22,12 +22,10 @@ from tests.client.scripted import Ear, Peer, Server, serving
 QUICK = Timing(
     handshake_timeout_seconds=1.0,
     ping_interval_seconds=30.0,
-    dead_after_seconds=100.0,
     first_retry_seconds=0.02,
     jitter_seconds=0.02,
     longest_retry_seconds=0.2,
     good_after_seconds=30.0,
-    after_gap_seconds=0.01,
     refused_from_seconds=0.05,
     refused_until_seconds=1.0,
 )

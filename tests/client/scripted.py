@@ -8,15 +8,15 @@ import socket as constants
 import ssl
 import struct
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import gevent
 import msgspec
 from gevent import socket
 
-from mmload.client.websocket.frames import CLOSE, PING, PONG, TEXT, WebSocketEvent
+from mmload.client.websocket.frames import CLOSE, TEXT, WebSocketEvent
 
 PATIENCE_SECONDS = 5.0
 _MAGIC = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -39,12 +39,23 @@ def event_text(name: str, seq: int, **data: Any) -> bytes:
     return msgspec.json.encode({"event": name, "data": data, "broadcast": broadcast, "seq": seq}) + b"\n"
 
 
+def ping_number(opcode: int, payload: bytes) -> int:
+    """The number of the application's ping in a frame; 0 if it is none."""
+    if opcode != TEXT:
+        return 0
+    message: dict[str, Any] = msgspec.json.decode(payload)
+    return int(message["seq"]) if message["action"] == "ping" else 0
+
+
 class Peer:
     """The server's end of one connection, its request read."""
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
         self._data = b""
+        # What the client has pinged us with, in order: numbers of its actions.
+        self.pings: list[int] = []
+        self.answers_pings = True
         self.path, self.query, self.headers = self._request()
 
     def _request(self) -> tuple[str, dict[str, str], dict[str, str]]:
@@ -54,7 +65,7 @@ class Peer:
         first, *lines = head.decode().split("\r\n")
         url = urlsplit(first.split()[1])
         headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
-        return url.path, {name: values[0] for name, values in parse_qs(url.query).items()}, headers
+        return url.path, dict(parse_qsl(url.query, keep_blank_values=True)), headers
 
     def upgrade(self, behind: bytes = b"", headers: tuple[str, ...] = ()) -> None:
         """Accept; `behind` is sent in the same breath."""
@@ -86,7 +97,21 @@ class Peer:
         self._connection.sendall(data)
 
     def read_frame(self) -> tuple[int, bytes]:
-        """The client's next frame, unmasked."""
+        """The client's next frame, unmasked, but for its pings: those are answered on the way."""
+        while True:
+            opcode, payload = self.read_any_frame()
+            number = ping_number(opcode, payload)
+            if not number:
+                return opcode, payload
+            self.pings.append(number)
+            if self.answers_pings:
+                self.reply(number)
+
+    def reply(self, number: int) -> None:
+        """Answer an action as 11.6 does."""
+        self.send_frame(TEXT, msgspec.json.encode({"status": "OK", "seq_reply": number}) + b"\n")
+
+    def read_any_frame(self) -> tuple[int, bytes]:
         first, second = self._exactly(2)
         assert second & 0x80, "a client must mask its frames"
         size = second & 0x7F
@@ -99,24 +124,17 @@ class Peer:
         return first & 0x0F, bytes(byte ^ key[i % 4] for i, byte in enumerate(payload))
 
     def read_message(self) -> dict[str, Any]:
-        """The client's next action; its pings are answered on the way."""
-        while True:
-            opcode, payload = self.read_frame()
-            if opcode == PING:
-                self.send_frame(PONG, payload)
-                continue
-            assert opcode == TEXT, f"opcode {opcode} where an action was expected"
-            message: dict[str, Any] = msgspec.json.decode(payload)
-            return message
+        """The client's next action but for pings."""
+        opcode, payload = self.read_frame()
+        assert opcode == TEXT, f"opcode {opcode} where an action was expected"
+        message: dict[str, Any] = msgspec.json.decode(payload)
+        return message
 
-    def answer_pings(self) -> None:
-        """Be alive until the client closes."""
-        while True:
-            opcode, payload = self.read_frame()
-            if opcode == CLOSE:
-                return
-            if opcode == PING:
-                self.send_frame(PONG, payload)
+    def live(self) -> None:
+        """Answer pings until the client closes or is gone."""
+        with suppress(AssertionError, OSError):
+            while self.read_frame()[0] != CLOSE:
+                pass
 
     def ended(self) -> bool:
         """Wait until the client is gone; whatever it still says is ignored."""
@@ -201,6 +219,7 @@ class Ear:
         self.events: list[WebSocketEvent] = []
         self.connected: list[str] = []
         self.dropped: list[tuple[int, str]] = []
+        self.reopened = 0
         self.tokens = list(tokens)
         self.asked = 0
 
@@ -209,6 +228,9 @@ class Ear:
 
     def on_dropped(self, code: int, reason: str) -> None:
         self.dropped.append((code, reason))
+
+    def on_reopened(self) -> None:
+        self.reopened += 1
 
     def on_connected(self, resumed: bool, renewed: bool) -> None:
         self.connected.append("resumed" if resumed else "renewed" if renewed else "first")

@@ -13,7 +13,6 @@ from mmload.client.websocket.reconnect import (
     handshake_url,
     looks_refused,
     retry_delay,
-    wait_after_loss,
 )
 
 TIMING = Timing()
@@ -51,18 +50,15 @@ def test_an_outage_of_twenty_seconds_is_over_before_the_waits_grow_to_minutes() 
     assert sum(retry_delay(failures, Fixed(0.0), TIMING) for failures in range(1, 8)) > 20
 
 
-@pytest.mark.parametrize(("failures", "seconds"), [(0, 0.1), (1, 0.1), (2, 3), (3, 3), (8, 192)])
-def test_a_quick_return_is_granted_once_in_a_row(failures: int, seconds: float) -> None:
-    """Without the limit a server that drops us at once would be connected to ten times a second by each user."""
-    assert wait_after_loss(failures, True, Fixed(0.0), TIMING) == seconds
-    assert wait_after_loss(failures, False, Fixed(0.0), TIMING) >= 3
-
-
-def test_a_return_names_the_connection_and_the_next_number() -> None:
-    """As recorded."""
-    assert handshake_url("ws://h:8065/", "", 4) == "ws://h:8065/api/v4/websocket"
+def test_the_address_is_the_web_applications() -> None:
+    """As recorded: empty at first; a return names the connection, the next number and how the last one ended."""
     assert (
-        handshake_url("wss://h/sub", "abc", 36) == "wss://h/sub/api/v4/websocket?connection_id=abc&sequence_number=36"
+        handshake_url("ws://h:8065/", "", 0)
+        == "ws://h:8065/api/v4/websocket?connection_id=&sequence_number=0&posted_ack=true"
+    )
+    assert (
+        handshake_url("wss://h/sub", "abc", 36, 1006) == "wss://h/sub/api/v4/websocket"
+        "?connection_id=abc&sequence_number=36&posted_ack=true&disconnect_err_code=1006"
     )
 
 

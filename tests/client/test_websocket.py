@@ -22,6 +22,13 @@ from tests.client.conftest import QUICK, Clients
 from tests.client.scripted import Ear, Peer, event_text, eventually, server_frame
 
 _numbers = itertools.count(1)
+FIRST = {"connection_id": "", "sequence_number": "0", "posted_ack": "true"}
+
+
+def back_to(connection_id: str, number: int, code: int) -> dict[str, str]:
+    """The query of a return: the connection, the next number, and how the last connection ended."""
+    told = {"connection_id": connection_id, "sequence_number": str(number), "disconnect_err_code": str(code)}
+    return {**FIRST, **told}
 
 
 def returned(clients: Clients) -> Peer:
@@ -35,11 +42,11 @@ def returned(clients: Clients) -> Peer:
 
 
 def test_a_fresh_connection_names_nothing_but_its_token(clients: Clients) -> None:
-    """As recorded: no connection id, no number."""
+    """As recorded: an empty connection id, and that posts are acknowledged."""
     ear = Ear()
     client, peer, counts = clients.opened(ear)
 
-    assert (peer.path, peer.query) == ("/api/v4/websocket", {})
+    assert (peer.path, peer.query) == ("/api/v4/websocket", FIRST)
     assert peer.headers["authorization"] == "Bearer token-1"
     assert "sec-websocket-extensions" not in peer.headers and "origin" not in peer.headers
     assert (client.connected, client.connection_id, client._expected) == (True, "c1", 1)
@@ -206,9 +213,11 @@ def test_a_lost_connection_is_resumed_where_it_was(clients: Clients) -> None:
     client, peer, counts = clients.opened(ear)
     peer.send_event("posted", 1)
     eventually(lambda: len(ear.events) == 2)
+    # Its ping: with something unread the system would tear the connection instead.
+    peer.read_any_frame()
     peer.hang_up()
     again = returned(clients)
-    assert again.query == {"connection_id": "c1", "sequence_number": "2"}
+    assert again.query == back_to("c1", 2, 1006)
     again.send_event("posted", 2)
     again.send_event("posted", 3)
 
@@ -235,24 +244,45 @@ def test_a_new_connection_id_starts_the_numbers_anew(clients: Clients) -> None:
 
 
 def test_a_resumed_connection_may_have_nothing_to_tell(clients: Clients) -> None:
-    """Nothing was missed and nothing happens: after a while that is a resumption too."""
+    """Nothing was missed and nothing happens: a reply tells it, as a new connection's hello comes before any."""
     ear = Ear()
-    timing = replace(QUICK, handshake_timeout_seconds=0.2, refused_until_seconds=0.2)
-    _, peer, counts = clients.opened(ear, timing)
+    _, peer, counts = clients.opened(ear)
     peer.hang_up()
-    returned(clients)
+    again = returned(clients)
+    eventually(lambda: ear.reopened == 1)
+    assert ear.connected == ["first"]
+    again.reply(1)
 
     eventually(lambda: ear.connected == ["first", "resumed"])
     assert counts.resumed == 1
 
 
+def test_a_listener_speaks_first_on_a_connection_that_is_back(clients: Clients) -> None:
+    """As recorded: presence, then the ping, before anything came."""
+
+    class Speaking(Ear):
+        client: WebSocket
+
+        def on_reopened(self) -> None:
+            self.client.send("presence", {"channel_id": "c"})
+
+    ear = Speaking()
+    ear.client, peer, _ = clients.opened(ear)
+    peer.hang_up()
+    again = returned(clients)
+
+    assert again.read_message() == {"seq": 1, "action": "presence", "data": {"channel_id": "c"}}
+    assert again.read_any_frame() == (TEXT, b'{"action":"ping","seq":2}')
+
+
 def test_a_gap_makes_the_client_ask_for_what_is_missing(clients: Clients) -> None:
-    """As the web application: reconnect from the number that is missing. What came behind the gap is not heard."""
+    """As the web application, with its own close code: from the number that is missing; what came behind the gap is
+    not heard."""
     ear = Ear()
     _, peer, counts = clients.opened(ear)
     peer.send_event("posted", 2)
     again = returned(clients)
-    assert again.query == {"connection_id": "c1", "sequence_number": "1"}
+    assert again.query == back_to("c1", 1, 4001)
     again.send_event("posted", 1)
     again.send_event("posted", 2)
 
@@ -267,7 +297,7 @@ def test_a_gap_right_after_a_resumption_starts_afresh(clients: Clients) -> None:
     peer.send_event("posted", 2)
     returned(clients).send_event("posted", 2)
     fresh = returned(clients)
-    assert fresh.query == {}
+    assert fresh.query == back_to("", 0, 4001)
     fresh.greet("c3")
 
     eventually(lambda: ear.connected == ["first", "renewed"])
@@ -283,18 +313,20 @@ def test_a_drop_on_purpose_says_no_goodbye_and_comes_back(clients: Clients) -> N
         peer.read_frame()
     assert not client.connected
     again = returned(clients)
-    assert again.query == {"connection_id": "c1", "sequence_number": "1"}
+    assert again.query == back_to("c1", 1, 1006)
     eventually(lambda: client.connected)
     assert ear.dropped == [(1006, "dropped on purpose")]
 
 
 def test_retries_go_on_until_the_server_is_back(clients: Clients) -> None:
-    """Refused, cut off, then well: counted as one loss."""
+    """Refused, cut off, then well: counted as one loss, and each try tells how that came about."""
     ear = Ear()
     client, peer, counts = clients.opened(ear)
-    peer.hang_up()
+    peer.send_frame(CLOSE, (1001).to_bytes(2, "big"))
     for _ in range(3):
-        clients.server.accept().answer("502 Bad Gateway")
+        refused = clients.server.accept()
+        assert refused.query == back_to("c1", 1, 1001)
+        refused.answer("502 Bad Gateway")
     returned(clients).greet("c2")
 
     eventually(lambda: client.connected and ear.connected == ["first", "renewed"])
@@ -429,43 +461,67 @@ def test_a_ping_is_answered_at_once(clients: Clients, payload: bytes) -> None:
     assert peer.read_frame() == (PONG, payload)
 
 
+def test_the_first_frame_is_the_applications_ping(clients: Clients) -> None:
+    """As recorded: an action, not a ping of the protocol."""
+    _, peer, _ = clients.opened(Ear())
+
+    assert peer.read_any_frame() == (TEXT, b'{"action":"ping","seq":1}')
+
+
 def test_a_silent_server_that_answers_pings_is_kept(clients: Clients) -> None:
     """Nothing happens at night; the connection is fine."""
-    client, peer, counts = clients.opened(Ear(), replace(QUICK, ping_interval_seconds=0.03, dead_after_seconds=0.15))
-    answering = gevent.spawn(peer.answer_pings)
-    gevent.sleep(0.4)
+    client, peer, counts = clients.opened(Ear(), replace(QUICK, ping_interval_seconds=0.5))
+    living = gevent.spawn(peer.live)
+    eventually(lambda: len(peer.pings) >= 3)
 
     assert client.connected and counts.dropped == 0
+    assert peer.pings[:3] == [1, 2, 3]
     client.close()
-    answering.get(timeout=5)
+    living.get(timeout=5)
 
 
-def test_a_dead_server_is_noticed(clients: Clients) -> None:
+def test_a_dead_server_is_noticed_when_the_next_ping_is_due(clients: Clients) -> None:
     """Cable pulled: nothing comes, not even an end."""
     ear = Ear()
-    _, peer, _ = clients.opened(ear, replace(QUICK, ping_interval_seconds=0.03, dead_after_seconds=0.15))
+    clients.opened(ear, replace(QUICK, ping_interval_seconds=0.2))
 
-    assert peer.read_frame() == (PING, b"")
-    eventually(lambda: ear.dropped == [(1006, "the server fell silent")])
-    returned(clients)
+    eventually(lambda: ear.dropped == [(4000, "the server fell silent")])
+    assert returned(clients).query == back_to("c1", 1, 4000)
+
+
+def test_who_answers_no_ping_is_left_even_if_events_come(clients: Clients) -> None:
+    """As the application does; what came meanwhile is told apart from silence, as nothing was lost in it."""
+    ear = Ear()
+    _, peer, _ = clients.opened(ear, replace(QUICK, ping_interval_seconds=0.5))
+
+    def talk() -> None:
+        with suppress(OSError):
+            for number in itertools.count(1):
+                peer.send_event("posted", number)
+                gevent.sleep(0.005)
+
+    talking = gevent.spawn(talk)
+    eventually(lambda: ear.dropped)
+    talking.kill()
+    assert ear.dropped[0] == (4000, "a ping was not answered")
 
 
 # -- actions -----------------------------------------------------------------------------------------------------
 
 
 def test_actions_are_numbered_from_one_on_each_connection(clients: Clients) -> None:
-    """As the web application does."""
+    """As the web application does; the first is its ping."""
     client, peer, _ = clients.opened(Ear())
-    assert client.send("user_typing", {"channel_id": "c"}) == 1
-    assert client.send("presence", {}) == 2
-    assert peer.read_message() == {"seq": 1, "action": "user_typing", "data": {"channel_id": "c"}}
-    assert peer.read_message() == {"seq": 2, "action": "presence", "data": {}}
+    assert client.send("user_typing", {"channel_id": "c"}) == 2
+    assert client.send("presence", {}) == 3
+    assert peer.read_message() == {"action": "user_typing", "seq": 2, "data": {"channel_id": "c"}}
+    assert peer.read_message() == {"action": "presence", "seq": 3, "data": {}}
 
     client.drop()
     again = returned(clients)
     eventually(lambda: client.connected)
-    assert client.send("presence", {}) == 1
-    assert again.read_message()["seq"] == 1
+    assert client.send("presence", {}) == 2
+    assert again.read_message()["seq"] == 2
 
 
 def test_sending_while_down_fails(clients: Clients) -> None:
@@ -488,7 +544,7 @@ def test_what_a_full_socket_does_not_take_is_queued_in_order(clients: Clients) -
         numbers = [peer.read_message()["seq"] for _ in range(count)]
         assert peer.read_frame() == (PONG, b"behind")
 
-    assert numbers == list(range(1, count + 1))
+    assert numbers == list(range(2, count + 2))
     assert client.connected
 
 

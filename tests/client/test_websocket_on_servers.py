@@ -113,7 +113,7 @@ def within(seconds: float, condition: Callable[[], object]) -> None:
 def test_missed_events_come_again_and_none_twice(meeting: Meeting) -> None:
     """The server keeps what was sent while a connection is away, and sends it when it is taken up again."""
     ear, other = Ear(), Ear()
-    reading, counts = meeting.socket(meeting.reader, ear, Timing(after_gap_seconds=1.5))
+    reading, counts = meeting.socket(meeting.reader, ear, Timing())
     writing, _ = meeting.socket(meeting.writer, other, Timing())
     reading.open()
     writing.open()
@@ -124,7 +124,7 @@ def test_missed_events_come_again_and_none_twice(meeting: Meeting) -> None:
     reading.drop()
     meeting.write("three", "four", "five")
     assert not reading.connected, "the posts had to be written while nobody listened"
-    within(10, lambda: len(messages(ear)) == 5)
+    within(60, lambda: len(messages(ear)) == 5)
     meeting.write("six")
 
     within(5, lambda: len(messages(ear)) == 6)
@@ -141,7 +141,7 @@ def test_a_connection_that_nobody_knows_is_renewed(meeting: Meeting) -> None:
     reading.open()
     reading.connection_id = "x" * 26
     reading.drop()
-    within(5, lambda: ear.connected == ["first", "renewed"])
+    within(60, lambda: ear.connected == ["first", "renewed"])
     meeting.write("after all")
 
     within(5, lambda: messages(ear) == ["after all"])
@@ -150,12 +150,11 @@ def test_a_connection_that_nobody_knows_is_renewed(meeting: Meeting) -> None:
 
 
 def test_the_server_answers_actions_and_pings(meeting: Meeting) -> None:
-    """The web application's own ping, and the protocol's: without answers the socket would count as dead."""
-    reading, counts = meeting.socket(meeting.reader, Ear(), Timing(ping_interval_seconds=0.5, dead_after_seconds=2.0))
+    """The web application's own ping: without answers the socket would count as dead."""
+    reading, counts = meeting.socket(meeting.reader, Ear(), Timing(ping_interval_seconds=1.0))
     reading.open()
-    reading.send("ping", {})
     reading.send("no_such_action", {})
-    gevent.sleep(3)
+    within(60, lambda: reading._sent >= 5)
 
     assert reading.connected and counts == SocketCounts(opened=1)
 

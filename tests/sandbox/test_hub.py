@@ -62,6 +62,31 @@ def test_an_event_reaches_those_its_broadcast_names() -> None:
     assert readers(Audience(sensitive=True)) == {"eve"}
 
 
+def test_scoped_events_reach_those_who_look_there_or_never_said_where() -> None:
+    """As 11.6: a mobile client says nothing, a page that never opened a thread says too little to be left out."""
+    hub = _hub()
+    bob, wire = _connected(hub, "bob")
+
+    def reached(name: str, *, modern: bool = True) -> bool:
+        wire.sent.clear()
+        hub.publish(ServerEvent(name, {}, Audience(channel_id="c1"), modern))
+        return bool(wire.sent)
+
+    assert reached("typing")
+    bob.channel_id = "c2"
+    assert reached("typing")
+    bob.thread_channel_id = bob.listed_thread_channel_id = ""
+    assert not any(reached(name) for name in ("typing", "reaction_added", "reaction_removed"))
+    assert reached("posted") and reached("typing", modern=False)
+    bob.thread_channel_id = "c1"
+    assert reached("typing")
+    bob.thread_channel_id, bob.channel_id = "", "c1"
+    assert reached("typing")
+    bob.channel_id = ""
+    bob.forget_presence()
+    assert reached("typing")
+
+
 def test_a_slow_reader_gets_all_events_later_and_in_order() -> None:
     """Slowness must not lose or reorder anything: the client would see a gap that never was."""
     hub = _hub()

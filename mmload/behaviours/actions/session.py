@@ -2,36 +2,18 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-
-from mmload.behaviours.channel_view import look_up_statuses, view_channel
+from mmload.behaviours.channel_view import view_channel
 from mmload.behaviours.login import close_socket, log_in, log_out, open_socket
 from mmload.behaviours.page_load import fetch_site, load_page, load_team_channels, open_some_team
 from mmload.behaviours.person import NothingToDo, Person
-from mmload.errors import NotAvailable, Refused
-
-MOST_USERS_REFRESHED = 500
+from mmload.errors import Refused
 
 
 def reconnect_web_socket(person: Person) -> None:
-    """Lose the network for a moment: the WebSocket is cut and resumes, and the client fetches what it missed."""
+    """Lose the network for a moment; the client catches up when its WebSocket is back (`CatchUp`)."""
     if person.socket is None or not person.socket.connected:
         raise NothingToDo("the WebSocket is not connected")
     person.socket.drop()
-    store, api = person.store, person.api
-    load_team_channels(person, store.current_team_id, include_deleted=False)
-    newest = max((post.create_at for post in store.written_posts()), default=0)
-    if newest:
-        posts = api.posts_since(store.current_channel_id, newest, store.collapsed_threads).listed()
-        store.remember_posts(posts)
-        look_up_statuses(person, list(dict.fromkeys(post.user_id for post in posts)))
-    api.teams_unread(person.id, store.collapsed_threads)
-    if person.context.capabilities.plugins:
-        with suppress(NotAvailable):
-            api.webapp_plugins()
-    known = list(store.users)[:MOST_USERS_REFRESHED]
-    if known:
-        store.remember_users(api.users_by_ids(known, since=person.now_ms()))
 
 
 def reload(person: Person) -> None:

@@ -23,7 +23,12 @@ _RESCHEDULE = Endpoint("PUT", "/posts/schedule/{scheduled_post_id}", SCHEDULED, 
 _UNSCHEDULE = Route("DELETE", "/posts/schedule/{scheduled_post_id}", SCHEDULED, expected=DELETED)
 # Refused without a licence; everybody's client asks, again and again.
 _SCHEDULED_OF_TEAM = Route("GET", "/posts/scheduled/team/{team_id}", expected=("api.scheduled_posts.license_error",))
-_ATTRIBUTE_FIELDS = Endpoint("GET", "/custom_profile_attributes/fields", ATTRIBUTES, answer=list[AttributeField])
+_ATTRIBUTE_FIELDS = Endpoint(
+    "GET",
+    "/custom_profile_attributes/fields",
+    expected=("api.custom_profile_attributes.license_error",),
+    answer=list[AttributeField],
+)
 _ATTRIBUTES_OF = Route("GET", "/users/{user_id}/custom_profile_attributes", ATTRIBUTES)
 _SET_ATTRIBUTES = Route("PATCH", "/custom_profile_attributes/values", ATTRIBUTES)
 _REPORT_USERS = Endpoint("GET", "/reports/users", "user report", answer=list[ReportedUser])

@@ -154,6 +154,19 @@ class TeamCalls(Calls):
         """A followed thread with the profiles of those who take part."""
         self._do(_GET_THREAD, user_id, team_id, thread_id, extended=True)
 
+    def threads_since(self, user_id: str, team_id: str, since: int) -> list[Thread]:
+        """Followed threads with replies after a point in time (ms)."""
+        query: dict[str, str | int | bool] = {
+            "before": "",
+            "after": "",
+            "per_page": 20,
+            "extended": True,
+            "deleted": False,
+            "unread": False,
+        }
+        found = self._get(_GET_THREADS, user_id, team_id, **query, since=since, totalsOnly=False, threadsOnly=False)
+        return found.threads or []
+
     def read_thread(self, user_id: str, team_id: str, thread_id: str, timestamp: int) -> Thread:
         return self._get(_READ_THREAD, user_id, team_id, thread_id, timestamp)
 

@@ -1,8 +1,8 @@
-"""One user's WebSocket: the numbers of its events, taking it up again after a loss, actions.
+"""One user's WebSocket: the numbers of its events, pings, taking it up again after a loss, actions.
 
 While it is up there is no greenlet: frames are served in the hub. One lives only as long as the connection is down.
 Seen on 11.6: a known connection id with the next expected number is taken up without a `hello`, and what was missed
-comes first; else a `hello` brings a new id, and the numbers start at 0.
+comes first; else a `hello` brings a new id, and the numbers start at 0. A `hello` comes before any reply.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ import random
 import ssl
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from enum import Enum, auto
+from functools import partial
 from typing import Any
 
 import gevent
@@ -22,15 +24,9 @@ from gevent.event import AsyncResult
 from mmload.client.http.cookies import Cookies
 from mmload.client.websocket.connection import Listener, WebSocketConnection, tell_once
 from mmload.client.websocket.epoll import NestedEpoll, process_readiness
-from mmload.client.websocket.frames import CloseCode, WebSocketEvent, decode_event, greeted_as, require_reply
+from mmload.client.websocket.frames import CloseCode, WebSocketEvent, answered_number, decode_event, greeted_as
 from mmload.client.websocket.handshake import DIRECT, Caller, SocketRoute, shake_hands
-from mmload.client.websocket.reconnect import (
-    Timing,
-    handshake_url,
-    looks_refused,
-    retry_delay,
-    wait_after_loss,
-)
+from mmload.client.websocket.reconnect import Timing, handshake_url, looks_refused, retry_delay
 from mmload.errors import UNREADABLE_JSON, WebSocketFailed
 from mmload.metrics.counts import SocketCounts
 
@@ -38,13 +34,17 @@ __all__ = ["Listener", "Timing", "WebSocket"]
 
 log = logging.getLogger("mmload.websocket")
 
+# Why a connection ended over which nothing came any more, not even the answer to a ping.
+FELL_SILENT = "the server fell silent"
+_PING = "ping"
+
 
 class _SocketState(Enum):
     NEW = auto()
     OPENING = auto()  # for the first time: no hello yet
     UP = auto()
     DOWN = auto()
-    RETURNING = auto()  # connected again; whether resumed or renewed, the first event will tell
+    RETURNING = auto()  # connected again; whether resumed or renewed, the first frame will tell
     CLOSED = auto()
 
 
@@ -55,6 +55,7 @@ class WebSocket:
     """Opened once, then kept up until `close`. For the greenlets of one hub; none of it is for threads."""
 
     __slots__ = (
+        "_close_code",
         "_connection",
         "_cookies",
         "_counts",
@@ -64,6 +65,8 @@ class WebSocket:
         "_gaps",
         "_listener",
         "_on_event",
+        "_ping",
+        "_ping_due",
         "_readiness",
         "_return",
         "_rng",
@@ -111,6 +114,11 @@ class WebSocket:
         self._connection: WebSocketConnection | None = None
         self._first_hello: AsyncResult[None] | None = None
         self._sent = 0
+        # The number of the ping that waits for its answer, 0 if none does; when the next one is due.
+        self._ping = 0
+        self._ping_due = 0.0
+        # Why it is down, for the server to know; 0 while it is up.
+        self._close_code = 0
         # Tries and short-lived connections in a row; a connection that lived long enough clears them.
         self._failures = 0
         # Gaps in the numbers of events that are not explained yet: the return of the connection will.
@@ -144,12 +152,13 @@ class WebSocket:
                 self._state = _SocketState.NEW
                 self._take_connection(WebSocketConnection.cut)
 
-    def send(self, action: str, data: dict[str, Any]) -> int:
+    def send(self, action: str, data: dict[str, Any] | None = None) -> int:
         """Send an action; its number, from 1 on each connection. Never waits: the socket's rest is queued."""
         if self._connection is None:
             raise WebSocketFailed("the WebSocket is down")
         number = self._sent + 1
-        self._connection.send_text(msgspec.json.encode({"seq": number, "action": action, "data": data}))
+        message = {"action": action, "seq": number}
+        self._connection.send_text(msgspec.json.encode(message if data is None else {**message, "data": data}))
         self._sent = number
         return number
 
@@ -168,12 +177,19 @@ class WebSocket:
         self._return = None
 
     def drop(self) -> None:
-        """Lose the connection on purpose, as by a short network failure; it comes back at once."""
+        """Lose the connection on purpose, as by a short network failure."""
         if self._state in (_SocketState.UP, _SocketState.RETURNING):
             lived_seconds = self._take_connection(WebSocketConnection.cut)
-            self._lost(CloseCode.ABNORMAL, "dropped on purpose", lived_seconds, soon=True)
+            self._lost(CloseCode.ABNORMAL, "dropped on purpose", lived_seconds)
 
     # -- the connection reports, from the hub ----------------------------------------------------------------
+
+    def on_open(self) -> None:
+        """The first frames of a connection: a ping, on return behind what the listener has to say."""
+        self._close_code = self._sent = 0
+        if self._state is _SocketState.RETURNING:
+            self._tell("on_reopened", self._listener.on_reopened)
+        self._send_ping()
 
     def on_text(self, payload: bytes) -> None:
         """Hot path: with thousands of events a second, most of a load generator's time is spent below here.
@@ -184,7 +200,7 @@ class WebSocket:
         try:
             event = decode_event(payload)
         except UNREADABLE_JSON:
-            require_reply(payload)
+            self._on_reply(answered_number(payload))
             return
         if event.seq == self._expected and self._state is _UP:
             self._expected += 1
@@ -205,12 +221,30 @@ class WebSocket:
             self._lost(code, reason, lived_seconds, refused=refused and self._state is _SocketState.RETURNING)
 
     def on_sweep(self, now: float) -> None:
-        """A new connection's hello comes at once. So much silence later, the server has taken the old one up."""
-        connection = self._connection
-        if self._state is _SocketState.RETURNING and connection is not None:
-            silent_seconds = now - connection.started_at
-            if silent_seconds > max(self._timing.handshake_timeout_seconds, self._timing.refused_until_seconds):
-                self._arrive(resumed=True)
+        """Ask the server whether it is there; give one up that has not answered the ping before."""
+        if now < self._ping_due or self._connection is None or self._state is _SocketState.OPENING:
+            return
+        if not self._ping:
+            self._send_ping()
+            return
+        silent = now - self._connection.heard_at > self._timing.ping_interval_seconds / 2
+        reason = FELL_SILENT if silent else "a ping was not answered"
+        self._lost(CloseCode.PING_UNANSWERED, reason, self._take_connection(WebSocketConnection.close))
+
+    def _send_ping(self) -> None:
+        if self._connection is None:
+            return
+        self._ping_due = time.monotonic() + self._timing.ping_interval_seconds
+        with suppress(WebSocketFailed):
+            # It broke in this very moment: its end was reported.
+            self._ping = self.send(_PING)
+
+    def _on_reply(self, number: int) -> None:
+        if number == self._ping:
+            self._ping = 0
+        if self._state is _SocketState.RETURNING:
+            # A new connection's hello would have come before.
+            self._arrive(resumed=True)
 
     # -- events ----------------------------------------------------------------------------------------------
 
@@ -247,13 +281,13 @@ class WebSocket:
         self._gaps = 0
         if self._first_hello is not None:
             self._first_hello.set(None)
-        try:
-            self._listener.on_connected(resumed, renewed)
-        except Exception as error:  # noqa: BLE001 — logged in _blame
-            self._blame("on_connected", error)
+        self._tell("on_connected", partial(self._listener.on_connected, resumed, renewed))
 
     def _on_gap(self) -> None:
-        """Events are missing: come back and ask for them, as the web application does."""
+        """Events are missing: come back and ask for them, as the web application does.
+
+        After the usual wait: to one who resumes a connection that the server takes for open, it gives a new one.
+        """
         self._counts.gaps += 1
         self._gaps += 1
         if self._state is _SocketState.RETURNING:
@@ -261,12 +295,12 @@ class WebSocket:
             self.connection_id = ""
             self._expected = 0
         lived_seconds = self._take_connection(WebSocketConnection.close)
-        self._lost(CloseCode.NORMAL, "events are missing", lived_seconds, soon=True)
+        self._lost(CloseCode.EVENTS_MISSING, "events are missing", lived_seconds)
 
     # -- losing and returning --------------------------------------------------------------------------------
 
     def _connect(self) -> None:
-        url = handshake_url(self._url, self.connection_id, self._expected)
+        url = handshake_url(self._url, self.connection_id, self._expected, self._close_code)
         self._tried_token = self.token
         timeout_seconds = self._timing.handshake_timeout_seconds
         caller = Caller(self.token, self._tls_context, timeout_seconds, self._cookies, self._route)
@@ -276,8 +310,7 @@ class WebSocket:
             raise WebSocketFailed("closed")
         if self._state is _SocketState.DOWN:
             self._state = _SocketState.RETURNING
-        self._sent = 0
-        self._connection = connection = WebSocketConnection(wire, self, self._readiness, self._timing)
+        self._connection = connection = WebSocketConnection(wire, self, self._readiness)
         connection.start(received)
 
     def _take_connection(self, how: Callable[[WebSocketConnection], None]) -> float:
@@ -288,19 +321,15 @@ class WebSocket:
         how(connection)
         return time.monotonic() - connection.started_at
 
-    def _lost(self, code: int, reason: str, lived_seconds: float, *, refused: bool = False, soon: bool = False) -> None:
+    def _lost(self, code: int, reason: str, lived_seconds: float, *, refused: bool = False) -> None:
         """Count it, tell it, and come back after a wait. One lost before it was known to be back is no second loss."""
         was_up, self._state = self._state is _UP, _SocketState.DOWN
+        self._close_code = self._close_code or code
         self._failures = 0 if lived_seconds >= self._timing.good_after_seconds else self._failures + 1
-        wait = wait_after_loss(self._failures, soon, self._rng, self._timing)
-        self._return = gevent.spawn(self._come_back, wait, refused)
-        if not was_up:
-            return
-        self._counts.dropped += 1
-        try:
-            self._listener.on_dropped(code, reason)
-        except Exception as error:  # noqa: BLE001 — logged in _blame
-            self._blame("on_dropped", error)
+        self._return = gevent.spawn(self._come_back, self._retry_delay(), refused)
+        if was_up:
+            self._counts.dropped += 1
+            self._tell("on_dropped", partial(self._listener.on_dropped, code, reason))
 
     def _come_back(self, wait_seconds: float, refused: bool) -> None:
         """The greenlet of a connection that is down: try until one stands, or nobody has a token for it."""
@@ -337,6 +366,12 @@ class WebSocket:
 
     def _retry_delay(self) -> float:
         return retry_delay(self._failures, self._rng, self._timing)
+
+    def _tell(self, where: str, listener: Callable[[], None]) -> None:
+        try:
+            listener()
+        except Exception as error:  # noqa: BLE001 — logged in _blame
+            self._blame(where, error)
 
     def _blame(self, where: str, error: Exception) -> None:
         self._counts.listener_errors += 1

@@ -1,4 +1,4 @@
-"""One WebSocket from its upgrade to its end: frames in and out, pings, a silent server; whom it tells of events."""
+"""One WebSocket from its upgrade to its end: frames in and out; whom it tells of events."""
 
 from __future__ import annotations
 
@@ -23,7 +23,6 @@ from mmload.client.websocket.frames import (
     close_payload,
     sole_text,
 )
-from mmload.client.websocket.reconnect import Timing
 from mmload.errors import CLOSED_BY_SERVER, WebSocketFailed, transport_reason
 
 log = logging.getLogger("mmload.websocket")
@@ -37,6 +36,9 @@ class Listener(Protocol):
 
     def on_dropped(self, code: int, reason: str) -> None:
         """The connection is lost and will be taken up again. Not told of our own `close`."""
+
+    def on_reopened(self) -> None:
+        """It is open again after a loss; whether it is resumed or renewed, the server has yet to tell."""
 
     def on_connected(self, resumed: bool, renewed: bool) -> None:
         """It is up. First time: both False. After a loss `resumed`: nothing was lost; `renewed`: events may be."""
@@ -56,8 +58,6 @@ def tell_once(where: str, error: Exception) -> None:
         log.error("an event listener failed at %s; further failures like it are only counted", where, exc_info=error)
 
 
-# Why a connection ended that took no answer to a ping.
-FELL_SILENT = "the server fell silent"
 _READ_BYTES = 65536
 # A client has little to say. So much unsent means that the server stopped reading; a person would see a dead page.
 LONGEST_BACKLOG_BYTES = 1 << 20
@@ -70,6 +70,8 @@ class Owner(Protocol):
     `close` or `cut`, which are the owner's own doing.
     """
 
+    def on_open(self) -> None: ...
+
     def on_text(self, payload: bytes) -> None: ...
 
     def on_end(self, code: int, reason: str) -> None: ...
@@ -78,56 +80,53 @@ class Owner(Protocol):
 
 
 class WebSocketConnection:
-    """An upgraded WebSocket, watched from `start` on. Never waits; may be called from any greenlet of its hub."""
+    """An upgraded WebSocket, watched from `start` on. Never waits; may be called from any greenlet of its hub.
+
+    `heard_at`: when something came last, as the last sweep found it; 0.0 before the first.
+    """
 
     __slots__ = (
         "_heard",
-        "_heard_at",
         "_on_text",
         "_outgoing",
         "_owner",
         "_pending",
-        "_ping_due",
         "_reader",
         "_readiness",
         "_receive",
-        "_timing",
         "_wire",
-        "heard_anything",
+        "heard_at",
         "started_at",
     )
 
-    def __init__(
-        self,
-        wire: ByteChannel,
-        owner: Owner,
-        readiness: NestedEpoll,
-        timing: Timing,
-    ) -> None:
+    def __init__(self, wire: ByteChannel, owner: Owner, readiness: NestedEpoll) -> None:
         self._wire: ByteChannel | None = wire
         self._receive = wire.receive
         self._pending = wire.pending
         self._owner = owner
         self._on_text = owner.on_text
         self._readiness = readiness
-        self._timing = timing
         self._reader = FrameReader()
         self._outgoing: deque[bytes] | None = None
         self._heard = False
-        self.heard_anything = False
-        self.started_at = self._heard_at = time.monotonic()
-        self._ping_due = self._heard_at + timing.ping_interval_seconds
+        self.heard_at = 0.0
+        self.started_at = time.monotonic()
 
     @property
     def is_open(self) -> bool:
         return self._wire is not None
 
+    @property
+    def heard_anything(self) -> bool:
+        return self._heard or self.heard_at > 0
+
     def start(self, received: bytes) -> None:
         """Watch the socket; `received` is what came behind the handshake, and is served first."""
         assert self._wire is not None
         self._readiness.add(self._wire.fd, self)
+        self._owner.on_open()
         try:
-            if received:
+            if received and self._wire is not None:
                 self._heard = True
                 self._digest(received)
             if self._pending is not None:
@@ -172,17 +171,8 @@ class WebSocketConnection:
             self._end(CloseCode.ABNORMAL, transport_reason(error))
 
     def on_sweep(self, now: float) -> None:
-        """Ask a quiet server whether it is there; give one up that does not answer."""
         if self._heard:
-            self._heard, self.heard_anything = False, True
-            self._heard_at = now
-            self._ping_due = now + self._timing.ping_interval_seconds
-        elif now - self._heard_at >= self._timing.dead_after_seconds:
-            self._end(CloseCode.ABNORMAL, FELL_SILENT)
-            return
-        elif now >= self._ping_due:
-            self._ping_due = now + self._timing.ping_interval_seconds
-            self._try_send(PING, b"")
+            self._heard, self.heard_at = False, now
         self._owner.on_sweep(now)
 
     def on_fault(self) -> None:
@@ -244,7 +234,6 @@ class WebSocketConnection:
 
     def _end(self, code: int, reason: str) -> None:
         if self._wire is not None:
-            self.heard_anything = self.heard_anything or self._heard
             self.cut()
             self._owner.on_end(code, reason)
 

@@ -38,7 +38,10 @@ Frame = tuple[int, bytes]
 
 
 class CloseCode(IntEnum):
-    """Why a connection ended (RFC 6455 §7.4.1). 1005 and 1006 never travel over the wire."""
+    """Why a connection ended (RFC 6455 §7.4.1; from 4000 on the web application's own).
+
+    1005, 1006 and the application's never travel in a frame; what it ended with is told at the next handshake.
+    """
 
     NORMAL = 1000
     PROTOCOL_ERROR = 1002
@@ -46,6 +49,8 @@ class CloseCode(IntEnum):
     ABNORMAL = 1006
     UNREADABLE = 1007
     TOO_BIG = 1009
+    PING_UNANSWERED = 4000
+    EVENTS_MISSING = 4001
 
 
 class ProtocolError(Exception):
@@ -208,9 +213,10 @@ class WebSocketEvent(msgspec.Struct, gc=False):
 
 
 class Reply(msgspec.Struct, gc=False):
-    """The server's answer to an action. Nobody waits for one: what it says is not read."""
+    """The server's answer to an action, by the number under which that was sent. What else it says is not read."""
 
     status: str
+    seq_reply: int = 0
 
 
 class HelloData(msgspec.Struct, gc=False):
@@ -231,10 +237,10 @@ Measured: 0.5 µs, as fast as searching the bytes for the event's name.
 """
 
 
-def require_reply(payload: bytes) -> None:
-    """Raises `ProtocolError` if a text frame that is no event is no reply, either."""
+def answered_number(payload: bytes) -> int:
+    """The number of the action that a text frame answers; raises `ProtocolError` if it is no reply, either."""
     try:
-        _REPLY.decode(payload)
+        return _REPLY.decode(payload).seq_reply
     except UNREADABLE_JSON as error:
         raise ProtocolError(CloseCode.UNREADABLE, "neither an event nor a reply") from error
 

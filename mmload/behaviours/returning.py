@@ -1,0 +1,148 @@
+"""What a page asks for when its WebSocket is back: all that it may have missed.
+
+Beside the person's actions, as in a browser, over the same six connections: at once when the socket is open again, and
+once more when the server then says that it is a new connection and events are lost.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from functools import partial
+
+from mmload.behaviours.channel_view import Request, meet_people, people_on_screen, prefetch, read_posts
+from mmload.behaviours.person import Person, outcome_of
+from mmload.errors import MmloadError, RequestFailed
+from mmload.metrics.recorder import ActionOutcome
+from mmload.models import Channel, ChannelMember
+from mmload.store import Store
+
+CATCH_UP = "CatchUp"
+# The application fetches posts of unread channels by two; none of a channel with more unread posts than the second
+# number, and from the first on only where the person is mentioned.
+PREFETCHED_AT_ONCE = 2
+FEW_UNREAD, MOST_UNREAD = 10, 20
+
+
+def say_where(person: Person) -> None:
+    """Tell the server what is on the screen; of a connection that is back it knows nothing. Never waits."""
+    if person.store.current_team_id and person.context.capabilities.web_socket_event_scope:
+        person.tell("presence", {"channel_id": person.store.current_channel_id})
+        person.tell("presence", {"team_id": person.store.current_team_id})
+
+
+def catch_up(person: Person, lost_at_ms: int, *, renewed: bool = False) -> None:
+    """Ask for what may have been missed since the socket was lost. A failure is counted under its name, once."""
+    began = time.perf_counter()
+    outcome = ActionOutcome.OK
+    person.catch_ups += 1
+    try:
+        _ask(person, lost_at_ms, renewed)
+    except MmloadError as error:
+        outcome = outcome_of(error)
+    person.context.recorder.action(CATCH_UP, time.perf_counter() - began, outcome)
+
+
+def _ask(person: Person, lost_at_ms: int, renewed: bool) -> None:
+    turn = person.catch_ups
+    channels: list[Channel] = []
+    members: list[ChannelMember] = []
+    requests = [*_requests(person, lost_at_ms, channels, members)]
+    if renewed:
+        requests.append(person.api.client_config)
+    before = set(person.store.members)
+    person.together(partial(_unless_expected, request) for request in requests)
+    if renewed:
+        # That we were taken out of a channel may be among what was lost.
+        for channel_id in before.difference(channel.id for channel in channels):
+            person.store.forget_channel(channel_id)
+    if person.catch_ups > turn:
+        # The socket was renewed, or lost and back once more: what is left to do is left to that.
+        return
+    unread = unread_channels(channels, members, person.store)
+    person.together((partial(_fetch_posts, person, channel_id) for channel_id in unread), PREFETCHED_AT_ONCE)
+    if person.context.capabilities.user_statuses:
+        person.api.statuses(people_on_screen(person))
+
+
+def _requests(
+    person: Person, lost_at_ms: int, channels: list[Channel], members: list[ChannelMember]
+) -> Iterator[Request]:
+    """All that is asked for at once, in the application's order; channels and memberships are put into the lists."""
+    api, store, can = person.api, person.store, person.context.capabilities
+    if store.current_team_id:
+        yield partial(_load_channels, person, channels)
+        yield from _of_team(person, store.current_team_id, members)
+    if can.plugins:
+        yield api.webapp_plugins
+    if can.profile_attributes_route:
+        yield api.custom_profile_fields
+    if known := list(store.users):
+        yield lambda: store.remember_users(api.users_by_ids(known, since=lost_at_ms))
+
+
+def _of_team(person: Person, team_id: str, members: list[ChannelMember]) -> Iterator[Request]:
+    api, store, can = person.api, person.store, person.context.capabilities
+    if can.scheduled_posts_route:
+        yield partial(api.scheduled_posts, team_id)
+    if can.member_stream:
+        yield lambda: members.extend(api.all_own_channel_members(person.id))
+    yield partial(_load_categories, person, team_id)
+    if store.current_channel_id:
+        yield partial(_fetch_posts, person, store.current_channel_id)
+    yield partial(api.teams_unread, person.id, store.collapsed_threads)
+    if store.collapsed_threads and store.threads:
+        newest = max(thread.last_reply_at for thread in store.threads.values())
+        yield partial(api.threads_since, person.id, team_id, newest)
+
+
+def _unless_expected(request: Request) -> None:
+    """A refusal that the application gets, too, does not end the catching up."""
+    try:
+        request()
+    except RequestFailed as error:
+        if not error.expected:
+            raise
+
+
+def _load_channels(person: Person, channels: list[Channel]) -> None:
+    channels.extend(person.api.all_own_channels())
+    person.store.remember_channels(channels, member=True)
+
+
+def _load_categories(person: Person, team_id: str) -> None:
+    person.store.categories = person.api.categories(person.id, team_id)
+
+
+def _fetch_posts(person: Person, channel_id: str) -> None:
+    """What is new in a channel since what the page has of it, or all around the first unread post if it has nothing."""
+    store, now = person.store, person.now_ms()
+    loaded_at = store.viewed_at.get(channel_id)
+    if loaded_at is None:
+        prefetch(person, channel_id)
+        return
+    came = (post.create_at for post in store.posts.values() if post.channel_id == channel_id)
+    posts = person.api.posts_since(channel_id, max((loaded_at, *came)), store.collapsed_threads).listed()
+    store.viewed_at[channel_id] = now
+    if channel_id == store.current_channel_id:
+        read_posts(person, posts)
+        return
+    meet_people(person, posts)
+    store.remember_posts(posts)
+
+
+def unread_channels(channels: list[Channel], members: list[ChannelMember], store: Store) -> list[str]:
+    """The channels whose posts the application fetches before anybody looks: unread, but not too much. Pure."""
+    by_id = {channel.id: channel for channel in channels}
+    found = []
+    for member in members:
+        channel = by_id.get(member.channel_id)
+        if channel is None or channel.id == store.current_channel_id or member.notify_props.mark_unread == "mention":
+            continue
+        if store.collapsed_threads:
+            unread, mentions = channel.total_msg_count_root - member.msg_count_root, member.mention_count_root
+        else:
+            unread, mentions = channel.total_msg_count - member.msg_count, member.mention_count
+        if 0 < unread <= MOST_UNREAD and (unread < FEW_UNREAD or mentions):
+            found.append(channel.id)
+    return found
