@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from mmload.cli.common import (
     OPTION_VARIABLES,
-    SERVER_URL,
     add_document_options,
     add_server_option,
     overrides,
+    server_variables,
     settings_in_force,
     write_text,
 )
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from mmload.fidelity.stage import Stage
 
 # Few people and messages: the scenarios make what they need.
-_SANDBOX_POPULATION = {"users": 6, "teams": 2, "channels": 10, "posts": 60}
+_PEOPLE, _POSTS = 6, 60
 
 
 def add_parser(subparsers: Any) -> None:
@@ -80,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
         return int(ExitCode.PASSED)
     if args.har is not None:
         return _compare_har(args)
-    scenarios_of(args.step)
+    scenarios_of(args.step, args.server is None)
     with _stage(args) as stage:
         judged = judged_steps(stage, args.step, _progress)
     return _tell(judged, args)
@@ -98,9 +98,13 @@ def _compare_har(args: argparse.Namespace) -> int:
     recorded = recorded_for(step)
     seen = har_step(args.har, recorded.name, args.server or "")
     judged: list[JudgedStep] = []
-    if not unplayed_reason(step):
+    if not unplayed_reason(step, args.server is None):
         with _stage(args) as stage:
-            played = [each for each in play(stage, scenarios_of([step])) if each.recorded.name == recorded.name]
+            played = [
+                each
+                for each in play(stage, scenarios_of([step], stage.on_sandbox))
+                if each.recorded.name == recorded.name
+            ]
             judged = [judge(replace(each, recorded=seen)) for each in played]
     return _tell(judged, args, compare(recorded, seen))
 
@@ -112,7 +116,7 @@ def judged_steps(
     from mmload.fidelity.playing import judge, play, scenarios_of, whole_run
 
     played = []
-    for each in play(stage, scenarios_of(steps)):
+    for each in play(stage, scenarios_of(steps, stage.on_sandbox)):
         progress(each.recorded.name)
         played.append(each)
     judged = [judge(each) for each in played]
@@ -132,7 +136,7 @@ def _tell(judged: list[JudgedStep], args: argparse.Namespace, news: StepComparis
     if sys.stderr.isatty():
         print("\r\x1b[K", end="", file=sys.stderr, flush=True)
     asked = args.step or recording()
-    not_played = {name: reason for name in asked if (reason := unplayed_reason(name))}
+    not_played = {name: reason for name in asked if (reason := unplayed_reason(name, args.server is None))}
     if args.json is None or str(args.json) != "-":
         parts = [text_of(judged, not_played), *([news_of(news)] if news else [])]
         print(harmless("\n".join(parts)), end="", flush=True)
@@ -159,13 +163,12 @@ def _stage(args: argparse.Namespace) -> Iterator[Stage]:
 @contextmanager
 def sandbox_stage(environ: Mapping[str, str] = os.environ) -> Iterator[Stage]:
     """A stage on a sandbox of its own, for the time of the context."""
-    from mmload.cli.sandbox import populate, sandbox
+    from mmload.cli.sandbox import populate, population, sandbox
     from mmload.config import load_settings
     from mmload.fidelity.stage import stage_on
 
-    numbers = {OPTION_VARIABLES[name]: str(number) for name, number in _SANDBOX_POPULATION.items()}
     with sandbox() as url:
-        here = {**environ, **numbers, SERVER_URL: url}
+        here = {**environ, **population(1, _PEOPLE), OPTION_VARIABLES["posts"]: str(_POSTS), **server_variables(url)}
         populate(url, here)
-        with stage_on(url, load_settings(environ=here)[0]) as stage:
+        with stage_on(url, load_settings(environ=here)[0], on_sandbox=True) as stage:
             yield stage

@@ -85,19 +85,17 @@ class Capture:
         head, _, body = request.partition(b"\r\n\r\n")
         target = head.split(b" ", 2)[1].decode("ascii")
         path = below_api(target)
+        self._under_way += 1
         if path is None and (kind := static_kind(target)):
             self._static[kind] = self._static.get(kind, 0) + 1
             return None
         route = PAGE if path is None else route_table().name_of(method, path)
-        note = SentRequest(route, query_of(target), _fields_of(body), self.now_ms())
+        note = SentRequest(route, query_of(target), _fields_of(body), self.now_ms(), under_way=self._under_way - 1)
         self._requests.append(note)
-        self._under_way += 1
         return note
 
     def answered(self, note: SentRequest | None) -> None:
         """Its answer is there, or will not come."""
-        if note is None:
-            return
         self._under_way -= 1
         for place, each in enumerate(self._requests):
             # Not there where `take` came first.

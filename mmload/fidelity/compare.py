@@ -5,18 +5,18 @@ server's content is compared by the rules of `kinds`.
 
 Order: a recording says when a request was made, not when its answer was there. Requests within 10 ms did not wait for
 each other; of later ones nobody knows whether they waited, or the browser was slow. So these are differences: a request
-that was made before one that it followed, and one that waited for another with which it was made at once. One that did
-not wait where there was a pause in the recording is none.
+that was made when one that it preceded was answered already, and one that waited for the answer to another with which
+it was made at once. One that did not wait where there was a pause in the recording is none.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
+from mmload.client.http.client import CONNECTIONS_PER_USER
 from mmload.fidelity.kinds import Rule, rule_of
 from mmload.fidelity.traffic import STATIC, Pairs, SentFrame, SentRequest, StepTraffic
 
@@ -70,8 +70,8 @@ def compare(recorded: StepTraffic, ours: StepTraffic) -> StepComparison:
     theirs, mine = (_comparable(each.requests, step) for each in (recorded, ours))
     pairs, missing, extra = matched_pairs(theirs, mine)
     late, waiting = _out_of_order(pairs), _waiting(pairs)
-    misplaced = {id(pair) for pair in (*late, *waiting)}
-    good = [pair for pair in pairs if pair[0].query == pair[1].query and id(pair) not in misplaced]
+    misplaced = {id(one) for one, _ in (*late, *waiting)}
+    good = [pair for pair in pairs if pair[0].query == pair[1].query and id(pair[0]) not in misplaced]
     differences = [
         *_unmatched(missing, extra),
         *(_changed(*pair) for pair in pairs if pair[0].query != pair[1].query or not _same_body(*pair)),
@@ -166,53 +166,51 @@ def _versus(one: Pairs, other: Pairs) -> str:
 
 
 def groups(requests: Sequence[SentRequest]) -> dict[int, int]:
-    """The group of each request, by its `id`: those that did not wait for each other.
-
-    A new one begins where nothing is under way any more, or, where nobody recorded the answers, after a pause.
-    """
+    """The group of each request of a recording, by its `id`: those that were made at once."""
     found: dict[int, int] = {}
-    number, busy_until = 0, float("-inf")
+    number, last = 0, float("inf")
     for each in sorted(requests, key=lambda request: request.at):
-        if found and each.at > busy_until:
-            number += 1
-        busy_until = max(busy_until, each.until if each.until is not None else each.at + AT_ONCE_MS)
-        found[id(each)] = number
+        number += each.at - last > AT_ONCE_MS
+        found[id(each)], last = number, each.at
     return found
 
 
+def _answered_before(one: SentRequest, other: SentRequest) -> bool:
+    """Whether one had its answer when the other was made."""
+    return (one.until if one.until is not None else one.at + AT_ONCE_MS) <= other.at
+
+
 def _out_of_order(pairs: Sequence[Pair]) -> list[Pair]:
-    """The fewest whose places must change for the rest to be in the recorded order."""
-    theirs, mine = groups([one for one, _ in pairs]), groups([other for _, other in pairs])
-    # Within one group of ours the order says nothing.
-    ordered = sorted(pairs, key=lambda pair: (mine[id(pair[1])], theirs[id(pair[0])]))
-    kept = longest_rising([theirs[id(one)] for one, _ in ordered])
-    return [pair for place, pair in enumerate(ordered) if place not in kept]
+    """Those that must be taken out, the worst ones first, for the rest to be in the recorded order."""
+    group = groups([one for one, _ in pairs])
+    left = list(pairs)
+    moved: list[Pair] = []
+    while True:
+        wrong = [sum(_contradict(pair, other, group) for other in left) for pair in left]
+        worst = max(wrong, default=0)
+        if not worst:
+            return moved
+        moved.append(left.pop(wrong.index(worst)))
 
 
-def longest_rising(numbers: Sequence[int]) -> set[int]:
-    """The places of the longest part of a sequence that never falls."""
-    ends: list[int] = []
-    places: list[int] = []
-    before: dict[int, int] = {}
-    for place, number in enumerate(numbers):
-        at = bisect_right(ends, number)
-        ends[at : at + 1] = [number]
-        places[at : at + 1] = [place]
-        before[place] = places[at - 1] if at else -1
-    kept: set[int] = set()
-    place = places[-1] if places else -1
-    while place >= 0:
-        kept.add(place)
-        place = before[place]
-    return kept
+def _contradict(pair: Pair, other: Pair, group: Mapping[int, int]) -> bool:
+    if group[id(pair[0])] > group[id(other[0])]:
+        pair, other = other, pair
+    return group[id(pair[0])] < group[id(other[0])] and _answered_before(other[1], pair[1])
 
 
 def _waiting(pairs: Sequence[Pair]) -> list[Pair]:
-    """Those that were made at once with others in the recording, and waited for these in ours."""
-    theirs, mine = groups([one for one, _ in pairs]), groups([other for _, other in pairs])
-    together = Counter((theirs[id(one)], mine[id(other)]) for one, other in pairs)
-    most = {group: max((n, -own) for (their, own), n in together.items() if their == group) for group, _ in together}
-    return [pair for pair in pairs if mine[id(pair[1])] != -most[theirs[id(pair[0])]][1]]
+    """Those that were made at once with others in the recording, and in ours when one of these had been answered.
+
+    Not those that had to wait for a connection, as in a browser: with six it makes the next request as one ends.
+    """
+    group = groups([one for one, _ in pairs])
+    return [
+        (one, mine)
+        for one, mine in pairs
+        if mine.under_way < CONNECTIONS_PER_USER - 1
+        and any(group[id(one)] == group[id(other)] and _answered_before(theirs, mine) for other, theirs in pairs)
+    ]
 
 
 # -- what is no request of the API -----------------------------------------------------------------------------

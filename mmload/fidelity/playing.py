@@ -45,20 +45,22 @@ class JudgedStep:
         return not self.unexplained and not self.problem
 
 
-def scenarios_of(steps: Iterable[str]) -> list[Scenario]:
+def scenarios_of(steps: Iterable[str], on_sandbox: bool = True) -> list[Scenario]:
     """Those that play these steps (all, if none is named). Raises `UsageError`."""
     wanted = list(steps)
     for name in wanted:
         recorded_step(name)
-        if reason := unplayed_reason(name):
+        if reason := unplayed_reason(name, on_sandbox):
             raise UsageError(f"--step {name}: not played: {reason}")
-    return [each for each in SCENARIOS if not wanted or set(each.steps) & set(wanted)]
+    playable = [each for each in SCENARIOS if on_sandbox or not each.sandbox_only]
+    return [each for each in playable if not wanted or set(each.steps) & set(wanted)]
 
 
-def unplayed_reason(step: str) -> str:
+def unplayed_reason(step: str, on_sandbox: bool = True) -> str:
     """Why no scenario plays a step; "" if one does."""
-    if any(step in scenario.steps for scenario in SCENARIOS):
-        return ""
+    playing = next((each for each in SCENARIOS if step in each.steps), None)
+    if playing is not None:
+        return "on a sandbox only" if playing.sandbox_only and not on_sandbox else ""
     traffic = recording()[step]
     if not traffic.requests and not traffic.frames:
         return "nothing is sent in it"
@@ -76,6 +78,8 @@ def play(stage: Stage, scenarios: Sequence[Scenario]) -> Iterator[PlayedStep]:
     """All scenarios up to the last of these, since each begins where the one before it ended; those asked for."""
     last = max(map(SCENARIOS.index, scenarios), default=-1)
     for scenario in SCENARIOS[: last + 1]:
+        if scenario.sandbox_only and not stage.on_sandbox:
+            continue
         played = _played(stage, scenario)
         if scenario in scenarios:
             yield from played

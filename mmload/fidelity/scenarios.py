@@ -6,6 +6,7 @@ channel in which the one before it ended.
 
 from __future__ import annotations
 
+import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -127,12 +128,19 @@ def _mentions(stage: Stage) -> None:
     type_name(stage.ann, stage.channels["big"].id, stage.bob.store.me)
 
 
-def _loses_socket(stage: Stage, *, forgotten: bool = False) -> None:
+def _loses_socket(stage: Stage) -> None:
     """The network ends the socket; over when it is back."""
     sockets = stage.ann.context.recorder.sockets
     before = sockets.resumed + sockets.renewed
     stage.capture.cut()
     stage.wait_until(lambda: sockets.resumed + sockets.renewed > before, "the WebSocket did not come back")
+
+
+def _forgotten(stage: Stage) -> None:
+    """The server starts anew: it knows no socket any more. Only a sandbox is told to."""
+    url = f"{stage.ann.context.transport.server_url}/sandbox/faults"
+    urllib.request.urlopen(urllib.request.Request(url, b'{"forget_sockets": true}')).close()
+    _loses_socket(stage)
 
 
 def _offline(stage: Stage) -> None:
@@ -221,10 +229,12 @@ SCENARIOS: tuple[Scenario, ...] = (
     _one("socket_cut", _loses_socket, _opens("big")),
     _one("all_cut", _loses_socket),
     _one("offline_20s", _offline),
+    Scenario(("server_restart",), _forgotten, sandbox_only=True),
     _one("close_and_open", _does("Reload")),
     Scenario(("logout", "login_again"), _does("LogoutLogin"), split=LOGIN),
 )
 # Steps of the recording that our person does not do, and why.
 NOT_PLAYED: dict[str, str] = {
     "setup_close_dialogs": "once in a life: the accounts of a load test have no welcome list",
+    "unreachable_40s": "nothing but tries to connect, which offline_20s has as well",
 }

@@ -21,7 +21,7 @@ from mmload.behaviours.person import Person
 from mmload.client.http.client import Route
 from mmload.config import Settings
 from mmload.context import TestContext
-from mmload.errors import MmloadError, RequestFailed
+from mmload.errors import MmloadError, RequestFailed, ServerNotReady
 from mmload.fidelity.capture import Capture, RecordedRoute, RecordedTransport
 from mmload.metrics.recorder import Recorder
 from mmload.models import Channel, Post, Team
@@ -82,6 +82,7 @@ class Stage:
     team: Team = field(default_factory=lambda: Team(id=""))
     channels: dict[str, Channel] = field(default_factory=dict)
     posts: dict[str, Post] = field(default_factory=dict)
+    on_sandbox: bool = False
     _number: Iterator[int] = field(default_factory=itertools.count)
 
     def does(self, action: str) -> None:
@@ -154,7 +155,7 @@ class Stage:
 
 
 @contextmanager
-def stage_on(server_url: str, settings: Settings) -> Iterator[Stage]:
+def stage_on(server_url: str, settings: Settings, *, on_sandbox: bool = False) -> Iterator[Stage]:
     """Three people of the accounts 1 to 3, channels and messages for all scenarios. Ann has not come in yet."""
     time_of_stage = StageTime()
     others = TestContext(settings, server_url, Recorder())
@@ -162,9 +163,13 @@ def stage_on(server_url: str, settings: Settings) -> Iterator[Stage]:
     capture = record(context)
     ann = _person(context, 1, time_of_stage)
     bob, carol = (_person(others, number, StageTime()) for number in (2, 3))
-    stage = Stage(ann, bob, carol, capture, time_of_stage)
+    stage = Stage(ann, bob, carol, capture, time_of_stage, on_sandbox=on_sandbox)
     try:
-        _furnish(stage)
+        try:
+            _furnish(stage)
+        except MmloadError as error:
+            advice = "`mmload doctor` says what stands in the way, `mmload init` makes accounts and teams"
+            raise ServerNotReady(f"{server_url}: the scenarios cannot be prepared: {error}; {advice}") from error
         yield stage
     finally:
         for person in (ann, bob, carol):
@@ -209,7 +214,7 @@ def _furnish(stage: Stage) -> None:
     ann, bob, carol = stage.ann, stage.bob, stage.carol
     stage.team = ann.store.teams[ann.store.current_team_id]
     if not all(stage.team.id in person.store.teams for person in (bob, carol)):
-        raise ScenarioFailed("accounts 1 to 3 are not in one team: run mmload init")
+        raise ScenarioFailed("accounts 1 to 3 are not in one team")
     for name in ("big", "prefetched", "unread", "quiet", "pictures", "linked", "other", "unjoined", "unknown"):
         _channel(stage, name)
     stage.channels["direct"] = bob.api.create_direct_channel(bob.id, ann.id)

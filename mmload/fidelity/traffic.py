@@ -37,6 +37,7 @@ class SentRequest:
     """`route` is named by the `RouteTable`; `until` (the answer's end) is None where nobody recorded it.
 
     `body`: (name, kind) of each field; None: not recorded, or no JSON. Times in milliseconds of the step.
+    `under_way`: how many others were not answered then.
     """
 
     route: str
@@ -44,6 +45,7 @@ class SentRequest:
     body: Pairs | None = ()
     at: float = 0.0
     until: float | None = None
+    under_way: int = 0
 
     @property
     def line(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mmload.fidelity.compare import Departure, compare, groups, longest_rising
+from mmload.fidelity.compare import Departure, compare, groups
 from mmload.fidelity.traffic import SentFrame, SentRequest, StepTraffic
 
 STATS = SentRequest("GET /channels/{id}/stats", (("exclude_files_count", "true"),), at=0)
@@ -110,13 +110,20 @@ def test_a_cold_page_load_fetches_scripts_and_a_warm_one_does_not() -> None:
     assert compare(cold, StepTraffic("ours", static={"js": 9})).equal
 
 
-def test_a_group_ends_where_nothing_is_under_way() -> None:
-    first, second, third = (SentRequest("GET /x", at=at, until=until) for at, until in ((0, 8), (5, 20), (21, 30)))
+def test_whoever_waits_for_one_of_six_connections_does_not_wait_for_an_answer() -> None:
+    """As in a browser: the seventh goes when the first is answered, while five are under way."""
+    at_once = StepTraffic("step", requests=tuple(SentRequest(f"GET /{number}") for number in range(7)))
+    ours = [SentRequest(each.route, at=0, until=90, under_way=5) for each in at_once.requests[1:6]]
+    first = SentRequest("GET /0", at=0, until=5)
+
+    seventh = SentRequest("GET /6", at=5, until=9, under_way=5)
+    assert ways(at_once, StepTraffic("ours", requests=(first, *ours, seventh))) == []
+    seventh = SentRequest("GET /6", at=5, until=9, under_way=3)
+    assert ways(at_once, StepTraffic("ours", requests=(first, *ours, seventh))) == [("waits", "GET /6")]
+
+
+def test_requests_within_ten_milliseconds_were_made_at_once() -> None:
+    first, second, third = (SentRequest("GET /x", at=at) for at in (0, 9, 20))
 
     found = groups([first, second, third])
     assert [found[id(each)] for each in (first, second, third)] == [0, 0, 1]
-
-
-def test_the_longest_part_that_never_falls() -> None:
-    assert longest_rising([0, 2, 1, 1, 3]) == {0, 2, 3, 4}
-    assert longest_rising([]) == set()
