@@ -175,9 +175,13 @@ def groups(requests: Sequence[SentRequest]) -> dict[int, int]:
     return found
 
 
-def _answered_before(one: SentRequest, other: SentRequest) -> bool:
-    """Whether one had its answer when the other was made."""
-    return (one.until if one.until is not None else one.at + AT_ONCE_MS) <= other.at
+def _waited_for(other: SentRequest, one: SentRequest) -> bool:
+    """Whether the other was made when one had its answer.
+
+    Not if it had to wait for a connection, as in a browser: with six, it makes the next request as one ends.
+    """
+    answered_at = one.until if one.until is not None else one.at + AT_ONCE_MS
+    return answered_at <= other.at and other.under_way < CONNECTIONS_PER_USER - 1
 
 
 def _out_of_order(pairs: Sequence[Pair]) -> list[Pair]:
@@ -196,20 +200,16 @@ def _out_of_order(pairs: Sequence[Pair]) -> list[Pair]:
 def _contradict(pair: Pair, other: Pair, group: Mapping[int, int]) -> bool:
     if group[id(pair[0])] > group[id(other[0])]:
         pair, other = other, pair
-    return group[id(pair[0])] < group[id(other[0])] and _answered_before(other[1], pair[1])
+    return group[id(pair[0])] < group[id(other[0])] and _waited_for(pair[1], other[1])
 
 
 def _waiting(pairs: Sequence[Pair]) -> list[Pair]:
-    """Those that were made at once with others in the recording, and in ours when one of these had been answered.
-
-    Not those that had to wait for a connection, as in a browser: with six it makes the next request as one ends.
-    """
+    """Those that were made at once with others in the recording, and in ours when one of these had been answered."""
     group = groups([one for one, _ in pairs])
     return [
         (one, mine)
         for one, mine in pairs
-        if mine.under_way < CONNECTIONS_PER_USER - 1
-        and any(group[id(one)] == group[id(other)] and _answered_before(theirs, mine) for other, theirs in pairs)
+        if any(group[id(one)] == group[id(other)] and _waited_for(mine, theirs) for other, theirs in pairs)
     ]
 
 

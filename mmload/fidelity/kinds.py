@@ -68,6 +68,12 @@ DATA_DEPENDENT: tuple[DataDependent, ...] = (
     ),
     DataDependent(f"{_POSTS}?before=*", Rule.SOME, "one for each page", ("scroll_back",)),
     DataDependent(f"{_POSTS}?collapsedThreads=true", Rule.SOME, "the channel, and once more for what came", RETURNS),
+    DataDependent(
+        "GET /users/{id}/channels/{id}/posts/unread",
+        Rule.ANY,
+        "channels that have become unread are prefetched",
+        RETURNS,
+    ),
     DataDependent("POST /roles/names", Rule.SOME, "those roles that are not known yet, as they come up", PAGE_LOADS),
     DataDependent("POST /users/ids", Rule.SOME, _LOOK_UPS, PAGE_LOADS),
     DataDependent("POST /users/group_channels", Rule.SOME, "the group channels in the sidebar", PAGE_LOADS),
