@@ -27,7 +27,7 @@ from mmload.printable import harmless
 if TYPE_CHECKING:
     from mmload.fidelity.compare import StepComparison
     from mmload.fidelity.playing import JudgedStep
-    from mmload.fidelity.stage import Stage
+    from mmload.fidelity.stage import ScenarioStage
 
 # Few people and messages: the scenarios make what they need.
 _PEOPLE, _POSTS = 6, 60
@@ -110,7 +110,7 @@ def _compare_har(args: argparse.Namespace) -> int:
 
 
 def judged_steps(
-    stage: Stage, steps: list[str], progress: Callable[[str], None] = lambda step: None
+    stage: ScenarioStage, steps: list[str], progress: Callable[[str], None] = lambda step: None
 ) -> list[JudgedStep]:
     """Play these steps (all, if none is named) and judge them; tests use it, too."""
     from mmload.fidelity.playing import judge, play, scenarios_of, whole_run
@@ -147,7 +147,7 @@ def _tell(judged: list[JudgedStep], args: argparse.Namespace, news: StepComparis
 
 
 @contextmanager
-def _stage(args: argparse.Namespace) -> Iterator[Stage]:
+def _stage(args: argparse.Namespace) -> Iterator[ScenarioStage]:
     from mmload.fidelity.stage import stage_on
 
     if args.server is None:
@@ -161,7 +161,7 @@ def _stage(args: argparse.Namespace) -> Iterator[Stage]:
 
 
 @contextmanager
-def sandbox_stage(environ: Mapping[str, str] = os.environ) -> Iterator[Stage]:
+def sandbox_stage(environ: Mapping[str, str] = os.environ) -> Iterator[ScenarioStage]:
     """A stage on a sandbox of its own, for the time of the context."""
     from mmload.cli.sandbox import populate, population, sandbox
     from mmload.config import load_settings

@@ -12,7 +12,7 @@ from mmload.fidelity.compare import Departure, StepComparison, compare
 from mmload.fidelity.kinds import DATA_DEPENDENT, Rule
 from mmload.fidelity.recording import recorded_step, recording
 from mmload.fidelity.scenarios import NOT_PLAYED, SCENARIOS, Scenario
-from mmload.fidelity.stage import Stage
+from mmload.fidelity.stage import ScenarioStage
 from mmload.fidelity.traffic import StepTraffic
 
 WHOLE_RUN = "(all steps)"
@@ -74,7 +74,7 @@ def recorded_for(step: str) -> StepTraffic:
     return together(of.steps) if of else recorded_step(step)
 
 
-def play(stage: Stage, scenarios: Sequence[Scenario]) -> Iterator[PlayedStep]:
+def play(stage: ScenarioStage, scenarios: Sequence[Scenario]) -> Iterator[PlayedStep]:
     """All scenarios up to the last of these, since each begins where the one before it ended; those asked for."""
     last = max(map(SCENARIOS.index, scenarios), default=-1)
     for scenario in SCENARIOS[: last + 1]:
@@ -85,7 +85,7 @@ def play(stage: Stage, scenarios: Sequence[Scenario]) -> Iterator[PlayedStep]:
             yield from played
 
 
-def _played(stage: Stage, scenario: Scenario) -> list[PlayedStep]:
+def _played(stage: ScenarioStage, scenario: Scenario) -> list[PlayedStep]:
     problem = ""
     try:
         if scenario.before is not None:

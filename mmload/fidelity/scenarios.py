@@ -15,7 +15,7 @@ from mmload.behaviours.channel_view import view_channel
 from mmload.behaviours.composing import type_name
 from mmload.behaviours.login import enter
 from mmload.behaviours.person import POLL_SECONDS
-from mmload.fidelity.stage import Stage
+from mmload.fidelity.stage import ScenarioStage
 
 LOGIN = "POST /users/login"
 
@@ -30,50 +30,50 @@ class Scenario:
     """
 
     steps: tuple[str, ...]
-    do: Callable[[Stage], object]
-    before: Callable[[Stage], object] | None = None
+    do: Callable[[ScenarioStage], object]
+    before: Callable[[ScenarioStage], object] | None = None
     split: str = ""
     sandbox_only: bool = False
 
 
-def _nothing(stage: Stage) -> None:
+def _nothing(stage: ScenarioStage) -> None:
     """The step is to send nothing."""
 
 
-def _comes_in(stage: Stage) -> None:
+def _comes_in(stage: ScenarioStage) -> None:
     enter(stage.ann)
 
 
-def _does(action: str) -> Callable[[Stage], object]:
+def _does(action: str) -> Callable[[ScenarioStage], object]:
     return lambda stage: stage.does(action)
 
 
-def _lucky(action: str, number: float) -> Callable[[Stage], object]:
-    def act(stage: Stage) -> None:
+def _lucky(action: str, number: float) -> Callable[[ScenarioStage], object]:
+    def act(stage: ScenarioStage) -> None:
         with stage.luck(number):
             stage.does(action)
 
     return act
 
 
-def _in_turn(*acts: Callable[[Stage], object]) -> Callable[[Stage], object]:
-    def act(stage: Stage) -> None:
+def _in_turn(*acts: Callable[[ScenarioStage], object]) -> Callable[[ScenarioStage], object]:
+    def act(stage: ScenarioStage) -> None:
         for each in acts:
             each(stage)
 
     return act
 
 
-def _opens(*names: str) -> Callable[[Stage], object]:
-    def act(stage: Stage) -> None:
+def _opens(*names: str) -> Callable[[ScenarioStage], object]:
+    def act(stage: ScenarioStage) -> None:
         for name in names:
             view_channel(stage.ann, stage.channels[name])
 
     return act
 
 
-def _posts(*, reply: bool = False, picture: bool = False) -> Callable[[Stage], object]:
-    def act(stage: Stage) -> None:
+def _posts(*, reply: bool = False, picture: bool = False) -> Callable[[ScenarioStage], object]:
+    def act(stage: ScenarioStage) -> None:
         with stage.habits(
             percent_replies=float(reply),
             percent_posts_with_files=float(picture),
@@ -86,10 +86,10 @@ def _posts(*, reply: bool = False, picture: bool = False) -> Callable[[Stage], o
     return act
 
 
-def _hears(channel: str, *, mention: bool = False, times: int = 1, root: str = "") -> Callable[[Stage], object]:
+def _hears(channel: str, *, mention: bool = False, times: int = 1, root: str = "") -> Callable[[ScenarioStage], object]:
     """Bob writes into a channel."""
 
-    def act(stage: Stage) -> None:
+    def act(stage: ScenarioStage) -> None:
         text = f"@{stage.ann.store.me.username} look" if mention else ""
         for _ in range(times):
             stage.hears(lambda: stage.writes(stage.bob, channel, text, root))
@@ -97,21 +97,21 @@ def _hears(channel: str, *, mention: bool = False, times: int = 1, root: str = "
     return act
 
 
-def _forgets_channels(stage: Stage) -> None:
+def _forgets_channels(stage: ScenarioStage) -> None:
     """As if this page had opened no channel yet but the one on the screen."""
     loaded, here = stage.ann.store.viewed_at, stage.ann.store.current_channel_id
     for channel_id in [each for each in loaded if each != here]:
         del loaded[channel_id]
 
 
-def _hears_typing(stage: Stage) -> None:
+def _hears_typing(stage: ScenarioStage) -> None:
     stage.hears(
         lambda: stage.bob.tell("user_typing", {"channel_id": stage.channels["big"].id, "parent_id": ""}), "typing"
     )
 
 
-def _idles(minutes: int) -> Callable[[Stage], object]:
-    def act(stage: Stage) -> None:
+def _idles(minutes: int) -> Callable[[ScenarioStage], object]:
+    def act(stage: ScenarioStage) -> None:
         for _ in range(minutes):
             stage.time.sleep(POLL_SECONDS)
             stage.ann.poll_due = stage.ann.clock()
@@ -121,8 +121,8 @@ def _idles(minutes: int) -> Callable[[Stage], object]:
     return act
 
 
-def _follows_link(name: str) -> Callable[[Stage], object]:
-    def act(stage: Stage) -> None:
+def _follows_link(name: str) -> Callable[[ScenarioStage], object]:
+    def act(stage: ScenarioStage) -> None:
         links = stage.ann.store.permalinks
         links.clear()
         links[stage.posts[name].id] = None
@@ -131,11 +131,11 @@ def _follows_link(name: str) -> Callable[[Stage], object]:
     return act
 
 
-def _mentions(stage: Stage) -> None:
+def _mentions(stage: ScenarioStage) -> None:
     type_name(stage.ann, stage.channels["big"].id, stage.bob.store.me)
 
 
-def _loses_socket(stage: Stage) -> None:
+def _loses_socket(stage: ScenarioStage) -> None:
     """The network ends the socket; over when it is back."""
     sockets = stage.ann.context.recorder.sockets
     before = sockets.resumed + sockets.renewed
@@ -143,14 +143,14 @@ def _loses_socket(stage: Stage) -> None:
     stage.wait_until(lambda: sockets.resumed + sockets.renewed > before, "the WebSocket did not come back")
 
 
-def _forgotten(stage: Stage) -> None:
+def _forgotten(stage: ScenarioStage) -> None:
     """The server starts anew: it knows no socket any more. Only a sandbox is told to."""
     url = f"{stage.ann.context.transport.server_url}/sandbox/faults"
     urllib.request.urlopen(urllib.request.Request(url, b'{"forget_sockets": true}')).close()
     _loses_socket(stage)
 
 
-def _offline(stage: Stage) -> None:
+def _offline(stage: ScenarioStage) -> None:
     """No network until the first try to come back has failed."""
     stage.capture.online = False
     sockets = stage.ann.context.recorder.sockets
@@ -162,7 +162,9 @@ def _offline(stage: Stage) -> None:
     stage.wait_until(lambda: sockets.resumed + sockets.renewed > before, "the WebSocket did not come back")
 
 
-def _one(step: str, do: Callable[[Stage], object], before: Callable[[Stage], object] | None = None) -> Scenario:
+def _one(
+    step: str, do: Callable[[ScenarioStage], object], before: Callable[[ScenarioStage], object] | None = None
+) -> Scenario:
     return Scenario((step,), do, before)
 
 

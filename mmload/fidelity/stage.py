@@ -71,7 +71,7 @@ class StageChance(random.Random):
 
 
 @dataclass(eq=False)
-class Stage:
+class ScenarioStage:
     """`channels` by the names that scenarios give them; ann is in all but `unjoined` and `unknown`."""
 
     ann: Person
@@ -155,7 +155,7 @@ class Stage:
 
 
 @contextmanager
-def stage_on(server_url: str, settings: Settings, *, on_sandbox: bool = False) -> Iterator[Stage]:
+def stage_on(server_url: str, settings: Settings, *, on_sandbox: bool = False) -> Iterator[ScenarioStage]:
     """Three people of the accounts 1 to 3, channels and messages for all scenarios. Ann has not come in yet."""
     time_of_stage = StageTime()
     others = TestContext(settings, server_url, Recorder())
@@ -163,7 +163,7 @@ def stage_on(server_url: str, settings: Settings, *, on_sandbox: bool = False) -
     capture = record(context)
     ann = _person(context, 1, time_of_stage)
     bob, carol = (_person(others, number, StageTime()) for number in (2, 3))
-    stage = Stage(ann, bob, carol, capture, time_of_stage, on_sandbox=on_sandbox)
+    stage = ScenarioStage(ann, bob, carol, capture, time_of_stage, on_sandbox=on_sandbox)
     try:
         try:
             _furnish(stage)
@@ -207,7 +207,7 @@ def _unreported(route: Route, start: float, seconds: float, size: int, failure: 
     """The capture sees it all."""
 
 
-def _furnish(stage: Stage) -> None:
+def _furnish(stage: ScenarioStage) -> None:
     """The others come in and make what ann will find. She comes in once, unrecorded, to be somebody."""
     for person in (stage.bob, stage.carol, stage.ann):
         enter(person)
@@ -228,7 +228,7 @@ def _furnish(stage: Stage) -> None:
     stage.capture.take("furnishing")
 
 
-def _channel(stage: Stage, name: str) -> None:
+def _channel(stage: ScenarioStage, name: str) -> None:
     bob = stage.bob
     made = bob.api.create_channel(stage.team.id, f"fidelity-{name}-{bob.now_ms():x}", f"Fidelity {name}", "O")
     stage.channels[name] = made
@@ -240,7 +240,7 @@ def _channel(stage: Stage, name: str) -> None:
             bob.api.add_channel_member(made.id, person.id)
 
 
-def _talk(stage: Stage) -> None:
+def _talk(stage: ScenarioStage) -> None:
     bob, carol = stage.bob, stage.carol
     for _ in range(100):
         stage.writes(bob, "big")
@@ -257,7 +257,7 @@ def _talk(stage: Stage) -> None:
     _picture(stage)
 
 
-def _picture(stage: Stage) -> None:
+def _picture(stage: ScenarioStage) -> None:
     from mmload.behaviours.composing import content
 
     bob, channel = stage.bob, stage.channels["pictures"]
