@@ -112,7 +112,6 @@ def report_performance(person: Person) -> None:
         return
     report = {
         "version": "0.1.0",
-        "client_id": person.id,
         "labels": {"platform": "other", "agent": "other"},
         "start": start,
         "end": now,

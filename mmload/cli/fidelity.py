@@ -138,7 +138,8 @@ def _tell(judged: list[JudgedStep], args: argparse.Namespace, news: StepComparis
     asked = args.step or recording()
     not_played = {name: reason for name in asked if (reason := unplayed_reason(name, args.server is None))}
     if args.json is None or str(args.json) != "-":
-        parts = [text_of(judged, not_played), *([news_of(news)] if news else [])]
+        of = "the recording" if news is None else "the file"
+        parts = [text_of(judged, not_played, of), *([news_of(news)] if news else [])]
         print(harmless("\n".join(parts)), end="", flush=True)
     if args.json is not None:
         write_text(json.dumps(document(judged, not_played, news), indent=2, ensure_ascii=False) + "\n", args.json)

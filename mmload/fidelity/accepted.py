@@ -27,7 +27,22 @@ class Accepted:
         return fits and concerns(self.steps, step)
 
 
-ACCEPTED: tuple[Accepted, ...] = ()
+_HEARD = ("receive_reply_closed_thread", "receive_mention_other_channel", "receive_dm")
+_NO_NOTICES = "the recorded browser was not allowed to show notices, and gave that as reason; ours shows them"
+_LEFT_ONE = "the recorded page named no channel after it had left one; ours names the one on the screen"
+_CLICKED = "the recorded window had lost the focus, and the click gave it back"
+_LATE = "of the channel that was opened just before the server went away"
+_BROKEN_FACE = "only after a face whose first answer did not come, in the restart of the server"
+
+ACCEPTED: tuple[Accepted, ...] = (
+    Accepted("missing", "frame posted_notify_ack {data: text", _NO_NOTICES, _HEARD),
+    Accepted("extra", 'frame posted_notify_ack {data: ""', _NO_NOTICES, _HEARD),
+    Accepted("missing", 'frame presence {channel_id: ""}', _LEFT_ONE, ("all_cut", "offline_20s")),
+    Accepted("extra", "frame presence {channel_id: text}", _LEFT_ONE, ("all_cut", "offline_20s")),
+    Accepted("missing", "POST /channels/members/{id}/view", _CLICKED, ("profile_popover",)),
+    Accepted("missing", "POST /channels/members/{id}/view", _LATE, ("server_restart",)),
+    Accepted("missing", "GET /users/{id}/image/default", _BROKEN_FACE),
+)
 
 
 def reason_for(step: str, difference: Departure, accepted: Iterable[Accepted] = ACCEPTED) -> str:

@@ -47,17 +47,14 @@ class Departure:
 
 @dataclass(frozen=True, slots=True)
 class StepComparison:
-    """`recorded`: the requests that were compared; `matched` of them were found, by route, query and group."""
+    """`recorded` and `sent`: the requests that were compared; `matched` were found, by route, query and group."""
 
     step: str
     recorded: int
     sent: int
     matched: int
+    extra: int
     differences: tuple[Departure, ...]
-
-    @property
-    def extra(self) -> int:
-        return sum(each.way == "extra" for each in self.differences)
 
     @property
     def equal(self) -> bool:
@@ -81,7 +78,7 @@ def compare(recorded: StepTraffic, ours: StepTraffic) -> StepComparison:
         *_sockets(recorded.sockets, ours.sockets),
         *_static(recorded, ours),
     ]
-    return StepComparison(step, len(theirs), len(mine), len(good), tuple(differences))
+    return StepComparison(step, len(theirs), len(mine), len(good), len(extra), tuple(differences))
 
 
 def _comparable(requests: Iterable[SentRequest], step: str) -> list[SentRequest]:
@@ -216,7 +213,9 @@ def _waiting(pairs: Sequence[Pair]) -> list[Pair]:
 # -- what is no request of the API -----------------------------------------------------------------------------
 
 
-def _frames(theirs: Iterable[SentFrame], mine: Iterable[SentFrame], step: str) -> list[Departure]:
+def _frames(theirs: Iterable[SentFrame] | None, mine: Iterable[SentFrame] | None, step: str) -> list[Departure]:
+    if theirs is None or mine is None:
+        return []
     one, other = (_spoken(frames, step) for frames in (theirs, mine))
     return [
         *(Departure("missing", f"frame {line}") for line in (one - other).elements()),

@@ -98,13 +98,15 @@ def har_step(path: Path, step: str, server_url: str = "") -> StepTraffic:
     plain = [each for each in ours if not _is_socket(each)]
     began = min((_ms(path, each) for each in ours), default=0.0)
     sockets = [each for each in ours if _is_socket(each)]
+    # Firefox leaves them out, and so does a page whose socket was open before.
+    shows_frames = any(each.messages for each in sockets)
     messages = [message for each in sockets for message in each.messages or () if message.type == "send"]
     static = Counter(kind for each in plain if (kind := _file_kind(each.request.url)))
     return StepTraffic(
         step,
         f"recorded in {path.name}",
         tuple(_request(each, _ms(path, each) - began) for each in plain if not _file_kind(each.request.url)),
-        tuple(frame for message in messages if (frame := _frame(message)) is not None),
+        tuple(frame for message in messages if (frame := _frame(message)) is not None) if shows_frames else None,
         tuple(query_of(each.request.url) for each in sockets),
         static,
     )

@@ -114,7 +114,7 @@ def together(steps: Sequence[str]) -> StepTraffic:
         first = replace(
             first,
             requests=(*first.requests, *(replace(sent, at=sent.at + later) for sent in each.requests)),
-            frames=first.frames + each.frames,
+            frames=(first.frames or ()) + (each.frames or ()),
             sockets=first.sockets + each.sockets,
         )
     return replace(first, name="+".join(steps))
@@ -144,7 +144,7 @@ def whole_run(played: Sequence[PlayedStep], accepted: Sequence[Accepted] = ACCEP
             theirs = _occurs(kind.what, (each.recorded for each in played))
             if theirs and not _occurs(kind.what, (each.ours for each in played)):
                 differences.append(Departure("missing", kind.what))
-    comparison = StepComparison(WHOLE_RUN, 0, 0, 0, tuple(differences))
+    comparison = StepComparison(WHOLE_RUN, 0, 0, 0, 0, tuple(differences))
     reasons = [(each, reason_for(WHOLE_RUN, each, accepted)) for each in differences]
     explained = tuple((each, reason) for each, reason in reasons if reason)
     return JudgedStep(comparison, explained, tuple(each for each, reason in reasons if not reason))
@@ -152,7 +152,7 @@ def whole_run(played: Sequence[PlayedStep], accepted: Sequence[Accepted] = ACCEP
 
 def _occurs(what: str, steps: Iterable[StepTraffic]) -> bool:
     for step in steps:
-        lines = [*(sent.line for sent in step.requests), *(said.line for said in step.frames)]
+        lines = [*(sent.line for sent in step.requests), *(said.line for said in step.frames or ())]
         if any(line.startswith(what) for line in lines):
             return True
     return False

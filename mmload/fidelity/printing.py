@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mmload.fidelity.compare import SENTENCES, Departure, StepComparison, Way
+from mmload.fidelity.compare import SENTENCES, Departure, StepComparison, Way, compare
 from mmload.fidelity.playing import JudgedStep
+from mmload.fidelity.recording import recording
 
 # How a newer application differs from the recording of 11.6.
 NEWS: Mapping[Way, str] = {
@@ -52,7 +53,7 @@ def totals(judged: Iterable[JudgedStep]) -> SentTotals:
     )
 
 
-def text_of(judged: Sequence[JudgedStep], not_played: Mapping[str, str], who: str = "the person") -> str:
+def text_of(judged: Sequence[JudgedStep], not_played: Mapping[str, str], of: str = "the recording") -> str:
     """The table, then what differs and is not accepted, then what is accepted and why."""
     lines = [f"{'step':<36}{'recorded':>9}{'sent':>6}{'matched':>9}{'extra':>7}  result"]
     lines += [_row(each) for each in judged]
@@ -63,7 +64,7 @@ def text_of(judged: Sequence[JudgedStep], not_played: Mapping[str, str], who: st
     lines += _reasons(judged)
     if not_played:
         lines += ["", "Not played:", *(f"  {step}: {reason}" for step, reason in not_played.items())]
-    return "\n".join([*lines, "", *_summary(judged, who)]) + "\n"
+    return "\n".join([*lines, "", *_summary(judged, not_played, of)]) + "\n"
 
 
 def _row(each: JudgedStep) -> str:
@@ -111,15 +112,23 @@ def _steps(number: int) -> str:
     return f"{number} step" if number == 1 else f"{number} steps"
 
 
-def _summary(judged: Sequence[JudgedStep], who: str) -> list[str]:
-    found = totals(judged)
+def not_played_requests(steps: Iterable[str]) -> int:
+    """Requests of the recording in steps that were not played."""
+    return sum(compare(recording()[step], recording()[step]).recorded for step in steps)
+
+
+def _summary(judged: Sequence[JudgedStep], not_played: Iterable[str], of: str) -> list[str]:
+    found, more = totals(judged), not_played_requests(not_played)
+    left = [f"{more} more requests of the recording are in steps that were not played."] if more else []
     equal = sum(each.good and not each.accepted for each in judged)
     accepted = sum(each.good and bool(each.accepted) for each in judged)
     return [
-        f"{found.matched} of {found.recorded} requests of the recording ({found.matched_share:.1%}) are sent alike: "
+        f"{found.matched} of {found.recorded} requests of {of} ({found.matched_share:.1%}) are sent alike: "
         f"method, route, query and group.",
-        f"{found.extra} of {found.sent} requests of {who} ({found.extra_share:.1%}) are not in it.",
-        f"{_steps(equal)} equal, {accepted} with accepted differences only, {len(judged) - equal - accepted} others.",
+        f"{found.extra} of {found.sent} requests of the person ({found.extra_share:.1%}) are not in it.",
+        *left,
+        f"Of {_steps(len(judged))} {equal} equal, {accepted} with accepted differences only, "
+        f"{len(judged) - equal - accepted} different.",
     ]
 
 
@@ -140,6 +149,7 @@ def document(
             "sent": found.sent,
             "extra": found.extra,
             "extra_share": round(found.extra_share, 4),
+            "recorded_not_played": not_played_requests(not_played),
         },
         "steps": [_step_document(each) for each in judged],
         "not_played": dict(not_played),

@@ -135,6 +135,11 @@ def _mentions(stage: ScenarioStage) -> None:
     type_name(stage.ann, stage.channels["big"].id, stage.bob.store.me)
 
 
+def _knows_no_threads(stage: ScenarioStage) -> None:
+    """As if the list of threads had not been opened since the page was loaded."""
+    stage.ann.store.threads.clear()
+
+
 def _loses_socket(stage: ScenarioStage) -> None:
     """The network ends the socket; over when it is back."""
     sockets = stage.ann.context.recorder.sockets
@@ -228,6 +233,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     _one("join_channel", _does("JoinChannel")),
     _one("create_category", _does("CreateSidebarCategory")),
     _one("favourite", _does("UpdateSidebarCategory")),
+    _one("unfavourite", _does("UpdateSidebarCategory")),
     _one("profile_popover", _does("ClickUserProfile"), _opens("big")),
     _one("draft_type_leave", _does("UpsertDraft"), _forgets_channels),
     _one("draft_send_from_list", _does("DeleteDraft")),
@@ -235,15 +241,24 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario(("manual_status_away", "manual_status_online"), _does("UpdateStatus")),
     _one("switch_team", _does("SwitchTeam")),
     _one("switch_team_back", _does("SwitchTeam")),
-    _one("socket_cut", _loses_socket, _opens("big")),
-    _one("all_cut", _loses_socket),
+    _one("all_cut", _loses_socket, _opens("big")),
     _one("offline_20s", _offline),
+    _one("socket_cut", _loses_socket, _knows_no_threads),
     Scenario(("server_restart",), _forgotten, sandbox_only=True),
     _one("close_and_open", _does("Reload")),
     Scenario(("logout", "login_again"), _does("LogoutLogin"), split=LOGIN),
 )
+_NO_FOCUS = "the window of our person is always in front"
 # Steps of the recording that our person does not do, and why.
 NOT_PLAYED: dict[str, str] = {
+    "blur": _NO_FOCUS,
+    "receive_post_current_blurred": _NO_FOCUS,
+    "blurred_130s": _NO_FOCUS,
+    "focus_after_130s": _NO_FOCUS,
+    "blur_focus_short": _NO_FOCUS,
+    "receive_reply_in_open_thread": "our person opens a thread and reads it in one go",
+    "mention_clear": "our person does not empty the box again",
+    "search_in_channel_modifier": "a part of some searches: a request for each letter, as in the recording",
     "setup_close_dialogs": "once in a life: the accounts of a load test have no welcome list",
     "unreachable_40s": "nothing but tries to connect, which offline_20s has as well",
 }

@@ -72,13 +72,13 @@ class SentFrame:
 class StepTraffic:
     """All that a client sent in one step. `sockets`: the query of each WebSocket that it tried to open.
 
-    `static`: how many files of each kind it fetched from the server.
+    `static`: how many files of each kind it fetched from the server. `frames` is None where nobody recorded them.
     """
 
     name: str
     how: str = ""
     requests: tuple[SentRequest, ...] = ()
-    frames: tuple[SentFrame, ...] = ()
+    frames: tuple[SentFrame, ...] | None = ()
     sockets: tuple[Pairs, ...] = ()
     static: Mapping[str, int] = field(default_factory=dict)
 

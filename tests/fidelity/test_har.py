@@ -68,9 +68,19 @@ def test_a_har_file_is_read_as_the_recording_is(tmp_path: Path) -> None:
         "GET /channels/{id}/posts",
         "POST /channels/members/{id}/view",
     ]
-    assert (seen.static, [frame.line for frame in seen.frames]) == ({"js": 1}, ["presence {channel_id: text}"])
+    assert (seen.static, [frame.line for frame in seen.frames or ()]) == ({"js": 1}, ["presence {channel_id: text}"])
     comparison = compare(recording()["switch_channel_back"], seen)
     assert [each.what for each in comparison.differences] == ["WebSocket connection_id="]
+
+
+def test_a_file_without_frames_says_nothing_about_them(tmp_path: Path) -> None:
+    """Firefox writes none."""
+    entries = [{**each, "_webSocketMessages": None} for each in switch()]
+    seen = har_step(har(tmp_path, *entries), "switch_channel_back")
+
+    assert [each.what for each in compare(recording()["switch_channel_back"], seen).differences] == [
+        "WebSocket connection_id="
+    ]
 
 
 def test_what_a_new_version_does_otherwise_is_told_and_nothing_secret(
