@@ -32,7 +32,7 @@ def answer_newest(person: Person) -> None:
     assert isinstance(store, AnsweringStore)
     written = [post for post in store.written_posts() if not post.root_id and post.id not in store.answered]
     if not written:
-        send_post(person, store.current_channel_id, compose(person, store.current_channel_id))
+        send_post(person, store.current_channel_id, compose(person))
         return
     if written[-1].user_id == person.id:
         raise NothingToDo("the newest message is one's own")

@@ -140,6 +140,15 @@ class PostList(msgspec.Struct):
         return [posts[post_id] for post_id in self.order or () if post_id in posts]
 
 
+class PostInfo(msgspec.Struct, gc=False):
+    """Where a linked message is, and whether one is in there. A direct or group channel has no team."""
+
+    channel_id: str = ""
+    channel_type: str = PUBLIC
+    team_id: str = ""
+    has_joined_channel: bool = False
+
+
 class Status(msgspec.Struct, gc=False):
     user_id: str
     status: str = "offline"

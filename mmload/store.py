@@ -45,6 +45,8 @@ class SharedObjects:
         self.channels: Bounded[str, Channel] = Bounded(DIRECTORY_KEPT)
         self.teams: Bounded[str, Team] = Bounded(DIRECTORY_KEPT)
         self.posts: Bounded[str, Post] = Bounded(POSTS_SHARED)
+        # Messages with one picture and nothing else, and which.
+        self.lone_pictures: Bounded[str, str] = Bounded(POSTS_SHARED)
         self.people = Numbers(DIRECTORY_KEPT)
         self.pictures = Numbers(DIRECTORY_KEPT)
         self.threads = Numbers(DIRECTORY_KEPT)
@@ -162,6 +164,7 @@ class Store:
         "member_counts",
         "members",
         "memberships",
+        "open_thread_id",
         "permalinks",
         "posts",
         "preferences",
@@ -171,6 +174,7 @@ class Store:
         "statuses",
         "teams",
         "threads",
+        "typed",
         "unshown",
         "urgent_posts",
         "users",
@@ -182,6 +186,8 @@ class Store:
         self.me = User(id="")
         self.current_team_id = ""
         self.current_channel_id = ""
+        # The thread on the screen beside the channel, or in the list of threads; "" if none is.
+        self.open_thread_id = ""
         self.collapsed_threads = False
         self.memberships: Memberships | None = None
         self.clear()
@@ -206,7 +212,7 @@ class Store:
         self.users = KnownPeople(self.shared_objects, PEOPLE_KEPT)
         # Whose status we know: what it is, nobody reads.
         self.statuses = SeenKeys(self.shared_objects.people)
-        # Whose picture is in our cache, and which: (person, time of its last change).
+        # What pictures are in our cache: (person, time of its last change), or of files (mmload.behaviours.pictures).
         self.images = SeenKeys(self.shared_objects.pictures)
         self.threads: Bounded[str, Thread] = Bounded(THREADS_KEPT)
         self.reactions: Bounded[tuple[str, str], None] = Bounded(REACTIONS_KEPT)
@@ -218,6 +224,8 @@ class Store:
         self.scheduled: Bounded[str, ScheduledPost] = Bounded(DRAFTS_KEPT)
         self.urgent_posts: Bounded[str, None] = Bounded(DRAFTS_KEPT)
         self.attribute_ids: list[str] = []
+        # Message boxes that are open and were typed in, (channel, thread or ""), with what stands in them.
+        self.typed: dict[tuple[str, str], str] = {}
 
     # -- remembering -----------------------------------------------------------------------------------------
 

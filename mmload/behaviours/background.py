@@ -19,11 +19,16 @@ MEASURES_KEPT = 100
 
 
 def run_background_tasks(person: Person) -> None:
-    """Whatever is due now, and what was ordered. A failure is counted under its name and changes nothing else."""
-    if person.wants_channels or person.clock() >= person.look_up_due:
-        _carry_out(person, LOOK_UP)
+    """Whatever is due now, and what was ordered."""
+    keep_up(person)
     while person.orders:
         person.orders.popleft()()
+
+
+def keep_up(person: Person) -> None:
+    """Whatever is due now. A failure is counted under its name and changes nothing else."""
+    if person.wants_channels or person.clock() >= person.look_up_due:
+        _carry_out(person, LOOK_UP)
     if person.clock() >= person.poll_due:
         _carry_out(person, POLL)
         person.poll_due = next_poll(person.poll_due, person.clock())

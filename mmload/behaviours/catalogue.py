@@ -84,6 +84,11 @@ def _custom_statuses(can: Capabilities) -> bool:
     return can.custom_statuses
 
 
+def _statuses(can: Capabilities) -> bool:
+    """user statuses"""
+    return can.user_statuses
+
+
 def _editing(can: Capabilities) -> bool:
     """a limit of editing other than 0"""
     return can.edit_limit_seconds != 0
@@ -160,6 +165,11 @@ SIMULATIVE: tuple[Action, ...] = (
     Action("CreateSidebarCategory", channels.create_sidebar_category, 0.0001),
     Action("CreatePublicChannel", channels.create_public_channel, 0.0001),
     Action("MarkAllThreadsInTeamAsRead", threads.mark_all_threads_in_team_as_read, 0.0001, _threads),
+    # Nobody has measured these.
+    Action("LeaveChannel", channels.leave_channel, 0.001),
+    Action("BrowseChannels", channels.search_in_browser, 0.001),
+    Action("MarkUnread", posts.mark_unread, 0.001),
+    Action("UpdateStatus", people.update_status, 0.001, _statuses),
     Action("Reload", session.reload, 0),
 )
 

@@ -6,13 +6,13 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
-from mmload.behaviours.person import Person
-from mmload.errors import NoAnswer, RateLimited, Refused, ServerFault
+from mmload.behaviours import drafts, pictures
+from mmload.behaviours.person import Person, unless_refused
+from mmload.errors import NoAnswer, RateLimited, ServerFault
 from mmload.models import DIRECT, Channel, Post, PostList, Preference
 
 _MENTION = re.compile(r"@([a-z0-9][a-z0-9._-]*)")
 _SPECIAL_MENTIONS = frozenset({"all", "channel", "here"})
-_PICTURES = frozenset({"png", "jpg", "jpeg", "gif"})
 POSTS_ON_SCREEN = 60
 
 Request = Callable[[], object]
@@ -26,11 +26,12 @@ def view_channel(person: Person, channel: Channel) -> None:
     """
     began = person.clock()
     store = person.store
+    opening: list[Request] = drafts.left(person, store.current_channel_id)
     store.leave_channel(person.now_ms())
     store.current_channel_id = channel.id
     if person.context.capabilities.web_socket_event_scope:
         person.tell("presence", {"channel_id": channel.id})
-    opening: list[Request] = [partial(_count_members, person, channel.id)]
+    opening.append(partial(_count_members, person, channel.id))
     if channel.personal:
         opening.append(partial(show_in_sidebar, person, channel))
     loaded_at = store.viewed_at.get(channel.id)
@@ -41,7 +42,8 @@ def view_channel(person: Person, channel: Channel) -> None:
     else:
         fetch = partial(person.api.posts_since, channel.id, loaded_at, store.collapsed_threads)
         person.together(opening)
-        person.together([partial(_keep, listed, fetch), *_waiting_to_be_shown(person, channel.id)])
+        shown = [*pictures.shown_again(person), *_waiting_to_be_shown(person, channel.id)]
+        person.together([partial(_keep, listed, fetch), *shown])
     store.viewed_at[channel.id] = person.now_ms()
     posts = [post for each in listed for post in each.listed()]
     read_posts(person, posts, partial(mark_read, person, channel.id))
@@ -101,24 +103,12 @@ def read_posts(person: Person, posts: list[Post], *also: Request) -> None:
     alive = [post for post in posts if not post.delete_at]
     mentions = _unknown_mentions(person, alive)
     threads = [post.id for post in alive if post.reply_count and post.is_following]
-    requests = [*_picture_requests(person, alive), *_thread_requests(person, threads)]
+    requests = [*pictures.shown(person, alive), *_thread_requests(person, threads)]
     person.together([*requests, *_face_requests(person, dict.fromkeys(post.user_id for post in alive)), *also])
     meet_people(person, alive)
     if mentions:
         person.store.remember_users(person.api.users_by_usernames(mentions))
     person.store.remember_posts(posts)
-
-
-def _picture_requests(person: Person, posts: Iterable[Post]) -> list[Request]:
-    """Thumbnails, and previews where there are, of attached pictures."""
-    requests: list[Request] = []
-    for post in posts:
-        for file in (post.metadata and post.metadata.files) or ():
-            if file.extension in _PICTURES:
-                requests.append(partial(_unless_refused, person.api.thumbnail, file.id))
-                if file.has_preview_image:
-                    requests.append(partial(_unless_refused, person.api.preview, file.id))
-    return requests
 
 
 def _thread_requests(person: Person, root_ids: Iterable[str]) -> Iterator[Request]:
@@ -130,16 +120,7 @@ def _thread_requests(person: Person, root_ids: Iterable[str]) -> Iterator[Reques
         if root_id not in store.loaded_threads:
             store.loaded_threads.add(root_id)
             fetch = partial(person.api.extended_thread, person.id, store.current_team_id)
-            yield partial(_unless_refused, fetch, root_id)
-
-
-def _unless_refused(fetch: Callable[[str], object], object_id: str) -> None:
-    """What was deleted meanwhile stays blank; the others are shown all the same."""
-    try:
-        fetch(object_id)
-    except Refused as refusal:
-        if not refusal.expected:
-            raise
+            yield partial(unless_refused, fetch, root_id)
 
 
 def _unknown_mentions(person: Person, posts: Iterable[Post]) -> list[str]:

@@ -11,6 +11,9 @@ import zlib
 from functools import cache, partial
 
 from mmload import text
+from mmload.behaviours import drafts, pictures
+from mmload.behaviours.background import keep_up
+from mmload.behaviours.channel_view import fetch_faces
 from mmload.behaviours.person import Person, forget_if_deleted
 from mmload.errors import NEVER_SENT, RequestFailed
 from mmload.models import Post, User
@@ -55,13 +58,16 @@ def chosen_files(rng: random.Random) -> list[str]:
 
 
 def upload(person: Person, channel_id: str) -> tuple[str, ...]:
-    """Upload the files of one message, several at once; their ids."""
+    """Upload the files of one message, several at once, and show the small pictures of them; their ids."""
     ids: list[str] = []
     if not person.context.capabilities.file_attachments:
         return ()
 
     def send(name: str) -> None:
-        ids.extend(info.id for info in person.api.upload_file(channel_id, name, content(name)))
+        for info in person.api.upload_file(channel_id, name, content(name)):
+            ids.append(info.id)
+            if info.has_preview_image:
+                pictures.fetch(person, info.id, pictures.THUMBNAIL)
 
     person.together(partial(send, name) for name in chosen_files(person.rng))
     return tuple(ids)
@@ -71,6 +77,10 @@ def upload(person: Person, channel_id: str) -> tuple[str, ...]:
 _NEVER_SENT = 1
 # People type two to five letters of a name before they see whom they mean.
 MOST_LETTERS_TYPED = 5
+# The first key tells the others, and the first one so long after that tells them again.
+TYPING_TOLD_EVERY_SECONDS = 5.0
+# Where people wait less between actions than this, they type faster, too: a run at ten times the pace is one in all.
+FULL_SPEED_IDLE_MS = 20_000
 
 
 def show_typing(person: Person, channel_id: str, root_id: str = "") -> None:
@@ -80,14 +90,34 @@ def show_typing(person: Person, channel_id: str, root_id: str = "") -> None:
         person.tell("user_typing", {"channel_id": channel_id, "parent_id": root_id})
 
 
-def compose(person: Person, channel_id: str, *, reply: bool = False) -> str:
-    """A message as people write it; a mention asks the server for names while it is typed."""
+def typing_pauses(keys: int, seconds_per_key: float) -> list[float]:
+    """What passes after each time that the others are told, until so many keys are typed. Pure."""
+    if keys <= 0:
+        return []
+    whole, rest = divmod(keys * seconds_per_key, TYPING_TOLD_EVERY_SECONDS)
+    return [TYPING_TOLD_EVERY_SECONDS] * int(whole) + ([rest] if rest > 0 or not whole else [])
+
+
+def seconds_per_key(person: Person) -> float:
+    """How fast this person types at the pace of this run."""
+    simul = person.context.settings.simul
+    own = simul.avg_typing_ms_per_key * random.Random(person.account.number).uniform(0.5, 1.5)
+    return own / 1000 * min(1.0, person.rate * simul.avg_idle_time_ms / FULL_SPEED_IDLE_MS)
+
+
+def type_text(person: Person, channel_id: str, message: str, root_id: str = "") -> None:
+    """Type into a message box for as long as the text takes; meanwhile the client goes on with what it has to do."""
+    drafts.typed(person, channel_id, root_id, message)
+    for pause in typing_pauses(len(message), seconds_per_key(person)):
+        show_typing(person, channel_id, root_id)
+        person.pause(pause, pause)
+        keep_up(person)
+
+
+def compose(person: Person, *, reply: bool = False) -> str:
+    """The text of a message as people write it, without a mention."""
     rng, shares = person.rng, person.context.settings.simul
-    average_words = shares.avg_words_per_reply if reply else shares.avg_words_per_post
-    parts = [text.message(rng, average_words)]
-    if rng.random() < shares.percent_posts_with_mention and (someone := pick(rng, person.store.other_people())):
-        type_name(person, channel_id, someone)
-        parts.insert(0, f"@{someone.username}")
+    parts = [text.message(rng, shares.avg_words_per_reply if reply else shares.avg_words_per_post)]
     if rng.random() < shares.percent_posts_with_link:
         parts.append(text.link(rng))
     if rng.random() < shares.percent_posts_with_permalink and (link := _permalink(person)):
@@ -95,13 +125,30 @@ def compose(person: Person, channel_id: str, *, reply: bool = False) -> str:
     return " ".join(parts)[: person.context.capabilities.longest_message]
 
 
-def type_name(person: Person, channel_id: str, someone: User) -> None:
-    """Autocompletion: one request for each letter typed, until only one person is left to choose."""
-    for term in growing(someone.username, person.rng.randint(2, MOST_LETTERS_TYPED)):
-        found = person.api.autocomplete_users(person.store.current_team_id, channel_id, term, 100).everyone()
+def write(person: Person, channel_id: str, root_id: str = "") -> str:
+    """Type a message, a reply with `root_id`; a mention asks the server for names meanwhile."""
+    rng, shares = person.rng, person.context.settings.simul
+    mentioned = ""
+    if rng.random() < shares.percent_posts_with_mention and (someone := pick(rng, person.store.other_people())):
+        mention(person, channel_id, someone, root_id)
+        mentioned = f"@{someone.username} "
+    message = (mentioned + compose(person, reply=bool(root_id)))[: person.context.capabilities.longest_message]
+    type_text(person, channel_id, message, root_id)
+    return message
+
+
+def mention(person: Person, channel_id: str, someone: User, root_id: str = "") -> None:
+    """Type @ and a name: a list of people, with their faces, after each letter until only one is left to choose."""
+    show_typing(person, channel_id, root_id)
+    letters = person.rng.randint(2, MOST_LETTERS_TYPED)
+    for term in ("", *growing(someone.username, letters)):
+        found = person.api.autocomplete_users(person.store.current_team_id, channel_id, term).everyone()
         person.store.remember_users(found)
+        fetch_faces(person, [user.id for user in found])
         if len(found) <= 1:
             return
+        pause = seconds_per_key(person)
+        person.pause(pause, pause)
 
 
 def growing(name: str, letters: int) -> list[str]:
@@ -137,15 +184,40 @@ def send_post(
     *,
     urgent: bool = False,
 ) -> Post:
-    """Send a message and keep account of it. One without an answer is uncertain: the server may have stored it."""
+    """Send a message and, at the same moment, forget its draft, as the application does; then show it."""
+    sent: list[Post] = []
+
+    def post() -> None:
+        sent.append(post_message(person, channel_id, message, root_id, file_ids, urgent=urgent))
+
+    if (channel_id, root_id) in person.store.typed:
+        drafts.typed(person, channel_id, root_id)
+    person.together([post, partial(drafts.forget, person, channel_id, root_id)])
+    person.together(pictures.shown(person, sent))
+    person.store.remember_posts(sent)
+    return sent[0]
+
+
+def post_message(
+    person: Person,
+    channel_id: str,
+    message: str,
+    root_id: str = "",
+    file_ids: tuple[str, ...] = (),
+    *,
+    urgent: bool = False,
+) -> Post:
+    """Post a message and keep account of it. One without an answer is uncertain: the server may have stored it."""
     account = person.context.deliveries
     status = -1
     pending_post_id = person.pending_post_id()
+    channel = person.store.channels.get(channel_id)
+    team_id = person.store.current_team_id if channel is not None and channel.personal else ""
     account.sending(pending_post_id, channel_id, person.seat.number if person.seat is not None else None)
     try:
         with forget_if_deleted(partial(person.store.forget_post, root_id)):
             post = person.api.create_post(
-                channel_id, message, pending_post_id, root_id=root_id, file_ids=file_ids, urgent=urgent
+                channel_id, message, pending_post_id, root_id=root_id, file_ids=file_ids, urgent=urgent, team_id=team_id
             )
         status = 201
         account.accepted(pending_post_id, post.id, post.create_at)
@@ -158,5 +230,4 @@ def send_post(
             account.unanswered(pending_post_id)
         elif status != 201:
             account.refused(pending_post_id)
-    person.store.remember_posts((post,))
     return post

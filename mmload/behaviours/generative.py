@@ -15,7 +15,7 @@ from mmload.behaviours import goals as names
 from mmload.behaviours.actions.channels import new_name
 from mmload.behaviours.actions.posts import REMINDER_SECONDS
 from mmload.behaviours.catalogue import Action, WeightedChoice
-from mmload.behaviours.composing import compose, is_urgent, send_post, upload
+from mmload.behaviours.composing import compose, is_urgent, post_message, upload
 from mmload.behaviours.goals import (
     FOLLOWED_THREADS,
     REACTIONS,
@@ -128,21 +128,21 @@ def create_post(person: Person, made: Generation) -> None:
     settings = person.context.settings
     files = upload(person, channel.id) if person.rng.random() < settings.simul.percent_posts_with_files else ()
     urgent = is_urgent(person, settings.generate.percent_urgent_posts)
-    post = send_post(person, channel.id, compose(person, channel.id), file_ids=files, urgent=urgent)
+    post = post_message(person, channel.id, compose(person), file_ids=files, urgent=urgent)
     made.add_root(channel.id, post.id)
 
 
 def create_reply(person: Person, made: Generation) -> None:
     """Reply to a generated post."""
     channel, root_id = _root(person, made)
-    send_post(person, channel.id, compose(person, channel.id, reply=True), root_id)
+    post_message(person, channel.id, compose(person, reply=True), root_id)
 
 
 def create_reply_in_long_thread(person: Person, made: Generation) -> None:
     """Reply in one of the channel's few long threads."""
     channel, root_id = _root(person, made)
     thread_id = made.long_thread(channel.id, root_id)
-    send_post(person, channel.id, compose(person, channel.id, reply=True), thread_id)
+    post_message(person, channel.id, compose(person, reply=True), thread_id)
 
 
 def _root(person: Person, made: Generation, *, in_team: bool = False) -> tuple[Channel, str]:

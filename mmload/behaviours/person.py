@@ -104,6 +104,15 @@ def forget_if_deleted(forget: Callable[[], object]) -> Iterator[None]:
         raise
 
 
+def unless_refused(fetch: Callable[[str], object], object_id: str) -> None:
+    """What was deleted meanwhile stays blank; the others are shown all the same."""
+    try:
+        fetch(object_id)
+    except RequestFailed as refusal:
+        if not refusal.expected:
+            raise
+
+
 def next_look(now: float, every_seconds: float, number: int) -> float:
     """When the client `number` next looks up the people it does not know: it does so all along, each in its time. Pure.
 

@@ -21,7 +21,6 @@ from mmload.behaviours.person import POLL_SECONDS, NothingToDo, Person
 from mmload.behaviours.tasksets import Behaviour, nothing, task_of
 from mmload.config import SimpleAction
 from mmload.metrics.recorder import ActionOutcome
-from mmload.models import Channel
 
 # A step that was skipped asked nothing of the server: without a wait of its own it would keep the process from
 # everything else.
@@ -53,7 +52,7 @@ def create_post(person: Person) -> None:
     """Create a post in one of the user's channels."""
     channel = person.pick(list(person.store.my_channels()), "not a member of any channel")
     show_typing(person, channel.id)
-    send_post(person, channel.id, compose(person, channel.id))
+    send_post(person, channel.id, compose(person))
 
 
 def create_post_reply(person: Person) -> None:
@@ -61,7 +60,7 @@ def create_post_reply(person: Person) -> None:
     post = person.pick([post for post in person.store.posts.values() if not post.type], "no post to reply to")
     root_id = post.root_id or post.id
     show_typing(person, post.channel_id, root_id)
-    send_post(person, post.channel_id, compose(person, post.channel_id, reply=True), root_id)
+    send_post(person, post.channel_id, compose(person, reply=True), root_id)
 
 
 def join_team(person: Person) -> None:
@@ -82,20 +81,10 @@ def leave_channel(person: Person) -> None:
     if left is None:
         raise NothingToDo("only in the default channel")
     person.api.remove_channel_member(left.id, person.id)
-    store.forget_channel(left.id)
-    _forget_what_was_in(person, left)
-    if store.current_channel_id == left.id:
-        store.current_channel_id = ""
+    was_open = left.id == store.current_channel_id
+    channels.leave_behind(person, left)
+    if was_open:
         view_channel(person, first_channel(person))
-
-
-def _forget_what_was_in(person: Person, left: Channel) -> None:
-    """Its posts can no longer be replied to, nor reactions to them removed."""
-    store = person.store
-    for post in [post for post in store.posts.values() if post.channel_id == left.id]:
-        del store.posts[post.id]
-    for key in [key for key in store.reactions if key[0] not in store.posts]:
-        del store.reactions[key]
 
 
 def view_some_channel(person: Person) -> None:

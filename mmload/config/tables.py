@@ -51,7 +51,8 @@ SIMULATIVE_ACTIONS = tuple(
     CreatePrivateChannel CreateScheduledPost UpdateScheduledPost DeleteScheduledPost SendScheduledPost
     UpdateCustomAttribute AddChannelBookmark UpdateChannelBookmark UpdateChannelBookmarkSortOrder
     DeleteChannelBookmark CreateAckPost AckToPost CreatePersistentNotificationPost GenerateUserReport
-    RemoveReaction SwitchTeam CreateSidebarCategory CreatePublicChannel MarkAllThreadsInTeamAsRead Reload""".split()
+    RemoveReaction SwitchTeam CreateSidebarCategory CreatePublicChannel MarkAllThreadsInTeamAsRead
+    LeaveChannel BrowseChannels MarkUnread UpdateStatus Reload""".split()
 )
 _VERSION = matching(r"(\d+\.\d+(\.\d+)?([-+].*)?)?", "a version such as 11.6.0, or nothing")
 # Mattermost refuses user names over 64 characters; ten are left for "-" and the account's number.
@@ -268,6 +269,14 @@ class SimulController(Table, frozen=True):
     avg_pause_minutes: Annotated[float, Ours("Mean length of the pause between two of them."), at_least(0)] = 0.0
     avg_words_per_post: Annotated[int, Ours("Mean number of words in a root post."), at_least(1)] = 35
     avg_words_per_reply: Annotated[int, Ours("Mean number of words in a reply."), at_least(1)] = 24
+    avg_typing_ms_per_key: Annotated[
+        int,
+        Ours(
+            "Mean time for one character of a message (each user has a speed of its own, half to one and a half of "
+            "that). Where a user waits less than 20 s on average, it types faster in the same proportion."
+        ),
+        at_least(0),
+    ] = 150
     percent_posts_with_files: Annotated[Share, Ours("Share of posts with attachments.")] = 0.02
     percent_posts_with_mention: Annotated[Share, Ours("Share of posts that mention a user.")] = 0.1
     percent_posts_with_link: Annotated[Share, Ours("Share of posts with a link.")] = 0.1

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from mmload.behaviours.channel_view import view_channel
-from mmload.behaviours.composing import type_name
+from mmload.behaviours.composing import mention
 from mmload.behaviours.login import enter
 from mmload.behaviours.person import POLL_SECONDS
 from mmload.fidelity.stage import ScenarioStage
@@ -132,7 +132,7 @@ def _follows_link(name: str) -> Callable[[ScenarioStage], object]:
 
 
 def _mentions(stage: ScenarioStage) -> None:
-    type_name(stage.ann, stage.channels["big"].id, stage.bob.store.me)
+    mention(stage.ann, stage.channels["big"].id, stage.bob.store.me)
 
 
 def _knows_no_threads(stage: ScenarioStage) -> None:

@@ -20,15 +20,41 @@ LOOK_UPS = (
     "POST /users/usernames",
     "GET /files/{file_id}/thumbnail",
     "GET /files/{file_id}/preview",
+    "HEAD /files/{file_id}/thumbnail",
 )
 
-# Opening a channel: what is fetched ahead is asked for what has changed since.
-_VISIT = (
+_THREAD_DRAFT = "DELETE /users/{user_id}/channels/{channel_id}/drafts/{root_id}"
+_CHANNEL_DRAFT = "DELETE /users/{user_id}/channels/{channel_id}/drafts"
+_BOX = ("GET /agents", "GET /agents/status")
+_MENTION = ("GET /users/autocomplete",)
+# A thread opens; its box, if somebody typed in it, is saved when it closes.
+_OPEN_THREAD = ("GET /posts/{post_id}/thread", *_BOX, "POST /drafts", _THREAD_DRAFT)
+_READ_THREAD = "PUT /users/{user_id}/teams/{team_id}/threads/{thread_id}/read/{timestamp}"
+# So does the box of a channel that is left. What is fetched ahead is asked for what has changed since.
+_OPEN_CHANNEL = (
+    "POST /drafts",
+    _CHANNEL_DRAFT,
     "GET /channels/{channel_id}/stats",
     "PUT /users/{user_id}/preferences",
     "GET /users/{user_id}/channels/{channel_id}/posts/unread",
     "GET /channels/{channel_id}/posts",
     "POST /channels/members/{user_id}/view",
+    "GET /channels/{channel_id}/bookmarks",
+)
+_SEND = ("POST /files", "POST /posts", _CHANNEL_DRAFT, *_MENTION)
+_JOIN = (
+    "POST /channels/{channel_id}/members",
+    "GET /channels/{channel_id}",
+    "GET /channels/{channel_id}/members/{user_id}",
+)
+_BROWSE = (
+    "GET /teams/{team_id}/channels",
+    "GET /teams/{team_id}/channels/deleted",
+    "POST /channels/stats/member_count",
+)
+_TEAM_CHANNELS = (
+    "GET /users/{user_id}/teams/{team_id}/channels",
+    "GET /users/{user_id}/teams/{team_id}/channels/members",
 )
 
 # What a page asks for at once when its WebSocket is back; a list of threads only if the person has seen one.
@@ -67,15 +93,12 @@ _PAGE_LOAD = (
     "GET /users/{user_id}/teams/{team_id}/threads",
     "GET /users/{user_id}/teams/{team_id}/channels/categories",
     "GET /posts/scheduled/team/{team_id}",
-    *_VISIT,
+    *_OPEN_CHANNEL,
 )
 
 # The routes of each action, in the order in which they are first asked; some depend on chance and on what is known.
 REQUESTS: dict[str, tuple[str, ...]] = {
-    "SwitchChannel": (
-        *_VISIT,
-        "GET /channels/{channel_id}/bookmarks",
-    ),
+    "SwitchChannel": _OPEN_CHANNEL,
     "ScrollChannel": ("GET /channels/{channel_id}/posts",),
     "DeleteDraft": (
         "DELETE /users/{user_id}/channels/{channel_id}/drafts/{root_id}",
@@ -86,36 +109,27 @@ REQUESTS: dict[str, tuple[str, ...]] = {
         "GET /users/{user_id}/teams/{team_id}/channels/members",
         "POST /channels/members/{user_id}/view",
     ),
-    "CreatePost": (
-        "POST /posts",
-        "POST /files",
-        "GET /users/autocomplete",
-    ),
-    "OpenDirectOrGroupChannel": (*_VISIT,),
-    "ViewGlobalThreads": ("GET /users/{user_id}/teams/{team_id}/threads",),
-    "UpsertDraft": (
-        "GET /users/autocomplete",
-        "POST /drafts",
-    ),
+    "CreatePost": (*_OPEN_THREAD, *_SEND, _READ_THREAD),
+    "OpenDirectOrGroupChannel": _OPEN_CHANNEL,
+    "ViewGlobalThreads": ("GET /users/{user_id}/teams/{team_id}/threads", *_OPEN_THREAD, _READ_THREAD, *_OPEN_CHANNEL),
+    "UpsertDraft": (*_OPEN_THREAD, *_MENTION, *_OPEN_CHANNEL),
     "UpdateThreadRead": (
         "GET /users/{user_id}/teams/{team_id}/threads",
         "PUT /users/{user_id}/teams/{team_id}/threads/{thread_id}/read/{timestamp}",
     ),
     "ClickPermalink": (
-        "GET /posts/{post_id}/thread",
-        "GET /users/{user_id}/teams/{team_id}/channels",
-        "GET /users/{user_id}/teams/{team_id}/channels/members",
-        *_VISIT,
-        "GET /channels/{channel_id}",
-        "POST /channels/{channel_id}/members",
+        "GET /posts/{post_id}/info",
+        *_JOIN,
+        *_OPEN_THREAD,
+        *_TEAM_CHANNELS,
+        "GET /channels/{channel_id}/stats",
+        "GET /channels/{channel_id}/posts",
+        _CHANNEL_DRAFT,
     ),
-    "ViewThread": (
-        "GET /users/{user_id}/teams/{team_id}/threads",
-        "GET /posts/{post_id}/thread",
-    ),
+    "ViewThread": ("GET /users/{user_id}/teams/{team_id}/threads", *_OPEN_THREAD, _READ_THREAD),
     "ReconnectWebSocket": (),
-    "AddReaction": ("POST /reactions",),
-    "EditPost": ("PUT /posts/{post_id}/patch",),
+    "AddReaction": ("POST /emoji/search", "GET /emoji", "PUT /users/{user_id}/preferences", "POST /reactions"),
+    "EditPost": (*_BOX, "PUT /posts/{post_id}/patch", _CHANNEL_DRAFT),
     "GetDrafts": ("GET /users/{user_id}/teams/{team_id}/drafts",),
     "SearchUsers": ("POST /users/search",),
     "ClickUserProfile": (
@@ -124,44 +138,41 @@ REQUESTS: dict[str, tuple[str, ...]] = {
         "GET /teams/{team_id}/members/{user_id}",
     ),
     "SearchPosts": (
-        "POST /teams/{team_id}/posts/search",
-        "GET /teams/{team_id}/channels/search_autocomplete",
         "GET /users/autocomplete",
+        "GET /teams/{team_id}/channels/search_autocomplete",
+        "POST /teams/{team_id}/posts/search",
+        "POST /teams/{team_id}/files/search",
+        "GET /limits/server",
     ),
     "SearchGroupChannels": ("POST /channels/group/search",),
-    "SearchChannels": ("POST /channels/search",),
+    "SearchChannels": ("GET /users/autocomplete", "POST /channels/search"),
     "SearchPostsAllTeams": ("POST /posts/search",),
     "CreateDirectChannel": (
-        "GET /users",
+        "GET /users/autocomplete",
+        "POST /channels/search",
         "POST /channels/direct",
         "GET /channels/{channel_id}",
         "GET /channels/{channel_id}/members/{user_id}",
-        *_VISIT,
-        "POST /posts",
-        "GET /users/autocomplete",
-        "POST /files",
+        *_OPEN_CHANNEL,
+        *_SEND,
     ),
     "UnfollowThread": (
         "GET /users/{user_id}/teams/{team_id}/threads",
         "DELETE /users/{user_id}/teams/{team_id}/threads/{thread_id}/following",
     ),
     "JoinChannel": (
-        "GET /teams/{team_id}/channels",
-        "POST /channels/{channel_id}/members",
+        *_BROWSE,
+        "GET /teams/name/{team_name}/channels/name/{channel_name}",
+        "GET /channels/{channel_id}/members/{user_id}",
+        *_JOIN,
+        *_OPEN_CHANNEL,
     ),
     "DeletePost": ("DELETE /posts/{post_id}",),
     "UpdateSidebarCategory": (
         "PUT /users/{user_id}/teams/{team_id}/channels/categories",
         "GET /users/{user_id}/teams/{team_id}/channels/categories",
     ),
-    "CreateGroupChannel": (
-        "GET /users",
-        "POST /channels/group",
-        *_VISIT,
-        "POST /posts",
-        "GET /users/autocomplete",
-        "POST /files",
-    ),
+    "CreateGroupChannel": ("GET /users", "POST /channels/group", *_OPEN_CHANNEL, *_SEND),
     "UpdateCustomStatus": ("PUT /users/{user_id}/status/custom",),
     "RemoveCustomStatus": ("DELETE /users/{user_id}/status/custom",),
     "FullReload": ("GET site page", "GET site asset", *_PAGE_LOAD),
@@ -181,10 +192,7 @@ REQUESTS: dict[str, tuple[str, ...]] = {
     ),
     "UpdateScheduledPost": ("PUT /posts/schedule/{scheduled_post_id}",),
     "DeleteScheduledPost": ("DELETE /posts/schedule/{scheduled_post_id}",),
-    "SendScheduledPost": (
-        "POST /posts",
-        "DELETE /posts/schedule/{scheduled_post_id}",
-    ),
+    "SendScheduledPost": (*_SEND, "DELETE /posts/schedule/{scheduled_post_id}"),
     "UpdateCustomAttribute": ("PATCH /custom_profile_attributes/values",),
     "AddChannelBookmark": ("POST /channels/{channel_id}/bookmarks",),
     "UpdateChannelBookmark": ("PATCH /channels/{channel_id}/bookmarks/{bookmark_id}",),
@@ -203,9 +211,8 @@ REQUESTS: dict[str, tuple[str, ...]] = {
         "GET /users/{user_id}/teams/{team_id}/threads",
         "GET /users/{user_id}/teams/{team_id}/channels/categories",
         "GET /posts/scheduled/team/{team_id}",
-        "GET /users/{user_id}/teams/{team_id}/channels",
-        "GET /users/{user_id}/teams/{team_id}/channels/members",
-        *_VISIT,
+        *_TEAM_CHANNELS,
+        *_OPEN_CHANNEL,
     ),
     "CreateSidebarCategory": (
         "POST /users/{user_id}/teams/{team_id}/channels/categories",
@@ -217,7 +224,14 @@ REQUESTS: dict[str, tuple[str, ...]] = {
         "GET /users",
         "POST /channels/members/{user_id}/view",
     ),
-    "MarkAllThreadsInTeamAsRead": ("PUT /users/{user_id}/teams/{team_id}/threads/read",),
+    "MarkAllThreadsInTeamAsRead": (
+        "PUT /users/{user_id}/teams/{team_id}/threads/read",
+        "GET /users/{user_id}/teams/{team_id}/threads",
+    ),
+    "LeaveChannel": ("DELETE /channels/{channel_id}/members/{user_id}", *_TEAM_CHANNELS, *_OPEN_CHANNEL),
+    "BrowseChannels": (*_BROWSE, "POST /channels/search"),
+    "MarkUnread": ("POST /users/{user_id}/posts/{post_id}/set_unread",),
+    "UpdateStatus": ("PUT /users/{user_id}/status",),
     "Reload": _PAGE_LOAD,
 }
 
@@ -260,7 +274,7 @@ def _listed(routes: tuple[str, ...]) -> str:
 def _row(action: Action) -> str:
     said = " ".join((inspect.getdoc(action.run) or "").split())
     needs = inspect.getdoc(action.offered) or ""
-    requests = "<br>".join(f"`{route}`" for route in REQUESTS[action.name])
+    requests = "<br>".join(f"`{route}`" for route in dict.fromkeys(REQUESTS[action.name]))
     return f"| {action.name} | {said} | {action.frequency:g} | {needs} | {requests} |\n"
 
 

@@ -168,7 +168,7 @@ def test_a_picture_that_is_refused_for_another_reason_is_a_failure(
     def refuse(file_id: str) -> None:
         raise failure
 
-    files = [FileInfo(id=GONE, extension="png")]
+    files = [FileInfo(id=GONE, extension="png", has_preview_image=True), FileInfo(id="f" * 26, extension="txt")]
     shown = Post(id="x" * 26, channel_id=licensed.at(1), user_id=licensed.bob.id, metadata=PostMetadata(files=files))
     monkeypatch.setattr(licensed.ann.api, "thumbnail", refuse)
 

@@ -187,4 +187,4 @@ def test_no_message_is_longer_than_the_server_takes(here: Crowd, monkeypatch: py
     assert enter_patiently(person, lambda refusal: None)
     here.context.can = replace(here.context.capabilities, longest_message=7)
 
-    assert len(compose(person, person.current_channel_id())) == 7
+    assert len(compose(person)) == 7

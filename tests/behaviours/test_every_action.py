@@ -7,7 +7,7 @@ Those that a free server offers run on the sandbox and on the real one, the othe
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import gevent
 import pytest
@@ -29,11 +29,21 @@ CALM = {
     "MMLOAD_SIMULCONTROLLER_PERCENTPOSTSWITHPERMALINK": "0",
 }
 
+Requests = Sequence[str | tuple[str, ...]]
+
 VIEW = "POST /channels/members/{user_id}/view"
 UNREAD_POSTS = "GET /users/{user_id}/channels/{channel_id}/posts/unread"
 POSTS = "GET /channels/{channel_id}/posts"
 STATS = "GET /channels/{channel_id}/stats"
 PREFERENCES = "PUT /users/{user_id}/preferences"
+BOX = ("GET /agents", "GET /agents/status", "GET /agents")
+OPEN_THREAD: Requests = ["GET /posts/{post_id}/thread+", BOX]
+BROWSE: Requests = [
+    ("GET /teams/{team_id}/channels", "GET /teams/{team_id}/channels/deleted"),
+    "POST /channels/stats/member_count",
+]
+MEMBERSHIP = ("GET /channels/{channel_id}", "GET /channels/{channel_id}/members/{user_id}")
+JOIN: Requests = ["POST /channels/{channel_id}/members", MEMBERSHIP, MEMBERSHIP]
 THREADS = "GET /users/{user_id}/teams/{team_id}/threads"
 THREAD = "/users/{user_id}/teams/{team_id}/threads/{thread_id}"
 CATEGORIES = "/users/{user_id}/teams/{team_id}/channels/categories"
@@ -44,9 +54,8 @@ BOOKMARKS = "/channels/{channel_id}/bookmarks"
 
 PLUGINS = "GET /plugins/webapp"
 
-# Asked at the same time: in any order.
-FIRST_VISIT = [*[f"{STATS}|{UNREAD_POSTS}"] * 2, VIEW]
-DIRECT_VISIT = [*[f"{STATS}|{UNREAD_POSTS}|{PREFERENCES}"] * 3, VIEW]
+FIRST_VISIT: Requests = [(STATS, UNREAD_POSTS), VIEW]
+DIRECT_VISIT: Requests = [(STATS, UNREAD_POSTS, PREFERENCES), VIEW]
 ANY_VISIT = [*[f"{STATS}|{UNREAD_POSTS}|{POSTS}"] * 2, VIEW]
 TEAM = ["GET /users/{user_id}/teams/unread", THREADS, f"GET {CATEGORIES}"]
 PAGE = [
@@ -72,48 +81,66 @@ PAGE = [
 ]
 DIALOG = ["POST /channels", "GET /teams/{team_id}/stats", "GET /users", "GET /users", VIEW]
 
-FREE: dict[str, list[str]] = {
+FREE: dict[str, Requests] = {
     "SwitchChannel": FIRST_VISIT,
     "ScrollChannel": [POSTS + "+"],
     "DeleteDraft": [f"DELETE {DRAFTS}|DELETE {DRAFTS}/{{root_id}}"],
     "UnreadCheck": [OWN_CHANNELS, OWN_MEMBERS, VIEW],
-    "CreatePost": ["POST /posts"],
+    "CreatePost": [("POST /posts", f"DELETE {DRAFTS}")],
     "OpenDirectOrGroupChannel": DIRECT_VISIT,
-    "ViewGlobalThreads": [THREADS + "+"],
-    "UpsertDraft": ["POST /drafts"],
+    "ViewGlobalThreads": [
+        THREADS + "+",
+        *OPEN_THREAD,
+        f"PUT {THREAD}/read/{{timestamp}}+?",
+        THREADS + "+",
+        *ANY_VISIT,
+    ],
+    "UpsertDraft": [("POST /drafts", STATS, UNREAD_POSTS), VIEW],
     "UpdateThreadRead": [f"PUT {THREAD}/read/{{timestamp}}"],
-    "ClickPermalink": ["GET /posts/{post_id}/thread", OWN_CHANNELS, OWN_MEMBERS, *FIRST_VISIT],
-    "ViewThread": ["GET /posts/{post_id}/thread+"],
+    "ClickPermalink": [
+        "GET /posts/{post_id}/info",
+        "GET /posts/{post_id}/thread",
+        BOX,
+        (OWN_CHANNELS, OWN_MEMBERS, STATS, STATS),
+        (POSTS, "GET /posts/{post_id}/thread", POSTS),
+    ],
+    "ViewThread": [*OPEN_THREAD, f"PUT {THREAD}/read/{{timestamp}}+?"],
     "ReconnectWebSocket": [],
-    "AddReaction": ["POST /reactions"],
-    "EditPost": ["PUT /posts/{post_id}/patch"],
+    "AddReaction": ["POST /emoji/search+?", "GET /emoji+?", "POST /emoji/search+?", (PREFERENCES, "POST /reactions")],
+    "EditPost": [BOX, "PUT /posts/{post_id}/patch", *[f"DELETE {DRAFTS}"] * 2],
     "GetDrafts": ["GET /users/{user_id}/teams/{team_id}/drafts"],
     "SearchUsers": ["POST /users/search+"],
     "ClickUserProfile": [
-        "GET /channels/{channel_id}/members/{user_id}",
-        "GET /teams/{team_id}/members/{user_id}",
+        ("GET /teams/{team_id}/members/{user_id}", "GET /channels/{channel_id}/members/{user_id}"),
     ],
     "SearchPosts": [
         "GET /users/autocomplete+?",
         "GET /teams/{team_id}/channels/search_autocomplete+?",
+        ("POST /teams/{team_id}/posts/search", "POST /teams/{team_id}/files/search", "GET /limits/server"),
         "POST /teams/{team_id}/posts/search",
     ],
     "SearchGroupChannels": ["POST /channels/group/search+"],
-    "SearchChannels": ["POST /channels/search+"],
+    "SearchChannels": ["GET /users/autocomplete|POST /channels/search+"],
     "SearchPostsAllTeams": ["POST /posts/search"],
     "CreateDirectChannel": [
-        "GET /users",
+        "GET /users/autocomplete|POST /channels/search+",
         "POST /channels/direct",
         "GET /channels/{channel_id}",
         "GET /channels/{channel_id}/members/{user_id}",
         *DIRECT_VISIT,
-        "POST /posts",
+        ("POST /posts", f"DELETE {DRAFTS}"),
     ],
     "UnfollowThread": [f"DELETE {THREAD}/following"],
-    "JoinChannel": ["GET /teams/{team_id}/channels", "POST /channels/{channel_id}/members"],
+    "JoinChannel": [
+        *BROWSE,
+        "GET /teams/name/{team_name}/channels/name/{channel_name}",
+        "GET /channels/{channel_id}/members/{user_id}",
+        *JOIN,
+        *FIRST_VISIT,
+    ],
     "DeletePost": ["DELETE /posts/{post_id}"],
     "UpdateSidebarCategory": [f"PUT {CATEGORIES}", f"GET {CATEGORIES}"],
-    "CreateGroupChannel": ["GET /users", "POST /channels/group", *DIRECT_VISIT, "POST /posts"],
+    "CreateGroupChannel": ["GET /users", "POST /channels/group", *DIRECT_VISIT, ("POST /posts", f"DELETE {DRAFTS}")],
     "UpdateCustomStatus": ["PUT /users/{user_id}/status/custom"],
     "RemoveCustomStatus": ["DELETE /users/{user_id}/status/custom"],
     "FullReload": ["GET site page", "GET site asset+?", *PAGE, *ANY_VISIT],
@@ -126,14 +153,22 @@ FREE: dict[str, list[str]] = {
     "SwitchTeam": [*TEAM, OWN_CHANNELS, OWN_MEMBERS, *FIRST_VISIT],
     "CreateSidebarCategory": [f"POST {CATEGORIES}", f"GET {CATEGORIES}"],
     "CreatePublicChannel": DIALOG,
-    "MarkAllThreadsInTeamAsRead": ["PUT /users/{user_id}/teams/{team_id}/threads/read"],
+    "MarkAllThreadsInTeamAsRead": ["PUT /users/{user_id}/teams/{team_id}/threads/read", THREADS],
+    "LeaveChannel": [
+        "DELETE /channels/{channel_id}/members/{user_id}",
+        *[OWN_CHANNELS, OWN_MEMBERS],
+        *ANY_VISIT,
+    ],
+    "BrowseChannels": [*BROWSE, "POST /channels/search+", "POST /channels/stats/member_count+?"],
+    "MarkUnread": ["POST /users/{user_id}/posts/{post_id}/set_unread"],
+    "UpdateStatus": ["PUT /users/{user_id}/status", "PUT /users/{user_id}/status"],
     "Reload": [*PAGE, *ANY_VISIT],
 }
-LICENSED: dict[str, list[str]] = {
+LICENSED: dict[str, Requests] = {
     "CreateScheduledPost": ["POST /posts/schedule"],
     "UpdateScheduledPost": ["PUT /posts/schedule/{scheduled_post_id}"],
     "DeleteScheduledPost": ["DELETE /posts/schedule/{scheduled_post_id}"],
-    "SendScheduledPost": ["POST /posts", "DELETE /posts/schedule/{scheduled_post_id}"],
+    "SendScheduledPost": [("POST /posts", f"DELETE {DRAFTS}"), "DELETE /posts/schedule/{scheduled_post_id}"],
     "UpdateCustomAttribute": ["PATCH /custom_profile_attributes/values"],
     "AddChannelBookmark": [f"POST {BOOKMARKS}"],
     "UpdateChannelBookmark": [f"PATCH {BOOKMARKS}/{{bookmark_id}}"],
@@ -145,16 +180,19 @@ LICENSED: dict[str, list[str]] = {
 }
 
 
-def in_order(asked: list[str], expected: list[str]) -> bool:
+def in_order(asked: list[str], expected: Sequence[str | tuple[str, ...]]) -> bool:
     """Whether the requests are the expected ones, in order, but for looking up people."""
-
-    def pattern(route: str) -> str:
-        bare = route.rstrip("?").rstrip("+")
-        one = "(?:" + "|".join(re.escape(part) for part in bare.split("|")) + ")\n"
-        return f"(?:{one})" + ("*" if route.endswith("+?") else "+" if route.endswith("+") else "")
-
     rest = "".join(f"{route}\n" for route in asked if route not in LOOK_UPS)
-    return re.fullmatch("".join(map(pattern, expected)), rest) is not None
+    return re.fullmatch("".join(map(_pattern, expected)), rest) is not None
+
+
+def _pattern(route: str | tuple[str, ...]) -> str:
+    """Requests made at once are answered in any order."""
+    if isinstance(route, tuple):
+        return f"(?:(?:{'|'.join(map(re.escape, route))})\n){{{len(route)}}}"
+    bare = route.rstrip("?").rstrip("+")
+    one = "(?:" + "|".join(re.escape(part) for part in bare.split("|")) + ")\n"
+    return f"(?:{one})" + ("*" if route.endswith("+?") else "+" if route.endswith("+") else "")
 
 
 def needs_nothing(scene: Scene) -> None:
@@ -163,6 +201,7 @@ def needs_nothing(scene: Scene) -> None:
 
 def needs_draft(scene: Scene) -> None:
     scene.does("UpsertDraft")
+    scene.at(1)
 
 
 def needs_reaction(scene: Scene) -> None:
@@ -203,6 +242,14 @@ def needs_permalink(scene: Scene) -> None:
 
 def needs_unjoined_channel(scene: Scene) -> None:
     scene.crowd.admin.channel(scene.team.id)
+
+
+def needs_channel_to_leave(scene: Scene) -> None:
+    """The scene's own channels are kept for the other actions."""
+    made = scene.crowd.admin.channel(scene.team.id)
+    scene.ann.api.add_channel_member(made["id"], scene.ann.id)
+    scene.ann.store.remember_channels([scene.ann.api.channel(made["id"])], member=True)
+    scene.ann.store.current_channel_id = made["id"]
 
 
 def needs_first_visit(scene: Scene) -> None:
@@ -250,6 +297,8 @@ def needs_urgent_post(scene: Scene) -> None:
 
 PREPARED: dict[str, Callable[[Scene], None]] = {
     "SwitchChannel": needs_first_visit,
+    "UpsertDraft": needs_first_visit,
+    "ViewGlobalThreads": needs_thread,
     "DeleteDraft": needs_draft,
     "OpenDirectOrGroupChannel": needs_direct_channel,
     "CreateDirectChannel": needs_first_visit,
@@ -259,6 +308,7 @@ PREPARED: dict[str, Callable[[Scene], None]] = {
     "UnfollowThread": needs_thread,
     "ClickPermalink": needs_permalink,
     "JoinChannel": needs_unjoined_channel,
+    "LeaveChannel": needs_channel_to_leave,
     "UpdateSidebarCategory": needs_two_categories,
     "GenerateUserReport": needs_administrator,
     "RemoveReaction": needs_reaction,
@@ -287,15 +337,16 @@ def stage(scene: Scene) -> None:
     ann.store.remember_posts([answered, send_post(scene.bob, channel_id, "none", answered.id)])
     channel = ann.store.channels[channel_id]
     ann.store.viewed_at.setdefault(channel.id, ann.now_ms())
+    ann.store.typed.clear()
 
 
-def check(scene: Scene, name: str, expected: list[str]) -> None:
+def check(scene: Scene, name: str, expected: Requests) -> None:
     scene.needs(name)
     if not scene.ann.context.capabilities.plugins:
         expected = [route for route in expected if route != PLUGINS]
     stage(scene)
     PREPARED.get(name, needs_nothing)(scene)
-    if name not in ("ScrollChannel",):
+    if name not in ("ScrollChannel", "LeaveChannel"):
         scene.at(1)
     before = summary_of(scene)
     asked = scene.does(name)
@@ -326,6 +377,7 @@ EFFECTS = {
     "RemoveReaction": ("reactions", -1),
     "UnfollowThread": ("threads", -1),
     "JoinChannel": ("members", 1),
+    "LeaveChannel": ("members", -1),
     "CreatePublicChannel": ("members", 1),
     "CreatePrivateChannel": ("members", 1),
     "CreateScheduledPost": ("scheduled", 1),
@@ -334,7 +386,10 @@ EFFECTS = {
     "AddChannelBookmark": ("bookmarks", 1),
     "DeleteChannelBookmark": ("bookmarks", -1),
 }
-ELSEWHERE = {"SwitchChannel", "OpenDirectOrGroupChannel", "CreateDirectChannel", "CreateGroupChannel", "SwitchTeam"}
+ELSEWHERE = {
+    *("SwitchChannel", "OpenDirectOrGroupChannel", "CreateDirectChannel", "CreateGroupChannel", "SwitchTeam"),
+    *("UpsertDraft", "JoinChannel", "LeaveChannel"),
+}
 
 
 def assert_effect(scene: Scene, name: str, before: dict[str, int]) -> None:

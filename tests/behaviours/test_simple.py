@@ -50,8 +50,6 @@ def test_a_period_of_0_is_never_and_alone_it_is_no_endless_search() -> None:
         ("UpdateProfile", ["PUT /users/{user_id}/patch"]),
         ("UpdateProfileImage", ["POST /users/{user_id}/image"]),
         ("ViewUser", ["GET /channels/{channel_id}/members", "POST /users/ids"]),
-        ("AddReaction", ["POST /reactions"]),
-        ("RemoveReaction", ["DELETE /users/{user_id}/posts/{post_id}/reactions/{emoji_name}"]),
     ],
 )
 def test_small_steps_ask_just_this(scene: Scene, name: str, asked: list[str]) -> None:
@@ -61,13 +59,21 @@ def test_small_steps_ask_just_this(scene: Scene, name: str, asked: list[str]) ->
     assert does(scene, name) == asked
 
 
+def test_a_reaction_is_given_and_taken_back(scene: Scene) -> None:
+    channel_id = scene.at(1)
+    scene.ann.store.remember_posts([send_post(scene.bob, channel_id, "something to react to")])
+
+    assert "POST /reactions" in does(scene, "AddReaction")
+    assert does(scene, "RemoveReaction") == ["DELETE /users/{user_id}/posts/{post_id}/reactions/{emoji_name}"]
+
+
 def test_messages_and_replies_arrive_where_they_belong(scene: Scene) -> None:
-    assert does(scene, "CreatePost")[-1] == "POST /posts"
+    assert "POST /posts" in does(scene, "CreatePost")
     root = max(scene.ann.store.posts.values(), key=lambda post: (post.user_id == scene.ann.id, post.create_at))
     # Also events have brought posts.
     scene.ann.store.posts.clear()
     scene.ann.store.remember_posts([root])
-    assert does(scene, "CreatePostReply")[-1] == "POST /posts"
+    assert "POST /posts" in does(scene, "CreatePostReply")
 
     by_id = {post["id"]: post for post in scene.crowd.admin.posts(root.channel_id)}
     replies = [post for post in by_id.values() if post["root_id"] == root.id]
@@ -122,7 +128,7 @@ def test_while_logged_out_nothing_is_asked_until_the_next_log_in(scene: Scene) -
 
     assert does(scene, "Login")[0] == "POST /users/login"
     assert scene.ann.api.rest.token and scene.ann.store.current_channel_id
-    assert does(scene, "CreatePost")[-1] == "POST /posts"
+    assert "POST /posts" in does(scene, "CreatePost")
 
 
 def test_every_step_can_be_done_without_a_failure(scene: Scene) -> None:

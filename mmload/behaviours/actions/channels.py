@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import random
 from contextlib import suppress
+from functools import partial
 
 from mmload import text
+from mmload.behaviours.actions.people import look_up_in_switcher
 from mmload.behaviours.channel_view import fetch_faces, look_up_statuses, mark_read, view_channel
-from mmload.behaviours.composing import compose, send_post
-from mmload.behaviours.page_load import load_team_channels, open_team
+from mmload.behaviours.composing import growing, send_post, write
+from mmload.behaviours.page_load import DEFAULT_CHANNEL, first_channel, load_team_channels, open_team
 from mmload.behaviours.person import NothingToDo, Person
+from mmload.client.api.calls import ME
 from mmload.errors import NotAvailable
 from mmload.models import PRIVATE, PUBLIC, Channel, User
 from mmload.store import pick_skewed
 
 DIALOG_PAGE = 100
 MOST_MEMBERS_ADDED = 4
+MOST_LETTERS_TYPED = 4
 
 
 def switch_channel(person: Person) -> None:
@@ -63,15 +67,80 @@ def switch_team(person: Person) -> None:
 
 
 def join_channel(person: Person) -> None:
-    """Join a public channel of the team; only a membership that the server confirms counts."""
+    """Join a public channel of the team by its name, found in the list of all; it opens."""
     store = person.store
-    channels = person.api.public_channels(store.current_team_id)
+    found = browse_channels(person)
     channel = person.pick(
-        [channel for channel in channels if channel.id not in store.members],
+        [channel for channel in found if channel.id not in store.members],
         "already in all public channels of this team",
     )
+    team = store.teams[store.current_team_id]
+    channel = person.api.channel_by_name(team.name, channel.name)
+    if not person.api.is_channel_member(channel.id, person.id):
+        become_member(person, channel)
+    view_channel(person, channel)
+
+
+def become_member(person: Person, channel: Channel) -> None:
+    """Join a public channel; only a membership that the server confirms counts.
+
+    The event about it, and the application itself, both have the channel and the membership fetched.
+    """
     person.api.add_channel_member(channel.id, person.id)
-    store.remember_channels([channel], member=True)
+    person.store.remember_channels([channel], member=True)
+    for _ in range(2):
+        person.together([partial(person.api.channel, channel.id), partial(person.api.channel_member, channel.id, ME)])
+
+
+def browse_channels(person: Person) -> list[Channel]:
+    """Open the dialog that lists the public channels of the team."""
+    api, team_id = person.api, person.store.current_team_id
+    found: list[Channel] = []
+    person.together([lambda: found.extend(api.public_channels(team_id)), partial(api.deleted_channels, team_id)])
+    _count_members(person, found)
+    return found
+
+
+def search_in_browser(person: Person) -> None:
+    """Open the dialog that lists the public channels and type the beginning of a name into it."""
+    channel = person.pick(browse_channels(person), "no public channel in this team")
+    found: list[Channel] = []
+    for end in range(1, min(MOST_LETTERS_TYPED, len(channel.name)) + 1):
+        found = person.api.browse_channels(person.store.current_team_id, channel.name[:end])
+        person.pause(0.1, 0.3)
+    _count_members(person, found)
+
+
+def _count_members(person: Person, channels: list[Channel]) -> None:
+    if channels:
+        with suppress(NotAvailable):
+            person.api.member_counts([channel.id for channel in channels])
+
+
+def leave_channel(person: Person) -> None:
+    """Leave the channel on the screen, unless it is the default one; that one opens."""
+    store = person.store
+    channel = store.channels.get(person.current_channel_id())
+    if channel is None or channel.personal or channel.name == DEFAULT_CHANNEL:
+        raise NothingToDo("not in a channel to leave")
+    person.api.remove_channel_member(channel.id, person.id)
+    leave_behind(person, channel)
+    load_team_channels(person, store.current_team_id, include_deleted=False)
+    view_channel(person, first_channel(person))
+
+
+def leave_behind(person: Person, channel: Channel) -> None:
+    """Forget a channel that was left. Its posts can no longer be replied to, nor reactions to them removed."""
+    store = person.store
+    store.forget_channel(channel.id)
+    for post in [post for post in store.posts.values() if post.channel_id == channel.id]:
+        del store.posts[post.id]
+    for key in [key for key in store.reactions if key[0] not in store.posts]:
+        del store.reactions[key]
+    if store.current_channel_id == channel.id:
+        store.current_channel_id = ""
+        if person.context.capabilities.web_socket_event_scope:
+            person.tell("presence", {"channel_id": ""})
 
 
 def create_public_channel(person: Person) -> None:
@@ -104,11 +173,13 @@ def _create_channel(person: Person, channel_type: str) -> tuple[Channel, list[Us
 
 
 def create_direct_channel(person: Person) -> None:
-    """Open a direct channel with another user and post a message."""
-    someone = person.pick(_people_dialog(person), "no other user is known")
+    """Find a user in the channel switcher, open a direct channel with them and post a message."""
+    someone = person.pick(person.store.other_people(), "no other user is known")
+    for term in growing(someone.username, MOST_LETTERS_TYPED):
+        look_up_in_switcher(person, term)
+        person.pause(0.1, 0.3)
     channel = person.api.create_direct_channel(person.id, someone.id)
-    person.api.channel(channel.id)
-    person.api.channel_member(channel.id, person.id)
+    person.together([partial(person.api.channel, channel.id), partial(person.api.channel_member, channel.id, ME)])
     _write_into(person, channel)
 
 
@@ -132,7 +203,7 @@ def _people_dialog(person: Person) -> list[User]:
 def _write_into(person: Person, channel: Channel) -> None:
     person.store.remember_channels([channel], member=True)
     view_channel(person, channel)
-    send_post(person, channel.id, compose(person, channel.id))
+    send_post(person, channel.id, write(person, channel.id))
 
 
 # Sections whose channels people move; what the server sorts into "direct messages" by itself stays there.

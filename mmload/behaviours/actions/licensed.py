@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from mmload import text
-from mmload.behaviours.composing import compose, send_post, show_typing
+from mmload.behaviours.composing import send_post, write
 from mmload.behaviours.person import NothingToDo, Person, forget_if_deleted
 from mmload.models import Bookmark, ScheduledPost
 from mmload.store import pick
@@ -60,8 +60,7 @@ def create_scheduled_post(person: Person) -> None:
     root_id = ""
     if person.rng.random() < SCHEDULED_REPLY_SHARE and (post := pick(person.rng, person.store.written_posts())):
         root_id = post.root_id or post.id
-    show_typing(person, channel_id, root_id)
-    message = compose(person, channel_id, reply=bool(root_id))
+    message = write(person, channel_id, root_id)
     made = person.api.schedule_post(person.id, channel_id, root_id, message, _some_days_ahead(person))
     person.store.scheduled[made.id] = made
 

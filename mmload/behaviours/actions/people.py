@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 from mmload import text
-from mmload.behaviours.composing import growing, type_name
+from mmload.behaviours.composing import growing
 from mmload.behaviours.person import Person
 from mmload.errors import NotAvailable
 from mmload.store import pick
@@ -17,11 +19,23 @@ CUSTOM_STATUS_MINUTES = 30
 def click_user_profile(person: Person) -> None:
     """Open the profile of a post's author."""
     post = person.pick(person.store.written_posts(), "no post on the screen")
-    person.api.is_channel_member(post.channel_id, post.user_id)
+    team_id = person.store.current_team_id
+    person.together(
+        [
+            partial(person.api.is_team_member, team_id, post.user_id),
+            partial(person.api.is_channel_member, post.channel_id, post.user_id),
+        ]
+    )
     if person.context.capabilities.custom_profile_attributes:
         with suppress(NotAvailable):  # Told once in the report; the profile opens without.
             person.api.custom_profile_attributes(post.user_id)
-    person.api.is_team_member(person.store.current_team_id, post.user_id)
+
+
+def update_status(person: Person) -> None:
+    """Set the own status to away and, later, to online again."""
+    person.api.set_status(person.id, "away")
+    person.pause(5, 30)
+    person.api.set_status(person.id, "online")
 
 
 def update_custom_status(person: Person) -> None:
@@ -29,12 +43,12 @@ def update_custom_status(person: Person) -> None:
     until = datetime.datetime.fromtimestamp(person.now_ms() / 1000 + CUSTOM_STATUS_MINUTES * 60, tz=datetime.UTC)
     word = text.words(person.rng, 1)[0]
     emoji = person.rng.choice(text.EMOJI)
-    person.api.set_custom_status(person.id, emoji, word, "thirty_minutes", until.strftime("%Y-%m-%dT%H:%M:%SZ"))
+    person.api.set_custom_status(emoji, word, "thirty_minutes", until.strftime("%Y-%m-%dT%H:%M:%SZ"))
 
 
 def remove_custom_status(person: Person) -> None:
     """Remove the custom status."""
-    person.api.remove_custom_status(person.id)
+    person.api.remove_custom_status()
 
 
 FROM_SHARE = IN_SHARE = DATE_SHARE = EXCLUDED_SHARE = PHRASE_SHARE = 0.2
@@ -53,14 +67,23 @@ def search_users(person: Person) -> None:
 
 
 def search_channels(person: Person) -> None:
-    """Search for a channel in the channel switcher."""
+    """Search for a channel or a user in the channel switcher."""
     channel = person.pick(
         [channel for channel in person.store.channels.values() if channel.team_id], "no channel to look for"
     )
     name = channel.display_name or channel.name
     for end in range(1, person.rng.randint(1, min(MOST_LETTERS, len(name))) + 1):
-        person.api.search_channels(name[:end])
+        look_up_in_switcher(person, name[:end])
         person.pause(0.1, 0.3)
+
+
+def look_up_in_switcher(person: Person, term: str) -> None:
+    """What the channel switcher asks when a letter is typed into it: for users and for channels, at once."""
+
+    def users() -> None:
+        person.store.remember_users(person.api.autocomplete_users("", "", term).everyone())
+
+    person.together([users, partial(person.api.search_channels, term)])
 
 
 def search_group_channels(person: Person) -> None:
@@ -72,8 +95,17 @@ def search_group_channels(person: Person) -> None:
 
 
 def search_posts(person: Person) -> None:
-    """Search the posts of the team."""
-    person.api.search_team_posts(person.store.current_team_id, _terms(person, in_team=True))
+    """Search the posts and files of the team."""
+    team_id, terms = person.store.current_team_id, _terms(person, in_team=True)
+    requests: list[Callable[[], object]] = [
+        partial(person.api.search_team_posts, team_id, terms),
+        partial(person.api.search_team_files, team_id, terms),
+    ]
+    if person.context.capabilities.at_least(8, 0):
+        requests.append(person.api.server_limits)
+    person.together(requests)
+    # The list of results asks for its next page at once.
+    person.api.search_team_posts(team_id, terms, page=1)
 
 
 def search_posts_all_teams(person: Person) -> None:
@@ -86,7 +118,8 @@ def _terms(person: Person, *, in_team: bool) -> str:
     rng = person.rng
     parts = text.words(rng, rng.randint(1, MOST_SEARCH_WORDS))
     if in_team and rng.random() < FROM_SHARE and (someone := pick(rng, person.store.other_people())):
-        type_name(person, "", someone)
+        for term in growing(someone.username, MOST_LETTERS):
+            person.api.autocomplete_users(person.store.current_team_id, "", term)
         parts.append(f"from:{someone.username}")
     if in_team and rng.random() < IN_SHARE and (channel := pick(rng, person.store.team_channels())):
         for end in range(1, min(MOST_LETTERS, len(channel.name)) + 1):

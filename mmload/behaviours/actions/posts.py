@@ -8,14 +8,19 @@ from __future__ import annotations
 from functools import partial
 
 from mmload import text
+from mmload.behaviours import drafts
+from mmload.behaviours.actions.channels import switch_channel
+from mmload.behaviours.actions.threads import mark_thread_read, open_thread
 from mmload.behaviours.channel_view import read_posts
-from mmload.behaviours.composing import compose, is_urgent, send_post, show_typing, upload
+from mmload.behaviours.composing import is_urgent, send_post, show_typing, upload, write
 from mmload.behaviours.person import NothingToDo, Person, forget_if_deleted
-from mmload.models import Draft, Post
+from mmload.models import Post, Preference
 from mmload.store import pick
 
 MOST_PAGES_SCROLLED = 5
 REMINDER_SECONDS = 600
+# So often the picker asks for the same page of emoji when it opens.
+CUSTOM_EMOJI_REQUESTS = 3
 
 
 def scroll_channel(person: Person) -> None:
@@ -43,12 +48,19 @@ def create_post(person: Person) -> None:
     """Create a post, or a reply to one, in the current channel."""
     channel_id = person.current_channel_id()
     simul = person.context.settings.simul
-    root_id = ""
-    if person.rng.random() < simul.percent_replies:
-        root_id = _thread_to_answer(person)
-    show_typing(person, channel_id, root_id)
-    message = compose(person, channel_id, reply=bool(root_id))
+    root_id = _thread_to_answer(person) if person.rng.random() < simul.percent_replies else ""
+    if root_id:
+        with open_thread(person, channel_id, root_id):
+            _write_and_send(person, channel_id, root_id)
+            mark_thread_read(person, root_id)
+    else:
+        _write_and_send(person, channel_id)
+
+
+def _write_and_send(person: Person, channel_id: str, root_id: str = "") -> None:
+    simul = person.context.settings.simul
     files = upload(person, channel_id) if person.rng.random() < simul.percent_posts_with_files else ()
+    message = write(person, channel_id, root_id)
     urgent = not root_id and is_urgent(person, simul.percent_urgent_posts)
     send_post(person, channel_id, message, root_id, files, urgent=urgent)
 
@@ -59,15 +71,39 @@ def _thread_to_answer(person: Person) -> str:
     return (post.root_id or post.id) if post else ""
 
 
+# Who reacts takes one of the emoji used last, in the menu of the message, or looks for another one.
+PICKER_SHARE = 0.25
+
+
 def add_reaction(person: Person) -> None:
     """Add a reaction that the user has not given yet to a post on the screen."""
     post = person.pick(person.store.written_posts(), "no post to react to")
     emoji_name = person.rng.choice(text.REACTIONS)
     if (post.id, emoji_name) in person.store.reactions:
         raise NothingToDo("already reacted with this emoji")
-    with forget_if_deleted(partial(person.store.forget_post, post.id)):
-        person.api.react(person.id, post.id, emoji_name)
-    person.store.reactions[post.id, emoji_name] = None
+    if person.rng.random() < PICKER_SHARE:
+        _look_for_emoji(person, emoji_name)
+    react(person, post.id, emoji_name)
+
+
+def _look_for_emoji(person: Person, emoji_name: str) -> None:
+    """Open the picker, which loads the emoji that people have added, and type a name into it."""
+    person.api.search_emoji(emoji_name[:1])
+    for _ in range(CUSTOM_EMOJI_REQUESTS):
+        person.api.custom_emoji()
+    person.api.search_emoji(emoji_name)
+
+
+def react(person: Person, post_id: str, emoji_name: str) -> None:
+    """Give the reaction; it is the first of the emoji used last from now on."""
+    recent = [Preference(person.id, "recent_emojis", person.id, f'[{{"name":"{emoji_name}","usageCount":1}}]')]
+
+    def give() -> None:
+        with forget_if_deleted(partial(person.store.forget_post, post_id)):
+            person.api.react(person.id, post_id, emoji_name)
+
+    person.together([partial(person.api.set_preferences, person.id, recent), give])
+    person.store.reactions[post_id, emoji_name] = None
 
 
 def edit_post(person: Person) -> None:
@@ -76,8 +112,12 @@ def edit_post(person: Person) -> None:
     oldest = 0 if can.edit_limit_seconds < 0 else person.now_ms() - can.edit_limit_seconds * 1000
     post = _own_post(person, oldest)
     message = text.message(person.rng, person.context.settings.simul.avg_words_per_reply)[: can.longest_message]
+    person.together(drafts.appeared(person))
+    show_typing(person, post.channel_id, post.root_id)
     with forget_if_deleted(partial(person.store.forget_post, post.id)):
-        person.api.patch_post(post.id, message)
+        person.api.patch_post(post, message)
+    # The box of the message and that of the channel both say that nothing is left in them.
+    person.together([partial(drafts.forget, person, post.channel_id)] * 2)
 
 
 def delete_post(person: Person) -> None:
@@ -109,34 +149,36 @@ def _own_post(person: Person, oldest_ms: int = 0) -> Post:
     return person.pick(own, "no post of this user in this channel")
 
 
-# Most drafts are begun replies: they stay behind when another thread is opened.
-REPLY_DRAFT_SHARE = 0.87
+# A begun reply stays behind when its thread is closed, a begun message when another channel is opened.
+REPLY_DRAFT_SHARE = 0.1
 
 
 def upsert_draft(person: Person) -> None:
-    """Save a draft."""
-    channel_id = person.store.current_channel_id
-    root_id = ""
-    if person.rng.random() < REPLY_DRAFT_SHARE:
-        post = person.pick(person.store.written_posts(), "no post to reply to")
-        root_id = post.root_id or post.id
-    show_typing(person, channel_id, root_id)
-    now = person.now_ms()
-    draft = Draft(person.id, channel_id, root_id, compose(person, channel_id, reply=bool(root_id)), now, now)
-    person.api.upsert_draft(draft)
-    draft.message = ""
-    person.store.drafts[channel_id, root_id] = draft
+    """Begin a message or a reply and leave it."""
+    channel_id = person.current_channel_id()
+    root_id = _thread_to_answer(person) if person.rng.random() < REPLY_DRAFT_SHARE else ""
+    if root_id:
+        with open_thread(person, channel_id, root_id):
+            write(person, channel_id, root_id)
+    else:
+        write(person, channel_id)
+        switch_channel(person)
 
 
 def delete_draft(person: Person) -> None:
-    """Delete a draft."""
-    key = person.pick(list(person.store.drafts), "no draft to delete")
-    del person.store.drafts[key]
-    person.api.delete_draft(person.id, *key)
+    """Delete a draft in the list of drafts."""
+    drafts.forget(person, *person.pick(list(person.store.drafts), "no draft to delete"))
 
 
 def get_drafts(person: Person) -> None:
     """Open the list of drafts."""
-    for draft in person.api.drafts(person.id, person.store.current_team_id):
+    for draft in person.api.drafts(person.store.current_team_id):
         draft.message = ""
         person.store.drafts[draft.channel_id, draft.root_id] = draft
+
+
+def mark_unread(person: Person) -> None:
+    """Have the channel unread from a post on."""
+    post = person.pick(person.store.written_posts(), "no post to have unread")
+    with forget_if_deleted(partial(person.store.forget_post, post.id)):
+        person.api.set_unread(person.id, post.id, person.store.collapsed_threads)

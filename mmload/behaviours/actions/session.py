@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from mmload.behaviours.channel_view import view_channel
+from functools import partial
+
+from mmload.behaviours import drafts
+from mmload.behaviours.actions.channels import become_member
+from mmload.behaviours.channel_view import read_posts
 from mmload.behaviours.login import close_socket, log_in, log_out, open_socket
-from mmload.behaviours.page_load import fetch_site, load_page, load_team_channels, open_some_team
+from mmload.behaviours.page_load import fetch_site, load_page, open_some_team
 from mmload.behaviours.person import NothingToDo, Person
-from mmload.errors import Refused
+from mmload.client.api.calls import ME
+from mmload.errors import NotAvailable, Refused
+from mmload.models import Channel, Post
 
 
 def reconnect_web_socket(person: Person) -> None:
@@ -40,22 +46,59 @@ def logout_login(person: Person) -> None:
 
 
 def click_permalink(person: Person) -> None:
-    """Open a permalink: the post's channel is opened, and joined if necessary."""
+    """Open a permalink: the post's channel is opened around it, and joined if necessary."""
     store, api = person.store, person.api
     post_id = person.pick(list(store.permalinks), "no permalink was seen")
     try:
-        linked = (api.thread(post_id, per_page=25).posts or {}).get(post_id)
+        channel = _linked_channel(person, post_id)
+        if channel.id not in store.members:
+            become_member(person, channel)
+        store.remember_channels([channel], member=True)
+        api.thread(post_id, store.collapsed_threads)
     except Refused as gone:
         # Deleted since, or in a channel that is not for us: the client says so and forgets it.
         store.forget_post(post_id)
         raise NothingToDo("the linked post is deleted, or in a channel that this user cannot see") from gone
-    if linked is None:
-        store.forget_post(post_id)
-        raise NothingToDo("the linked post is deleted")
-    channel = store.channels.get(linked.channel_id) or api.channel(linked.channel_id)
-    if channel.id not in store.members:
-        api.add_channel_member(channel.id, person.id)
-    store.remember_channels([channel], member=True)
-    if channel.team_id:
-        load_team_channels(person, channel.team_id, include_deleted=False)
-    view_channel(person, channel)
+    _show_around(person, channel, post_id)
+
+
+def _linked_channel(person: Person, post_id: str) -> Channel:
+    """The channel of a linked message. An older server tells it with the message only."""
+    api = person.api
+    try:
+        channel_id = api.post_info(post_id).channel_id
+    except NotAvailable:
+        linked = (api.thread(post_id, person.store.collapsed_threads).posts or {}).get(post_id)
+        channel_id = linked.channel_id if linked is not None else ""
+    if not channel_id:
+        raise Refused("the linked post is deleted", route="ClickPermalink")
+    return person.store.channels.get(channel_id) or api.channel(channel_id)
+
+
+def _show_around(person: Person, channel: Channel, post_id: str) -> None:
+    """The channel on the screen at a message in its past. It is not read by that: the server is told nothing."""
+    store, api = person.store, person.api
+    if channel.id != store.current_channel_id:
+        person.together(drafts.left(person, store.current_channel_id))
+    person.together(drafts.appeared(person))
+    team_id = channel.team_id or store.current_team_id
+    stats = partial(api.channel_stats, channel.id)
+    person.together(
+        [
+            lambda: store.remember_channels(api.own_channels(ME, team_id, False), member=True),
+            partial(api.own_channel_members, ME, team_id),
+            stats,
+            stats,
+        ]
+    )
+    if channel.id != store.current_channel_id:
+        store.current_channel_id = channel.id
+    posts: list[Post] = []
+    person.together(
+        [
+            lambda: posts.extend(api.posts_after(channel.id, post_id, store.collapsed_threads).listed()),
+            partial(api.thread, post_id, store.collapsed_threads),
+            lambda: posts.extend(api.posts_before(channel.id, post_id, store.collapsed_threads).listed()),
+        ]
+    )
+    read_posts(person, posts)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 
-from mmload.behaviours.channel_view import read_posts
+from mmload.behaviours import drafts
+from mmload.behaviours.channel_view import fetch_faces, read_posts, view_channel
 from mmload.behaviours.person import NothingToDo, Person, forget_if_deleted
+from mmload.errors import MmloadError
 from mmload.models import Thread
 
 MOST_PAGES_SCROLLED = 3
@@ -14,44 +18,99 @@ MOST_THREAD_PAGES = 20
 
 
 def view_global_threads(person: Person) -> None:
-    """Open the list of followed threads and scroll it, then its unread tab."""
+    """Open the list of followed threads, scroll it, open one of them; then the unread tab; then back to the channel."""
     _require_collapsed(person)
-    for unread in (False, True):
-        _scroll_threads(person, unread)
+    store = person.store
+    here, store.current_channel_id = store.channels.get(store.current_channel_id), ""
+    try:
+        _look_through_threads(person)
+    except MmloadError:
+        store.current_channel_id = here.id if here is not None else ""
+        raise
+    if here is not None:
+        view_channel(person, here)
 
 
-def _scroll_threads(person: Person, unread: bool) -> None:
-    last = _last_id(_fetch(person, unread=unread))
+def _look_through_threads(person: Person) -> None:
+    listed: list[str] = []
+    person.together(
+        [
+            partial(person.api.thread_totals, person.id, person.store.current_team_id),
+            lambda: listed.extend(_fetch_threads(person)),
+        ]
+    )
+    # Only ids are held while somebody pauses: a page is large.
+    if listed:
+        thread = person.store.threads.get(person.rng.choice(listed))
+        if thread is not None:
+            read_thread(person, thread, in_list=True)
+    last = listed[-1] if listed else ""
+    _scroll_threads(person, last, unread=False)
+    _scroll_threads(person, last, unread=True)
+
+
+def _scroll_threads(person: Person, last: str, *, unread: bool) -> None:
     for _ in range(person.rng.randint(1, MOST_PAGES_SCROLLED)):
-        if not last:
+        page = _fetch_threads(person, unread=unread, before=last)
+        if not page:
             return
+        last = page[-1]
         person.pause(1, 10)
-        last = _last_id(_fetch(person, unread=unread, before=last))
-
-
-def _last_id(page: list[Thread]) -> str:
-    """Where the next page begins, "" after an empty one. Only that is held while somebody pauses: a page is large."""
-    return page[-1].id if page else ""
 
 
 def view_thread(person: Person) -> None:
-    """Open a followed thread and read all of its pages."""
-    thread = _some_thread(person)
+    """Open a thread beside the channel and read all of its pages."""
+    read_thread(person, _some_thread(person))
+
+
+def read_thread(person: Person, thread: Thread, *, in_list: bool = False) -> None:
+    """Open a thread, beside the channel or in the list of threads; read it; close it again."""
+    channel_id = thread.post.channel_id if thread.post else person.store.current_channel_id
+    with open_thread(person, channel_id, thread.id, in_list=in_list):
+        if thread.unread_replies:
+            mark_thread_read(person, thread.id)
+            thread.unread_replies = 0
+        person.pause(2, 10)
+
+
+@contextmanager
+def open_thread(person: Person, channel_id: str, root_id: str, *, in_list: bool = False) -> Iterator[None]:
+    """A thread on the screen: the server is told which channel's it is, and that it is closed at the end."""
+    with forget_if_deleted(partial(person.store.forget_post, root_id)):
+        _fetch_pages(person, root_id)
+    person.together(drafts.appeared(person))
     scope = person.context.capabilities.web_socket_event_scope
-    channel_id = thread.post.channel_id if thread.post else ""
     if scope:
-        person.tell("presence", {"thread_channel_id": channel_id, "is_thread_view": True})
-    with forget_if_deleted(partial(person.store.forget_post, thread.id)):
-        listed = person.api.thread(thread.id)
+        person.tell("presence", {"thread_channel_id": channel_id, "is_thread_view": in_list})
+    person.store.open_thread_id = root_id
+    try:
+        yield
+    finally:
+        person.store.open_thread_id = ""
+        if scope:
+            person.tell("presence", {"thread_channel_id": "", "is_thread_view": in_list})
+    person.together(drafts.left(person, channel_id, root_id))
+
+
+def _fetch_pages(person: Person, root_id: str) -> None:
+    listed = person.api.thread(root_id, person.store.collapsed_threads)
     for _ in range(MOST_THREAD_PAGES):
         posts = listed.listed()
         read_posts(person, posts)
         if not listed.has_next or not posts:
-            break
+            return
         last = max(posts, key=lambda post: post.create_at)
-        listed = person.api.thread(thread.id, from_post=last.id, from_create_at=last.create_at)
-    if scope:
-        person.tell("presence", {"thread_channel_id": "", "is_thread_view": True})
+        listed = person.api.thread(
+            root_id, person.store.collapsed_threads, from_post=last.id, from_create_at=last.create_at
+        )
+
+
+def mark_thread_read(person: Person, root_id: str) -> None:
+    """Say that the thread on the screen is read until now, if this person sees threads collapsed."""
+    if person.store.collapsed_threads:
+        team_id = person.store.current_team_id
+        with forget_if_deleted(partial(person.store.forget_post, root_id)):
+            person.api.read_thread(person.id, team_id, root_id, person.now_ms())
 
 
 def update_thread_read(person: Person) -> None:
@@ -86,6 +145,9 @@ def mark_all_threads_in_team_as_read(person: Person) -> None:
     """Mark all threads of the team as read."""
     _require_collapsed(person)
     person.api.read_all_threads(person.id, person.store.current_team_id)
+    for thread in person.store.threads.values():
+        thread.unread_replies = 0
+    _fetch_threads(person, unread=True)
 
 
 def _require_collapsed(person: Person) -> None:
@@ -93,16 +155,21 @@ def _require_collapsed(person: Person) -> None:
         raise NothingToDo("collapsed reply threads are off for this user")
 
 
-def _fetch(person: Person, *, unread: bool = False, before: str = "") -> list[Thread]:
+def _fetch_threads(person: Person, *, unread: bool = False, before: str = "") -> list[str]:
+    """A page of followed threads: their ids."""
     page = person.api.threads(person.id, person.store.current_team_id, unread=unread, before=before)
+    authors = dict.fromkeys(thread.post.user_id for thread in page if thread.post is not None)
     for thread in page:
         if thread.post is not None:
             thread.post = person.store.shared_objects.post(thread.post)
         person.store.threads[thread.id] = thread
-    return page
+    fetch_faces(person, authors)
+    return [thread.id for thread in page]
 
 
 def _some_thread(person: Person) -> Thread:
     """A thread we follow; the list is fetched if we know none."""
     _require_collapsed(person)
-    return person.pick(list(person.store.threads.values()) or _fetch(person), "no followed thread")
+    if not person.store.threads:
+        _fetch_threads(person)
+    return person.pick(list(person.store.threads.values()), "no followed thread")

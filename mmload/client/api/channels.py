@@ -23,6 +23,7 @@ _ADD_MEMBER = Endpoint("POST", "/channels/{channel_id}/members", answer=ChannelM
 _REMOVE_MEMBER = Route("DELETE", "/channels/{channel_id}/members/{user_id}")
 _VIEW = Route("POST", "/channels/members/{user_id}/view")
 _SEARCH = Endpoint("POST", "/channels/search", answer=list[Channel])
+_MEMBER_COUNTS = Route("POST", "/channels/stats/member_count", "member counts of channels")
 _SEARCH_GROUPS = Endpoint("POST", "/channels/group/search", answer=list[Channel])
 _ALL_OWN = Endpoint("GET", "/users/{user_id}/channels", answer=list[Channel])
 _ALL_OWN_MEMBERS = Endpoint("GET", "/users/{user_id}/channel_members", answer=list[ChannelMember])
@@ -79,7 +80,8 @@ class ChannelCalls(Calls):
         return self._get(_GET_MEMBER, channel_id, user_id)
 
     def add_channel_member(self, channel_id: str, user_id: str) -> ChannelMember:
-        return self._send(_ADD_MEMBER, {"user_id": user_id}, channel_id)
+        body = {"user_id": user_id, "channel_id": channel_id, "post_root_id": ""}
+        return self._send(_ADD_MEMBER, body, channel_id)
 
     def remove_channel_member(self, channel_id: str, user_id: str) -> None:
         self._do(_REMOVE_MEMBER, channel_id, user_id)
@@ -90,6 +92,14 @@ class ChannelCalls(Calls):
 
     def search_channels(self, term: str) -> list[Channel]:
         return self._send(_SEARCH, {"term": term}, system_console=False)
+
+    def browse_channels(self, team_id: str, term: str) -> list[Channel]:
+        """Search in the dialog that lists a team's channels, archived ones among them."""
+        body = {"term": term, "team_ids": [team_id], "include_deleted": True}
+        return self._send(_SEARCH, body, system_console=False)
+
+    def member_counts(self, channel_ids: list[str]) -> None:
+        self._do(_MEMBER_COUNTS, body=channel_ids)
 
     def search_group_channels(self, term: str) -> list[Channel]:
         return self._send(_SEARCH_GROUPS, {"term": term})
@@ -139,6 +149,11 @@ class ChannelCalls(Calls):
         """The large page of posts older than `post_id` that fills a window which they leave empty."""
         query = _threads(collapsed_threads)
         return self._get(_POSTS_OF, channel_id, before=post_id, page=0, per_page=FILLING_PAGE, **query)
+
+    def posts_after(self, channel_id: str, post_id: str, collapsed_threads: bool) -> PostList:
+        """The page of posts newer than `post_id`."""
+        query = _threads(collapsed_threads)
+        return self._get(_POSTS_OF, channel_id, after=post_id, page=0, per_page=PAGE, **query)
 
     def newest_posts(self, channel_id: str, per_page: int) -> PostList:
         return self._get(_POSTS_OF, channel_id, page=0, per_page=per_page)

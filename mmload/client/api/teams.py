@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from mmload.client.api.calls import DELETED, Calls, Endpoint
+from mmload.client.api.calls import DELETED, ME, Calls, Endpoint
+from mmload.client.api.posts import search_body
 from mmload.client.http.client import Route
 from mmload.errors import Refused
 from mmload.models import (
@@ -31,8 +32,13 @@ _JOIN = Endpoint("POST", "/teams/{team_id}/members", answer=TeamMember)
 _TEAM_MEMBER = Route("GET", "/teams/{team_id}/members/{user_id}", expected=(NO_TEAM_MEMBER,))
 _STATS = Route("GET", "/teams/{team_id}/stats")
 _PUBLIC_CHANNELS = Endpoint("GET", "/teams/{team_id}/channels", answer=list[Channel])
+_DELETED_CHANNELS = Route("GET", "/teams/{team_id}/channels/deleted")
+_CHANNEL_BY_NAME = Endpoint(
+    "GET", "/teams/name/{team_name}/channels/name/{channel_name}", expected=DELETED, answer=Channel
+)
 _SEARCH_CHANNELS = Endpoint("GET", "/teams/{team_id}/channels/search_autocomplete", answer=list[Channel])
 _SEARCH_POSTS = Endpoint("POST", "/teams/{team_id}/posts/search", "post search", answer=PostList)
+_SEARCH_FILES = Route("POST", "/teams/{team_id}/files/search", "file search")
 _OWN_CHANNELS = Endpoint("GET", "/users/{user_id}/teams/{team_id}/channels", answer=list[Channel])
 _OWN_CHANNEL_MEMBERS = Endpoint("GET", "/users/{user_id}/teams/{team_id}/channels/members", answer=list[ChannelMember])
 _GET_CATEGORIES = Endpoint("GET", "/users/{user_id}/teams/{team_id}/channels/categories", answer=Categories)
@@ -98,9 +104,18 @@ class TeamCalls(Calls):
     def autocomplete_channels(self, team_id: str, name: str) -> list[Channel]:
         return self._get(_SEARCH_CHANNELS, team_id, name=name)
 
-    def search_team_posts(self, team_id: str, terms: str) -> PostList:
-        body = {"terms": terms, "is_or_search": False}
-        return self._send(_SEARCH_POSTS, body, team_id)
+    def deleted_channels(self, team_id: str) -> None:
+        """Archived channels, as the dialog that lists all channels asks for them."""
+        self._do(_DELETED_CHANNELS, team_id, page=0, per_page=100)
+
+    def channel_by_name(self, team_name: str, channel_name: str) -> Channel:
+        return self._get(_CHANNEL_BY_NAME, team_name, channel_name, include_deleted=True)
+
+    def search_team_posts(self, team_id: str, terms: str, page: int = 0) -> PostList:
+        return self._send(_SEARCH_POSTS, search_body(terms, page), team_id)
+
+    def search_team_files(self, team_id: str, terms: str) -> None:
+        self._do(_SEARCH_FILES, team_id, body=search_body(terms, 0))
 
     def own_channels(self, user_id: str, team_id: str, include_deleted: bool) -> list[Channel]:
         return self._get(_OWN_CHANNELS, user_id, team_id, include_deleted=include_deleted)
@@ -112,7 +127,7 @@ class TeamCalls(Calls):
         return self._get(_GET_CATEGORIES, user_id, team_id).categories or []
 
     def create_category(self, user_id: str, team_id: str, display_name: str) -> Category:
-        body = {"user_id": user_id, "team_id": team_id, "display_name": display_name}
+        body = {"team_id": team_id, "user_id": user_id, "display_name": display_name, "channel_ids": []}
         return self._send(_CREATE_CATEGORY, body, user_id, team_id)
 
     def update_categories(self, user_id: str, team_id: str, categories: list[Category]) -> None:
@@ -120,35 +135,12 @@ class TeamCalls(Calls):
 
     def thread_totals(self, user_id: str, team_id: str) -> None:
         """How many threads the person follows, and how many of them are unread."""
-        self._do(
-            _GET_THREADS,
-            user_id,
-            team_id,
-            before="",
-            after="",
-            per_page=20,
-            extended=False,
-            deleted=False,
-            unread=False,
-            since=0,
-            totalsOnly=True,
-            threadsOnly=False,
-        )
+        self._do(_GET_THREADS, user_id, team_id, **_thread_query(per_page=20, extended=False, totals=True))
 
     def threads(self, user_id: str, team_id: str, *, unread: bool = False, before: str = "") -> list[Thread]:
         """A page of 25 followed threads, newest first; `before` is the oldest id of the page above."""
-        return (
-            self._get(
-                _GET_THREADS,
-                user_id,
-                team_id,
-                per_page=25,
-                threadsOnly=True,
-                unread=unread or None,
-                before=before or None,
-            ).threads
-            or []
-        )
+        query = _thread_query(per_page=25, extended=True, totals=False, unread=unread, before=before)
+        return self._get(_GET_THREADS, user_id, team_id, **query).threads or []
 
     def extended_thread(self, user_id: str, team_id: str, thread_id: str) -> None:
         """A followed thread with the profiles of those who take part."""
@@ -179,5 +171,23 @@ class TeamCalls(Calls):
     def unfollow_thread(self, user_id: str, team_id: str, thread_id: str) -> None:
         self._do(_UNFOLLOW, user_id, team_id, thread_id)
 
-    def drafts(self, user_id: str, team_id: str) -> list[Draft]:
-        return self._get(_GET_DRAFTS, user_id, team_id)
+    def drafts(self, team_id: str) -> list[Draft]:
+        """One's own drafts in a team, and those in direct and group channels."""
+        return self._get(_GET_DRAFTS, ME, team_id)
+
+
+def _thread_query(
+    *, per_page: int, extended: bool, totals: bool, unread: bool = False, before: str = ""
+) -> dict[str, str | int | bool]:
+    """The application always names all of them. Pure."""
+    return {
+        "before": before,
+        "after": "",
+        "per_page": per_page,
+        "extended": extended,
+        "deleted": False,
+        "unread": unread,
+        "since": 0,
+        "totalsOnly": totals,
+        "threadsOnly": not totals,
+    }

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from mmload.client.api.calls import Calls, Endpoint, multipart
+from mmload.client.api.calls import ME, Calls, Endpoint, multipart
 from mmload.client.http.client import Route
 from mmload.client.http.protocol import HttpAnswer
 from mmload.models import Autocompletion, Preference, Status, User
@@ -37,6 +37,7 @@ _IMAGE = Route("GET", "/users/{user_id}/image")
 _SET_IMAGE = Route("POST", "/users/{user_id}/image")
 _PATCH = Endpoint("PUT", "/users/{user_id}/patch", answer=User)
 _STATUS = Route("GET", "/users/{user_id}/status")
+_SET_STATUS = Route("PUT", "/users/{user_id}/status")
 _STATUSES_BY_IDS = Endpoint("POST", "/users/status/ids", answer=list[Status])
 _SET_CUSTOM_STATUS = Route("PUT", "/users/{user_id}/status/custom")
 _REMOVE_CUSTOM_STATUS = Route("DELETE", "/users/{user_id}/status/custom")
@@ -89,9 +90,12 @@ class UserCalls(Calls):
     def search_users(self, term: str, limit: int = 100) -> list[User]:
         return self._send(_SEARCH, {"term": term, "limit": limit})
 
-    def autocomplete_users(self, team_id: str, channel_id: str, name: str, limit: int) -> Autocompletion:
-        """People whose names begin with `name`; with a channel, its members apart from the others."""
-        return self._get(_AUTOCOMPLETE, in_team=team_id, in_channel=channel_id or None, name=name, limit=limit)
+    def autocomplete_users(self, team_id: str, channel_id: str, name: str, limit: int = 25) -> Autocompletion:
+        """People whose names begin with `name`; with a channel, its members apart from the others.
+
+        Without a team (the channel switcher): of all teams.
+        """
+        return self._get(_AUTOCOMPLETE, in_team=team_id, in_channel=channel_id, name=name, limit=limit)
 
     def profile_image(self, user_id: str, last_picture_update: int | None) -> HttpAnswer:
         """The picture; beside messages, the time of its last change is part of the URL, as in the web application."""
@@ -110,12 +114,16 @@ class UserCalls(Calls):
     def statuses(self, user_ids: Iterable[str]) -> list[Status]:
         return self._send(_STATUSES_BY_IDS, list(user_ids))
 
-    def set_custom_status(self, user_id: str, emoji: str, text: str, duration: str, expires_at: str) -> None:
-        body = {"emoji": emoji, "text": text, "duration": duration, "expires_at": expires_at}
-        self._do(_SET_CUSTOM_STATUS, user_id, body=body)
+    def set_status(self, user_id: str, status: str) -> None:
+        """One's own status by hand: `online`, `away`, `dnd`, `offline`."""
+        self._do(_SET_STATUS, user_id, body={"user_id": user_id, "status": status})
 
-    def remove_custom_status(self, user_id: str) -> None:
-        self._do(_REMOVE_CUSTOM_STATUS, user_id)
+    def set_custom_status(self, emoji: str, text: str, duration: str, expires_at: str) -> None:
+        body = {"emoji": emoji, "text": text, "duration": duration, "expires_at": expires_at}
+        self._do(_SET_CUSTOM_STATUS, ME, body=body)
+
+    def remove_custom_status(self) -> None:
+        self._do(_REMOVE_CUSTOM_STATUS, ME)
 
     def preferences(self, user_id: str) -> list[Preference]:
         return self._get(_GET_PREFERENCES, user_id)

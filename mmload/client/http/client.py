@@ -227,7 +227,7 @@ class Rest:
             self._report(route, start, seconds, len(answer.body), None)
             return answer
         failure = refusal(answer.status, answer.header, answer.content, str(route), route.feature, start)
-        failure.expected = failure.expected or is_expected(route.expected, failure)
+        failure.expected = failure.expected or is_expected(route.expected, failure, bodyless=route.method == "HEAD")
         if isinstance(failure, NotAvailable):
             self._unavailable.learn(route.feature, failure.reason)
         self._report(route, start, seconds, len(answer.body), failure)

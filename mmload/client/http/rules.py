@@ -78,13 +78,13 @@ def failure_class(status: int, error_id: str, feature: str) -> type[RequestFaile
     return ServerFault if status >= 500 else Refused
 
 
-def is_expected(expected: tuple[int | str, ...], failure: RequestFailed) -> bool:
+def is_expected(expected: tuple[int | str, ...], failure: RequestFailed, *, bodyless: bool = False) -> bool:
     """Whether a real client gets this refusal, too, by its error id or its status.
 
     A status counts only where Mattermost itself says it of an object: a proxy's page, or a route that the server does
-    not know, is a failure.
+    not know, is a failure. Of a `bodyless` answer (to HEAD) nothing but the status is known.
     """
-    of_an_object = failure.error_id not in ("", NO_SUCH_ROUTE)
+    of_an_object = bodyless or failure.error_id not in ("", NO_SUCH_ROUTE)
     return failure.error_id in expected or (of_an_object and failure.status in expected)
 
 

@@ -296,13 +296,51 @@ def get_public_channels_for_team(call: Call) -> ApiAnswer:
     return ApiAnswer(_shown(call, public)[number * size : (number + 1) * size])
 
 
-def _matching(call: Call, candidates: list[StoredChannel], term: str) -> list[StoredChannel]:
-    """Channels visible to the user whose names contain the term."""
+@api.add("GET", "/teams/{team_id}/channels/deleted")
+def get_deleted_channels_for_team(call: Call) -> ApiAnswer:
+    """Archived channels of one's own, and all public ones."""
+    team = call.team()
+    if team.id not in call.user.teams and not call.user.is_admin:
+        raise forbidden(call.user.id, "list_team_channels")
+    number, size = call.page()
+    gone = [
+        channel
+        for channel in team.channels.values()
+        if channel.delete_at and (channel.type == "O" or call.user.id in channel.members)
+    ]
+    return ApiAnswer(_shown(call, gone)[number * size : (number + 1) * size])
+
+
+@api.add("GET", "/teams/name/{team_name}/channels/name/{channel_name}")
+def get_channel_by_name_for_team_name(call: Call) -> ApiAnswer:
+    name = call.params["channel_name"]
+    team = next((team for team in call.world.state.teams.values() if team.name == call.params["team_name"]), None)
+    if team is None:
+        raise ApiError(404, "app.team.get_by_name.missing.app_error", "Unable to find the existing team.")
+    channel = next((channel for channel in team.channels.values() if channel.name == name), None)
+    if channel is None or (channel.delete_at and not call.flag("include_deleted")):
+        detailed = f'resource "Channel" not found, id: TeamId={team.id}, Name={name}'
+        raise ApiError(404, "app.channel.get_by_name.missing.app_error", "Channel does not exist.", detailed)
+    channels.require_readable(call.world, channel, call.user)
+    return ApiAnswer(_shown(call, [channel])[0])
+
+
+@api.add("POST", "/channels/stats/member_count", modern_only=True)
+def get_channels_member_count(call: Call) -> ApiAnswer:
+    state = call.world.state
+    wanted = [state.channels[channel_id] for channel_id in call.texts("channel_ids") if channel_id in state.channels]
+    return ApiAnswer({channel.id: len(channel.members) for channel in wanted})
+
+
+def _matching(call: Call, candidates: list[StoredChannel], term: str, *, deleted: bool = False) -> list[StoredChannel]:
+    """Channels visible to the user whose names contain the term; with `deleted`, archived ones among them."""
     wanted = term.lower()
     found = []
     for channel in candidates:
         visible = channel.type == "O" or call.user.id in channel.members
-        if visible and not channel.delete_at and (wanted in channel.name or wanted in channel.display_name.lower()):
+        if channel.delete_at and not deleted:
+            continue
+        if visible and (wanted in channel.name or wanted in channel.display_name.lower()):
             found.append(channel)
             if len(found) >= MAX_FOUND:
                 break
@@ -311,14 +349,15 @@ def _matching(call: Call, candidates: list[StoredChannel], term: str) -> list[St
 
 @api.add("POST", "/channels/search")
 def search_all_channels(call: Call) -> ApiAnswer:
-    term = str(call.document("channel search").get("term", ""))
+    body = call.document("channel search")
+    term = str(body.get("term", ""))
     of_all_teams = call.query.get("system_console") != "false"
     if of_all_teams and not call.user.is_admin:
         raise forbidden(call.user.id, "sysconsole_read_user_management_channels")
-    candidates = [
-        channel for team_id in call.user.teams for channel in call.world.state.teams[team_id].channels.values()
-    ]
-    return ApiAnswer(_shown(call, _matching(call, candidates, term), with_team=True))
+    teams = [team_id for team_id in call.user.teams if team_id in (body.get("team_ids") or call.user.teams)]
+    candidates = [channel for team_id in teams for channel in call.world.state.teams[team_id].channels.values()]
+    found = _matching(call, candidates, term, deleted=bool(body.get("include_deleted")))
+    return ApiAnswer(_shown(call, found, with_team=True))
 
 
 @api.add("POST", "/teams/{team_id}/channels/search")

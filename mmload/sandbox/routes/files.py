@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mmload.sandbox import assets, shapes
-from mmload.sandbox.errors import ApiError, forbidden
+from mmload.sandbox.errors import ApiError, bad_body, forbidden
 from mmload.sandbox.events import Audience, text
 from mmload.sandbox.http import ApiAnswer, Call, Routes
 from mmload.sandbox.state import Document, StoredFile
@@ -67,6 +67,11 @@ def _derivative(call: Call, size_bytes: int, what: str) -> ApiAnswer:
     return ApiAnswer(content=assets.jpeg_of_size(size_bytes), content_type="image/jpeg", headers=_kept(call))
 
 
+@api.add("HEAD", "/files/{file_id}/thumbnail")
+def has_file_thumbnail(call: Call) -> ApiAnswer:
+    return _derivative(call, assets.THUMBNAIL_BYTES, "thumbnail")
+
+
 @api.add("GET", "/files/{file_id}/thumbnail")
 def get_file_thumbnail(call: Call) -> ApiAnswer:
     return _derivative(call, assets.THUMBNAIL_BYTES, "thumbnail")
@@ -81,6 +86,40 @@ def get_file_preview(call: Call) -> ApiAnswer:
 def get_file_info(call: Call) -> ApiAnswer:
     document = shapes.file_info(_readable_file(call), call.world.modern)
     return ApiAnswer(document, headers={"Cache-Control": "max-age=2592000, private"})
+
+
+@api.add("POST", "/teams/{team_id}/files/search")
+def search_files(call: Call) -> ApiAnswer:
+    """Files by their names."""
+    team, body = call.team(), call.document("search")
+    terms = body.get("terms")
+    if not isinstance(terms, str) or not terms:
+        raise bad_body("terms")
+    words = terms.lower().split()
+    state = call.world.state
+    found = [
+        shapes.file_info(file, call.world.modern)
+        for file in reversed(state.files.values())
+        if file.channel_id in call.user.channels
+        and state.channels[file.channel_id].team_id in ("", team.id)
+        and all(word in file.name.lower() for word in words)
+    ]
+    shown = found[: int(body.get("per_page") or 60)] if not body.get("page") else []
+    document: Document = {
+        "order": [each["id"] for each in shown],
+        "file_infos": {each["id"]: each for each in shown},
+        "next_file_info_id": "",
+        "prev_file_info_id": "",
+    }
+    return ApiAnswer(document)
+
+
+@api.add("POST", "/emoji/search")
+def search_emojis(call: Call) -> ApiAnswer:
+    term = call.document("term").get("term")
+    if not isinstance(term, str) or not term:
+        raise bad_body("term")
+    return ApiAnswer([emoji for name, emoji in call.world.state.emoji.items() if term in name])
 
 
 @api.add("POST", "/emoji")

@@ -7,10 +7,11 @@ import re
 from mmload.sandbox import accounts, posting, reactions, reading, shapes
 from mmload.sandbox.channels import require_readable
 from mmload.sandbox.errors import ApiError, bad_body, bad_url_param, forbidden
+from mmload.sandbox.events import Audience
 from mmload.sandbox.http import OK, ApiAnswer, Call, Routes, unchanged
 from mmload.sandbox.reactions import is_known_emoji
 from mmload.sandbox.reading import find_posts
-from mmload.sandbox.state import StoredChannel, StoredPost, is_id
+from mmload.sandbox.state import Document, StoredChannel, StoredPost, is_id
 
 api = Routes()
 _EMOJI_NAME = re.compile(r"[a-zA-Z0-9\-+_]{1,64}")
@@ -38,6 +39,54 @@ def get_post(call: Call) -> ApiAnswer:
     post = _readable_post(call)
     etag = f"{call.world.version_number}.{post.id}.{post.update_at}"
     return unchanged(call, etag) or ApiAnswer(posting.post_document(call.world, post), headers={"Etag": etag})
+
+
+@api.add("GET", "/posts/{post_id}/info", modern_only=True)
+def get_post_info(call: Call) -> ApiAnswer:
+    """Where a linked post is: also for somebody who is not in that channel, but may join it."""
+    post = _readable_post(call)
+    channel = call.world.state.channels[post.channel_id]
+    team = call.world.state.teams.get(channel.team_id)
+    return ApiAnswer(
+        {
+            "channel_id": channel.id,
+            "channel_type": channel.type,
+            "channel_display_name": channel.display_name,
+            "has_joined_channel": call.user.id in channel.members,
+            "team_id": channel.team_id,
+            "team_type": team.type if team is not None else "",
+            "team_display_name": team.display_name if team is not None else "",
+            "has_joined_team": team is not None and team.id in call.user.teams,
+        }
+    )
+
+
+@api.add("POST", "/users/{user_id}/posts/{post_id}/set_unread")
+def set_post_unread(call: Call) -> ApiAnswer:
+    user, post = call.self_or_admin(), _readable_post(call)
+    channel = call.world.state.channels[post.channel_id]
+    member = channel.members.get(user.id)
+    if member is None:
+        raise forbidden(call.user.id, "read_channel")
+    later = [each for each in channel.posts if each.create_at >= post.create_at and not each.delete_at]
+    member.last_viewed_at = post.create_at - 1
+    member.msg_count = max(0, channel.total_msg_count - len(later))
+    member.msg_count_root = max(0, channel.total_msg_count_root - sum(not each.root_id for each in later))
+    document: Document = {
+        "team_id": channel.team_id,
+        "user_id": user.id,
+        "channel_id": channel.id,
+        "msg_count": member.msg_count,
+        "mention_count": member.mention_count,
+        "mention_count_root": member.mention_count_root,
+        "urgent_mention_count": member.urgent_mention_count,
+        "msg_count_root": member.msg_count_root,
+        "last_viewed_at": member.last_viewed_at,
+    }
+    told = {key: document[key] for key in ("msg_count", "msg_count_root", "mention_count", "last_viewed_at")}
+    audience = Audience(user_id=user.id, channel_id=channel.id, team_id=channel.team_id)
+    call.world.publish("post_unread", {**told, "post_id": post.id}, audience)
+    return ApiAnswer(document)
 
 
 @api.add("POST", "/posts/ids")
@@ -202,6 +251,9 @@ def _search(call: Call, team_id: str) -> ApiAnswer:
     if not isinstance(terms, str) or not terms:
         raise bad_body("terms")
     found = find_posts(call.world, call.user, terms, team_id, any_word=bool(body.get("is_or_search")))
+    if body.get("page"):
+        # A search in the database has one page.
+        found = []
     documents = {post.id: posting.post_document(call.world, post, reply_count=0) for post in found}
     shown = shapes.post_list([post.id for post in found], documents, call.world.modern, matches=None)
     return ApiAnswer(shown, headers={"Cache-Control": "no-cache, no-store, must-revalidate"})
