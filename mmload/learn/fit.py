@@ -49,8 +49,7 @@ _ALIKE = 0.5
 class Learned:
     """One action: how often people do it, and how sure that is (relative standard deviation).
 
-    `like`: actions whose handlers together are this one's, so that the default mix decides between them; empty where
-    the handlers say it all.
+    Not `told_apart`: the handlers leave room, and the default mix decides; mostly between this one and those `like` it.
     """
 
     name: str
@@ -58,6 +57,7 @@ class Learned:
     count: float
     frequency: float
     uncertainty: float
+    told_apart: bool = True
     like: tuple[str, ...] = ()
 
 
@@ -212,8 +212,8 @@ def _expected(
     return {**{name: scale * defaults[name] for name in actions}, "least": max(1.0, 0.001 * scale)}
 
 
-def _uncertainty(system: _System, found: Matrix) -> dict[str, tuple[float, tuple[str, ...]]]:
-    """Of each cause: its relative standard deviation, and the actions that it is not told apart from. Pure."""
+def _uncertainty(system: _System, found: Matrix) -> dict[str, tuple[float, bool, tuple[str, ...]]]:
+    """Of each cause: its relative standard deviation, whether it is told apart, and which are like it. Pure."""
     covariance = np.linalg.pinv(system.matrix.T @ system.matrix, hermitian=True)
     deviations = np.sqrt(np.maximum(np.diag(covariance), 1e-12))
     correlations = np.abs(covariance / np.outer(deviations, deviations))
@@ -221,10 +221,11 @@ def _uncertainty(system: _System, found: Matrix) -> dict[str, tuple[float, tuple
     for at, cause in enumerate(system.causes):
         value = max(float(found[at]), 1.0)
         alike: tuple[str, ...] = ()
-        if deviations[at] > max(_TOLD_APART * value, _CHANCE * math.sqrt(value)):
+        told_apart = bool(deviations[at] <= max(_TOLD_APART * value, _CHANCE * math.sqrt(value)))
+        if not told_apart:
             order = [int(each) for each in np.argsort(-correlations[at]) if each != at and system.is_action[each]]
             alike = tuple(system.causes[each] for each in order if correlations[at, each] > _ALIKE)[:3]
-        known[cause] = (float(deviations[at]) / value, alike)
+        known[cause] = (float(deviations[at]) / value, told_apart, alike)
     return known
 
 

@@ -84,7 +84,8 @@ def _fitted(fit: Fit) -> dict[str, Any]:
                 "count": round(each.count, 1),
                 "frequency": _rounded(each.frequency),
                 "uncertainty": round(each.uncertainty, 4),
-                "decided_by_default_mix_with": list(each.like),
+                "told_apart": each.told_apart,
+                "like": list(each.like),
             }
             for each in fit.actions
         },

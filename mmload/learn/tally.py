@@ -65,7 +65,7 @@ class LogTally:
         service, scale = self._service, log.per_second
         agents: dict[bytes, tuple[bool, list[int]]] = {}
         written, slot, day, counts = b"", _OpenSlot(), _OpenSlot(), Counter[str]()
-        number = unreadable = 0
+        number, unreadable = self.lines, 0
         for line in lines:
             number += 1
             fields = parse(line)
@@ -118,7 +118,7 @@ class LogTally:
                 day.own_ids.add(mark)
             elif name == report:
                 slot.reports += 1
-        self.lines += number
+        self.lines = number
         self.unreadable += unreadable
 
     def _agent(self, agent: bytes, agents: dict[bytes, tuple[bool, list[int]]]) -> tuple[bool, list[int]]:

@@ -116,7 +116,7 @@ def _actions(fit: Fit, defaults: Mapping[str, float]) -> list[str]:
 
 
 def _action(each: Learned, defaults: Mapping[str, float]) -> tuple[str, ...]:
-    told = f"no: like {', '.join(each.like)}" if each.like else "yes"
+    told = "yes" if each.told_apart else f"no: like {', '.join(each.like)}" if each.like else "no"
     figures = (f"{each.per_user_hour:.3g}", f"{each.frequency:.3g}", f"{defaults[each.name]:.3g}")
     return (each.name, *figures, percent(min(each.uncertainty, 9.99)), told)
 

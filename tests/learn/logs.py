@@ -60,7 +60,7 @@ def unusual_mix(seed: int, table: ActionTable) -> dict[str, float]:
 
 
 def story(seed: int, *, people: int = 50, seconds: float = 3600, mix: Mapping[str, float] | None = None) -> Story:
-    """People who act every 8 s on average and poll once a minute."""
+    """People who are idle for 8 s on average between actions, and poll once a minute."""
     rng, table = random.Random(f"story:{seed}"), measured_table("free")
     mix = unusual_mix(seed, table) if mix is None else mix
     names, weights = list(mix), list(accumulate(mix.values()))
@@ -73,7 +73,7 @@ def story(seed: int, *, people: int = 50, seconds: float = 3600, mix: Mapping[st
             [name] = rng.choices(names, cum_weights=weights)
             done[name] += 1
             requests += sent(table.requests[name], moment, address, user_id, rng)
-            moment += rng.uniform(1, 2 * IDLE_SECONDS - 1)
+            moment += table.pauses.get(name, 0.0) + rng.uniform(1, 2 * IDLE_SECONDS - 1)
         for minute in range(int(seconds // 60)):
             at = START + 60 * minute + 59.9 * number / people
             requests += sent(table.requests["Poll"], at, address, user_id, rng)

@@ -71,9 +71,9 @@ def test_an_unusual_mix_is_found_in_the_log_of_its_people(seed: int, tmp_path: P
     for handler, figures in fit["handlers"].items():
         chance = 3 * math.sqrt(max(figures["seen"], 1))
         assert figures["predicted"] == pytest.approx(figures["seen"], rel=0.03, abs=chance), handler
-    told_apart = {name for name, each in fit["actions"].items() if not each["decided_by_default_mix_with"]}
+    told_apart = {name for name, each in fit["actions"].items() if each["told_apart"]}
     often = {name for name, count in truth.done.items() if count >= 400}
-    assert len(often & told_apart) >= len(often) - 3 >= 2
+    assert len(often & told_apart) >= max(3, len(often) - 3)
     for name in often & told_apart:
         assert fit["actions"][name]["count"] == pytest.approx(truth.done[name], rel=0.10), name
     assert fit["idle_s"] == pytest.approx(IDLE_SECONDS, rel=0.15)
@@ -171,7 +171,7 @@ def test_mobile_and_desktop_applications_are_told(
 def test_nothing_that_names_somebody_is_written_or_shown(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], short: Story
 ) -> None:
-    """Addresses, ids, names, texts, agents, referers and tokens are planted; none of them comes out."""
+    """Addresses, ids, names, texts, agents, referring pages and tokens are planted; none of them comes out."""
     moment = short.requests[0].moment
     secrets = (
         "/api/v4/users/username/jane.planted",
@@ -268,7 +268,8 @@ def test_a_clock_that_jumps_is_told(tmp_path: Path, capsys: pytest.CaptureFixtur
     notes = learn(tmp_path, log)["notes"]
 
     assert any(
-        re.search(r"the clock goes back 1 times by more than 15 min \(by 2\.0 h at most\)", each) for each in notes
+        re.search(r"the clock goes back 1 times by more than 15 min \(by (2\.0 h|120 min) at most\)", each)
+        for each in notes
     )
 
 
