@@ -19,9 +19,12 @@ from hypothesis import settings
 settings.register_profile("mmload", deadline=None)
 settings.load_profile("mmload")
 
-# What a shell starts with `&` ignores Ctrl-C, and so would all that is started here, to which tests send it.
+# What a shell starts with `&` ignores Ctrl-C, and with nohup a closed terminal; so would all that is started here, to
+# which tests send both.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @contextmanager

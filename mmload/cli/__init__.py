@@ -26,7 +26,6 @@ COMMANDS = (
     "repeat",
     "agent",
     "inject",
-    "learn",
     "config",
     "sandbox",
     "fidelity",

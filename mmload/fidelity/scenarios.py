@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from mmload.behaviours.actions.threads import open_thread
 from mmload.behaviours.channel_view import view_channel
 from mmload.behaviours.composing import mention
 from mmload.behaviours.login import enter
@@ -96,12 +95,6 @@ def _hears(channel: str, *, mention: bool = False, times: int = 1, root: str = "
             stage.hears(lambda: stage.writes(stage.bob, channel, text, root))
 
     return act
-
-
-def _opens_thread(stage: ScenarioStage) -> None:
-    """It stays open until the next step."""
-    opened = open_thread(stage.ann, stage.channels["big"].id, stage.posts["thread"].id)
-    stage.until_next_step.enter_context(opened)
 
 
 def _forgets_channels(stage: ScenarioStage) -> None:
@@ -203,7 +196,6 @@ SCENARIOS: tuple[Scenario, ...] = (
     _one("mark_unread", _does("MarkUnread")),
     _one("delete_message", _does("DeletePost")),
     Scenario(("open_thread", "reply", "close_thread"), _posts(reply=True)),
-    _one("receive_reply_in_open_thread", _hears("big", root="thread"), _opens_thread),
     _one("receive_reply_closed_thread", _hears("big", root="thread")),
     _one("receive_post_current_known", _hears("big")),
     _one("receive_5_posts_current", _hears("big", times=5)),
@@ -213,17 +205,12 @@ SCENARIOS: tuple[Scenario, ...] = (
     _one("receive_dm", _hears("direct")),
     _one("receive_typing", _hears_typing),
     _one("open_dm", _opens("direct")),
-    _one("write_dm", _posts()),
     _one("open_gm", _opens("group")),
     _one("switch_back_from_gm", _opens("big")),
     _one("mention_autocomplete", _mentions),
     _one("search_posts", _in_turn(_opens("quiet"), _lucky("SearchPosts", 0.9)), _opens("big")),
     _one("channel_switcher_type", _does("SearchChannels")),
-    Scenario(
-        ("channel_switcher_pick_person", "write_dm"),
-        _does("CreateDirectChannel"),
-        _in_turn(_posts(), _forgets_channels),
-    ),
+    Scenario(("channel_switcher_pick_person", "write_dm"), _does("CreateDirectChannel"), _forgets_channels),
     _one("idle_180s", _idles(3)),
     Scenario(
         (
@@ -243,7 +230,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     _one("click_permalink_join", _follows_link("unjoined")),
     _one("leave_channel", _does("LeaveChannel")),
     Scenario(("browse_channels_open", "browse_channels_search"), _does("BrowseChannels")),
-    Scenario(("browse_channels_open", "join_channel"), _does("JoinChannel")),
+    _one("join_channel", _does("JoinChannel")),
     _one("create_category", _does("CreateSidebarCategory")),
     _one("favourite", _does("UpdateSidebarCategory")),
     _one("unfavourite", _does("UpdateSidebarCategory")),
@@ -269,6 +256,7 @@ NOT_PLAYED: dict[str, str] = {
     "blurred_130s": _NO_FOCUS,
     "focus_after_130s": _NO_FOCUS,
     "blur_focus_short": _NO_FOCUS,
+    "receive_reply_in_open_thread": "our person opens a thread and reads it in one go",
     "mention_clear": "our person does not empty the box again",
     "search_in_channel_modifier": "a part of some searches: a request for each letter, as in the recording",
     "setup_close_dialogs": "once in a life: the accounts of a load test have no welcome list",

@@ -7,7 +7,7 @@ import math
 import random
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -83,7 +83,6 @@ class ScenarioStage:
     channels: dict[str, Channel] = field(default_factory=dict)
     posts: dict[str, Post] = field(default_factory=dict)
     on_sandbox: bool = False
-    until_next_step: ExitStack = field(default_factory=ExitStack)
     _number: Iterator[int] = field(default_factory=itertools.count)
 
     def does(self, action: str) -> None:
@@ -173,7 +172,6 @@ def stage_on(server_url: str, settings: Settings, *, on_sandbox: bool = False) -
             raise ServerNotReady(f"{server_url}: the scenarios cannot be prepared: {error}; {advice}") from error
         yield stage
     finally:
-        stage.until_next_step.close()
         for person in (ann, bob, carol):
             disconnect(person)
 

@@ -228,7 +228,7 @@ REQUESTS: dict[str, tuple[str, ...]] = {
         "PUT /users/{user_id}/teams/{team_id}/threads/read",
         "GET /users/{user_id}/teams/{team_id}/threads",
     ),
-    "LeaveChannel": ("DELETE /channels/{channel_id}/members/{user_id}", *_TEAM_CHANNELS, *_BOX, *_OPEN_CHANNEL),
+    "LeaveChannel": ("DELETE /channels/{channel_id}/members/{user_id}", *_TEAM_CHANNELS, *_OPEN_CHANNEL),
     "BrowseChannels": (*_BROWSE, "POST /channels/search"),
     "MarkUnread": ("POST /users/{user_id}/posts/{post_id}/set_unread",),
     "UpdateStatus": ("PUT /users/{user_id}/status",),

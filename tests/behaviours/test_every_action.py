@@ -93,7 +93,6 @@ FREE: dict[str, Requests] = {
         *OPEN_THREAD,
         f"PUT {THREAD}/read/{{timestamp}}+?",
         THREADS + "+",
-        BOX,
         *ANY_VISIT,
     ],
     "UpsertDraft": [("POST /drafts", STATS, UNREAD_POSTS), VIEW],
@@ -101,7 +100,8 @@ FREE: dict[str, Requests] = {
     "ClickPermalink": [
         "GET /posts/{post_id}/info",
         "GET /posts/{post_id}/thread",
-        (*BOX, OWN_CHANNELS, OWN_MEMBERS, STATS, STATS),
+        BOX,
+        (OWN_CHANNELS, OWN_MEMBERS, STATS, STATS),
         (POSTS, "GET /posts/{post_id}/thread", POSTS),
     ],
     "ViewThread": [*OPEN_THREAD, f"PUT {THREAD}/read/{{timestamp}}+?"],
@@ -157,7 +157,6 @@ FREE: dict[str, Requests] = {
     "LeaveChannel": [
         "DELETE /channels/{channel_id}/members/{user_id}",
         *[OWN_CHANNELS, OWN_MEMBERS],
-        BOX,
         *ANY_VISIT,
     ],
     "BrowseChannels": [*BROWSE, "POST /channels/search+", "POST /channels/stats/member_count+?"],

@@ -94,7 +94,9 @@ def settings(monkeypatch: pytest.MonkeyPatch) -> ProcessSettings:
     """Those of a process that was started with --host for the configured server, and has credentials for it."""
     for name, value in (SERVER | ADMIN).items():
         monkeypatch.setenv(name, value)
-    environment: Any = SimpleNamespace(host="https://other-name.example", runner=None, user_classes=[])
+    environment: Any = SimpleNamespace(
+        host="https://other-name.example", runner=None, user_classes=[], shape_class=None
+    )
     return ProcessSettings(environment, OwnSettings())
 
 

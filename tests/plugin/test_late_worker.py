@@ -37,7 +37,9 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setenv("MMLOAD_RUNCONFIGURATION_SEED", "7")
     monkeypatch.setenv("MMLOAD_USERSCONFIGURATION_MAXACTIVEUSERS", "100")
     process_recorder().forget()
-    made = SimpleNamespace(runner=SilentRunner(), host=None, user_classes=[], parsed_options=SimpleNamespace())
+    made = SimpleNamespace(
+        runner=SilentRunner(), host=None, user_classes=[], shape_class=None, parsed_options=SimpleNamespace()
+    )
     made.mmload_settings = ProcessSettings(made, OwnSettings())  # type: ignore[arg-type]
     WorkerSide(made)
     new_context(made, made.mmload_settings.in_force)  # type: ignore[arg-type]

@@ -50,8 +50,16 @@ def populated(fresh_sandbox: str) -> str:
     return fresh_sandbox
 
 
-def locust(server: str, place: Path, *options: str, until: str = "", times: int = 1, **environ: str) -> str:
-    """Run Locust to its end, or until it has said something so many times; what it said."""
+def locust(
+    server: str,
+    place: Path,
+    *options: str,
+    until: str = "",
+    times: int = 1,
+    codes: tuple[int, ...] = (0,),
+    **environ: str,
+) -> str:
+    """Run Locust to its end, which may be with one of `codes`, or until it has said `until` so often; what it said."""
     common = ["--headless", "--only-summary", "--host", server, "--stop-timeout", "5", "-r", "10"]
     process = processes.start(
         ["-m", "locust", "-f", str(LOCUSTFILE), *common, *options], place, MMLOAD_RUNCONFIGURATION_SEED="7", **environ
@@ -59,7 +67,7 @@ def locust(server: str, place: Path, *options: str, until: str = "", times: int 
     said = heard(process, until, times) if until else ""
     ended = processes.end(process)
     said += ended.err
-    assert ended.code == (130 if until else 0), said[-2000:]
+    assert ended.code in ((130,) if until else codes), said[-2000:]
     assert "Traceback" not in said
     return said
 
@@ -92,10 +100,11 @@ def requested(server: str, route: str) -> int:
 
 
 def test_idle_users_are_connected_and_write_nothing(populated: str, place: Path) -> None:
-    said = locust(populated, place, "-u", "3", "-t", "3s", "IdleUser")
+    """A run in whose few seconds they ask nothing once all are there is inconclusive (6)."""
+    said = locust(populated, place, "-u", "3", "-t", "3s", "IdleUser", codes=(0, 6))
 
     assert spawned(said) == {"IdleUser": 3}
-    assert counts(populated)["sockets_opened"] == 3
+    assert counts(populated)["sockets_opened"] == 3 + 1, "one of each user, one of the check before the run"
     assert counts(populated)["posts"] == 0
     [totals] = place.glob("runs/*/totals.json")
     actions = set(json.loads(totals.read_text())["whole"].get("actions", {}))

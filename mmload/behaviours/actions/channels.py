@@ -7,7 +7,6 @@ from contextlib import suppress
 from functools import partial
 
 from mmload import text
-from mmload.behaviours import drafts
 from mmload.behaviours.actions.people import look_up_in_switcher
 from mmload.behaviours.channel_view import fetch_faces, look_up_statuses, mark_read, view_channel
 from mmload.behaviours.composing import growing, send_post, write
@@ -127,7 +126,6 @@ def leave_channel(person: Person) -> None:
     person.api.remove_channel_member(channel.id, person.id)
     leave_behind(person, channel)
     load_team_channels(person, store.current_team_id, include_deleted=False)
-    person.together(drafts.appeared(person))
     view_channel(person, first_channel(person))
 
 

@@ -80,11 +80,11 @@ def _show_around(person: Person, channel: Channel, post_id: str) -> None:
     store, api = person.store, person.api
     if channel.id != store.current_channel_id:
         person.together(drafts.left(person, store.current_channel_id))
+    person.together(drafts.appeared(person))
     team_id = channel.team_id or store.current_team_id
     stats = partial(api.channel_stats, channel.id)
     person.together(
         [
-            *drafts.appeared(person),
             lambda: store.remember_channels(api.own_channels(ME, team_id, False), member=True),
             partial(api.own_channel_members, ME, team_id),
             stats,

@@ -28,7 +28,6 @@ def view_global_threads(person: Person) -> None:
         store.current_channel_id = here.id if here is not None else ""
         raise
     if here is not None:
-        person.together(drafts.appeared(person))
         view_channel(person, here)
 
 
