@@ -92,7 +92,7 @@ def test_with_sticky_sessions_they_are_a_warning_and_everything_else_is_examined
     with balancing(nodes, sticky=True) as address:
         examination = examined(address, nodes[0])
 
-    assert levels(examination) == ["warning"]
+    assert levels(examination) == ["warning"], [finding.why for finding in examination.findings]
     assert "there is no team" in [error.what for error in examination.errors]
 
 
