@@ -171,6 +171,7 @@ class Store:
         "reactions",
         "scheduled",
         "shared_objects",
+        "shows_past",
         "statuses",
         "teams",
         "threads",
@@ -226,6 +227,8 @@ class Store:
         self.attribute_ids: list[str] = []
         # Message boxes that are open and were typed in, (channel, thread or ""), with what stands in them.
         self.typed: dict[tuple[str, str], str] = {}
+        # Whether the channel on the screen is shown around a message in its past.
+        self.shows_past = False
 
     # -- remembering -----------------------------------------------------------------------------------------
 

@@ -18,19 +18,25 @@ POSTS_ON_SCREEN = 60
 Request = Callable[[], object]
 
 
-def view_channel(person: Person, channel: Channel) -> None:
+def view_channel(person: Person, channel: Channel, *beside: Request) -> None:
     """Open a channel: say so over the socket, fetch what is new, then tell the server that it is read.
+
+    `beside`: what is asked in the same moment.
 
     A channel whose posts this page has (it was open before, or they were prefetched) is shown at once: its threads and
     faces are asked for together with what has changed since. Any other is shown when its posts are there.
     """
     began = person.clock()
     store = person.store
-    opening: list[Request] = drafts.left(person, store.current_channel_id)
+    opening: list[Request] = [*drafts.left(person, store.current_channel_id), *beside]
+    if store.shows_past:
+        # A message in a channel's past is shown without a box to write into.
+        opening += drafts.appeared(person)
+        store.shows_past = False
+    if channel.id != store.current_channel_id:
+        tell_channel(person, channel.id)
     store.leave_channel(person.now_ms())
     store.current_channel_id = channel.id
-    if person.context.capabilities.web_socket_event_scope:
-        person.tell("presence", {"channel_id": channel.id})
     opening.append(partial(_count_members, person, channel.id))
     if channel.personal:
         opening.append(partial(show_in_sidebar, person, channel))
@@ -48,6 +54,12 @@ def view_channel(person: Person, channel: Channel) -> None:
     posts = [post for each in listed for post in each.listed()]
     read_posts(person, posts, partial(mark_read, person, channel.id))
     person.measured.append(("channel_switch", (person.clock() - began) * 1000, person.now_ms()))
+
+
+def tell_channel(person: Person, channel_id: str) -> None:
+    """Tell the server over the socket which channel is on the screen now, where it wants to know."""
+    if person.context.capabilities.web_socket_event_scope:
+        person.tell("presence", {"channel_id": channel_id})
 
 
 def _keep(listed: list[PostList], fetch: Callable[[], PostList]) -> None:

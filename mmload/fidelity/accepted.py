@@ -32,6 +32,7 @@ _NO_NOTICES = "the recorded browser was not allowed to show notices, and gave th
 _LEFT_ONE = "the recorded page named no channel after it had left one; ours names the one on the screen"
 _CLICKED = "the recorded window had lost the focus, and the click gave it back"
 _LATE = "of the channel that was opened just before the server went away"
+_LINK_SEEN = "the recorded page asked for the channel when the link came on the screen, ours does when it is clicked"
 _BROKEN_FACE = "only after a face whose first answer did not come, in the restart of the server"
 
 ACCEPTED: tuple[Accepted, ...] = (
@@ -42,6 +43,7 @@ ACCEPTED: tuple[Accepted, ...] = (
     Accepted("missing", "POST /channels/members/{id}/view", _CLICKED, ("profile_popover",)),
     Accepted("missing", "POST /channels/members/{id}/view", _LATE, ("server_restart",)),
     Accepted("missing", "GET /users/{id}/image/default", _BROKEN_FACE),
+    Accepted("order", "GET /posts/{id}/info", _LINK_SEEN, ("click_permalink_join",)),
 )
 
 

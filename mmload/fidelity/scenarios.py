@@ -11,8 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from mmload.behaviours.actions.people import type_channel
+from mmload.behaviours.actions.threads import open_thread
 from mmload.behaviours.channel_view import view_channel
-from mmload.behaviours.composing import mention
 from mmload.behaviours.login import enter
 from mmload.behaviours.person import POLL_SECONDS
 from mmload.fidelity.stage import ScenarioStage
@@ -97,6 +98,12 @@ def _hears(channel: str, *, mention: bool = False, times: int = 1, root: str = "
     return act
 
 
+def _opens_thread(stage: ScenarioStage) -> None:
+    """It stays open until the next step."""
+    opened = open_thread(stage.ann, stage.channels["big"].id, stage.posts["thread"].id)
+    stage.until_next_step.enter_context(opened)
+
+
 def _forgets_channels(stage: ScenarioStage) -> None:
     """As if this page had opened no channel yet but the one on the screen."""
     loaded, here = stage.ann.store.viewed_at, stage.ann.store.current_channel_id
@@ -131,8 +138,18 @@ def _follows_link(name: str) -> Callable[[ScenarioStage], object]:
     return act
 
 
-def _mentions(stage: ScenarioStage) -> None:
-    mention(stage.ann, stage.channels["big"].id, stage.bob.store.me)
+def _mentions_and_clears(stage: ScenarioStage) -> None:
+    with stage.habits(percent_posts_with_mention=1.0):
+        stage.does("DeleteDraft")
+
+
+def _types_channel(stage: ScenarioStage) -> None:
+    type_channel(stage.ann, stage.channels["big"])
+
+
+def _reads_threads(stage: ScenarioStage) -> None:
+    """Whatever was written in the threads that ann follows is read."""
+    stage.ann.api.read_all_threads(stage.ann.id, stage.team.id)
 
 
 def _knows_no_threads(stage: ScenarioStage) -> None:
@@ -196,6 +213,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     _one("mark_unread", _does("MarkUnread")),
     _one("delete_message", _does("DeletePost")),
     Scenario(("open_thread", "reply", "close_thread"), _posts(reply=True)),
+    _one("receive_reply_in_open_thread", _hears("big", root="thread"), _opens_thread),
     _one("receive_reply_closed_thread", _hears("big", root="thread")),
     _one("receive_post_current_known", _hears("big")),
     _one("receive_5_posts_current", _hears("big", times=5)),
@@ -205,12 +223,18 @@ SCENARIOS: tuple[Scenario, ...] = (
     _one("receive_dm", _hears("direct")),
     _one("receive_typing", _hears_typing),
     _one("open_dm", _opens("direct")),
+    _one("write_dm", _posts()),
     _one("open_gm", _opens("group")),
     _one("switch_back_from_gm", _opens("big")),
-    _one("mention_autocomplete", _mentions),
+    Scenario(("mention_autocomplete", "mention_clear"), _mentions_and_clears),
     _one("search_posts", _in_turn(_opens("quiet"), _lucky("SearchPosts", 0.9)), _opens("big")),
+    _one("search_in_channel_modifier", _types_channel),
     _one("channel_switcher_type", _does("SearchChannels")),
-    Scenario(("channel_switcher_pick_person", "write_dm"), _does("CreateDirectChannel"), _forgets_channels),
+    Scenario(
+        ("channel_switcher_pick_person", "write_dm"),
+        _does("CreateDirectChannel"),
+        _in_turn(_posts(), _forgets_channels),
+    ),
     _one("idle_180s", _idles(3)),
     Scenario(
         (
@@ -221,12 +245,12 @@ SCENARIOS: tuple[Scenario, ...] = (
             "leave_threads",
         ),
         _does("ViewGlobalThreads"),
-        _opens("big"),
+        _in_turn(_opens("big"), _reads_threads),
     ),
     _one("global_threads_mark_all_read", _does("MarkAllThreadsInTeamAsRead")),
     _one("click_permalink_same_channel", _follows_link("thread"), _opens("big")),
     _one("back_to_channel_bottom", _opens("big")),
-    _one("click_permalink_other_channel", _follows_link("linked")),
+    _one("click_permalink_other_channel", _follows_link("linked"), _opens("default", "big")),
     _one("click_permalink_join", _follows_link("unjoined")),
     _one("leave_channel", _does("LeaveChannel")),
     Scenario(("browse_channels_open", "browse_channels_search"), _does("BrowseChannels")),
@@ -256,9 +280,6 @@ NOT_PLAYED: dict[str, str] = {
     "blurred_130s": _NO_FOCUS,
     "focus_after_130s": _NO_FOCUS,
     "blur_focus_short": _NO_FOCUS,
-    "receive_reply_in_open_thread": "our person opens a thread and reads it in one go",
-    "mention_clear": "our person does not empty the box again",
-    "search_in_channel_modifier": "a part of some searches: a request for each letter, as in the recording",
     "setup_close_dialogs": "once in a life: the accounts of a load test have no welcome list",
     "unreachable_40s": "nothing but tries to connect, which offline_20s has as well",
 }

@@ -7,7 +7,7 @@ import math
 import random
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +17,7 @@ import msgspec
 from mmload.behaviours.background import run_background_tasks
 from mmload.behaviours.catalogue import SIMULATIVE
 from mmload.behaviours.login import disconnect, enter
+from mmload.behaviours.page_load import DEFAULT_CHANNEL
 from mmload.behaviours.person import Person
 from mmload.client.http.client import Route
 from mmload.config import Settings
@@ -83,6 +84,7 @@ class ScenarioStage:
     channels: dict[str, Channel] = field(default_factory=dict)
     posts: dict[str, Post] = field(default_factory=dict)
     on_sandbox: bool = False
+    until_next_step: ExitStack = field(default_factory=ExitStack)
     _number: Iterator[int] = field(default_factory=itertools.count)
 
     def does(self, action: str) -> None:
@@ -172,6 +174,7 @@ def stage_on(server_url: str, settings: Settings, *, on_sandbox: bool = False) -
             raise ServerNotReady(f"{server_url}: the scenarios cannot be prepared: {error}; {advice}") from error
         yield stage
     finally:
+        stage.until_next_step.close()
         for person in (ann, bob, carol):
             disconnect(person)
 
@@ -219,6 +222,7 @@ def _furnish(stage: ScenarioStage) -> None:
         _channel(stage, name)
     stage.channels["direct"] = bob.api.create_direct_channel(bob.id, ann.id)
     stage.channels["group"] = bob.api.create_group_channel([ann.id, carol.id, bob.id])
+    stage.channels["default"] = next(each for each in ann.store.team_channels() if each.name == DEFAULT_CHANNEL)
     _talk(stage)
     disconnect(ann)
     ann.store.clear()

@@ -46,6 +46,7 @@ _JOIN = (
     "POST /channels/{channel_id}/members",
     "GET /channels/{channel_id}",
     "GET /channels/{channel_id}/members/{user_id}",
+    "GET /users/{user_id}/channels/{channel_id}/posts/unread",
 )
 _BROWSE = (
     "GET /teams/{team_id}/channels",
@@ -100,10 +101,7 @@ _PAGE_LOAD = (
 REQUESTS: dict[str, tuple[str, ...]] = {
     "SwitchChannel": _OPEN_CHANNEL,
     "ScrollChannel": ("GET /channels/{channel_id}/posts",),
-    "DeleteDraft": (
-        "DELETE /users/{user_id}/channels/{channel_id}/drafts/{root_id}",
-        "DELETE /users/{user_id}/channels/{channel_id}/drafts",
-    ),
+    "DeleteDraft": (_THREAD_DRAFT, *_MENTION, _CHANNEL_DRAFT),
     "UnreadCheck": (
         "GET /users/{user_id}/teams/{team_id}/channels",
         "GET /users/{user_id}/teams/{team_id}/channels/members",
@@ -161,7 +159,8 @@ REQUESTS: dict[str, tuple[str, ...]] = {
         "DELETE /users/{user_id}/teams/{team_id}/threads/{thread_id}/following",
     ),
     "JoinChannel": (
-        *_BROWSE,
+        "GET /users/autocomplete",
+        "POST /channels/search",
         "GET /teams/name/{team_name}/channels/name/{channel_name}",
         "GET /channels/{channel_id}/members/{user_id}",
         *_JOIN,
@@ -228,7 +227,7 @@ REQUESTS: dict[str, tuple[str, ...]] = {
         "PUT /users/{user_id}/teams/{team_id}/threads/read",
         "GET /users/{user_id}/teams/{team_id}/threads",
     ),
-    "LeaveChannel": ("DELETE /channels/{channel_id}/members/{user_id}", *_TEAM_CHANNELS, *_OPEN_CHANNEL),
+    "LeaveChannel": ("DELETE /channels/{channel_id}/members/{user_id}", *_TEAM_CHANNELS, *_BOX, *_OPEN_CHANNEL),
     "BrowseChannels": (*_BROWSE, "POST /channels/search"),
     "MarkUnread": ("POST /users/{user_id}/posts/{post_id}/set_unread",),
     "UpdateStatus": ("PUT /users/{user_id}/status",),

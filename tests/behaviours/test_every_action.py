@@ -32,7 +32,6 @@ CALM = {
 Requests = Sequence[str | tuple[str, ...]]
 
 VIEW = "POST /channels/members/{user_id}/view"
-UNREAD_POSTS = "GET /users/{user_id}/channels/{channel_id}/posts/unread"
 POSTS = "GET /channels/{channel_id}/posts"
 STATS = "GET /channels/{channel_id}/stats"
 PREFERENCES = "PUT /users/{user_id}/preferences"
@@ -43,7 +42,8 @@ BROWSE: Requests = [
     "POST /channels/stats/member_count",
 ]
 MEMBERSHIP = ("GET /channels/{channel_id}", "GET /channels/{channel_id}/members/{user_id}")
-JOIN: Requests = ["POST /channels/{channel_id}/members", MEMBERSHIP, MEMBERSHIP]
+UNREAD_POSTS = "GET /users/{user_id}/channels/{channel_id}/posts/unread"
+JOIN: Requests = ["POST /channels/{channel_id}/members", MEMBERSHIP, MEMBERSHIP, UNREAD_POSTS]
 THREADS = "GET /users/{user_id}/teams/{team_id}/threads"
 THREAD = "/users/{user_id}/teams/{team_id}/threads/{thread_id}"
 CATEGORIES = "/users/{user_id}/teams/{team_id}/channels/categories"
@@ -93,15 +93,16 @@ FREE: dict[str, Requests] = {
         *OPEN_THREAD,
         f"PUT {THREAD}/read/{{timestamp}}+?",
         THREADS + "+",
-        *ANY_VISIT,
+        (*BOX, STATS, POSTS),
+        POSTS,
+        VIEW,
     ],
     "UpsertDraft": [("POST /drafts", STATS, UNREAD_POSTS), VIEW],
     "UpdateThreadRead": [f"PUT {THREAD}/read/{{timestamp}}"],
     "ClickPermalink": [
         "GET /posts/{post_id}/info",
         "GET /posts/{post_id}/thread",
-        BOX,
-        (OWN_CHANNELS, OWN_MEMBERS, STATS, STATS),
+        (*BOX, OWN_CHANNELS, OWN_MEMBERS, STATS, STATS),
         (POSTS, "GET /posts/{post_id}/thread", POSTS),
     ],
     "ViewThread": [*OPEN_THREAD, f"PUT {THREAD}/read/{{timestamp}}+?"],
@@ -127,12 +128,13 @@ FREE: dict[str, Requests] = {
         "POST /channels/direct",
         "GET /channels/{channel_id}",
         "GET /channels/{channel_id}/members/{user_id}",
-        *DIRECT_VISIT,
+        (STATS, UNREAD_POSTS, PREFERENCES, PREFERENCES),
+        VIEW,
         ("POST /posts", f"DELETE {DRAFTS}"),
     ],
     "UnfollowThread": [f"DELETE {THREAD}/following"],
     "JoinChannel": [
-        *BROWSE,
+        "GET /users/autocomplete|POST /channels/search+",
         "GET /teams/name/{team_name}/channels/name/{channel_name}",
         "GET /channels/{channel_id}/members/{user_id}",
         *JOIN,
@@ -155,9 +157,9 @@ FREE: dict[str, Requests] = {
     "CreatePublicChannel": DIALOG,
     "MarkAllThreadsInTeamAsRead": ["PUT /users/{user_id}/teams/{team_id}/threads/read", THREADS],
     "LeaveChannel": [
-        "DELETE /channels/{channel_id}/members/{user_id}",
-        *[OWN_CHANNELS, OWN_MEMBERS],
-        *ANY_VISIT,
+        ("DELETE /channels/{channel_id}/members/{user_id}", OWN_CHANNELS, OWN_MEMBERS, STATS),
+        POSTS,
+        VIEW,
     ],
     "BrowseChannels": [*BROWSE, "POST /channels/search+", "POST /channels/stats/member_count+?"],
     "MarkUnread": ["POST /users/{user_id}/posts/{post_id}/set_unread"],

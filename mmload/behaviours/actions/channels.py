@@ -8,9 +8,18 @@ from functools import partial
 
 from mmload import text
 from mmload.behaviours.actions.people import look_up_in_switcher
-from mmload.behaviours.channel_view import fetch_faces, look_up_statuses, mark_read, view_channel
+from mmload.behaviours.channel_view import (
+    Request,
+    fetch_faces,
+    look_up_statuses,
+    mark_read,
+    prefetch,
+    show_in_sidebar,
+    tell_channel,
+    view_channel,
+)
 from mmload.behaviours.composing import growing, send_post, write
-from mmload.behaviours.page_load import DEFAULT_CHANNEL, first_channel, load_team_channels, open_team
+from mmload.behaviours.page_load import DEFAULT_CHANNEL, load_team_channels, open_team
 from mmload.behaviours.person import NothingToDo, Person
 from mmload.client.api.calls import ME
 from mmload.errors import NotAvailable
@@ -67,29 +76,47 @@ def switch_team(person: Person) -> None:
 
 
 def join_channel(person: Person) -> None:
-    """Join a public channel of the team by its name, found in the list of all; it opens."""
+    """Find a public channel of the team in the channel switcher and join it; it opens."""
     store = person.store
-    found = browse_channels(person)
-    channel = person.pick(
-        [channel for channel in found if channel.id not in store.members],
-        "already in all public channels of this team",
-    )
+    found = _unjoined(person)
     team = store.teams[store.current_team_id]
-    channel = person.api.channel_by_name(team.name, channel.name)
+    channel = person.api.channel_by_name(team.name, found.name)
     if not person.api.is_channel_member(channel.id, person.id):
         become_member(person, channel)
+        # It opens before the page knows that its posts are there.
+        store.viewed_at.pop(channel.id, None)
     view_channel(person, channel)
+
+
+def _unjoined(person: Person) -> Channel:
+    """Type into the channel switcher until it shows a channel that one is not in, then go on with its name."""
+    store = person.store
+    letters = sorted({(each.display_name or each.name)[:1] for each in store.team_channels()})
+    new: list[Channel] = []
+    for letter in person.rng.sample(letters, min(MOST_LETTERS_TYPED, len(letters))):
+        listed = look_up_in_switcher(person, letter)
+        new = [each for each in listed if each.type == PUBLIC and each.team_id == store.current_team_id]
+        new = [each for each in new if each.id not in store.members]
+        if new:
+            break
+    channel = person.pick(new, "no public channel found to join")
+    for term in growing(channel.display_name or channel.name, MOST_LETTERS_TYPED)[1:]:
+        person.pause(0.1, 0.3)
+        look_up_in_switcher(person, term)
+    return channel
 
 
 def become_member(person: Person, channel: Channel) -> None:
     """Join a public channel; only a membership that the server confirms counts.
 
-    The event about it, and the application itself, both have the channel and the membership fetched.
+    The event about it, and the application itself, both have the channel and the membership fetched; then its posts.
     """
-    person.api.add_channel_member(channel.id, person.id)
+    api = person.api
+    api.add_channel_member(channel.id, person.id)
     person.store.remember_channels([channel], member=True)
     for _ in range(2):
-        person.together([partial(person.api.channel, channel.id), partial(person.api.channel_member, channel.id, ME)])
+        person.together([partial(api.channel, channel.id), partial(api.channel_member, channel.id, ME)])
+    prefetch(person, channel.id)
 
 
 def browse_channels(person: Person) -> list[Channel]:
@@ -123,10 +150,18 @@ def leave_channel(person: Person) -> None:
     channel = store.channels.get(person.current_channel_id())
     if channel is None or channel.personal or channel.name == DEFAULT_CHANNEL:
         raise NothingToDo("not in a channel to leave")
+    others = [each for each in store.team_channels() if each.id != channel.id]
+    default = next((each for each in others if each.name == DEFAULT_CHANNEL), None)
+    opened = default or person.pick(others, "no other channel in this team")
+    tell_channel(person, "")
+    view_channel(person, opened, partial(_leave, person, channel))
+
+
+def _leave(person: Person, channel: Channel) -> None:
+    """What was left is known while the other channel opens; then the channels of the team are listed anew."""
     person.api.remove_channel_member(channel.id, person.id)
     leave_behind(person, channel)
-    load_team_channels(person, store.current_team_id, include_deleted=False)
-    view_channel(person, first_channel(person))
+    load_team_channels(person, person.store.current_team_id, include_deleted=False)
 
 
 def leave_behind(person: Person, channel: Channel) -> None:
@@ -138,9 +173,8 @@ def leave_behind(person: Person, channel: Channel) -> None:
     for key in [key for key in store.reactions if key[0] not in store.posts]:
         del store.reactions[key]
     if store.current_channel_id == channel.id:
+        tell_channel(person, "")
         store.current_channel_id = ""
-        if person.context.capabilities.web_socket_event_scope:
-            person.tell("presence", {"channel_id": ""})
 
 
 def create_public_channel(person: Person) -> None:
@@ -180,7 +214,8 @@ def create_direct_channel(person: Person) -> None:
         person.pause(0.1, 0.3)
     channel = person.api.create_direct_channel(person.id, someone.id)
     person.together([partial(person.api.channel, channel.id), partial(person.api.channel_member, channel.id, ME)])
-    _write_into(person, channel)
+    # What was picked is to be in the sidebar; opening it says the same once more.
+    _write_into(person, channel, partial(show_in_sidebar, person, channel))
 
 
 def create_group_channel(person: Person) -> None:
@@ -200,9 +235,9 @@ def _people_dialog(person: Person) -> list[User]:
     return people
 
 
-def _write_into(person: Person, channel: Channel) -> None:
+def _write_into(person: Person, channel: Channel, *beside: Request) -> None:
     person.store.remember_channels([channel], member=True)
-    view_channel(person, channel)
+    view_channel(person, channel, *beside)
     send_post(person, channel.id, write(person, channel.id))
 
 

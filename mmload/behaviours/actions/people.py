@@ -11,6 +11,7 @@ from mmload import text
 from mmload.behaviours.composing import growing
 from mmload.behaviours.person import Person
 from mmload.errors import NotAvailable
+from mmload.models import Channel
 from mmload.store import pick
 
 CUSTOM_STATUS_MINUTES = 30
@@ -77,13 +78,15 @@ def search_channels(person: Person) -> None:
         person.pause(0.1, 0.3)
 
 
-def look_up_in_switcher(person: Person, term: str) -> None:
+def look_up_in_switcher(person: Person, term: str) -> list[Channel]:
     """What the channel switcher asks when a letter is typed into it: for users and for channels, at once."""
+    found: list[Channel] = []
 
     def users() -> None:
         person.store.remember_users(person.api.autocomplete_users("", "", term).everyone())
 
-    person.together([users, partial(person.api.search_channels, term)])
+    person.together([users, lambda: found.extend(person.api.search_channels(term))])
+    return found
 
 
 def search_group_channels(person: Person) -> None:
@@ -113,6 +116,13 @@ def search_posts_all_teams(person: Person) -> None:
     person.api.search_posts(_terms(person, in_team=False))
 
 
+def type_channel(person: Person, channel: Channel) -> str:
+    """Type `in:` and a name into the search box, which suggests channels from the colon on."""
+    for end in range(min(MOST_LETTERS, len(channel.name)) + 1):
+        person.api.autocomplete_channels(person.store.current_team_id, channel.name[:end])
+    return f"in:{channel.name}"
+
+
 def _terms(person: Person, *, in_team: bool) -> str:
     """The search terms: words, some searches with modifiers."""
     rng = person.rng
@@ -122,9 +132,7 @@ def _terms(person: Person, *, in_team: bool) -> str:
             person.api.autocomplete_users(person.store.current_team_id, "", term)
         parts.append(f"from:{someone.username}")
     if in_team and rng.random() < IN_SHARE and (channel := pick(rng, person.store.team_channels())):
-        for end in range(1, min(MOST_LETTERS, len(channel.name)) + 1):
-            person.api.autocomplete_channels(person.store.current_team_id, channel.name[:end])
-        parts.append(f"in:{channel.name}")
+        parts.append(type_channel(person, channel))
     if rng.random() < DATE_SHARE:
         today = datetime.datetime.fromtimestamp(person.now_ms() / 1000, tz=datetime.UTC).date()
         day = today - datetime.timedelta(days=rng.randint(0, 6))

@@ -166,8 +166,15 @@ def upsert_draft(person: Person) -> None:
 
 
 def delete_draft(person: Person) -> None:
-    """Delete a draft in the list of drafts."""
-    drafts.forget(person, *person.pick(list(person.store.drafts), "no draft to delete"))
+    """Delete a draft in the list of drafts; who has none begins a message and empties the box again."""
+    kept = list(person.store.drafts)
+    if kept:
+        drafts.forget(person, *person.rng.choice(kept))
+        return
+    channel_id = person.current_channel_id()
+    write(person, channel_id)
+    drafts.typed(person, channel_id)
+    drafts.forget(person, channel_id)
 
 
 def get_drafts(person: Person) -> None:

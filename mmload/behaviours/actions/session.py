@@ -51,10 +51,12 @@ def click_permalink(person: Person) -> None:
     post_id = person.pick(list(store.permalinks), "no permalink was seen")
     try:
         channel = _linked_channel(person, post_id)
-        if channel.id not in store.members:
+        joins = channel.id not in store.members
+        if joins:
             become_member(person, channel)
-        store.remember_channels([channel], member=True)
         api.thread(post_id, store.collapsed_threads)
+        if joins:
+            api.channel_member(channel.id, person.id)
     except Refused as gone:
         # Deleted since, or in a channel that is not for us: the client says so and forgets it.
         store.forget_post(post_id)
@@ -80,19 +82,19 @@ def _show_around(person: Person, channel: Channel, post_id: str) -> None:
     store, api = person.store, person.api
     if channel.id != store.current_channel_id:
         person.together(drafts.left(person, store.current_channel_id))
-    person.together(drafts.appeared(person))
     team_id = channel.team_id or store.current_team_id
     stats = partial(api.channel_stats, channel.id)
     person.together(
         [
+            *drafts.appeared(person),
             lambda: store.remember_channels(api.own_channels(ME, team_id, False), member=True),
             partial(api.own_channel_members, ME, team_id),
             stats,
             stats,
         ]
     )
-    if channel.id != store.current_channel_id:
-        store.current_channel_id = channel.id
+    store.current_channel_id = channel.id
+    store.shows_past = True
     posts: list[Post] = []
     person.together(
         [

@@ -10,7 +10,7 @@ from mmload.behaviours import drafts
 from mmload.behaviours.channel_view import fetch_faces, read_posts, view_channel
 from mmload.behaviours.person import NothingToDo, Person, forget_if_deleted
 from mmload.errors import MmloadError
-from mmload.models import Thread
+from mmload.models import Channel, Thread
 
 MOST_PAGES_SCROLLED = 3
 # A thread longer than this is not read to its end in one go.
@@ -28,7 +28,14 @@ def view_global_threads(person: Person) -> None:
         store.current_channel_id = here.id if here is not None else ""
         raise
     if here is not None:
-        view_channel(person, here)
+        _return_to_channel(person, here)
+
+
+def _return_to_channel(person: Person, channel: Channel) -> None:
+    """The channel comes back on the screen, its box with it; what is new in it is asked for at once, and once more."""
+    store = person.store
+    new = partial(person.api.posts_since, channel.id, store.viewed_at.get(channel.id, 0), store.collapsed_threads)
+    view_channel(person, channel, *([new] if channel.id in store.viewed_at else []), *drafts.appeared(person))
 
 
 def _look_through_threads(person: Person) -> None:
