@@ -25,6 +25,8 @@ BENCHMARKS = {
     "start": "import time and memory of a worker",
     "capacity": "how near the coordinator comes to the known capacity of simulated servers",
     "sweep": "how many people the sandbox with a capacity holds, measured the long way",
+    "handlers": "how many requests of each handler an action sends: the table of `mmload learn`",
+    "logs": "how many lines of an access log `mmload learn` reads in a second",
     "mutation": "how many small faults put into a module its tests notice",
 }
 

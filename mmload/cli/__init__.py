@@ -26,6 +26,7 @@ COMMANDS = (
     "repeat",
     "agent",
     "inject",
+    "learn",
     "config",
     "sandbox",
     "fidelity",

@@ -285,7 +285,7 @@ class SimulController(Table, frozen=True):
         tuple[ActionFrequency, ...],
         Ours(
             "Frequencies in place of the default ones (docs/behaviours.md): a list of {ActionId, Frequency}. Actions "
-            "that are not named keep theirs."
+            "that are not named keep theirs. `mmload learn` writes it."
         ),
     ] = ()
 

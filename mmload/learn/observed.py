@@ -1,0 +1,129 @@
+"""What a source says people did: requests by handler and hour, how many people there were and when. Pure data."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from mmload.learn.agents import ClientKind
+from mmload.learn.routes import SITE_ASSET, SITE_PAGE, WEB_SOCKET
+
+HOUR, DAY = 3600, 86_400
+SLOT_SECONDS = 300
+# Hours with at least this share of the busiest one's rate are those to which the configuration is fitted.
+BUSY_SHARE = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """Five minutes: who was there, by each mark, and for how many seconds of it there is a log."""
+
+    start: int
+    seconds: float
+    marked: int  # by session or user id of the log's own field
+    by_own_id: int  # by the user id in paths, and the agent
+    by_client: int  # by address and agent
+    reports: int  # reports of clients' own speed: one a minute from each open client
+
+    @property
+    def people(self) -> int:
+        """Who has a mark of their own is counted by it. The others can only be too few: the larger one is nearer."""
+        return self.marked or max(self.by_own_id, self.by_client)
+
+
+@dataclass(slots=True)
+class Hour:
+    """Requests of people by handler."""
+
+    handlers: Counter[str] = field(default_factory=Counter)
+    seconds: float = 0.0
+    user_seconds: float = 0.0
+
+    @property
+    def rate(self) -> float:
+        return self.handlers.total() / self.seconds if self.seconds else 0.0
+
+
+@dataclass(slots=True)
+class Observed:
+    """All of it. `queries`: whether the source has query strings. `offset`: seconds that local time is ahead of UTC."""
+
+    source: str
+    queries: bool = True
+    start: float = 0.0
+    end: float = 0.0
+    offset: int = 0
+    hours: dict[int, Hour] = field(default_factory=dict)
+    slots: list[Slot] = field(default_factory=list)
+    # People of each day (its number), by the mark that tells most of them apart.
+    daily: dict[int, int] = field(default_factory=dict)
+    integrations: Counter[str] = field(default_factory=Counter)
+    kinds: Counter[ClientKind] = field(default_factory=Counter)
+    service_seconds: dict[str, float] = field(default_factory=dict)
+    statuses: Counter[str] = field(default_factory=Counter)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def seconds(self) -> float:
+        return self.end - self.start
+
+    @property
+    def handlers(self) -> Counter[str]:
+        return _sum(self.hours.values())
+
+    @property
+    def busiest(self) -> tuple[int, Hour] | None:
+        """The hour (its number since 1970) with the highest rate, of those that are logged for a quarter at least."""
+        longest = max((each.seconds for each in self.hours.values()), default=0.0)
+        whole = [(each.rate, number) for number, each in self.hours.items() if each.seconds >= longest / 4]
+        return (max(whole)[1], self.hours[max(whole)[1]]) if whole else None
+
+    def busy_hours(self) -> dict[int, Hour]:
+        """Those with at least half of the busiest one's rate."""
+        busiest = self.busiest
+        if busiest is None:
+            return {}
+        return {number: each for number, each in self.hours.items() if each.rate >= BUSY_SHARE * busiest[1].rate}
+
+    @property
+    def user_hours(self) -> float:
+        return sum(each.people * each.seconds for each in self.slots) / HOUR
+
+    @property
+    def most_people(self) -> int:
+        return max((each.people for each in self.slots), default=0)
+
+    @property
+    def mark(self) -> str:
+        """By what people were told apart."""
+        if any(each.marked for each in self.slots):
+            return "session or user id in the log"
+        ids, clients = (sum(getattr(each, name) for each in self.slots) for name in ("by_own_id", "by_client"))
+        if not ids and not clients:
+            return ""
+        return "user id in paths" if ids > clients else "address and user agent"
+
+    def share_of(self, handler: str) -> float:
+        total = self.handlers.total() + self.integrations.total()
+        return (self.handlers[handler] + self.integrations[handler]) / total if total else 0.0
+
+
+def merged(hours: Mapping[int, Hour]) -> Hour:
+    """Several hours as one. Pure."""
+    return Hour(
+        _sum(hours.values()),
+        sum(each.seconds for each in hours.values()),
+        sum(each.user_seconds for each in hours.values()),
+    )
+
+
+def _sum(hours: Iterable[Hour]) -> Counter[str]:
+    total: Counter[str] = Counter()
+    for each in hours:
+        total.update(each.handlers)
+    return total
+
+
+# Told by themselves, whatever explains them.
+NOTEWORTHY = {WEB_SOCKET: "WebSocket connections", SITE_PAGE: "page loads", SITE_ASSET: "static files"}

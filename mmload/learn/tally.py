@@ -1,0 +1,197 @@
+"""Counts the lines of logs, in an amount of memory that does not depend on how many there are.
+
+Of people only numbers are kept: marks are hashed, and the hashes forgotten when their five minutes or day is over.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from mmload.learn.agents import ClientKind, client_kind
+from mmload.learn.formats import UNREADABLE_TIME, LogFormat
+from mmload.learn.observed import DAY, HOUR, SLOT_SECONDS, Hour, Observed, Slot
+from mmload.learn.routes import PERFORMANCE_REPORT, HandlerFinder, own_id
+
+# Lines are written when requests end: they may be out of order by as much.
+_OPEN_SLOTS = 3
+_MOST_AGENTS = 10_000
+# Of the times that requests take, the mean of each 16th is near enough.
+_SAMPLED = 15
+JUMP_SECONDS = 900
+GAP_SECONDS = HOUR
+
+
+@dataclass(slots=True)
+class _OpenSlot:
+    reports: int = 0
+    marked: set[int] = field(default_factory=set)
+    own_ids: set[int] = field(default_factory=set)
+    clients: set[int] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class Jumps:
+    """What is odd about a log's clock."""
+
+    back: int = 0
+    largest_back: float = 0.0
+    gaps: int = 0
+    largest_gap: float = 0.0
+
+
+class LogTally:
+    """Feed it the lines of one log after the other, then ask for what was `observed`."""
+
+    def __init__(self, routes: HandlerFinder) -> None:
+        self._routes = routes
+        self._hours: defaultdict[int, Hour] = defaultdict(Hour)
+        self._open: dict[int, _OpenSlot] = {}
+        self._slots: list[Slot] = []
+        self._days: defaultdict[int, _OpenSlot] = defaultdict(_OpenSlot)
+        self._daily: dict[int, int] = {}
+        self._integrations: Counter[str] = Counter()
+        self._kinds = {kind: [0] for kind in ClientKind}
+        self._statuses: Counter[str] = Counter()
+        self._service: defaultdict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
+        self._before = self._first = self._last = 0.0
+        self.jumps = Jumps()
+        self.lines = self.unreadable = 0
+
+    def feed(self, lines: Iterable[bytes], log: LogFormat) -> None:
+        """Count them. The loop is written for speed: `benchmarks logs` says what it costs."""
+        parse, find, report = log.parse, self._routes.find, PERFORMANCE_REPORT
+        service, scale = self._service, log.per_second
+        agents: dict[bytes, tuple[bool, list[int]]] = {}
+        written, slot, day, counts = b"", _OpenSlot(), _OpenSlot(), Counter[str]()
+        number, unreadable = self.lines, 0
+        for line in lines:
+            number += 1
+            fields = parse(line)
+            if fields is None:
+                unreadable += line.strip() != b""
+                continue
+            address, time, method, target, status, agent, seconds, person = fields
+            if time != written:
+                try:
+                    moment = log.epoch(time)
+                except UNREADABLE_TIME:
+                    unreadable += 1
+                    continue
+                written = time
+                slot, day, counts = self._at(moment)
+            if not method:
+                continue
+            known = agents.get(agent)
+            if known is None:
+                known = agents[agent] = self._agent(agent, agents)
+            is_program, seen = known
+            seen[0] += 1
+            handler = find(method, target)
+            name = handler.name
+            if status >= b"400":
+                self._statuses[status.decode("ascii", "replace")] += 1
+            if is_program:
+                self._integrations[name] += 1
+                continue
+            counts[name] += 1
+            if not handler.api:
+                continue
+            if seconds and not number & _SAMPLED:
+                took = service[name]
+                took[0] += 1
+                took[1] += float(seconds) / scale
+            if person and person != b"-":
+                mark = hash(person)
+                slot.marked.add(mark)
+                day.marked.add(mark)
+                continue
+            if address:
+                mark = hash((address, agent))
+                slot.clients.add(mark)
+                day.clients.add(mark)
+            if handler.own and (user := own_id(target)):
+                # Whoever changes the network goes on being one; who has two kinds of clients open is two.
+                mark = hash((agent, user))
+                slot.own_ids.add(mark)
+                day.own_ids.add(mark)
+            elif name == report:
+                slot.reports += 1
+        self.lines = number
+        self.unreadable += unreadable
+
+    def _agent(self, agent: bytes, agents: dict[bytes, tuple[bool, list[int]]]) -> tuple[bool, list[int]]:
+        """Whether this is a program rather than somebody's client, and the count of its kind."""
+        if len(agents) >= _MOST_AGENTS:
+            agents.clear()
+        kind = client_kind(agent)
+        return kind is ClientKind.INTEGRATION, self._kinds[kind]
+
+    def _at(self, moment: float) -> tuple[_OpenSlot, _OpenSlot, Counter[str]]:
+        """Where requests of this moment are counted."""
+        if self._before:
+            self._note_jump(moment - self._before)
+        self._before = moment
+        self._first = min(self._first or moment, moment)
+        self._last = max(self._last, moment)
+        number, day = int(moment // SLOT_SECONDS), int(moment // DAY)
+        if number not in self._open:
+            self._open[number] = _OpenSlot()
+            while len(self._open) > _OPEN_SLOTS:
+                self._close(min(self._open))
+        if day not in self._days and len(self._days) > 1:
+            self._close_day(min(self._days))
+        hour = self._hours[int(moment // HOUR)]
+        # A slot that was closed already (the clock jumped back) is opened anew, and counts apart.
+        return self._open.get(number, _OpenSlot()), self._days[day], hour.handlers
+
+    def _note_jump(self, step: float) -> None:
+        if -step > JUMP_SECONDS:
+            self.jumps.back += 1
+            self.jumps.largest_back = max(self.jumps.largest_back, -step)
+        elif step > GAP_SECONDS:
+            self.jumps.gaps += 1
+            self.jumps.largest_gap = max(self.jumps.largest_gap, step)
+
+    def _close(self, number: int) -> None:
+        slot, start = self._open.pop(number), number * SLOT_SECONDS
+        counts = (len(slot.marked), len(slot.own_ids), len(slot.clients))
+        self._slots.append(Slot(start, SLOT_SECONDS, *counts, slot.reports))
+
+    def _close_day(self, number: int) -> None:
+        day = self._days.pop(number)
+        people = len(day.marked) or max(len(day.own_ids), len(day.clients))
+        self._daily[number] = max(people, self._daily.get(number, 0))
+
+    def observed(self, source: str, *, queries: bool, offset: int = 0) -> Observed:
+        """All that was counted; the tally is over."""
+        for number in sorted(self._open):
+            self._close(number)
+        for number in sorted(self._days):
+            self._close_day(number)
+        slots = [_clipped(each, self._first, self._last) for each in sorted(self._slots, key=lambda each: each.start)]
+        for each in slots:
+            hour = self._hours[each.start // HOUR]
+            hour.seconds += each.seconds
+            hour.user_seconds += each.seconds * each.people
+        return Observed(
+            source,
+            queries,
+            self._first,
+            self._last,
+            offset,
+            hours=dict(sorted(self._hours.items())),
+            slots=slots,
+            daily=self._daily,
+            integrations=self._integrations,
+            kinds=Counter({kind: count for kind, [count] in self._kinds.items() if count}),
+            service_seconds={name: total / count for name, (count, total) in self._service.items()},
+            statuses=self._statuses,
+        )
+
+
+def _clipped(slot: Slot, first: float, last: float) -> Slot:
+    """The part of a slot that the log covers. Pure."""
+    seconds = min(slot.start + SLOT_SECONDS, last) - max(slot.start, first)
+    return Slot(slot.start, max(0.0, seconds), slot.marked, slot.by_own_id, slot.by_client, slot.reports)

@@ -1,0 +1,198 @@
+"""Made-up logs of people whose mix is known: who did what and when is drawn from a seed, and written in any format."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import accumulate
+
+from mmload.behaviours.catalogue import SIMULATIVE
+from mmload.learn.table import ActionTable, measured_table
+
+DEFAULTS = {action.name: action.frequency for action in SIMULATIVE}
+START = 1_795_687_200  # 2026-11-26 10:00 UTC
+AGENT = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0 Safari/537.36"
+_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
+IDLE_SECONDS = 8.0
+
+
+@dataclass(frozen=True)
+class Request:
+    """One line of a log to be."""
+
+    moment: float
+    address: str
+    user_id: str
+    method: str
+    target: str
+    status: int = 200
+    agent: str = AGENT
+    seconds: float = 0.012
+
+
+@dataclass(frozen=True)
+class Story:
+    """Requests in the order of their times, and what people did."""
+
+    requests: list[Request]
+    done: Counter[str]
+    people: int
+    seconds: float
+
+
+def an_id(rng: random.Random) -> str:
+    return "".join(rng.choices(_LETTERS, k=26))
+
+
+def unusual_mix(seed: int, table: ActionTable) -> dict[str, float]:
+    """The default frequencies, each times a factor of 0.2 to 5."""
+    rng = random.Random(f"mix:{seed}")
+    return {
+        name: frequency * math.exp(rng.uniform(math.log(0.2), math.log(5)))
+        for name, frequency in DEFAULTS.items()
+        if name in table.requests and frequency > 0
+    }
+
+
+def story(seed: int, *, people: int = 50, seconds: float = 3600, mix: Mapping[str, float] | None = None) -> Story:
+    """People who are idle for 8 s on average between actions, and poll once a minute."""
+    rng, table = random.Random(f"story:{seed}"), measured_table("free")
+    mix = unusual_mix(seed, table) if mix is None else mix
+    names, weights = list(mix), list(accumulate(mix.values()))
+    done: Counter[str] = Counter()
+    requests: list[Request] = []
+    for number in range(people):
+        address, user_id = f"10.1.{number // 250}.{number % 250}", an_id(rng)
+        moment = START + rng.uniform(0, IDLE_SECONDS)
+        while moment < START + seconds:
+            [name] = rng.choices(names, cum_weights=weights)
+            done[name] += 1
+            requests += sent(table.requests[name], moment, address, user_id, rng)
+            moment += table.pauses.get(name, 0.0) + rng.uniform(1, 2 * IDLE_SECONDS - 1)
+        for minute in range(int(seconds // 60)):
+            at = START + 60 * minute + 59.9 * number / people
+            requests += sent(table.requests["Poll"], at, address, user_id, rng)
+    return Story(sorted(requests, key=lambda each: each.moment), done, people, seconds)
+
+
+def sent(
+    means: Mapping[str, float], moment: float, address: str, user_id: str, rng: random.Random
+) -> Iterator[Request]:
+    """The requests of one action: as many of each handler as the table's mean says, rounded by chance."""
+    for handler, mean in means.items():
+        for _ in range(int(mean) + (rng.random() < mean % 1)):
+            yield Request(moment, address, user_id, *requested(handler, user_id, rng))
+
+
+def requested(handler: str, user_id: str, rng: random.Random) -> tuple[str, str]:
+    """A method and a target of this handler."""
+    method, _, path = handler.partition(" ")
+    if path.startswith("site"):
+        return "GET", "/static/main.0123.js" if path == "site asset" else "/team/channels/town-square"
+    path, _, purpose = path.partition("?")
+    segments = [_segment(each, user_id, rng) for each in path.split("/")]
+    return method, f"/api/v4{'/'.join(segments)}" + (f"?page=0&{purpose}=true" if purpose else "")
+
+
+def _segment(text: str, user_id: str, rng: random.Random) -> str:
+    if not text.startswith("{"):
+        return text
+    return {"{user_id}": user_id, "{timestamp}": "1795687200000", "{emoji_name}": "tada"}.get(text) or an_id(rng)
+
+
+def _clf(moment: float, form: str = "%d/%b/%Y:%H:%M:%S +0000") -> str:
+    return datetime.fromtimestamp(moment, UTC).strftime(form)
+
+
+def _iso(moment: float) -> str:
+    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")
+
+
+def common(one: Request) -> str:
+    return f'{one.address} - - [{_clf(one.moment)}] "{one.method} {one.target} HTTP/1.1" {one.status} 512'
+
+
+def combined(one: Request) -> str:
+    return f'{common(one)} "https://chat.example.com/team/channels/secret-plans" "{one.agent}"'
+
+
+def timed(one: Request) -> str:
+    return f"{combined(one)} {one.seconds:.3f} 0.011"
+
+
+def named_times(one: Request) -> str:
+    return f'{combined(one)} "-" rt={one.seconds:.3f} uct="0.000" urt="0.011"'
+
+
+def virtual_host(one: Request) -> str:
+    return f"chat.example.com:443 {combined(one)}"
+
+
+def haproxy(one: Request) -> str:
+    when = _clf(one.moment, "%d/%b/%Y:%H:%M:%S") + f".{int(one.moment % 1 * 1000):03d}"
+    return (
+        f"Nov 26 10:00:00 lb haproxy[871]: {one.address}:50712 [{when}] https~ mattermost/app1 0/0/1/10/"
+        f"{one.seconds * 1000:.0f} {one.status} 512 - - ---- 120/118/1/1/0 0/0 {{{one.agent}}} "
+        f'"{one.method} {one.target} HTTP/1.1"'
+    )
+
+
+def caddy(one: Request) -> str:
+    request: dict[str, object] = {
+        "remote_ip": one.address,
+        "client_ip": one.address,
+        "proto": "HTTP/2.0",
+        "method": one.method,
+    }
+    request |= {"host": "chat.example.com", "uri": one.target, "headers": {"User-Agent": [one.agent]}}
+    return json.dumps(
+        {"level": "info", "ts": one.moment, "logger": "http.log.access", "msg": "handled request", "request": request}
+        | {"duration": one.seconds, "size": 512, "status": one.status}
+    )
+
+
+def nginx_json(one: Request) -> str:
+    return json.dumps(
+        {"time_iso8601": _iso(one.moment), "remote_addr": one.address, "request_method": one.method}
+        | {"request_uri": one.target, "status": str(one.status), "http_user_agent": one.agent}
+        | {"request_time": f"{one.seconds:.3f}"}
+    )
+
+
+def json_request_line(one: Request) -> str:
+    return json.dumps(
+        {"msec": f"{one.moment:.3f}", "remote_addr": one.address, "request": f"{one.method} {one.target} HTTP/1.1"}
+        | {"status": one.status, "http_user_agent": one.agent, "session_hash": f"hash-{one.user_id}"}
+    )
+
+
+def mattermost(one: Request) -> str:
+    when = datetime.fromtimestamp(one.moment, UTC).strftime("%Y-%m-%d %H:%M:%S.000 Z")
+    return json.dumps(
+        {"timestamp": when, "level": "debug", "msg": "Received HTTP request", "caller": "web/handlers.go:189"}
+        | {"method": one.method, "url": one.target.partition("?")[0], "request_id": "x" * 26, "user_id": one.user_id}
+        | {"status_code": str(one.status)}
+    )
+
+
+WRITERS: dict[str, Callable[[Request], str]] = {
+    "common": common,
+    "combined": combined,
+    "timed": timed,
+    "named_times": named_times,
+    "virtual_host": virtual_host,
+    "haproxy": haproxy,
+    "caddy": caddy,
+    "nginx_json": nginx_json,
+    "json_request_line": json_request_line,
+    "mattermost": mattermost,
+}
+
+
+def lines(requests: list[Request], write: Callable[[Request], str]) -> bytes:
+    return "".join(f"{write(each)}\n" for each in requests).encode()
