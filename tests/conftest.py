@@ -19,6 +19,9 @@ from hypothesis import settings
 settings.register_profile("mmload", deadline=None)
 settings.load_profile("mmload")
 
+# People in tests have their window in front, unless a test is about that: who is away does nothing for minutes.
+os.environ.setdefault("MMLOAD_SIMULCONTROLLER_PERCENTTIMEINFRONT", "1")
+
 # What a shell starts with `&` ignores Ctrl-C, and with nohup a closed terminal; so would all that is started here, to
 # which tests send both.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

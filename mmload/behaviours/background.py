@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import time
+from functools import partial
 
 from mmload.behaviours.channel_view import fetch_faces, look_up_statuses, look_up_users, people_on_screen
+from mmload.behaviours.focus import BLUR, FOCUS, blur, focus
 from mmload.behaviours.login import open_socket
-from mmload.behaviours.person import POLL_SECONDS, Person, outcome_of
-from mmload.errors import MmloadError, NotAvailable, Refused
-from mmload.metrics.recorder import ActionOutcome
+from mmload.behaviours.person import POLL_SECONDS, Person, carry_out
+from mmload.errors import NotAvailable, Refused
 
 POLL = "Poll"
 LOOK_UP = "LookUp"
@@ -21,17 +21,27 @@ MEASURES_KEPT = 100
 def run_background_tasks(person: Person) -> None:
     """Whatever is due now, and what was ordered."""
     keep_up(person)
+    if person.orders and not person.window.can_act:
+        _end_spell(person)
     while person.orders:
         person.orders.popleft()()
+    if person.clock() >= person.window.due:
+        _end_spell(person)
 
 
 def keep_up(person: Person) -> None:
-    """Whatever is due now. A failure is counted under its name and changes nothing else."""
+    """What the page has to do now. A failure is counted under its name and changes nothing else."""
     if person.wants_channels or person.clock() >= person.look_up_due:
-        _carry_out(person, LOOK_UP)
+        carry_out(person, LOOK_UP, partial(look_up, person))
     if person.clock() >= person.poll_due:
-        _carry_out(person, POLL)
+        carry_out(person, POLL, partial(poll, person))
         person.poll_due = next_poll(person.poll_due, person.clock())
+
+
+def _end_spell(person: Person) -> None:
+    """The window loses the focus, or gets it back."""
+    in_front = person.window.in_front
+    carry_out(person, BLUR if in_front else FOCUS, partial(blur if in_front else focus, person))
 
 
 def next_poll(due: float, now: float) -> float:
@@ -42,16 +52,6 @@ def next_poll(due: float, now: float) -> float:
     """
     minutes = max(0.0, (now - due) // POLL_SECONDS) + 1
     return due + minutes * POLL_SECONDS
-
-
-def _carry_out(person: Person, name: str) -> None:
-    began = time.perf_counter()
-    outcome = ActionOutcome.OK
-    try:
-        look_up(person) if name == LOOK_UP else poll(person)
-    except MmloadError as error:
-        outcome = outcome_of(error)
-    person.context.recorder.action(name, time.perf_counter() - began, outcome)
 
 
 def look_up(person: Person) -> None:

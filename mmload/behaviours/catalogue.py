@@ -14,9 +14,11 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Generic, TypeVar
 
-from mmload.behaviours import goals
+from mmload.behaviours import focus, goals
 from mmload.behaviours.actions import channels, licensed, people, posts, session, threads
 from mmload.behaviours.background import LOOK_UP, POLL
+from mmload.behaviours.events import VIEW_ON_ARRIVAL
+from mmload.behaviours.focus import BLUR, FOCUS
 from mmload.behaviours.login import HANDSHAKE
 from mmload.behaviours.person import Person
 from mmload.behaviours.returning import CATCH_UP
@@ -116,7 +118,7 @@ SIMULATIVE: tuple[Action, ...] = (
     Action("SwitchChannel", channels.switch_channel, 6.5219),
     Action("ScrollChannel", posts.scroll_channel, 1.9873),
     Action("DeleteDraft", posts.delete_draft, 1.41, _drafts),
-    Action("UnreadCheck", channels.unread_check, 1.0),
+    Action("UnreadCheck", focus.unread_check, 1.0),
     Action("CreatePost", posts.create_post, 1.0),
     Action("OpenDirectOrGroupChannel", channels.open_direct_or_group_channel, 0.9843),
     Action("ViewGlobalThreads", threads.view_global_threads, 0.6023, _threads),
@@ -180,7 +182,7 @@ def frequency(settings: SimulController, action: Action) -> float:
     return next(configured, action.frequency)
 
 
-_BACKGROUND = (POLL, LOOK_UP, CATCH_UP)
+_BACKGROUND = (POLL, LOOK_UP, CATCH_UP, VIEW_ON_ARRIVAL, BLUR, FOCUS)
 # By the names of the classes (`mmload.user_classes.CLASSES`). What is not in reach without Locust is written out
 # here, and a test holds it against the classes' own tasks.
 ACTIONS: Mapping[str, tuple[str, ...]] = {

@@ -7,7 +7,8 @@ from functools import partial
 
 import msgspec
 
-from mmload.behaviours.person import Person
+from mmload.behaviours.channel_view import mark_read
+from mmload.behaviours.person import Person, carry_out
 from mmload.behaviours.returning import catch_up, say_where
 from mmload.client.http.protocol import USER_AGENT
 from mmload.client.websocket.client import FELL_SILENT
@@ -17,6 +18,11 @@ from mmload.errors import UNREADABLE_JSON
 from mmload.metrics.recorder import RECONNECT
 from mmload.models import Post, Reaction
 
+VIEW_ON_ARRIVAL = "ViewOnArrival"
+# Requests of one page that wait for an answer beside the person's own.
+MOST_JOBS = 50
+# From the sixth message on, each less than this after the one before, the application collects them.
+BURST_BEGINS_AFTER, BURST_GAP_SECONDS = 5, 0.1
 # For so long nothing can have come over a connection that ended by falling silent.
 _SILENT_SECONDS = Timing().unnoticed_seconds
 
@@ -61,13 +67,38 @@ def posted(person: Person, event: WebSocketEvent) -> None:
         context.deliveries.received(person.seat.number, post)
     store = person.store
     if data.should_ack:
-        person.tell("posted_notify_ack", acknowledgement(post, store.current_channel_id))
+        seen = store.current_channel_id if person.window.in_front else ""
+        person.tell("posted_notify_ack", acknowledgement(post, seen))
     if post.channel_id not in store.members:
         person.wants_channels[post.channel_id] = None
         person.wake()
+    whole_burst = _comes_in_a_burst(person)
     if post.channel_id == store.current_channel_id:
         person.meet(post.user_id)
         store.remember_posts((post,))
+        if post.user_id != person.id and not post.type and not whole_burst and person.window.in_front:
+            _read_at_once(person, post.channel_id)
+
+
+def _comes_in_a_burst(person: Person) -> bool:
+    """Whether messages come so fast that the application takes in the rest of them as a whole, marking nothing read."""
+    now = person.clock()
+    if now - person.last_posted_at > BURST_GAP_SECONDS:
+        person.posts_in_a_row = 0
+    person.last_posted_at = now
+    person.posts_in_a_row += 1
+    return person.posts_in_a_row > BURST_BEGINS_AFTER
+
+
+def _read_at_once(person: Person, channel_id: str) -> None:
+    """One view request for each message in the channel on the screen, beside whatever the person does.
+
+    A page sends it in the moment in which the message comes, also in the middle of typing or of another request. If it
+    waited for the action's end, one request would stand for many, the more, the busier the channel: this is the part
+    of the load that grows with the number of people. A server that does not answer does not get ever more of them.
+    """
+    if len(person.jobs) < MOST_JOBS:
+        person.start_job(partial(carry_out, person, VIEW_ON_ARRIVAL, partial(mark_read, person, channel_id)))
 
 
 def acknowledgement(post: Post, current_channel_id: str) -> dict[str, str]:

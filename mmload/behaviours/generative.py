@@ -307,6 +307,8 @@ class GenerateBehaviour(Behaviour):
     def on_start(self) -> None:
         self._by_name = {task.action.name: task for task in cast("list[Any]", self.tasks)}
         self.generation.people[self.person.id] = self.person
+        # They fill the server and read nothing.
+        self.person.window.in_front = False
         super().on_start()
 
     def on_stop(self) -> None:

@@ -21,6 +21,7 @@ from gevent import get_hub
 from gevent.event import AsyncResult
 from gevent.hub import Waiter
 
+from mmload.behaviours.window import Window
 from mmload.client.accounts import Account
 from mmload.client.api import Api
 from mmload.client.websocket.client import WebSocket
@@ -88,6 +89,17 @@ class NothingToDo(Exception):
 def outcome_of(error: MmloadError) -> ActionOutcome:
     """How an action ended that an error cut short; a refusal that a real client gets, too, is no failure. Pure."""
     return ActionOutcome.SKIPPED if isinstance(error, RequestFailed) and error.expected else ActionOutcome.FAILED
+
+
+def carry_out(person: Person, name: str, do: Callable[[], object]) -> None:
+    """Do something of the background. A failure is counted under its name and changes nothing else."""
+    began = time.perf_counter()
+    outcome = ActionOutcome.OK
+    try:
+        do()
+    except MmloadError as error:
+        outcome = outcome_of(error)
+    person.context.recorder.action(name, time.perf_counter() - began, outcome)
 
 
 @contextmanager
@@ -160,6 +172,10 @@ class Person:
     # The new login after a 401 while it is queued or under way; how many in a row have failed, and until when none is
     # tried (`clock`).
     renewal: AsyncResult[bool] | None = None
+    window: Window = field(default_factory=Window)
+    # `posted` events in a row, and when the last one came: the application takes in bursts as a whole.
+    posts_in_a_row: int = 0
+    last_posted_at: float = 0.0
     failed_renewals: int = 0
     no_login_before: float = 0.0
     _alarm: WakeableSleep = field(default_factory=WakeableSleep)
@@ -204,17 +220,23 @@ class Person:
         self.paused_seconds += seconds
         self.sleep(seconds)
 
+    def acting_clock(self) -> float:
+        """A clock that stands still while the person's window is behind others."""
+        return self.window.acting_clock(self.clock())
+
     def rest(self, seconds: float, background: Callable[[Person], None]) -> None:
-        """Idle for so long; `background` is called at once, on every wake-up and when the next poll is due."""
-        until = self.clock() + seconds
+        """Idle for so long by the acting clock; `background` is called at once, on every wake-up and when it is due."""
+        until = self.acting_clock() + seconds
         while True:
             self._alarm.clear()
             background(self)
-            remaining = until - self.clock()
-            if remaining <= 0:
-                return
-            due = min(self.poll_due, self.look_up_due)
-            self._alarm.sleep(max(0.0, min(remaining, due - self.clock())))
+            now, due = self.clock(), min(self.poll_due, self.look_up_due, self.window.due)
+            if self.window.can_act:
+                remaining = until - self.window.acting_clock(now)
+                if remaining <= 0:
+                    return
+                due = min(due, now + remaining)
+            self._alarm.sleep(max(0.0, due - now))
 
     def wake(self) -> None:
         """Something is noted for the person to look up. Safe to call from the hub."""
@@ -243,9 +265,9 @@ class Person:
 
     # -- beside the actions ------------------------------------------------------------------------------------
 
-    def start_job(self, do: Callable[[], object]) -> None:
-        """Have the page do something now, whatever the person does. Never waits."""
-        job = gevent.spawn(do)
+    def start_job(self, do: Callable[[], object], after_seconds: float = 0.0) -> None:
+        """Have the page do something, whatever the person does. Never waits."""
+        job = gevent.spawn_later(after_seconds, do) if after_seconds else gevent.spawn(do)
         self.jobs.add(job)
         job.rawlink(self.jobs.discard)
 

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from locust import TaskSet
 
 from mmload.behaviours.background import run_background_tasks
 from mmload.behaviours.catalogue import SIMULATIVE, Action, WeightedChoice, frequency
+from mmload.behaviours.focus import BLUR, begin_spells, blur
 from mmload.behaviours.pace import Schedule
-from mmload.behaviours.person import POLL_SECONDS, NothingToDo, Person, outcome_of
+from mmload.behaviours.person import POLL_SECONDS, NothingToDo, Person, carry_out, outcome_of
 from mmload.errors import MmloadError
 from mmload.metrics.recorder import SCHEDULE_LAG, ActionOutcome
 
@@ -69,6 +71,8 @@ class Behaviour(TaskSet):
     """A TaskSet whose tasks are actions, drawn by their frequencies; subclasses name theirs in `tasks`."""
 
     outcome = ActionOutcome.OK  # of the last action
+    # Whether the person's window is sometimes behind others: no action begins meanwhile.
+    looks_away = False
     _mix: WeightedChoice[Task] | None = None
     _schedule: Schedule
 
@@ -84,7 +88,9 @@ class Behaviour(TaskSet):
         weighted = [(task, self.frequency_of(task.action)) for task in tasks if task.action.offered(can)]
         self._mix = WeightedChoice(weighted) if any(weight for _, weight in weighted) else None
         person = self.person
-        self._schedule = Schedule(person.context.settings.simul, person.clock(), person.rng)
+        if self.looks_away:
+            begin_spells(person)
+        self._schedule = Schedule(person.context.settings.simul, self._now(), person.rng)
         # Not all users act right after their login.
         self.wait()  # type: ignore[no-untyped-call]
 
@@ -97,12 +103,20 @@ class Behaviour(TaskSet):
             return nothing
         person = self.person
         if person.context.settings.simul.open_model:
-            person.context.recorder.span(SCHEDULE_LAG, self._schedule.lag(person.clock()))
+            person.context.recorder.span(SCHEDULE_LAG, self._schedule.lag(self._now()) * self._share_of_time())
         return self._mix.draw(person.rng)
 
     def wait_time(self) -> float:
         person = self.person
-        return self._schedule.next_wait(person.clock(), person.rate, person.rng)
+        return self._schedule.next_wait(self._now(), person.rate, person.rng) * self._share_of_time()
+
+    def _share_of_time(self) -> float:
+        """The share of time in which the person can act: all the faster they act then, as often as configured."""
+        return self.person.context.settings.simul.percent_time_in_front if self.looks_away else 1.0
+
+    def _now(self) -> float:
+        """The clock of the schedule: it stands still while the person cannot act, and makes up for it afterwards."""
+        return self.person.acting_clock() / self._share_of_time()
 
     def _sleep(self, seconds: float) -> None:
         """Locust's hook for waiting: the client's background tasks go on meanwhile."""
@@ -112,6 +126,7 @@ class Behaviour(TaskSet):
 class SimulatedBehaviour(Behaviour):
     """What people at a web client do, in the measured proportions."""
 
+    looks_away = True
     tasks = [task_of(action) for action in SIMULATIVE]  # noqa: RUF012 — Locust's own form
 
     def frequency_of(self, action: Action) -> float:
@@ -122,6 +137,11 @@ class IdleBehaviour(Behaviour):
     """Connected and polling, as a forgotten browser tab."""
 
     tasks = [nothing]  # noqa: RUF012 — Locust's own form
+
+    def on_start(self) -> None:
+        """Another window is in front, for good."""
+        carry_out(self.person, BLUR, partial(blur, self.person))
+        super().on_start()
 
     def get_next_task(self) -> Any:
         return nothing

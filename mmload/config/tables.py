@@ -267,6 +267,17 @@ class SimulController(Table, frozen=True):
     ] = 1.0
     avg_active_minutes: Annotated[float, Ours("Mean length of an active period; 0: no pauses."), at_least(0)] = 0.0
     avg_pause_minutes: Annotated[float, Ours("Mean length of the pause between two of them."), at_least(0)] = 0.0
+    percent_time_in_front: Annotated[
+        float,
+        Ours(
+            "Share of the time in which a user's window has the focus. Behind other windows users do not act, and mark "
+            "nothing read; in front they act the more often, so that the mean idle time stays."
+        ),
+        between(0.01, 1),
+    ] = 0.75
+    avg_minutes_in_front: Annotated[
+        float, Ours("Mean time for which the window keeps the focus; that of being away follows."), more_than(0)
+    ] = 6.0
     avg_words_per_post: Annotated[int, Ours("Mean number of words in a root post."), at_least(1)] = 35
     avg_words_per_reply: Annotated[int, Ours("Mean number of words in a reply."), at_least(1)] = 24
     avg_typing_ms_per_key: Annotated[

@@ -103,9 +103,9 @@ REQUESTS: dict[str, tuple[str, ...]] = {
     "ScrollChannel": ("GET /channels/{channel_id}/posts",),
     "DeleteDraft": (_THREAD_DRAFT, *_MENTION, _CHANNEL_DRAFT),
     "UnreadCheck": (
+        "POST /channels/members/{user_id}/view",
         "GET /users/{user_id}/teams/{team_id}/channels",
         "GET /users/{user_id}/teams/{team_id}/channels/members",
-        "POST /channels/members/{user_id}/view",
     ),
     "CreatePost": (*_OPEN_THREAD, *_SEND, _READ_THREAD),
     "OpenDirectOrGroupChannel": _OPEN_CHANNEL,
@@ -251,6 +251,19 @@ after 3 to 5 s, as the web application does, and asks at once for what it may ha
 meanwhile (`CatchUp` in the report). Then come posts of unread channels, and statuses of the people on the screen.
 If the server does not know the connection any more, the client asks all that once more, together with the server's
 configuration: some 22 requests by every user after a restart. At once are asked: {catch_up}.
+
+For each message of others that arrives in the channel on the screen it sends `POST
+/channels/members/{{user_id}}/view` at once (`ViewOnArrival`), while its window has the focus; in a burst (messages
+less than 100 ms after one another) not from the sixth message on. When the window loses the focus (`Blur`) it says
+that no channel is on the screen, and when it gets it back (`Focus`) which one is; after more than two minutes the
+team's channels and memberships are fetched as well.
+
+A user is in front for `PercentTimeInFront` of the time (0.75), in spells of `AvgMinutesInFront` (6) on average, and
+acts only then, the more often: the mean idle time stays as configured. The default follows from the ratios of
+production servers: one UnreadCheck for each CreatePost is one return after more than two minutes every 23 minutes,
+and times away that are exponentially distributed explain that only if users are away for 24 % of the time or more,
+two minutes on average. Idle users (`IdleUser`) are always behind another window, those of simplecontroller.json
+always in front.
 
 A post, thread or picture that somebody else deleted in the meantime is refused with 404, as it is to a real client: the
 client forgets it, the action counts as skipped, and the request as an expected refusal.

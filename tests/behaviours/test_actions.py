@@ -116,7 +116,10 @@ def test_a_reaction_is_one_the_server_accepts_and_can_be_taken_back(scene: Scene
 
 
 def test_coming_back_to_the_window_checks_what_is_unread(scene: Scene) -> None:
-    assert scene.does("UnreadCheck") == [
+    asked = scene.does("UnreadCheck")
+
+    assert asked[0] == VIEW
+    assert sorted(asked[1:]) == [
         "GET /users/{user_id}/teams/{team_id}/channels",
         "GET /users/{user_id}/teams/{team_id}/channels/members",
         VIEW,

@@ -85,7 +85,7 @@ FREE: dict[str, Requests] = {
     "SwitchChannel": FIRST_VISIT,
     "ScrollChannel": [POSTS + "+"],
     "DeleteDraft": [f"DELETE {DRAFTS}|DELETE {DRAFTS}/{{root_id}}"],
-    "UnreadCheck": [OWN_CHANNELS, OWN_MEMBERS, VIEW],
+    "UnreadCheck": [VIEW, *[f"{VIEW}|{OWN_CHANNELS}|{OWN_MEMBERS}"] * 3],
     "CreatePost": [("POST /posts", f"DELETE {DRAFTS}")],
     "OpenDirectOrGroupChannel": DIRECT_VISIT,
     "ViewGlobalThreads": [

@@ -16,6 +16,8 @@ from mmload.cli.locust_process import free_port
 LOCUSTFILE = Path(__file__).with_name("made_up.py")
 ROOT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 60
+# Who is behind another window does nothing for minutes.
+ALWAYS_IN_FRONT = {"MMLOAD_SIMULCONTROLLER_PERCENTTIMEINFRONT": "1"}
 # A whole command: `mmload repeat` makes several runs.
 COMMAND_SECONDS = 150
 
@@ -32,7 +34,12 @@ class Ended:
 def environ(folder: Path, **more: str) -> dict[str, str]:
     """Nothing of the caller's configuration; the truth is written into the folder."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("MMLOAD_", "LOCUST_"))}
-    return kept | {"MADE_UP_TRUTH": str(folder / "truth"), "PYTHONPATH": str(ROOT), "NO_COLOR": "1"} | more
+    return (
+        kept
+        | {"MADE_UP_TRUTH": str(folder / "truth"), "PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
+        | ALWAYS_IN_FRONT
+        | more
+    )
 
 
 def truth(folder: Path) -> list[int]:

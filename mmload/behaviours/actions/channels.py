@@ -60,14 +60,6 @@ def open_direct_or_group_channel(person: Person) -> None:
     view_channel(person, channel)
 
 
-def unread_check(person: Person) -> None:
-    """Return to the window: fetch the unread state of the team and mark the current channel as read."""
-    store = person.store
-    load_team_channels(person, store.current_team_id)
-    if store.current_channel_id:
-        mark_read(person, store.current_channel_id)
-
-
 def switch_team(person: Person) -> None:
     """Switch to another team of the user."""
     others = [team for team in person.store.teams.values() if team.id != person.store.current_team_id]
