@@ -21,7 +21,7 @@ from gevent import get_hub
 from gevent.event import AsyncResult
 from gevent.hub import Waiter
 
-from mmload.behaviours.window import Window
+from mmload.behaviours.window import BrowserWindow
 from mmload.client.accounts import Account
 from mmload.client.api import Api
 from mmload.client.websocket.client import WebSocket
@@ -172,7 +172,7 @@ class Person:
     # The new login after a 401 while it is queued or under way; how many in a row have failed, and until when none is
     # tried (`clock`).
     renewal: AsyncResult[bool] | None = None
-    window: Window = field(default_factory=Window)
+    window: BrowserWindow = field(default_factory=BrowserWindow)
     # `posted` events in a row, and when the last one came: the application takes in bursts as a whole.
     posts_in_a_row: int = 0
     last_posted_at: float = 0.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 
-class Window:
+class BrowserWindow:
     """`due`: when the present spell in front or behind others ends; infinite for who has no such spells."""
 
     __slots__ = ("away_seconds", "away_since", "due", "in_front", "long_returns", "spells")

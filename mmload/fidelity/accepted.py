@@ -40,6 +40,7 @@ ACCEPTED: tuple[Accepted, ...] = (
     Accepted("extra", 'frame posted_notify_ack {data: ""', _NO_NOTICES, _HEARD),
     Accepted("missing", 'frame presence {channel_id: ""}', _LEFT_ONE, ("all_cut", "offline_20s")),
     Accepted("extra", "frame presence {channel_id: text}", _LEFT_ONE, ("all_cut", "offline_20s")),
+    Accepted("extra", "POST /channels/members/{id}/view", _LEFT_ONE, ("offline_20s",)),
     Accepted("missing", "POST /channels/members/{id}/view", _CLICKED, ("profile_popover",)),
     Accepted("missing", "POST /channels/members/{id}/view", _LATE, ("server_restart",)),
     Accepted("missing", "GET /users/{id}/image/default", _BROKEN_FACE),

@@ -88,6 +88,8 @@ def make_scene(here: Crowd, people: int = 2) -> Scene:
             person.api.add_channel_member(channel["id"], person.id)
         person.store.remember_channels(person.api.own_channels(person.id, team.id, True), member=True)
         open_team(person, team)
+        # Of messages that arrive nothing is seen, unless a test wants that: it would be asked at any moment.
+        person.window.in_front = False
     ann, bob = here.people[:2]
     ann.store.remember_users([bob.store.me])
     return Scene(here, team, channels, ann, bob)

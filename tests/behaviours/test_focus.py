@@ -15,7 +15,7 @@ from mmload.behaviours.events import BURST_BEGINS_AFTER, MOST_JOBS, VIEW_ON_ARRI
 from mmload.behaviours.focus import BLUR, FOCUS, begin_spells, blur, focus, mean_spell_seconds, spell_seconds
 from mmload.behaviours.login import close_socket
 from mmload.behaviours.person import Person
-from mmload.behaviours.window import Window
+from mmload.behaviours.window import BrowserWindow
 from mmload.config import SimulController
 from mmload.errors import ServerFault
 from mmload.metrics.recorder import ActionOutcome
@@ -46,16 +46,23 @@ def looking_away(sandbox: str) -> Iterator[Scene]:
 
 
 @pytest.fixture
+def scene(scene: Scene) -> Scene:
+    """Ann's window has the focus."""
+    scene.ann.window = BrowserWindow()
+    return scene
+
+
+@pytest.fixture
 def ann(looking_away: Scene) -> Iterator[Person]:
     """In front, looking at a channel, with a clock of her own."""
     person = looking_away.ann
     looking_away.at(1)
-    person.window, before = Window(), person.clock
+    person.window, before = BrowserWindow(), person.clock
     person.clock = FakeClock()
     looking_away.crowd.asked.clear()
     yield person
     person.clock = before
-    person.window = Window()
+    person.window = BrowserWindow()
 
 
 def done(person: Person, name: str) -> int:
@@ -199,10 +206,10 @@ def test_who_comes_in_is_in_front_with_the_share_s_probability(looking_away: Sce
     before = person.account
     for number in range(400):
         person.account = type(before)(number, before.username, before.email, before.password)
-        person.window = Window()
+        person.window = BrowserWindow()
         begin_spells(person)
         in_front += person.window.due > person.clock()
-    person.account, person.window = before, Window()
+    person.account, person.window = before, BrowserWindow()
 
     assert 150 < in_front < 250
 
@@ -217,7 +224,7 @@ def test_with_a_share_of_one_nobody_ever_looks_away(sandbox: str) -> None:
 
 
 def test_the_clock_of_actions_stands_still_behind_other_windows() -> None:
-    window, rng = Window(), random.Random(3)
+    window, rng = BrowserWindow(), random.Random(3)
     window.due = 1.0
     now, in_front_for = 0.0, 0.0
     for _ in range(50):
@@ -274,7 +281,6 @@ def test_nothing_is_viewed_while_the_window_is_behind_others(scene: Scene) -> No
     arrive(scene)
 
     assert done(scene.ann, VIEW_ON_ARRIVAL) == 0
-    scene.ann.window = Window()
 
 
 def test_in_a_burst_only_the_first_messages_are_viewed(scene: Scene) -> None:
