@@ -39,8 +39,8 @@ def _measured(users: int, channels: int) -> dict[str, float]:
     seats = [account.seat() for _ in range(users)]
     without = tracemalloc.get_traced_memory()[0]
     for user, seat in enumerate(seats):
-        seat.connected(renewed=False)
-        _join(seats, ids, user)
+        seat.connected(f"user-{user:021}", renewed=False)
+        _meet(seats, ids, user)
         seat.joined("everybody")
         if user % 100 == 99:
             now += JOINING_SECONDS + 1
@@ -60,11 +60,11 @@ def _measured(users: int, channels: int) -> dict[str, float]:
     }
 
 
-def _join(seats: list[Seat], ids: list[list[str]], user: int) -> None:
-    """A user and, for each of its channels, the other one in it."""
+def _meet(seats: list[Seat], ids: list[list[str]], user: int) -> None:
+    """A user and, for each of its direct channels, the other one whose it is."""
     for place, channel_id in enumerate(ids[user]):
-        seats[user].joined(channel_id)
-        seats[(user + 1 + place) % len(seats)].joined(channel_id)
+        seats[user].met(channel_id)
+        seats[(user + 1 + place) % len(seats)].met(channel_id)
 
 
 def report(found: dict[int, dict[str, float]], channels: int) -> Report:

@@ -6,6 +6,7 @@ Times are milliseconds since 1970, as Mattermost has them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -57,6 +58,11 @@ class Channel(msgspec.Struct, gc=False):
     def personal(self) -> bool:
         """A direct or group channel: of no team."""
         return self.type in (DIRECT, GROUP)
+
+    @property
+    def direct_user_ids(self) -> Sequence[str]:
+        """The two whose direct channel it is, by its name `{id}__{id}`; nobody for other channels."""
+        return self.name.split("__") if self.type == DIRECT else ()
 
 
 class ChannelNotifications(msgspec.Struct, frozen=True, gc=False):

@@ -14,7 +14,19 @@ from sys import intern
 from typing import Protocol, TypeVar
 
 from mmload.collections import Bounded, Numbers, SeenKeys
-from mmload.models import Bookmark, Category, Channel, Draft, Post, Preference, ScheduledPost, Team, Thread, User
+from mmload.models import (
+    DIRECT,
+    Bookmark,
+    Category,
+    Channel,
+    Draft,
+    Post,
+    Preference,
+    ScheduledPost,
+    Team,
+    Thread,
+    User,
+)
 
 V = TypeVar("V")
 
@@ -138,6 +150,8 @@ class Memberships(Protocol):
 
     def joined(self, channel_id: str) -> None: ...
 
+    def met(self, direct_channel_id: str) -> None: ...
+
     def left(self, channel_id: str) -> None: ...
 
     def left_all(self) -> None: ...
@@ -245,7 +259,7 @@ class Store:
             known = self.shared_objects.channel(channel)
             self.channels[known.id] = known
             if member:
-                self._join(known.id)
+                self._join(known)
 
     def leave_channel(self, now_ms: int) -> None:
         """Another channel comes on the screen: all that came into this one until now was seen."""
@@ -259,11 +273,11 @@ class Store:
             if self.memberships is not None:
                 self.memberships.left(channel_id)
 
-    def _join(self, channel_id: str) -> None:
-        if channel_id not in self.members:
-            self.members.add(channel_id)
+    def _join(self, channel: Channel) -> None:
+        if channel.id not in self.members:
+            self.members.add(channel.id)
             if self.memberships is not None:
-                self.memberships.joined(channel_id)
+                (self.memberships.joined if channel.type != DIRECT else self.memberships.met)(channel.id)
 
     def remember_teams(self, teams: Iterable[Team]) -> None:
         """Our teams: all of them, in place of what we knew."""

@@ -213,7 +213,8 @@ def post_message(
     pending_post_id = person.pending_post_id()
     channel = person.store.channels.get(channel_id)
     team_id = person.store.current_team_id if channel is not None and channel.personal else ""
-    account.sending(pending_post_id, channel_id, person.seat.number if person.seat is not None else None)
+    seat = person.seat.number if person.seat is not None else None
+    account.sending(pending_post_id, channel_id, seat, channel.direct_user_ids if channel is not None else ())
     try:
         with forget_if_deleted(partial(person.store.forget_post, root_id)):
             post = person.api.create_post(

@@ -201,7 +201,7 @@ class EventListener:
     def on_connected(self, resumed: bool, renewed: bool) -> None:
         """After a gap that the server could not fill, the page asks for everything once more."""
         if self._person.seat is not None:
-            self._person.seat.connected(renewed=renewed)
+            self._person.seat.connected(self._person.id, renewed=renewed)
         if self._lost_at is not None:
             self._person.context.recorder.span(RECONNECT, self._person.clock() - self._lost_at)
             self._lost_at = None

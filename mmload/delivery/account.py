@@ -51,6 +51,8 @@ class Announcement(NamedTuple):
     post_id: str
     sent: float
     create_at: int
+    # Whose direct channel it is; nobody's: any other channel, or nobody is due to hear the post.
+    user_ids: Sequence[str] = ()
 
 
 class Message:
@@ -168,6 +170,7 @@ class Ledger:
             self._count_missing(reason, -number)
         self.open.pop(message.pending_id, None)
         del self.messages[message.pending_id]
+        self._tracker.forget_channel(message.channel)
 
     def forget(self, message: Message) -> None:
         """Close the account of a post; name it if it did not reach all."""
@@ -187,6 +190,7 @@ class Ledger:
         while self._past and self._past[0][0] <= moment:
             _, channel = self._past.popleft()
             channel.forget_before(moment)
+            self._tracker.forget_channel(channel)
 
     # -- what came ---------------------------------------------------------------------------------------------------
 
@@ -334,6 +338,8 @@ class Deliveries:
         self._messages = self._ledger.messages
         # In the order of joining, as all wait for the same time: `_settle_in` ends at the first that is not due.
         self._joining: dict[tuple[int, str], float] = {}
+        # Direct channels that a user has just met, and may just have made; likewise in order.
+        self._fresh: dict[tuple[int, str], float] = {}
         self._announcements: list[Announcement] = []
 
     # -- sockets ---------------------------------------------------------------------------------------------------
@@ -345,9 +351,10 @@ class Deliveries:
             self._ledger.back_at.append(0.0)
         return Seat(self, number)
 
-    def connected(self, seat: int, *, renewed: bool) -> None:
-        """A socket stands. `renewed`: what it missed meanwhile will not come."""
+    def connected(self, seat: int, user_id: str, *, renewed: bool) -> None:
+        """A user's socket stands. `renewed`: what it missed meanwhile will not come."""
         now = self._clock()
+        self._tracker.seat_person(now, seat, user_id)
         self._ledger.back_at[seat] = now
         self._tracker.note(now, SeatChange.RENEWED if renewed else SeatChange.UP, seat)
         if renewed:
@@ -371,6 +378,8 @@ class Deliveries:
     def free(self, seat: int) -> None:
         """Nobody sits here any more."""
         self.left_all(seat)
+        for message in self._ledger.waiting_at(seat):
+            self._ledger.withdraw(message, seat)
         self._tracker.free_seat(self._clock(), seat)
 
     def outstanding(self, seat: int) -> bool:
@@ -385,18 +394,28 @@ class Deliveries:
         if not self._tracker.channel(channel_id).has(seat):
             self._joining.setdefault((seat, channel_id), self._clock() + JOINING_SECONDS)
 
+    def met(self, seat: int, channel_id: str) -> None:
+        """A user knows a direct channel now, which may be new: nobody is due to hear the user there for a moment.
+
+        Whoever is connected hears its direct channels, known or not, so there is nothing else to remember.
+        """
+        self._fresh.setdefault((seat, channel_id), self._clock() + JOINING_SECONDS)
+
     def left(self, seat: int, channel_id: str) -> None:
         """A user belongs to a channel no longer."""
         self._joining.pop((seat, channel_id), None)
-        channel = self._tracker.channel(channel_id)
-        if channel.has(seat):
+        channel = self._tracker.known(channel_id)
+        if channel is not None and channel.has(seat):
             self._tracker.note(self._clock(), SeatChange.LEFT, seat, channel)
             for message in self._ledger.waiting_at(seat):
                 if message.channel is channel:
                     self._ledger.withdraw(message, seat)
 
     def left_all(self, seat: int) -> None:
-        """A user's channels are not known any more. Takes as long as that user has channels, and messages are open."""
+        """A user's channels are not known any more, but for direct ones, which nobody can leave.
+
+        Takes as long as that user has channels, and messages are open.
+        """
         channels = self._tracker.leave_all(self._clock(), seat)
         for message in self._ledger.waiting_at(seat):
             if message.channel in channels:
@@ -406,9 +425,13 @@ class Deliveries:
 
     # -- messages of our own users -----------------------------------------------------------------------------------
 
-    def sending(self, pending_id: str, channel_id: str, seat: int | None) -> None:
-        """A post is about to be sent by the user of a seat, or by somebody without one."""
-        channel = self._tracker.channel(channel_id)
+    def sending(self, pending_id: str, channel_id: str, seat: int | None, user_ids: Sequence[str] = ()) -> None:
+        """A post is about to be sent by the user of a seat, or by somebody without one.
+
+        `user_ids`: of a direct channel, those whose it is.
+        """
+        is_fresh = seat is not None and (seat, channel_id) in self._fresh
+        channel = self._tracker.channel(channel_id, () if is_fresh else user_ids)
         row = self._tracker.listeners(channel)
         if seat is not None:
             row[seat] = OWN
@@ -449,7 +472,8 @@ class Deliveries:
         message.channel.add(message)
         if self.shared:
             sent = self._wall() - (self._clock() - message.sent_at)
-            told = Announcement(message.pending_id, message.channel.id, post_id, sent, create_at)
+            user_ids = tuple(person.id for person in message.channel.people)
+            told = Announcement(message.pending_id, message.channel.id, post_id, sent, create_at, user_ids)
             self._announcements.append(told)
 
     # -- events ------------------------------------------------------------------------------------------------------
@@ -505,7 +529,7 @@ class Deliveries:
         message = self._messages.get(post.pending_id)
         if message is not None and message.state is not PostState.FOREIGN:
             return
-        channel = self._tracker.channel(post.channel_id)
+        channel = self._tracker.channel(post.channel_id, post.user_ids)
         if message is None:
             message = Message(post.pending_id, channel, sent_at, PostState.FOREIGN, bytearray(self._tracker.seats))
             self._ledger.remember(message)
@@ -561,6 +585,10 @@ class Deliveries:
                 break
             del self._joining[seat, channel_id]
             self._tracker.note(now, SeatChange.JOINED, seat, self._tracker.channel(channel_id))
+        for key, due in list(self._fresh.items()):
+            if due > now:
+                break
+            del self._fresh[key]
 
     def finish(self) -> None:
         """The test is over: nothing more will come."""
@@ -577,9 +605,9 @@ class Seat:
         self.deliveries = deliveries
         self.number = number
 
-    def connected(self, *, renewed: bool) -> None:
-        """The socket stands."""
-        self.deliveries.connected(self.number, renewed=renewed)
+    def connected(self, user_id: str, *, renewed: bool) -> None:
+        """The socket stands, of this user."""
+        self.deliveries.connected(self.number, user_id, renewed=renewed)
 
     def dropped(self, *, silent_seconds: float = 0.0) -> None:
         """The socket was lost; it may be taken up again. It has been dead for `silent_seconds` already."""
@@ -596,6 +624,10 @@ class Seat:
     def joined(self, channel_id: str) -> None:
         """The user belongs to a channel."""
         self.deliveries.joined(self.number, channel_id)
+
+    def met(self, channel_id: str) -> None:
+        """The user knows a direct channel now."""
+        self.deliveries.met(self.number, channel_id)
 
     def left(self, channel_id: str) -> None:
         """The user belongs to a channel no longer."""

@@ -6,7 +6,7 @@ One byte per seat, 1 or 0, so that the receivers of a post are found by a single
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import Enum, auto
 from typing import Any
 
@@ -31,17 +31,24 @@ FEW_MEMBERS = 8
 class ChannelSeats:
     """A channel's members among the seats; `newest` and `recent`: its posts, by the server's time.
 
-    Few members are a tuple of seats, many one byte per seat: a process has tens of thousands of direct channels, and a
-    byte for each seat in each of them took 97 MB with 2,000 users (measured).
+    Few members are a tuple of seats, many one byte per seat. A direct channel has no members of its own, but the two
+    `people` whose it is, each with the seats of its sockets: a process has tens of thousands of direct channels, and
+    only those with a post of late are remembered.
     """
 
-    __slots__ = ("id", "members", "newest", "recent")
+    __slots__ = ("id", "members", "newest", "people", "recent")
 
     def __init__(self, channel_id: str) -> None:
         self.id = channel_id
         self.members: tuple[int, ...] | bytearray = ()
+        self.people: tuple[ChannelSeats, ...] = ()
         self.newest = 0
         self.recent: deque[Any] | tuple[()] = ()
+
+    @property
+    def is_forgettable(self) -> bool:
+        """Whether nothing is lost if it is made anew when it is next needed."""
+        return not self.members and not self.recent
 
     def has(self, seat: int) -> bool:
         """Whether the seat belongs to it."""
@@ -67,9 +74,19 @@ class ChannelSeats:
         if isinstance(self.members, bytearray):
             return self.members + bytes(max(0, seats - len(self.members)))
         row = bytearray(seats)
-        for seat in self.members:
+        for seat in self.few():
             row[seat] = 1
         return row
+
+    def few(self) -> Iterator[int]:
+        """The members of one that has few."""
+        yield from self.members
+        for person in self.people:
+            yield from person.members
+
+    def is_at(self, place: ChannelSeats) -> bool:
+        """Whether what changes at a place (a channel, a person) changes who its members are."""
+        return place is self or place in self.people
 
     def add(self, post: Any) -> None:
         """One more post of it."""
@@ -92,6 +109,9 @@ class SocketTracker:
         # By seat: so a user that leaves costs as much as it has channels. A list takes 8 bytes for each, a set 56.
         self._channels_of: list[list[ChannelSeats]] = []
         self._channels: dict[str, ChannelSeats] = {}
+        # The sockets of each person, and the person of each seat.
+        self._people: dict[str, ChannelSeats] = {}
+        self._person_of: list[ChannelSeats | None] = []
         # When, what, whose seat, in which channel, and the byte before.
         self._log: deque[tuple[float, SeatChange, int, ChannelSeats | None, int]] = deque()
         # A seat is not given to another user while posts remember who sat there.
@@ -108,19 +128,40 @@ class SocketTracker:
             return self._free.popleft()[1]
         self._up.append(0)
         self._channels_of.append([])
+        self._person_of.append(None)
         return len(self._up) - 1
 
     def free_seat(self, now: float, seat: int) -> None:
         """Give a seat back."""
         self._up[seat] = 0
+        if person := self._person_of[seat]:
+            self._person_of[seat] = None
+            person.put(seat, 0)
+            self._log.append((now, SeatChange.LEFT, seat, person, 1))
         self._free.append((now, seat))
 
-    def channel(self, channel_id: str) -> ChannelSeats:
-        """The channel of an id, made if new."""
-        found = self._channels.get(channel_id)
-        if found is None:
-            found = self._channels[channel_id] = ChannelSeats(channel_id)
+    def seat_person(self, now: float, seat: int, user_id: str) -> None:
+        """Whose socket it is: from now on it hears that person's direct channels."""
+        if self._person_of[seat] is None:
+            person = self._person_of[seat] = _entry(self._people, user_id)
+            person.put(seat, 1)
+            self._log.append((now, SeatChange.JOINED, seat, person, 0))
+
+    def channel(self, channel_id: str, user_ids: Sequence[str] = ()) -> ChannelSeats:
+        """The channel of an id, made if new. `user_ids`: those whose direct channel it is."""
+        found = _entry(self._channels, channel_id)
+        if user_ids and not found.people:
+            found.people = tuple(_entry(self._people, each) for each in dict.fromkeys(user_ids))
         return found
+
+    def known(self, channel_id: str) -> ChannelSeats | None:
+        """The channel of an id, if it is remembered."""
+        return self._channels.get(channel_id)
+
+    def forget_channel(self, channel: ChannelSeats) -> None:
+        """Nothing is to be known of a channel any more but that it is there."""
+        if channel.is_forgettable and self._channels.get(channel.id) is channel:
+            del self._channels[channel.id]
 
     def leave_all(self, now: float, seat: int) -> list[ChannelSeats]:
         """A seat belongs nowhere any more; where it did. O(its channels)."""
@@ -156,7 +197,7 @@ class SocketTracker:
         if isinstance(channel.members, bytearray):
             return _both(channel.members, self._up, len(self._up))
         row = bytearray(len(self._up))
-        for seat in channel.members:
+        for seat in channel.few():
             row[seat] = self._up[seat]
         return row
 
@@ -168,7 +209,7 @@ class SocketTracker:
                 break
             if where is None:
                 up[seat] = before
-            elif where is channel:
+            elif channel.is_at(where):
                 members[seat] = before
         return _both(members, up, max(seats, len(up)))
 
@@ -178,9 +219,17 @@ class SocketTracker:
         for when, change, seat, where, _ in reversed(self._log):
             if when <= moment:
                 break
-            if where is None or where is channel:
+            if where is None or channel.is_at(where):
                 later.append((when, change, seat))
         return reversed(later)
+
+
+def _entry(places: dict[str, ChannelSeats], key: str) -> ChannelSeats:
+    """The place of an id, made if new."""
+    found = places.get(key)
+    if found is None:
+        found = places[key] = ChannelSeats(key)
+    return found
 
 
 def _both(one: bytearray, other: bytearray, size: int) -> bytearray:

@@ -82,9 +82,10 @@ def page(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Watched:
     """Ann's page, with a channel on the screen and nothing unread."""
     person = scene.ann
     scene.at(0)
-    for channel in scene.channels:
-        person.api.view_channel(channel["id"], True)
-        person.store.viewed_at.setdefault(channel["id"], person.now_ms())
+    # All of them: on a server that is not ours alone, somebody may just have joined one of the others.
+    for channel in list(person.store.my_channels()):
+        person.api.view_channel(channel.id, True)
+        person.store.viewed_at.setdefault(channel.id, person.now_ms())
     person.store.threads.clear()
     watched = Watched(person)
     monkeypatch.setattr(person.api.rest, "call", watched.call)

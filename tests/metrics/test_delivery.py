@@ -43,7 +43,7 @@ class Room:
         self.recorder.account = self.deliveries
         self.seats = [self.deliveries.seat() for _ in range(seats)]
         for seat in self.seats:
-            seat.connected(renewed=False)
+            seat.connected(f"user-{seat.number}", renewed=False)
             seat.joined("channel")
         self.wait(JOINING_SECONDS + 1)
         self.losses: list[Loss] = []
@@ -53,8 +53,9 @@ class Room:
         self.now += seconds
         self.deliveries.tick()
 
-    def send(self, name: str, seat: int | None = 0, channel: str = "channel") -> Post:
-        self.deliveries.sending(name, channel, seat)
+    def send(self, name: str, seat: int | None = 0, channel: str = "channel", to: int | None = None) -> Post:
+        """`to`: the other user's seat where it is their direct channel."""
+        self.deliveries.sending(name, channel, seat, () if to is None else (f"user-{seat}", f"user-{to}"))
         return self.post(name, channel)
 
     def post(self, name: str, channel: str = "channel") -> Post:
@@ -88,7 +89,7 @@ def closes(account: DeliveryCounts) -> bool:
 def test_a_post_is_due_at_every_other_connected_socket_of_its_channel() -> None:
     room = Room()
     outsider = room.deliveries.seat()
-    outsider.connected(renewed=False)
+    outsider.connected(f"user-{outsider.number}", renewed=False)
 
     post = room.send("a")
     room.accept(post)
@@ -149,7 +150,7 @@ def test_what_comes_after_all_is_taken_off_its_own_reason() -> None:
     post = room.send("a")
     room.accept(post)
     room.seats[1].dropped()
-    room.seats[1].connected(renewed=True)
+    room.seats[1].connected(f"user-{room.seats[1].number}", renewed=True)
     room.wait(MISSING_AFTER_SECONDS + 1)
     room.receive(post, 1)
 
@@ -184,6 +185,85 @@ def test_a_user_that_leaves_is_taken_out_of_its_own_channels_only() -> None:
 
     assert room.account().expected == 10
     assert room.deliveries._tracker._channels_of[1] == [] and len(room.deliveries._tracker._channels_of[0]) == 2
+
+
+def test_a_direct_post_is_due_at_the_other_user_though_nobody_told_of_the_channel() -> None:
+    room = Room()
+    post = room.send("a", channel="direct", to=2)
+    room.accept(post)
+    room.receive(post, 0, 2)
+
+    assert room.finish() == DeliveryCounts(sent=1, expected=1, delivered=1)
+
+
+def test_all_other_sockets_of_both_users_are_due_to_hear_a_direct_post() -> None:
+    """Of the one who writes, too: a second device."""
+    room = Room(2)
+    for user in (0, 1):
+        room.deliveries.seat().connected(f"user-{user}", renewed=False)
+    post = room.send("a", channel="direct", to=1)
+    room.accept(post)
+    room.receive(post, 0, 1, 2, 3)
+
+    assert room.finish() == DeliveryCounts(sent=1, expected=3, delivered=3)
+
+
+def test_nobody_is_due_to_hear_a_direct_channel_that_was_made_a_moment_ago() -> None:
+    room = Room()
+    room.seats[0].met("direct")
+    first = room.send("a", channel="direct", to=1)
+    room.wait(JOINING_SECONDS + 1)
+    second = room.send("b", channel="direct", to=1)
+    for post in (first, second):
+        room.accept(post)
+        room.receive(post, 1)
+
+    assert room.finish() == DeliveryCounts(sent=2, expected=1, delivered=1, extra=1)
+
+
+def test_a_direct_post_is_withdrawn_where_the_user_leaves_and_missing_where_it_stays() -> None:
+    room = Room()
+    for name, to in (("to one that leaves", 1), ("to one that stays", 2)):
+        room.accept(room.send(name, channel=name, to=to))
+    room.seats[1].left_all()
+    assert room.account().withdrawn == 0, "nobody leaves a direct channel by loading the page"
+    room.seats[1].closed()
+    room.seats[1].free()
+    room.wait(MISSING_AFTER_SECONDS + 1)
+
+    account = room.finish()
+    assert (account.expected, account.withdrawn, account.missing) == (2, 1, 1)
+
+
+def test_a_direct_post_announced_late_is_due_as_of_when_it_was_sent() -> None:
+    """The receiver was there then, and is gone when we hear of it; a later one on its seat is not meant."""
+    room = Room(shared=True)
+    sent = WALL_AHEAD + room.now
+    room.now += 0.2
+    room.seats[1].closed()
+    room.seats[1].free()
+    told = Announcement("x", "direct", "post-x", sent, 1, ("stranger", "user-1"))
+    room.deliveries.announced([told])
+
+    account = room.finish()
+    assert (account.expected, account.withdrawn) == (1, 1)
+
+
+def test_direct_channels_are_forgotten_with_their_posts() -> None:
+    room = Room()
+    for number in range(20):
+        room.seats[0].met(f"direct-{number}")
+        room.wait(JOINING_SECONDS + 1)
+        post = room.send(f"{number}", channel=f"direct-{number}", to=1)
+        room.accept(post)
+        room.receive(post, 1)
+    refused = room.send("refused", channel="direct-refused", to=1)
+    room.deliveries.refused(refused.pending_post_id)
+    room.wait(KEPT_SECONDS + 1)
+
+    assert list(room.deliveries._tracker._channels) == ["channel"]
+    assert not room.deliveries._fresh
+    assert closes(room.finish())
 
 
 def test_late_begins_after_the_limit() -> None:
@@ -276,7 +356,7 @@ def test_nothing_is_due_at_a_lost_socket_and_what_it_gets_later_is_extra() -> No
     room.accept(post)
     room.receive(post, 1)
     room.now += 3
-    room.seats[2].connected(renewed=False)
+    room.seats[2].connected(f"user-{room.seats[2].number}", renewed=False)
     room.receive(post, 2)
 
     account = room.finish()
@@ -289,7 +369,7 @@ def test_a_resumed_socket_gets_what_it_missed() -> None:
     room.accept(post)
     room.seats[2].dropped()
     room.now += 3
-    room.seats[2].connected(renewed=False)
+    room.seats[2].connected(f"user-{room.seats[2].number}", renewed=False)
     room.receive(post, 1, 2)
 
     account = room.finish()
@@ -303,7 +383,7 @@ def test_a_renewed_socket_has_missed_it() -> None:
     room.accept(post)
     room.seats[2].dropped()
     room.now += 3
-    room.seats[2].connected(renewed=True)
+    room.seats[2].connected(f"user-{room.seats[2].number}", renewed=True)
     room.receive(post, 1)
 
     account = room.finish()
@@ -369,7 +449,7 @@ def test_who_leaves_the_channel_is_not_missed() -> None:
 def test_who_has_just_joined_is_not_expected_yet() -> None:
     room = Room(2)
     newcomer = room.deliveries.seat()
-    newcomer.connected(renewed=False)
+    newcomer.connected(f"user-{newcomer.number}", renewed=False)
     newcomer.joined("channel")
     room.wait(JOINING_SECONDS / 2)
     post = room.send("a")
@@ -483,7 +563,7 @@ def test_what_came_on_a_connection_taken_up_since_counts_as_resumed_also_before_
     post, sent = room.post("theirs:1"), room.now + 10
     moments: dict[float, Callable[[], object]] = {
         lost: room.seats[0].dropped,
-        back: lambda: room.seats[0].connected(renewed=False),
+        back: lambda: room.seats[0].connected(f"user-{room.seats[0].number}", renewed=False),
         1.0: lambda: room.receive(post, 0),
     }
     for moment in sorted(moments):
@@ -501,9 +581,9 @@ def test_what_came_on_a_connection_taken_up_since_counts_as_resumed_also_before_
     ("happens", "expected"),
     [
         (lambda seat: None, {NEVER_CAME: 1}),
-        (lambda seat: (seat.dropped(), seat.connected(renewed=True)), {SOCKET_LOST: 1}),
+        (lambda seat: (seat.dropped(), seat.connected(f"user-{seat.number}", renewed=True)), {SOCKET_LOST: 1}),
         (lambda seat: seat.dropped(), {SOCKET_DOWN: 1}),
-        (lambda seat: (seat.dropped(), seat.connected(renewed=False)), {NEVER_CAME: 1}),
+        (lambda seat: (seat.dropped(), seat.connected(f"user-{seat.number}", renewed=False)), {NEVER_CAME: 1}),
         (lambda seat: (seat.closed(), seat.free()), {}),
         (lambda seat: seat.left("channel"), {}),
     ],
@@ -550,7 +630,7 @@ def test_who_came_after_a_post_of_another_process_is_not_expected_to_have_it() -
     sent = room.now
     room.now += 0.01
     late = room.deliveries.seat()
-    late.connected(renewed=False)
+    late.connected(f"user-{late.number}", renewed=False)
     late.joined("channel")
     room.wait(JOINING_SECONDS + 1)
     room.receive(post, 0)
@@ -617,7 +697,7 @@ def _do(room: Room, posts: dict[int, Post], step: str, seat: Seat, which: int) -
         case "drop":
             seat.dropped()
         case "resume" | "renew" | "open":
-            seat.connected(renewed=step == "renew")
+            seat.connected(f"user-{seat.number}", renewed=step == "renew")
         case "close":
             seat.closed()
         case "join":
@@ -646,7 +726,7 @@ def test_a_post_that_is_refused_after_some_of_its_deliveries_were_lost_leaves_no
     room = Room(4)
     room.send("a")
     room.seats[1].dropped()
-    room.seats[1].connected(renewed=True)
+    room.seats[1].connected(f"user-{room.seats[1].number}", renewed=True)
     room.seats[2].closed()
     room.deliveries.refused("a")
 
@@ -671,7 +751,7 @@ def test_who_leaves_a_channel_at_once_never_belonged_to_it() -> None:
     room = Room()
     late = [room.deliveries.seat() for _ in range(3)]
     for seat in late:
-        seat.connected(renewed=False)
+        seat.connected(f"user-{seat.number}", renewed=False)
         seat.joined("channel")
     late[0].left("channel")
     late[1].left_all()
@@ -707,7 +787,7 @@ def test_a_post_may_come_to_a_socket_that_is_younger_than_it() -> None:
     post = room.send("a")
     room.accept(post)
     for _ in range(3):
-        room.deliveries.seat().connected(renewed=False)
+        room.deliveries.seat().connected("somebody", renewed=False)
     room.receive(post, 5)
 
     assert room.account().extra == 1
@@ -747,7 +827,7 @@ def test_a_delivery_that_comes_after_all_is_taken_off_the_dead_socket() -> None:
     room.now += 60.0
     room.deliveries.tick()
     room.seats[1].dropped(silent_seconds=60.0)
-    room.seats[1].connected(renewed=False)
+    room.seats[1].connected(f"user-{room.seats[1].number}", renewed=False)
     room.receive(post, 1)
 
     account = room.finish()
