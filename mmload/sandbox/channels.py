@@ -260,6 +260,12 @@ def require_readable(world: World, channel: StoredChannel, user: StoredUser, per
     raise forbidden(user.id, permission)
 
 
+def require_member(channel: StoredChannel, user: StoredUser) -> None:
+    """Figures and members of a channel are for its members and system admins alone, also where others may read it."""
+    if user.id not in channel.members and not user.is_admin:
+        raise forbidden(user.id, "read_channel")
+
+
 def default_categories(user: StoredUser, team: StoredTeam) -> list[StoredCategory]:
     kinds = (
         ("favorites", "Favorites", ""),

@@ -10,7 +10,8 @@ from mmload.errors import UNREADABLE_JSON, Refused, RequestFailed
 from mmload.models import Channel, ChannelMember, ChannelStats, PostList
 
 NO_CHANNEL_MEMBER = "app.channel.get_member.missing.app_error"
-
+# The same of oneself: only who is in a channel is told who is in it.
+NOT_IN_CHANNEL = "api.context.permissions.app_error"
 
 _CREATE = Endpoint("POST", "/channels", answer=Channel)
 _CREATE_DIRECT = Endpoint("POST", "/channels/direct", answer=Channel)
@@ -18,7 +19,9 @@ _CREATE_GROUP = Endpoint("POST", "/channels/group", answer=Channel)
 _GET = Endpoint("GET", "/channels/{channel_id}", expected=DELETED, answer=Channel)
 _GET_STATS = Endpoint("GET", "/channels/{channel_id}/stats", answer=ChannelStats)
 _GET_MEMBERS = Endpoint("GET", "/channels/{channel_id}/members", answer=list[ChannelMember])
-_GET_MEMBER = Endpoint("GET", "/channels/{channel_id}/members/{user_id}", expected=DELETED, answer=ChannelMember)
+_GET_MEMBER = Endpoint(
+    "GET", "/channels/{channel_id}/members/{user_id}", expected=(*DELETED, NOT_IN_CHANNEL), answer=ChannelMember
+)
 _ADD_MEMBER = Endpoint("POST", "/channels/{channel_id}/members", answer=ChannelMember)
 _REMOVE_MEMBER = Route("DELETE", "/channels/{channel_id}/members/{user_id}")
 _VIEW = Route("POST", "/channels/members/{user_id}/view")
@@ -71,7 +74,7 @@ class ChannelCalls(Calls):
         try:
             self._do(_GET_MEMBER, channel_id, user_id)
         except Refused as error:
-            if error.error_id != NO_CHANNEL_MEMBER:
+            if error.error_id not in (NO_CHANNEL_MEMBER, NOT_IN_CHANNEL):
                 raise
             return False
         return True

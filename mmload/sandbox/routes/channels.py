@@ -109,9 +109,7 @@ def delete_channel(call: Call) -> ApiAnswer:
 @api.add("GET", "/channels/{channel_id}/stats")
 def get_channel_stats(call: Call) -> ApiAnswer:
     channel = call.channel()
-    # Unlike its posts, an open channel's figures are for its members only.
-    if call.user.id not in channel.members and not call.user.is_admin:
-        raise forbidden(call.user.id, "read_channel")
+    channels.require_member(channel, call.user)
     files = -1
     if not call.flag("exclude_files_count"):
         files = sum(len(post.file_ids) for post in channel.posts if not post.delete_at)
@@ -129,7 +127,7 @@ def get_channel_stats(call: Call) -> ApiAnswer:
 @api.add("GET", "/channels/{channel_id}/members")
 def get_channel_members(call: Call) -> ApiAnswer:
     channel = call.channel()
-    channels.require_readable(call.world, channel, call.user)
+    channels.require_member(channel, call.user)
     number, size = call.page()
     members = [channel.members[user_id] for user_id in sorted(channel.members)]
     return ApiAnswer([_member(call, member) for member in members[number * size : (number + 1) * size]])
@@ -142,7 +140,7 @@ def _member(call: Call, member: StoredChannelMember) -> Document:
 @api.add("GET", "/channels/{channel_id}/members/{user_id}")
 def get_channel_member(call: Call) -> ApiAnswer:
     channel = call.channel()
-    channels.require_readable(call.world, channel, call.user)
+    channels.require_member(channel, call.user)
     member = channel.members.get(call.params["user_id"])
     if member is None:
         detailed = f'resource "ChannelMember" not found, id: {channel.id}, {call.params["user_id"]}'
