@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import Generic, TypeVar
 
 from mmload.behaviours import focus, goals
-from mmload.behaviours.actions import channels, licensed, people, posts, session, threads
+from mmload.behaviours.actions import channels, crowds, licensed, people, posts, session, threads
 from mmload.behaviours.background import LOOK_UP, POLL
 from mmload.behaviours.events import VIEW_ON_ARRIVAL
 from mmload.behaviours.focus import BLUR, FOCUS
@@ -106,12 +106,16 @@ def _since(major: int, minor: int) -> Callable[[Capabilities], bool]:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """`frequency` is relative to CreatePost = 1 (the proportions of production servers); 0 = only when triggered."""
+    """`frequency` is relative to CreatePost = 1 (the proportions of production servers); 0 = only when triggered.
+
+    `at_once`: it never waits, so who is ordered to do it does it in the middle of whatever they do.
+    """
 
     name: str
     run: Callable[[Person], None]
     frequency: float
     offered: Callable[[Capabilities], bool] = _everywhere
+    at_once: bool = False
 
 
 SIMULATIVE: tuple[Action, ...] = (
@@ -126,7 +130,7 @@ SIMULATIVE: tuple[Action, ...] = (
     Action("UpdateThreadRead", threads.update_thread_read, 0.3236, _threads),
     Action("ClickPermalink", session.click_permalink, 0.3),
     Action("ViewThread", threads.view_thread, 0.2841, _threads),
-    Action("ReconnectWebSocket", session.reconnect_web_socket, 0.144),
+    Action("ReconnectWebSocket", session.reconnect_web_socket, 0.144, at_once=True),
     Action("AddReaction", posts.add_reaction, 0.1306),
     Action("EditPost", posts.edit_post, 0.04, _editing),
     Action("GetDrafts", posts.get_drafts, 0.037, _drafts),
@@ -173,6 +177,10 @@ SIMULATIVE: tuple[Action, ...] = (
     Action("MarkUnread", posts.mark_unread, 0.001),
     Action("UpdateStatus", people.update_status, 0.001, _statuses),
     Action("Reload", session.reload, 0),
+    # What all do together in a storm.
+    Action("MentionAll", crowds.mention_all, 0),
+    Action("OpenTownSquare", crowds.open_town_square, 0),
+    Action("PostInTownSquare", crowds.post_in_town_square, 0),
 )
 
 

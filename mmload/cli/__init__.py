@@ -19,6 +19,7 @@ COMMANDS = (
     "init",
     "doctor",
     "run",
+    "storm",
     "capacity",
     "replay",
     "report",

@@ -105,22 +105,29 @@ def watch(
     progress: RunProgress,
     run_time_seconds: float,
     clock: Callable[[], float] = time.monotonic,
+    *,
+    beside: Callable[[], object] = lambda: None,
 ) -> Ended:
-    """Wait for the end, showing progress. The first signal (Ctrl-C, say) stops the run, the second kills it."""
+    """Wait for the end, showing progress; `beside` is called again and again.
+
+    The first signal (Ctrl-C, say) stops the run, the second kills it.
+    """
     deadline = clock() + run_time_seconds + LONGEST_END_SECONDS
     interrupts = 0
     while True:
         try:
             if clock() > deadline:
-                progress.tell("mmload run: Locust did not stop in time: killed")
+                progress.tell(f"mmload {progress.command}: Locust did not stop in time: killed")
                 kill(process)
             code = _wait(process, progress)
             if code is not None:
                 return Ended(code, interrupts > 0)
+            if not interrupts:
+                beside()
         except KeyboardInterrupt:
             interrupts += 1
             if interrupts == 1:
-                progress.tell("mmload run: interrupted; stopping all users (Ctrl-C again to kill)")
+                progress.tell(f"mmload {progress.command}: interrupted; stopping all users (Ctrl-C again to kill)")
                 process.send_signal(signal.SIGINT)
                 deadline = clock() + STOP_TIMEOUT_SECONDS + LONGEST_END_SECONDS
             else:

@@ -65,7 +65,10 @@ class RunProgress:
         run_time_seconds: float,
         out: TextIO,
         clock: Callable[[], float] = time.monotonic,
+        *,
+        command: str = "run",
     ) -> None:
+        self.command = command
         self._tail = Tail(seconds)
         self._folder, self._trouble = seconds.parent, False
         self._run_time_seconds = run_time_seconds
@@ -81,7 +84,8 @@ class RunProgress:
         seconds = self._tail.new()
         if not self._trouble and place_of(self._folder) != self._folder:
             self._trouble = True
-            self.tell(f"mmload run: {self._folder} can't be written (is its disk full?): the record goes on in memory")
+            why = f"{self._folder} can't be written (is its disk full?): the record goes on in memory"
+            self.tell(f"mmload {self.command}: {why}")
         for second in seconds:
             self._posts += second.posts
             self._events += second.events

@@ -7,7 +7,7 @@ import math
 import os
 import secrets
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
@@ -70,15 +70,21 @@ def add_parser(subparsers: Any) -> None:
         help="run a load test and report the result",
         description="Run a load test and report the result. Options override the configuration.",
     )
+    add_target(parser)
+    add_load(parser)
+    _add_time(parser)
+    add_record(parser)
+
+
+def add_target(parser: argparse.ArgumentParser) -> None:
+    """The server."""
     target = parser.add_mutually_exclusive_group()
     add_server_option(target)
     target.add_argument("--sandbox", action="store_true", help="test a simulated server that is started for this run")
-    _add_load(parser)
-    _add_record(parser)
 
 
-def _add_load(parser: argparse.ArgumentParser) -> None:
-    """Users, duration and thresholds."""
+def add_load(parser: argparse.ArgumentParser) -> None:
+    """Users and thresholds."""
     parser.add_argument(
         "--users", metavar="N", type=int, help="number of simulated users (UsersConfiguration.InitialActiveUsers)"
     )
@@ -97,14 +103,6 @@ def _add_load(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="the user class, instead of the configured one; repeat the option for a mix",
     )
-    stages = parser.add_mutually_exclusive_group()
-    stages.add_argument(
-        "--stages", metavar="TEXT", help="stages of the load: '0>200 in 5m; peak: 200 for 10m; 200>50 in 2m'"
-    )
-    stages.add_argument("--profile", metavar="FILE", type=Path, help="a load profile: the users over a day (JSON)")
-    parser.add_argument("--scale", metavar="N", type=factor, help="times the profile's users (default: 1)")
-    parser.add_argument("--day-in", metavar="TIME", help="play the profile's day in this time (default: a day)")
-    parser.add_argument("--run-time", metavar="TIME", help="duration of the test: 90, 90s, 5m, 1h30m")
     parser.add_argument("--spawn-rate", metavar="R", type=float, help="users started per second (0: all at once)")
     parser.add_argument(
         "--threshold",
@@ -114,7 +112,19 @@ def _add_load(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_record(parser: argparse.ArgumentParser) -> None:
+def _add_time(parser: argparse.ArgumentParser) -> None:
+    """How long, and with how many users when."""
+    stages = parser.add_mutually_exclusive_group()
+    stages.add_argument(
+        "--stages", metavar="TEXT", help="stages of the load: '0>200 in 5m; peak: 200 for 10m; 200>50 in 2m'"
+    )
+    stages.add_argument("--profile", metavar="FILE", type=Path, help="a load profile: the users over a day (JSON)")
+    parser.add_argument("--scale", metavar="N", type=factor, help="times the profile's users (default: 1)")
+    parser.add_argument("--day-in", metavar="TIME", help="play the profile's day in this time (default: a day)")
+    parser.add_argument("--run-time", metavar="TIME", help="duration of the test: 90, 90s, 5m, 1h30m")
+
+
+def add_record(parser: argparse.ArgumentParser) -> None:
     """Names, documents, and what is checked before the run."""
     parser.add_argument("--seed", metavar="N", type=int, help="random seed (default: drawn, and reported)")
     parser.add_argument("--name", metavar="NAME", help="name of the run, part of its folder's name")
@@ -125,29 +135,54 @@ def _add_record(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-v", "--verbose", action="store_true", help="write debug messages to Locust's log")
 
 
-def run(args: argparse.Namespace) -> int:
+class Course:
+    """What happens in a run beside its load. In a plain run: nothing.
+
+    `more_users`: that come in its middle. `storm`: what the run is for.
+    """
+
+    more_users = 0
+    storm = ""
+
+    def told(self, arguments: Sequence[str]) -> Sequence[str]:
+        """The command line for the record."""
+        return arguments
+
+    def begin(self, folder: Path, server_url: str, tell: Callable[[str], None]) -> None:
+        """Locust has been started."""
+
+    def look(self) -> None:
+        """Called several times a second while Locust runs."""
+
+    def close(self) -> None:
+        """Locust has ended: leave nothing behind."""
+
+
+def run(args: argparse.Namespace, course: Course | None = None) -> int:
     """The whole of a run; returns its exit code."""
+    course = course or Course()
     typed = overrides(args)
     environ = {**os.environ, **typed}
     settings = _settings(environ, typed)
     _check_thresholds(settings, args.user_class, environ, typed)
-    users = _users(args.users, settings, args.processes)
-    each = users_of_one(users, args.processes)
+    users = _users(args.users, settings, args.processes, course.more_users)
+    each = users_of_one(users + course.more_users, args.processes)
     # Before a sandbox starts: it inherits the limit, and has as many sockets.
-    raise_open_files(open_files_needed(users if args.sandbox else each))
+    raise_open_files(open_files_needed(users + course.more_users if args.sandbox else each))
     if args.processes > 1:
         # The parts follow each other without a gap: the same accounts act as in one process.
         environ |= account_ranges(each)
     with ExitStack() as stack:
         if args.sandbox:
-            say("run", "starting a sandbox")
+            say(args.command, "starting a sandbox")
             environ |= server_variables(stack.enter_context(sandbox.sandbox()))
             settings, _ = load_settings(environ=environ)
             sandbox.populate(settings.config.connection.server_url, environ)
         examined = for_these_users(settings, args.user_class or (), environ)
-        given = examined_server("run", examined, users, args.processes, checked=not args.no_checks)
-        given = replace(given, server=replace(given.server, sandbox=args.sandbox))
-        return _carry_out(args, settings, environ, users, given)
+        most = users + course.more_users
+        given = examined_server(args.command, examined, most, args.processes, checked=not args.no_checks)
+        given = replace(given, server=replace(given.server, sandbox=args.sandbox), storm=course.storm)
+        return _carry_out(args, settings, environ, users, given, course)
 
 
 def overrides(args: argparse.Namespace) -> dict[str, str]:
@@ -213,8 +248,8 @@ def _check_thresholds(
         raise ConfigurationError(*in_words_of_options(said, typed))
 
 
-def _users(option: int | None, settings: Settings, processes: int) -> int:
-    """The number of users, with stages the highest; refuses one that cannot be run."""
+def _users(option: int | None, settings: Settings, processes: int, more: int) -> int:
+    """The number of users, with stages the highest; refuses one that cannot be run (with those that come later)."""
     if processes < 1:
         raise UsageError(f"--processes {processes}: expected 1 or more")
     users = settings.config.users.initial_active_users if option is None else option
@@ -226,9 +261,9 @@ def _users(option: int | None, settings: Settings, processes: int) -> int:
     if users < processes:
         raise UsageError(f"--processes {processes}: more than there are users ({source} {users})")
     most = settings.config.users.max_active_users * processes
-    if users > most:
+    if users + more > most:
         raise ConfigurationError(
-            f"{source} {users}: more than {processes} x {most // processes} users (--processes times "
+            f"{source} {users + more}: more than {processes} x {most // processes} users (--processes times "
             "UsersConfiguration.MaxActiveUsers): raise one of them"
         )
     return users
@@ -241,7 +276,7 @@ def account_ranges(users_each: int) -> dict[str, str]:
 
 
 def _carry_out(
-    args: argparse.Namespace, settings: Settings, environ: Mapping[str, str], users: int, given: Facts
+    args: argparse.Namespace, settings: Settings, environ: Mapping[str, str], users: int, given: Facts, course: Course
 ) -> int:
     """Run Locust, show its progress, report."""
     config = settings.config
@@ -251,43 +286,41 @@ def _carry_out(
         users, config.run.spawn_rate, seconds, config.connection.server_url, args.processes, in_stages=bool(stages)
     )
     folder = make_folder(Path(config.run.runs_folder), datetime.now(), config.run.name)
-    RunFolder(folder).write_facts(replace(given, name=config.run.name, command=command(("mmload", *sys.argv[1:]))))
-    say(
-        "run",
-        f"{'up to ' if stages else ''}{users} users on {given.server.url} for {load.run_time_seconds} s, "
-        f"seed {config.run.seed}; "
-        f"results in {folder}",
-    )
+    typed = command(("mmload", *course.told(sys.argv[1:])))
+    RunFolder(folder).write_facts(replace(given, name=config.run.name, command=typed))
+    many = f"{'up to ' if stages else ''}{users} users on {given.server.url}"
+    long = f"until the {course.storm} storm is over" if course.storm else f"for {load.run_time_seconds} s"
+    say(args.command, f"{many} {long}, seed {config.run.seed}; results in {folder}")
     process = locust_process.start(
         locust_process.command(load, locust_process.locustfile(), args.user_class, verbose=args.verbose),
         {**environ, "MMLOAD_RUN_FOLDER": str(folder), "MMLOAD_CHECKED": "1"},
         folder / LOG,
     )
     try:
-        progress = RunProgress(folder / SECONDS, load.run_time_seconds, sys.stderr)
-        ended = locust_process.watch(process, progress, load.run_time_seconds)
+        progress = RunProgress(folder / SECONDS, load.run_time_seconds, sys.stderr, command=args.command)
+        course.begin(folder, config.connection.server_url, progress.tell)
+        ended = locust_process.watch(process, progress, load.run_time_seconds, beside=course.look)
     finally:
+        course.close()
         # Whatever goes wrong here: no load goes on that nobody watches.
         if process.poll() is None:
             locust_process.kill(process)
-    return _conclude(ended, folder, settings)
+    return _conclude(args.command, ended, folder, settings)
 
 
-def _conclude(ended: Ended, folder: Path, settings: Settings) -> int:
+def _conclude(name: str, ended: Ended, folder: Path, settings: Settings) -> int:
     """The report, whatever happened; what Locust said last, if it did not end well by itself."""
     # Python's own for an output that can't be written, its log's on a full disk.
     good = ended.code in _GOOD_CODES or (ended.code == _LOST_OUTPUT and place_of(folder) != folder)
     if (not good and not ended.interrupted) or ended.code == ExitCode.SERVER_NOT_READY:
-        say("run", f"Locust ended early (exit code {ended.code}). The end of {folder / LOG}:")
+        say(name, f"Locust ended early (exit code {ended.code}). The end of {folder / LOG}:")
         hidden = (settings.config.connection.admin_password, settings.config.users.password)
         for line in locust_process.last_lines(folder / LOG, _LOG_LINES, hidden):
             print(harmless_line(f"  {line}"), file=sys.stderr)
     run = read_run(folder)
     print_report(run)
     if (place := place_of(folder)) != folder:
-        say(
-            "run", f"the record is in memory, in {place}: copy its files to {folder} when there is room, then remove it"
-        )
+        say(name, f"the record is in memory, in {place}: copy its files to {folder} when there is room, then remove it")
         return int(exit_code(run))
     if ended.interrupted:
         return int(ExitCode.INTERRUPTED)

@@ -52,7 +52,7 @@ SIMULATIVE_ACTIONS = tuple(
     UpdateCustomAttribute AddChannelBookmark UpdateChannelBookmark UpdateChannelBookmarkSortOrder
     DeleteChannelBookmark CreateAckPost AckToPost CreatePersistentNotificationPost GenerateUserReport
     RemoveReaction SwitchTeam CreateSidebarCategory CreatePublicChannel MarkAllThreadsInTeamAsRead
-    LeaveChannel BrowseChannels MarkUnread UpdateStatus Reload""".split()
+    LeaveChannel BrowseChannels MarkUnread UpdateStatus Reload MentionAll OpenTownSquare PostInTownSquare""".split()
 )
 _VERSION = matching(r"(\d+\.\d+(\.\d+)?([-+].*)?)?", "a version such as 11.6.0, or nothing")
 # Mattermost refuses user names over 64 characters; ten are left for "-" and the account's number.

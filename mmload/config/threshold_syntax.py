@@ -1,7 +1,7 @@
 """The language of thresholds: `p99(CreatePost) < 2s` as a value, or a refusal that points at the place. Pure.
 
     threshold: figure [stage] operator number [unit], where stage is a name in brackets: p99(requests)[peak] < 500ms
-    figure:    measure(subject) | delivery.measure | errors | rate | count | missing
+    figure:    measure(subject) | delivery.measure | errors | rate | count | missing | recovery
     operator:  < <= > >= ==
 
 What a figure comes to in a run is the business of `mmload.results.thresholds`.
@@ -22,12 +22,14 @@ DELIVERY, RECONNECT, SCHEDULE_LAG = "delivery", "reconnect", "schedule_lag"
 WHOLES = (REQUESTS, ACTIONS, LOGINS, DELIVERY, RECONNECT, SCHEDULE_LAG)
 # These have times only: nothing of them fails.
 SPANS = (DELIVERY, RECONNECT, SCHEDULE_LAG)
+# How long after a storm: all of it, or one part, which stands in the place of a subject.
+RECOVERY, RECOVERY_PARTS = "recovery", ("sockets", "p99", "failures")
 DELIVERY_COUNTS = tuple("sent uncertain expected delivered missing extra late duplicated out_of_order".split())
 # How many of a unit are in a second: dividing by 1000 gives the nearest number to 0.3 for 300ms.
 _UNITS_OF_TIME = {"ms": 1000.0, "s": 1.0, "min": 1 / 60}
 _TIMES = ("min", "avg", "max")
 _MEASURES = ("p50", "p95", "p99", "p99.9", *_TIMES, "count", "errors", "rate")
-_BARE = ("errors", "rate", "count", "missing")
+_BARE = ("errors", "rate", "count", "missing", RECOVERY)
 
 _FIGURE = re.compile(
     r"\s*(?:(?P<measure>[A-Za-z_][\w.]*)\s*\(\s*(?P<subject>[^()]*?)\s*\)|(?P<name>[A-Za-z_][\w.]*))\s*", re.ASCII
@@ -54,8 +56,9 @@ class Threshold:
 
     `stage` names the stage of the run that it is about; "": what holds for its kind.
 
-    `measure` is percentile (then `percent` says which), min, avg, max, errors, rate, count, or one of the counts of
-    deliveries. `subject` is an action, a route, one of `WHOLES`, or a class of actions or routes: a name with `*`.
+    `measure` is percentile (then `percent` says which), min, avg, max, errors, rate, count, one of the counts of
+    deliveries, or recovery (then `subject` is one of `RECOVERY_PARTS`, or "" for all). Else `subject` is an action, a
+    route, one of `WHOLES`, or a class of actions or routes: a name with `*`.
     """
 
     text: str
@@ -96,6 +99,8 @@ def parse(text: str, names: Sequence[str] = ()) -> Threshold:
     measure, subject, percent = _meaning(text, figure, names)
     if stage and subject == DELIVERY and measure in DELIVERY_COUNTS:
         raise _refusal(text, stage.start(), "messages are accounted for over the whole run, not by stages")
+    if stage and measure == RECOVERY:
+        raise _refusal(text, stage.start(), "a recovery is of the whole run, not of a stage")
     value, unit = _limit(text, measure, limit)
     return Threshold(
         text.strip(), measure, subject, operator["operator"], value, unit, percent, stage["stage"] if stage else ""
@@ -105,6 +110,8 @@ def parse(text: str, names: Sequence[str] = ()) -> Threshold:
 def _meaning(text: str, figure: re.Match[str], names: Sequence[str]) -> tuple[str, str, float]:
     """Measure, subject and percentile of a figure."""
     measure, subject, at = figure["measure"], figure["subject"], figure.start("subject")
+    if RECOVERY in (measure, figure["name"]):
+        return RECOVERY, _part(text, figure), 0.0
     if figure["name"] is not None:
         measure, subject, at = _without_parentheses(text, figure)
     measure, percent = _measure(text, measure, figure.start("measure") if figure["measure"] else at, subject)
@@ -112,6 +119,13 @@ def _meaning(text: str, figure: re.Match[str], names: Sequence[str]) -> tuple[st
     if subject in SPANS and measure in ("errors", "rate"):
         raise _refusal(text, figure.start(), f"{subject} has times and a count, no {measure}")
     return measure, _single_blanks(subject), percent
+
+
+def _part(text: str, figure: re.Match[str]) -> str:
+    part = figure["subject"] or ""
+    if figure["measure"] and part not in RECOVERY_PARTS:
+        raise _refusal(text, figure.start("subject"), f"expected one of {', '.join(RECOVERY_PARTS)}")
+    return part
 
 
 def _without_parentheses(text: str, figure: re.Match[str]) -> tuple[str, str, int]:
@@ -167,7 +181,7 @@ def _single_blanks(subject: str) -> str:
 def _limit(text: str, measure: str, limit: re.Match[str]) -> tuple[float, Unit]:
     """The limit in its own unit; a unit that does not fit the measure is refused."""
     number, unit, at = float(limit["number"]), limit["unit"], limit.start("unit")
-    if measure in ("percentile", *_TIMES):
+    if measure in ("percentile", *_TIMES, RECOVERY):
         if unit in _UNITS_OF_TIME:
             return number / _UNITS_OF_TIME[unit], Unit.SECONDS
         raise _refusal(text, at, f"{limit['number']} of what? A time needs ms, s or min")

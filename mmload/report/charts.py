@@ -91,6 +91,10 @@ def _bands(found: RunFindings, axis: Axis, first_ms: int) -> Iterator[Band]:
     for each in phase_spans(found.run.seconds):
         name = PHASES[each.phase]
         yield Band(axis.place(each.start), axis.place(each.end), str(each.phase), name, label_inside=True)
+    for storm in found.run.storms:
+        start, end = ((ms - first_ms) / 1000 for ms in (storm.storm.ms, storm.end_ms))
+        what = "recovery" if storm.recovered_seconds is not None else "not recovered"
+        yield Band(axis.place(start), axis.place(end), "storm", f"{storm.storm.kind} storm, {what}")
     for outage in found.outages:
         start, end = ((ms - first_ms) / 1000 for ms in (outage.start_ms, outage.end_ms))
         yield Band(axis.place(start), axis.place(end), "outage", outage.what)
@@ -148,6 +152,31 @@ def failures_chart(found: RunFindings, time: Timeframe) -> Chart:
     return time.chart(
         "Failures", _per_second(time), [failed, logins], linear_axis(_values([failed, logins]), 1.0), height=_SMALL
     )
+
+
+def storm_charts(found: RunFindings, time: Timeframe) -> list[Chart]:
+    """What has to come back after a storm, with the band of what was usual before it."""
+    told = [each for each in found.run.storms if not each.untold]
+    if not told:
+        return []
+    seconds = found.run.seconds
+    sockets = [Series("connected", thinned(points(seconds, lambda second: second.sockets)))]
+    level = told[-1].sockets_level
+    p99 = [Series("p99 of each second", thinned(points(seconds, lambda second: second.p99_ms)))]
+    limit = told[-1].p99_limit_ms
+    band = (limit, f"band: up to {limit:,.0f} ms") if limit is not None else None
+    return [
+        time.chart(
+            "WebSockets",
+            "",
+            sockets,
+            linear_axis(_values(sockets), float(level)),
+            limit=(level, f"all back ({level:,})"),
+        ),
+        time.chart(
+            "p99 and its band", "ms, log scale", p99, logarithmic_axis([*_values(p99), limit or 1.0]), limit=band
+        ),
+    ]
 
 
 def _per_second(time: Timeframe) -> str:

@@ -13,6 +13,7 @@ from mmload.metrics.delta import RouteFigures, all_times
 from mmload.metrics.histogram import Histogram
 from mmload.metrics.recorder import RECONNECT, SCHEDULE_LAG
 from mmload.report.findings import RunFindings, process_figures
+from mmload.results.storms import storm_sentence
 from mmload.results.summary import FailureRow, Summary, actions_by_count, highest_users, routes_by_count
 
 # Raised when a reader of the old form would misunderstand the new one; new keys alone do not raise it.
@@ -52,6 +53,17 @@ def document(found: RunFindings) -> dict[str, Any]:
             "saturated_seconds": len(found.trust.saturated_seconds),
             "processes": process_figures(found.run.seconds),
         },
+        "storms": [
+            {
+                "kind": each.storm.kind,
+                "began_ms": each.storm.ms,
+                "over_ms": each.storm.over_ms or None,
+                "users": each.storm.users,
+                "said": storm_sentence(each),
+                **_without(each, "storm"),
+            }
+            for each in found.run.storms
+        ],
         "stages": [
             {
                 "name": name,

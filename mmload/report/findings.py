@@ -16,6 +16,7 @@ from mmload.results.folder import SERVER, lines
 from mmload.results.generator_health import LOCAL, GeneratorTrust, generator
 from mmload.results.model import Run, Second, Server, ServerSample
 from mmload.results.outages import Outage, outages
+from mmload.results.storms import storm_name, storm_sentence
 from mmload.results.summary import Summary, Throughput, last_of_load, summary
 from mmload.results.verdict import Verdict, verdict
 
@@ -122,7 +123,13 @@ def sentence(found: RunFindings) -> str:
     work = f"{rate(part.requests_per_second)} requests/s"
     slow = found.times.percentile(99)
     times = f", p99 {milliseconds(slow)} ms" if slow is not None else ""
-    return f"{said(found)}: {load} active at the end, {work}{times} ({found.window_name})."
+    storms = "".join(f"{text}. " for text in storm_texts(found))
+    return f"{said(found)}: {storms}{load} active at the end, {work}{times} ({found.window_name})."
+
+
+def storm_texts(found: RunFindings) -> list[str]:
+    """How the run came through each of its storms, a sentence each."""
+    return [f"{storm_name(each).capitalize()}: {storm_sentence(each)}" for each in found.run.storms]
 
 
 def said(found: RunFindings) -> str:

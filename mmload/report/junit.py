@@ -1,4 +1,4 @@
-"""The report as JUnit XML, which CI systems show as tests: one per threshold, and one for the verdict. Pure."""
+"""The report as JUnit XML, which CI systems show as tests: one per threshold and storm, one for the verdict. Pure."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
 from mmload.report.findings import RunFindings, sentence
+from mmload.results.model import StormRecovery
+from mmload.results.storms import lasted, storm_sentence
 from mmload.results.thresholds import ThresholdResult
 from mmload.results.verdict import VerdictKind
 
@@ -25,6 +27,8 @@ def junit_report(found: RunFindings, output: str = "") -> str:
     """
     suite = Element("testsuite", _attributes(found))
     _properties(suite, found)
+    for storm in found.run.storms:
+        _storm(suite, storm)
     for threshold in found.said.thresholds:
         _threshold(suite, threshold)
     _verdict(suite, found, output)
@@ -45,7 +49,7 @@ def _attributes(found: RunFindings) -> dict[str, str]:
     started = datetime.fromtimestamp(facts.started_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S")
     return {
         "name": writable(f"{SUITE} {facts.name}".rstrip()),
-        "tests": str(len(found.said.thresholds) + 1),
+        "tests": str(len(found.run.storms) + len(found.said.thresholds) + 1),
         "time": str(found.run.totals.seconds),
         "timestamp": started,
     }
@@ -64,6 +68,19 @@ def _properties(suite: Element, found: RunFindings) -> None:
     properties = SubElement(suite, "properties")
     for name, value in values.items():
         SubElement(properties, "property", name=name, value=writable(value))
+
+
+def _storm(suite: Element, storm: StormRecovery) -> None:
+    case = _case(
+        suite, f"{SUITE}.storm", str(storm.storm.kind), round(storm.recovered_seconds or storm.watched_seconds)
+    )
+    text = writable(storm_sentence(storm))
+    if storm.untold or (storm.recovered_seconds is None and not lasted(storm)):
+        SubElement(case, "skipped", message=text)
+    elif storm.recovered_seconds is None:
+        SubElement(case, "failure", message=text, type="storm")
+    else:
+        SubElement(case, "system-out").text = text
 
 
 def _threshold(suite: Element, threshold: ThresholdResult) -> None:

@@ -13,6 +13,7 @@ from mmload.report.findings import (
     loss_texts,
     said,
     sentence,
+    storm_texts,
     subtitle,
     title,
 )
@@ -59,6 +60,7 @@ def _top(found: RunFindings) -> str:
 
 def _sections(found: RunFindings) -> Iterator[tuple[str, str]]:
     made, figures, whole = tables(found), found.figures, found.figures.whole
+    yield "Storm", _joined(_items(storm_texts(found)), _table(made["storms"])) if found.run.storms else ""
     yield "Thresholds", _table(made["thresholds"])
     yield "Key figures", _figures(found)
     yield "Stages", _table(made["stages"])

@@ -21,6 +21,7 @@ from mmload.report.findings import (
     read_server,
     said,
     sentence,
+    storm_texts,
     subtitle,
     title,
 )
@@ -63,6 +64,7 @@ def html_report(
         bands=shades(time.bands),
         charts=_charts(found, time, parts, server),
         tables={name: page_table(table) for name, table in made.items()},
+        storms=storm_texts(found),
         search=_search(search, time),
         delivery=delivery_text(found.figures),
         losses=loss_texts(found.figures.deliveries),
@@ -89,6 +91,7 @@ def _charts(
             charts.throughput_chart(found, time),
             charts.failures_chart(found, time),
         ],
+        "storm": charts.storm_charts(found, time),
         "times": [charts.answers_chart(found, time, parts), charts.curves_chart(found)],
         "delivery": [charts.delivery_chart(found, time, parts), *deliveries],
         "health": charts.health_charts(found, time),

@@ -11,7 +11,8 @@ from mmload.metrics.delta import RouteFigures, all_times
 from mmload.metrics.histogram import Histogram
 from mmload.metrics.recorder import DELIVERY, RECONNECT, SCHEDULE_LAG
 from mmload.report.findings import ProcessFigures, RunFindings, label, process_figures
-from mmload.report.wording import NONE, clock, count, megabytes, milliseconds, percent, rate
+from mmload.report.wording import NONE, clock, count, megabytes, milliseconds, percent, rate, span
+from mmload.results.model import StormRecovery
 from mmload.results.summary import FailureRow, actions_by_count, highest_users, routes_by_count
 from mmload.results.thresholds import ThresholdResult
 
@@ -69,6 +70,7 @@ def tables(found: RunFindings) -> dict[str, ReportTable]:
             (Column("threshold", "code"), Column("outcome", "outcome"), Column("reason", "words")),
             [(each.text, mark(each), why(each)) for each in found.said.thresholds],
         ),
+        "storms": _storms(found),
         "stages": _stages(found),
         "deliveries": _numbers("Delivery of messages", "deliveries", account_rows(figures.deliveries)),
         "losses": _losses(found),
@@ -195,6 +197,38 @@ def _stages(found: RunFindings) -> ReportTable:
         cells = (count(part.seconds), count(highest.get(name, 0)), per_second, failed)
         rows.append((name, *cells, *time_cells(times), times))
     return ReportTable("Stages", (Column("stage", "name"), *map(Column, counts), *_TIMES), rows, "stages")
+
+
+_STORM_COLUMNS = (
+    Column("storm", "words"),
+    *map(Column, ("recovered", "sockets", "p99", "failures", "failed", "peak req/s", "peak failed/s", "lost")),
+    Column("due", page_only=True),
+    Column("began", page_only=True),
+    Column("sockets: usual, lowest", page_only=True),
+    Column("p99 ms: band, highest", page_only=True),
+)
+
+
+def _storms(found: RunFindings) -> ReportTable:
+    """How the run came through its storms, in figures."""
+    rows = [(str(each.storm.kind), *_storm_cells(each)) for each in found.run.storms if not each.untold]
+    return ReportTable("Recovery", _STORM_COLUMNS, rows, "storms")
+
+
+def _storm_cells(each: StormRecovery) -> list[str]:
+    spans = (each.recovered_seconds, each.sockets_seconds, each.p99_seconds, each.failures_seconds)
+    band, highest = (None if ms is None else ms / 1000 for ms in (each.p99_limit_ms, each.p99_highest_ms))
+    return [
+        *(NONE if seconds is None else span(seconds) for seconds in spans),
+        percent(each.failures / max(1, each.requests)),
+        count(each.peak_requests),
+        count(each.peak_failures),
+        count(each.missing),
+        count(each.expected),
+        clock(each.storm.ms / 1000),
+        f"{count(each.sockets_level)}, {count(each.sockets_lowest)}",
+        f"{milliseconds(band)}, {milliseconds(highest)}",
+    ]
 
 
 def _timed(

@@ -10,6 +10,7 @@ from mmload.report.findings import (
     RunFindings,
     findings,
     loss_texts,
+    storm_texts,
     subtitle,
     title,
 )
@@ -53,6 +54,7 @@ def _sections(found: RunFindings) -> Iterator[tuple[str, list[str]]]:
     """Headings with their lines, in reading order; those without lines are left out."""
     run, figures, window, made = found.run, found.figures, found.window_name, tables(found)
     losses = _paragraphs(loss_texts(figures.deliveries))
+    yield "Storm", [*_paragraphs(storm_texts(found)), *_table(made["storms"])] if run.storms else []
     yield "Users", _users(figures)
     yield "Why users could not become active (whole run)", _table(made["kept_out"])
     yield "Throughput", _throughput(figures)
@@ -175,5 +177,5 @@ def _outage(outage: Outage) -> list[str]:
 
 def _notes(run: Run) -> list[str]:
     """What is worth a line: phases are told above, the reasons of the verdict too."""
-    told = (NoteKind.WORKER_CAME, NoteKind.LATE, NoteKind.USERS, NoteKind.INJECTED, NoteKind.SERVER)
+    told = (NoteKind.WORKER_CAME, NoteKind.LATE, NoteKind.USERS, NoteKind.INJECTED, NoteKind.STORM, NoteKind.SERVER)
     return [f"  {clock(note.ms / 1000)} {cut(note.text, 88)}" for note in run.notes if note.kind in told][:MOST_EVENTS]

@@ -33,9 +33,12 @@ from mmload.results.model import (
     Run,
     Second,
     ServerSample,
+    Storm,
+    StormRecovery,
     Totals,
     Undisturbed,
 )
+from mmload.results.storms import in_stages, recoveries
 
 FACTS = "run.json"
 TOTALS = "totals.json"
@@ -43,6 +46,7 @@ SECONDS = "seconds.jsonl"
 FIGURES = "figures.jsonl"
 NOTES = "notes.jsonl"
 ORDERS = "orders.jsonl"
+STORMS = "storms.jsonl"
 SERVER = "server.jsonl"
 LOG = "locust.log"
 
@@ -54,11 +58,16 @@ _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError)
 
 
 class Order(msgspec.Struct, frozen=True):
-    """One line of orders.jsonl: what somebody wants of a run that goes on. `users` 0 means all of them."""
+    """One line of orders.jsonl: what somebody wants of a run that goes on. `users` 0 means all of them.
 
-    action: str
+    An action, or a storm (one that has its `ms` is raised by whoever orders it, and only put on record), or the end.
+    """
+
+    action: str = ""
     users: int = 0
     within_seconds: float = 0.0
+    storm: Storm | None = None
+    ends: bool = False
 
 
 def folder_name(when: datetime, name: str) -> str:
@@ -132,6 +141,10 @@ class RunFolder:
         """Add one line to notes.jsonl."""
         self._add(NOTES, msgspec.json.encode(note))
 
+    def add_storm(self, storm: Storm) -> None:
+        """Add one line to storms.jsonl."""
+        self._add(STORMS, msgspec.json.encode(storm))
+
     def write_server(self, samples: Iterable[ServerSample]) -> None:
         """Write server.jsonl anew."""
         lines = [msgspec.json.encode(sample) + b"\n" for sample in samples]
@@ -172,7 +185,7 @@ class RunFolder:
         self.close()
         spare = spare_folder(self.path)
         spare.mkdir(mode=0o700)
-        for name in (FACTS, TOTALS, SECONDS, NOTES, SERVER):
+        for name in (FACTS, TOTALS, SECONDS, NOTES, SERVER, STORMS):
             with suppress(OSError):
                 content = (self.path / name).read_bytes()
                 whole = content[: content.rfind(b"\n") + 1] if name.endswith(".jsonl") else content
@@ -244,10 +257,13 @@ def read_run(folder: Path) -> Run:
     seconds = lines(place / SECONDS, Second, missing)
     notes = lines(place / NOTES, Note, missing, required=False)
     missing += _torn(facts, totals, seconds)
+    storms = recoveries(lines(place / STORMS, Storm, missing, required=False), seconds)
+    if storms and not facts.stages:
+        seconds = in_stages(seconds, storms)
     # In memory there are no figures of each second.
-    part = _undisturbed(folder, facts, seconds) if place == folder else None
-    parts = stage_parts(read_figures(folder), seconds) if facts.stages else {}
-    return Run(str(folder), facts, totals, seconds, notes, tuple(missing), part, parts)
+    part = _undisturbed(folder, facts, seconds, storms) if place == folder else None
+    parts = stage_parts(read_figures(folder), seconds) if facts.stages or storms else {}
+    return Run(str(folder), facts, totals, seconds, notes, tuple(missing), part, parts, storms)
 
 
 def stage_parts(figures: Iterable[Figures], seconds: Iterable[Second]) -> dict[str, Part]:
@@ -262,9 +278,11 @@ def stage_parts(figures: Iterable[Figures], seconds: Iterable[Second]) -> dict[s
     return parts
 
 
-def _undisturbed(folder: Path, facts: Facts, seconds: tuple[Second, ...]) -> Undisturbed | None:
+def _undisturbed(
+    folder: Path, facts: Facts, seconds: tuple[Second, ...], storms: tuple[StormRecovery, ...]
+) -> Undisturbed | None:
     """Read only where the verdict may turn on it: a long run has many figures."""
-    without = disturbed(seconds) if facts.thresholds else frozenset()
+    without = disturbed(seconds, storms) if facts.thresholds else frozenset()
     return undisturbed(read_figures(folder), without) if without else None
 
 

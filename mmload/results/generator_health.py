@@ -16,8 +16,9 @@ from dataclasses import dataclass
 import msgspec
 
 from mmload.metrics.delta import Delta, ProcessHealth
-from mmload.results.model import Figures, Part, Run, RunPhase, Second, Undisturbed
+from mmload.results.model import Figures, Part, Run, RunPhase, Second, StormRecovery, Undisturbed
 from mmload.results.outages import Outage, outages
+from mmload.results.storms import unforeseen
 
 # Measured (`python -m benchmarks truth`): up to 70 % of a core the process adds less than a millisecond to what it
 # reports; from 90 % on its events wait for each other.
@@ -146,13 +147,14 @@ def _called(name: str) -> str:
     return "the generator" if name == LOCAL else name
 
 
-def disturbed(seconds: Sequence[Second]) -> frozenset[int]:
+def disturbed(seconds: Sequence[Second], storms: Sequence[StormRecovery] = ()) -> frozenset[int]:
     """The moments (`ms`) of the seconds that don't count: of a saturated generator, or of a server that was away.
 
+    What a storm brought about does count.
     A server is not itself again before its sockets are back: they all ask for what they missed.
     """
     bad = with_aftermath(trust_in(seconds).saturated_seconds)
-    away = outages(seconds)
+    away = unforeseen(outages(seconds), storms)
     return frozenset(
         second.ms for second in seconds if second.elapsed in bad or any(_within(each, second.ms) for each in away)
     )

@@ -34,6 +34,7 @@ class RunEnding(StrEnum):
     INTERRUPTED = "interrupted"
     STOPPED = "stopped"  # by hand, in the web UI or by its API
     WORKERS_LOST = "all workers lost"
+    STORM_OVER = "storm over"
 
 
 class Server(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -71,6 +72,7 @@ class Facts(msgspec.Struct, frozen=True):
     spawn_rate: float = 0.0
     run_time_seconds: float = 0.0  # 0: without limit
     stages: str = ""  # as given: "0>200 in 5m; 200 for 10m"
+    storm: str = ""  # the storm that the run was made for
     workers: int = 0  # 0: everything in one process
     thresholds: tuple[str, ...] = ()  # as given: "p99(CreatePost) < 2s"
     versions: dict[str, str] = {}  # of the libraries that matter for the figures
@@ -166,6 +168,7 @@ class NoteKind(StrEnum):
     FAULT = "fault"  # an exception that a simulated user didn't expect
     SERVER = "server"  # its own figures are not to be had
     INJECTED = "injected"  # an action on demand
+    STORM = "storm"
     RECORD = "record"  # its folder can't be written
     END = "end"
 
@@ -176,6 +179,62 @@ class Note(msgspec.Struct, frozen=True):
     ms: int
     kind: NoteKind
     text: str
+
+
+class StormKind(StrEnum):
+    """What happens to a steady load all at once."""
+
+    RECONNECT = "reconnect"
+    RESTART = "restart"
+    LOGIN = "login"
+    SPIKE = "spike"
+    MENTION_ALL = "mention-all"
+    CHANNEL_FLOOD = "channel-flood"
+
+
+class Storm(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One line of storms.jsonl: an event in the middle of a run. A later line of the same moment takes its place."""
+
+    kind: StormKind
+    ms: int = 0  # when it began
+    over_ms: int = 0  # when all of it was done; 0: it goes on
+    users: int = 0  # that took part; of a spike: that came
+    patience_seconds: float = 300.0  # who has not recovered by then, has not
+    problem: str = ""  # why it was none
+
+
+class StormRecovery(msgspec.Struct, frozen=True):
+    """How a run came through a storm. Spans are in seconds from its beginning; None: it lasted to the end of the load.
+
+    `untold`: why nothing can be told ("" it can). `p99_limit_ms` None: too few requests before the storm for a band.
+    """
+
+    storm: Storm
+    watched_seconds: float
+    untold: str = ""
+    recovered_seconds: float | None = None
+    sockets_seconds: float | None = None
+    p99_seconds: float | None = None
+    failures_seconds: float | None = None
+    # How things were before, and how far they went meanwhile.
+    sockets_level: int = 0
+    sockets_lowest: int = 0
+    sockets_dropped: int = 0
+    p99_limit_ms: float | None = None
+    p99_highest_ms: float | None = None
+    requests: int = 0  # that ended meanwhile, log-ins too
+    failures: int = 0
+    peak_requests: int = 0  # in one second
+    peak_failures: int = 0
+    # Of the messages from its beginning to the end of the run.
+    expected: int = 0
+    missing: int = 0
+
+    @property
+    def end_ms(self) -> int:
+        """When it had recovered, or the load ended."""
+        seconds = self.watched_seconds if self.recovered_seconds is None else self.recovered_seconds
+        return self.storm.ms + round(seconds * 1000)
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -206,6 +265,7 @@ class Run(msgspec.Struct, frozen=True):
     missing: tuple[str, ...] = ()
     undisturbed: Undisturbed | None = None
     stages: dict[str, Part] = {}  # of a load in stages: by name, in their order
+    storms: tuple[StormRecovery, ...] = ()
 
 
 _CREDENTIALS_IN_URL = re.compile(r"(?<=://)[^/@\s]+@")

@@ -21,6 +21,7 @@ from mmload.config.threshold_syntax import (
     DELIVERY,
     DELIVERY_COUNTS,
     LOGINS,
+    RECOVERY,
     REQUESTS,
     SPANS,
     Threshold,
@@ -31,7 +32,8 @@ from mmload.config.threshold_syntax import (
 )
 from mmload.metrics.delta import ActionFigures, Delta, RouteFigures
 from mmload.metrics.histogram import Histogram, middle_us
-from mmload.results.model import Part, Run
+from mmload.results.model import Part, Run, StormRecovery
+from mmload.results.storms import STAGES
 
 T = TypeVar("T")
 
@@ -75,6 +77,7 @@ class ThresholdWindow:
     whole: Delta
     whole_seconds: int
     stages: Mapping[str, Part] = field(default_factory=dict)
+    storms: tuple[StormRecovery, ...] = ()
 
     def of_stage(self, name: str) -> ThresholdWindow:
         """As if the run had been this stage alone."""
@@ -105,11 +108,13 @@ def window(run: Run) -> ThresholdWindow:
     """The windows of a run as they are."""
     totals = run.totals
     stages = {name: run.stages[kept] for name, kept in kept_stages(run).items() if kept in run.stages}
-    return ThresholdWindow(totals.steady, totals.steady_seconds, totals.whole, totals.seconds, stages)
+    return ThresholdWindow(totals.steady, totals.steady_seconds, totals.whole, totals.seconds, stages, run.storms)
 
 
 def kept_stages(run: Run) -> dict[str, str]:
     """What a threshold may call the stages of a run, and the names under which their figures are kept."""
+    if run.storms and not run.facts.stages:
+        return {name: name for name in STAGES}
     try:
         stages = parse_stages(run.facts.stages)
     except StagesRefused:
@@ -135,6 +140,8 @@ def judge(threshold: Threshold | str, over: ThresholdWindow) -> ThresholdResult:
 
 
 def _judged(threshold: Threshold, over: ThresholdWindow) -> ThresholdResult:
+    if threshold.measure == RECOVERY:
+        return _recovered(threshold, over.storms)
     value, enough = _delivery_count(threshold, over) if _counts_deliveries(threshold) else _sampled(threshold, over)
     holds = _OPERATORS[threshold.operator](value, threshold.limit)
     shown = written(value, threshold.unit)
@@ -145,6 +152,31 @@ def _judged(threshold: Threshold, over: ThresholdWindow) -> ThresholdResult:
     return ThresholdResult(
         threshold.text, value, holds, f"{threshold.text}: {'holds' if holds else 'crossed'}: {shown}"
     )
+
+
+def _recovered(threshold: Threshold, storms: tuple[StormRecovery, ...]) -> ThresholdResult:
+    """Of several storms the longest recovery. One that lasted is crossed as soon as it was watched for long enough."""
+    if not storms:
+        raise _Untold("there was no storm in this run")
+    spans = [_recovery_span(threshold.subject, each) for each in storms]
+    value = max(seconds for seconds, _ in spans)
+    lasted = any(not over for _, over in spans)
+    holds = not lasted and _OPERATORS[threshold.operator](value, threshold.limit)
+    shown = f"not within {written(value, Unit.SECONDS)}" if lasted else written(value, Unit.SECONDS)
+    if lasted and (value < threshold.limit or threshold.operator in (">", ">=")):
+        raise _Untold(f"{shown}, and then the load ended")
+    said = f"{threshold.text}: {'holds' if holds else 'crossed'}: {shown}"
+    return ThresholdResult(threshold.text, value, holds, said)
+
+
+def _recovery_span(part: str, each: StormRecovery) -> tuple[float, bool]:
+    """How long it took, and whether it was over by then."""
+    if each.untold:
+        raise _Untold(each.untold)
+    if part == "p99" and each.p99_limit_ms is None:
+        raise _Untold("there were too few requests before the storm for a p99")
+    seconds: float | None = getattr(each, f"{part or 'recovered'}_seconds")
+    return (each.watched_seconds, False) if seconds is None else (seconds, True)
 
 
 def _counts_deliveries(threshold: Threshold) -> bool:

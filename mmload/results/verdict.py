@@ -2,7 +2,8 @@
 
 Failed requests by themselves do not fail a run: they are what a load test looks for; thresholds judge them.
 
-- failed: a threshold is crossed, also without the seconds in which the generator or the server was out of order;
+- failed: the server did not recover from a storm, or a threshold is crossed, also without the seconds in which the
+  generator or the server was out of order;
 - inconclusive: the figures can't be trusted, or don't say what was asked: each reason is a sentence;
 - passed: neither.
 """
@@ -14,11 +15,12 @@ from enum import StrEnum
 
 import msgspec
 
-from mmload.config.threshold_syntax import DELIVERY, DELIVERY_COUNTS, parse
+from mmload.config.threshold_syntax import DELIVERY, DELIVERY_COUNTS, RECOVERY, parse
 from mmload.errors import ExitCode
 from mmload.results.generator_health import FEWEST_SECONDS, MOST_SHARE, GeneratorTrust, generator
 from mmload.results.model import NoteKind, Run, RunEnding, RunPhase
 from mmload.results.outages import Outage, frequent_drops, outages, restarts
+from mmload.results.storms import in_storm, lasted, storm_name, storm_sentence, unforeseen
 from mmload.results.thresholds import ThresholdResult, ThresholdWindow, judge, window
 
 __all__ = ["ThresholdResult", "Verdict", "VerdictKind", "exit_code", "verdict"]
@@ -51,10 +53,12 @@ class Verdict(msgspec.Struct, frozen=True):
 
 def verdict(run: Run) -> Verdict:
     """What this run says about the server."""
-    trust, away = generator(run), outages(run.seconds)
+    trust, away = generator(run), unforeseen(outages(run.seconds), run.storms)
     results = tuple(judge(text, window(run)) for text in run.facts.thresholds)
     doubts = tuple(_doubts(run, trust, away))
     sure, unsure = _breaches(run, results, trust, away, doubts)
+    if not trust.saturated:
+        sure = [*(f"{storm_name(each)}: {storm_sentence(each)}" for each in run.storms if lasted(each)), *sure]
     doubts = (*doubts, *unsure, *(each.said for each in results if each.passed is None))
     warnings = (*_warnings(run, trust), *(doubts if sure else ()))
     if sure:
@@ -99,7 +103,7 @@ def _blame(
     # Too little of something is what a run with too little load has, whatever the server can do.
     if threshold.operator in (">", ">=") and doubts:
         return "the load was below the target"
-    counted = threshold.subject == DELIVERY and threshold.measure in DELIVERY_COUNTS
+    counted = (threshold.subject == DELIVERY and threshold.measure in DELIVERY_COUNTS) or threshold.measure == RECOVERY
     # An account of the whole run can't be taken apart by seconds, nor are the sums of a stage.
     if counted or threshold.stage or run.undisturbed is None:
         who = _who(trust.saturated, away)
@@ -137,7 +141,18 @@ def _doubts(run: Run, trust: GeneratorTrust, away: Sequence[Outage]) -> Iterator
             f"{outage.what} for {outage.seconds} s: {why} could not be reached, and what went before and after are two "
             "different tests"
         )
+    if run.facts.storm and not run.storms:
+        yield f"the {run.facts.storm} storm was never raised: the load was never steady for long enough before it"
+    for storm in run.storms:
+        if storm.untold:
+            yield f"{storm_name(storm)}: nothing can be told of its recovery: {storm.untold}"
+        elif storm.recovered_seconds is None and (trust.saturated or not lasted(storm)):
+            yield f"{storm_name(storm)}: {storm_sentence(storm)}, which may not be the server's doing: " + (
+                "the generator was saturated" if trust.saturated else "the load ended early"
+            )
     for ms in restarts(run.seconds):
+        if any(in_storm(ms, storm) for storm in run.storms):
+            continue
         yield (
             f"all sockets were lost at once after {(ms - run.seconds[0].ms) // 1000} s, and none was known any more: "
             "the server was restarted"
@@ -208,5 +223,5 @@ def _warnings(run: Run, trust: GeneratorTrust) -> Iterator[str]:
         yield f"the server held only {posts} posts before the run: a grown one answers more slowly (`mmload init`)"
     if trust.saturated_seconds and not trust.saturated:
         yield from trust.sentences
-    if frequent := frequent_drops(run.seconds):
+    if not run.storms and (frequent := frequent_drops(run.seconds)):
         yield frequent

@@ -11,7 +11,8 @@ import random
 import signal
 import time
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
 from urllib.parse import unquote
 
 from aiohttp import BodyPartReader, StreamReader, web
@@ -37,6 +38,8 @@ MAX_BODY_BYTES = 64 * 1024 * 1024
 GZIP_FROM_BYTES, GZIP_FROM_BYTES_OLD = 1024, 1400
 # Random service times are the same in every run: only the load varies.
 _SERVICE_SEED = 1
+# Requests under way are cut off by then.
+_SHUTDOWN_SECONDS = 1.0
 _WEBSOCKET_ROUTE = f"GET {websocket.PATH}"
 
 
@@ -48,6 +51,8 @@ class Application:
         self.measures = SandboxMetrics()
         self.faults = Faults()
         self.sockets = WebSocketServer(self.world, self.measures)
+        # Set by the server: be away for so many seconds.
+        self.restart: Callable[[float], object] = lambda seconds: None
         self._router = Router(all_routes(options.modern))
         chance = random.Random(_SERVICE_SEED) if options.random_service else None
         self._capacity = Capacity(options.slots, options.service_seconds, chance)
@@ -241,28 +246,53 @@ class SandboxServer:
 
     def __init__(self, options: Options) -> None:
         self.application = Application(options)
+        self.application.restart = self._restart
         self._runner: web.ServerRunner | None = None
-        self._tending: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
         self.address = ""
 
     async def start(self, host: str, port: int) -> str:
         """Listen and return the address. Raises OSError if the port is taken."""
+        bound = await self._listen(host, port)
+        self.address = f"http://[{host}]:{bound}" if ":" in host else f"http://{host}:{bound}"
+        self._place = host, bound
+        self.application.world.site_url = self.address
+        self._do(self.application.sockets.tend())
+        return self.address
+
+    async def _listen(self, host: str, port: int) -> int:
         handler = web.Server(self.application.serve, request_factory=_request, access_log=None)
         self._runner = web.ServerRunner(handler)
         await self._runner.setup()
         # Thousands of clients may connect at once.
-        listener = web.TCPSite(self._runner, host, port, backlog=4096, shutdown_timeout=1.0)
+        listener = web.TCPSite(self._runner, host, port, backlog=4096, shutdown_timeout=_SHUTDOWN_SECONDS)
         await listener.start()
         sockets = listener._server.sockets if listener._server is not None else ()  # type: ignore[attr-defined]
-        bound = sockets[0].getsockname()[1] if sockets else port
-        self.address = f"http://[{host}]:{bound}" if ":" in host else f"http://{host}:{bound}"
-        self.application.world.site_url = self.address
-        self._tending = asyncio.create_task(self.application.sockets.tend())
-        return self.address
+        return int(sockets[0].getsockname()[1]) if sockets else port
+
+    def _do(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _restart(self, seconds: float) -> None:
+        """Be away for so long: nobody listens, and all connections are gone. What it holds stays, as in a database."""
+        self._do(self._away(seconds))
+
+    async def _away(self, seconds: float) -> None:
+        began = time.monotonic()
+        await self._close()
+        await asyncio.sleep(seconds - (time.monotonic() - began))
+        await self._listen(*self._place)
+
+    async def _close(self) -> None:
+        self.application.sockets.forget_all()
+        if self._runner is not None:
+            await self._runner.cleanup()
 
     async def stop(self) -> None:
-        if self._tending is not None:
-            self._tending.cancel()
+        for task in self._tasks:
+            task.cancel()
         self.application.sockets.drop_all()
         if self._runner is not None:
             await self._runner.cleanup()

@@ -46,7 +46,8 @@ def open_sockets(world: World) -> list[dict[str, str]]:
 
 
 def _switch_on(application: Application, body: bytes) -> web.Response:
-    """`{"drop_sockets": true}`, `{"forget_sockets": true}`, `{"swallow_events": n}` and `{"event": …}` act on sockets.
+    """`{"drop_sockets": true}`, `{"forget_sockets": true}`, `{"swallow_events": n}` and `{"event": …}` act on sockets,
+    `{"restart_seconds": s}` on the whole server.
 
     Everything else is a fault of requests.
     """
@@ -56,6 +57,9 @@ def _switch_on(application: Application, body: bytes) -> web.Response:
             return _json({"dropped": application.sockets.drop_all()}, 201)
         if fields.get("forget_sockets") is True:
             return _json({"forgotten": application.sockets.forget_all()}, 201)
+        if isinstance(seconds := fields.get("restart_seconds"), int | float) and 0 <= seconds <= 3600:
+            application.restart(float(seconds))
+            return _json({"restarting": True}, 201)
         if isinstance(number := fields.get("swallow_events"), int):
             application.world.hub.swallow = number
             return _json({"swallow_events": number}, 201)

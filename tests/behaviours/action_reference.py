@@ -232,6 +232,9 @@ REQUESTS: dict[str, tuple[str, ...]] = {
     "MarkUnread": ("POST /users/{user_id}/posts/{post_id}/set_unread",),
     "UpdateStatus": ("PUT /users/{user_id}/status",),
     "Reload": _PAGE_LOAD,
+    "MentionAll": ("POST /posts", _CHANNEL_DRAFT),
+    "OpenTownSquare": _OPEN_CHANNEL,
+    "PostInTownSquare": ("POST /posts", _CHANNEL_DRAFT),
 }
 
 

@@ -165,6 +165,9 @@ FREE: dict[str, Requests] = {
     "MarkUnread": ["POST /users/{user_id}/posts/{post_id}/set_unread"],
     "UpdateStatus": ["PUT /users/{user_id}/status", "PUT /users/{user_id}/status"],
     "Reload": [*PAGE, *ANY_VISIT],
+    "MentionAll": [("POST /posts", f"DELETE {DRAFTS}")],
+    "OpenTownSquare": FIRST_VISIT,
+    "PostInTownSquare": [("POST /posts", f"DELETE {DRAFTS}")],
 }
 LICENSED: dict[str, Requests] = {
     "CreateScheduledPost": ["POST /posts/schedule"],
@@ -300,6 +303,7 @@ def needs_urgent_post(scene: Scene) -> None:
 PREPARED: dict[str, Callable[[Scene], None]] = {
     "SwitchChannel": needs_first_visit,
     "UpsertDraft": needs_first_visit,
+    "OpenTownSquare": needs_first_visit,
     "ViewGlobalThreads": needs_thread,
     "DeleteDraft": needs_draft,
     "OpenDirectOrGroupChannel": needs_direct_channel,
@@ -390,7 +394,7 @@ EFFECTS = {
 }
 ELSEWHERE = {
     *("SwitchChannel", "OpenDirectOrGroupChannel", "CreateDirectChannel", "CreateGroupChannel", "SwitchTeam"),
-    *("UpsertDraft", "JoinChannel", "LeaveChannel"),
+    *("UpsertDraft", "JoinChannel", "LeaveChannel", "OpenTownSquare"),
 }
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from mmload.config.threshold_syntax import _MEASURES, DELIVERY_COUNTS, WHOLES, parse
+from mmload.config.threshold_syntax import _MEASURES, DELIVERY_COUNTS, RECOVERY, RECOVERY_PARTS, WHOLES, parse
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "measures.md"
+RECOVERIES = (RECOVERY, *(f"{RECOVERY}({part})" for part in RECOVERY_PARTS))
 UNITS = {"count": "", "errors": "", "rate": "/s"}
 
 
@@ -22,18 +23,25 @@ def table(column: str) -> list[str]:
 
 def test_every_measure_is_documented_and_no_other() -> None:
     """Who writes a threshold reads docs/measures.md."""
-    assert {*_MEASURES, *DELIVERY_COUNTS, "delivery"} == set(table("measure"))
+    assert {*_MEASURES, *DELIVERY_COUNTS, "delivery", *RECOVERIES} == set(table("measure"))
 
 
 def test_every_whole_is_documented() -> None:
     assert set(WHOLES) <= set(table("subject"))
 
 
-@pytest.mark.parametrize("measure", [name for name in table("measure") if name not in (*DELIVERY_COUNTS, "delivery")])
+@pytest.mark.parametrize(
+    "measure", [name for name in table("measure") if name not in (*DELIVERY_COUNTS, "delivery", *RECOVERIES)]
+)
 def test_every_documented_measure_is_understood(measure: str) -> None:
     text = f"{measure}(CreatePost) < 1{UNITS.get(measure, 's')}"
 
     assert (parse(text).subject, parse(text).limit) == ("CreatePost", 1.0)
+
+
+@pytest.mark.parametrize("recovery", RECOVERIES)
+def test_every_documented_part_of_a_recovery_is_understood(recovery: str) -> None:
+    assert parse(f"{recovery} < 60s").limit == 60.0
 
 
 @pytest.mark.parametrize("count", DELIVERY_COUNTS)

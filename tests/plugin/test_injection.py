@@ -79,16 +79,17 @@ def test_a_storm_of_reconnects_on_demand_reaches_the_server(
     Admin(fresh_sandbox).team()
     counts_url = f"{fresh_sandbox}/sandbox/counts"
     command = [sys.executable, "-m", "locust", "-f", str(pathlib.Path(__file__).parents[2] / "locustfile.py")]
-    options = ["--headless", "-u", "6", "-r", "6", "-t", "60s", "--host", fresh_sandbox, "--only-summary"]
+    options = ["--headless", "-u", "6", "-r", "6", "-t", "300s", "--host", fresh_sandbox, "--only-summary"]
     options += ["--processes", str(workers)] if workers > 1 else []
     test = subprocess.Popen([*command, *options], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     try:
-        deadline = time.monotonic() + 40
+        deadline = time.monotonic() + 90
         while present(tmp_path) < 6 and time.monotonic() < deadline:
             time.sleep(0.1)
         said = mmload(tmp_path, "inject", "ReconnectWebSocket", "--within", "1s")
         assert said.returncode == 0, said.stderr
         assert said.stdout.strip() == "ReconnectWebSocket by 6 users within 1 s"
+        deadline = time.monotonic() + 60
         while requests.get(counts_url, timeout=10).json()["sockets_resumed"] < 6 and time.monotonic() < deadline:
             time.sleep(0.1)
         assert requests.get(counts_url, timeout=10).json()["sockets_resumed"] == 6

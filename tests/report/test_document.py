@@ -16,7 +16,8 @@ from msgspec.structs import replace
 from mmload.metrics.histogram import Histogram
 from mmload.report.document import SCHEMA, document, json_report, times_document
 from mmload.report.findings import findings
-from mmload.results.model import Run, Totals
+from mmload.results.model import Run, Storm, StormKind, Totals
+from mmload.results.storms import recoveries
 from tests.report.made_up import rich
 from tests.results.records import run
 
@@ -131,7 +132,8 @@ def documented(heading: str) -> list[str]:
 
 def test_every_key_is_documented_and_every_documented_key_is_there(made: Run) -> None:
     """Who writes a script reads docs/report.md."""
-    recorded = findings(made)
+    storms = recoveries([Storm(StormKind.RESTART, made.seconds[60].ms)], made.seconds)
+    recorded = findings(replace(made, storms=storms))
     refused = replace(recorded.figures, expected=recorded.figures.failures)
     keys = paths(document(dataclasses.replace(recorded, figures=refused)))
 

@@ -15,8 +15,8 @@ from mmload.metrics import recorder
 from mmload.metrics.counts import DeliveryCounts, SessionCounts, SocketCounts
 from mmload.metrics.delta import ActionFigures, Delta, Failures, Loss, ProcessHealth, RouteFigures
 from mmload.metrics.histogram import Histogram
-from mmload.results.folder import FACTS, FIGURES, NOTES, ORDERS, SECONDS, SERVER, TOTALS, Order, read_run
-from mmload.results.model import Facts, Figures, Machine, Note, Second, Server, ServerSample, Totals
+from mmload.results.folder import FACTS, FIGURES, NOTES, ORDERS, SECONDS, SERVER, STORMS, TOTALS, Order, read_run
+from mmload.results.model import Facts, Figures, Machine, Note, Second, Server, ServerSample, Storm, Totals
 
 TEXT = (Path(__file__).parents[2] / "docs" / "run-folder.md").read_text()
 # Told by other processes of ours, not in the sums that are kept.
@@ -42,7 +42,11 @@ def first_column(heading: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    ("name", "kind"), [(FACTS, Facts), (SECONDS, Second), (NOTES, Note), (SERVER, ServerSample), (TOTALS, Totals)]
+    ("name", "kind"),
+    [
+        *((FACTS, Facts), (SECONDS, Second), (NOTES, Note), (SERVER, ServerSample)),
+        *((STORMS, Storm), (TOTALS, Totals)),
+    ],
 )
 def test_the_table_of_a_file_has_exactly_its_fields(name: str, kind: Any) -> None:
     """Others read these files; a field that is described and never written misleads as much as one that is not."""
@@ -94,6 +98,6 @@ def test_every_file_is_listed_and_every_listed_file_is_there() -> None:
     listed = {name for row in re.findall(r"^\| (`[a-z.]+`) \|", TEXT, re.MULTILINE) for name in quoted(row)}
 
     assert {name for name in listed if "." in name} == {
-        *(FACTS, SECONDS, FIGURES, TOTALS, NOTES, ORDERS, SERVER),
+        *(FACTS, SECONDS, FIGURES, TOTALS, NOTES, ORDERS, STORMS, SERVER),
         "locust.log",
     }

@@ -41,7 +41,20 @@ from mmload.plugin.runner.staged_load import shape_of
 from mmload.plugin.runner.workers import Workers
 from mmload.plugin.settings import settings_of
 from mmload.results.folder import RunFolder, make_folder, read_facts, read_run
-from mmload.results.model import Facts, Note, NoteKind, RunPhase, Second, Server, Totals, command, ending, timestamp
+from mmload.results.model import (
+    Facts,
+    Note,
+    NoteKind,
+    RunEnding,
+    RunPhase,
+    Second,
+    Server,
+    Storm,
+    Totals,
+    command,
+    ending,
+    timestamp,
+)
 from mmload.results.timeline import Load, Timeline
 from mmload.results.verdict import exit_code
 
@@ -131,6 +144,9 @@ class Recording:
     def __init__(self, environment: Any, recorder: Recorder, clock: Callable[[], float] = time.time) -> None:
         self.folder: Path | None = None
         self.running = False
+        # Set by whoever ends the test for a reason of its own.
+        self.ending: RunEnding | None = None
+        self.storms: list[Storm] = []
         # What is told of the test while it goes on, and until the next one begins.
         self.facts, self.recent = Facts(), deque[Second](maxlen=RECENT_SECONDS)
         self._timeline = Timeline(0)
@@ -172,6 +188,7 @@ class Recording:
         self._files.write_facts(self._facts)
         self.facts = self._facts
         self.recent.clear()
+        self.ending, self.storms = None, []
         self._timeline = Timeline(now, WORKER_DELAY_SECONDS if self._workers else 0)
         self._taken_at, self._stopping, self._target, self._stage = now, False, 0, ""
         self._since_totals = TOTALS_EVERY_SECONDS - 1
@@ -325,7 +342,7 @@ class Recording:
         self._note_faults()
         now = self._clock()
         options = self._environment.parsed_options
-        why = ending(
+        why = self.ending or ending(
             self._facts.run_time_seconds,
             now - self._facts.started_ms / 1000,
             headless=bool(getattr(options, "headless", False)),
@@ -344,6 +361,16 @@ class Recording:
         """Exceptions that ended a task of a simulated user: nobody foresaw them."""
         for fault in list(self._environment.runner.exceptions.values())[:MOST_FAULTS]:
             self._note(NoteKind.FAULT, f"a simulated user raised {fault['msg']} ({fault['count']} times)")
+
+    def add_storm(self, storm: Storm) -> None:
+        """A storm was raised in this test, or is over."""
+        began = all(each.ms != storm.ms for each in self.storms)
+        self.storms = [*(each for each in self.storms if each.ms != storm.ms), storm]
+        self._files.add_storm(storm)
+        if began:
+            self._note(NoteKind.STORM, f"{storm.kind} storm", storm.ms)
+        elif storm.problem:
+            self._note(NoteKind.STORM, storm.problem)
 
     def note(self, kind: NoteKind, text: str) -> None:
         """Something that happened to this test now."""

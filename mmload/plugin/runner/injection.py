@@ -1,4 +1,4 @@
-"""Actions on demand: storms of log-ins, reconnects or reloads in the middle of a test.
+"""Orders to a running test: actions on demand, storms, its end.
 
 An order comes as a line in the run's folder (`mmload inject`), is shared among the workers in proportion to their
 users, and is carried out by people who are in, each at a moment of its own within the given span.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import logging
 import random
+import time
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -17,15 +18,17 @@ from typing import TYPE_CHECKING, Any
 import gevent
 import msgspec
 from locust.runners import MasterRunner, WorkerRunner
+from msgspec.structs import replace
 
 from mmload.behaviours.catalogue import SIMULATIVE, Action
 from mmload.behaviours.person import Person
 from mmload.behaviours.tasksets import perform
-from mmload.errors import UsageError
+from mmload.errors import MmloadError, UsageError
 from mmload.locust_internals import users_of
 from mmload.plugin.record.run_recorder import recording_of
+from mmload.plugin.runner.staged_load import shape_of
 from mmload.results.folder import ORDERS, Order
-from mmload.results.model import NoteKind
+from mmload.results.model import NoteKind, RunEnding, Storm, StormKind
 
 if TYPE_CHECKING:
     from locust.env import Environment
@@ -96,9 +99,58 @@ def _watch(environment: Environment) -> None:
             continue
         for order in new_orders(recording.folder / ORDERS, read):
             try:
-                give(environment, order, random.Random())
-            except UsageError as error:
+                _obey(environment, order)
+            except MmloadError as error:
                 note(environment, str(error))
+
+
+def _obey(environment: Environment, order: Order) -> None:
+    recording = recording_of(environment)
+    if order.ends and recording is not None and environment.runner is not None:
+        recording.ending = RunEnding.STORM_OVER
+        environment.runner.quit()
+    elif order.storm is not None:
+        raise_storm(environment, order)
+    else:
+        give(environment, order, random.Random())
+
+
+# What people do in a storm, one order after the other; `users` 1 is one of them, else as many as are wanted.
+_STORM_ACTIONS: Mapping[StormKind, tuple[tuple[str, int], ...]] = {
+    StormKind.RECONNECT: (("ReconnectWebSocket", 0),),
+    StormKind.LOGIN: (("LogoutLogin", 0),),
+    StormKind.MENTION_ALL: (("MentionAll", 1), ("OpenTownSquare", 0)),
+    StormKind.CHANNEL_FLOOD: (("PostInTownSquare", 0),),
+}
+
+
+def raise_storm(environment: Environment, order: Order) -> Storm:
+    """Have a storm now, and put it on record; one that has its time has been raised already."""
+    recording = recording_of(environment)
+    if order.storm is None or recording is None or not recording.running:
+        raise UsageError("no test is running that a storm could be raised in")
+    storm = order.storm
+    if storm.ms:
+        recording.add_storm(storm)
+        return storm
+    now = time.time()
+    users = _come(environment, order) if storm.kind is StormKind.SPIKE else 0
+    for name, number in _STORM_ACTIONS.get(storm.kind, ()):
+        users = give(environment, Order(name, number or order.users, order.within_seconds), random.Random())
+    over = now + order.within_seconds
+    storm = replace(storm, ms=int(now * 1000), over_ms=int(over * 1000), users=users)
+    recording.add_storm(storm)
+    return storm
+
+
+def _come(environment: Environment, order: Order) -> int:
+    """So many users more, all of them within the span; 0 is as many as there are."""
+    runner: Any = environment.runner
+    if shape_of(environment):
+        raise UsageError("spike: the test runs in stages, which say how many users there are")
+    users = order.users or runner.target_user_count
+    runner.start(runner.target_user_count + users, users / max(1.0, order.within_seconds))
+    return int(users)
 
 
 def new_orders(file: Path, read: dict[Path, int]) -> list[Order]:
@@ -159,5 +211,7 @@ def carry_out(people: list[Person], order: Order, rng: random.Random) -> int:
     action = action_named(order.action)
     count = len(people) if order.users <= 0 else min(order.users, len(people))
     for person in rng.sample(people, count):
-        gevent.spawn_later(rng.uniform(0, order.within_seconds), person.give_order, partial(perform, person, action))
+        do = partial(perform, person, action)
+        ordered = do if action.at_once else partial(person.give_order, do)
+        gevent.spawn_later(rng.uniform(0, order.within_seconds), ordered)
     return count

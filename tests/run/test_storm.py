@@ -1,0 +1,144 @@
+"""`mmload storm` with real processes, on a sandbox that is away for a known time."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import pytest
+
+from mmload.results.folder import read_run
+from mmload.results.model import Run, RunEnding
+from tests.run.processes import PATIENCE_SECONDS, end, mmload, start
+from tests.support import Admin
+
+IDLE = {"MMLOAD_USERCONTROLLERCONFIGURATION_TYPE": "idle"}
+SOON = ("--before", "10s", "--after", "10s", "--patience", "60s", "--no-checks")
+
+
+def only_run(folder: Path) -> Run:
+    return read_run(next(folder.glob("runs/*")))
+
+
+def restarting(folder: Path, url: str, seconds: int) -> str:
+    """A command that has the sandbox be away for so long, and waits until it answers again; it notes both moments."""
+    script = folder / "restart.py"
+    script.write_text(
+        f"""import time, requests
+began = time.time()
+requests.post("{url}/sandbox/faults", json={{"restart_seconds": {seconds}}})
+time.sleep(1)
+while True:
+    try:
+        requests.get("{url}/api/v4/system/ping", timeout=5)
+        break
+    except requests.RequestException:
+        time.sleep(0.05)
+open("moments", "w").write(f"{{began}} {{time.time()}}")
+"""
+    )
+    return f"{sys.executable} {script}"
+
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_a_known_restart_is_told_to_the_second(fresh_sandbox: str, tmp_path: Path, processes: str) -> None:
+    """By the server's own count of sockets: the storm has recovered when the last one is back."""
+    Admin(fresh_sandbox).team()
+    command = restarting(tmp_path, fresh_sandbox, 4)
+
+    ran = mmload(
+        tmp_path,
+        *("storm", "restart", "--server", fresh_sandbox, "--users", "4", "--processes", processes, *SOON),
+        *("--command", command, "--threshold", "recovery < 55s"),
+        **IDLE,
+    )
+
+    assert "Traceback" not in ran.stdout + ran.stderr
+    run = only_run(tmp_path)
+    assert run.facts.ending is RunEnding.STORM_OVER, ran.stderr
+    assert command not in " ".join(run.facts.command)
+    [told] = run.storms
+    began, back = map(float, (tmp_path / "moments").read_text().split())
+    assert abs(told.storm.ms / 1000 - began) < back - began
+    assert told.sockets_dropped == 4
+    assert told.recovered_seconds is not None
+    # Nobody can be back before the server is; then it takes a client 5 s at most to try again.
+    assert told.end_ms / 1000 > back - 1
+    assert "recovered in" in ran.stdout
+    assert list(run.stages) == ["before", "storm", "after"]
+    report = json.loads(mmload(tmp_path, "report", "latest", "--json").stdout)
+    assert report["storms"][0]["sockets_lowest"] == 0
+
+
+def test_a_server_that_never_comes_back_has_failed(fresh_sandbox: str, tmp_path: Path) -> None:
+    Admin(fresh_sandbox).team()
+    away = f"""curl -s -X POST {fresh_sandbox}/sandbox/faults -d '{{"restart_seconds": 600}}'"""
+
+    ran = mmload(
+        tmp_path,
+        *("storm", "restart", "--server", fresh_sandbox, "--users", "3", *SOON, "--patience", "12s"),
+        *("--command", away),
+        **IDLE,
+    )
+
+    assert ran.returncode == 3, ran.stdout + ran.stderr
+    assert "restart storm: not recovered within" in ran.stdout
+
+
+def test_a_command_that_fails_ends_the_storm(fresh_sandbox: str, tmp_path: Path) -> None:
+    Admin(fresh_sandbox).team()
+
+    ran = mmload(
+        tmp_path,
+        *("storm", "restart", "--server", fresh_sandbox, "--users", "2", *SOON),
+        *("--command", "echo no such unit >&2; exit 5"),
+        **IDLE,
+    )
+
+    assert ran.returncode == 6, ran.stdout + ran.stderr
+    assert "the command failed (exit code 5); what it said is in" in " ".join(ran.stdout.split())
+    assert next(tmp_path.glob("runs/*/storm-command.log")).read_text() == "no such unit\n"
+
+
+def test_the_command_ends_with_us(fresh_sandbox: str, tmp_path: Path) -> None:
+    Admin(fresh_sandbox).team()
+    process = start(
+        [
+            *("-m", "mmload", "storm", "restart", "--server", fresh_sandbox, "--users", "2", *SOON),
+            *("--command", f"echo $$ > {tmp_path}/pid; sleep 600; true"),
+        ],
+        tmp_path,
+        **IDLE,
+    )
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+    process.send_signal(signal.SIGINT)
+
+    assert end(process).code == 130
+    with suppress(psutil.NoSuchProcess):
+        psutil.Process(int((tmp_path / "pid").read_text())).wait(timeout=PATIENCE_SECONDS)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["restart"], "say with --command how the server is restarted"),
+        (["reconnect", "--command", "true"], "--command belongs to restart"),
+        (["reconnect", "--outage", "5s"], "--outage belongs to restart with --sandbox"),
+        (["login", "--more", "5"], "--more belongs to spike"),
+        (["reconnect", "--before", "5s"], "10s are needed to know what is usual"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(tmp_path: Path, arguments: list[str], said: str) -> None:
+    ran = mmload(tmp_path, "storm", *arguments)
+
+    assert ran.returncode == 2
+    assert said in ran.stderr
