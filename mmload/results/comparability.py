@@ -81,6 +81,7 @@ def _unlike(facts: Mapping[str, Facts]) -> Iterator[str]:
     """What differs and changes the load or its measurement."""
     for what, look in _LOOKS.items():
         yield from _differing(what, {name: look(each) for name, each in facts.items()})
+    yield from _unlike_traffic(facts)
     yield from _unlike_memory(facts)
     yield from _unlike_populations(facts)
     yield from _unlike_settings(facts)
@@ -122,6 +123,12 @@ def _differing(what: str, values: Mapping[str, Any]) -> Iterator[str]:
         groups.setdefault(str(value) if value != "" else "unknown", []).append(name)
     if len(groups) > 1:
         yield f"{what}: " + ", ".join(f"{value} ({' '.join(names)})" for value, names in groups.items())
+
+
+def _unlike_traffic(facts: Mapping[str, Facts]) -> Iterator[str]:
+    """Users that send something else make other figures on the same server."""
+    for sentence in _differing("traffic of the simulated users", {name: each.traffic for name, each in facts.items()}):
+        yield f"{sentence}: they send other requests, at other times; run the older one again with this mmload"
 
 
 def _unlike_memory(facts: Mapping[str, Facts]) -> Iterator[str]:

@@ -17,6 +17,9 @@ from mmload.metrics.delta import Delta, ProcessHealth
 
 # Raised when a reader of the old form would misunderstand the new one; new fields alone do not raise it.
 SCHEMA = 2
+# What simulated users send, and when. Raised when that changes so much that the figures of a server do, too: a run from
+# before is not compared with one from after. 2: as the web application 11.6.
+TRAFFIC = 2
 
 
 class RunPhase(StrEnum):
@@ -63,6 +66,7 @@ class Facts(msgspec.Struct, frozen=True):
     schema: int = SCHEMA
     name: str = ""
     mmload: str = ""
+    traffic: int = 1  # `TRAFFIC` of that mmload
     locust: str = ""
     python: str = ""
     command: tuple[str, ...] = ()

@@ -13,7 +13,7 @@ from mmload.metrics.counts import UserGauges
 from mmload.metrics.delta import Delta
 from mmload.metrics.recorder import DELIVERY, ActionOutcome, Recorder
 from mmload.results.folder import RunFolder
-from mmload.results.model import Facts, Machine, RunEnding, Server
+from mmload.results.model import TRAFFIC, Facts, Machine, RunEnding, Server
 from mmload.results.statistics import SteadyWindow
 from mmload.results.timeline import Load, Timeline
 
@@ -22,6 +22,7 @@ USERS = 20
 ROUTES = {"GET /channels/{channel_id}/posts": 0.024, "POST /posts": 0.03, "POST /users/status/ids": 0.02}
 FACTS = Facts(
     mmload="0.1.0",
+    traffic=TRAFFIC,
     locust="2.47.0",
     command=("mmload", "run", "--users", str(USERS)),
     settings={"config": {"UsersConfiguration": {"MaxActiveUsers": 2000}}},

@@ -33,6 +33,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (runs / "8-no-figures" / FIGURES).unlink()
     run(runs / "9-torn", 9)
     (runs / "9-torn" / "run.json").unlink()
+    run(runs / "10-other-traffic", 10, facts=changed(traffic=1))
     return folder
 
 
@@ -92,6 +93,7 @@ def test_the_page_is_one_file_that_is_well_formed_and_fetches_nothing(place: Pat
     ("arguments", "said"),
     [
         (("1-old", "5-other-mix"), "user classes: as configured (1-old), IdleUser (5-other-mix)"),
+        (("1-old", "10-other-traffic"), "traffic of the simulated users: 2 (1-old), 1 (10-other-traffic)"),
         (("1-old", "9-torn"), "9-torn is torn: "),
         (("1-old", "8-no-figures"), "8-no-figures has figures of 0 of its 30 steady seconds"),
     ],

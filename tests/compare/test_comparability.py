@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
 from mmload.results.comparability import comparability, user_classes
-from mmload.results.model import Facts, Machine, Note, NoteKind, Run, Server, Totals
+from mmload.results.model import TRAFFIC, Facts, Machine, Note, NoteKind, Run, Server, Totals
 from tests.compare.simulated import FACTS, changed
 from tests.results.records import run
 
@@ -84,6 +85,16 @@ def test_runs_of_two_servers_are_alike_whatever_their_addresses_versions_and_see
 )
 def test_what_differs_is_named_with_the_runs_that_have_it(changes: dict[str, Any], said: str) -> None:
     assert refusals(changed(**changes)) == (said,)
+
+
+def test_runs_whose_users_sent_other_traffic_are_refused_and_it_says_what_to_do() -> None:
+    """A record without the number is one of the time before."""
+    older = msgspec.convert({"schema": 2, "mmload": "0.1.0"}, Facts).traffic
+
+    [sentence] = refusals(changed(traffic=older))
+
+    assert sentence.startswith(f"traffic of the simulated users: {TRAFFIC} (a), 1 (b): ")
+    assert sentence.endswith("run the older one again with this mmload")
 
 
 def test_what_a_run_itself_adds_to_the_population_is_no_difference() -> None:

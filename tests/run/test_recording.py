@@ -11,7 +11,7 @@ from shutil import rmtree
 import pytest
 
 from mmload.results.folder import read_run, spare_folder
-from mmload.results.model import NoteKind, Run, RunEnding, RunPhase
+from mmload.results.model import TRAFFIC, NoteKind, Run, RunEnding, RunPhase
 from tests.run.processes import distributed, end, locust, mmload, start, the_folder, truth, wait_for_seconds
 
 USERS = 6
@@ -58,6 +58,7 @@ def test_a_run_is_recorded_to_the_last_figure(tmp_path: Path, workers: int) -> N
     assert_seconds_add_up(run)
     assert run.missing == ()
     assert (run.facts.ending, run.facts.workers, run.facts.users) == (RunEnding.RUN_TIME_OVER, workers, USERS)
+    assert run.facts.traffic == TRAFFIC
     assert [note.kind for note in run.notes] == [NoteKind.PHASE, NoteKind.PHASE, NoteKind.END]
     assert "Verdict: passed" in ended.out
     assert f"target {USERS}, {USERS} active after" in ended.out

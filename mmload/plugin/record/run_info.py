@@ -16,7 +16,7 @@ from mmload import __version__
 from mmload.config import Settings, shown
 from mmload.config.stages import most_users
 from mmload.plugin.runner.staged_load import shape_of
-from mmload.results.model import Facts, Machine, timestamp, without_credentials
+from mmload.results.model import TRAFFIC, Facts, Machine, timestamp, without_credentials
 
 LIBRARIES = ("gevent", "geventhttpclient", "greenlet", "msgspec", "urllib3", "pyzmq")
 
@@ -31,6 +31,7 @@ def facts_of(environment: Any, settings: Settings, started: float, given: Facts)
         given,
         name=given.name or run.name,
         mmload=__version__,
+        traffic=TRAFFIC,
         locust=locust.__version__,
         python=platform.python_version(),
         settings=shown(settings),
