@@ -6,7 +6,9 @@ SERVER ?=
 DEMO_USERS ?= 50
 DEMO_TIME ?= 30s
 
-.PHONY: demo test test-half-1 test-half-2 check format test-real system-packages install wheel lock clean
+PARTS := $(addprefix test-part-,1 2 3 4 5 6 7 8)
+
+.PHONY: demo test $(PARTS) check format test-real system-packages install wheel lock clean
 
 install: $(VENV)/.installed
 
@@ -27,15 +29,16 @@ else
 	$(BIN)/mmload run --server $(SERVER) --users $(DEMO_USERS) --run-time $(DEMO_TIME) --name demo
 endif
 
-# In two halves side by side: much of the time is spent waiting for processes that the tests start. Each is shown when it
-# is done, where make can do that. (Not with the shell's `&`: what is started so does not hear Ctrl-C, which tests send.)
+# In parts, two at a time: much of the time is spent waiting for processes that the tests start, and parts take unlike
+# long. Each is shown when it is done, where make can do that. (Not with the shell's `&`: what is started so does not hear
+# Ctrl-C, which tests send.)
 ALL_OF_IT := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
 test: check
-	$(MAKE) --no-print-directory --keep-going --jobs=2 $(ALL_OF_IT) test-half-1 test-half-2
+	$(MAKE) --no-print-directory --keep-going --jobs=2 $(ALL_OF_IT) $(PARTS)
 
-test-half-1 test-half-2: test-half-%: install
-	$(BIN)/python -m pytest -m "not real" --splits 2 --group $*
+$(PARTS): test-part-%: install
+	$(BIN)/python -m pytest -m "not real" --splits $(words $(PARTS)) --group $*
 
 check: install
 	$(BIN)/ruff check .
