@@ -47,7 +47,7 @@ _LAST_REST_SECONDS = 8.0
 # A socket takes seconds to come back, in which hundreds of actions are done.
 _SELDOM = 0.02
 # What opens a WebSocket: no request of the REST client.
-_SOCKETS = {ENTRY: 1.0, "FullReload": 1.0, "LogoutLogin": 1.0, "ReconnectWebSocket": 1.0}
+_SOCKETS = dict.fromkeys((ENTRY, "FullReload", "LogoutLogin", "Reload", "ReconnectWebSocket"), 1.0)
 # Rarer than this, it is chance.
 _LEAST_PER_ACTION = 0.002
 
@@ -74,10 +74,10 @@ class Causes:
         once = person.api.rest._once
         self.done[EVENTS] = 1
 
-        def counted(route: Any, path: str, *more: Any) -> Any:
+        def counted(route: Any, path: str, *more: Any, **options: Any) -> Any:
             query = path.partition("?")[2].encode()
             self.doing.get(gevent.getcurrent(), self.sent[EVENTS])[purpose(str(route), query)] += 1
-            return once(route, path, *more)
+            return once(route, path, *more, **options)
 
         person.api.rest._once = counted  # type: ignore[method-assign]
 

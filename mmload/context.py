@@ -79,13 +79,22 @@ class TestContext:
         # The recorder settles it every second.
         recorder.account = self.deliveries
         self.can: Capabilities | None = None
+        # What it says of itself before anybody has logged in.
+        self._foreseen = Capabilities()
         # What generative users make together; the first of them begins it.
         self.generation: Any = None
+        # The static files that a page of the application names, and all that a browser without a cache fetches.
+        self.site_files: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
 
     @property
     def capabilities(self) -> Capabilities:
-        """What the server can do; nothing special before the first log-in told us."""
-        return self.can if self.can is not None else Capabilities()
+        """What the server can do, as far as it has told us: the whole of it after the first log-in."""
+        return self.can if self.can is not None else self._foreseen
+
+    def foresee(self, config: dict[str, str], license: dict[str, str]) -> None:
+        """Take in the little of the configuration that the log-in page gets: the version is in it."""
+        if self.can is None:
+            self._foreseen = capabilities(config, license, self.settings.config.controller.server_version)
 
     def learn(self, config: dict[str, str], license: dict[str, str]) -> None:
         """Take in the client configuration that the first user got; later ones say the same."""

@@ -190,8 +190,10 @@ class Store:
         "teams",
         "threads",
         "typed",
+        "unread",
         "unshown",
         "urgent_posts",
+        "user_count_known",
         "users",
         "viewed_at",
     )
@@ -207,8 +209,11 @@ class Store:
         self.memberships: Memberships | None = None
         self.clear()
 
-    def clear(self) -> None:
-        """Forget what a page load would fetch anew; who we are and where we look at stays."""
+    def clear(self, *, cached: bool = False) -> None:
+        """Forget what a page load would fetch anew; who we are and where we look at stays.
+
+        `cached`: the pictures stay, too, in the browser's cache.
+        """
         self.teams: dict[str, Team] = {}
         self.channels: Bounded[str, Channel] = Bounded(CHANNELS_KEPT)
         self.members: set[str] = set()
@@ -217,8 +222,13 @@ class Store:
         self.member_counts: Bounded[str, int] = Bounded(CHANNELS_KEPT)
         # The channels whose posts this page has, and up to when (ms).
         self.viewed_at: Bounded[str, int] = Bounded(CHANNELS_KEPT)
-        # Of those that were fetched ahead and never shown: the threads one follows and the authors among their posts.
-        self.unshown: Bounded[str, tuple[tuple[str, ...], tuple[str, ...]]] = Bounded(CHANNELS_KEPT)
+        # The unread channels as the page found them, each with its mentions.
+        self.unread: Bounded[str, int] = Bounded(CHANNELS_KEPT)
+        # Whether this page has asked how many people there are.
+        self.user_count_known = False
+        # Of those that were fetched ahead and never shown: the threads one follows, the authors, and the pictures of
+        # messages with several, among their posts.
+        self.unshown: Bounded[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = Bounded(CHANNELS_KEPT)
         # The threads one follows whose full form this page has.
         self.loaded_threads = SeenKeys(self.shared_objects.threads)
         self.posts: Bounded[str, Post] = Bounded(POSTS_KEPT)
@@ -227,8 +237,9 @@ class Store:
         self.users = KnownPeople(self.shared_objects, PEOPLE_KEPT)
         # Whose status we know: what it is, nobody reads.
         self.statuses = SeenKeys(self.shared_objects.people)
-        # What pictures are in our cache: (person, time of its last change), or of files (mmload.behaviours.pictures).
-        self.images = SeenKeys(self.shared_objects.pictures)
+        if not cached:
+            # What pictures are in our cache: (person, time of its last change), or of files (behaviours/pictures.py).
+            self.images = SeenKeys(self.shared_objects.pictures)
         self.threads: Bounded[str, Thread] = Bounded(THREADS_KEPT)
         self.reactions: Bounded[tuple[str, str], None] = Bounded(REACTIONS_KEPT)
         self.drafts: Bounded[tuple[str, str], Draft] = Bounded(DRAFTS_KEPT)

@@ -8,6 +8,7 @@ from functools import partial
 
 from mmload.behaviours import drafts, pictures
 from mmload.behaviours.person import Person, unless_refused
+from mmload.behaviours.unread import fills_window
 from mmload.errors import NoAnswer, RateLimited, ServerFault
 from mmload.models import DIRECT, Channel, Post, PostList, Preference
 
@@ -22,19 +23,34 @@ def view_channel(person: Person, channel: Channel, *beside: Request) -> None:
     """Open a channel: say so over the socket, fetch what is new, then tell the server that it is read.
 
     `beside`: what is asked in the same moment.
-
-    A channel whose posts this page has (it was open before, or they were prefetched) is shown at once: its threads and
-    faces are asked for together with what has changed since. Any other is shown when its posts are there.
     """
     began = person.clock()
+    if channel.id != person.store.current_channel_id:
+        tell_channel(person, channel.id)
+    show_channel(person, channel, beside)
+    person.measured.append(("channel_switch", (person.clock() - began) * 1000, person.now_ms()))
+
+
+def tell_channel(person: Person, channel_id: str) -> None:
+    """Tell the server over the socket which channel is on the screen, where it wants to know."""
+    if person.context.capabilities.web_socket_event_scope:
+        person.tell("presence", {"channel_id": channel_id})
+
+
+def show_channel(
+    person: Person, channel: Channel, beside: Iterable[Request] = (), then: Iterable[Request] = ()
+) -> None:
+    """Have a channel on the screen; `beside` is asked while it is loaded, `then` when its posts are shown.
+
+    One whose posts this page has (it was open before, or they were prefetched) is shown at once: its threads and
+    faces are asked for together with what has changed since. Any other is shown when its posts are there.
+    """
     store = person.store
-    opening: list[Request] = [*drafts.left(person, store.current_channel_id), *beside]
+    opening: list[Request] = drafts.left(person, store.current_channel_id)
     if store.shows_past:
         # A message in a channel's past is shown without a box to write into.
         opening += drafts.appeared(person)
         store.shows_past = False
-    if channel.id != store.current_channel_id:
-        tell_channel(person, channel.id)
     store.leave_channel(person.now_ms())
     store.current_channel_id = channel.id
     opening.append(partial(_count_members, person, channel.id))
@@ -44,22 +60,28 @@ def view_channel(person: Person, channel: Channel, *beside: Request) -> None:
     listed: list[PostList] = []
     if loaded_at is None:
         fetch = partial(person.api.posts_around_unread, person.id, channel.id, store.collapsed_threads)
-        person.together([*opening, partial(_keep, listed, fetch)])
+        person.together([*opening, partial(_keep, listed, fetch), *beside])
     else:
         fetch = partial(person.api.posts_since, channel.id, loaded_at, store.collapsed_threads)
-        person.together(opening)
+        person.together([*opening, *beside])
         shown = [*pictures.shown_again(person), *_waiting_to_be_shown(person, channel.id)]
         person.together([partial(_keep, listed, fetch), *shown])
     store.viewed_at[channel.id] = person.now_ms()
+    store.unread.pop(channel.id, None)
     posts = [post for each in listed for post in each.listed()]
-    read_posts(person, posts, partial(mark_read, person, channel.id))
-    person.measured.append(("channel_switch", (person.clock() - began) * 1000, person.now_ms()))
+    filled = loaded_at is not None or fills_window(post.type for post in posts)
+    older = [] if filled or not listed[0].prev_post_id else [partial(_fill, person, channel.id, posts[-1].id)] * 2
+    read_posts(person, posts, partial(mark_read, person, channel.id), *older, *then)
+    if not filled and not channel.personal and not store.user_count_known:
+        # The channel's beginning is on the screen, and tells how many people could be invited.
+        store.user_count_known = True
+        person.api.user_count()
 
 
-def tell_channel(person: Person, channel_id: str) -> None:
-    """Tell the server over the socket which channel is on the screen now, where it wants to know."""
-    if person.context.capabilities.web_socket_event_scope:
-        person.tell("presence", {"channel_id": channel_id})
+def _fill(person: Person, channel_id: str, post_id: str) -> None:
+    """Older posts, where those that came leave the window empty; the application asks for them twice."""
+    older = person.api.posts_to_fill(channel_id, post_id, person.store.collapsed_threads)
+    person.store.remember_posts(older.listed())
 
 
 def _keep(listed: list[PostList], fetch: Callable[[], PostList]) -> None:
@@ -76,35 +98,38 @@ def mark_read(person: Person, channel_id: str) -> None:
 
 
 def prefetch(person: Person, channel_id: str) -> None:
-    """Fetch the posts of a channel that nobody looks at yet; their threads and faces wait until it is opened."""
+    """Fetch the posts of a channel that nobody looks at yet; threads, faces and pictures wait until it is opened."""
     store = person.store
     posts = person.api.posts_around_unread(person.id, channel_id, store.collapsed_threads).listed()
     store.viewed_at[channel_id] = person.now_ms()
     alive = [post for post in posts if not post.delete_at]
     threads = [post.id for post in alive if post.reply_count and post.is_following]
-    store.unshown[channel_id] = (tuple(threads), tuple(dict.fromkeys(post.user_id for post in alive)))
+    authors = tuple(dict.fromkeys(post.user_id for post in alive))
+    store.unshown[channel_id] = (tuple(threads), authors, tuple(pictures.noted(person, alive)))
     meet_people(person, alive)
     store.remember_posts(posts)
 
 
 def _waiting_to_be_shown(person: Person, channel_id: str) -> list[Request]:
-    """The threads and faces among the posts of a channel that were prefetched."""
-    threads, authors = person.store.unshown.pop(channel_id, ((), ()))
-    return [*_thread_requests(person, threads), *_face_requests(person, authors)]
+    """The threads, faces and pictures among the posts of a channel that were prefetched."""
+    threads, authors, several = person.store.unshown.pop(channel_id, ((), (), ()))
+    seen = pictures.thumbnails(person, several)
+    return [*_thread_requests(person, threads), *_face_requests(person, authors), *seen]
 
 
 def show_in_sidebar(person: Person, channel: Channel) -> None:
-    """Opening a direct or group channel makes it visible, under the partner's id or the channel's own."""
-    if channel.type == DIRECT:
-        shown = ("direct_channel_show", person.store.direct_partner(channel))
-    else:
-        shown = ("group_channel_show", channel.id)
-    preferences = [
-        Preference(person.id, *shown, "true"),
-        Preference(person.id, "channel_open_time", channel.id, str(person.now_ms())),
-    ]
+    """Opening a direct or group channel makes it visible."""
+    opened = Preference(person.id, "channel_open_time", channel.id, str(person.now_ms()))
+    preferences = [shown_by(person, channel), opened]
     person.api.set_preferences(person.id, preferences)
     person.store.remember_preferences(preferences)
+
+
+def shown_by(person: Person, channel: Channel) -> Preference:
+    """What makes a direct or group channel visible: under the partner's id or the channel's own."""
+    if channel.type == DIRECT:
+        return Preference(person.id, "direct_channel_show", person.store.direct_partner(channel), "true")
+    return Preference(person.id, "group_channel_show", channel.id, "true")
 
 
 def read_posts(person: Person, posts: list[Post], *also: Request) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from mmload.behaviours.catalogue import Action
-from mmload.behaviours.login import enter, load_client_config, open_socket
-from mmload.behaviours.page_load import fetch_site
+from mmload.behaviours.login import enter, open_socket
+from mmload.behaviours.page_load import LOG_IN, load_account
 from mmload.behaviours.person import Person
 from mmload.behaviours.tasksets import Behaviour, task_of
 from mmload.errors import MmloadError
@@ -25,7 +26,7 @@ WAIT_SECONDS = 1.0
 
 def enter_console(person: Person) -> None:
     """Log in and load the application. The console needs no team: the administrator may have none."""
-    enter(person, fetch_site, load_client_config, open_socket, _load_server_config)
+    enter(person, partial(load_account, start=LOG_IN), open_socket, _load_server_config)
 
 
 def _load_server_config(person: Person) -> None:

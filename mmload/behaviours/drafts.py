@@ -18,6 +18,8 @@ from mmload.models import Draft
 def appeared(person: Person) -> list[Callable[[], object]]:
     """The requests of a box that comes on the screen: which AI agents may be asked in it."""
     api = person.api
+    if not person.context.capabilities.agents:
+        return []
     return [partial(_optional, ask) for ask in (api.agents, api.agents_status, api.agents)]
 
 

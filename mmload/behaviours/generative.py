@@ -24,8 +24,8 @@ from mmload.behaviours.goals import (
     Generation,
     bucket,
 )
-from mmload.behaviours.login import enter, load_client_config, open_socket
-from mmload.behaviours.page_load import fetch_site, load_joined_team, load_page, open_some_team
+from mmload.behaviours.login import enter, starting
+from mmload.behaviours.page_load import LOG_IN, load_joined_team
 from mmload.behaviours.person import POLL_SECONDS, NothingToDo, Person
 from mmload.behaviours.tasksets import Behaviour, do_nothing, nothing, perform
 from mmload.client.capabilities import Capabilities
@@ -235,12 +235,13 @@ BESIDE: Mapping[str, Make] = {ADD_MEMBER: add_channel_member, GET_POSTS: get_pos
 
 def enter_to_generate(person: Person, made: Generation) -> None:
     """Log in and load the application; on a server without teams the first users create some before."""
-    enter(person, fetch_site, load_client_config, partial(_first_team, made), open_socket, load_page, open_some_team)
+    load_account, *rest = starting(LOG_IN)
+    enter(person, load_account, partial(_first_team, made), *rest)
 
 
 def _first_team(made: Generation, person: Person) -> None:
     _give_up_what_is_missing(made, person.context.capabilities)
-    if not person.api.own_teams(person.id) and made.goals.goals[names.TEAMS].left > 0:
+    if not person.store.teams and made.goals.goals[names.TEAMS].left > 0:
         with made.goals.slot(names.TEAMS):
             create_team(person, made)
 

@@ -5,13 +5,23 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Callable
+from functools import partial
 
 import gevent
 from gevent.event import AsyncResult
 
 from mmload.behaviours.events import EventListener
-from mmload.behaviours.page_load import fetch_site, load_page, open_some_team, optional
+from mmload.behaviours.page_load import (
+    LOG_IN,
+    Start,
+    choose_team,
+    load_account,
+    load_settings,
+    load_team,
+    open_application,
+)
 from mmload.behaviours.person import Person
+from mmload.behaviours.site import open_page
 from mmload.client.api.users import ACCOUNT_EXISTS, UNKNOWN_LOGIN
 from mmload.client.http.cookies import is_one_host
 from mmload.client.http.rules import retry_seconds
@@ -45,16 +55,53 @@ def enter(person: Person, *steps: Callable[[Person], None]) -> None:
     `steps`: what is done after the login, if not that. When repeated after a failure, it goes on with the step that
     failed: who has a session does not log in again, and nothing that was loaded is loaded again.
     """
+    if not person.steps_taken:
+        open_login_page(person)
+        person.steps_taken = 1
     if not person.api.rest.token:
         log_in(person)
-    first, began = person.steps_taken == 0, person.clock()
-    whole = steps or (fetch_site, load_client_config, open_socket, load_page, open_some_team)
-    for step in whole[person.steps_taken :]:
-        step(person)
-        person.steps_taken += 1
+    first, began = person.steps_taken == 1 and not person.repeats, person.clock()
+    try:
+        for step in (steps or starting(LOG_IN))[person.steps_taken - 1 :]:
+            step(person)
+            person.repeats = False
+            person.steps_taken += 1
+    except MmloadError:
+        person.repeats = True
+        raise
     person.steps_taken = 0
     if first:
         person.measured.append(("page_load", (person.clock() - began) * 1000, person.now_ms()))
+
+
+def starting(start: Start) -> tuple[Callable[[Person], None], ...]:
+    """The steps in which the application starts for somebody who has a session."""
+    return (
+        partial(load_account, start=start),
+        choose_team,
+        partial(load_team, start=start),
+        open_socket,
+        partial(open_application, start=start),
+    )
+
+
+def start_application(person: Person, start: Start) -> None:
+    """All of them at once."""
+    began = person.clock()
+    for step in starting(start):
+        step(person)
+    person.measured.append(("page_load", (person.clock() - began) * 1000, person.now_ms()))
+
+
+def open_login_page(person: Person) -> None:
+    """The page before the log-in. A new browser loads it twice: the first one offers the desktop application."""
+    share = person.context.settings.config.users.percent_cold_browsers
+    if person.rng.random() < share:
+        person.cold = True
+        open_page(person, "/login", cold=True)
+        load_settings(person)
+    open_page(person, "/login")
+    load_settings(person)
 
 
 def log_in(person: Person) -> None:
@@ -146,20 +193,6 @@ def _renew_session(person: Person) -> bool:
     return True
 
 
-def load_client_config(person: Person) -> None:
-    """What the application requests right after a login."""
-    api, context = person.api, person.context
-    with optional:
-        context.learn(api.client_config(), api.client_license())
-    with optional:
-        api.teams()
-    with optional:
-        api.own_team_members(person.id)
-    if context.capabilities.custom_profile_attributes:
-        with optional:
-            person.store.attribute_ids = [field.id for field in api.custom_profile_fields() if field.type == "text"]
-
-
 def open_socket(person: Person) -> None:
     """Connect the WebSocket, unless it is there already (a repeated entry)."""
     if person.socket is not None:
@@ -204,13 +237,15 @@ def close_socket(person: Person) -> None:
 
 
 def log_out(person: Person) -> None:
-    """Close the socket, end the session, forget what was loaded."""
+    """Close the socket, end the session, forget what was loaded; the application shows the log-in page."""
     close_socket(person)
     person.api.logout()
     person.api.rest.set_token("")
-    person.store.clear()
+    person.store.clear(cached=True)
     for noted in (person.wants_users, person.wants_statuses, person.wants_channels):
         noted.clear()
+    open_page(person)
+    load_settings(person)
 
 
 def enter_patiently(

@@ -168,7 +168,10 @@ class Person:
     look_up_due: float = math.inf
     reported_until_ms: int = 0
     last_pending_ms: int = 0
-    steps_taken: int = 0  # of an entry that failed half-way (mmload.behaviours.login.enter)
+    cold: bool = False  # a browser without a cache, in the middle of its first page load
+    # Of an entry that failed half-way (mmload.behaviours.login.enter): the steps done, and whether the next one failed.
+    steps_taken: int = 0
+    repeats: bool = False
     # The new login after a 401 while it is queued or under way; how many in a row have failed, and until when none is
     # tried (`clock`).
     renewal: AsyncResult[bool] | None = None

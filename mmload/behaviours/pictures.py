@@ -22,18 +22,28 @@ PREVIEW: Final = -2
 MESSAGES_DRAWN = 30
 
 
-def shown(person: Person, posts: Iterable[Post]) -> list[Callable[[], object]]:
+def shown(person: Person, posts: list[Post]) -> list[Callable[[], object]]:
     """The requests for the pictures of messages that come on the screen, known ones of the channel among them."""
-    requests: list[Callable[[], object]] = []
+    lone, several = person.store.shared_objects.lone_pictures, noted(person, posts)
+    requests = [each for post in posts if post.id in lone for each in _lone_picture(person, lone[post.id])]
+    return [*requests, *thumbnails(person, several)]
+
+
+def noted(person: Person, posts: Iterable[Post]) -> list[str]:
+    """Remember which messages have a single picture; the pictures of those with several files."""
+    several: list[str] = []
     for post in posts:
         files = (post.metadata and post.metadata.files) or ()
         if len(files) == 1 and _is_picture(files[0]):
             person.store.shared_objects.lone_pictures[post.id] = files[0].id
-            requests += _lone_picture(person, files[0].id)
         else:
-            pictures = (file for file in files if _is_picture(file))
-            requests += [each for file in pictures for each in _unless_cached(person, file.id, THUMBNAIL)]
-    return requests
+            several += [file.id for file in files if _is_picture(file)]
+    return several
+
+
+def thumbnails(person: Person, file_ids: Iterable[str]) -> list[Callable[[], object]]:
+    """The requests for the small forms of pictures that are not in the cache."""
+    return [each for file_id in file_ids for each in _unless_cached(person, file_id, THUMBNAIL)]
 
 
 def shown_again(person: Person) -> list[Callable[[], object]]:

@@ -12,16 +12,12 @@ from functools import partial
 
 from mmload.behaviours.channel_view import Request, meet_people, people_on_screen, prefetch, read_posts
 from mmload.behaviours.person import Person, outcome_of
+from mmload.behaviours.unread import PREFETCHED_AT_ONCE, to_prefetch, unread_channels
 from mmload.errors import MmloadError, RequestFailed
 from mmload.metrics.recorder import ActionOutcome
 from mmload.models import Channel, ChannelMember
-from mmload.store import Store
 
 CATCH_UP = "CatchUp"
-# The application fetches posts of unread channels by two; none of a channel with more unread posts than the second
-# number, and from the first on only where the person is mentioned.
-PREFETCHED_AT_ONCE = 2
-FEW_UNREAD, MOST_UNREAD = 10, 20
 
 
 def say_where(person: Person) -> None:
@@ -59,8 +55,9 @@ def _ask(person: Person, lost_at_ms: int, renewed: bool) -> None:
     if person.catch_ups > turn:
         # The socket was renewed, or lost and back once more: what is left to do is left to that.
         return
-    unread = unread_channels(channels, members, person.store)
-    person.together((partial(_fetch_posts, person, channel_id) for channel_id in unread), PREFETCHED_AT_ONCE)
+    unread = to_prefetch(unread_channels(channels, members, collapsed=person.store.collapsed_threads))
+    others = (channel_id for channel_id in unread if channel_id != person.store.current_channel_id)
+    person.together((partial(_fetch_posts, person, channel_id) for channel_id in others), PREFETCHED_AT_ONCE)
     if person.context.capabilities.user_statuses:
         person.api.statuses(people_on_screen(person))
 
@@ -129,20 +126,3 @@ def _fetch_posts(person: Person, channel_id: str) -> None:
         return
     meet_people(person, posts)
     store.remember_posts(posts)
-
-
-def unread_channels(channels: list[Channel], members: list[ChannelMember], store: Store) -> list[str]:
-    """The channels whose posts the application fetches before anybody looks: unread, but not too much. Pure."""
-    by_id = {channel.id: channel for channel in channels}
-    found = []
-    for member in members:
-        channel = by_id.get(member.channel_id)
-        if channel is None or channel.id == store.current_channel_id or member.notify_props.mark_unread == "mention":
-            continue
-        if store.collapsed_threads:
-            unread, mentions = channel.total_msg_count_root - member.msg_count_root, member.mention_count_root
-        else:
-            unread, mentions = channel.total_msg_count - member.msg_count, member.mention_count
-        if 0 < unread <= MOST_UNREAD and (unread < FEW_UNREAD or mentions):
-            found.append(channel.id)
-    return found

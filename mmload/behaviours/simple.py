@@ -10,14 +10,14 @@ from typing import Any, cast
 
 from mmload import text
 from mmload.behaviours.actions import channels, people, posts, session
-from mmload.behaviours.actions.session import reload
 from mmload.behaviours.background import run_background_tasks
 from mmload.behaviours.catalogue import Action
 from mmload.behaviours.channel_view import view_channel
 from mmload.behaviours.composing import compose, content, send_post, show_typing
-from mmload.behaviours.login import log_in, log_out, open_socket
-from mmload.behaviours.page_load import DEFAULT_CHANNEL, fetch_site, first_channel, load_joined_team
+from mmload.behaviours.login import log_in, log_out, start_application
+from mmload.behaviours.page_load import DEFAULT_CHANNEL, LOG_IN_AGAIN, first_channel, load_joined_team
 from mmload.behaviours.person import POLL_SECONDS, NothingToDo, Person
+from mmload.behaviours.site import fetch_site
 from mmload.behaviours.tasksets import Behaviour, nothing, task_of
 from mmload.config import SimpleAction
 from mmload.metrics.recorder import ActionOutcome
@@ -44,8 +44,7 @@ def log_in_once_more(person: Person) -> None:
     if person.api.rest.token:
         raise NothingToDo("logged in already")
     log_in(person)
-    open_socket(person)
-    reload(person)
+    start_application(person, LOG_IN_AGAIN)
 
 
 def create_post(person: Person) -> None:
@@ -125,7 +124,7 @@ def update_team(person: Person) -> None:
 
 
 def fetch_static_assets(person: Person) -> None:
-    """Load the application's scripts and style sheets, as a browser with an empty cache does."""
+    """Load the application's page and static files, as a browser with an empty cache does."""
     fetch_site(person)
 
 

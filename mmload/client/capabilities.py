@@ -59,6 +59,16 @@ class Capabilities:
         return self.at_least(10, 0)
 
     @property
+    def server_limits(self) -> bool:
+        """Whether it tells its limits."""
+        return self.at_least(10, 0)
+
+    @property
+    def agents(self) -> bool:
+        """Whether it knows AI agents, with the plugin for them or without."""
+        return self.at_least(11, 0)
+
+    @property
     def scheduled_posts_route(self) -> bool:
         """Whether it knows scheduled posts, with a licence or without: its clients ask for them either way."""
         return self.at_least(10, 3)

@@ -198,6 +198,30 @@ class Users(Table, frozen=True):
         Positive, Ours("First wait after a failed login; it doubles with each failure.")
     ] = 2.0
     login_retry_max_seconds: Annotated[Positive, Ours("Longest wait after a failed login.")] = 60.0
+    static_files: Annotated[
+        str,
+        Ours(
+            "What browsers ask the server for besides the API. `all`: the HTML page, and without a cache its static "
+            "files; `page`: the HTML page alone, where static files come from elsewhere (a CDN, a web server in "
+            "front); `none`: neither."
+        ),
+        one_of("all", "page", "none"),
+    ] = "all"
+    percent_cold_browsers: Annotated[
+        Share,
+        Ours(
+            "Share of log-ins in a browser without a cache, which fetches about 100 static files (4 MB). Each new "
+            "version of the application empties all caches: 0.05 is one of the 20 working days of a monthly release."
+        ),
+    ] = 0.05
+    static_file_paths: Annotated[
+        tuple[str, ...],
+        Ours(
+            "Static files besides those that the page names, such as `/static/17.2f1c0a9b.js`. Empty: those that the "
+            "application's scripts name."
+        ),
+        matching(r"/[!-~]+", "a path that begins with a slash"),
+    ] = ()
     logout_when_stopped: Annotated[bool, Ours("Log out users that are stopped, which ends their session.")] = False
 
 

@@ -129,11 +129,11 @@ class RecordedPool(ConnectionPool):
     __slots__ = ("capture",)
     capture: Capture
 
-    def ask(self, method: str, request: bytes) -> HttpAnswer:
+    def ask(self, method: str, request: bytes, *, keep: bool = True) -> HttpAnswer:
         note = self.capture.sending(method, request)
         try:
             self.capture.network()
-            return super().ask(method, request)
+            return super().ask(method, request, keep=keep)
         finally:
             self.capture.answered(note)
 

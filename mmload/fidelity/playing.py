@@ -104,7 +104,9 @@ def _played(stage: ScenarioStage, scenario: Scenario) -> list[PlayedStep]:
     if not scenario.split:
         return [PlayedStep(together(scenario.steps), ours, problem)]
     parts = split(ours, scenario.split)
-    return [PlayedStep(recording()[name], part, problem) for name, part in zip(scenario.steps, parts, strict=True)]
+    # When files were fetched is not recorded: they are those of the first part.
+    first, second = (recording()[name] for name in scenario.steps)
+    return [PlayedStep(first, parts[0], problem), PlayedStep(replace(second, static={}), parts[1], problem)]
 
 
 # So many requests at the beginning of a step are those of another one: it was recorded by itself.

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from mmload.behaviours.actions.people import type_channel
+from mmload.behaviours.actions.session import close_and_open, press_reload
 from mmload.behaviours.actions.threads import open_thread
 from mmload.behaviours.channel_view import view_channel
 from mmload.behaviours.login import enter
@@ -192,7 +193,7 @@ def _one(
 
 SCENARIOS: tuple[Scenario, ...] = (
     Scenario(("login_page_cold", "login_submit"), _comes_in, split=LOGIN),
-    _one("reload_warm", _does("Reload")),
+    _one("reload_warm", lambda stage: press_reload(stage.ann)),
     _one("switch_channel_unread_prefetched", _opens("prefetched")),
     _one("switch_channel_first_read", _opens("unread")),
     _one("switch_channel_pictures", _opens("pictures")),
@@ -269,7 +270,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     _one("offline_20s", _offline),
     _one("socket_cut", _loses_socket, _knows_no_threads),
     Scenario(("server_restart",), _forgotten, sandbox_only=True),
-    _one("close_and_open", _does("Reload")),
+    _one("close_and_open", lambda stage: close_and_open(stage.ann)),
     Scenario(("logout", "login_again"), _does("LogoutLogin"), split=LOGIN),
 )
 _NO_FOCUS = "the window of our person is always in front"

@@ -161,7 +161,7 @@ def stage_on(server_url: str, settings: Settings, *, on_sandbox: bool = False) -
     """Three people of the accounts 1 to 3, channels and messages for all scenarios. Ann has not come in yet."""
     time_of_stage = StageTime()
     others = TestContext(settings, server_url, Recorder())
-    context = TestContext(settings, server_url, Recorder())
+    context = TestContext(_in_new_browser(settings), server_url, Recorder())
     capture = record(context)
     ann = _person(context, 1, time_of_stage)
     bob, carol = (_person(others, number, StageTime()) for number in (2, 3))
@@ -177,6 +177,12 @@ def stage_on(server_url: str, settings: Settings, *, on_sandbox: bool = False) -
         stage.until_next_step.close()
         for person in (ann, bob, carol):
             disconnect(person)
+
+
+def _in_new_browser(settings: Settings) -> Settings:
+    """The recording begins in a browser that has never been there."""
+    users = msgspec.structs.replace(settings.config.users, percent_cold_browsers=1.0)
+    return msgspec.structs.replace(settings, config=msgspec.structs.replace(settings.config, users=users))
 
 
 def record(context: TestContext) -> Capture:
@@ -237,7 +243,6 @@ def _channel(stage: ScenarioStage, name: str) -> None:
     made = bob.api.create_channel(stage.team.id, f"fidelity-{name}-{bob.now_ms():x}", f"Fidelity {name}", "O")
     stage.channels[name] = made
     if name == "quiet":
-        # Read when ann comes: what was there before she joined is not unread.
         stage.writes(bob, name)
     if name not in ("unjoined", "unknown"):
         for person in (stage.ann, stage.carol):
@@ -252,7 +257,7 @@ def _talk(stage: ScenarioStage) -> None:
     stage.writes(stage.ann, "big", "I can", root="thread")
     stage.writes(carol, "big", "me too", root="thread")
     # Ann has read it all; what comes now is unread.
-    for name in ("big", "linked", "other", "pictures"):
+    for name in ("big", "linked", "other", "pictures", "quiet"):
         stage.ann.api.view_channel(stage.channels[name].id, collapsed_threads=True)
     stage.posts["linked"] = stage.writes(bob, "linked", "a message to link to")
     stage.posts["unjoined"] = stage.writes(bob, "unjoined", "a message that ann cannot see yet")

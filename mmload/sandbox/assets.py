@@ -20,14 +20,38 @@ _PAGE = """<!DOCTYPE html>
 <script defer src="/static/remote_entry.js"></script>
 </head><body><div id="root">Mattermost</div></body></html>
 """
-# Sizes of the order of the web app's, so that a page load transfers data.
+# Sizes of the order of the web application's, as they come compressed: 3.6 MB for the log-in page, 4 MB in all.
 _ASSETS = {
     "/static/images/favicon/favicon-default-32x32.png": 1_200,
     "/static/css/initial_loading_screen.css": 3_000,
-    "/static/main.css": 60_000,
-    "/static/main.js": 400_000,
+    "/static/main.css": 150_000,
+    "/static/main.js": 1_800_000,
     "/static/remote_entry.js": 20_000,
 }
+SCRIPT_CHUNKS, STYLE_CHUNKS = 120, 18
+_SCRIPT_BYTES, _STYLE_BYTES = 25_000, 2_300
+
+
+def _hashes(kind: str, count: int) -> dict[int, str]:
+    """Chunks by their numbers, as webpack names them."""
+    return {number: f"{zlib.crc32(f'{kind}{number}'.encode()):08x}" for number in range(7, 7 + 13 * count, 13)}
+
+
+_CHUNKS = {"js": _hashes("js", SCRIPT_CHUNKS), "css": _hashes("css", STYLE_CHUNKS)}
+_ASSETS |= {f"/static/{number}.{hash}.js": _SCRIPT_BYTES for number, hash in _CHUNKS["js"].items()}
+_ASSETS |= {f"/static/{number}.{hash}.css": _STYLE_BYTES for number, hash in _CHUNKS["css"].items()}
+
+
+def _table(kind: str) -> str:
+    entries = ",".join(f'{number}:"{hash}"' for number, hash in _CHUNKS[kind].items())
+    return f'e=>e+"."+{{{entries}}}[e]+".{kind}"'
+
+
+# Webpack's runtime, as far as it names chunks, at the beginning of the application's script.
+_RUNTIME = f'(()=>{{var o={{}};o.p="/static/",o.u={_table("js")},o.miniCssF={_table("css")}}})();'.encode()
+_FILLING = b"/" * max(_ASSETS.values())
+
+
 _NOT_KEPT = {"Cache-Control": "no-cache, max-age=31556926, public"}
 
 
@@ -40,7 +64,9 @@ def serve_asset(world: World, path: str) -> web.Response:
     size = _ASSETS.get(path)
     if size is not None:
         headers = {"Cache-Control": "max-age=31556926, public"}
-        return web.Response(body=b"/" * size, content_type=guess_type(path), headers=headers)
+        body = _RUNTIME if path == "/static/main.js" else b""
+        body += _FILLING[: size - len(body)]
+        return web.Response(body=body, content_type=guess_type(path), headers=headers)
     if path.startswith("/static/"):
         return web.Response(status=404, text="404 page not found\n")
     headers = {**_NOT_KEPT, "X-Request-Id": world.new_id(), "X-Version-Id": world.version_id}

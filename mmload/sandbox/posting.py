@@ -145,14 +145,25 @@ def _attach(world: World, author: StoredUser, post: StoredPost, file_ids: list[A
     return attached
 
 
+_JOINS_AND_LEAVES = frozenset(
+    f"system_{what}"
+    for what in (
+        *("join_leave", "add_remove", "join_channel", "leave_channel", "join_team", "leave_team"),
+        *("add_to_channel", "remove_from_channel", "add_to_team", "remove_from_team"),
+    )
+)
+
+
 def _store(world: World, channel: StoredChannel, post: StoredPost, root: StoredPost | None) -> None:
     """Updates counters and threads; the author of a post outside a thread has read the channel up to it."""
     world.state.add_post(post)
     channel.last_post_at = post.create_at
-    channel.total_msg_count += 1
+    # Who joins and leaves makes no channel unread.
+    counts = post.type not in _JOINS_AND_LEAVES
+    channel.total_msg_count += counts
     if root is None:
         channel.last_root_post_at = post.create_at
-        channel.total_msg_count_root += 1
+        channel.total_msg_count_root += counts
     for user_id in post.mentioned:
         member = channel.members[user_id]
         member.mention_count += 1

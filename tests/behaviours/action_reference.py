@@ -72,29 +72,45 @@ CATCH_UP_REQUESTS = (
     "POST /users/ids",
 )
 
-# Loading the page, and the team and channel on it: what every reload and log-in ends with.
-_PAGE_LOAD = (
+# The team and channel on the page: what every page load and every other team ends with.
+_TEAM = (
+    *_OPEN_CHANNEL,
+    "GET /users/{user_id}/teams/{team_id}/channels/categories",
+    "GET /users/{user_id}/teams/{team_id}/threads",
+    "GET /users/{user_id}/teams/{team_id}/drafts",
     "GET /users",
-    "GET /users/{user_id}/preferences",
+    "GET /agents",
+    "GET /agents/status",
+    "GET /users/stats",
+)
+# Loading the application: what every reload and log-in ends with.
+_PAGE_LOAD = (
     "GET /config/client",
+    "GET /license/client",
     "GET /users/me",
-    "POST /roles/names",
-    "GET /plugins/webapp",
-    "GET /teams",
+    "GET /users/{user_id}/preferences",
     "GET /users/{user_id}/teams",
     "GET /users/{user_id}/teams/members",
+    "POST /roles/names",
+    "GET /users/{user_id}/teams/unread",
+    "GET /limits/server",
     "GET /users/{user_id}/teams/{team_id}/channels",
     "GET /users/{user_id}/teams/{team_id}/channels/members",
-    "GET /users/{user_id}/channels",
-    "GET /users/{user_id}/channel_members",
-    "GET /users/{user_id}/teams/unread",
-    "GET /users/{user_id}/status",
-    "GET /channels/{channel_id}/stats",
-    "GET /users/{user_id}/channels/{channel_id}/unread",
-    "GET /users/{user_id}/teams/{team_id}/threads",
-    "GET /users/{user_id}/teams/{team_id}/channels/categories",
+    "GET /plugins/webapp",
     "GET /posts/scheduled/team/{team_id}",
-    *_OPEN_CHANNEL,
+    "GET /teams",
+    "GET /trial-license/prev",
+    "GET /users/{user_id}/channel_members",
+    "GET /users/{user_id}/channels",
+    "GET /custom_profile_attributes/fields",
+    "GET /system/notices/{team_id}",
+    "POST /users/group_channels",
+    *_TEAM,
+)
+_LEAVING = (
+    "GET site page",
+    "PUT /users/{user_id}/preferences",
+    "DELETE /users/{user_id}/channels/{channel_id}/drafts",
 )
 
 # The routes of each action, in the order in which they are first asked; some depend on chance and on what is known.
@@ -174,8 +190,8 @@ REQUESTS: dict[str, tuple[str, ...]] = {
     "CreateGroupChannel": ("GET /users", "POST /channels/group", *_OPEN_CHANNEL, *_SEND),
     "UpdateCustomStatus": ("PUT /users/{user_id}/status/custom",),
     "RemoveCustomStatus": ("DELETE /users/{user_id}/status/custom",),
-    "FullReload": ("GET site page", "GET site asset", *_PAGE_LOAD),
-    "LogoutLogin": ("POST /users/logout", "POST /users/login", *_PAGE_LOAD),
+    "FullReload": (*_LEAVING, "GET site asset", *_PAGE_LOAD),
+    "LogoutLogin": ("POST /users/logout", "GET site page", "POST /users/login", *_PAGE_LOAD),
     "CreatePostReminder": ("POST /users/{user_id}/posts/{post_id}/reminder",),
     "FollowThread": ("PUT /users/{user_id}/teams/{team_id}/threads/{thread_id}/following",),
     "CreatePrivateChannel": (
@@ -206,12 +222,8 @@ REQUESTS: dict[str, tuple[str, ...]] = {
     "GenerateUserReport": ("GET /reports/users",),
     "RemoveReaction": ("DELETE /users/{user_id}/posts/{post_id}/reactions/{emoji_name}",),
     "SwitchTeam": (
-        "GET /users/{user_id}/teams/unread",
-        "GET /users/{user_id}/teams/{team_id}/threads",
-        "GET /users/{user_id}/teams/{team_id}/channels/categories",
-        "GET /posts/scheduled/team/{team_id}",
         *_TEAM_CHANNELS,
-        *_OPEN_CHANNEL,
+        *_TEAM,
     ),
     "CreateSidebarCategory": (
         "POST /users/{user_id}/teams/{team_id}/channels/categories",
@@ -231,7 +243,7 @@ REQUESTS: dict[str, tuple[str, ...]] = {
     "BrowseChannels": (*_BROWSE, "POST /channels/search"),
     "MarkUnread": ("POST /users/{user_id}/posts/{post_id}/set_unread",),
     "UpdateStatus": ("PUT /users/{user_id}/status",),
-    "Reload": _PAGE_LOAD,
+    "Reload": (*_LEAVING, *_PAGE_LOAD),
     "MentionAll": ("POST /posts", _CHANNEL_DRAFT),
     "OpenTownSquare": _OPEN_CHANNEL,
     "PostInTownSquare": ("POST /posts", _CHANNEL_DRAFT),

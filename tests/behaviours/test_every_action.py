@@ -49,36 +49,39 @@ THREAD = "/users/{user_id}/teams/{team_id}/threads/{thread_id}"
 CATEGORIES = "/users/{user_id}/teams/{team_id}/channels/categories"
 OWN_CHANNELS = "GET /users/{user_id}/teams/{team_id}/channels"
 OWN_MEMBERS = "GET /users/{user_id}/teams/{team_id}/channels/members"
+MY_CHANNELS = [f"{OWN_CHANNELS}|{OWN_MEMBERS}"] * 2
 DRAFTS = "/users/{user_id}/channels/{channel_id}/drafts"
 BOOKMARKS = "/channels/{channel_id}/bookmarks"
 
 PLUGINS = "GET /plugins/webapp"
 
-FIRST_VISIT: Requests = [(STATS, UNREAD_POSTS), VIEW]
+FIRST_VISIT: Requests = [(STATS, UNREAD_POSTS), VIEW, "GET /users/stats+?"]
 DIRECT_VISIT: Requests = [(STATS, UNREAD_POSTS, PREFERENCES), VIEW]
 ANY_VISIT = [*[f"{STATS}|{UNREAD_POSTS}|{POSTS}"] * 2, VIEW]
-TEAM = ["GET /users/{user_id}/teams/unread", THREADS, f"GET {CATEGORIES}"]
-PAGE = [
-    "GET /users",
-    "GET /users/{user_id}/preferences",
-    "GET /users+?",
-    "GET /config/client",
-    "GET /users/me",
-    "POST /roles/names",
-    PLUGINS,
-    "GET /teams",
-    "GET /users/{user_id}/teams",
-    "GET /users/{user_id}/teams/members",
-    OWN_CHANNELS,
-    OWN_MEMBERS,
-    "GET /users/{user_id}/channels",
-    "GET /users/{user_id}/channel_members",
-    "GET /users/{user_id}/teams/unread",
-    "GET /users/{user_id}/status",
-    STATS,
-    "GET /users/{user_id}/channels/{channel_id}/unread",
-    *TEAM,
-]
+SETTINGS = ["GET /config/client|GET /license/client"] * 2
+ACCOUNT = "|".join(
+    (
+        "GET /users/me",
+        "GET /users/{user_id}/preferences",
+        "GET /users/{user_id}/teams",
+        "GET /users/{user_id}/teams/members",
+    )
+)
+ROLES, LIMITS = "POST /roles/names", "GET /limits/server"
+SCHEDULED = "GET /posts/scheduled/team/{team_id}"
+UNREAD_TEAMS = "GET /users/{user_id}/teams/unread"
+OWN = ("GET /trial-license/prev", "GET /users/{user_id}/channels", "GET /users/{user_id}/channel_members")
+AROUND = ("GET /system/notices/{team_id}", THREADS, "GET /users/{user_id}/teams/{team_id}/drafts", "GET /users")
+AGENTS = ("GET /agents", "GET /agents/status")
+SHOWN = (STATS, UNREAD_POSTS, POSTS, PREFERENCES, VIEW, "GET /users/stats", "POST /users/group_channels", ROLES)
+SITE = "GET site page"
+# Groups of a page load: requests of one are made together, and those of several may be the same.
+FRAME = "|".join((ROLES, UNREAD_TEAMS, LIMITS, OWN_CHANNELS, OWN_MEMBERS, PLUGINS, SCHEDULED, "GET /teams"))
+CHANNEL = "|".join((*AROUND, *AGENTS, *SHOWN))
+APPLICATION = [f"{FRAME}+", "|".join((*OWN, f"GET {CATEGORIES}")) + "+", f"{CHANNEL}+"]
+PAGE = [*SETTINGS, f"{ACCOUNT}+", *APPLICATION]
+LEAVING = f"{SITE}|{PREFERENCES}|DELETE {DRAFTS}|GET site asset+"
+LOG_IN = "|".join((LIMITS, *SETTINGS, ACCOUNT, ROLES))
 DIALOG = ["POST /channels", "GET /teams/{team_id}/stats", "GET /users", "GET /users", VIEW]
 
 FREE: dict[str, Requests] = {
@@ -145,14 +148,17 @@ FREE: dict[str, Requests] = {
     "CreateGroupChannel": ["GET /users", "POST /channels/group", *DIRECT_VISIT, ("POST /posts", f"DELETE {DRAFTS}")],
     "UpdateCustomStatus": ["PUT /users/{user_id}/status/custom"],
     "RemoveCustomStatus": ["DELETE /users/{user_id}/status/custom"],
-    "FullReload": ["GET site page", "GET site asset+?", *PAGE, *ANY_VISIT],
-    "LogoutLogin": ["POST /users/logout", "POST /users/login", *PAGE, *ANY_VISIT],
+    "FullReload": [LEAVING, *SETTINGS, f"{ACCOUNT}+", "GET site asset+?", *APPLICATION],
+    "LogoutLogin": [
+        *("POST /users/logout", SITE, *SETTINGS, f"{PLUGINS}+?", "POST /users/login"),
+        *(f"{LOG_IN}+", *APPLICATION),
+    ],
     "CreatePostReminder": ["POST /users/{user_id}/posts/{post_id}/reminder"],
     "FollowThread": [f"PUT {THREAD}/following"],
     "CreatePrivateChannel": [*DIALOG, "POST /channels/{channel_id}/members+"],
     "GenerateUserReport": ["GET /reports/users+"],
     "RemoveReaction": ["DELETE /users/{user_id}/posts/{post_id}/reactions/{emoji_name}"],
-    "SwitchTeam": [*TEAM, OWN_CHANNELS, OWN_MEMBERS, *FIRST_VISIT],
+    "SwitchTeam": [*MY_CHANNELS, f"GET {CATEGORIES}|{CHANNEL}+"],
     "CreateSidebarCategory": [f"POST {CATEGORIES}", f"GET {CATEGORIES}"],
     "CreatePublicChannel": DIALOG,
     "MarkAllThreadsInTeamAsRead": ["PUT /users/{user_id}/teams/{team_id}/threads/read", THREADS],
@@ -164,7 +170,7 @@ FREE: dict[str, Requests] = {
     "BrowseChannels": [*BROWSE, "POST /channels/search+", "POST /channels/stats/member_count+?"],
     "MarkUnread": ["POST /users/{user_id}/posts/{post_id}/set_unread"],
     "UpdateStatus": ["PUT /users/{user_id}/status", "PUT /users/{user_id}/status"],
-    "Reload": [*PAGE, *ANY_VISIT],
+    "Reload": [LEAVING, *PAGE],
     "MentionAll": [("POST /posts", f"DELETE {DRAFTS}")],
     "OpenTownSquare": FIRST_VISIT,
     "PostInTownSquare": [("POST /posts", f"DELETE {DRAFTS}")],

@@ -15,12 +15,11 @@ import pytest
 from mmload.behaviours.events import acknowledgement
 from mmload.behaviours.login import close_socket, open_socket
 from mmload.behaviours.person import Person
-from mmload.behaviours.returning import CATCH_UP, MOST_UNREAD, unread_channels
+from mmload.behaviours.returning import CATCH_UP
 from mmload.client.http.client import Route
 from mmload.client.websocket.client import WebSocket
 from mmload.metrics.recorder import ActionOutcome
-from mmload.models import Channel, ChannelMember, ChannelNotifications, Post, Thread, User
-from mmload.store import SharedObjects, Store
+from mmload.models import Channel, Post, Thread
 from tests.behaviours.conftest import PATIENCE_SECONDS, SOON, Scene, come_back, eventually
 
 POSTS_SINCE = "GET /channels/{channel_id}/posts since,skipFetchThreads,collapsedThreads,collapsedThreadsExtended"
@@ -182,41 +181,6 @@ def test_the_action_is_that_same_path(page: Watched, scene: Scene) -> None:
 
 
 # -- pure --------------------------------------------------------------------------------------------------------
-
-
-def store_of(*, collapsed: bool) -> Store:
-    store = Store(SharedObjects())
-    store.me = User(id="me")
-    store.collapsed_threads = collapsed
-    store.current_channel_id = "here"
-    return store
-
-
-@pytest.mark.parametrize(
-    ("unread", "mentions", "fetched"),
-    [(0, 0, False), (1, 0, True), (9, 0, True), (10, 0, False), (10, 1, True), (MOST_UNREAD, 1, True), (21, 5, False)],
-)
-def test_unread_channels_are_fetched_by_the_applications_rule(unread: int, mentions: int, fetched: bool) -> None:
-    """None with more than 20 unread posts; from ten on only with mentions."""
-    channel = Channel(id="c", total_msg_count=100, total_msg_count_root=50)
-    member = ChannelMember("c", msg_count=100 - unread, msg_count_root=50, mention_count=mentions)
-    collapsed = replace_root(member, unread, mentions)
-
-    assert unread_channels([channel], [member], store_of(collapsed=False)) == ["c"] * fetched
-    assert unread_channels([channel], [collapsed], store_of(collapsed=True)) == ["c"] * fetched
-
-
-def replace_root(member: ChannelMember, unread: int, mentions: int) -> ChannelMember:
-    return ChannelMember(
-        member.channel_id, msg_count=100, msg_count_root=50 - unread, mention_count_root=mentions, mention_count=0
-    )
-
-
-def test_muted_channels_and_the_one_on_the_screen_are_not_fetched_ahead() -> None:
-    channels = [Channel(id=name, total_msg_count=5) for name in ("here", "muted", "left")]
-    members = [ChannelMember("here"), ChannelMember("muted", notify_props=ChannelNotifications("mention"))]
-
-    assert unread_channels(channels, [*members, ChannelMember("unknown")], store_of(collapsed=False)) == []
 
 
 def test_an_acknowledgement_tells_what_became_of_the_notification() -> None:

@@ -67,7 +67,7 @@ SPECIAL: dict[str, dict[str, Any]] = {
     "create_bookmark": {"bookmark": {"display_name": "docs", "type": "link", "link_url": "https://x"}},
     "patch_bookmark": {"changes": {"display_name": "docs"}},
 }
-SITE_CALLS = {"site_page", "site_asset"}
+SITE_CALLS = {"site_page", "site_script", "site_file"}
 
 
 class Asked(Exception):

@@ -216,6 +216,32 @@ def test_the_cost_of_chunks_is_linear_however_they_are_cut(size: int) -> None:
     assert copied < 1.01 * len(body)
 
 
+@pytest.mark.parametrize("size", [1, 7, 4096, 10**6])
+@pytest.mark.parametrize("chunked", [True, False])
+def test_a_body_that_nobody_wants_is_counted_and_not_kept(chunked: bool, size: int) -> None:
+    """However it is cut up, and more of it than an answer that is kept may have at one time in memory."""
+    part = b"%x\r\n%b\r\n" % (5000, b"x" * 5000)
+    head, body = (
+        (b"Transfer-Encoding: chunked", part * 3 + b"0\r\n\r\n") if chunked else (b"Content-Length: 9000", b"x" * 9000)
+    )
+    sent = b"HTTP/1.1 200 OK\r\n" + head + b"\r\n\r\n" + body
+    incoming = HttpAnswer("GET", keep=False)
+
+    whole = [incoming.feed(sent[at : at + size]) for at in range(0, len(sent), size)]
+
+    assert whole == [False] * (len(whole) - 1) + [True]
+    assert (incoming.size, incoming.body, incoming.keeps_open) == (15000 if chunked else 9000, b"", True)
+    assert not incoming._collected
+
+
+def test_the_size_of_a_body_is_bounded_whether_it_is_kept_or_not() -> None:
+    part = b"%x\r\n%b\r\n" % (600, b"x" * 600)
+    incoming = HttpAnswer("GET", 1000, keep=False)
+
+    with pytest.raises(AnswerTooLarge):
+        incoming.feed(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + part * 2)
+
+
 @given(st.binary(max_size=300))
 def test_no_bytes_do_anything_but_wait_or_be_refused(data: bytes) -> None:
     incoming = HttpAnswer()

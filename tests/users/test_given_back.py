@@ -27,7 +27,7 @@ STAGES: dict[str, tuple[Any, str, bool]] = {
     "an account, no person yet": (MattermostUser, "new_person", True),
     "logging in": (login, "log_in", False),
     "logged in": (login, "log_in", True),
-    "loading the page": (login, "load_page", False),
+    "loading the page": (login, "load_account", False),
     "opening the WebSocket": (WebSocket, "_connect", True),
     "the WebSocket is open": (WebSocket, "open", True),
     "in an action": (SimulatedBehaviour, "wait", False),

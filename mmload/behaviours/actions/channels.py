@@ -153,7 +153,7 @@ def _leave(person: Person, channel: Channel) -> None:
     """What was left is known while the other channel opens; then the channels of the team are listed anew."""
     person.api.remove_channel_member(channel.id, person.id)
     leave_behind(person, channel)
-    load_team_channels(person, person.store.current_team_id, include_deleted=False)
+    load_team_channels(person, person.store.current_team_id)
 
 
 def leave_behind(person: Person, channel: Channel) -> None:

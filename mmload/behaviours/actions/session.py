@@ -7,12 +7,16 @@ from functools import partial
 from mmload.behaviours import drafts
 from mmload.behaviours.actions.channels import become_member
 from mmload.behaviours.channel_view import read_posts
-from mmload.behaviours.login import close_socket, log_in, log_out, open_socket
-from mmload.behaviours.page_load import fetch_site, load_page, open_some_team
+from mmload.behaviours.login import close_socket, log_in, log_out, start_application
+from mmload.behaviours.page_load import LOG_IN_AGAIN, OPEN, RELOAD, ask
 from mmload.behaviours.person import NothingToDo, Person
+from mmload.behaviours.site import open_page
 from mmload.client.api.calls import ME
 from mmload.errors import NotAvailable, Refused
-from mmload.models import Channel, Post
+from mmload.models import Channel, Post, Preference
+
+# Of those who load the application anew: who opens it, in another tab or after closing it, and does not press reload.
+OPENED_SHARE = 0.5
 
 
 def reconnect_web_socket(person: Person) -> None:
@@ -23,26 +27,61 @@ def reconnect_web_socket(person: Person) -> None:
 
 
 def reload(person: Person) -> None:
-    """Reload the application from the browser cache; the WebSocket stays connected."""
-    load_page(person)
-    open_some_team(person)
+    """Reload the application, or close and open it again: a new WebSocket, static files from the browser's cache."""
+    if person.rng.random() < OPENED_SHARE:
+        close_and_open(person)
+    else:
+        press_reload(person)
+
+
+def close_and_open(person: Person) -> None:
+    """Leave the page, and open the application at its root."""
+    _unload(person, cached=True)
+    open_page(person)
+    start_application(person, OPEN)
+
+
+def press_reload(person: Person, *, cold: bool = False) -> None:
+    """Load the page anew at the channel on the screen; `cold`: with an empty cache."""
+    store, path = person.store, _address(person)
+    channel_id = store.current_channel_id
+    leaving = [partial(_keep_view_time, person, channel_id)] if channel_id else []
+    if channel_id and person.context.capabilities.synced_drafts:
+        leaving.append(partial(person.api.delete_draft, channel_id, ""))
+    _unload(person, cached=not cold)
+    ask(person, partial(open_page, person, path, cold=cold), *leaving)
+    person.cold = cold
+    start_application(person, RELOAD)
 
 
 def full_reload(person: Person) -> None:
-    """Reload the application without a cache: a new WebSocket, and everything is fetched again."""
+    """Reload the application with an empty cache: static files and pictures are fetched again."""
+    press_reload(person, cold=True)
+
+
+def _unload(person: Person, *, cached: bool) -> None:
     close_socket(person)
-    person.store.clear()
-    fetch_site(person)
-    open_socket(person)
-    reload(person)
+    person.store.clear(cached=cached)
+
+
+def _address(person: Person) -> str:
+    """The page's address: of the team and channel on the screen, else the root."""
+    team = person.store.teams.get(person.store.current_team_id)
+    channel = person.store.channels.get(person.store.current_channel_id)
+    return f"/{team.name}/channels/{channel.name}" if team and channel else "/"
+
+
+def _keep_view_time(person: Person, channel_id: str) -> None:
+    """What the application stores of the channel that it leaves."""
+    seen = Preference(person.id, "channel_approximate_view_time", channel_id, str(person.now_ms()))
+    person.api.set_preferences(person.id, [seen])
 
 
 def logout_login(person: Person) -> None:
     """Log out and log in again. The login waits in the login queue like any other."""
     log_out(person)
     log_in(person)
-    open_socket(person)
-    reload(person)
+    start_application(person, LOG_IN_AGAIN)
 
 
 def click_permalink(person: Person) -> None:

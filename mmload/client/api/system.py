@@ -9,7 +9,6 @@ from typing import Any
 
 from mmload.client.api.calls import Calls, Endpoint
 from mmload.client.http.client import Route, content_of
-from mmload.client.http.protocol import HttpAnswer
 
 _CLIENT_CONFIG = Endpoint("GET", "/config/client", answer=dict[str, str])
 _CLIENT_LICENSE = Endpoint("GET", "/license/client", answer=dict[str, str])
@@ -65,13 +64,17 @@ class SystemCalls(Calls):
     def report_performance(self, report: dict[str, Any]) -> None:
         self._do(_CLIENT_PERFORMANCE, body=report)
 
-    def site_page(self) -> str:
-        """The page that loads the web application."""
-        return content_of(self.rest.fetch(_SITE, "/"), _SITE).decode("utf-8", "replace")
+    def site_page(self, path: str = "/") -> str:
+        """The page that loads the web application, the same at each path outside `/api` and `/static`."""
+        return content_of(self.rest.fetch(_SITE, path), _SITE).decode("utf-8", "replace")
 
-    def site_asset(self, path: str) -> HttpAnswer:
-        """A script or style sheet that the page names; `path` begins with a slash."""
-        return self.rest.fetch(_ASSET, path)
+    def site_script(self, path: str) -> str:
+        """A script of the page, to be read; `path` begins with a slash."""
+        return content_of(self.rest.fetch(_ASSET, path), _ASSET).decode("utf-8", "replace")
+
+    def site_file(self, path: str) -> int:
+        """A static file that nobody reads: how many bytes came."""
+        return self.rest.fetch(_ASSET, path, keep=False).size
 
 
 _LOGS = Route("GET", "/logs")

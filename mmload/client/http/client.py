@@ -180,9 +180,13 @@ class Rest:
             raise NotAvailable("not on this server", route=str(route))
         return self._obey(route, API + path, body, headers, login)
 
-    def fetch(self, route: Route, path: str) -> HttpAnswer:
-        """GET a path outside the API (the site's page and its static parts), without the token's rules."""
-        return self._once(route, path, b"", None)
+    def fetch(self, route: Route, path: str, *, keep: bool = True) -> HttpAnswer:
+        """GET a path outside the API (the site's page and its static parts), without the token's rules.
+
+        A path may have that of the server's URL before it, as pages name them. Without `keep` the body of the answer is
+        thrown away.
+        """
+        return self._once(route, path.removeprefix(self._prefix), b"", None, keep=keep)
 
     def _obey(
         self,
@@ -210,12 +214,14 @@ class Rest:
                 self.rate_limited()
                 self._sleep(limited.retry_after_seconds)
 
-    def _once(self, route: Route, path: str, body: bytes, headers: dict[str, str] | None) -> HttpAnswer:
+    def _once(
+        self, route: Route, path: str, body: bytes, headers: dict[str, str] | None, *, keep: bool = True
+    ) -> HttpAnswer:
         start = time.time()
         began = time.perf_counter()
         try:
             request = request_bytes(route.method, self._prefix + path, self._headers + self.cookies.line, headers, body)
-            answer = self._connections.ask(route.method, request)
+            answer = self._connections.ask(route.method, request, keep=keep)
         except (OSError, BadAnswer) as error:
             failure: RequestFailed = NoAnswer(transport_reason(error), route=str(route))
             self._report(route, start, time.perf_counter() - began, 0, failure)
@@ -224,13 +230,13 @@ class Rest:
         if answer.header("set-cookie"):
             self.cookies.take(answer.head)
         if answer.status < 300:
-            self._report(route, start, seconds, len(answer.body), None)
+            self._report(route, start, seconds, answer.size, None)
             return answer
         failure = refusal(answer.status, answer.header, answer.content, str(route), route.feature, start)
         failure.expected = failure.expected or is_expected(route.expected, failure, bodyless=route.method == "HEAD")
         if isinstance(failure, NotAvailable):
             self._unavailable.learn(route.feature, failure.reason)
-        self._report(route, start, seconds, len(answer.body), failure)
+        self._report(route, start, seconds, answer.size, failure)
         raise failure
 
 

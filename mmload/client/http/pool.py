@@ -116,10 +116,10 @@ class HttpConnection:
         self._ready_at = 0.0
         self.idle_since = 0.0
 
-    def ask(self, method: str, request: bytes) -> HttpAnswer:
+    def ask(self, method: str, request: bytes, *, keep: bool = True) -> HttpAnswer:
         """The whole answer. Raises `Gone`, another `OSError` or `BadAnswer`; the connection is of no use then."""
         self._send(request)
-        incoming = HttpAnswer(method, self._largest)
+        incoming = HttpAnswer(method, self._largest, keep=keep)
         self._ready_at = self._timer.wait(self._readable)
         while True:
             data = self._receive()
@@ -206,16 +206,17 @@ class ConnectionPool:
         self._idle: list[HttpConnection] = []
         self._closed = False
 
-    def ask(self, method: str, request: bytes) -> HttpAnswer:
+    def ask(self, method: str, request: bytes, *, keep: bool = True) -> HttpAnswer:
         """Send a request and read its answer, all within the timer's limit. Raises an `OSError` or `BadAnswer`.
 
+        Without `keep` the answer's body is thrown away as it comes.
         One that the server has closed in the same moment is replaced, if the request may be repeated.
         """
         with self._timer, self._places:
             while True:
                 line, fresh = self._take()
                 try:
-                    incoming = line.ask(method, request)
+                    incoming = line.ask(method, request, keep=keep)
                 except Gone:
                     line.close()
                     if fresh or method not in _REPEATABLE:

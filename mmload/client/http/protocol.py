@@ -77,12 +77,14 @@ class HttpAnswer:
     """One answer as it comes in: `feed` what was received until it says that the answer is whole, or call `end`.
 
     `begun` tells whether anything came at all, `keeps_open` whether the connection serves for another request. Who
-    receives it notes in `ready_at` when the last of it was there (`time.perf_counter`; 0.0: not known).
+    receives it notes in `ready_at` when the last of it was there (`time.perf_counter`; 0.0: not known). Without `keep`
+    the body is thrown away as it comes, so that it may have any length; only its size is known.
     """
 
     __slots__ = (
         "_collected",
         "_interim",
+        "_keep",
         "_largest",
         "_lowered",
         "_missing",
@@ -92,10 +94,11 @@ class HttpAnswer:
         "head",
         "keeps_open",
         "ready_at",
+        "size",
         "status",
     )
 
-    def __init__(self, method: str = "GET", largest_bytes: int = LARGEST_ANSWER_BYTES) -> None:
+    def __init__(self, method: str = "GET", largest_bytes: int = LARGEST_ANSWER_BYTES, *, keep: bool = True) -> None:
         self.status = 0
         self.head = b""
         self.body = b""
@@ -105,6 +108,9 @@ class HttpAnswer:
         self._lowered = b""
         self._without_body = method == "HEAD"
         self._largest = largest_bytes
+        self._keep = keep
+        # Bytes of the body, as they came.
+        self.size = 0
         self._interim = 0
         # Of an unfinished head or body. One object that grows: a list of small pieces would take fifty times as much.
         self._collected = bytearray()
@@ -122,7 +128,7 @@ class HttpAnswer:
         """The connection has ended: the end of an answer that has no other. Raises `BadAnswer` if it is cut off."""
         if not self.status or self._missing is not None:
             raise BadAnswer("cut off")
-        self.body = bytes(self._collected)
+        self._whole(bytes(self._collected))
 
     def header(self, name: str) -> str:
         """A header's value by its name in lower case, "" if absent; the last one if it came twice."""
@@ -177,7 +183,7 @@ class HttpAnswer:
         if self._without_body or self.status in _WITHOUT_BODY:
             return
         if "chunked" in self.header("transfer-encoding").lower():
-            self._missing = Chunks(self._largest)
+            self._missing = Chunks(self._largest, keep=self._keep)
         elif length := self.header("content-length"):
             if not (length.isascii() and length.isdigit()) or self._lowered.count(b"\r\ncontent-length:") > 1:
                 raise BadAnswer("no such length")
@@ -199,7 +205,9 @@ class HttpAnswer:
             whole = missing.feed(data)
             if whole is None:
                 return False
-            self.body, extra = whole
+            body, extra = whole
+            self.size = missing.thrown
+            self._whole(body)
             self.keeps_open = self.keeps_open and not extra
             return True
         self._collect(data)
@@ -207,31 +215,47 @@ class HttpAnswer:
 
     def _collect(self, data: bytes) -> None:
         self._collected += data
-        if len(self._collected) > self._largest:
+        if self.size + len(self._collected) > self._largest:
             raise AnswerTooLarge("answer too large")
+        self._throw_away()
+
+    def _throw_away(self) -> None:
+        """What has come of the body, if nobody wants it."""
+        if not self._keep:
+            self.size += len(self._collected)
+            self._collected.clear()
+
+    def _whole(self, body: bytes) -> None:
+        """The last of the body, or all of it, has come."""
+        self.size += len(body)
+        self.body = body if self._keep else b""
 
     def _feed_sized(self, data: bytes, missing: int) -> bool:
         size = len(data)
         if size < missing:
             self._missing = missing - size
             self._collected += data
+            self._throw_away()
             return False
         if size > missing:
             # More than was announced: nobody knows what the next answer on this connection would be.
             self.keeps_open = False
             data = data[:missing]
         self._missing = 0
-        self.body = bytes(self._collected + data) if self._collected else data
+        self._whole(bytes(self._collected + data) if self._collected else data)
         return True
 
 
 class Chunks:
     """A body in chunks (RFC 9112 §7.1), as it comes in. Each byte is looked at once, however it is cut up."""
 
-    __slots__ = ("_body", "_done", "_held", "_largest", "_missing", "_trailer_bytes")
+    __slots__ = ("_body", "_done", "_held", "_keep", "_largest", "_missing", "_trailer_bytes", "thrown")
 
-    def __init__(self, largest_bytes: int = LARGEST_ANSWER_BYTES) -> None:
+    def __init__(self, largest_bytes: int = LARGEST_ANSWER_BYTES, *, keep: bool = True) -> None:
         self._largest = largest_bytes
+        self._keep = keep
+        # Bytes of the body that were thrown away.
+        self.thrown = 0
         self._body = bytearray()
         # The beginning of a line whose end has not come.
         self._held = b""
@@ -278,10 +302,15 @@ class Chunks:
             if not self._body.endswith(b"\r\n"):
                 raise BadAnswer("no such chunk")
             del self._body[-2:]
+        if not self._keep:
+            # The line break at a chunk's end is still looked at.
+            thrown = max(0, len(self._body) - 2) if self._missing else len(self._body)
+            self.thrown += thrown
+            del self._body[:thrown]
         return at + len(part)
 
     def _begin(self, size: int) -> None:
-        if len(self._body) + size > self._largest:
+        if self.thrown + len(self._body) + size > self._largest:
             raise AnswerTooLarge("answer too large")
         self._done = size == 0
         self._missing = size + 2 if size else 0
