@@ -236,9 +236,9 @@ class StormRecovery(msgspec.Struct, frozen=True):
 
     @property
     def end_ms(self) -> int:
-        """When it had recovered, or the load ended."""
+        """When all of it was done and the server had recovered, or the load ended."""
         seconds = self.watched_seconds if self.recovered_seconds is None else self.recovered_seconds
-        return self.storm.ms + round(seconds * 1000)
+        return max(self.storm.over_ms, self.storm.ms + round(seconds * 1000))
 
 
 class Part(msgspec.Struct, frozen=True):

@@ -162,9 +162,10 @@ def _with_spans(
 
 
 def _with_figures(told: StormRecovery, seconds: Sequence[Second]) -> StormRecovery:
-    """What happened from its beginning until it had recovered; messages are settled to the end of the run."""
+    """What happened from its beginning to its end, ten seconds at least; messages are settled to the end of the run."""
     after = [each for each in seconds if each.ms + 1000 > told.storm.ms]
-    meanwhile = [each for each in after if each.ms < told.end_ms] or after[:1]
+    until = max(told.end_ms, told.storm.ms + QUIET_SECONDS * 1000)
+    meanwhile = [each for each in after if each.ms < until]
     return replace(
         told,
         sockets_lowest=min(each.sockets for each in meanwhile),
