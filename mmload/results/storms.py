@@ -233,6 +233,13 @@ def storm_sentence(each: StormRecovery) -> str:
     return "; ".join((f"{first} ({', '.join(_parts(each))})", _failures(each), _lost(each)))
 
 
+def so_far(each: StormRecovery) -> str:
+    """The same while the load goes on."""
+    if each.storm.problem or each.recovered_seconds is not None:
+        return f"{storm_name(each)}: {storm_sentence(each)}"
+    return f"{storm_name(each)}: not recovered yet, after {each.watched_seconds:.0f} s"
+
+
 def _parts(each: StormRecovery) -> list[str]:
     spans = {"sockets": each.sockets_seconds, "p99": each.p99_seconds}
     if each.failures:

@@ -97,6 +97,31 @@ def test_the_same_calls_get_the_same_answers_as_from_the_peer(driven: Driven, se
     assert compared == len(CALLS) - 2 == 41
 
 
+def test_a_storm_is_raised_and_recorded(lt: Driven, server: str) -> None:
+    await_that(lambda: connected(server).total() == 3, "three are in")
+
+    answer = lt.ask("POST", "/loadagent/lt/storm?kind=spike&users=2")
+
+    assert (answer.status_code, answer.json()["message"]) == (200, "storm spike raised")
+    await_that(lambda: connected(server).total() == 5, "two more are in")
+    [told] = lt.ask("GET", "/mmload/actions").json()["storms"]
+    assert "spike storm" in told[1]
+
+
+@pytest.mark.parametrize(
+    ("query", "error"),
+    [
+        ("kind=rain", 'could not raise storm "rain": rain: no such storm; known are reconnect, restart, login'),
+        ("kind=login&users=some", "users and within_seconds: expected numbers"),
+        ("kind=spike&users=30000", 'could not raise storm "spike": max active users limit reached'),
+    ],
+)
+def test_storms_that_cannot_be_are_refused(lt: Driven, query: str, error: str) -> None:
+    answer = lt.ask("POST", f"/loadagent/lt/storm?{query}")
+
+    assert (answer.status_code, answer.json()["error"][: len(error)]) == (400, error)
+
+
 def test_removed_users_are_gone_at_the_server_and_their_accounts_are_used_again(lt: Driven, server: str) -> None:
     await_that(lambda: connected(server).total() == 3, "three are in")
     lt.ask("POST", "/loadagent/lt/removeusers?amount=2")

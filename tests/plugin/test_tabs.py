@@ -98,6 +98,24 @@ def test_an_action_is_injected_by_a_click(driven: Driven, server: str, browser: 
 
 
 @in_a_browser
+def test_a_storm_is_raised_by_a_click(driven: Driven, server: str, browser: Browser) -> None:
+    """All sockets are lost and come back; the page goes on telling how."""
+    driven.swarm(3)
+    await_that(lambda: connected(server).total() == 3, "three are in")
+    browser.driver.get(f"{driven.url}/?tab=actions")
+    resumed = counts(server)["sockets_resumed"]
+
+    browser.choose("Storm", "reconnect")
+    browser.press("Raise storm")
+
+    browser.reads("reconnect storm")
+    await_that(lambda: counts(server)["sockets_resumed"] >= resumed + 3, "three sockets are back")
+    browser.find("//section[h2='Storms' or h3='Storms']//p[contains(., 'reconnect storm')]")
+    driven.ask("POST", "/stop")
+    gone(server)
+
+
+@in_a_browser
 def test_what_was_typed_stays_while_the_figures_are_renewed(driven: Driven, server: str, browser: Browser) -> None:
     driven.swarm(2)
     browser.driver.get(f"{driven.url}/?tab=actions")
@@ -254,7 +272,9 @@ def test_who_knows_the_token_can_press_the_buttons(server: str, browser: Browser
         bearer = {"Authorization": f"Bearer {TOKEN}"}
         await_that(lambda: _answers(driven), "the agent answers")
         assert {driven.ask("GET", path).status_code for path in READ} == {401}
-        assert {driven.ask("POST", f"/mmload/{path}", json={}).status_code for path in ("users", "inject")} == {401}
+        assert {
+            driven.ask("POST", f"/mmload/{path}", json={}).status_code for path in ("users", "inject", "storm")
+        } == {401}
         driven.ask("POST", "/swarm", data={"user_count": 1, "spawn_rate": 1}, headers=bearer)
 
         browser.driver.get(f"http://anybody:{quote(TOKEN)}@127.0.0.1:{port}/version")  # in place of the dialogue
@@ -286,6 +306,9 @@ def _answers(driven: Driven) -> bool:
         ("inject", {"action": "Reload", "users": -1}, 400, "users"),
         ("inject", {"action": "Reload", "within_seconds": 1e9}, 400, "within_seconds"),
         ("inject", {"action": "Reload", "whom": "all"}, 400, "whom"),
+        ("storm", {"kind": "reconnect"}, 409, "LoadTester is not running"),
+        ("storm", {"kind": "rain"}, 400, "kind"),
+        ("storm", {"kind": "spike", "users": -1}, 400, "users"),
     ],
 )
 def test_what_cannot_be_done_is_refused_in_words(

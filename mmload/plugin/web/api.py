@@ -17,7 +17,7 @@ from mmload.errors import ConfigurationError, MmloadError, UsageError
 from mmload.plugin import startup_checks
 from mmload.plugin.settings import process_settings
 from mmload.plugin.web import create_request
-from mmload.plugin.web.api_agent import ApiAgent, WrongState, amount_of
+from mmload.plugin.web.api_agent import LONGEST_SPAN_SECONDS, ApiAgent, WrongState, amount_of
 
 if TYPE_CHECKING:
     from locust.env import Environment
@@ -150,6 +150,21 @@ class AgentRoutes:
             return answer(400, error=f'could not inject action "{action}": {_line(error)}')
         return answer(200, message=f"action {action} injected", status=agent.status())
 
+    def storm(self, agent: ApiAgent) -> flask.Response:
+        given = flask.request.args
+        try:
+            users, within = int(given.get("users", 0)), float(given.get("within_seconds", 0))
+            if users < 0 or not 0 <= within <= LONGEST_SPAN_SECONDS:
+                raise ValueError
+        except ValueError:
+            return answer(400, error=f"users and within_seconds: expected numbers, 0 to {LONGEST_SPAN_SECONDS:g} s")
+        kind = given.get("kind", "")
+        try:
+            agent.raise_storm(kind, users, within)
+        except MmloadError as error:
+            return answer(400, error=f'could not raise storm "{kind}": {_line(error)}')
+        return answer(200, message=f"storm {kind} raised", status=agent.status())
+
     def of_agent(self, call: Callable[[ApiAgent], flask.Response]) -> Callable[[str], flask.Response]:
         """The call as a route: it finds the agent that the path names."""
 
@@ -179,6 +194,7 @@ def blueprint(agents: AgentRoutes, prefix: str) -> flask.Blueprint:
         ("POST", "/addusers"): agents.add_users,
         ("POST", "/removeusers"): agents.remove_users,
         ("POST", "/inject"): agents.inject,
+        ("POST", "/storm"): agents.storm,
     }
     add = routes.add_url_rule
     add("/loadagent/create", "create", agents.create, methods=["POST"])

@@ -16,13 +16,14 @@ from locust.runners import MasterRunner
 
 from mmload.client.accounts import has_file_only
 from mmload.config import Settings, read_credentials
-from mmload.errors import ConfigurationError, MmloadError
+from mmload.errors import ConfigurationError, MmloadError, UsageError
 from mmload.plugin.runner import injection
 from mmload.plugin.runner.staged_load import shape_of
 from mmload.plugin.runner.user_count import UserCount
 from mmload.plugin.runner.user_stopping import UserTurnover
 from mmload.plugin.settings import settings_of
 from mmload.results.folder import Order
+from mmload.results.model import Storm, StormKind
 
 if TYPE_CHECKING:
     from locust.env import Environment
@@ -32,6 +33,8 @@ SHORT_CHANGE_SECONDS = 1.0
 # A test begins with the check of the server; it takes about a log-in.
 LONGEST_BEGINNING_SECONDS = 15.0
 LONGEST_END_SECONDS = 90.0
+# Over which an order may be spread.
+LONGEST_SPAN_SECONDS = 3600.0
 _POLL_SECONDS = 0.02
 NO_TIME = "0001-01-01T00:00:00Z"
 
@@ -171,6 +174,20 @@ class ApiAgent:
         known = injection.action_named(action)
         order = Order(known.name, users, within_seconds)
         return known.name, injection.give(self._environment, order, random.Random())
+
+    def raise_storm(self, kind: str, users: int = 0, within_seconds: float = 0.0) -> Storm:
+        """A storm now, by so many users (0: all; of a spike: as many again). `UsageError` if there is no such one."""
+        if self.state is not State.RUNNING:
+            raise WrongState(NOT_RUNNING)
+        if kind not in list(StormKind):
+            raise UsageError(f"{kind}: no such storm; known are {', '.join(StormKind)}")
+        if kind == StormKind.SPIKE:
+            target = self._user_count.target or 0
+            users = users or target
+            if target + users > self.most_users:
+                raise WrongState(f"{LIMIT_REACHED}: {target} and {users} more are over {self.most_users}")
+        order = Order(users=users, within_seconds=within_seconds, storm=Storm(StormKind(kind)))
+        return injection.raise_storm(self._environment, order)
 
     def _await_users(self) -> None:
         """Wait for a change that is quick, so that the answer shows it; not for one that was overtaken by another."""

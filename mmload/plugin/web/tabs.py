@@ -24,11 +24,12 @@ from mmload.metrics.delta import ProcessHealth
 from mmload.metrics.histogram import Histogram
 from mmload.metrics.recorder import DELIVERY
 from mmload.plugin.runner import injection
-from mmload.plugin.web.api_agent import ApiAgent, WrongState
+from mmload.plugin.web.api_agent import LONGEST_SPAN_SECONDS, ApiAgent, WrongState
 from mmload.plugin.web.metrics import HEALTH_SECONDS
 from mmload.plugin.web.test_view import View, view_of
 from mmload.results.generator_health import LIMITS, LOCAL, trust_in
-from mmload.results.model import Second
+from mmload.results.model import Second, StormKind
+from mmload.results.storms import recoveries, so_far
 
 if TYPE_CHECKING:
     from locust.env import Environment
@@ -103,6 +104,8 @@ class Actions(msgspec.Struct, frozen=True):
     most_users: int
     choices: list[str]
     actions: list[ActionRow]
+    storms: list[tuple[int, str]] = []  # when each storm began, and how the server comes through it
+    kinds: tuple[StormKind, ...] = tuple(StormKind)
 
 
 def delivery(view: View) -> Delivery:
@@ -191,7 +194,8 @@ def actions(view: View, state: str, most_users: int, choices: list[str]) -> Acti
         for name, figures in list(view.totals.whole.actions.items())
     ]
     rows.sort(key=lambda row: (-row.done - row.failed, row.name))
-    return Actions(state, view.spawned, most_users, choices, rows)
+    storms = [(each.storm.ms, so_far(each)) for each in recoveries(view.storms, view.recent)]
+    return Actions(state, view.spawned, most_users, choices, rows, storms)
 
 
 TABS = ("Delivery", "Health", "Actions")
@@ -203,7 +207,6 @@ _ADDED = (
     b'<link rel="stylesheet" href="./mmload/tabs.css"><script type="module" src="./mmload/tabs.js"></script></body>'
 )
 _MOST_AT_ONCE = 2**15 - 1
-_LONGEST_SPAN_SECONDS = 3600.0
 _Wanted = TypeVar("_Wanted", bound=msgspec.Struct)
 
 
@@ -218,7 +221,15 @@ class Injection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     action: str
     users: Annotated[int, msgspec.Meta(ge=0, le=10**9)] = 0
-    within_seconds: Annotated[float, msgspec.Meta(ge=0, le=_LONGEST_SPAN_SECONDS)] = 0.0
+    within_seconds: Annotated[float, msgspec.Meta(ge=0, le=LONGEST_SPAN_SECONDS)] = 0.0
+
+
+class StormWanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A storm of so many users (0: all who are in; of a spike: as many again), within the span."""
+
+    kind: StormKind
+    users: Annotated[int, msgspec.Meta(ge=0, le=_MOST_AT_ONCE)] = 0
+    within_seconds: Annotated[float, msgspec.Meta(ge=0, le=LONGEST_SPAN_SECONDS)] = 0.0
 
 
 class Tabs:
@@ -261,6 +272,15 @@ class Tabs:
             return _json(400, {"error": str(error)})
         return _json(200, {"message": f"{name} by {users} {'user' if users == 1 else 'users'}"})
 
+    def storm(self) -> flask.Response:
+        """Raise a storm."""
+        wanted = _body(StormWanted)
+        try:
+            storm = self._agent.raise_storm(wanted.kind, wanted.users, wanted.within_seconds)
+        except WrongState as error:
+            return _json(409, {"error": str(error)})
+        return _json(200, {"message": f"{storm.kind} storm"})
+
 
 def processes(runner: Any) -> dict[str, tuple[str, int | None]]:
     """State and users of each process, by the name that the record has for it."""
@@ -292,6 +312,7 @@ def blueprint(tabs: Tabs, prefix: str) -> flask.Blueprint:
         routes.add_url_rule(f"/{name}", name, call, methods=["GET"])
     routes.add_url_rule("/users", "users", tabs.change, methods=["POST"])
     routes.add_url_rule("/inject", "inject", tabs.inject, methods=["POST"])
+    routes.add_url_rule("/storm", "storm", tabs.storm, methods=["POST"])
     for file in ("tabs.js", "parts.js", "tabs.css"):
         routes.add_url_rule(f"/{file}", file.replace(".", "_"), lambda file=file: flask.send_file(_FILES / file))
     routes.register_error_handler(UsageError, lambda error: _json(400, {"error": str(error)}))

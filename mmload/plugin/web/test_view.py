@@ -16,7 +16,7 @@ from mmload.metrics.exposition import Buckets, buckets
 from mmload.metrics.histogram import Histogram
 from mmload.plugin.record.run_recorder import Recording, recording_of
 from mmload.results.generator_health import trust_in
-from mmload.results.model import Facts, Second, Totals
+from mmload.results.model import Facts, Second, Storm, Totals
 
 # Told of also where no worker is in them: between two tests, Locust's workers leave for a moment and connect once more.
 _WORKER_STATES = (STATE_INIT, STATE_SPAWNING, STATE_RUNNING, STATE_MISSING)
@@ -29,6 +29,7 @@ class View:
     facts: Facts = field(default_factory=Facts)
     totals: Totals = field(default_factory=Totals)
     recent: tuple[Second, ...] = ()
+    storms: tuple[Storm, ...] = ()
     running: bool = False
     target: int = 0
     spawned: int = 0
@@ -58,6 +59,7 @@ def view_of(environment: Any) -> View:
         facts=recording.facts if recording.facts.mmload else _before_any_test(),
         totals=recording.totals,
         recent=tuple(recording.recent),
+        storms=tuple(recording.storms),
         running=recording.running,
         target=runner.target_user_count if recording.running else 0,
         spawned=runner.user_count,

@@ -184,7 +184,11 @@ function drawActions(found) {
     ms(one.p50),
     ms(one.p95),
   ]);
-  panel.querySelector("#mmload-done").replaceChildren(section("Actions so far", table(head, rows)));
+  const storms = found.storms.map(([at, text]) => el("p", {}, `${when(at)} ${text}`));
+  panel.querySelector("#mmload-done").replaceChildren(
+    ...(storms.length ? [section("Storms", ...storms)] : []),
+    section("Actions so far", table(head, rows)),
+  );
 }
 
 function forms(found) {
@@ -202,9 +206,18 @@ function forms(found) {
     event.preventDefault();
     send("inject", { action: action.value, users: users.input.valueAsNumber, within_seconds: within.input.valueAsNumber });
   });
+  const kind = el("select", { name: "kind" }, ...found.kinds.map((name) => el("option", {}, name)));
+  const hit = number("hit", "Users of the storm (0: all)", 0, 0, 32767);
+  const span = number("span", "All of it within (seconds)", 0, 0, 3600);
+  const storm = el("form", {}, el("label", {}, "Storm", kind), hit.label, span.label, el("button", {}, "Raise storm"));
+  storm.addEventListener("submit", (event) => {
+    event.preventDefault();
+    send("storm", { kind: kind.value, users: hit.input.valueAsNumber, within_seconds: span.input.valueAsNumber });
+  });
+  const hint = el("p", { class: "quiet" }, "restart: the server is restarted by you, now; its recovery is measured from this moment.");
   const state = el("p", { id: "mmload-state", class: "quiet" });
   const output = el("output", { id: "mmload-result", "aria-live": "polite" });
-  return [section("Change the load", state, change), section("Trigger an action", inject), section("", output)];
+  return [section("Change the load", state, change), section("Trigger an action", inject), section("Raise a storm", storm, hint), section("", output)];
 }
 
 function number(name, text, value, min, max) {
