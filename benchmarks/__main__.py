@@ -22,6 +22,7 @@ BENCHMARKS = {
     "compare": "how often `mmload compare` says the truth of two runs",
     "simulated": "how often `mmload compare` says the truth, on many simulated runs",
     "soak": "memory over half an hour",
+    "ramp": "how fast people come in by password and with kept sessions, and what that costs the server",
     "start": "import time and memory of a worker",
     "capacity": "how near the coordinator comes to the known capacity of simulated servers",
     "sweep": "how many people the sandbox with a capacity holds, measured the long way",

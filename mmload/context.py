@@ -8,6 +8,7 @@ from typing import Any
 from mmload.client.accounts import AccountPool, has_file_only, own_numbers
 from mmload.client.capabilities import Capabilities, MissingFeatures, capabilities, left_out
 from mmload.client.http.client import Transport
+from mmload.client.kept_sessions import Destination, KeptSessions
 from mmload.client.login_queue import Admission
 from mmload.client.net import tls_context
 from mmload.client.websocket.handshake import SocketRoute
@@ -24,7 +25,8 @@ class TestContext:
     Made when a test begins. `before` is the context whose place it takes in the middle of a test, when an agent is
     given other settings: active users keep theirs, and both share the accounts (no number is taken twice) and the
     delivery account (they write to each other). `shared`: other processes drive users on this server, too; `lines` of
-    the file of users are then those that the master dealt to this one.
+    the file of users are then those that the master dealt to this one. `kept`: sessions, which go to their own server
+    only.
     """
 
     __test__ = False  # for pytest: no class of tests
@@ -40,6 +42,7 @@ class TestContext:
         shared: bool = False,
         before: TestContext | None = None,
         lines: range | None = None,
+        kept: KeptSessions | None = None,
     ) -> None:
         connection, users, run = settings.config.connection, settings.config.users, settings.config.run
         self.settings = settings
@@ -48,6 +51,8 @@ class TestContext:
         # Which of how many equal parts of a common goal is this process's.
         self.part, self.parts = (worker_index, workers) if worker_index < workers else (0, 1)
         self.websocket_url = websocket_url(connection.server_url, connection.websocket_url, server_url)
+        goes_there = kept is not None and kept.destination == Destination(server_url, self.websocket_url)
+        self.kept = kept if goes_there and users.login_share < 1 else None
         secure = server_url.startswith("https") or self.websocket_url.startswith("wss")
         self.tls_context = tls_context(connection.verify_tls) if secure else None
         self.transport = Transport(

@@ -57,6 +57,7 @@ def new_context(environment: Environment, settings: Settings) -> TestContext:
         shared=isinstance(runner, WorkerRunner),
         before=getattr(environment, "mmload_context", None),
         lines=getattr(environment, "mmload_lines", None),
+        kept=getattr(environment, "mmload_kept_sessions", None),
     )
     environment.mmload_context = context  # type: ignore[attr-defined]
     return context

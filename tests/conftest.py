@@ -30,6 +30,12 @@ if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_state_folder(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Sessions that tests keep are not those of whoever runs them; processes that tests start inherit it."""
+    os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
+
+
 @contextmanager
 def running_sandbox(*options: str) -> Iterator[str]:
     """A fresh sandbox process; gives its address."""

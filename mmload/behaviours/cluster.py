@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 
 from mmload.behaviours.catalogue import Action
 from mmload.behaviours.login import enter, open_socket
-from mmload.behaviours.page_load import LOG_IN, load_account
+from mmload.behaviours.page_load import load_account
 from mmload.behaviours.person import Person
 from mmload.behaviours.tasksets import Behaviour, task_of
 from mmload.errors import MmloadError
@@ -26,7 +26,7 @@ WAIT_SECONDS = 1.0
 
 def enter_console(person: Person) -> None:
     """Log in and load the application. The console needs no team: the administrator may have none."""
-    enter(person, partial(load_account, start=LOG_IN), open_socket, _load_server_config)
+    enter(person, lambda start: (partial(load_account, start=start), open_socket, _load_server_config))
 
 
 def _load_server_config(person: Person) -> None:

@@ -24,8 +24,8 @@ from mmload.behaviours.goals import (
     Generation,
     bucket,
 )
-from mmload.behaviours.login import enter, starting
-from mmload.behaviours.page_load import LOG_IN, load_joined_team
+from mmload.behaviours.login import Step, enter, starting
+from mmload.behaviours.page_load import Start, load_joined_team
 from mmload.behaviours.person import POLL_SECONDS, NothingToDo, Person
 from mmload.behaviours.tasksets import Behaviour, do_nothing, nothing, perform
 from mmload.client.capabilities import Capabilities
@@ -235,8 +235,12 @@ BESIDE: Mapping[str, Make] = {ADD_MEMBER: add_channel_member, GET_POSTS: get_pos
 
 def enter_to_generate(person: Person, made: Generation) -> None:
     """Log in and load the application; on a server without teams the first users create some before."""
-    load_account, *rest = starting(LOG_IN)
-    enter(person, load_account, partial(_first_team, made), *rest)
+
+    def steps(start: Start) -> list[Step]:
+        load_account, *rest = starting(start)
+        return [load_account, partial(_first_team, made), *rest]
+
+    enter(person, steps)
 
 
 def _first_team(made: Generation, person: Person) -> None:

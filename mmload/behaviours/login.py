@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import gevent
@@ -13,6 +13,7 @@ from gevent.event import AsyncResult
 from mmload.behaviours.events import EventListener
 from mmload.behaviours.page_load import (
     LOG_IN,
+    OPEN,
     Start,
     choose_team,
     load_account,
@@ -21,6 +22,7 @@ from mmload.behaviours.page_load import (
     open_application,
 )
 from mmload.behaviours.person import Person
+from mmload.behaviours.sessions import give_session_back, session_began, session_ended, take_up_session
 from mmload.behaviours.site import open_page
 from mmload.client.api.users import ACCOUNT_EXISTS, UNKNOWN_LOGIN
 from mmload.client.http.cookies import is_one_host
@@ -45,36 +47,52 @@ DRAIN_CHECK_SECONDS = 0.05
 _FINAL = (Refused, SessionExpired)
 
 
+Step = Callable[[Person], None]
+
+
 class EntryRefused(MmloadError):
     """This person will never get in: another password, a closed sign-up, a full server."""
 
 
-def enter(person: Person, *steps: Callable[[Person], None]) -> None:
+def enter(person: Person, steps: Callable[[Start], Sequence[Step]] | None = None) -> None:
     """Log in (signing up if nobody knows the account), load the application, open the socket, look at a channel.
 
-    `steps`: what is done after the login, if not that. When repeated after a failure, it goes on with the step that
-    failed: who has a session does not log in again, and nothing that was loaded is loaded again.
+    Who has a kept session opens the application in place of the log-in page. `steps`: what is done after the login, if
+    not that. When repeated after a failure, it goes on with the step that failed: who has a session does not log in
+    again, and nothing that was loaded is loaded again.
     """
     if not person.steps_taken:
-        open_login_page(person)
+        _open_browser(person)
         person.steps_taken = 1
     if not person.api.rest.token:
         log_in(person)
     first, began = person.steps_taken == 1 and not person.repeats, person.clock()
     try:
-        for step in (steps or starting(LOG_IN))[person.steps_taken - 1 :]:
+        for step in (steps or starting)(OPEN if person.returning else LOG_IN)[person.steps_taken - 1 :]:
             step(person)
             person.repeats = False
             person.steps_taken += 1
     except MmloadError:
         person.repeats = True
+        if person.failed_renewals:
+            # The session has ended. The next try begins at the log-in page, and tells whether there will be another.
+            person.api.rest.set_token("")
+            person.steps_taken, person.repeats = 0, False
         raise
     person.steps_taken = 0
     if first:
         person.measured.append(("page_load", (person.clock() - began) * 1000, person.now_ms()))
 
 
-def starting(start: Start) -> tuple[Callable[[Person], None], ...]:
+def _open_browser(person: Person) -> None:
+    person.returning = take_up_session(person)
+    if person.returning:
+        open_page(person)
+    else:
+        open_login_page(person)
+
+
+def starting(start: Start) -> tuple[Step, ...]:
     """The steps in which the application starts for somebody who has a session."""
     return (
         partial(load_account, start=start),
@@ -134,8 +152,11 @@ def _log_in_or_sign_up(person: Person) -> None:
 
 def _new_session(person: Person) -> None:
     token, user = person.api.login(person.account.email, person.account.password)
+    before = person.api.rest.token
     person.api.rest.set_token(token)
     person.store.me = user
+    session_began(person, token, before)
+    person.failed_renewals = 0
     if person.socket is not None:
         person.socket.token = token
 
@@ -189,7 +210,6 @@ def _renew_session(person: Person) -> bool:
         )
         person.no_login_before = person.clock() + pause
         return False
-    person.failed_renewals = 0
     return True
 
 
@@ -240,7 +260,7 @@ def log_out(person: Person) -> None:
     """Close the socket, end the session, forget what was loaded; the application shows the log-in page."""
     close_socket(person)
     person.api.logout()
-    person.api.rest.set_token("")
+    session_ended(person)
     person.store.clear(cached=True)
     for noted in (person.wants_users, person.wants_statuses, person.wants_channels):
         noted.clear()
@@ -280,6 +300,7 @@ def disconnect(person: Person) -> None:
     if person.api.rest.token and person.context.settings.config.users.logout_when_stopped:
         try:
             person.api.logout()
+            session_ended(person)
         except MmloadError as error:
             log.info("account %d could not log out: %s", person.account.number, error)
     release(person)
@@ -293,6 +314,7 @@ def release(person: Person) -> None:
     if socket is not None:
         socket.close()
     person.api.rest.close()
+    give_session_back(person)
     seat, person.seat = person.seat, None
     if seat is not None:
         seat.free()

@@ -172,6 +172,7 @@ class Person:
     # Of an entry that failed half-way (mmload.behaviours.login.enter): the steps done, and whether the next one failed.
     steps_taken: int = 0
     repeats: bool = False
+    returning: bool = False  # came in with a kept session
     # The new login after a 401 while it is queued or under way; how many in a row have failed, and until when none is
     # tried (`clock`).
     renewal: AsyncResult[bool] | None = None

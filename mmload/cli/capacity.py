@@ -28,12 +28,14 @@ from coordinator.journal import NAME as JOURNAL
 from coordinator.settings import add_search_options, applied
 from mmload.cli import locust_process, sandbox
 from mmload.cli.common import (
+    SESSIONS_FOLDER,
     add_document_options,
     add_server_option,
     examined_server,
     overrides,
     say,
     server_variables,
+    tell_sessions,
 )
 from mmload.cli.report import HTML_NAME
 from mmload.cli.sandbox import communities, settle
@@ -101,6 +103,7 @@ def run(args: argparse.Namespace) -> int:
             settings, _ = load_settings(environ=environ)
         users = document.search.lowest_users
         server = examined_server("capacity", settings, users, checked=not args.no_checks).server
+        tell_sessions("capacity", settings, document.cluster.max_active_users)
         folder = _folder(settings, replace(server, sandbox=args.sandbox))
         say("capacity", f"looking for the capacity of {server.url}; results in {folder}")
         port = stack.enter_context(_agent(settings, environ, folder))
@@ -139,12 +142,22 @@ def demonstrating(args: argparse.Namespace, environ: Mapping[str, str]) -> dict[
 
 
 def _with_accounts(stack: ExitStack, url: str, environ: Mapping[str, str], users: int, *, ours: bool) -> dict[str, str]:
-    """Fill the sandbox for so many users; the variables that name their accounts."""
-    if not ours:
-        sandbox.populate(url, environ)
-        return {}
-    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="mmload-accounts-"))
-    return settle(url, environ, communities(users, DEMO_COMMUNITY), Path(folder) / "accounts.txt")
+    """Fill the sandbox for so many users; the variables that name their accounts, and where their sessions are.
+
+    Those are kept as long as the sandbox is there.
+    """
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mmload-accounts-")))
+    environ = {**environ, SESSIONS_FOLDER: str(folder / "sessions")}
+    keeping = load_settings(environ=environ)[0].config.users.login_share < 1
+    if keeping:
+        say("capacity", "everybody logs in to the sandbox once; the sessions are kept until it ends")
+    if ours:
+        sizes = communities(users, DEMO_COMMUNITY)
+        made = settle(url, environ, sizes, folder / "accounts.txt", keeping=keeping)
+    else:
+        sandbox.populate(url, environ, keeping=keeping)
+        made = {}
+    return made | {SESSIONS_FOLDER: environ[SESSIONS_FOLDER]}
 
 
 def sandbox_options(args: argparse.Namespace) -> tuple[str, ...]:

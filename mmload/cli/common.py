@@ -15,8 +15,11 @@ from mmload.config.environment import DOCUMENT_VARIABLES
 from mmload.errors import ConfigurationError, ExitCode, ServerNotReady, UsageError
 from mmload.printable import harmless
 from mmload.results.model import Facts, Server, without_credentials
+from mmload.session_file import told
 
 DOCUMENTS = ("config", "simulcontroller", "simplecontroller", "gencontroller")
+LOGIN_SHARE = environment_name("UsersConfiguration", "LoginShare")
+SESSIONS_FOLDER = environment_name("RunConfiguration", "SessionsFolder")
 SERVER_URL = environment_name("ConnectionConfiguration", "ServerURL")
 WEBSOCKET_URL = environment_name("ConnectionConfiguration", "WebSocketURL")
 # Options that set a key travel as environment variables: those reach every process of a run.
@@ -156,6 +159,15 @@ def examined_server(command: str, settings: Settings, users: int, processes: int
             say(command, finding.sentence)
     assert examination.server is not None, "a server that does not answer is an error"
     return Facts(server=examination.server.record, population=examination.server.population)
+
+
+def tell_sessions(command: str, settings: Settings, users: int) -> None:
+    """How these users come in: with a session that is kept, or by password. ConfigurationError: the file is refused."""
+    # Imports what makes accounts: only those who start users pay for it.
+    from mmload.client.kept_sessions import kept_tokens
+
+    share = settings.config.users.login_share
+    say(command, told(len(kept_tokens(settings, users)) if share < 1 else 0, share, users))
 
 
 def say(command: str, text: str) -> None:

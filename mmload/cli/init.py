@@ -16,8 +16,10 @@ from mmload.cli.common import (
     settings_in_force,
     whole_number,
 )
-from mmload.errors import ExitCode
+from mmload.config import Settings
+from mmload.errors import ConfigurationError, ExitCode, UsageError
 from mmload.printable import harmless
+from mmload.session_file import SessionFile, session_file
 
 if TYPE_CHECKING:
     from mmload.population.create import InitSummary
@@ -30,7 +32,8 @@ def add_parser(subparsers: Any) -> None:
         help="create accounts, teams, channels and posts on the server",
         description="Create the data that a load test needs: accounts, teams, channels of all four types with their "
         "members, and a history of posts. Existing data is kept, so it can be run again at any time: after an "
-        "interruption it creates what is missing. The same seed gives the same data.",
+        "interruption it creates what is missing. The same seed gives the same data. At the end everybody logs in, "
+        "once, and the sessions are kept: users of load tests then come in without a login.",
     )
     add_server_option(parser)
     add_document_options(parser, ["config"])
@@ -44,6 +47,9 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--seed", metavar="N", type=whole_number(0), help="random seed (default: RunConfiguration.Seed, or 1)"
     )
+    parser.add_argument(
+        "--sessions", action="store_true", help="create nothing: log in those who have no valid session, and keep it"
+    )
     add_unsupported_server_option(parser)
     parser.add_argument("--json", action="store_true", help="print the summary as JSON on stdout")
     parser.add_argument("--quiet", action="store_true", help="show no progress")
@@ -56,12 +62,39 @@ def run(args: argparse.Namespace) -> int:
 
     typed = overrides(args, "users", "teams", "channels", "posts")
     settings = settings_in_force("init", {**os.environ, **typed}, typed)
-    summary = carry_out(planned(settings), settings, progress_for(sys.stderr, quiet=args.quiet))
+    sessions = _session_file(settings, needed=args.sessions)
+    summary = carry_out(
+        planned(settings),
+        settings,
+        progress_for(sys.stderr, quiet=args.quiet),
+        sessions=sessions,
+        only_sessions=args.sessions,
+    )
     if args.json:
-        print_json(summary.to_document())
+        print_json(summary.to_document() | {"sessions_file": str(sessions.path) if sessions else ""})
     else:
-        print(harmless(text_of(summary)))
+        print(harmless("\n".join([text_of(summary), *_about_sessions(sessions)])))
     return int(ExitCode.PASSED)
+
+
+def _session_file(settings: Settings, *, needed: bool) -> SessionFile | None:
+    """Where sessions are to be kept, if they are. Refused before anything is created."""
+    if settings.config.users.login_share >= 1:
+        if needed:
+            raise UsageError("--sessions: UsersConfiguration.LoginShare is 1: no user would take up a session")
+        return None
+    file = session_file(settings.config, settings.config.connection.server_url)
+    if file is not None:
+        file.read()
+    elif needed:
+        raise ConfigurationError("this user has no home to keep sessions in: set RunConfiguration.SessionsFolder")
+    return file
+
+
+def _about_sessions(file: SessionFile | None) -> list[str]:
+    if file is None:
+        return []
+    return [f"Sessions are kept in {file.path}: they are as good as passwords, and only this user can read them."]
 
 
 def text_of(summary: InitSummary) -> str:

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from mmload.cli import common, locust_process, sandbox
 from mmload.cli.common import (
+    LOGIN_SHARE,
     OPTION_VARIABLES,
     add_document_options,
     add_server_option,
@@ -26,6 +27,7 @@ from mmload.cli.common import (
     say,
     server_variables,
     settings_in_force,
+    tell_sessions,
 )
 from mmload.cli.locust_process import Ended, LocustLoad
 from mmload.cli.progress import RunProgress
@@ -176,12 +178,18 @@ def run(args: argparse.Namespace, course: Course | None = None) -> int:
         if args.sandbox:
             say(args.command, "starting a sandbox")
             environ |= server_variables(stack.enter_context(sandbox.sandbox()))
+            # It knows nobody yet, and is gone afterwards.
+            environ[LOGIN_SHARE] = "1"
             settings, _ = load_settings(environ=environ)
             sandbox.populate(settings.config.connection.server_url, environ)
         examined = for_these_users(settings, args.user_class or (), environ)
         most = users + course.more_users
         given = examined_server(args.command, examined, most, args.processes, checked=not args.no_checks)
         given = replace(given, server=replace(given.server, sandbox=args.sandbox), storm=course.storm)
+        if args.sandbox:
+            say(args.command, "the sandbox is new: nobody has a session there, and everybody logs in by password")
+        else:
+            tell_sessions(args.command, settings, most)
         return _carry_out(args, settings, environ, users, given, course)
 
 

@@ -22,6 +22,7 @@ from mmload.cli.common import OPTION_VARIABLES, SERVER_URL
 from mmload.client.accounts import account
 from mmload.config import environment_name, load_settings
 from mmload.errors import MmloadError
+from mmload.session_file import session_file
 from mmload.signals import child_setup
 
 
@@ -51,14 +52,18 @@ _PASSWORD = "testPass123$"
 _SEED = "1"
 
 
-def settle(url: str, environ: Mapping[str, str], sizes: Iterable[int], file: Path) -> dict[str, str]:
+def settle(
+    url: str, environ: Mapping[str, str], sizes: Iterable[int], file: Path, *, keeping: bool = False
+) -> dict[str, str]:
     """Create communities of these sizes on the server, and write their accounts to the file.
 
+    `keeping`: everybody logs in, and the sessions are kept.
     Returns the variables with which users log in to them, one community after the other.
     """
     sizes = tuple(sizes)
     for number, people in enumerate(sizes, start=1):
-        _init({**environ, SERVER_URL: url, OPTION_VARIABLES["seed"]: _SEED, **population(number, people)})
+        seed = {OPTION_VARIABLES["seed"]: _SEED}
+        _init({**environ, SERVER_URL: url, **seed, **population(number, people)}, keeping=keeping)
     file.write_text("".join(f"{line}\n" for line in accounts(sizes)))
     return {environment_name("UsersConfiguration", "UsersFilePath"): str(file)}
 
@@ -127,18 +132,19 @@ def _address(stdout: IO[str], complaints: IO[str]) -> str:
     raise MmloadError(f"the sandbox did not start: {_last_line(complaints.read())}")
 
 
-def populate(server_url: str, environ: Mapping[str, str]) -> None:
+def populate(server_url: str, environ: Mapping[str, str], *, keeping: bool = False) -> None:
     """Create teams, channels and accounts in the sandbox, as `mmload init` does on a real server."""
-    _init({**environ, SERVER_URL: server_url})
+    _init({**environ, SERVER_URL: server_url}, keeping=keeping)
 
 
-def _init(environ: Mapping[str, str]) -> None:
+def _init(environ: Mapping[str, str], *, keeping: bool) -> None:
     # Imports requests: only those who populate a server pay for it.
     from mmload.population.create import carry_out, planned
     from mmload.population.progress import InitProgress
 
     settings, _ = load_settings(environ=environ)
-    carry_out(planned(settings), settings, InitProgress())
+    sessions = session_file(settings.config, settings.config.connection.server_url) if keeping else None
+    carry_out(planned(settings), settings, InitProgress(), sessions=sessions)
 
 
 def _last_line(text: str) -> str:

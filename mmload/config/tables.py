@@ -223,6 +223,10 @@ class Users(Table, frozen=True):
         matching(r"/[!-~]+", "a path that begins with a slash"),
     ] = ()
     logout_when_stopped: Annotated[bool, Ours("Log out users that are stopped, which ends their session.")] = False
+    login_share: Annotated[
+        Share,
+        Ours("Share of the users that log in by password though a session of theirs is kept (docs/sessions.md)."),
+    ] = 0.02
 
 
 class RunSettings(Table, frozen=True):
@@ -240,6 +244,9 @@ class RunSettings(Table, frozen=True):
     seed: Annotated[int, Ours("Random seed; 0: one is drawn and reported."), at_least(0)] = 0
     name: Annotated[str, Ours("Name of the run, part of its folder's name."), _RUN_NAME] = ""
     runs_folder: Annotated[str, Ours("Folder for the results of all runs."), NOT_EMPTY] = "runs"
+    sessions_folder: Annotated[
+        str, Ours("Folder of kept sessions (docs/sessions.md). Empty: `mmload/sessions` in the user's state folder.")
+    ] = ""
     thresholds: Annotated[
         tuple[str, ...],
         Ours("Conditions for passing: a list such as `p99(CreatePost) < 2s` (docs/measures.md)."),

@@ -93,6 +93,7 @@ class SessionCounts(Counts):
 
     logins: int = 0
     logins_failed: int = 0
+    kept_sessions: int = 0  # came in without a login
     relogins: int = 0  # a 401 in the middle
     sign_ups: int = 0
     logged_out: int = 0

@@ -32,6 +32,7 @@ from mmload.plugin.runner.user_count import UserCount
 from mmload.plugin.runner.user_stopping import REPORT_KEY, UserStopping, UserTurnover, WorkersUserTurnover
 from mmload.plugin.runner.worker_handshake import MasterSide, WorkerSide, admits
 from mmload.plugin.runner.workers_port import WorkersPort
+from mmload.plugin.sessions import SessionKeeper, file_problem, use_sessions_when_told
 from mmload.plugin.settings import OwnSettings, ProcessSettings, process_settings, settings_of
 from mmload.plugin.startup_checks import refuse
 from mmload.plugin.web import access, api, metrics, tabs
@@ -93,6 +94,8 @@ def _on_init(own: OwnSettings, encrypted: bool, environment: Any, **_: Any) -> N
     problem: MmloadError | None = startup_checks.open_files_problem(environment) or startup_checks.threshold_problem(
         environment, own.settings
     )
+    if problem is None and not isinstance(environment.runner, WorkerRunner):
+        problem = file_problem(environment)
     if problem is None and environment.web_ui is None:
         problem = problem_here(environment)
     if problem is not None:
@@ -183,9 +186,11 @@ def _wire_runner(environment: Any, **_: Any) -> None:
     # Without a web UI there is one test, by the settings that were read a moment ago.
     reread = functools.partial(read_settings_again, environment, workers) if environment.web_ui else None
     user_count = UserCount(environment.runner, reread)
+    keeper = SessionKeeper(environment)
+    user_count.before_test = keeper.begin
     if workers is not None:
-        user_count.before_test = workers.deal_lines
-        user_count.on_lost.append(LostAccounts(environment).lost)
+        user_count.before_test = functools.partial(_in_turn, workers.deal_lines, keeper.begin)
+        user_count.on_lost.append(LostAccounts(environment, keeper.take_over).lost)
     turnover = _turnover(environment, user_count)
     if environment.web_ui is not None:
         _guard_or_exit(environment)
@@ -199,6 +204,11 @@ def _wire_runner(environment: Any, **_: Any) -> None:
         tabs.register(environment, new_agent(""))
 
 
+def _in_turn(*steps: Callable[[], None]) -> None:
+    for step in steps:
+        step()
+
+
 def read_settings_again(environment: Environment, workers: MasterSide | None) -> None:
     """The one step in which a new test gets what the documents say now. ConfigurationError: those from before stay.
 
@@ -206,7 +216,7 @@ def read_settings_again(environment: Environment, workers: MasterSide | None) ->
     """
     settings = process_settings(environment)
     found = settings.own.read_again()
-    problem = startup_checks.threshold_problem(environment, settings.override or found)
+    problem = startup_checks.threshold_problem(environment, settings.override or found) or file_problem(environment)
     if problem is not None:
         raise problem
     if workers is not None:
@@ -237,6 +247,7 @@ def _be_worker(environment: Any) -> None:
     )
     WorkerSide(environment)
     take_over_when_told(environment)
+    use_sessions_when_told(environment)
 
 
 def _turnover(environment: Any, user_count: UserCount) -> Callable[[], UserTurnover]:

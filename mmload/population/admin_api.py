@@ -233,6 +233,7 @@ class Session:
         self._lock = Lock()
         self._token = ""
         self._roles = ""
+        self.user_id = ""  # known after a login
 
     def log_in(self) -> str:
         """The session's token; logs in if there is none yet. `ServerNotReady` if the server refuses the account."""
@@ -241,6 +242,7 @@ class Session:
                 with self._gate:
                     answer = self._retrying.run(f"login of {self.account.email}", self._login)
                 self._token, self._roles = answer.headers.get("Token", ""), roles_of(answer)
+                self.user_id = str(answer.document.get("id", ""))
             return self._token
 
     def require_administrator(self) -> None:

@@ -19,6 +19,8 @@ from mmload.population.plan import Plan, plan
 from mmload.population.probing import first_facts
 from mmload.population.progress import InitProgress
 from mmload.population.readiness import require_mattermost
+from mmload.population.sessions import keep_sessions
+from mmload.session_file import SessionFile
 
 DEFAULT_SEED = 1
 SORTS = (
@@ -33,6 +35,7 @@ SORTS = (
     "channel members",
     "posts",
     "reactions",
+    "sessions",
 )
 
 
@@ -93,8 +96,14 @@ def carry_out(
     progress: InitProgress,
     stop: Event | None = None,
     clock: Callable[[], float] = time.monotonic,
+    *,
+    sessions: SessionFile | None = None,
+    only_sessions: bool = False,
 ) -> InitSummary:
-    """Create what does not exist yet. `ServerNotReady` if the server refuses, or does not answer any more."""
+    """Create what does not exist yet, and keep everybody's session in the file, if one is given.
+
+    `ServerNotReady` if the server refuses, or does not answer any more.
+    """
     start = clock()
     connection = settings.config.connection
     server = ApiServer(connection)
@@ -106,14 +115,17 @@ def carry_out(
         admin = administrator(server, connection, patience, Semaphore(LOGINS_IN_FLIGHT))
         job = InitJob(made, server, admin, patience, progress)
         can_be_urgent = able.licensed and able.post_priority
-        admin.require_administrator()
-        create_accounts(job)
-        write_history(job, create_channels(job, create_teams(job)), urgent=can_be_urgent)
+        if not only_sessions:
+            admin.require_administrator()
+            create_accounts(job)
+            write_history(job, create_channels(job, create_teams(job)), urgent=can_be_urgent)
+        if sessions is not None:
+            keep_sessions(job, sessions, settings.config.users.avg_sessions_per_user)
     finally:
         progress.close()
         server.close()
-    notices = made.notices
-    if (urgent := sum(post.urgent for post in made.posts)) and not can_be_urgent:
+    notices = () if only_sessions else made.notices
+    if not only_sessions and (urgent := sum(post.urgent for post in made.posts)) and not can_be_urgent:
         notices += (f"{urgent} urgent posts were written as ordinary ones: message priority needs a licence",)
     rows = tuple(Row(sort, job.tally.there[sort], job.tally.made[sort]) for sort in SORTS)
     version = facts.client_config.get("Version", "")

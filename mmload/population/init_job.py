@@ -10,7 +10,7 @@ from itertools import islice
 from threading import Event, Lock, Semaphore
 from typing import Any, TypeVar
 
-from mmload.errors import Refused
+from mmload.errors import Refused, RequestFailed, ServerNotReady, SessionExpired
 from mmload.population.admin_api import ApiServer, Retrying, Session
 from mmload.population.plan import Plan
 from mmload.population.progress import InitProgress
@@ -64,9 +64,22 @@ class InitJob:
         """The session of a planned account, the same for all who ask."""
         with self._lock:
             if index not in self._sessions:
-                account = self.plan.accounts[index]
-                self._sessions[index] = Session(self._server, account, self.patience, self._gate)
+                self._sessions[index] = self.another_session(index)
             return self._sessions[index]
+
+    def another_session(self, index: int) -> Session:
+        """A further session of a planned account."""
+        return Session(self._server, self.plan.accounts[index], self.patience, self._gate)
+
+    def holds(self, token: str) -> bool:
+        """Whether the server still knows a session. `ServerNotReady` if it does not say."""
+        try:
+            self.patience.run("looking at kept sessions", lambda: self._server.call("GET", "/users/me", token=token))
+        except SessionExpired:
+            return False
+        except RequestFailed as error:
+            raise ServerNotReady(f"looking at kept sessions: {error.reason}") from error
+        return True
 
     def each(
         self, step: str, things: Sequence[T], do: Callable[[T], object], size: Callable[[T], int] | None = None

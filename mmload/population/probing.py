@@ -21,13 +21,22 @@ import requests
 from mmload.client.accounts import accounts, has_file_only
 from mmload.client.http.cookies import Cookies, is_one_host
 from mmload.client.http.rules import API
+from mmload.client.kept_sessions import kept_tokens
 from mmload.client.net import tls_context
 from mmload.client.websocket.client import Timing, WebSocket
 from mmload.client.websocket.frames import WebSocketEvent
 from mmload.config import ConnectionSettings, Settings, read_credentials
 from mmload.config.fields import url as url_check
 from mmload.context import socket_route
-from mmload.errors import UNREADABLE, Refused, RequestFailed, ServerNotReady, SessionExpired, WebSocketFailed
+from mmload.errors import (
+    UNREADABLE,
+    ConfigurationError,
+    Refused,
+    RequestFailed,
+    ServerNotReady,
+    SessionExpired,
+    WebSocketFailed,
+)
 from mmload.metrics.counts import SocketCounts
 from mmload.network import trust_advice
 from mmload.open_files import allowed_open_files
@@ -119,6 +128,19 @@ class TeamFacts:
     members: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class SessionFacts:
+    """Kept sessions: of how many users, and how many of those that were looked at still hold.
+
+    `trouble`: why their file cannot be used.
+    """
+
+    kept: int = 0
+    looked_at: int = 0
+    valid: int = 0
+    trouble: str = ""
+
+
 @dataclass(slots=True)
 class ServerProbe:
     """All that was learnt. What could not be asked is None or empty."""
@@ -147,6 +169,8 @@ class ServerProbe:
     sessions_lost: int = 0
     sessions_lost_without_cookies: int = 0
     open_files_limit: int = 0
+    # None: not looked at.
+    sessions: SessionFacts | None = None
 
     @property
     def open_teams(self) -> tuple[TeamFacts, ...]:
@@ -169,6 +193,8 @@ def probe(settings: Settings, users_wanted: int, *, quick: bool) -> ServerProbe:
             except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
                 # Good answers of another form: whatever it is, it is no Mattermost.
                 facts.contact = Contact(NOT_MATTERMOST.format(error=type(error).__name__), _OTHER_SERVER)
+            if not quick and settings.config.users.login_share < 1:
+                facts.sessions = _look_at_sessions(server, settings, users_wanted)
         return facts
     finally:
         server.close()
@@ -365,6 +391,26 @@ def _sessions_lost_elsewhere(connection: ConnectionSettings, token: str) -> int:
         return sessions_lost(stranger, token, 1)
     finally:
         stranger.close()
+
+
+def _look_at_sessions(server: ApiServer, settings: Settings, users_wanted: int) -> SessionFacts:
+    """Ask the server about those of these users, one by one."""
+    try:
+        tokens = kept_tokens(settings, users_wanted)
+    except ConfigurationError as error:
+        return SessionFacts(trouble=str(error))
+    looked_at = evenly(tokens, MOST_LOOKED_AT)
+    answers: list[bool] = []
+    in_parallel(Event(), lambda token: answers.append(_is_valid(server, token)), looked_at)
+    return SessionFacts(len(tokens), len(looked_at), sum(answers))
+
+
+def _is_valid(server: ApiServer, token: str) -> bool:
+    try:
+        Retrying().run("looking at kept sessions", lambda: server.call("GET", "/users/me", token=token))
+    except (RequestFailed, ServerNotReady):
+        return False
+    return True
 
 
 def _look_at_accounts(admin: _Administrator, facts: ServerProbe, user_ids: Sequence[str]) -> None:

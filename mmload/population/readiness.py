@@ -422,6 +422,25 @@ def sessions(case: Case) -> Iterator[Finding]:
         yield Finding("warning", what, why, _console(place, "ServiceSettings.SessionLengthWebInHours"))
 
 
+def kept_sessions(case: Case) -> Iterator[Finding]:
+    """Users with a kept session come in without a login."""
+    facts = case.facts.sessions
+    if facts is None:
+        return
+    fix = f"mmload init --sessions --users {case.users}"
+    if facts.trouble:
+        yield Finding("error", facts.trouble, ours=True)
+    elif not facts.kept:
+        what = "no sessions are kept: when a test begins, everybody logs in by password"
+        yield Finding("info", what, "which is the most expensive thing that users do", fix)
+    else:
+        ended = facts.looked_at - facts.valid
+        looked = "" if facts.looked_at == facts.kept else f" of {facts.looked_at} that were looked at"
+        what = f"sessions of {facts.kept} of {case.users} users are kept, and {facts.valid}{looked} are valid"
+        why = "the others log in by password when a test begins" if ended or facts.kept < case.users else ""
+        yield Finding("warning" if ended else "info", what, why, fix if why else "")
+
+
 def shared_sessions(case: Case) -> Iterator[Finding]:
     """All nodes behind the address know a session, or one node gets all requests of a client."""
     lost, elsewhere = case.facts.sessions_lost, case.facts.sessions_lost_without_cookies
@@ -496,6 +515,7 @@ RULES: tuple[Callable[[Case], Iterator[Finding]], ...] = (
     rate_limit,
     population,
     sessions,
+    kept_sessions,
     clock,
     character,
     missing_features,

@@ -117,6 +117,8 @@ def _users(figures: Summary) -> list[str]:
         f"{plural(sessions.logins, 'login')}, {count(sessions.logins_failed)} failed",
         plural(sessions.sign_ups, "sign-up"),
     ]
+    if sessions.kept_sessions:
+        second.append(f"{count(sessions.kept_sessions)} came in with a kept session")
     if sessions.relogins:
         second.append(f"{count(sessions.relogins)} logged in again after a lost session")
     second.append(f"{count(sessions.logged_out)} logged out")

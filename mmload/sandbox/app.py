@@ -21,7 +21,7 @@ from aiohttp.http_parser import RawRequestMessage
 
 from mmload.errors import ExitCode, UsageError
 from mmload.sandbox import accounts, assets, control, websocket
-from mmload.sandbox.capacity import Capacity, RateLimit
+from mmload.sandbox.capacity import Capacity, RateLimit, use_cpu
 from mmload.sandbox.errors import ApiError, no_such_route
 from mmload.sandbox.faults import Fault, Faults
 from mmload.sandbox.http import ApiAnswer, ApiRoute, Call, Router, Upload, checked_params
@@ -128,6 +128,8 @@ class Application:
         uploads, fields = await _multipart(request) if _is_multipart(request) else ([], {})
         hashing = self.world.options.login_seconds if route.hashes else 0.0
         await self._capacity.serve(hashing)
+        if route.hashes and self.world.options.login_cpu_seconds:
+            await asyncio.to_thread(use_cpu, self.world.options.login_cpu_seconds)
         try:
             token = _token(request)
             user = self._signed_in(route, token)

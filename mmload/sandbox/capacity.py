@@ -6,9 +6,11 @@ The rate limit is Mattermost's (the generic cell rate algorithm of its `throttle
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import heapq
 import math
 import random
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -57,6 +59,16 @@ class Capacity:
         while self._begins and self._begins[0] <= now:
             self._begins.popleft()
         return len(self._begins)
+
+
+_HASH_ROUNDS = 10_000  # some 3 ms
+
+
+def use_cpu(seconds: float) -> None:
+    """Spend so much CPU time in this thread, as hashing does: beside the event loop where there is another core."""
+    end = time.thread_time() + seconds
+    while time.thread_time() < end:
+        hashlib.pbkdf2_hmac("sha256", b"password", b"salt", _HASH_ROUNDS)
 
 
 @dataclass(frozen=True, slots=True)

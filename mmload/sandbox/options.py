@@ -35,6 +35,7 @@ class Options:
     slots: int = 0
     service_seconds: float = 0.0
     login_seconds: float = 0.005
+    login_cpu_seconds: float = 0.0
     random_service: bool = False
 
     @property
@@ -107,6 +108,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         default=5.0,
         help="additional service time of a login or sign-up (default: %(default)s)",
     )
+    add(
+        "--login-cpu-ms",
+        type=_not_negative,
+        default=0.0,
+        help="CPU time that this process spends on each login and sign-up; 250 is what hashing a password costs "
+        "Mattermost 11.6 (default: %(default)s)",
+    )
 
 
 def options_from(args: argparse.Namespace) -> Options:
@@ -124,5 +132,6 @@ def options_from(args: argparse.Namespace) -> Options:
         slots=args.slots,
         service_seconds=args.service_ms / 1000,
         login_seconds=args.login_ms / 1000,
+        login_cpu_seconds=args.login_cpu_ms / 1000,
         random_service=args.random_service,
     )

@@ -58,6 +58,7 @@ def person_on(server: Server) -> Person:
     recorder = Recorder()
     context: Any = SimpleNamespace(
         recorder=recorder,
+        kept=None,
         admission=Admission(2, 0.0, 0.0, random.Random(1)),
         settings=SimpleNamespace(config=SimpleNamespace(users=users)),
         capabilities=Capabilities(),

@@ -208,7 +208,9 @@ def test_messages_and_users_are_those_of_the_runs_folder(scraped: Scraped) -> No
     assert prometheus.value("sum(mmload_deliveries_total)") == whole.deliveries.delivered
     assert prometheus.value('mmload_socket_changes_total{change="dropped"}') == whole.sockets.dropped >= USERS
     # Some log out and in again.
-    assert prometheus.value('mmload_logins_total{outcome="ok"}') == whole.sessions.logins >= USERS
+    assert prometheus.value('mmload_logins_total{outcome="ok"}') == whole.sessions.logins
+    assert prometheus.value("mmload_kept_sessions_total") == whole.sessions.kept_sessions
+    assert whole.sessions.logins + whole.sessions.kept_sessions >= USERS
     assert prometheus.value("mmload_test_seconds_total") == run.totals.seconds
     assert prometheus.value('max_over_time(mmload_users{state="active"}[5m])') == run.totals.highest_active == USERS
     assert prometheus.value('mmload_users{state="active"}') == prometheus.value("mmload_sockets") == 0

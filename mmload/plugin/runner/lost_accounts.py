@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from locust.runners import STATE_MISSING, STATE_RUNNING, STATE_SPAWNING
@@ -19,8 +20,9 @@ TAKE_OVER = "mmload_take_over"  # master to worker: these account numbers are yo
 class LostAccounts:
     """On a master: who has the account numbers of the workers that were lost in this test."""
 
-    def __init__(self, environment: Any) -> None:
+    def __init__(self, environment: Any, on_taken_over: Callable[[str, Iterable[int]], None]) -> None:
         self._environment = environment
+        self._on_taken_over = on_taken_over
         self._lost: set[str] = set()
         self._taken_over: dict[str, list[LostNumbers]] = {}
         environment.events.test_start.add_listener(self._start_over)
@@ -42,6 +44,7 @@ class LostAccounts:
             self._taken_over.setdefault(heir, []).extend(share)
             told = [[_wire(each.share), _wire(each.of)] for each in share]
             runner.send_message(TAKE_OVER, told, client_id=heir)
+            self._on_taken_over(heir, [number for each in share for number in each.share])
 
 
 def _wire(numbers: range) -> list[int]:

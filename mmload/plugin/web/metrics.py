@@ -292,6 +292,8 @@ _TABLE: tuple[tuple[Kind, str, str, Samples, str], ...] = (
     (_COUNTER, "mmload_logins_total", "outcome", _counted(ok=lambda run: run.sessions.logins,
      failed=lambda run: run.sessions.logins_failed),
      "Logins of users."),
+    (_COUNTER, "mmload_kept_sessions_total", "", _count(lambda run: run.sessions.kept_sessions),
+     "Users that came in with a kept session, without a login."),
     (_COUNTER, "mmload_sign_ups_total", "", _count(lambda run: run.sessions.sign_ups),
      "Accounts created by users that had none."),
     (_COUNTER, "mmload_relogins_total", "", _count(lambda run: run.sessions.relogins),
