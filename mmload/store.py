@@ -61,6 +61,7 @@ class SharedObjects:
         self.lone_pictures: Bounded[str, str] = Bounded(POSTS_SHARED)
         self.people = Numbers(DIRECTORY_KEPT)
         self.pictures = Numbers(DIRECTORY_KEPT)
+        self.places = Numbers(DIRECTORY_KEPT)
         self.threads = Numbers(DIRECTORY_KEPT)
         # Those whom somebody knows, by their numbers among the people.
         self.numbered: dict[int, User] = {}
@@ -182,6 +183,7 @@ class Store:
         "permalinks",
         "posts",
         "preferences",
+        "prefetched",
         "reactions",
         "scheduled",
         "shared_objects",
@@ -222,7 +224,7 @@ class Store:
         self.member_counts: Bounded[str, int] = Bounded(CHANNELS_KEPT)
         # The channels whose posts this page has, and up to when (ms).
         self.viewed_at: Bounded[str, int] = Bounded(CHANNELS_KEPT)
-        # The unread channels as the page found them, each with its mentions.
+        # The unread channels, each with its mentions.
         self.unread: Bounded[str, int] = Bounded(CHANNELS_KEPT)
         # Whether this page has asked how many people there are.
         self.user_count_known = False
@@ -254,6 +256,12 @@ class Store:
         self.typed: dict[tuple[str, str], str] = {}
         # Whether the channel on the screen is shown around a message in its past.
         self.shows_past = False
+
+        self.forget_prefetched()
+
+    def forget_prefetched(self) -> None:
+        """Have no channel count as fetched ahead since it became unread: after a loss, what is new is asked for."""
+        self.prefetched = SeenKeys(self.shared_objects.places)
 
     # -- remembering -----------------------------------------------------------------------------------------
 

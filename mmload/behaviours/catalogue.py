@@ -21,6 +21,7 @@ from mmload.behaviours.events import VIEW_ON_ARRIVAL
 from mmload.behaviours.focus import BLUR, FOCUS
 from mmload.behaviours.login import HANDSHAKE
 from mmload.behaviours.person import Person
+from mmload.behaviours.prefetching import PREFETCH
 from mmload.behaviours.returning import CATCH_UP
 from mmload.client import api
 from mmload.client.capabilities import Capabilities
@@ -190,7 +191,7 @@ def frequency(settings: SimulController, action: Action) -> float:
     return next(configured, action.frequency)
 
 
-_BACKGROUND = (POLL, LOOK_UP, CATCH_UP, VIEW_ON_ARRIVAL, BLUR, FOCUS)
+_BACKGROUND = (POLL, LOOK_UP, CATCH_UP, VIEW_ON_ARRIVAL, PREFETCH, BLUR, FOCUS)
 # By the names of the classes (`mmload.user_classes.CLASSES`). What is not in reach without Locust is written out
 # here, and a test holds it against the classes' own tasks.
 ACTIONS: Mapping[str, tuple[str, ...]] = {

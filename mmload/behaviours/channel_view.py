@@ -67,7 +67,6 @@ def show_channel(
         shown = [*pictures.shown_again(person), *_waiting_to_be_shown(person, channel.id)]
         person.together([partial(_keep, listed, fetch), *shown])
     store.viewed_at[channel.id] = person.now_ms()
-    store.unread.pop(channel.id, None)
     posts = [post for each in listed for post in each.listed()]
     filled = loaded_at is not None or fills_window(post.type for post in posts)
     older = [] if filled or not listed[0].prev_post_id else [partial(_fill, person, channel.id, posts[-1].id)] * 2
@@ -94,6 +93,7 @@ def _count_members(person: Person, channel_id: str) -> None:
 
 def mark_read(person: Person, channel_id: str) -> None:
     """Tell the server that this channel is on the screen, and so read; "": that none is."""
+    person.store.unread.pop(channel_id, None)
     person.api.view_channel(channel_id, person.store.collapsed_threads)
 
 

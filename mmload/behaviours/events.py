@@ -9,6 +9,7 @@ import msgspec
 
 from mmload.behaviours.channel_view import mark_read
 from mmload.behaviours.person import Person, carry_out
+from mmload.behaviours.prefetching import became_unread
 from mmload.behaviours.returning import catch_up, say_where
 from mmload.client.http.protocol import USER_AGENT
 from mmload.client.websocket.client import FELL_SILENT
@@ -29,6 +30,7 @@ _SILENT_SECONDS = Timing().unnoticed_seconds
 
 class _Posted(msgspec.Struct):
     post: str
+    mentions: str = ""
     should_ack: bool = False
 
 
@@ -76,8 +78,13 @@ def posted(person: Person, event: WebSocketEvent) -> None:
     if post.channel_id == store.current_channel_id:
         person.meet(post.user_id)
         store.remember_posts((post,))
-        if post.user_id != person.id and not post.type and not whole_burst and person.window.in_front:
+    if post.user_id == person.id or post.type:
+        return
+    if post.channel_id == store.current_channel_id and person.window.in_front:
+        if not whole_burst:
             _read_at_once(person, post.channel_id)
+    elif not (post.root_id and store.collapsed_threads):
+        became_unread(person, post.channel_id, mentioned=person.id in data.mentions)
 
 
 def _comes_in_a_burst(person: Person) -> bool:
@@ -219,6 +226,7 @@ class EventListener:
         """The socket comes back by itself; people do not notice."""
         if self._person.seat is not None:
             self._person.seat.dropped(silent_seconds=_SILENT_SECONDS if reason == FELL_SILENT else 0.0)
+        self._person.store.forget_prefetched()
         self._lost_at = self._person.clock()
         self._lost_at_ms = self._person.now_ms()
 

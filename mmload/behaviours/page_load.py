@@ -24,6 +24,7 @@ from mmload.behaviours.channel_view import (
     view_channel,
 )
 from mmload.behaviours.person import Person
+from mmload.behaviours.prefetching import unread_here
 from mmload.behaviours.site import fetch_rest, optional
 from mmload.behaviours.unread import PREFETCHED_AT_ONCE, to_prefetch, unread_channels
 from mmload.client.api.calls import ME
@@ -289,7 +290,7 @@ def _sidebar(person: Person, *, twice: bool) -> list[Request]:
 def _unread_outside_sidebar(person: Person, kind: str) -> list[Preference]:
     """The preferences that bring unread direct or group channels into the sidebar, unless they are there."""
     store = person.store
-    unread = [store.channels[channel_id] for channel_id in _unread_here(person)]
+    unread = [store.channels[channel_id] for channel_id in unread_here(person)]
     shown = [shown_by(person, channel) for channel in unread if channel.type == kind]
     return [each for each in shown if store.preferences.get((each.category, each.name)) != "true"]
 
@@ -305,17 +306,12 @@ def _meet_groups(person: Person, channel_ids: list[str]) -> None:
         person.store.remember_users(people)
 
 
-def _unread_here(person: Person) -> dict[str, int]:
-    """The unread channels of the team, and the unread direct and group channels."""
-    store = person.store
-    known = {channel.id for channel in store.my_channels() if channel.team_id in ("", store.current_team_id)}
-    return {channel_id: mentions for channel_id, mentions in store.unread.items() if channel_id in known}
-
-
 def _prefetching(person: Person, current: Channel) -> list[Request]:
     """Fetch the posts of unread channels that this page has not loaded, a few at a time."""
     loaded = person.store.viewed_at
-    queue = [each for each in to_prefetch(_unread_here(person)) if each != current.id and each not in loaded]
+    queue = [each for each in to_prefetch(unread_here(person)) if each != current.id and each not in loaded]
+    for channel_id in (current.id, *queue):
+        person.store.prefetched.add(channel_id)
     queue.reverse()
     return [partial(_work_off, person, queue)] * min(PREFETCHED_AT_ONCE, len(queue))
 

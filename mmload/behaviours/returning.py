@@ -10,8 +10,9 @@ import time
 from collections.abc import Iterator
 from functools import partial
 
-from mmload.behaviours.channel_view import Request, meet_people, people_on_screen, prefetch, read_posts
+from mmload.behaviours.channel_view import Request, people_on_screen
 from mmload.behaviours.person import Person, outcome_of
+from mmload.behaviours.prefetching import fetch_new, unread_here
 from mmload.behaviours.unread import PREFETCHED_AT_ONCE, to_prefetch, unread_channels
 from mmload.errors import MmloadError, RequestFailed
 from mmload.metrics.recorder import ActionOutcome
@@ -55,9 +56,14 @@ def _ask(person: Person, lost_at_ms: int, renewed: bool) -> None:
     if person.catch_ups > turn:
         # The socket was renewed, or lost and back once more: what is left to do is left to that.
         return
-    unread = to_prefetch(unread_channels(channels, members, collapsed=person.store.collapsed_threads))
-    others = (channel_id for channel_id in unread if channel_id != person.store.current_channel_id)
-    person.together((partial(_fetch_posts, person, channel_id) for channel_id in others), PREFETCHED_AT_ONCE)
+    store = person.store
+    store.unread.clear()
+    store.unread.update(unread_channels(channels, members, collapsed=store.collapsed_threads))
+    store.unread.pop(store.current_channel_id, None)
+    others = to_prefetch(unread_here(person))
+    for channel_id in others:
+        store.prefetched.add(channel_id)
+    person.together((partial(fetch_new, person, channel_id) for channel_id in others), PREFETCHED_AT_ONCE)
     if person.context.capabilities.user_statuses:
         person.api.statuses(people_on_screen(person))
 
@@ -86,7 +92,7 @@ def _of_team(person: Person, team_id: str, members: list[ChannelMember]) -> Iter
         yield lambda: members.extend(api.all_own_channel_members(person.id))
     yield partial(_load_categories, person, team_id)
     if store.current_channel_id:
-        yield partial(_fetch_posts, person, store.current_channel_id)
+        yield partial(fetch_new, person, store.current_channel_id)
     yield partial(api.teams_unread, person.id, store.collapsed_threads)
     if store.collapsed_threads and store.threads:
         newest = max(thread.last_reply_at for thread in store.threads.values())
@@ -109,20 +115,3 @@ def _load_channels(person: Person, channels: list[Channel]) -> None:
 
 def _load_categories(person: Person, team_id: str) -> None:
     person.store.categories = person.api.categories(person.id, team_id)
-
-
-def _fetch_posts(person: Person, channel_id: str) -> None:
-    """What is new in a channel since what the page has of it, or all around the first unread post if it has nothing."""
-    store, now = person.store, person.now_ms()
-    loaded_at = store.viewed_at.get(channel_id)
-    if loaded_at is None:
-        prefetch(person, channel_id)
-        return
-    came = (post.create_at for post in store.posts.values() if post.channel_id == channel_id)
-    posts = person.api.posts_since(channel_id, max((loaded_at, *came)), store.collapsed_threads).listed()
-    store.viewed_at[channel_id] = now
-    if channel_id == store.current_channel_id:
-        read_posts(person, posts)
-        return
-    meet_people(person, posts)
-    store.remember_posts(posts)

@@ -273,6 +273,11 @@ less than 100 ms after one another) not from the sixth message on. When the wind
 that no channel is on the screen, and when it gets it back (`Focus`) which one is; after more than two minutes the
 team's channels and memberships are fetched as well.
 
+A channel that becomes unread, or the one on the screen of a window without focus, is fetched before anybody opens it
+(`Prefetch`), once until the socket is lost or the page loaded anew: what is new where the page has it, else the posts
+around the message, within a second. Where more than 20 channels are unread none is, and from 10 on only those with
+mentions. Muted channels count as well: events do not tell them apart.
+
 A user is in front for `PercentTimeInFront` of the time (0.75), in spells of `AvgMinutesInFront` (6) on average, and
 acts only then, the more often: the mean idle time stays as configured. The default follows from the ratios of
 production servers: one UnreadCheck for each CreatePost is one return after more than two minutes every 23 minutes,

@@ -9,6 +9,7 @@ from typing import Any
 import gevent
 import pytest
 
+from mmload.behaviours import events
 from mmload.behaviours.catalogue import SIMULATIVE, Action
 from mmload.behaviours.page_load import open_team
 from mmload.behaviours.person import Person
@@ -102,5 +103,7 @@ def make_scene(here: Crowd, people: int = 2) -> Scene:
 
 @pytest.fixture(scope="module")
 def scene(server: str) -> Iterator[Scene]:
-    with crowd(server) as here:
+    """What becomes unread is not fetched: that would be asked at any moment (test_prefetching.py is about it)."""
+    with crowd(server) as here, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(events, "became_unread", lambda *arguments, **more: None)
         yield make_scene(here)

@@ -24,7 +24,6 @@ STILL_DIFFERENT = frozenset(
         "open_gm",
         "receive_5_posts_current",
         "receive_post_current_known",
-        "receive_post_unloaded_channel",
         "receive_reply_closed_thread",
         "receive_reply_in_open_thread",
         "reload_warm",

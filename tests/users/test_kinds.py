@@ -108,7 +108,7 @@ def test_idle_users_are_connected_and_write_nothing(populated: str, place: Path)
     assert counts(populated)["posts"] == 0
     [totals] = place.glob("runs/*/totals.json")
     actions = set(json.loads(totals.read_text())["whole"].get("actions", {}))
-    assert actions <= {"Poll", "LookUp", "CatchUp", "Blur"}
+    assert actions <= {"Poll", "LookUp", "CatchUp", "Blur", "Prefetch"}
 
 
 def test_the_configured_type_runs_where_no_name_is_given(populated: str, place: Path) -> None:

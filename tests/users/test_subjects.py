@@ -12,6 +12,7 @@ from mmload.behaviours.catalogue import ACTIONS, routes, unknown_subjects
 from mmload.behaviours.events import VIEW_ON_ARRIVAL
 from mmload.behaviours.focus import BLUR, FOCUS
 from mmload.behaviours.generative import JOIN_TEAMS
+from mmload.behaviours.prefetching import PREFETCH
 from mmload.behaviours.returning import CATCH_UP
 from mmload.client.api import LOGIN_ROUTES
 from mmload.config.threshold_syntax import WHOLES
@@ -19,7 +20,7 @@ from mmload.user_classes import CLASSES
 from tests.behaviours.action_reference import LOOK_UPS, REQUESTS
 
 # Recorded for everybody beside the tasks; and what no task of its own stands for.
-BESIDE = {POLL, LOOK_UP, CATCH_UP, VIEW_ON_ARRIVAL, BLUR, FOCUS}
+BESIDE = {POLL, LOOK_UP, CATCH_UP, VIEW_ON_ARRIVAL, PREFETCH, BLUR, FOCUS}
 NOT_A_TASK = {"GenerateUser": {JOIN_TEAMS}}
 NOT_RECORDED = {"IdleUser": {"Nothing"}}
 
