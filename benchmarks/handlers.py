@@ -1,13 +1,15 @@
 """How many requests of each handler an action sends: people on a sandbox, each request put down to its cause.
 
 `--write` stores the table that `mmload learn` calculates with. Actions are drawn more evenly than people do, so that
-rare ones are seen often enough, and people read and type at once.
+rare ones are seen often enough, and people read and type at once. Two mixes are played: where a mean differs between
+them, it depends on what else is done, and is told with its deviation.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import tempfile
 import time
@@ -26,7 +28,7 @@ import gevent
 import locust  # noqa: F401
 
 from benchmarks.measuring import Report, Table, tell, whole
-from mmload.behaviours import background, events
+from mmload.behaviours import background, composing, drafts, events
 from mmload.behaviours.catalogue import SIMULATIVE, WeightedChoice
 from mmload.behaviours.login import disconnect, enter
 from mmload.behaviours.person import Person
@@ -41,33 +43,45 @@ from mmload.metrics.recorder import ActionOutcome, Recorder
 from mmload.users import new_person
 
 # Their frequencies are raised to this power: 0 would draw all alike, 1 as often as people do them.
-_EVENNESS = 0.25
+_EVENNESS = (0.2, 0.6)
 _REST_SECONDS = 0.02
 _LAST_REST_SECONDS = 8.0
 # A socket takes seconds to come back, in which hundreds of actions are done.
 _SELDOM = 0.02
 # What opens a WebSocket: no request of the REST client.
 _SOCKETS = dict.fromkeys((ENTRY, "FullReload", "LogoutLogin", "Reload", "ReconnectWebSocket"), 1.0)
-# Rarer than this, it is chance.
-_LEAST_PER_ACTION = 0.002
+# Rarer than this, it is chance; and so is such a deviation.
+_LEAST_PER_ACTION, _LEAST_DEVIATION = 0.002, 0.005
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--people", type=whole, default=24, help="simulated people (default: %(default)s)")
-    add("--seconds", type=whole, default=60, help="how long they act on each server (default: %(default)s)")
+    add("--seconds", type=whole, default=60, help="how long they act in each mix (default: %(default)s)")
     add("--write", action="store_true", help="store the table in the package")
+
+
+@dataclass(frozen=True)
+class _Doing:
+    """What a greenlet is doing, and what that has sent."""
+
+    name: str
+    sent: Counter[str]
 
 
 @dataclass
 class Causes:
-    """What was done how often, and what it sent and paused; what was skipped half-way is left out."""
+    """What was done how often, and what it sent and paused; what was skipped half-way is left out, but told."""
 
     done: Counter[str] = field(default_factory=Counter)
+    skipped: Counter[str] = field(default_factory=Counter)
     sent: dict[str, Counter[str]] = field(default_factory=lambda: {EVENTS: Counter()})
     paused: Counter[str] = field(default_factory=Counter)
-    # What each greenlet is doing.
-    doing: WeakKeyDictionary[Any, Counter[str]] = field(default_factory=WeakKeyDictionary)
+    # Of that, while typing: people who are idle for less time type faster.
+    writing: Counter[str] = field(default_factory=Counter)
+    doing: WeakKeyDictionary[Any, _Doing] = field(default_factory=WeakKeyDictionary)
+    # Who typed in a box: what is sent when it is left is theirs.
+    typed: dict[tuple[str, str, str], str] = field(default_factory=dict)
 
     def watch(self, person: Person) -> None:
         """Put every request of this person down to what its greenlet is doing."""
@@ -76,13 +90,14 @@ class Causes:
 
         def counted(route: Any, path: str, *more: Any, **options: Any) -> Any:
             query = path.partition("?")[2].encode()
-            self.doing.get(gevent.getcurrent(), self.sent[EVENTS])[purpose(str(route), query)] += 1
+            doing = self.doing.get(gevent.getcurrent())
+            (doing.sent if doing else self.sent[EVENTS])[purpose(str(route), query)] += 1
             return once(route, path, *more, **options)
 
         person.api.rest._once = counted  # type: ignore[method-assign]
 
     @contextmanager
-    def as_part_of(self, mine: Counter[str] | None) -> Iterator[None]:
+    def as_part_of(self, mine: _Doing | None) -> Iterator[None]:
         """What this greenlet sends counts as part of that."""
         me = gevent.getcurrent()
         before = self.doing.get(me)
@@ -98,18 +113,49 @@ class Causes:
 
     def run(self, person: Person, name: str, act: Callable[[], object]) -> None:
         """Do something as the cause of its requests."""
-        mine: Counter[str] = Counter()
+        mine = _Doing(name, Counter())
         paused = person.paused_seconds
         with self.as_part_of(mine):
             outcome = act()
         if outcome in (None, ActionOutcome.OK):
             self.done[name] += 1
-            self.sent.setdefault(name, Counter()).update(mine)
+            self.sent.setdefault(name, Counter()).update(mine.sent)
             self.paused[name] += person.paused_seconds - paused
+        elif outcome is ActionOutcome.SKIPPED:
+            self.skipped[name] += 1
 
-    def table(self) -> dict[str, dict[str, Any]]:
-        """By cause: the mean number of requests of each handler, and the mean seconds that people pause in it."""
-        requests: dict[str, dict[str, float]] = {}
+    def write(self, person: Person, write: Callable[[], object]) -> None:
+        """Somebody types: the time is that of what they do."""
+        paused = person.paused_seconds
+        write()
+        if doing := self.doing.get(gevent.getcurrent()):
+            self.writing[doing.name] += person.paused_seconds - paused
+
+    def type_in(self, box: tuple[str, str, str]) -> None:
+        """Somebody types in a box (of a person, a channel, a thread)."""
+        if doing := self.doing.get(gevent.getcurrent()):
+            self.typed[box] = doing.name
+
+    def later(self, box: tuple[str, str, str], calls: Iterable[Callable[[], object]]) -> list[Callable[[], object]]:
+        """What is sent when a box is left, as part of what was done when somebody typed in it."""
+        mine = self._for_good(self.typed.pop(box, None))
+        return [partial(self.called, mine, call) for call in calls]
+
+    def going_on(self) -> _Doing | None:
+        """What this greenlet does, for what goes on after it."""
+        doing = self.doing.get(gevent.getcurrent())
+        return self._for_good(doing.name if doing else None)
+
+    def _for_good(self, name: str | None) -> _Doing | None:
+        return _Doing(name, self.sent.setdefault(name, Counter())) if name else None
+
+    def called(self, mine: _Doing | None, call: Callable[[], object]) -> None:
+        with self.as_part_of(mine):
+            call()
+
+    def means(self) -> dict[str, dict[str, float]]:
+        """By cause: the mean number of requests of each handler."""
+        found: dict[str, dict[str, float]] = {}
         for name, times in self.done.items():
             means = {handler: count / times for handler, count in self.sent.get(name, Counter()).items()}
             if name in _SOCKETS:
@@ -117,13 +163,59 @@ class Causes:
             if name == "ReconnectWebSocket":
                 # What it makes the client do when the socket is back.
                 means |= {each: count / self.done[CATCH_UP] for each, count in self.sent.get(CATCH_UP, {}).items()}
-            kept = {handler: round(mean, 3) for handler, mean in means.items() if mean >= _LEAST_PER_ACTION}
-            if kept and name != CATCH_UP:
-                requests[name] = dict(sorted(kept.items()))
-        return {
-            "requests": requests,
-            "pauses": {name: round(self.paused[name] / self.done[name], 2) for name in requests if self.paused[name]},
+            if name != CATCH_UP:
+                found[name] = means
+        return found
+
+    def added(self, other: Causes) -> Causes:
+        """Both together."""
+        sent = {
+            name: self.sent.get(name, Counter()) + other.sent.get(name, Counter()) for name in self.sent | other.sent
         }
+        return Causes(
+            self.done + other.done,
+            self.skipped + other.skipped,
+            sent,
+            self.paused + other.paused,
+            self.writing + other.writing,
+        )
+
+
+def table(one: Causes, other: Causes) -> dict[str, dict[str, Any]]:
+    """By cause: requests, their deviations, the seconds of pauses, the share that finds nothing to do. Pure."""
+    both = one.added(other)
+    requests, deviations = {}, {}
+    for name, means in both.means().items():
+        kept = {handler: round(mean, 3) for handler, mean in means.items() if mean >= _LEAST_PER_ACTION}
+        if kept:
+            requests[name] = dict(sorted(kept.items()))
+            found = {handler: _deviation(name, handler, mean, one, other) for handler, mean in kept.items()}
+            deviations[name] = {
+                handler: round(value, 3) for handler, value in sorted(found.items()) if value >= _LEAST_DEVIATION
+            }
+    return {
+        "requests": requests,
+        "deviations": {name: found for name, found in deviations.items() if found},
+        "pauses": _seconds(both.paused - both.writing, both, requests),
+        "typing": _seconds(both.writing, both, requests),
+        "skipped": {
+            name: round(count / (count + both.done[name]), 3)
+            for name, count in both.skipped.items()
+            if name in requests
+        },
+    }
+
+
+def _seconds(total: Counter[str], both: Causes, names: Iterable[str]) -> dict[str, float]:
+    means = {name: round(total[name] / both.done[name], 2) for name in names if both.done[name]}
+    return {name: mean for name, mean in means.items() if mean > 0}
+
+
+def _deviation(name: str, handler: str, mean: float, one: Causes, other: Causes) -> float:
+    """How far the mean may be from that of another mix: half the difference between both, and what is chance. Pure."""
+    chance = math.sqrt(mean % 1 * (1 - mean % 1) / max(1, one.done[name] + other.done[name]))
+    halves = [each.sent.get(name, Counter())[handler] / each.done[name] for each in (one, other) if each.done[name]]
+    return math.hypot(chance, (max(halves) - min(halves)) / 2 if len(halves) > 1 else mean / 2)
 
 
 @contextmanager
@@ -142,6 +234,19 @@ def _watched(causes: Causes) -> Iterator[None]:
                 causes.run(person, label, lambda: original(person, *args, **more))
 
             setattr(module, name, watched)
+        for name, watch in (("typed", _watched_typed), ("left", _watched_left)):
+            undone.callback(setattr, drafts, name, getattr(drafts, name))
+            setattr(drafts, name, partial(watch, causes, getattr(drafts, name)))
+        undone.callback(setattr, composing, "type_text", composing.type_text)
+        type_text = composing.type_text
+        composing.type_text = lambda person, *more: causes.write(person, lambda: type_text(person, *more))
+        start_job = Person.start_job
+        undone.callback(setattr, Person, "start_job", start_job)
+
+        def watched_job(person: Person, do: Callable[[], object], *more: Any, **options: Any) -> None:
+            start_job(person, partial(causes.called, causes.going_on(), do), *more, **options)
+
+        Person.start_job = watched_job  # type: ignore[method-assign]
         together = Person.together
         undone.callback(setattr, Person, "together", together)
 
@@ -158,13 +263,24 @@ def _watched(causes: Causes) -> Iterator[None]:
         yield
 
 
-def _live(person: Person, causes: Causes, until: float) -> None:
+def _watched_typed(
+    causes: Causes, original: Any, person: Person, channel_id: str, root_id: str = "", *more: Any
+) -> None:
+    original(person, channel_id, root_id, *more)
+    causes.type_in((person.id, channel_id, root_id))
+
+
+def _watched_left(causes: Causes, original: Any, person: Person, channel_id: str, root_id: str = "") -> Any:
+    return causes.later((person.id, channel_id, root_id), original(person, channel_id, root_id))
+
+
+def _live(person: Person, causes: Causes, until: float, evenness: float) -> None:
     causes.run(person, ENTRY, lambda: enter(person))
     mix = WeightedChoice(
         [
-            (action, _SELDOM if action.name == "ReconnectWebSocket" else max(action.frequency, 0.0001) ** _EVENNESS)
+            (action, _SELDOM if action.name == "ReconnectWebSocket" else max(action.frequency, 0.0001) ** evenness)
             for action in SIMULATIVE
-            if action.offered(person.context.capabilities)
+            if (action.frequency or action.name == "Reload") and action.offered(person.context.capabilities)
         ]
     )
     person.poll_due = time.monotonic() + person.rng.uniform(0, 5)
@@ -176,13 +292,15 @@ def _live(person: Person, causes: Causes, until: float) -> None:
     person.rest(_LAST_REST_SECONDS, background.run_background_tasks)
 
 
-def observed(people: int, seconds: int, *options: str) -> Causes:
+def observed(people: int, seconds: int, evenness: float, *options: str) -> Causes:
     """People on a sandbox with these options, for so long."""
     causes = Causes()
     with _watched(causes), sandbox(*options) as url, tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "accounts.txt"
         environ = {**os.environ, **settle(url, os.environ, (people,), file)}
         environ["MMLOAD_CONNECTIONCONFIGURATION_SERVERURL"] = url
+        # So that there are some to be clicked.
+        environ["MMLOAD_SIMULCONTROLLER_PERCENTPOSTSWITHPERMALINK"] = "0.5"
         context = TestContext(load_settings(environ=environ)[0], url, Recorder())
         crowd = [new_person(context, number, lambda *_: None) for number in range(1, people + 1)]
         until = time.monotonic() + seconds
@@ -190,7 +308,7 @@ def observed(people: int, seconds: int, *options: str) -> Causes:
             for person in crowd:
                 causes.watch(person)
                 person.sleep = lambda wait: gevent.sleep(min(wait, 0.01))
-            gevent.joinall([gevent.spawn(_live, person, causes, until) for person in crowd], raise_error=True)
+            gevent.joinall([gevent.spawn(_live, person, causes, until, evenness) for person in crowd], raise_error=True)
         finally:
             for person in crowd:
                 disconnect(person)
@@ -202,10 +320,12 @@ def measure(args: argparse.Namespace) -> Report:
     tables = {}
     for name, options in (("free", ()), ("licensed", ("--licensed",))):
         tell(f"{args.people} people on a {name} server for {args.seconds} s")
-        causes = observed(args.people, args.seconds, *options)
-        tables[name] = causes.table()
-        tell(f"seldom done: {causes.done.most_common()[:-9:-1]}")
+        one, other = (observed(args.people, args.seconds, evenness, *options) for evenness in _EVENNESS)
+        tables[name] = table(one, other)
+        tell(f"seldom done: {one.added(other).done.most_common()[:-9:-1]}")
+    full_speed = composing.FULL_SPEED_IDLE_MS / 1000
     if args.write:
+        tables["full_speed_idle_s"] = full_speed
         FILE.write_text(json.dumps(tables, indent=1, sort_keys=True) + "\n")
     rows = [
         (cause, handler, mean)

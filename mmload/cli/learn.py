@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +14,7 @@ from mmload.cli.common import print_json, say
 from mmload.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
+    from mmload.config.coordinator_tables import Monitor
     from mmload.learn.fit import Fit
     from mmload.learn.observed import Observed
 
@@ -27,7 +30,12 @@ def add_parser(subparsers: Any) -> None:
         "simulcontroller.json (frequencies of actions, idle time), profile.json (people over the day) and learned.json "
         "(all figures). No address, name, id or text of a log is written or shown.",
     )
-    parser.add_argument("logs", metavar="LOG", nargs="+", type=Path, help="access logs, plain or .gz, in any order")
+    parser.add_argument("logs", metavar="LOG", nargs="*", type=Path, help="access logs, plain or .gz, in any order")
+    metrics = parser.add_argument_group("from metrics instead of logs")
+    metrics.add_argument("--prometheus", metavar="URL", help="a Prometheus that scrapes the server (with a licence)")
+    metrics.add_argument("--from", dest="start", metavar="TIME", help="since when: 2026-11-20T08:00 (local time)")
+    metrics.add_argument("--to", dest="end", metavar="TIME", default="now", help="until when (default: now)")
+    metrics.add_argument("--match", metavar="LABELS", default="", help="which server: 'job=\"mattermost\"'")
     parser.add_argument(
         "--format", choices=_FORMATS, help="the format of the logs (default: seen from their first lines)"
     )
@@ -39,14 +47,13 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Read, learn, write, and print."""
-    from mmload.learn import output, reading
+    from mmload.learn import output
     from mmload.report.learned import learned_report
 
     names = (output.SIMULCONTROLLER, output.PROFILE, output.FIGURES)
     _refuse_to_overwrite(args.output, names, force=args.force)
     defaults = _default_mix()
-    logs = [reading.examined(path, args.format or "") for path in args.logs]
-    observed = reading.counted(logs, _routes(), lambda text: say("learn", text))
+    observed = _from_metrics(args) if args.prometheus else _from_logs(args)
     reason = _why_not(observed, anyway=args.anyway)
     fit = None if reason else _fitted(observed, defaults)
     if fit is not None and not any(each.count for each in fit.actions):
@@ -63,10 +70,36 @@ def run(args: argparse.Namespace) -> int:
     return int(ExitCode.PASSED)
 
 
-def _routes() -> tuple[str, ...]:
+def _from_logs(args: argparse.Namespace) -> Observed:
     from mmload.behaviours.catalogue import routes
+    from mmload.learn import reading
 
-    return routes()
+    if not args.logs:
+        raise UsageError("expected access logs, or --prometheus URL --from TIME")
+    logs = [reading.examined(path, args.format or "") for path in args.logs]
+    return reading.counted(logs, routes(), lambda text: say("learn", text))
+
+
+def _from_metrics(args: argparse.Namespace) -> Observed:
+    from mmload.learn import metrics
+
+    if args.logs or not args.start:
+        raise UsageError("--prometheus: expected --from TIME, and no logs")
+    now = time.time()
+    start, end = metrics.moment("--from", args.start, now), metrics.moment("--to", args.end, now)
+    labels = f"{{{args.match.strip().removeprefix('{').removesuffix('}')}}}" if args.match else ""
+    return metrics.observed(metrics.asking(_monitor(args.prometheus)), start, end, labels)
+
+
+def _monitor(url: str) -> Monitor:
+    """How Prometheus is asked: as coordinator.json and its variables say, at this address."""
+    from mmload.config.documents import COORDINATOR, load_document
+    from mmload.config.environment import environment_name
+
+    environ = {**os.environ, environment_name("MonitorConfig", "PrometheusURL"): url}
+    checked = load_document(COORDINATOR, environ, Path("config"))
+    monitor: Monitor = checked.value.monitor
+    return monitor
 
 
 def _default_mix() -> dict[str, float]:
@@ -82,7 +115,7 @@ def _fitted(observed: Observed, defaults: Mapping[str, float]) -> Fit:
 
     busy = merged(observed.busy_hours())
     table = measured_table(edition_of(busy.handlers))
-    return fit(busy, table if observed.queries else table.without_queries(), defaults, observed.service_seconds)
+    return fit(busy, table.counted(observed.as_counted), defaults, observed.service_seconds)
 
 
 def _why_not(observed: Observed, *, anyway: bool) -> str:

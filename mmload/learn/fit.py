@@ -8,13 +8,15 @@ have an unknown of their own. Where handlers cannot tell actions apart, the defa
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mmload.learn.nnls import Matrix, nonnegative_least_squares
-from mmload.learn.observed import HOUR, Hour
+from mmload.learn.observed import HOUR, NOTEWORTHY, Hour
 from mmload.learn.routes import SITE_ASSET, WEB_SOCKET, is_served
 from mmload.learn.table import ENTRY, EVENTS, ActionTable, Edition
 
@@ -22,6 +24,9 @@ POLL, LOOK_UP = "Poll", "LookUp"
 POLLS_PER_HOUR = 60.0
 CLIENT = "the client itself"
 _CAUSES = (POLL, ENTRY)
+# A channel whose posts a client has, and another.
+_SINCE = "GET /channels/{channel_id}/posts?since"
+_UNREAD = "GET /users/{user_id}/channels/{channel_id}/posts/unread"
 # How often these come depends on what a client knows already, and on what others do.
 _LOOKED_UP = (
     "GET /users/{user_id}/image",
@@ -31,12 +36,21 @@ _LOOKED_UP = (
     "POST /users/status/ids",
     "GET /files/{file_id}/thumbnail",
     "GET /files/{file_id}/preview",
+    "HEAD /files/{file_id}/thumbnail",
+    "GET /users/{user_id}/teams/{team_id}/threads/{thread_id}",
+    "GET /users/{user_id}/teams/{team_id}/threads",
     # Also fetched before anybody looks, of channels that have become unread.
-    "GET /users/{user_id}/channels/{channel_id}/posts/unread",
+    _UNREAD,
     SITE_ASSET,
 )
-# The table's means are right to about this share, however many requests there are.
-_MODEL_ERROR = 0.02
+# The table's means are right to about this share, however many requests there are; those that are no whole numbers, and
+# so depend on something, to the second one.
+_MODEL_ERROR, _CHANCE_ERROR = 0.02, 0.1
+# An equation that is off by more standard deviations counts for less (Huber's weights).
+_ROBUST = 1.5
+_ROUNDS = 8
+# However often an action finds nothing to do.
+_MOST_SKIPPED = 0.8
 # How far from the default mix an action may be expected: this many times its own frequency.
 _PRIOR_WIDTH = 5.0
 # An action is told apart when it is known at least so well: relative, or in standard deviations of its own number.
@@ -80,7 +94,6 @@ class Fit:
     unexplained: Mapping[str, int]
     seconds_between_actions: float
     idle_seconds: float
-    pause_seconds: float
     user_hours: float
     logins: float
     polls_per_user_hour: float
@@ -97,64 +110,94 @@ class Fit:
 
 @dataclass(frozen=True, slots=True)
 class _System:
-    """The weighted equations: a row for each handler, a column for each cause; then the default mix as weak ones."""
+    """A row for each handler, a column for each cause; and what the default mix would have done of each."""
 
     causes: tuple[str, ...]
-    is_action: tuple[bool, ...]
+    is_action: NDArray[np.bool_]
     handlers: tuple[str, ...]
     means: Matrix  # handlers × causes
+    deviations: Matrix  # of the means
     seen: Matrix
-    matrix: Matrix
-    wanted: Matrix
+    expected: Matrix  # of each cause
+    width: Matrix  # how far from that it may be
+
+    def weighted(self, found: Matrix) -> tuple[Matrix, Matrix]:
+        """The equations in units of their standard deviations, if `found` is how often each cause was."""
+        predicted = self.means @ found
+        level = np.maximum(np.maximum(self.seen, predicted), 1.0)
+        deviation = np.sqrt(level + (_MODEL_ERROR * self.seen) ** 2 + self.deviations**2 @ found**2)
+        if found.any():
+            deviation *= np.sqrt(np.maximum(1.0, np.abs(self.seen - predicted) / (_ROBUST * deviation)))
+        prior = np.diag(1.0 / self.width)[self.is_action]
+        return (
+            np.vstack([self.means / deviation[:, None], prior]),
+            np.concatenate([self.seen / deviation, (self.expected / self.width)[self.is_action]]),
+        )
 
 
 def fit(
     hour: Hour, table: ActionTable, defaults: Mapping[str, float], service_seconds: Mapping[str, float] | None = None
 ) -> Fit:
     """The mix that explains the requests of `hour` (of any length). `defaults`: the frequencies of the default mix."""
-    seen = hour.handlers
-    system = _system(seen, table, defaults)
-    found = nonnegative_least_squares(system.matrix, system.wanted)
+    system = _system(_openings_as_one(hour.handlers), table.counted(_opening), defaults)
+    found = _solved(system)
     counts = dict(zip(system.causes, (float(each) for each in found), strict=True))
     uncertainty = _uncertainty(system, found)
     user_hours = hour.user_seconds / HOUR
     actions = [name for name in defaults if name in table.requests]
-    total = sum(counts[name] for name in actions)
-    unit = _unit(counts, defaults, actions)
+    # Those that found nothing to do were drawn as well, and waited after.
+    drawn = {name: counts[name] / (1 - min(_MOST_SKIPPED, table.skipped.get(name, 0.0))) for name in actions}
+    total = sum(drawn.values())
+    unit = _unit(drawn, defaults)
     between = HOUR * user_hours / total if total else math.inf
     busy = sum(counts[name] * _duration(table, name, service_seconds or {}) for name in actions) / total if total else 0
+    typing = sum(counts[name] * table.typing.get(name, 0.0) for name in actions) / total if total else 0
     return Fit(
         tuple(
             Learned(
                 name,
                 counts[name] / user_hours if user_hours else 0.0,
                 counts[name],
-                counts[name] / unit if unit else 0.0,
+                drawn[name] / unit if unit else 0.0,
                 *uncertainty[name],
             )
             for name in actions
         ),
-        _explained(system, found, table),
-        {name: count for name, count in seen.items() if name not in system.handlers},
+        _explained(system, found, table, hour.handlers),
+        {name: count for name, count in hour.handlers.items() if _opening(name) not in system.handlers},
         between,
-        max(0.0, between - busy),
-        busy,
+        _idle(between - busy, typing, table.full_speed_idle_s),
         user_hours,
         counts[ENTRY],
         counts[POLL] / user_hours if user_hours else 0.0,
     )
 
 
-def _unit(counts: Mapping[str, float], defaults: Mapping[str, float], actions: Sequence[str]) -> float:
+def _solved(system: _System) -> Matrix:
+    """How often each cause was: how sure an equation is depends on that itself, so it is found in a few rounds."""
+    found = np.zeros(len(system.causes))
+    for _ in range(_ROUNDS):
+        found = nonnegative_least_squares(*system.weighted(found))
+    return found
+
+
+def _unit(drawn: Mapping[str, float], defaults: Mapping[str, float]) -> float:
     """The number of actions that has frequency 1: posts, as by default; without posts, so that the sums agree."""
-    if counts.get("CreatePost", 0) > 0:
-        return counts["CreatePost"]
-    whole = sum(defaults[name] for name in actions)
-    return sum(counts[name] for name in actions) / whole if whole else 0.0
+    if drawn.get("CreatePost", 0) > 0:
+        return drawn["CreatePost"]
+    whole = sum(defaults[name] for name in drawn)
+    return sum(drawn.values()) / whole if whole else 0.0
+
+
+def _idle(seconds: float, typing: float, full_speed_idle: float) -> float:
+    """The idle time between two actions that are so far apart. `typing`: at full speed; who idles less types faster."""
+    return max(
+        0.0, seconds - typing if seconds - typing >= full_speed_idle else seconds / (1 + typing / full_speed_idle)
+    )
 
 
 def _duration(table: ActionTable, action: str, service_seconds: Mapping[str, float]) -> float:
-    """How long an action takes: the pauses in it, and its requests one after the other."""
+    """How long an action takes: the pauses in it but for typing, and its requests one after the other."""
     requests = table.requests[action]
     waiting = sum(mean * service_seconds.get(handler, 0.0) for handler, mean in requests.items())
     return table.pauses.get(action, 0.0) + waiting
@@ -162,31 +205,39 @@ def _duration(table: ActionTable, action: str, service_seconds: Mapping[str, flo
 
 def _system(seen: Mapping[str, int], table: ActionTable, defaults: Mapping[str, float]) -> _System:
     actions = [name for name in defaults if name in table.requests]
-    loose = list(dict.fromkeys([*_LOOKED_UP, *table.requests.get(EVENTS, ()), *_looked_up(table)]))
+    loose = dict.fromkeys([*_LOOKED_UP, *table.requests.get(EVENTS, ()), *_looked_up(table)])
     handlers = [name for name in table.handlers if name in seen or _expects(table, defaults, name)]
+    # Elsewhere, or not logged: files of another server, sockets that are still open.
+    handlers = [name for name in handlers if name in seen or name not in NOTEWORTHY]
     causes = [*actions, *_CAUSES, *(name for name in loose if name in handlers)]
-    place = {name: at for at, name in enumerate(handlers)}
-    means = np.zeros((len(handlers), len(causes)))
-    for column, cause in enumerate(causes):
-        for handler, mean in table.requests.get(cause, {cause: 1.0} if cause in place else {}).items():
-            if handler in place:
-                means[place[handler], column] = mean
-    counts = np.array([float(seen.get(name, 0)) for name in handlers])
-    deviation = np.sqrt(np.maximum(counts, 1.0) + (_MODEL_ERROR * counts) ** 2)
     expected = _expected(seen, table, defaults, actions)
-    width = np.array([_PRIOR_WIDTH * max(expected.get(cause, 0.0), expected["least"]) for cause in causes])
-    prior = np.array([expected.get(cause, 0.0) for cause in causes])
-    bound = np.array([cause in actions for cause in causes])
-    rows = np.diag(1.0 / width)[bound]
+    means, deviations = (_matrix(each, handlers, causes) for each in (table.requests, table.deviations))
+    whole = np.abs(means - np.round(means)) <= _MODEL_ERROR * means
+    deviations = np.where(whole, 0.0, np.maximum(deviations, _CHANCE_ERROR * means))
+    # Of what is looked up, only as much as is certain: the client itself is there for the rest.
+    certain = np.array([name in loose for name in handlers])[:, None] & (deviations > 0)
+    means = np.where(certain, np.maximum(0.0, means - 2 * deviations), means)
     return _System(
         tuple(causes),
-        tuple(cause in actions for cause in causes),
+        np.array([cause in actions for cause in causes]),
         tuple(handlers),
         means,
-        counts,
-        np.vstack([means / deviation[:, None], rows]),
-        np.concatenate([counts / deviation, (prior / width)[bound]]),
+        np.where(certain, 0.0, deviations),
+        np.array([float(seen.get(name, 0)) for name in handlers]),
+        np.array([expected.get(cause, 0.0) for cause in causes]),
+        np.array([_PRIOR_WIDTH * max(expected.get(cause, 0.0), expected["least"]) for cause in causes]),
     )
+
+
+def _matrix(values: Mapping[str, Mapping[str, float]], handlers: Sequence[str], causes: Sequence[str]) -> Matrix:
+    """Handlers × causes; a cause that is a handler causes itself."""
+    place = {name: at for at, name in enumerate(handlers)}
+    matrix = np.zeros((len(handlers), len(causes)))
+    for column, cause in enumerate(causes):
+        for handler, value in values.get(cause, {cause: 1.0}).items():
+            if handler in place:
+                matrix[place[handler], column] = value
+    return matrix
 
 
 def _looked_up(table: ActionTable) -> list[str]:
@@ -214,7 +265,8 @@ def _expected(
 
 def _uncertainty(system: _System, found: Matrix) -> dict[str, tuple[float, bool, tuple[str, ...]]]:
     """Of each cause: its relative standard deviation, whether it is told apart, and which are like it. Pure."""
-    covariance = np.linalg.pinv(system.matrix.T @ system.matrix, hermitian=True)
+    matrix, _ = system.weighted(found)
+    covariance = np.linalg.pinv(matrix.T @ matrix, hermitian=True)
     deviations = np.sqrt(np.maximum(np.diag(covariance), 1e-12))
     correlations = np.abs(covariance / np.outer(deviations, deviations))
     known = {}
@@ -229,9 +281,9 @@ def _uncertainty(system: _System, found: Matrix) -> dict[str, tuple[float, bool,
     return known
 
 
-def _explained(system: _System, found: Matrix, table: ActionTable) -> tuple[Explained, ...]:
+def _explained(system: _System, found: Matrix, table: ActionTable, seen: Mapping[str, int]) -> tuple[Explained, ...]:
     predicted = system.means @ found
-    rows = []
+    rows: list[Explained] = []
     for at, handler in enumerate(system.handlers):
         shares = system.means[at] * found
         causes: dict[str, float] = {}
@@ -240,8 +292,25 @@ def _explained(system: _System, found: Matrix, table: ActionTable) -> tuple[Expl
                 name = cause if cause in table.requests and cause != POLL else CLIENT
                 causes[name] = causes.get(name, 0.0) + float(share)
         largest = sorted(causes.items(), key=lambda each: -each[1])[:3]
-        rows.append(Explained(handler, float(system.seen[at]), float(predicted[at]), tuple(largest)))
+        names = [name for name in (handler, _SINCE) if _opening(name) == handler and (name in seen or name == handler)]
+        for name in names:
+            # Which of both is asked for depends on what a client has of a channel: as in the log.
+            share = seen.get(name, 0) / system.seen[at] if system.seen[at] else 1.0 / len(names)
+            told = tuple((cause, share * count) for cause, count in largest)
+            rows.append(Explained(name, float(seen.get(name, 0)), share * float(predicted[at]), told))
     return tuple(sorted(rows, key=lambda each: (-each.seen, each.handler)))
+
+
+def _opening(handler: str) -> str:
+    """The handler, with both ways of asking for the posts of a channel that is opened as one. Pure."""
+    return _UNREAD if handler == _SINCE else handler
+
+
+def _openings_as_one(seen: Mapping[str, int]) -> Counter[str]:
+    found: Counter[str] = Counter()
+    for handler, count in seen.items():
+        found[_opening(handler)] += count
+    return found
 
 
 def edition_of(seen: Mapping[str, int]) -> Edition:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from mmload.learn.agents import ClientKind
@@ -17,19 +17,27 @@ BUSY_SHARE = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """Five minutes: who was there, by each mark, and for how many seconds of it there is a log."""
+    """Five minutes: who was there, by each mark, and for how many seconds of it there is a log.
+
+    Numbers of people are means over these seconds: who comes or goes in them was not there all the time.
+    """
 
     start: int
     seconds: float
-    marked: int  # by session or user id of the log's own field
-    by_own_id: int  # by the user id in paths, and the agent
-    by_client: int  # by address and agent
+    marked: float  # by session or user id of the log's own field
+    by_own_id: float  # by the user id in paths, and the agent
+    by_client: float  # by address and agent
     reports: int  # reports of clients' own speed: one a minute from each open client
+    sockets: float = 0.0  # open WebSockets, where the server counts them
 
     @property
-    def people(self) -> int:
-        """Who has a mark of their own is counted by it. The others can only be too few: the larger one is nearer."""
-        return self.marked or max(self.by_own_id, self.by_client)
+    def people(self) -> float:
+        """Who has a mark of their own is counted by it. The others can only be too few: the larger one is nearer.
+
+        Where nothing marks anybody, by the clients' reports.
+        """
+        told = self.sockets or self.marked or max(self.by_own_id, self.by_client)
+        return told or self.reports * 60 / SLOT_SECONDS
 
 
 @dataclass(slots=True)
@@ -47,7 +55,10 @@ class Hour:
 
 @dataclass(slots=True)
 class Observed:
-    """All of it. `queries`: whether the source has query strings. `offset`: seconds that local time is ahead of UTC."""
+    """All of it. `queries`: whether the source has query strings. `offset`: seconds that local time is ahead of UTC.
+
+    `as_counted`: the name under which the source counts a handler of the client; "" if it does not.
+    """
 
     source: str
     queries: bool = True
@@ -63,6 +74,8 @@ class Observed:
     service_seconds: dict[str, float] = field(default_factory=dict)
     statuses: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
+    reconnects: int | None = None  # where the server counts them
+    as_counted: Callable[[str], str] = str
 
     @property
     def seconds(self) -> float:
@@ -92,16 +105,18 @@ class Observed:
 
     @property
     def most_people(self) -> int:
-        return max((each.people for each in self.slots), default=0)
+        return round(max((each.people for each in self.slots if each.seconds), default=0.0))
 
     @property
     def mark(self) -> str:
         """By what people were told apart."""
+        if any(each.sockets for each in self.slots):
+            return "open WebSockets"
         if any(each.marked for each in self.slots):
             return "session or user id in the log"
         ids, clients = (sum(getattr(each, name) for each in self.slots) for name in ("by_own_id", "by_client"))
         if not ids and not clients:
-            return ""
+            return "reports of the clients" if any(each.people for each in self.slots) else ""
         return "user id in paths" if ids > clients else "address and user agent"
 
     def share_of(self, handler: str) -> float:

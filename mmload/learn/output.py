@@ -34,7 +34,7 @@ def _rounded(value: float) -> float:
 
 def profile(slots: Iterable[Slot], offset: int) -> list[tuple[int, int]]:
     """The curve over the day: minutes since midnight (local time), and people then; of several days the mean."""
-    times: defaultdict[int, list[tuple[float, int]]] = defaultdict(list)
+    times: defaultdict[int, list[tuple[float, float]]] = defaultdict(list)
     for slot in slots:
         times[int((slot.start + offset) % DAY // 60)].append((slot.seconds, slot.people))
     curve = []
@@ -112,7 +112,7 @@ _SURE_WITHIN = 0.1
 
 def people_are_sure(observed: Observed) -> bool | None:
     """Whether two ways to count people agree; None where there is only one. Pure."""
-    if any(each.marked for each in observed.slots):
+    if any(each.marked or each.sockets for each in observed.slots):
         return True
     by_reports = sum(each.reports for each in observed.slots) / 60
     if not by_reports or not observed.user_hours:

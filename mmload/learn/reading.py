@@ -15,7 +15,7 @@ from typing import IO
 from mmload.errors import UsageError
 from mmload.learn.formats import UNREADABLE_TIME, LogFormat, offset_of, recognised
 from mmload.learn.observed import HOUR, Observed
-from mmload.learn.routes import HandlerFinder, is_served
+from mmload.learn.routes import HandlerFinder, is_served, route_of
 from mmload.learn.tally import JUMP_SECONDS, Jumps, LogTally
 
 _HEAD_LINES = 200
@@ -125,6 +125,7 @@ def counted(
             tally.feed(_lines(file, log.path, notes), log.format)
     source = ", ".join(dict.fromkeys(log.format.name for log in in_order))
     observed = tally.observed(source, queries=queries, offset=in_order[0].offset)
+    observed.as_counted = str if queries else route_of
     observed.notes += [*notes, *_oddities(tally)]
     _refuse_others(observed, tally)
     return observed

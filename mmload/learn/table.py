@@ -6,12 +6,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
-
-from mmload.learn.routes import route_of
 
 FILE = Path(__file__).parent / "handlers.json"
 # Causes of requests that are no actions.
@@ -24,29 +22,40 @@ Edition = Literal["free", "licensed"]
 class ActionTable:
     """Requests per action, by cause (an action, or what a client does by itself) and handler.
 
-    `pauses`: the seconds in which people read or type in an action.
+    `pauses`: the seconds in which people read in an action; `typing`: in which they type, if they are idle for
+    `full_speed_idle_s` or more between actions (who hurries types faster). `skipped`: the share of an action's draws
+    that find nothing to do. `deviations`: how far the means may be off, where they depend on what else is done.
     """
 
     requests: Mapping[str, Mapping[str, float]]
-    pauses: Mapping[str, float]
+    pauses: Mapping[str, float] = field(default_factory=dict)
+    typing: Mapping[str, float] = field(default_factory=dict)
+    full_speed_idle_s: float = 20.0
+    skipped: Mapping[str, float] = field(default_factory=dict)
+    deviations: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     @property
     def handlers(self) -> list[str]:
         return sorted({handler for each in self.requests.values() for handler in each})
 
-    def without_queries(self) -> ActionTable:
-        """For a source that has no query strings: the purposes of a route are one. Pure."""
-        return ActionTable({cause: _by_route(each) for cause, each in self.requests.items()}, self.pauses)
+    def counted(self, as_counted: Callable[[str], str]) -> ActionTable:
+        """For a source that counts handlers under other names, or ("") not at all. Pure."""
+        requests, deviations = (
+            {cause: _renamed(each, as_counted) for cause, each in part.items()}
+            for part in (self.requests, self.deviations)
+        )
+        return replace(self, requests=requests, deviations=deviations)
 
 
-def _by_route(requests: Mapping[str, float]) -> dict[str, float]:
+def _renamed(requests: Mapping[str, float], as_counted: Callable[[str], str]) -> dict[str, float]:
     found: dict[str, float] = {}
     for handler, count in requests.items():
-        found[route_of(handler)] = found.get(route_of(handler), 0.0) + count
+        if name := as_counted(handler):
+            found[name] = found.get(name, 0.0) + count
     return found
 
 
 def measured_table(edition: Edition) -> ActionTable:
     """What the package's people send on a free or a licensed server."""
-    found = json.loads(FILE.read_text(encoding="utf-8"))[edition]
-    return ActionTable(found["requests"], found["pauses"])
+    document = json.loads(FILE.read_text(encoding="utf-8"))
+    return ActionTable(**document[edition], full_speed_idle_s=document["full_speed_idle_s"])

@@ -23,12 +23,51 @@ JUMP_SECONDS = 900
 GAP_SECONDS = HOUR
 
 
+# An open client asks for something once a minute: on average it was there so long before and after it was seen.
+_MARGIN_SECONDS = 30.0
+
+
+@dataclass(slots=True)
+class _Seen:
+    """Who was seen, by a mark: when first, and when last."""
+
+    first: dict[int, float] = field(default_factory=dict)
+    last: dict[int, float] = field(default_factory=dict)
+
+    def people(self, span: tuple[float, float], before: _Seen | None, after: _Seen | None) -> float:
+        """How many there were on average. `before`, `after`: who was seen in the spans around; None: nobody looked."""
+        start, end = span
+        total = 0.0
+        for mark, first in self.first.items():
+            if before is None:
+                first = max(start, first - _MARGIN_SECONDS)
+            elif mark in before.first:
+                first = start
+            last = end if after is not None and mark in after.first else min(end, self.last[mark] + _MARGIN_SECONDS)
+            total += max(0.0, last - first)
+        return total / (end - start) if end > start else float(len(self.first))
+
+
 @dataclass(slots=True)
 class _OpenSlot:
     reports: int = 0
+    marked: _Seen = field(default_factory=_Seen)
+    own_ids: _Seen = field(default_factory=_Seen)
+    clients: _Seen = field(default_factory=_Seen)
+
+    def marks(self) -> tuple[_Seen, _Seen, _Seen]:
+        return self.marked, self.own_ids, self.clients
+
+
+@dataclass(slots=True)
+class _Day:
     marked: set[int] = field(default_factory=set)
     own_ids: set[int] = field(default_factory=set)
     clients: set[int] = field(default_factory=set)
+
+    @property
+    def people(self) -> int:
+        return len(self.marked) or max(len(self.own_ids), len(self.clients))
 
 
 @dataclass(slots=True)
@@ -49,7 +88,8 @@ class LogTally:
         self._hours: defaultdict[int, Hour] = defaultdict(Hour)
         self._open: dict[int, _OpenSlot] = {}
         self._slots: list[Slot] = []
-        self._days: defaultdict[int, _OpenSlot] = defaultdict(_OpenSlot)
+        self._closed: tuple[int, _OpenSlot] | None = None
+        self._days: defaultdict[int, _Day] = defaultdict(_Day)
         self._daily: dict[int, int] = {}
         self._integrations: Counter[str] = Counter()
         self._kinds = {kind: [0] for kind in ClientKind}
@@ -64,7 +104,8 @@ class LogTally:
         parse, find, report = log.parse, self._routes.find, PERFORMANCE_REPORT
         service, scale = self._service, log.per_second
         agents: dict[bytes, tuple[bool, list[int]]] = {}
-        written, slot, day, counts = b"", _OpenSlot(), _OpenSlot(), Counter[str]()
+        written, moment, slot, day, counts = b"", 0.0, _OpenSlot(), _Day(), Counter[str]()
+        marked, clients, own_ids = slot.marked, slot.clients, slot.own_ids
         number, unreadable = self.lines, 0
         for line in lines:
             number += 1
@@ -81,6 +122,7 @@ class LogTally:
                     continue
                 written = time
                 slot, day, counts = self._at(moment)
+                marked, clients, own_ids = slot.marked, slot.clients, slot.own_ids
             if not method:
                 continue
             known = agents.get(agent)
@@ -104,18 +146,24 @@ class LogTally:
                 took[1] += float(seconds) / scale
             if person and person != b"-":
                 mark = hash(person)
-                slot.marked.add(mark)
-                day.marked.add(mark)
+                if mark not in marked.first:
+                    marked.first[mark] = moment
+                    day.marked.add(mark)
+                marked.last[mark] = moment
                 continue
             if address:
                 mark = hash((address, agent))
-                slot.clients.add(mark)
-                day.clients.add(mark)
+                if mark not in clients.first:
+                    clients.first[mark] = moment
+                    day.clients.add(mark)
+                clients.last[mark] = moment
             if handler.own and (user := own_id(target)):
                 # Whoever changes the network goes on being one; who has two kinds of clients open is two.
                 mark = hash((agent, user))
-                slot.own_ids.add(mark)
-                day.own_ids.add(mark)
+                if mark not in own_ids.first:
+                    own_ids.first[mark] = moment
+                    day.own_ids.add(mark)
+                own_ids.last[mark] = moment
             elif name == report:
                 slot.reports += 1
         self.lines = number
@@ -128,7 +176,7 @@ class LogTally:
         kind = client_kind(agent)
         return kind is ClientKind.INTEGRATION, self._kinds[kind]
 
-    def _at(self, moment: float) -> tuple[_OpenSlot, _OpenSlot, Counter[str]]:
+    def _at(self, moment: float) -> tuple[_OpenSlot, _Day, Counter[str]]:
         """Where requests of this moment are counted."""
         if self._before:
             self._note_jump(moment - self._before)
@@ -156,13 +204,21 @@ class LogTally:
 
     def _close(self, number: int) -> None:
         slot, start = self._open.pop(number), number * SLOT_SECONDS
-        counts = (len(slot.marked), len(slot.own_ids), len(slot.clients))
-        self._slots.append(Slot(start, SLOT_SECONDS, *counts, slot.reports))
+        span = max(start, self._first), min(start + SLOT_SECONDS, self._last)
+        before = self._closed[1] if self._closed is not None and self._closed[0] == number - 1 else None
+        after = self._open.get(number + 1)
+        marked, own_ids, clients = (
+            seen.people(span, earlier if before else None, later if after else None)
+            for seen, earlier, later in zip(
+                slot.marks(), (before or slot).marks(), (after or slot).marks(), strict=True
+            )
+        )
+        self._slots.append(Slot(start, max(0.0, span[1] - span[0]), marked, own_ids, clients, slot.reports))
+        self._closed = number, slot
 
     def _close_day(self, number: int) -> None:
         day = self._days.pop(number)
-        people = len(day.marked) or max(len(day.own_ids), len(day.clients))
-        self._daily[number] = max(people, self._daily.get(number, 0))
+        self._daily[number] = max(day.people, self._daily.get(number, 0))
 
     def observed(self, source: str, *, queries: bool, offset: int = 0) -> Observed:
         """All that was counted; the tally is over."""
@@ -170,7 +226,7 @@ class LogTally:
             self._close(number)
         for number in sorted(self._days):
             self._close_day(number)
-        slots = [_clipped(each, self._first, self._last) for each in sorted(self._slots, key=lambda each: each.start)]
+        slots = sorted(self._slots, key=lambda each: each.start)
         for each in slots:
             hour = self._hours[each.start // HOUR]
             hour.seconds += each.seconds
@@ -189,9 +245,3 @@ class LogTally:
             service_seconds={name: total / count for name, (count, total) in self._service.items()},
             statuses=self._statuses,
         )
-
-
-def _clipped(slot: Slot, first: float, last: float) -> Slot:
-    """The part of a slot that the log covers. Pure."""
-    seconds = min(slot.start + SLOT_SECONDS, last) - max(slot.start, first)
-    return Slot(slot.start, max(0.0, seconds), slot.marked, slot.by_own_id, slot.by_client, slot.reports)

@@ -66,7 +66,7 @@ def _people(observed: Observed) -> list[str]:
 
 def _sureness(observed: Observed) -> str:
     sure = people_are_sure(observed)
-    if any(each.marked for each in observed.slots):
+    if any(each.marked or each.sockets for each in observed.slots):
         return "sure"
     if sure is None:
         return "not checked: the clients' reports (POST /client_perf, one a minute) are not in the log"
@@ -86,15 +86,23 @@ def _load(observed: Observed) -> list[str]:
         lines.append(
             f"  {busy} of {len(observed.hours)} hours are busy (at least half of that); the mix is learnt from them"
         )
+    if observed.reconnects is not None:
+        lines.append(f"  WebSockets that came back: {_per_user_hour(observed.reconnects, observed)}")
     for handler, meaning in NOTEWORTHY.items():
+        if not observed.as_counted(handler):
+            continue
         found = observed.handlers[handler]
-        per_hour = found / observed.user_hours if observed.user_hours else 0
         share = percent(observed.share_of(handler))
-        lines.append(f"  {meaning}: {count(found)} ({share} of requests, {per_hour:.3g} per user and hour)")
+        lines.append(f"  {meaning}: {_per_user_hour(found, observed)}, {share} of requests")
     if observed.statuses:
         told = ", ".join(f"{status} {count(number)}" for status, number in observed.statuses.most_common(5))
         lines.append(f"  refused or failed: {told}")
     return lines
+
+
+def _per_user_hour(number: int, observed: Observed) -> str:
+    rate = f" ({number / observed.user_hours:.3g} per user and hour)" if observed.user_hours else ""
+    return f"{count(number)}{rate}"
 
 
 def _actions(fit: Fit, defaults: Mapping[str, float]) -> list[str]:

@@ -73,7 +73,8 @@ def story(seed: int, *, people: int = 50, seconds: float = 3600, mix: Mapping[st
             [name] = rng.choices(names, cum_weights=weights)
             done[name] += 1
             requests += sent(table.requests[name], moment, address, user_id, rng)
-            moment += table.pauses.get(name, 0.0) + rng.uniform(1, 2 * IDLE_SECONDS - 1)
+            typing = table.typing.get(name, 0.0) * min(1.0, IDLE_SECONDS / table.full_speed_idle_s)
+            moment += table.pauses.get(name, 0.0) + typing + rng.uniform(1, 2 * IDLE_SECONDS - 1)
         for minute in range(int(seconds // 60)):
             at = START + 60 * minute + 59.9 * number / people
             requests += sent(table.requests["Poll"], at, address, user_id, rng)

@@ -250,6 +250,7 @@ def test_a_log_without_any_mark_of_its_users_is_told_and_not_learnt_from(
     anonymous = [
         json.dumps({"time": each.moment, "method": each.method, "uri": each.target.replace(each.user_id, "me")})
         for each in short.requests
+        if not each.target.endswith("/client_perf")
     ]
     log = written(tmp_path, "access.log", "\n".join(anonymous).encode())
 
@@ -258,6 +259,31 @@ def test_a_log_without_any_mark_of_its_users_is_told_and_not_learnt_from(
     captured = capsys.readouterr()
     assert "no request says who sent it" in captured.err
     assert "POST /posts" in captured.out
+
+
+def test_without_any_mark_people_are_counted_by_their_reports(tmp_path: Path, short: Story) -> None:
+    """One a minute from each open client."""
+    anonymous = [
+        json.dumps({"time": each.moment, "method": each.method, "uri": each.target.replace(each.user_id, "me")})
+        for each in short.requests
+    ]
+    found = learn(tmp_path, written(tmp_path, "access.log", "\n".join(anonymous).encode()))
+
+    assert found["people"]["most"] == pytest.approx(12, abs=1)
+    assert found["people"]["told_apart_by"] == "reports of the clients"
+
+
+def test_who_comes_and_goes_counts_for_the_time_in_between(tmp_path: Path, short: Story) -> None:
+    """Half of the people are there from 400 s to 500 s only."""
+    people = sorted({each.user_id for each in short.requests})
+    short_visits = set(people[::2])
+    requests = [
+        each for each in short.requests if each.user_id not in short_visits or START + 400 <= each.moment < START + 500
+    ]
+    found = learn(tmp_path, written(tmp_path, "access.log", lines(requests, timed)))
+
+    truth = (len(people) - len(short_visits)) * 900 + len(short_visits) * 100
+    assert found["people"]["user_hours"] == pytest.approx(truth / 3600, rel=0.05)
 
 
 def test_a_clock_that_jumps_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str], short: Story) -> None:

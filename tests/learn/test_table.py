@@ -8,19 +8,19 @@ from mmload.learn.table import ENTRY, EVENTS, ActionTable, measured_table
 from tests.behaviours.action_reference import LOOK_UPS, REQUESTS
 
 AGAIN = "behaviours have changed: run `python -m benchmarks handlers --write`"
-# Only an administrator, and only with attributes on the server.
-NOT_MEASURED = {"GenerateUserReport", "UpdateCustomAttribute"}
+# Only an administrator, and only with attributes on the server; and what hardly ever finds something to do.
+NOT_MEASURED = {"GenerateUserReport", "UpdateCustomAttribute", "UpdateChannelBookmarkSortOrder"}
 # What it asks for comes later, when the socket is back (`CatchUp`).
 LATER = {"ReconnectWebSocket"}
 
 
 def test_every_action_is_in_the_table_of_a_licensed_server() -> None:
-    actions = {action.name for action in SIMULATIVE}
+    actions = {action.name for action in SIMULATIVE if action.frequency}
     causes = {ENTRY, EVENTS, "Poll", "LookUp"}
 
-    assert actions - set(measured_table("licensed").requests) == NOT_MEASURED, AGAIN
+    assert actions - set(measured_table("licensed").requests) <= NOT_MEASURED, AGAIN
     for table in (measured_table("free"), measured_table("licensed")):
-        assert set(table.requests) <= actions | causes, AGAIN
+        assert set(table.requests) <= actions | causes | {"Reload"}, AGAIN
 
 
 def test_every_handler_of_the_table_is_a_route_of_the_client() -> None:
@@ -39,7 +39,7 @@ def test_what_an_action_always_sends_is_what_the_reference_says() -> None:
 def test_without_queries_the_purposes_of_a_route_are_one() -> None:
     table = ActionTable({"A": {"GET /users?in_team": 1.0, "GET /users": 0.5, "POST /posts": 2.0}}, {})
 
-    assert table.without_queries().requests == {"A": {"GET /users": 1.5, "POST /posts": 2.0}}
+    assert table.counted(route_of).requests == {"A": {"GET /users": 1.5, "POST /posts": 2.0}}
 
 
 def test_a_path_is_found_as_the_route_that_the_client_sends_it_by() -> None:

@@ -1,0 +1,199 @@
+"""How near `mmload learn` comes to the truth: people with a known, unusual mix on a sandbox behind a real nginx.
+
+Each seed makes a mix of its own (each frequency times a factor of 0.2 to 5). It is played, learnt from nginx' log
+alone, and what was learnt is played again, on a fresh sandbox.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import random
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from benchmarks.commands import mmload
+from benchmarks.crowd import Server, crowd, served
+from benchmarks.measuring import Report, Table, tell, whole
+from benchmarks.proxy import nginx
+from mmload.behaviours.catalogue import SIMULATIVE
+from mmload.errors import MmloadError
+from mmload.results.folder import TOTALS
+from mmload.results.model import Totals
+
+IDLE_SECONDS = 8.0
+# Of handlers and actions with fewer events, the difference is mostly chance.
+OFTEN = 400
+LOG, DONE, LEARNED = "access.log", "done.json", "learned"
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--seeds", type=whole, nargs="+", default=[1, 2, 3], help="of the mixes (default: 1 2 3)")
+    add("--users", type=whole, default=200, help="simulated people (default: %(default)s)")
+    add("--minutes", type=whole, default=12, help="of each run (default: %(default)s)")
+    add("--no-rerun", action="store_true", help="do not play what was learnt")
+    add("--folder", type=Path, help="keep logs and counts here; those that are here are not made again")
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What a run really did: actions that found something to do, those that did not, and how many people there were."""
+
+    actions: Mapping[str, int]
+    skipped: Mapping[str, int]
+    most_users: int
+    user_hours: float
+
+
+def mix_of(seed: int) -> dict[str, float]:
+    """The default frequencies, each times a factor of 0.2 to 5. Pure."""
+    rng = random.Random(f"mix:{seed}")
+    return {
+        action.name: action.frequency * math.exp(rng.uniform(math.log(0.2), math.log(5)))
+        for action in SIMULATIVE
+        if action.frequency
+    }
+
+
+def document(mix: Mapping[str, float]) -> dict[str, Any]:
+    """A simulcontroller.json with this mix. Pure."""
+    return {
+        "MinIdleTimeMs": 1000,
+        "AvgIdleTimeMs": int(IDLE_SECONDS * 1000),
+        "ActionFrequencies": [{"ActionId": name, "Frequency": value} for name, value in mix.items()],
+    }
+
+
+def play(folder: Path, simulcontroller: Path, users: int, minutes: int) -> Truth:
+    """Have people on a fresh sandbox behind nginx for so long; their log and what they did are kept in the folder."""
+    if not (folder / DONE).exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="mmload-nginx-") as made, served("", users) as server:
+            with nginx(server.url, Path(made)) as address:
+                done = _played(Server(address, server.accounts), simulcontroller, users, minutes)
+            shutil.copy(Path(made) / LOG, folder / LOG)
+        (folder / DONE).write_text(json.dumps(done))
+    return Truth(**json.loads((folder / DONE).read_text()))
+
+
+def _played(server: Server, simulcontroller: Path, users: int, minutes: int) -> dict[str, Any]:
+    more = {"MMLOAD_SIMULCONTROLLER": str(simulcontroller)}
+    with crowd(server, users, users / 10, more=more) as people:
+        people.wait_for_steady()
+        people.pause(minutes * 60)
+        seconds = people.seconds()
+        totals = msgspec.json.decode((people.folder / TOTALS).read_bytes(), type=Totals)
+    return {
+        "actions": {name: figures.done for name, figures in totals.whole.actions.items()},
+        "skipped": {name: figures.skipped for name, figures in totals.whole.actions.items() if figures.skipped},
+        "most_users": max(each.active for each in seconds),
+        "user_hours": sum(each.active for each in seconds) / 3600,
+    }
+
+
+def learn(folder: Path) -> dict[str, Any]:
+    """What `mmload learn` says of the log."""
+    ended = mmload(folder, "learn", folder / LOG, "--output", folder / LEARNED, "--force", "--anyway")
+    if ended.returncode:
+        raise MmloadError(f"mmload learn ended with exit code {ended.returncode}: {ended.stderr.strip()[-300:]}")
+    found: dict[str, Any] = json.loads((folder / LEARNED / "learned.json").read_text())
+    return found
+
+
+def judged(seed: int, folder: Path, args: argparse.Namespace) -> dict[str, Any]:
+    """One mix: played, learnt, and played again."""
+    folder.mkdir(parents=True, exist_ok=True)
+    mix = mix_of(seed)
+    given = folder / "given.json"
+    given.write_text(json.dumps(document(mix)))
+    tell(f"mix {seed}: {args.users} people for {args.minutes} min")
+    truth = play(folder / "first", given, args.users, args.minutes)
+    found = learn(folder / "first")
+    again = None
+    if not args.no_rerun:
+        tell(f"mix {seed}: what was learnt is played")
+        play(folder / "again", folder / "first" / LEARNED / "simulcontroller.json", args.users, args.minutes)
+        again = learn(folder / "again")
+    return compared(seed, mix, truth, found, again)
+
+
+def compared(
+    seed: int, mix: Mapping[str, float], truth: Truth, found: dict[str, Any], again: dict[str, Any] | None
+) -> dict[str, Any]:
+    """The differences of what was learnt from the truth, in per cent. Pure."""
+    fit = found["fit"]
+    people = [
+        (seed, "people at once", truth.most_users, off(found["people"]["most"], truth.most_users)),
+        (seed, "user hours", truth.user_hours, off(found["people"]["user_hours"], truth.user_hours)),
+        (seed, "idle time", IDLE_SECONDS, off(fit["idle_s"], IDLE_SECONDS)),
+    ]
+    unit = truth.actions["CreatePost"] / mix["CreatePost"]
+    actions = [
+        (
+            seed,
+            f"{name}{'' if fit['actions'][name]['told_apart'] else ' (not told apart)'}",
+            count,
+            off(fit["actions"][name]["count"], count),
+            off(fit["actions"][name]["frequency"] * truth.actions["CreatePost"] / unit, mix[name]),
+            100 * truth.skipped.get(name, 0) / (count + truth.skipped.get(name, 0)),
+        )
+        for name, count in sorted(truth.actions.items(), key=lambda each: -each[1])
+        if name in mix and name in fit["actions"] and count >= OFTEN
+    ]
+    handlers = []
+    for name, figures in fit["handlers"].items():
+        if figures["seen"] >= OFTEN:
+            rate = figures["seen"] / fit["user_hours"]
+            repeated = (
+                again["fit"]["handlers"].get(name, {}).get("seen", 0) / again["fit"]["user_hours"] if again else rate
+            )
+            handlers.append(
+                (seed, name, figures["seen"], off(figures["predicted"], figures["seen"]), off(repeated, rate))
+            )
+    return {"seed": seed, "people": people, "actions": actions, "handlers": handlers, "explained": fit["explained"]}
+
+
+def off(value: float, truth: float) -> float:
+    """By how many per cent a value differs from the truth. Pure."""
+    return 100 * (value / truth - 1) if truth else math.nan
+
+
+@contextmanager
+def _folder(given: Path | None) -> Iterator[Path]:
+    if given is not None:
+        yield given.resolve()
+        return
+    with tempfile.TemporaryDirectory() as made:
+        yield Path(made)
+
+
+def measure(args: argparse.Namespace) -> Report:
+    """All mixes, one after the other."""
+    with _folder(args.folder) as folder:
+        mixes = [judged(seed, folder / str(seed), args) for seed in args.seeds]
+    rows = {part: tuple(row for each in mixes for row in each[part]) for part in ("people", "actions", "handlers")}
+    return Report(
+        {"mixes": mixes},
+        (
+            Table("People", ("mix", "figure", "truth", "learnt, off by %"), rows["people"]),
+            Table(
+                f"Actions done at least {OFTEN} times",
+                ("mix", "action", "done", "learnt, off by %", "frequency, off by %", "skipped %"),
+                rows["actions"],
+            ),
+            Table(
+                f"Handlers with at least {OFTEN} requests",
+                ("mix", "handler", "in the log", "predicted, off by %", "played again, off by %"),
+                rows["handlers"],
+            ),
+        ),
+    )
