@@ -9,7 +9,7 @@ import functools
 import heapq
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import flask
@@ -269,15 +269,15 @@ def copy_no_more(entries: Iterable[Any]) -> None:
         entry.response_times_cache = None
 
 
-def guard_swarm(web_ui: Any, refusal: Callable[[str], str]) -> None:
-    """Have `/swarm` answer with `refusal(host)` where that is not empty.
+def guard_swarm(web_ui: Any, refusal: Callable[[Mapping[str, str]], str]) -> None:
+    """Have `/swarm` answer with the refusal of its form where that is not empty.
 
     Locust says success before it starts anything, and takes any text as the host of the tests from then on.
     """
     swarm = web_ui.app.view_functions[_SWARM]
 
     def guarded() -> Any:
-        reason = refusal(flask.request.form.get("host", "").strip())
+        reason = refusal(flask.request.form)
         if not reason:
             return swarm()
         return flask.jsonify({"success": False, "message": reason, "host": web_ui.environment.host})

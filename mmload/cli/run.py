@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import math
 import os
 import secrets
 import sys
@@ -38,6 +37,7 @@ from mmload.config.fields import seconds_of
 from mmload.config.files import read_text
 from mmload.config.stages import (
     StagesRefused,
+    factor,
     most_users,
     of_profile,
     parse_stages,
@@ -121,7 +121,7 @@ def _add_time(parser: argparse.ArgumentParser) -> None:
         "--stages", metavar="TEXT", help="stages of the load: '0>200 in 5m; peak: 200 for 10m; 200>50 in 2m'"
     )
     stages.add_argument("--profile", metavar="FILE", type=Path, help="a load profile: the users over a day (JSON)")
-    parser.add_argument("--scale", metavar="N", type=factor, help="times the profile's users (default: 1)")
+    parser.add_argument("--scale", metavar="N", type=_factor, help="times the profile's users (default: 1)")
     parser.add_argument("--day-in", metavar="TIME", help="play the profile's day in this time (default: a day)")
     parser.add_argument("--run-time", metavar="TIME", help="duration of the test: 90, 90s, 5m, 1h30m")
 
@@ -218,15 +218,11 @@ def _stages_of(args: argparse.Namespace) -> str:
         raise ConfigurationError(f"{args.profile}: {error}") from None
 
 
-def factor(text: str) -> float:
-    """The argparse type of `3x` or `0.5`."""
+def _factor(text: str) -> float:
     try:
-        number = float(text.removesuffix("x"))
-    except ValueError:
-        number = 0.0
-    if not 0 < number < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a factor such as 3x or 0.5")
-    return number
+        return factor(text)
+    except StagesRefused as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _settings(environ: dict[str, str], typed: Collection[str]) -> Settings:

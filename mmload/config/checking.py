@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from mmload.config.coordinator_tables import DEFAULT_LOWEST_USERS, Coordinator
 from mmload.config.fields import FINITE, Check, Key, did_you_mean, keys
 from mmload.config.files import Object
-from mmload.config.stages import StagesRefused, parse_stages, stage_names
+from mmload.config.stages import STORM_STAGES, StagesRefused, parse_stages, stage_names
 from mmload.config.tables import Config, ConnectionSettings, GenController, SimulController, Users
 from mmload.config.threshold_syntax import ThresholdRefused, parse
 
@@ -246,12 +246,12 @@ def _of_run(config: Config) -> Iterator[Contradiction]:
     except StagesRefused as error:
         yield Contradiction("RunConfiguration.Stages", str(error))
         return
-    names = stage_names(stages)
+    names = stage_names(stages) or STORM_STAGES
     try:
         for text in config.run.thresholds:
             stage = parse(text).stage
             if stage and stage not in names:
-                known = ", ".join(names) or "none, as RunConfiguration.Stages is not set"
+                known = ", ".join(names) + ("" if stages else " (of a storm), as RunConfiguration.Stages is not set")
                 yield Contradiction("RunConfiguration.Thresholds", f"{text!r}: no stage {stage}; known: {known}")
     except ThresholdRefused as error:
         yield Contradiction("RunConfiguration.Thresholds", str(error))

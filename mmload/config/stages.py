@@ -6,6 +6,7 @@ stage:  [name:] users[>users] in|for time
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from mmload.config.fields import seconds_of
 from mmload.errors import UsageError
 
 PEAK = "peak"
+# Of a run with a storm and no other stages.
+STORM_STAGES = BEFORE, DURING, AFTER = "before", "storm", "after"
 MOST_STAGES = 2000
 MOST_USERS = 10_000_000
 LONGEST_SECONDS = 30 * 24 * 3600
@@ -141,6 +144,17 @@ def profile_points(text: str) -> list[tuple[float, float]]:
     if not all(0 <= users <= MOST_USERS for _, users in points):
         raise StagesRefused(f"expected users from 0 to {MOST_USERS}")
     return points
+
+
+def factor(text: str) -> float:
+    """What `3x` or `0.5` multiplies with."""
+    try:
+        number = float(text.removesuffix("x"))
+    except ValueError:
+        number = 0.0
+    if not 0 < number < math.inf:
+        raise StagesRefused(f"{text!r} is not a factor such as 3x or 0.5")
+    return number
 
 
 def of_profile(points: Sequence[tuple[float, float]], scale: float, day_seconds: float) -> tuple[Stage, ...]:

@@ -240,6 +240,9 @@ class RunSettings(Table, frozen=True):
             "`0>200 in 5m; peak: 200 for 10m; 200>50 in 2m` (docs/stages.md). Empty: none."
         ),
     ] = ""
+    profiles_folder: Annotated[
+        str, Ours("Folder of the load profiles that the web UI's start form offers (docs/stages.md)."), NOT_EMPTY
+    ] = "profiles"
     spawn_rate: Annotated[float, Ours("Users started per second; 0 is all at once."), at_least(0)] = 0.0
     seed: Annotated[int, Ours("Random seed; 0: one is drawn and reported."), at_least(0)] = 0
     name: Annotated[str, Ours("Name of the run, part of its folder's name."), _RUN_NAME] = ""

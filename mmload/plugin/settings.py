@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import random
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -15,6 +17,8 @@ from mmload import users
 from mmload.config import Config, Settings, environment_name, load_settings
 from mmload.config.credentials import credentials, origin, other_passwords, with_passwords_of
 from mmload.config.fields import url
+from mmload.config.stages import Stage
+from mmload.plugin.runner.load_profiles import picked
 from mmload.plugin.runner.staged_load import shape_of, staged_load
 from mmload.user_classes import CLASSES
 
@@ -64,6 +68,8 @@ class ProcessSettings:
         self._environment = environment
         self._own_host = environment.host
         self._own_classes: list[type[User]] | None = None
+        # Of the load profile that was picked for the next test.
+        self._picked: tuple[Stage, ...] = ()
         # Whether messages between master and workers are encrypted.
         self.is_encrypted = False
         if isinstance(environment.runner, WorkerRunner):
@@ -95,6 +101,11 @@ class ProcessSettings:
         users.MattermostUser.host = self.in_force.config.connection.server_url
         self._use_stages()
 
+    def pick_profile(self, given: Mapping[str, Any]) -> None:
+        """Use the load profile that the start form, or the command line, names. ConfigurationError: it is none."""
+        self._picked = picked(given, Path(self.in_force.config.run.profiles_folder))
+        self._use_stages()
+
     def replace(self, override: Settings | None) -> None:
         """Put these settings in force, here and on the workers; None: the own ones again."""
         self.replace_here(override)
@@ -104,7 +115,7 @@ class ProcessSettings:
     def replace_here(self, override: Settings | None) -> None:
         """The same, in this process alone. Users who start from now on go by them."""
         environment = self._environment
-        self.override = override
+        self.override, self._picked = override, ()
         environment.host = self._own_host if override is None else override.config.connection.server_url
         users.MattermostUser.host = self.in_force.config.connection.server_url
         self._use_class(None if override is None else override.config.controller.type)
@@ -117,7 +128,7 @@ class ProcessSettings:
         environment = self._environment
         is_ours = environment.shape_class is None or shape_of(environment) is not None
         if is_ours and not isinstance(environment.runner, WorkerRunner):
-            environment.shape_class = staged_load(self.in_force.config.run)
+            environment.shape_class = staged_load(self.in_force.config.run, self._picked)
 
     def wire(self) -> Any:
         """The override for a message, with its passwords only where that is encrypted; nothing may log it."""

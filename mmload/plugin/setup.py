@@ -9,7 +9,8 @@ import functools
 import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gevent
@@ -26,6 +27,7 @@ from mmload.errors import ConfigurationError, MmloadError, ServerNotReady
 from mmload.plugin import ending, memory, startup_checks
 from mmload.plugin.record import run_recorder
 from mmload.plugin.runner import injection
+from mmload.plugin.runner.load_profiles import add_options
 from mmload.plugin.runner.lost_accounts import LostAccounts, take_over_when_told
 from mmload.plugin.runner.staged_load import shape_of
 from mmload.plugin.runner.user_count import UserCount
@@ -56,6 +58,8 @@ def wire(events: Any) -> Settings:
     own, port = _settings_or_exit()
     port.take_over(events)
     MattermostUser.host = own.settings.config.connection.server_url
+    folder = Path(own.settings.config.run.profiles_folder)
+    events.init_command_line_parser.add_listener(lambda parser, **_: add_options(parser, folder))
     events.init.add_listener(functools.partial(_on_init, own, port.is_encrypted))
     events.test_start.add_listener(_on_test_start)
     events.init.add_listener(_wire_runner)
@@ -91,6 +95,12 @@ def _on_init(own: OwnSettings, encrypted: bool, environment: Any, **_: Any) -> N
     if isinstance(environment.runner, MasterRunner):
         # As early as can be: its workers are connecting.
         environment.mmload_workers = MasterSide(environment)
+    options = vars(environment.parsed_options) if environment.parsed_options else {}
+    try:
+        environment.mmload_settings.pick_profile(options)
+    except ConfigurationError as error:
+        refuse(environment, error)
+        return
     problem: MmloadError | None = startup_checks.open_files_problem(environment) or startup_checks.threshold_problem(
         environment, own.settings
     )
@@ -224,14 +234,16 @@ def read_settings_again(environment: Environment, workers: MasterSide | None) ->
     settings.use_own(found)
 
 
-def _refusal(environment: Any, user_count: UserCount, host: str) -> str:
-    """Why a test on this host ("": as before) cannot start, or be changed; "" if it can."""
-    problem = process_settings(environment).host_problem(host)
+def _refusal(environment: Any, user_count: UserCount, form: Mapping[str, str]) -> str:
+    """Why a test with this form (no host: as before) cannot start, or be changed; "" if it can."""
+    settings = process_settings(environment)
+    problem = settings.host_problem(form.get("host", "").strip())
     if problem:
         return problem
     try:
         if user_count.target is None:
             user_count.prepare()
+            settings.pick_profile(form)
     except ConfigurationError as error:
         log.error("the test does not start: %s", error)
         return str(error)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
+from mmload.config.stages import AFTER, BEFORE, DURING
 from mmload.results.model import RunPhase, Second, Storm, StormKind, StormRecovery
 from mmload.results.outages import Outage
 
@@ -27,8 +28,6 @@ FAILURES_FACTOR, FAILURES_MARGIN = 2.0, 0.02
 FIRST_SECONDS = 2
 # How far before the event the first second may show it: sockets break a moment before.
 _EARLY_MS = 2000
-BEFORE, DURING, AFTER = "before", "storm", "after"
-STAGES = (BEFORE, DURING, AFTER)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from typing import TypeVar
 import msgspec
 
 from mmload.config.fields import nearest
-from mmload.config.stages import StagesRefused, parse_stages, stage_named, stage_names
+from mmload.config.stages import STORM_STAGES, StagesRefused, parse_stages, stage_named, stage_names
 from mmload.config.threshold_syntax import (
     ACTIONS,
     DELIVERY,
@@ -33,7 +33,6 @@ from mmload.config.threshold_syntax import (
 from mmload.metrics.delta import ActionFigures, Delta, RouteFigures
 from mmload.metrics.histogram import Histogram, middle_us
 from mmload.results.model import Part, Run, StormRecovery
-from mmload.results.storms import STAGES
 
 T = TypeVar("T")
 
@@ -114,7 +113,7 @@ def window(run: Run) -> ThresholdWindow:
 def kept_stages(run: Run) -> dict[str, str]:
     """What a threshold may call the stages of a run, and the names under which their figures are kept."""
     if run.storms and not run.facts.stages:
-        return {name: name for name in STAGES}
+        return {name: name for name in STORM_STAGES}
     try:
         stages = parse_stages(run.facts.stages)
     except StagesRefused:

@@ -160,7 +160,10 @@ def test_a_threshold_names_a_stage_that_there_is() -> None:
 
     with pytest.raises(ConfigurationError, match="no stage day; known: stage1, night, peak"):
         load_settings(environ=environ | {"MMLOAD_RUNCONFIGURATION_THRESHOLDS": "p99(requests)[day] < 2s"})
-    with pytest.raises(ConfigurationError, match=r"no stage peak; known: none, as RunConfiguration\.Stages"):
+    with pytest.raises(
+        ConfigurationError,
+        match=r"no stage peak; known: before, storm, after \(of a storm\), as RunConfiguration\.Stages",
+    ):
         load_settings(
             environ=environ
             | {"MMLOAD_RUNCONFIGURATION_STAGES": ""}

@@ -151,3 +151,35 @@ def test_a_posted_password_that_cannot_be_told_to_workers_is_refused(
         assert said.startswith("UsersConfiguration.Password: cannot be passed on")
         assert "MMLOAD_USERSCONFIGURATION_PASSWORD" in said and "Posted" not in said
     assert settings.unsendable(created(SERVER | ADMIN, {})) == ""
+
+
+DAY = {"Points": [[0, 10], [540, 100], [1080, 20]]}
+
+
+def stages_of(profile: object, **run: str) -> str:
+    """The stages of the agent that is asked for with this load profile."""
+    posted = {"LoadTestConfig": {"RunConfiguration": run}, "LoadProfile": profile}
+    made, _ = settings_from(json.dumps(posted).encode(), "lt0", load_settings(environ={})[0], {})
+    return made.config.run.stages
+
+
+def test_a_posted_load_profile_is_played_in_stages() -> None:
+    assert stages_of(DAY) == "h00: 10>100 in 32400s; h09: 100>20 in 32400s; h18: 20 for 21600s"
+    assert (
+        stages_of({**DAY, "scale": "0.5x", "Day": "24m"}) == "h00: 5>50 in 540s; h09: 50>10 in 540s; h18: 10 for 360s"
+    )
+
+
+@pytest.mark.parametrize(
+    ("profile", "run", "said"),
+    [
+        ({"Points": [[0, "many"]]}, {}, "LoadProfile: expected"),
+        ({"Points": []}, {}, "LoadProfile: expected Points with minutes of the day that rise"),
+        ({**DAY, "Day": "soon"}, {}, "LoadProfile: Day 'soon'"),
+        ({**DAY, "Scale": 0}, {}, "LoadProfile: '0' is not a factor"),
+        (DAY, {"stages": "5 for 10s"}, "leave out LoadTestConfig.RunConfiguration.Stages"),
+    ],
+)
+def test_a_load_profile_that_is_none_is_refused(profile: object, run: dict[str, str], said: str) -> None:
+    with pytest.raises(ConfigurationError, match=said):
+        stages_of(profile, **run)

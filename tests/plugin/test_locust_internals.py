@@ -258,7 +258,7 @@ def test_the_web_page_has_a_view_that_starts_tests(monkeypatch: pytest.MonkeyPat
     web_ui: Any = environment.create_web_ui(host="127.0.0.1", port=0, delayed_start=True)
 
     assert locust_internals._SWARM in web_ui.app.view_functions, "Locust's /swarm is another view"
-    locust_internals.guard_swarm(web_ui, lambda host: f"not today, {host}")
+    locust_internals.guard_swarm(web_ui, lambda form: f"not today, {form['host'].strip()}")
     answer = web_ui.app.test_client().post("/swarm", data={"user_count": 1, "spawn_rate": 1, "host": "x"}).get_json()
 
     assert answer == {"success": False, "message": "not today, x", "host": None}

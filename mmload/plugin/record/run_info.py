@@ -39,7 +39,7 @@ def facts_of(environment: Any, settings: Settings, started: float, given: Facts)
         users=most_users(shape.stages) if shape else getattr(options, "num_users", None) or 0,
         spawn_rate=float(getattr(options, "spawn_rate", None) or 0),
         run_time_seconds=float(shape.seconds if shape else getattr(options, "run_time", None) or 0),
-        stages=run.stages if shape else "",
+        stages=shape.text if shape else "",
         thresholds=run.thresholds,
         versions=versions(),
         workers=environment.runner.worker_count if isinstance(environment.runner, MasterRunner) else 0,

@@ -7,7 +7,7 @@ from typing import Any
 
 from locust import LoadTestShape
 
-from mmload.config.stages import Stage, most_users, parse_stages, stage_at, total_seconds
+from mmload.config.stages import Stage, most_users, parse_stages, stage_at, total_seconds, written
 from mmload.config.tables import RunSettings
 
 
@@ -21,6 +21,11 @@ class StagedLoad(LoadTestShape):
         self.stages = tuple(stages)
         # Of a step between two stages; a ramp is a new number of users each second.
         self._spawn_rate = spawn_rate or float(most_users(stages))
+
+    @property
+    def text(self) -> str:
+        """The stages as they are written."""
+        return written(self.stages)
 
     @property
     def seconds(self) -> int:
@@ -41,9 +46,9 @@ class StagedLoad(LoadTestShape):
         return stage.users(elapsed + 1), self._spawn_rate
 
 
-def staged_load(run: RunSettings) -> StagedLoad | None:
-    """The shape that these settings ask for; None: as many users as whoever starts the test says."""
-    stages = parse_stages(run.stages)
+def staged_load(run: RunSettings, picked: Sequence[Stage] = ()) -> StagedLoad | None:
+    """The shape of the stages that were picked, else of these settings; None: whoever starts the test says how many."""
+    stages = picked or parse_stages(run.stages)
     return StagedLoad(stages, run.spawn_rate) if stages else None
 
 

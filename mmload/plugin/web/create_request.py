@@ -20,12 +20,14 @@ from mmload.config.checking import join
 from mmload.config.credentials import credentials, is_same_server
 from mmload.config.documents import READ, check_values
 from mmload.config.environment import variables
-from mmload.config.fields import keys
+from mmload.config.fields import keys, seconds_of
 from mmload.config.files import Object
+from mmload.config.stages import StagesRefused, factor, of_profile, profile_points, written
 from mmload.config.tables import Config
 from mmload.errors import ConfigurationError, UsageError
 
 LOAD_TEST = "LoadTestConfig"
+LOAD_PROFILE = "LoadProfile"
 _CONTROLLERS = {
     "SimulControllerConfig": ("simulcontroller", "simul"),
     "SimpleControllerConfig": ("simplecontroller", "simple"),
@@ -50,6 +52,7 @@ def settings_from(
 ) -> tuple[Settings, tuple[str, ...]]:
     """The settings of the agent of this name, and the paths of keys that nobody here knows."""
     parts = _parts(_object(body))
+    _use_profile(parts)
     known, strangers = _known_only(Config, parts[LOAD_TEST], LOAD_TEST)
     _follow_server(known)
     _keep_own_accounts(known, agent)
@@ -86,7 +89,11 @@ def _object(body: bytes) -> dict[str, Any]:
 def _parts(value: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """The documents in the body. The seed tool posts its configuration as it is, without a name around it."""
     named = {name.lower(): given for name, given in value.items()}
-    parts = {name: named[name.lower()] for name in (LOAD_TEST, *_CONTROLLERS) if named.get(name.lower()) is not None}
+    parts = {
+        name: named[name.lower()]
+        for name in (LOAD_TEST, LOAD_PROFILE, *_CONTROLLERS)
+        if named.get(name.lower()) is not None
+    }
     if LOAD_TEST not in parts and not parts and any(key.name.lower() in named for key in keys(Config)):
         parts = {LOAD_TEST: value}
     if LOAD_TEST not in parts:
@@ -96,6 +103,23 @@ def _parts(value: dict[str, Any]) -> dict[str, dict[str, Any]]:
             error = UnreadableController if name in _CONTROLLERS else UnreadableBody
             raise error(f"{name}: expected an object {{…}}")
     return parts
+
+
+def _use_profile(parts: dict[str, dict[str, Any]]) -> None:
+    """A posted load profile becomes the stages of the posted configuration: `{"Points", "Scale", "Day"}`."""
+    profile = parts.pop(LOAD_PROFILE, None)
+    if profile is None:
+        return
+    named = {name.lower(): value for name, value in profile.items()}
+    run = parts[LOAD_TEST].setdefault("RunConfiguration", {})
+    if not isinstance(run, dict) or any(name.lower() == "stages" for name in run):
+        raise ConfigurationError(f"{LOAD_PROFILE}: leave out {LOAD_TEST}.RunConfiguration.Stages: it says the same")
+    try:
+        points = profile_points(msgspec.json.encode({"Points": named.get("points")}).decode())
+        day = seconds_of("Day", str(named.get("day", "24h")))
+        run["Stages"] = written(of_profile(points, factor(str(named.get("scale", 1))), day))
+    except (StagesRefused, UsageError) as error:
+        raise ConfigurationError(f"{LOAD_PROFILE}: {error}") from None
 
 
 def _known_only(table: type[msgspec.Struct], given: Any, path: str) -> tuple[Any, list[str]]:
