@@ -93,7 +93,7 @@ class Reader(Protocol):
 
 
 def _person(control: Control) -> Person:
-    """Somebody who is in, looks at a channel and knows its author."""
+    """Somebody who is in and knows the author. Another window is in front: what the page asks is no part of hearing."""
     settings, _ = load_settings(environ={})
     here = TestContext(settings, "http" + control.url.removeprefix("ws"), Recorder())
     rest = Rest(here.transport, report=lambda *_: None, unavailable=here.missing)
@@ -103,7 +103,9 @@ def _person(control: Control) -> Person:
     store.members |= {HERE, "e" * 26}
     store.remember_users([User(id=AUTHOR, username="author")])
     store.statuses.add(AUTHOR)
-    return Person(here, account(1, "testuser", "secret"), Api(rest), store, random.Random(1))
+    person = Person(here, account(1, "testuser", "secret"), Api(rest), store, random.Random(1))
+    person.window.in_front = False
+    return person
 
 
 class PersonsSocket:
