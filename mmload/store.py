@@ -174,11 +174,13 @@ class Store:
         "current_team_id",
         "drafts",
         "images",
+        "last_channels",
         "loaded_threads",
         "me",
         "member_counts",
         "members",
         "memberships",
+        "muted",
         "open_thread_id",
         "permalinks",
         "posts",
@@ -205,6 +207,8 @@ class Store:
         self.me = User(id="")
         self.current_team_id = ""
         self.current_channel_id = ""
+        # The channel that was open last in each team, as the browser remembers it.
+        self.last_channels: dict[str, str] = {}
         # The thread on the screen beside the channel, or in the list of threads; "" if none is.
         self.open_thread_id = ""
         self.collapsed_threads = False
@@ -224,8 +228,9 @@ class Store:
         self.member_counts: Bounded[str, int] = Bounded(CHANNELS_KEPT)
         # The channels whose posts this page has, and up to when (ms).
         self.viewed_at: Bounded[str, int] = Bounded(CHANNELS_KEPT)
-        # The unread channels, each with its mentions.
+        # The unread channels, each with its mentions; those that never are.
         self.unread: Bounded[str, int] = Bounded(CHANNELS_KEPT)
+        self.muted: frozenset[str] = frozenset()
         # Whether this page has asked how many people there are.
         self.user_count_known = False
         # Of those that were fetched ahead and never shown: the threads one follows, the authors, and the pictures of
@@ -280,10 +285,11 @@ class Store:
             if member:
                 self._join(known)
 
-    def leave_channel(self, now_ms: int) -> None:
-        """Another channel comes on the screen: all that came into this one until now was seen."""
+    def turn_to(self, channel_id: str, now_ms: int) -> None:
+        """A channel comes on the screen: all that came into the one before until now was seen."""
         if self.current_channel_id in self.viewed_at:
             self.viewed_at[self.current_channel_id] = now_ms
+        self.current_channel_id = self.last_channels[self.current_team_id] = channel_id
 
     def forget_channel(self, channel_id: str) -> None:
         self.channels.pop(channel_id, None)

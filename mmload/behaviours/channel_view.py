@@ -51,8 +51,7 @@ def show_channel(
         # A message in a channel's past is shown without a box to write into.
         opening += drafts.appeared(person)
         store.shows_past = False
-    store.leave_channel(person.now_ms())
-    store.current_channel_id = channel.id
+    store.turn_to(channel.id, person.now_ms())
     opening.append(partial(_count_members, person, channel.id))
     if channel.personal:
         opening.append(partial(show_in_sidebar, person, channel))

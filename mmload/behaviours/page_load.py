@@ -26,7 +26,7 @@ from mmload.behaviours.channel_view import (
 from mmload.behaviours.person import Person
 from mmload.behaviours.prefetching import unread_here
 from mmload.behaviours.site import fetch_rest, optional
-from mmload.behaviours.unread import PREFETCHED_AT_ONCE, to_prefetch, unread_channels
+from mmload.behaviours.unread import PREFETCHED_AT_ONCE, take_in, to_prefetch
 from mmload.client.api.calls import ME
 from mmload.client.capabilities import threads_collapsed
 from mmload.errors import RequestFailed
@@ -214,8 +214,8 @@ def open_application(person: Person, start: Start) -> None:
     if can.custom_profile_attributes:
         group.append(partial(_load_attributes, person))
     ask(person, *group)
-    store.unread.update(unread_channels(channels, members, collapsed=store.collapsed_threads))
     store.remember_channels(channels, member=True)
+    take_in(store, channels, members)
     channel = first_channel(person)
     if start.at_channel:
         tell_channel(person, channel.id)
@@ -346,11 +346,12 @@ def open_team(person: Person, team: Team) -> None:
 
 
 def first_channel(person: Person) -> Channel:
-    """The channel to look at first: where we were, else the team's default one, else any."""
-    channels = person.store.team_channels()
-    for channel in channels:
-        if channel.id == person.store.current_channel_id:
-            return channel
+    """The channel to look at first: where we were in this team, else the team's default one, else any."""
+    store = person.store
+    last = store.channels.get(store.last_channels.get(store.current_team_id, ""))
+    if last is not None and last.id in store.members and last.team_id in ("", store.current_team_id):
+        return last
+    channels = store.team_channels()
     for channel in channels:
         if channel.name == DEFAULT_CHANNEL:
             return channel

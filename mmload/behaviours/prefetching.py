@@ -24,7 +24,7 @@ def became_unread(person: Person, channel_id: str, *, mentioned: bool) -> None:
     if mentions or (mentions is not None and not mentioned):
         return
     channel = store.channels.get(channel_id)
-    if channel is None:
+    if channel is None or channel_id in store.muted:
         return
     store.unread[channel.id] = int(mentioned)
     wanted = [each for each in to_prefetch(unread_here(person)) if each not in store.prefetched]

@@ -13,7 +13,7 @@ from functools import partial
 from mmload.behaviours.channel_view import Request, people_on_screen
 from mmload.behaviours.person import Person, outcome_of
 from mmload.behaviours.prefetching import fetch_new, unread_here
-from mmload.behaviours.unread import PREFETCHED_AT_ONCE, to_prefetch, unread_channels
+from mmload.behaviours.unread import PREFETCHED_AT_ONCE, take_in, to_prefetch
 from mmload.errors import MmloadError, RequestFailed
 from mmload.metrics.recorder import ActionOutcome
 from mmload.models import Channel, ChannelMember
@@ -57,8 +57,7 @@ def _ask(person: Person, lost_at_ms: int, renewed: bool) -> None:
         # The socket was renewed, or lost and back once more: what is left to do is left to that.
         return
     store = person.store
-    store.unread.clear()
-    store.unread.update(unread_channels(channels, members, collapsed=store.collapsed_threads))
+    take_in(store, channels, members)
     store.unread.pop(store.current_channel_id, None)
     others = to_prefetch(unread_here(person))
     for channel_id in others:

@@ -1,10 +1,11 @@
-"""Which channels are unread, and whose posts the application fetches before anybody opens them. Pure."""
+"""Which channels are unread, and whose posts the application fetches before anybody opens them. Nothing here waits."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
 from mmload.models import Channel, ChannelMember
+from mmload.store import Store
 
 # Above so many unread channels nothing is fetched ahead; from so many on, only channels with mentions, and so many.
 MOST_UNREAD, MOST_MENTIONS = 20, 10
@@ -23,7 +24,7 @@ def unread_channels(
     found: dict[str, int] = {}
     for channel in channels:
         member = read.get(channel.id)
-        if member is None or channel.delete_at or member.notify_props.mark_unread == "mention":
+        if member is None or channel.delete_at or is_muted(member):
             continue
         if collapsed:
             unread, mentions = channel.total_msg_count_root - member.msg_count_root, member.mention_count_root
@@ -32,6 +33,18 @@ def unread_channels(
         if unread > 0 or mentions:
             found[channel.id] = mentions
     return found
+
+
+def is_muted(member: ChannelMember) -> bool:
+    return member.notify_props.mark_unread == "mention"
+
+
+def take_in(store: Store, channels: Iterable[Channel], members: Iterable[ChannelMember]) -> None:
+    """What is unread, and what never is, from channels and memberships that the server has just told."""
+    members = list(members)
+    store.muted = frozenset(member.channel_id for member in members if is_muted(member))
+    store.unread.clear()
+    store.unread.update(unread_channels(channels, members, collapsed=store.collapsed_threads))
 
 
 def to_prefetch(unread: Mapping[str, int]) -> list[str]:

@@ -106,7 +106,8 @@ def _opens_thread(stage: ScenarioStage) -> None:
 
 
 def _forgets_channels(stage: ScenarioStage) -> None:
-    """As if this page had opened no channel yet but the one on the screen."""
+    """As if this page had opened no channel yet but the one on the screen, and none were unread."""
+    stage.ann.store.unread.clear()
     loaded, here = stage.ann.store.viewed_at, stage.ann.store.current_channel_id
     for channel_id in [each for each in loaded if each != here]:
         del loaded[channel_id]

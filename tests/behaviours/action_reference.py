@@ -40,6 +40,7 @@ _OPEN_CHANNEL = (
     "GET /channels/{channel_id}/posts",
     "POST /channels/members/{user_id}/view",
     "GET /channels/{channel_id}/bookmarks",
+    "GET /users/stats",
 )
 _SEND = ("POST /files", "POST /posts", _CHANNEL_DRAFT, *_MENTION)
 _JOIN = (
@@ -81,7 +82,6 @@ _TEAM = (
     "GET /users",
     "GET /agents",
     "GET /agents/status",
-    "GET /users/stats",
 )
 # Loading the application: what every reload and log-in ends with.
 _PAGE_LOAD = (
@@ -276,7 +276,7 @@ team's channels and memberships are fetched as well.
 A channel that becomes unread, or the one on the screen of a window without focus, is fetched before anybody opens it
 (`Prefetch`), once until the socket is lost or the page loaded anew: what is new where the page has it, else the posts
 around the message, within a second. Where more than 20 channels are unread none is, and from 10 on only those with
-mentions. Muted channels count as well: events do not tell them apart.
+mentions.
 
 A user is in front for `PercentTimeInFront` of the time (0.75), in spells of `AvgMinutesInFront` (6) on average, and
 acts only then, the more often: the mean idle time stays as configured. The default follows from the ratios of

@@ -58,7 +58,7 @@ class Scene:
     def at(self, number: int) -> str:
         """Ann looks at one of the scene's channels; its id."""
         channel_id: str = self.channels[number]["id"]
-        self.ann.store.current_channel_id = channel_id
+        self.ann.store.turn_to(channel_id, self.ann.now_ms())
         return channel_id
 
 

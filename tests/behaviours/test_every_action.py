@@ -256,7 +256,9 @@ def needs_unjoined_channel(scene: Scene) -> None:
 
 
 def needs_channel_to_leave(scene: Scene) -> None:
-    """The scene's own channels are kept for the other actions."""
+    """The scene's own channels are kept for the other actions. The page has the posts of the one that opens."""
+    for channel in scene.ann.store.team_channels():
+        scene.ann.store.viewed_at.setdefault(channel.id, scene.ann.now_ms())
     made = scene.crowd.admin.channel(scene.team.id)
     scene.ann.api.add_channel_member(made["id"], scene.ann.id)
     scene.ann.store.remember_channels([scene.ann.api.channel(made["id"])], member=True)

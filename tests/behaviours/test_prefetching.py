@@ -101,6 +101,14 @@ def test_with_many_unread_channels_nothing_is_fetched(scene: Scene) -> None:
         store.forget_channel(channel.id)
 
 
+def test_a_muted_channel_is_never_unread(scene: Scene) -> None:
+    scene.ann.store.muted = frozenset({scene.channels[1]["id"]})
+    assert hears(scene, 1) == []
+    scene.ann.store.muted = frozenset()
+
+    assert hears(scene, 1) == [AROUND]
+
+
 def test_of_a_channel_that_nobody_knows_yet_nothing_is_fetched(scene: Scene) -> None:
     became_unread(scene.ann, "x" * 26, mentioned=True)
 

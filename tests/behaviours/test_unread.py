@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from mmload.behaviours.unread import MOST_MENTIONS, MOST_UNREAD, fills_window, to_prefetch, unread_channels
+from mmload.behaviours.unread import MOST_MENTIONS, MOST_UNREAD, fills_window, take_in, to_prefetch, unread_channels
 from mmload.models import Channel, ChannelMember, ChannelNotifications
+from mmload.store import SharedObjects, Store
 
 FULL = Channel(id="c", total_msg_count=100, total_msg_count_root=50)
 
@@ -38,6 +39,16 @@ def test_muted_and_archived_channels_are_never_unread() -> None:
 
     assert unread_channels([FULL], [muted], collapsed=False) == {}
     assert unread_channels([archived], [ChannelMember("c")], collapsed=False) == {}
+
+
+def test_what_the_server_tells_replaces_what_was_known() -> None:
+    store = Store(SharedObjects())
+    store.unread["read elsewhere"] = 1
+    muted = ChannelMember("m", notify_props=ChannelNotifications("mention"))
+    take_in(store, [FULL, Channel(id="m", total_msg_count=9)], [ChannelMember("c"), muted])
+
+    assert dict(store.unread.items()) == {"c": 0}
+    assert store.muted == {"m"}
 
 
 def test_few_unread_channels_are_fetched_those_with_mentions_first() -> None:

@@ -104,6 +104,16 @@ def test_channels_are_told_apart_by_team_membership_and_kind() -> None:
     assert kept.direct_partner(kept.channels["direct"]) == "you"
 
 
+def test_the_channel_that_was_open_last_is_remembered_for_each_team() -> None:
+    kept = store()
+    for team, channel in (("first", "a"), ("first", "b"), ("second", "c")):
+        kept.current_team_id = team
+        kept.turn_to(channel, 1)
+    kept.clear()
+
+    assert kept.last_channels == {"first": "b", "second": "c"}
+
+
 def test_only_what_people_wrote_in_the_current_channel_can_be_answered() -> None:
     kept = store()
     kept.current_channel_id = "c"

@@ -132,7 +132,7 @@ def _show_around(person: Person, channel: Channel, post_id: str) -> None:
             stats,
         ]
     )
-    store.current_channel_id = channel.id
+    store.turn_to(channel.id, person.now_ms())
     store.shows_past = True
     posts: list[Post] = []
     person.together(
