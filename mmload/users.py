@@ -16,10 +16,19 @@ from locust import User
 from locust.runners import WorkerRunner
 
 from mmload.behaviours.cluster import ClusterBehaviour, enter_console
+from mmload.behaviours.devices import be_connected
 from mmload.behaviours.generative import GenerateBehaviour, enter_to_generate
 from mmload.behaviours.goals import Generation, Goals, targets
-from mmload.behaviours.login import EntryRefused, disconnect, enter, enter_patiently, log_in_again, release
-from mmload.behaviours.pace import rate_of
+from mmload.behaviours.login import (
+    EntryRefused,
+    close_application,
+    disconnect,
+    enter,
+    enter_patiently,
+    log_in_again,
+    release,
+)
+from mmload.behaviours.pace import devices_of, rate_of
 from mmload.behaviours.person import Person
 from mmload.behaviours.simple import SimpleBehaviour
 from mmload.behaviours.tasksets import IdleBehaviour, SimulatedBehaviour
@@ -87,6 +96,8 @@ class MattermostUser(User):
     """
 
     abstract = True
+    # Whether these people may have further devices (UsersConfiguration.DevicesPerUser).
+    has_devices = True
     # Locust refuses a user without a host; the configured server is filled in by `mmload.plugin`, or by --host.
     host = "http://localhost:8065"
 
@@ -94,6 +105,7 @@ class MattermostUser(User):
         super().__init__(environment)
         self.person: Person = None  # type: ignore[assignment] # there from on_start on
         self._number = 0
+        self._devices: list[tuple[Person, gevent.Greenlet[..., Any]]] = []
         self._held = ExitStack()
         self._gauge = ""
 
@@ -124,13 +136,29 @@ class MattermostUser(User):
         self._enter_gauge("waiting")
         self._take_account(context.accounts)
         self.person = self.new_person(context, self._number)
-        self._held.callback(release, self.person)
-        self.person.seat = self.person.store.memberships = context.deliveries.seat()
+        self._equip(self.person)
         self.person.sleep = functools.partial(sleep_as_between_tasks, self)
-        self.person.api.rest.renew_session = lambda token: log_in_again(self.person, token)
         if not enter_patiently(self.person, self._told_no, self.come_in):
             self._stay_outside()
         self._enter_gauge("active")
+        if self.has_devices:
+            self._connect_devices(context)
+
+    def _equip(self, person: Person) -> None:
+        """A place in the account of messages and a way to a new session; all of it is given back in the end."""
+        self._held.callback(release, person)
+        person.seat = person.store.memberships = person.context.deliveries.seat()
+        person.api.rest.renew_session = functools.partial(log_in_again, person)
+
+    def _connect_devices(self, context: TestContext) -> None:
+        """The person's other devices, each on its own."""
+        devices = devices_of(self._number, context.seed, context.settings.config.users.devices_per_user)
+        for place in range(1, devices):
+            device = new_person(context, self._number, self._report, device=place)
+            self._equip(device)
+            life = gevent.spawn(be_connected, device)
+            self._held.callback(life.kill, block=False)
+            self._devices.append((device, life))
 
     def _take_account(self, accounts: AccountPool) -> None:
         """Wait for an account, if need be, until one who leaves gives it back."""
@@ -162,8 +190,13 @@ class MattermostUser(User):
     def on_stop(self) -> None:
         """Close the WebSocket and log out; in the dying greenlet, also of a user that was still waiting to log in."""
         self._enter_gauge("")
+        devices, self._devices = self._devices, []
+        for _, life in devices:
+            life.kill(block=False)
+        closing = [gevent.spawn(close_application, device) for device, _ in devices]
         if self.person is not None:
             disconnect(self.person)
+        gevent.joinall(closing)
 
     def _told_no(self, refusal: EntryRefused) -> None:
         log.warning("account %d cannot become active: %s", self._number, refusal)
@@ -201,8 +234,8 @@ class MattermostUser(User):
         )
 
 
-def new_person(context: TestContext, number: int, report: Any) -> Person:
-    """The person behind a number: all that chance decides about it follows from the number and the seed."""
+def new_person(context: TestContext, number: int, report: Any, device: int = 0) -> Person:
+    """The person behind a number, at one of its devices: all that chance decides follows from them and the seed."""
     settings = context.settings
     users = settings.config.users
     owner = session_owner(number, users.avg_sessions_per_user, context.seed, context.accounts.numbers_with(number))
@@ -220,7 +253,7 @@ def new_person(context: TestContext, number: int, report: Any) -> Person:
         else account(owner, users.username_prefix, users.password, users.number_offset, context.credentials),
         api=Api(rest),
         store=Store(context.shared_objects),
-        rng=random.Random(f"{context.seed}:person:{number}"),
+        rng=random.Random(f"{context.seed}:person:{number}" + (f":{device}" if device else "")),
         rate=rate_of(number, context.seed, settings.config.controller.rates_distribution),
     )
     # Clients poll at different moments of the minute.
@@ -254,6 +287,7 @@ class IdleUser(MattermostUser):
 class ClusterUser(MattermostUser):
     """The administrator at the system console. Its account is that of ConnectionConfiguration."""
 
+    has_devices = False
     tasks = [ClusterBehaviour]  # noqa: RUF012
 
     def new_person(self, context: TestContext, number: int) -> Person:
@@ -268,6 +302,7 @@ class ClusterUser(MattermostUser):
 class GenerateUser(MattermostUser):
     """Fills the server, with the others of its process, up to the goals of gencontroller.json."""
 
+    has_devices = False
     tasks = [GenerateBehaviour]  # noqa: RUF012
 
     @property

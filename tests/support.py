@@ -89,7 +89,13 @@ class Crowd:
 
     def come(self) -> Person:
         """One more person, who is in."""
-        person = new_person(self.context, len(self.people) + 1, self.report)
+        return self._entered(new_person(self.context, len(self.people) + 1, self.report))
+
+    def come_as(self, other: Person) -> Person:
+        """The same person once more, at another device."""
+        return self._entered(new_person(self.context, other.account.number, self.report, device=1))
+
+    def _entered(self, person: Person) -> Person:
         # Tests do not wait for people to read; what they do in the background is asked for by the tests.
         person.sleep = lambda seconds: None
         person.poll_due = float("inf")

@@ -50,12 +50,20 @@ class _Membership(msgspec.Struct):
     team_id: str = ""
 
 
+class _Viewed(msgspec.Struct):
+    """Older servers name one channel, newer ones several, with times."""
+
+    channel_times: dict[str, int] = {}
+    channel_id: str = ""
+
+
 _POSTED = msgspec.json.Decoder(_Posted)
 _POST = msgspec.json.Decoder(Post)
 _REACTED = msgspec.json.Decoder(_Reacted)
 _REACTION = msgspec.json.Decoder(Reaction)
 _TYPING = msgspec.json.Decoder(_Typing)
 _MEMBERSHIP = msgspec.json.Decoder(_Membership)
+_VIEWED = msgspec.json.Decoder(_Viewed)
 
 
 def posted(person: Person, event: WebSocketEvent) -> None:
@@ -169,6 +177,13 @@ def channel_opened(person: Person, event: WebSocketEvent) -> None:
         person.wake()
 
 
+def channels_viewed(person: Person, event: WebSocketEvent) -> None:
+    """We read channels, here or on another device: they are unread no more."""
+    viewed = _VIEWED.decode(event.data)
+    for channel_id in (*viewed.channel_times, viewed.channel_id):
+        person.store.unread.pop(channel_id, None)
+
+
 # Events not named here are counted and left undecoded.
 HANDLERS: dict[str, Callable[[Person, WebSocketEvent], None]] = {
     "posted": posted,
@@ -181,6 +196,8 @@ HANDLERS: dict[str, Callable[[Person, WebSocketEvent], None]] = {
     "user_removed": user_removed,
     "direct_added": channel_opened,
     "group_added": channel_opened,
+    "multiple_channels_viewed": channels_viewed,
+    "channel_viewed": channels_viewed,
 }
 
 

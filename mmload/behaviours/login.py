@@ -295,6 +295,12 @@ def _reason(error: MmloadError) -> str:
 
 
 def disconnect(person: Person) -> None:
+    """A user leaves. Never raises."""
+    close_application(person)
+    person.context.recorder.sessions.logged_out += 1
+
+
+def close_application(person: Person) -> None:
     """Close the WebSocket as a closing tab does, and log out if so configured. Never raises."""
     close_socket(person)
     if person.api.rest.token and person.context.settings.config.users.logout_when_stopped:
@@ -304,7 +310,6 @@ def disconnect(person: Person) -> None:
         except MmloadError as error:
             log.info("account %d could not log out: %s", person.account.number, error)
     release(person)
-    person.context.recorder.sessions.logged_out += 1
 
 
 def release(person: Person) -> None:

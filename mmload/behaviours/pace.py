@@ -8,7 +8,7 @@ import math
 import random
 from collections.abc import Sequence
 
-from mmload.config import Rate, SimulController
+from mmload.config import DeviceShare, Rate, SimulController
 
 
 def idle_seconds(min_ms: int, average_ms: int, rate: float, rng: random.Random) -> float:
@@ -57,6 +57,18 @@ def rate_of(number: int, seed: int, distribution: Sequence[Rate]) -> float:
     """An account's rate: a function of its number and the seed, so that runs repeat. 1.0 without a distribution."""
     if not distribution:
         return 1.0
-    shares = list(itertools.accumulate(rate.percentage for rate in distribution))
-    drawn = random.Random(f"{seed}:rate:{number}").random() * shares[-1]
-    return distribution[min(bisect.bisect_right(shares, drawn), len(distribution) - 1)].rate
+    return distribution[_drawn([rate.percentage for rate in distribution], f"{seed}:rate:{number}")].rate
+
+
+def devices_of(number: int, seed: int, distribution: Sequence[DeviceShare]) -> int:
+    """How many devices the person of a number has: 1 without a distribution. Pure."""
+    if not distribution:
+        return 1
+    return distribution[_drawn([part.percentage for part in distribution], f"{seed}:devices:{number}")].devices
+
+
+def _drawn(percentages: Sequence[float], seed: str) -> int:
+    """The index of one of these parts, as likely as its percentage."""
+    shares = list(itertools.accumulate(percentages))
+    drawn = random.Random(seed).random() * shares[-1]
+    return min(bisect.bisect_right(shares, drawn), len(shares) - 1)

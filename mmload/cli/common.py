@@ -164,10 +164,10 @@ def examined_server(command: str, settings: Settings, users: int, processes: int
 def tell_sessions(command: str, settings: Settings, users: int) -> None:
     """How these users come in: with a session that is kept, or by password. ConfigurationError: the file is refused."""
     # Imports what makes accounts: only those who start users pay for it.
-    from mmload.client.kept_sessions import kept_tokens
+    from mmload.client.kept_sessions import kept_for
 
     share = settings.config.users.login_share
-    say(command, told(len(kept_tokens(settings, users)) if share < 1 else 0, share, users))
+    say(command, told(kept_for(settings, users)[0] if share < 1 else 0, share, users))
 
 
 def say(command: str, text: str) -> None:

@@ -31,6 +31,7 @@ from mmload.cli.common import (
 from mmload.cli.locust_process import Ended, LocustLoad
 from mmload.cli.progress import RunProgress
 from mmload.cli.report import print_report
+from mmload.client.accounts import connections
 from mmload.config import Settings, environment_name, load_settings
 from mmload.config.documents import load
 from mmload.config.fields import seconds_of
@@ -170,7 +171,8 @@ def run(args: argparse.Namespace, course: Course | None = None) -> int:
     users = _users(args.users, settings, args.processes, course.more_users)
     each = users_of_one(users + course.more_users, args.processes)
     # Before a sandbox starts: it inherits the limit, and has as many sockets.
-    raise_open_files(open_files_needed(users + course.more_users if args.sandbox else each))
+    most = users + course.more_users if args.sandbox else each
+    raise_open_files(open_files_needed(connections(settings.config.users, most)))
     if args.processes > 1:
         # The parts follow each other without a gap: the same accounts act as in one process.
         environ |= account_ranges(each)

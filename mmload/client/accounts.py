@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import math
 import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -40,6 +41,18 @@ class Account:
 def own_numbers(worker_index: int, stride: int) -> range:
     """The account numbers of a worker, without a file of users. Pure."""
     return range(worker_index * stride + 1, (worker_index + 1) * stride + 1)
+
+
+def sessions_each(users: Users) -> int:
+    """The most sessions that an account has at once: those of several users, or of one user's devices. Pure."""
+    return users.avg_sessions_per_user * max((part.devices for part in users.devices_per_user), default=1)
+
+
+def connections(users: Users, count: int) -> int:
+    """How many WebSockets so many users have, on average. Pure."""
+    if not users.devices_per_user:
+        return count
+    return math.ceil(round(count * sum(part.devices * part.percentage for part in users.devices_per_user), 6))
 
 
 def has_file_only(users: Users) -> bool:

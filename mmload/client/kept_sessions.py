@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from mmload.client.accounts import accounts
+from mmload.client.accounts import accounts, sessions_each
 from mmload.config import Settings, read_credentials
 from mmload.session_file import KeptAccount, SessionChange, session_file
 
@@ -70,15 +70,18 @@ def logs_in(number: int, share: float, seed: int) -> bool:
     return random.Random(f"{seed}:login:{number}").random() < share
 
 
-def kept_tokens(settings: Settings, count: int) -> list[str]:
-    """The sessions in the file that so many users can take up. ConfigurationError: the file cannot be used."""
+def kept_for(settings: Settings, count: int) -> tuple[int, list[str]]:
+    """How many of so many users can take up a session, and all sessions that are kept of their accounts.
+
+    ConfigurationError: the file cannot be used.
+    """
     file = session_file(settings.config, settings.config.connection.server_url)
     kept = file.read() if file is not None else {}
     if not kept:
-        return []
+        return 0, []
     users = settings.config.users
-    each = users.avg_sessions_per_user
-    wanted = accounts(
-        users, -(-count // each), read_credentials(users.users_file_path) if users.users_file_path else ()
-    )
-    return [token for one in wanted if one.email in kept for token in kept[one.email].tokens[-each:]][:count]
+    credentials = read_credentials(users.users_file_path) if users.users_file_path else ()
+    wanted = accounts(users, -(-count // users.avg_sessions_per_user), credentials)
+    found = [kept[one.email].tokens[-sessions_each(users) :] for one in wanted if one.email in kept]
+    able = sum(min(len(tokens), users.avg_sessions_per_user) for tokens in found)
+    return min(count, able), [token for tokens in found for token in tokens]

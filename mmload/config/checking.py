@@ -218,12 +218,17 @@ def contradictions(document: Any) -> Iterator[Contradiction]:
 
 def _of_config(config: Config) -> Iterator[Contradiction]:
     users, instance = config.users, config.instance
-    rates = config.controller.rates_distribution
-    total = sum(rate.percentage for rate in rates)
-    # Shares such as 0.1 have no exact binary form: their sum may be off in the last of 16 digits.
-    if rates and round(total, 9) != 1:
-        problem = f"expected percentages that add up to 1, found {total:g}"
-        yield Contradiction("UserControllerConfiguration.RatesDistribution", problem)
+    distributions = {
+        "UserControllerConfiguration.RatesDistribution": [
+            rate.percentage for rate in config.controller.rates_distribution
+        ],
+        f"{_USERS}.DevicesPerUser": [part.percentage for part in users.devices_per_user],
+    }
+    for path, parts in distributions.items():
+        total = sum(parts)
+        # Shares such as 0.1 have no exact binary form: their sum may be off in the last of 16 digits.
+        if parts and round(total, 9) != 1:
+            yield Contradiction(path, f"expected percentages that add up to 1, found {total:g}")
     shares = (instance.percent_public_channels, instance.percent_private_channels)
     total = sum((*shares, instance.percent_direct_channels, instance.percent_group_channels))
     if round(total, 2) != 1:

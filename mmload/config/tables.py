@@ -168,6 +168,13 @@ class Instance(Table, frozen=True):
     num_users: Annotated[Count, Ours("Accounts.")] = 20
 
 
+class DeviceShare(Table, frozen=True):
+    """A share of the people, and how many devices each of them has."""
+
+    devices: Annotated[int, Says("Devices of each of these people: sessions with a WebSocket."), between(1, 10)] = 1
+    percentage: Annotated[Share, Says("Their share of all people.")] = 1.0
+
+
 class Users(Table, frozen=True):
     """UsersConfiguration: how many users, and which accounts they use."""
 
@@ -183,6 +190,12 @@ class Users(Table, frozen=True):
         int, Says("Maximum number of users per worker process; each owns as many accounts."), at_least(1)
     ] = 2000
     avg_sessions_per_user: Annotated[int, Says("Mean number of sessions (clients) per account."), at_least(1)] = 1
+    devices_per_user: Annotated[
+        tuple[DeviceShare, ...],
+        Ours(
+            "Devices that people have: a list of {Devices, Percentage} with a sum of 1 (docs/devices.md). Empty: one."
+        ),
+    ] = ()
     percent_of_users_are_admin: Annotated[Share, Says("Share of users that log in as AdminEmail.")] = 0.0005
     username_prefix: Annotated[str, Ours("Account n is `{prefix}-{n}`, `{prefix}-{n}@example.com`."), _PREFIX] = (
         "testuser"

@@ -15,7 +15,7 @@ import msgspec
 from gevent.event import Event
 from locust.runners import MasterRunner
 
-from mmload.client.accounts import account
+from mmload.client.accounts import account, sessions_each
 from mmload.client.kept_sessions import Destination, KeptSessions
 from mmload.config import read_credentials
 from mmload.config.credentials import origin
@@ -107,7 +107,7 @@ class SessionKeeper:
 
     @property
     def _most(self) -> int:
-        return self._settings.in_force.config.users.avg_sessions_per_user
+        return sessions_each(self._settings.in_force.config.users)
 
     def share_out(self, client_ids: Iterable[str]) -> None:
         """Tell these workers the sessions of their own accounts."""
@@ -180,7 +180,7 @@ def use_sessions_when_told(environment: Any) -> None:
         if msg.data["more"] and kept is not None and given is not None and kept.destination == there:
             kept.add(given)
         elif not msg.data["more"]:
-            most = process_settings(environment).in_force.config.users.avg_sessions_per_user
+            most = sessions_each(process_settings(environment).in_force.config.users)
             environment.mmload_kept_sessions = None if given is None else KeptSessions(there, given, tell, most)
 
     runner.register_message(SESSIONS, on_sessions)

@@ -18,6 +18,7 @@ import psutil
 from locust.runners import MasterRunner, WorkerRunner
 
 from mmload.behaviours.catalogue import unknown_subjects
+from mmload.client.accounts import connections
 from mmload.config import Settings
 from mmload.errors import ConfigurationError, MmloadError
 from mmload.open_files import open_files_needed, raise_as_far_as_allowed, raise_open_files, users_of_one
@@ -60,7 +61,7 @@ def open_files_problem(environment: Environment) -> ConfigurationError | None:
         _make_what_room_there_is(environment)
         return None
     try:
-        raise_open_files(open_files_needed(users))
+        raise_open_files(open_files_needed(connections(settings_of(environment).config.users, users)))
     except ConfigurationError as error:
         return None if isinstance(environment.runner, WorkerRunner) else error
     return None
@@ -80,12 +81,13 @@ def users_here(environment: Environment) -> int | None:
 
 
 def _make_what_room_there_is(environment: Environment) -> None:
-    most = settings_of(environment).config.users.max_active_users
+    users = settings_of(environment).config.users
+    most = connections(users, users.max_active_users)
     possible = raise_as_far_as_allowed(open_files_needed(most))
     if possible < most and not isinstance(environment.runner, MasterRunner):
         log.warning(
-            "this process can open files for only %d users, not for the %d of UsersConfiguration.MaxActiveUsers: raise "
-            "the limit (ulimit -n), or spread the users over more processes",
+            "this process can open files for only %d connections, not for the %d of UsersConfiguration.MaxActiveUsers: "
+            "raise the limit (ulimit -n), or spread the users over more processes",
             possible,
             most,
         )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from threading import Event, Semaphore
 from typing import Any
 
+from mmload.client.accounts import sessions_each
 from mmload.client.capabilities import capabilities
 from mmload.config import Settings, read_credentials
 from mmload.population.accounts import create_accounts
@@ -120,7 +121,7 @@ def carry_out(
             create_accounts(job)
             write_history(job, create_channels(job, create_teams(job)), urgent=can_be_urgent)
         if sessions is not None:
-            keep_sessions(job, sessions, settings.config.users.avg_sessions_per_user)
+            keep_sessions(job, sessions, sessions_each(settings.config.users))
     finally:
         progress.close()
         server.close()

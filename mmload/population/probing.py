@@ -21,7 +21,7 @@ import requests
 from mmload.client.accounts import accounts, has_file_only
 from mmload.client.http.cookies import Cookies, is_one_host
 from mmload.client.http.rules import API
-from mmload.client.kept_sessions import kept_tokens
+from mmload.client.kept_sessions import kept_for
 from mmload.client.net import tls_context
 from mmload.client.websocket.client import Timing, WebSocket
 from mmload.client.websocket.frames import WebSocketEvent
@@ -130,11 +130,12 @@ class TeamFacts:
 
 @dataclass(frozen=True, slots=True)
 class SessionFacts:
-    """Kept sessions: of how many users, and how many of those that were looked at still hold.
+    """Kept sessions: of how many users, how many, and how many of those that were looked at still hold.
 
     `trouble`: why their file cannot be used.
     """
 
+    of_users: int = 0
     kept: int = 0
     looked_at: int = 0
     valid: int = 0
@@ -396,13 +397,13 @@ def _sessions_lost_elsewhere(connection: ConnectionSettings, token: str) -> int:
 def _look_at_sessions(server: ApiServer, settings: Settings, users_wanted: int) -> SessionFacts:
     """Ask the server about those of these users, one by one."""
     try:
-        tokens = kept_tokens(settings, users_wanted)
+        able, tokens = kept_for(settings, users_wanted)
     except ConfigurationError as error:
         return SessionFacts(trouble=str(error))
     looked_at = evenly(tokens, MOST_LOOKED_AT)
     answers: list[bool] = []
     in_parallel(Event(), lambda token: answers.append(_is_valid(server, token)), looked_at)
-    return SessionFacts(len(tokens), len(looked_at), sum(answers))
+    return SessionFacts(able, len(tokens), len(looked_at), sum(answers))
 
 
 def _is_valid(server: ApiServer, token: str) -> bool:

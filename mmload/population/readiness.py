@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from mmload.client.accounts import has_file_only
+from mmload.client.accounts import connections, has_file_only
 from mmload.client.capabilities import (
     NEWEST_KNOWN_MAJOR,
     OLDEST_SUPPORTED,
@@ -338,7 +338,7 @@ def generator(case: Case) -> Iterator[Finding]:
         what = f"{case.users} users are more than MaxActiveUsers, {most}"
         fix = "raise UsersConfiguration.MaxActiveUsers, or use several workers"
         yield Finding("error", what, "that is the maximum of one process", fix, ours=True)
-    needed = open_files_needed(here)
+    needed = open_files_needed(connections(case.settings.config.users, here))
     limit = case.facts.open_files_limit
     if 0 < limit < needed:
         what = f"a process may open only {limit} files on this machine"
@@ -436,8 +436,11 @@ def kept_sessions(case: Case) -> Iterator[Finding]:
     else:
         ended = facts.looked_at - facts.valid
         looked = "" if facts.looked_at == facts.kept else f" of {facts.looked_at} that were looked at"
-        what = f"sessions of {facts.kept} of {case.users} users are kept, and {facts.valid}{looked} are valid"
-        why = "the others log in by password when a test begins" if ended or facts.kept < case.users else ""
+        number = "" if facts.kept == facts.of_users else f" ({facts.kept} of them)"
+        what = (
+            f"sessions of {facts.of_users} of {case.users} users are kept{number}, and {facts.valid}{looked} are valid"
+        )
+        why = "the others log in by password when a test begins" if ended or facts.of_users < case.users else ""
         yield Finding("warning" if ended else "info", what, why, fix if why else "")
 
 

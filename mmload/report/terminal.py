@@ -109,6 +109,8 @@ def _users(figures: Summary) -> list[str]:
     if users.active_after_ramp is not None:
         came = f"{count(users.active_after_ramp)} active after {span(users.ramp_seconds or 0)}, {came}"
     first = [f"target {count(users.target)}", came]
+    if users.connections > users.highest:
+        first.append(f"{count(users.connections)} connections")
     if users.waiting:
         first.append(f"{count(users.waiting)} still waiting to log in at the end")
     if users.gave_up:

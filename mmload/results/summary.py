@@ -23,6 +23,7 @@ class UserSummary(msgspec.Struct, frozen=True):
     highest: int
     waiting: int  # for their turn to log in, when the users began to be stopped
     gave_up: int
+    connections: int = 0  # the most WebSockets that were open at once
 
 
 class Throughput(msgspec.Struct, frozen=True):
@@ -113,6 +114,7 @@ def _users(run: Run) -> UserSummary:
         highest=run.totals.highest_active,
         waiting=end.waiting if end else 0,
         gave_up=max((second.gave_up for second in run.seconds), default=0),
+        connections=max((second.sockets for second in run.seconds), default=0),
     )
 
 
