@@ -49,7 +49,7 @@ def running_sandbox(*options: str) -> Iterator[str]:
         yield address
     finally:
         process.terminate()
-        process.wait(timeout=20)
+        process.wait(timeout=180)
         assert process.stdout is not None
         process.stdout.close()
 

@@ -63,7 +63,7 @@ class Scene:
 
 
 SOON = replace(Timing(), first_retry_seconds=0.01, jitter_seconds=0.0)
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 180
 
 
 def eventually(condition: Callable[[], object]) -> None:

@@ -26,7 +26,7 @@ VIEW = "POST /channels/members/{user_id}/view"
 OWN_CHANNELS = "GET /users/{user_id}/teams/{team_id}/channels"
 OWN_MEMBERS = "GET /users/{user_id}/teams/{team_id}/channels/members"
 LOOKS_AWAY = {"MMLOAD_SIMULCONTROLLER_PERCENTTIMEINFRONT": "0.5", "MMLOAD_SIMULCONTROLLER_AVGMINUTESINFRONT": "10"}
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 180
 
 
 class FakeClock:

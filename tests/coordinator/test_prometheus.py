@@ -222,7 +222,7 @@ def real_prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield f"http://{address}"
     finally:
         process.terminate()
-        process.wait(timeout=30)
+        process.wait(timeout=180)
 
 
 def _wait_for_samples(url: str, folder: Path) -> None:

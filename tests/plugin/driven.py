@@ -17,7 +17,7 @@ import requests
 
 from mmload.cli.locust_process import free_port
 
-PATIENCE_SECONDS = 40.0
+PATIENCE_SECONDS = 180
 
 
 def await_that(condition: Callable[[], bool], what: str, seconds: float = PATIENCE_SECONDS) -> None:
@@ -87,7 +87,7 @@ def mmload(folder: Path, *arguments: str, name: str = "agent", **settings: str) 
     finally:
         process.terminate()
         with suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=20)
+            process.wait(timeout=180)
         with suppress(ProcessLookupError):
             os.killpg(process.pid, 9)
         process.wait()

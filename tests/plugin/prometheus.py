@@ -17,7 +17,7 @@ import requests
 from mmload.cli.locust_process import free_port
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 180
 
 
 def is_installed() -> bool:
@@ -75,7 +75,7 @@ def running_prometheus(folder: Path, agent: str, mattermost: str) -> Iterator[Pr
         yield Prometheus(f"http://{address}")
     finally:
         process.terminate()
-        process.wait(timeout=20)
+        process.wait(timeout=180)
 
 
 def _await_ready(address: str) -> None:

@@ -95,7 +95,7 @@ def test_a_storm_of_reconnects_on_demand_reaches_the_server(
         assert requests.get(counts_url, timeout=10).json()["sockets_resumed"] == 6
     finally:
         test.terminate()
-        test.communicate(timeout=30)
+        test.communicate(timeout=180)
 
 
 def test_without_a_running_test_the_command_says_so(tmp_path: pathlib.Path) -> None:

@@ -71,7 +71,7 @@ def scraped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scraped]:
                 yield Scraped(prometheus, read_run(next(folder.glob("runs/*"))), during)
         finally:
             locust.terminate()
-            locust.wait(timeout=30)
+            locust.wait(timeout=180)
 
 
 def start_locust(folder: Path, server: str, agent: str) -> subprocess.Popen[bytes]:

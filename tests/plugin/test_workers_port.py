@@ -189,7 +189,7 @@ def test_with_a_token_both_ends_prove_that_they_know_it(fresh_sandbox: str, tmp_
         one.send(message("client_ready", "2.47.0"))
         for name, token in (("without", {}), ("wrong", OTHER)):
             with worker(tmp_path, port, name, **token) as refused:
-                assert refused.process.wait(timeout=60) == 4
+                assert refused.process.wait(timeout=180) == 4
                 said = (
                     f"mmload: the master at 127.0.0.1:{port} has another MMLOAD_AGENT_TOKEN than this worker, or none"
                 )
@@ -210,7 +210,7 @@ def test_a_worker_with_a_token_obeys_no_master_that_does_not_know_it(tmp_path: P
         false_master.linger = 0
         port = str(false_master.bind_to_random_port("tcp://127.0.0.1"))
         with worker(tmp_path, port, "worker", **TOKEN) as careful:
-            assert careful.process.wait(timeout=60) == 4
+            assert careful.process.wait(timeout=180) == 4
             assert not false_master.poll(0)
 
 
@@ -226,7 +226,7 @@ def test_without_a_token_nobody_listens_to_other_machines_or_obeys_them(
 ) -> None:
     ports = ("--master-port", str(free_port()), "--port", str(free_port()))
     with mmload(tmp_path, "agent", *options, *ports) as refused:
-        assert refused.process.wait(timeout=60) == 4
+        assert refused.process.wait(timeout=180) == 4
         assert said in refused.said()
         assert faults_in(refused.said()) == []
 

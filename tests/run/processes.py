@@ -15,7 +15,7 @@ from mmload.cli.locust_process import free_port
 
 LOCUSTFILE = Path(__file__).with_name("made_up.py")
 ROOT = Path(__file__).parents[2]
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 180
 # Who is behind another window does nothing for minutes.
 ALWAYS_IN_FRONT = {"MMLOAD_SIMULCONTROLLER_PERCENTTIMEINFRONT": "1"}
 # A whole command: `mmload repeat` makes several runs.

@@ -23,6 +23,6 @@ print(time.perf_counter() - began)
 
 def test_the_time_of_a_long_start_is_not_taken_off_the_run() -> None:
     """A run that ended early for that was taken for an interrupted one."""
-    ended = subprocess.run([sys.executable, "-c", STARTING], capture_output=True, text=True, timeout=60, check=True)
+    ended = subprocess.run([sys.executable, "-c", STARTING], capture_output=True, text=True, timeout=180, check=True)
 
     assert float(ended.stdout) >= 0.59

@@ -152,7 +152,7 @@ def test_two_processes_lose_nothing_of_each_other(kept: SessionFile) -> None:
     )
     writers = [subprocess.Popen([sys.executable, "-c", program, name]) for name in ("one", "two", "three")]
 
-    assert [writer.wait(timeout=60) for writer in writers] == [0, 0, 0]
+    assert [writer.wait(timeout=180) for writer in writers] == [0, 0, 0]
     assert len(kept.read()) == 1 + 3 * 40
 
 

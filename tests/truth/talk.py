@@ -20,7 +20,7 @@ from mmload.results.model import RunPhase
 from tests.run.processes import mmload
 
 USERS = 10
-PATIENCE_SECONDS = 90
+PATIENCE_SECONDS = 180
 # A new member of a channel is expected to hear its messages after two seconds, looked at once a second.
 SETTLED_SECONDS = 5
 TALKERS = Path(__file__).with_name("talkers.py")

@@ -21,7 +21,7 @@ from mmload.metrics.recorder import process_recorder
 from mmload.users import MattermostUser, SimulatedUser, context_of, new_context
 from tests.support import Admin, settings_for
 
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 180
 
 
 def await_that(condition: Callable[[], bool], what: str) -> None:
