@@ -82,6 +82,21 @@ def lost_for_good(talk: SandboxTalk) -> None:
     talk.go_on()
 
 
+def stormy(talk: SandboxTalk) -> None:
+    """Twice all sockets are lost at once and come back, while windows come to the front and go."""
+    for storm in (1, 2):
+        talk.fault(drop_sockets=True)
+        wait_for(lambda storm=storm: talk.counts()["sockets_resumed"] >= USERS * storm)  # type: ignore[misc]
+        talk.go_on()
+
+
+def restarted(talk: SandboxTalk) -> None:
+    """The server is away for a moment and knows no socket afterwards; all pages ask for everything twice."""
+    talk.fault(restart_seconds=1.0)
+    wait_for(talk.all_renewed)
+    talk.go_on()
+
+
 def bereaved(talk: SandboxTalk) -> None:
     """One of two workers is killed; the other one's users go on."""
     children = Path(f"/proc/{talk.process.pid}/task/{talk.process.pid}/children").read_text().split()
@@ -90,6 +105,11 @@ def bereaved(talk: SandboxTalk) -> None:
     talk.go_on()
 
 
+# In front for three seconds, away for two.
+RESTLESS = {
+    "MMLOAD_SIMULCONTROLLER_PERCENTTIMEINFRONT": "0.6",
+    "MMLOAD_SIMULCONTROLLER_AVGMINUTESINFRONT": "0.05",
+}
 LATE = {"MMLOAD_RUNCONFIGURATION_LATEDELIVERYMS": "1000"}
 # Name: what is done, how many workers (0: one process), settings.
 STORIES: dict[str, tuple[Callable[[SandboxTalk], None], int, dict[str, str]]] = {
@@ -97,6 +117,8 @@ STORIES: dict[str, tuple[Callable[[SandboxTalk], None], int, dict[str, str]]] = 
     "quiet, two workers": (quiet, 2, {}),
     "a worker killed": (bereaved, 2, {}),
     "lossy": (lossy, 0, {}),
+    "stormy": (stormy, 0, RESTLESS),
+    "restarted": (restarted, 0, RESTLESS),
     "slow": (slow, 0, LATE),
     "gappy": (gappy, 0, {}),
     "forgotten": (forgotten, 0, {}),
@@ -129,4 +151,5 @@ def _make(folder: Path, name: str) -> Told:
     with running_sandbox() as server:
         with talking(server, folder, *options, **settings) as talk:
             happens(talk)
-        return told(folder, talk.posts(), talk.counts()["event_faults"])
+        counts = talk.counts()
+        return told(folder, talk.posts(), counts["event_faults"], counts["posts_acknowledged"])

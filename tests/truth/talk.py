@@ -17,7 +17,7 @@ import requests
 
 from mmload.delivery.account import DRAIN_SECONDS
 from mmload.results.model import RunPhase
-from tests.run.processes import mmload
+from tests.run.processes import ALWAYS_IN_FRONT, mmload
 
 USERS = 10
 PATIENCE_SECONDS = 180
@@ -62,6 +62,12 @@ class SandboxTalk(Talk):
     def counts(self) -> Any:
         return requests.get(f"{self.server}/sandbox/counts", timeout=10).json()
 
+    def all_renewed(self) -> bool:
+        """Whether all sockets are back as new ones; not while the sandbox is away."""
+        with suppress(requests.ConnectionError):
+            return bool(self.counts()["sockets_renewed"] >= USERS)
+        return False
+
     def posts(self) -> int:
         """How many were stored since the run began."""
         return int(self.counts()["posts"]) - self.posts_before
@@ -97,6 +103,7 @@ class Told:
     notes: str = ""
     posts: int = 0
     injected: dict[str, int] = field(default_factory=dict)
+    acknowledged: int = 0
 
     @property
     def delivery(self) -> dict[str, Any]:
@@ -134,7 +141,7 @@ def started(server: str, folder: Path, options: Sequence[str], settings: Mapping
             *("-u", str(USERS), "-r", "5", "--host", server, "--stop-timeout", "10", *options),
         ],
         cwd=folder,
-        env={**clean_environ(), **settings},
+        env={**clean_environ(), **ALWAYS_IN_FRONT, **settings},
         stdin=subprocess.DEVNULL,
         stdout=(folder / "out").open("w"),
         stderr=subprocess.STDOUT,
@@ -160,9 +167,9 @@ def talking(server: str, folder: Path, *options: str, **settings: str) -> Iterat
         yield talk
 
 
-def told(folder: Path, posts: int = 0, injected: dict[str, int] | None = None) -> Told:
+def told(folder: Path, posts: int = 0, injected: dict[str, int] | None = None, acknowledged: int = 0) -> Told:
     """What the run in this folder left."""
     [run] = folder.glob("runs/*")
     report = json.loads(mmload(folder, "report", str(run), "--json").stdout)
     losses = json.loads((run / "totals.json").read_text())["whole"].get("losses", [])
-    return Told(report, losses, (run / "notes.jsonl").read_text(), posts, injected or {})
+    return Told(report, losses, (run / "notes.jsonl").read_text(), posts, injected or {}, acknowledged)

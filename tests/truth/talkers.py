@@ -15,12 +15,13 @@ from mmload.users import MattermostUser
 def talk(person: Person) -> None:
     """Write into the channel that everybody shares: the default one of a team, which nobody can leave."""
     shared = [channel for channel in person.store.my_channels() if channel.name == "town-square"]
-    send_post(person, min(shared, key=lambda channel: channel.id).id, "I say.")
+    send_post(person, min(shared, key=lambda channel: channel.id).id, "I say to @all.")
 
 
 class TalkingBehaviour(Behaviour):
-    """A message every one to two seconds."""
+    """A message every one to two seconds, while their window is in front; all clients acknowledge it."""
 
+    looks_away = True
     tasks = [task_of(Action("Talk", talk, 1))]  # noqa: RUF012 — Locust's own form
 
     def wait_time(self) -> float:

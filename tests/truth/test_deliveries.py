@@ -82,6 +82,25 @@ def test_a_gap_that_the_server_can_not_fill_is_a_lost_one(stories: Stories) -> N
     assert set(story.delivery["reasons"]) <= {SOCKET_LOST} and story.closes
 
 
+def test_no_message_is_missing_after_storms_of_reconnects_while_windows_come_and_go(stories: Stories) -> None:
+    """Messages are acknowledged, viewed as they arrive, and what a page asks when it is back goes beside the talk."""
+    story = stories.of("stormy")
+    actions = story.report["actions"]
+
+    assert (story.delivery["missing"], story.delivery["withdrawn"]) == (0, 0) and story.closes
+    assert story.delivery["resumed"] >= 1 and story.report["sockets"]["resumed"] == 2 * USERS
+    assert story.acknowledged >= story.delivery["delivered"]
+    assert {"Blur", "Focus", "ViewOnArrival", "CatchUp"} <= {each["name"] for each in actions}
+
+
+def test_what_a_restarted_server_loses_is_missing_for_that_reason_alone(stories: Stories) -> None:
+    story = stories.of("restarted")
+
+    assert set(story.delivery["reasons"]) <= {SOCKET_LOST} and story.closes
+    assert story.report["sockets"]["renewed"] == USERS
+    assert story.delivery["sent"] <= story.posts <= story.delivery["sent"] + story.delivery["uncertain"]
+
+
 def test_the_account_closes_without_a_killed_worker_and_says_that_it_was_lost(stories: Stories) -> None:
     """Its own deliveries since its last report are lost with it; those of the others are all accounted for."""
     story = stories.of("a worker killed")
