@@ -28,6 +28,7 @@ BENCHMARKS = {
     "sweep": "how many people the sandbox with a capacity holds, measured the long way",
     "handlers": "how many requests of each handler an action sends: the table of `mmload learn`",
     "learning": "how near `mmload learn` comes to a known mix, behind a real nginx",
+    "others": "what a client sends because others write, with few people and with many",
     "logs": "how many lines of an access log `mmload learn` reads in a second",
     "mutation": "how many small faults put into a module its tests notice",
 }

@@ -1,0 +1,216 @@
+"""What a user's client sends because others write: requests per user and hour, with few people and with many.
+
+The same sandbox (teams, channels, memberships) is used by a part of its people and by all of them. What a user does by
+themself goes with the pace of their actions; messages heard, and the views of those that arrive in the channel on the
+screen, grow as the number of the others: that rule is held against what was seen.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from benchmarks.crowd import SANDBOX_RATE, Server, crowd
+from benchmarks.measuring import Report, Table, nonnegative, positive, tell, whole
+from mmload.behaviours.background import LOOK_UP, POLL
+from mmload.behaviours.catalogue import SIMULATIVE
+from mmload.behaviours.events import VIEW_ON_ARRIVAL
+from mmload.behaviours.prefetching import PREFETCH
+from mmload.cli.sandbox import sandbox, settle
+from mmload.config import environment_name
+from mmload.metrics.delta import Delta
+from mmload.open_files import open_files_needed, raise_open_files
+from mmload.results.folder import read_figures
+
+VIEW = "POST /channels/members/{user_id}/view"
+WRITE = "POST /posts"
+# Rarer than this in an hour, it is chance.
+_LEAST_PER_HOUR = 1.0
+# The record of a second is written when the next ones are there.
+_WRITTEN_AFTER_SECONDS = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """One number of people: what they did and sent, each per user and hour."""
+
+    users: int
+    routes: dict[str, float]
+    actions: dict[str, float]
+    heard: float
+
+    @property
+    def pace(self) -> float:
+        """Actions per user and hour."""
+        return sum(self.actions.get(action.name, 0.0) for action in SIMULATIVE)
+
+    @property
+    def views_per_message(self) -> float:
+        return self.actions.get(VIEW_ON_ARRIVAL, 0.0) / max(self.routes.get(WRITE, 0.0), 1e-9)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--few", type=whole, default=60, help="people of the first run (default: %(default)s)")
+    add("--many", type=whole, default=240, help="people of the second one (default: %(default)s)")
+    add("--seconds", type=positive, default=240.0, help="length of the measured window (default: %(default)g)")
+    add("--settle", type=nonnegative, default=60.0, help="seconds between the last arrival and the window")
+    add("--idle-ms", type=whole, default=10_000, help="mean pause of a person (default: %(default)s)")
+
+
+def measure(args: argparse.Namespace) -> Report:
+    """Both numbers of people, each on a sandbox of its own that was filled in the same way."""
+    return report(*(_size(users, args) for users in (args.few, args.many)))
+
+
+def _size(users: int, args: argparse.Namespace) -> Size:
+    with _server(args.many) as server:
+        pace = {environment_name("SimulController", "AvgIdleTimeMs"): str(args.idle_ms)}
+        with crowd(server, users, SANDBOX_RATE, more=pace) as here:
+            here.wait_for_start()
+            tell(f"{users} users are coming in")
+            here.wait_for_steady()
+            here.pause(args.settle)
+            tell(f"measuring for {args.seconds:g} s")
+            began = time.time()
+            here.pause(args.seconds)
+            ended = time.time()
+            here.pause(_WRITTEN_AFTER_SECONDS)
+            return size_of(users, (ended - began) / 3600, _between(here.folder, began, ended))
+
+
+@contextmanager
+def _server(people: int) -> Iterator[Server]:
+    raise_open_files(open_files_needed(people))
+    with sandbox() as address, tempfile.TemporaryDirectory(prefix="mmload-accounts-") as folder:
+        tell(f"populating a sandbox for {people} people")
+        file = Path(folder) / "accounts.txt"
+        settle(address, os.environ, (people,), file)
+        yield Server(address, file)
+
+
+def _between(folder: Path, began: float, ended: float) -> Delta:
+    total = Delta()
+    for second in read_figures(folder):
+        if began - 0.5 <= second.ms / 1000 < ended - 0.5:
+            total.merge(second.figures)
+    return total
+
+
+def size_of(users: int, hours: float, counted: Delta) -> Size:
+    """Pure."""
+    per = users * hours
+    actions = {name: figures.done / per for name, figures in counted.actions.items()}
+    routes = {name: figures.count / per for name, figures in counted.routes.items()}
+    return Size(users, routes, actions, counted.sockets.posted_of_others / per)
+
+
+# -- what came out -----------------------------------------------------------------------------------------------
+
+
+def growth(few: Size, many: Size) -> float:
+    """By how much others' messages grow: with their number, and with how much each of them writes. Pure."""
+    writes = many.routes.get(WRITE, 0.0) / max(few.routes.get(WRITE, 0.0), 1e-9)
+    return writes * (many.users - 1) / (few.users - 1)
+
+
+def caused_by_others(size: Size, route: str) -> float:
+    """Requests per user and hour of this route that events of others cause, where that can be told. Pure."""
+    return size.actions.get(VIEW_ON_ARRIVAL, 0.0) if route == VIEW else 0.0
+
+
+def predicted(few: Size, many: Size, route: str) -> float:
+    """What the rule says for many people: the own part goes with the pace, others' with the messages heard. Pure."""
+    others = caused_by_others(few, route)
+    return (few.routes.get(route, 0.0) - others) * many.pace / max(few.pace, 1e-9) + others * growth(few, many)
+
+
+def report(few: Size, many: Size) -> Report:
+    """Pure."""
+    found: dict[str, Any] = {
+        "few": few.users,
+        "many": many.users,
+        "growth_of_messages": growth(few, many),
+        "views_per_message": [few.views_per_message, many.views_per_message],
+        "causes": [dict(zip(("what", "few", "many", "rule"), row, strict=True)) for row in causes(few, many)],
+        "handlers": [row._asdict() for row in handlers(few, many)],
+    }
+    return Report(found, (_causes_table(few, many), _handlers_table(few, many)))
+
+
+def causes(few: Size, many: Size) -> Sequence[tuple[str, float, float, float | str]]:
+    """What happens to a client because of others, with what the rule says for many. Pure."""
+    grown = growth(few, many)
+    by_action = [("views on arrival", VIEW_ON_ARRIVAL), ("channels fetched ahead", PREFETCH), ("look-ups", LOOK_UP)]
+    rows: list[tuple[str, float, float, float | str]] = [
+        ("actions", few.pace, many.pace, few.pace),
+        ("messages written", few.routes.get(WRITE, 0.0), many.routes.get(WRITE, 0.0), few.routes.get(WRITE, 0.0)),
+        ("messages of others heard", few.heard, many.heard, few.heard * grown),
+    ]
+    for what, action in by_action:
+        before, after = few.actions.get(action, 0.0), many.actions.get(action, 0.0)
+        rows.append((what, before, after, before * grown if action == VIEW_ON_ARRIVAL else "bounded"))
+    rows.append(
+        ("views per message", few.views_per_message, many.views_per_message, few.views_per_message * _others(few, many))
+    )
+    rows.append(("polls", few.actions.get(POLL, 0.0), many.actions.get(POLL, 0.0), few.actions.get(POLL, 0.0)))
+    return rows
+
+
+def _others(few: Size, many: Size) -> float:
+    return (many.users - 1) / (few.users - 1)
+
+
+def _causes_table(few: Size, many: Size) -> Table:
+    columns = ("per user·h", f"{few.users} people", f"rule for {many.users}", f"seen at {many.users}", "seen / rule")
+    rows = tuple(
+        (what, before, rule, after, after / rule if isinstance(rule, float) and rule else "")
+        for what, before, after, rule in causes(few, many)
+    )
+    return Table("What others cause", columns, rows)
+
+
+class HandlerRow(NamedTuple):
+    """Requests of one route per user and hour: with few people, those of them that others cause; with many."""
+
+    route: str
+    few: float
+    others: float
+    rule: float
+    many: float
+
+
+def handlers(few: Size, many: Size) -> list[HandlerRow]:
+    """All routes that are asked often enough to be compared. Pure."""
+    rows = [
+        HandlerRow(
+            route,
+            few.routes.get(route, 0.0),
+            caused_by_others(few, route),
+            predicted(few, many, route),
+            many.routes.get(route, 0.0),
+        )
+        for route in sorted({*few.routes, *many.routes})
+    ]
+    return [row for row in rows if max(row.few, row.many) >= _LEAST_PER_HOUR]
+
+
+def summed(rows: Sequence[HandlerRow]) -> HandlerRow:
+    """Pure."""
+    columns = zip(*(row[1:] for row in rows), strict=True)
+    few, others, rule, many = (sum(column) for column in columns)
+    return HandlerRow("all", few, others, rule, many)
+
+
+def _handlers_table(few: Size, many: Size) -> Table:
+    columns = ("handler", f"{few.users} people", "because of others", f"rule for {many.users}", f"seen at {many.users}")
+    found = handlers(few, many)
+    rows = tuple((*row, row.many / row.rule if row.rule else "") for row in (*found, summed(found)))
+    return Table("Requests per user and hour", (*columns, "seen / rule"), rows)
