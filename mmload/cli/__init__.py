@@ -28,6 +28,7 @@ COMMANDS = (
     "agent",
     "inject",
     "learn",
+    "mix",
     "config",
     "sandbox",
     "fidelity",

@@ -1,0 +1,82 @@
+"""`mmload mix`: which requests the mix of actions causes, how many per post, and which actions cause them."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from typing import TYPE_CHECKING, Any
+
+from mmload.cli.common import add_document_options, overrides, print_json, settings_in_force
+from mmload.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from mmload.learn.mix import PredictedHandler
+
+# Causes that are named in a line; the JSON has them all.
+_MOST_CAUSES = 4
+# What comes less often is left out of the table.
+_LEAST = 0.0005
+_BY_OTHERS = (
+    "Not in it: what a client asks at the log-in, once a minute, and when somebody else writes (a view from each\n"
+    "person with the channel on the screen and the focus, unknown authors, channels that become unread), which grows\n"
+    "with the number of people."
+)
+
+
+def add_parser(subparsers: Any) -> None:
+    """`mmload mix …`."""
+    parser = subparsers.add_parser(
+        "mix",
+        help="show which requests the simulative users cause per post, and which actions cause them",
+        description="By handler of the server: requests per post, the figure of production servers where there is one, "
+        "and the actions that cause them. ActionFrequencies of simulcontroller.json count. What an action sends was "
+        "measured on the sandbox.",
+    )
+    add_document_options(parser, ["simulcontroller"])
+    parser.add_argument("--licensed", action="store_true", help="on a server with a licence")
+    parser.add_argument("--json", action="store_true", help="print all figures as JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Predict and print."""
+    from mmload.behaviours.catalogue import SIMULATIVE, frequency
+    from mmload.learn.mix import predicted
+    from mmload.learn.table import measured_table
+
+    typed = overrides(args)
+    simul = settings_in_force("mix", {**os.environ, **typed}, typed).simul
+    frequencies = {action.name: frequency(simul, action) for action in SIMULATIVE}
+    rows = predicted(frequencies, measured_table("licensed" if args.licensed else "free"))
+    if not rows:
+        raise UsageError("nobody posts in this mix: there are no requests per post")
+    if args.json:
+        print_json({"schema": 1, "handlers": [_document(row) for row in rows]})
+    else:
+        print("\n".join([*_table(rows), "", _BY_OTHERS]), flush=True)
+    return int(ExitCode.PASSED)
+
+
+def _table(rows: list[PredictedHandler]) -> list[str]:
+    shown = [row for row in rows if row.per_post >= _LEAST]
+    widest = max(len(row.handler) for row in shown)
+    lines = [f"{'handler':<{widest}}{'per post':>10}{'production':>12}  comes from"]
+    return [*lines, *(_line(row, widest) for row in shown)]
+
+
+def _line(row: PredictedHandler, widest: int) -> str:
+    causes = ", ".join(f"{name} {share:.3g}" for name, share in row.causes[:_MOST_CAUSES])
+    more = len(row.causes) - _MOST_CAUSES
+    production = f"{row.production.per_post:.4f}" if row.production else ""
+    return (
+        f"{row.handler:<{widest}}{row.per_post:>10.4f}{production:>12}  {causes}{f', {more} more' if more > 0 else ''}"
+    )
+
+
+def _document(row: PredictedHandler) -> dict[str, Any]:
+    return {
+        "handler": row.handler,
+        "per_post": round(row.per_post, 5),
+        "production": row.production.per_post if row.production else None,
+        "by_itself": row.production.action if row.production else None,
+        "causes": {name: round(share, 5) for name, share in row.causes},
+    }
