@@ -47,7 +47,7 @@ _EVENNESS = (0.2, 0.6)
 _REST_SECONDS = 0.02
 _LAST_REST_SECONDS = 8.0
 # A socket takes seconds to come back, in which hundreds of actions are done.
-_SELDOM = 0.02
+_SELDOM = 0.06
 # What opens a WebSocket: no request of the REST client.
 _SOCKETS = dict.fromkeys((ENTRY, "FullReload", "LogoutLogin", "Reload", "ReconnectWebSocket"), 1.0)
 # Rarer than this, it is chance; and so is such a deviation.

@@ -30,7 +30,6 @@ class Accepted:
 _HEARD = ("receive_reply_closed_thread", "receive_mention_other_channel", "receive_dm")
 _NO_NOTICES = "the recorded browser was not allowed to show notices, and gave that as reason; ours shows them"
 _LEFT_ONE = "the recorded page named no channel after it had left one; ours names the one on the screen"
-_CLICKED = "the recorded window had lost the focus, and the click gave it back"
 _LATE = "of the channel that was opened just before the server went away"
 _LINK_SEEN = "the recorded page asked for the channel when the link came on the screen, ours does when it is clicked"
 _TOLD_EARLY = "the recorded page told its team a moment before its socket was open, and the message was lost"
@@ -42,7 +41,6 @@ ACCEPTED: tuple[Accepted, ...] = (
     Accepted("missing", 'frame presence {channel_id: ""}', _LEFT_ONE, ("all_cut", "offline_20s")),
     Accepted("extra", "frame presence {channel_id: text}", _LEFT_ONE, ("all_cut", "offline_20s")),
     Accepted("extra", "POST /channels/members/{id}/view", _LEFT_ONE, ("offline_20s",)),
-    Accepted("missing", "POST /channels/members/{id}/view", _CLICKED, ("profile_popover",)),
     Accepted("missing", "POST /channels/members/{id}/view", _LATE, ("server_restart",)),
     Accepted("extra", "frame presence {team_id: text}", _TOLD_EARLY, ("login_again",)),
     Accepted("missing", "GET /users/{id}/image/default", _BROKEN_FACE),

@@ -15,6 +15,7 @@ from mmload.behaviours.actions.people import type_channel
 from mmload.behaviours.actions.session import close_and_open, press_reload
 from mmload.behaviours.actions.threads import open_thread
 from mmload.behaviours.channel_view import view_channel
+from mmload.behaviours.focus import blur, focus
 from mmload.behaviours.login import enter
 from mmload.behaviours.person import POLL_SECONDS
 from mmload.fidelity.stage import ScenarioStage
@@ -130,6 +131,14 @@ def _idles(minutes: int) -> Callable[[ScenarioStage], object]:
     return act
 
 
+def _blurs(stage: ScenarioStage) -> None:
+    blur(stage.ann)
+
+
+def _gets_focus(stage: ScenarioStage) -> None:
+    focus(stage.ann)
+
+
 def _follows_link(name: str) -> Callable[[ScenarioStage], object]:
     def act(stage: ScenarioStage) -> None:
         links = stage.ann.store.permalinks
@@ -238,6 +247,11 @@ SCENARIOS: tuple[Scenario, ...] = (
         _in_turn(_posts(), _forgets_channels),
     ),
     _one("idle_180s", _idles(3)),
+    _one("blur", _blurs, _opens("big")),
+    _one("receive_post_current_blurred", _hears("big")),
+    _one("blurred_130s", _idles(3)),
+    _one("focus_after_130s", _gets_focus),
+    _one("blur_focus_short", _in_turn(_blurs, _gets_focus)),
     Scenario(
         (
             "global_threads_open",
@@ -260,7 +274,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     _one("create_category", _does("CreateSidebarCategory")),
     _one("favourite", _does("UpdateSidebarCategory")),
     _one("unfavourite", _does("UpdateSidebarCategory")),
-    _one("profile_popover", _does("ClickUserProfile"), _opens("big")),
+    _one("profile_popover", _in_turn(_gets_focus, _does("ClickUserProfile")), _in_turn(_opens("big"), _blurs)),
     _one("draft_type_leave", _does("UpsertDraft"), _forgets_channels),
     _one("draft_send_from_list", _does("DeleteDraft")),
     _one("custom_status_set", _does("UpdateCustomStatus")),
@@ -274,14 +288,8 @@ SCENARIOS: tuple[Scenario, ...] = (
     _one("close_and_open", lambda stage: close_and_open(stage.ann)),
     Scenario(("logout", "login_again"), _does("LogoutLogin"), split=LOGIN),
 )
-_NO_FOCUS = "the window of our person is always in front"
 # Steps of the recording that our person does not do, and why.
 NOT_PLAYED: dict[str, str] = {
-    "blur": _NO_FOCUS,
-    "receive_post_current_blurred": _NO_FOCUS,
-    "blurred_130s": _NO_FOCUS,
-    "focus_after_130s": _NO_FOCUS,
-    "blur_focus_short": _NO_FOCUS,
     "setup_close_dialogs": "once in a life: the accounts of a load test have no welcome list",
     "unreachable_40s": "nothing but tries to connect, which offline_20s has as well",
 }
