@@ -7,6 +7,7 @@ from functools import partial
 
 import msgspec
 
+from mmload.behaviours.actions.threads import mark_thread_read
 from mmload.behaviours.channel_view import mark_read
 from mmload.behaviours.person import Person, carry_out
 from mmload.behaviours.prefetching import became_unread
@@ -34,6 +35,15 @@ class _Posted(msgspec.Struct):
     should_ack: bool = False
 
 
+class _ThreadUpdated(msgspec.Struct):
+    thread: str
+
+
+class _UnreadThread(msgspec.Struct):
+    id: str
+    unread_replies: int = 0
+
+
 class _Reacted(msgspec.Struct):
     reaction: str
 
@@ -59,6 +69,8 @@ class _Viewed(msgspec.Struct):
 
 _POSTED = msgspec.json.Decoder(_Posted)
 _POST = msgspec.json.Decoder(Post)
+_THREAD_UPDATED = msgspec.json.Decoder(_ThreadUpdated)
+_UNREAD_THREAD = msgspec.json.Decoder(_UnreadThread)
 _REACTED = msgspec.json.Decoder(_Reacted)
 _REACTION = msgspec.json.Decoder(Reaction)
 _TYPING = msgspec.json.Decoder(_Typing)
@@ -77,8 +89,8 @@ def posted(person: Person, event: WebSocketEvent) -> None:
         context.deliveries.received(person.seat.number, post)
     store = person.store
     if data.should_ack:
-        seen = store.current_channel_id if person.window.in_front else ""
-        person.tell("posted_notify_ack", acknowledgement(post, seen))
+        seen = (store.current_channel_id, store.open_thread_id) if person.window.in_front else ("", "")
+        person.tell("posted_notify_ack", acknowledgement(post, *seen))
     if post.channel_id not in store.members:
         person.wants_channels[post.channel_id] = None
         person.wake()
@@ -90,9 +102,19 @@ def posted(person: Person, event: WebSocketEvent) -> None:
         return
     if post.channel_id == store.current_channel_id and person.window.in_front:
         if not whole_burst:
-            _read_at_once(person, post.channel_id)
+            _read_at_once(person, partial(mark_read, person, post.channel_id))
     elif not (post.root_id and store.collapsed_threads):
         became_unread(person, post.channel_id, mentioned=person.id in data.mentions)
+
+
+def thread_updated(person: Person, event: WebSocketEvent) -> None:
+    """Answers of others in a followed thread: read at once if it is on the screen."""
+    opened = person.store.open_thread_id
+    if not opened:
+        return
+    thread = _UNREAD_THREAD.decode(_THREAD_UPDATED.decode(event.data).thread)
+    if thread.id == opened and thread.unread_replies and person.window.in_front:
+        _read_at_once(person, partial(mark_thread_read, person, opened))
 
 
 def _comes_in_a_burst(person: Person) -> bool:
@@ -105,24 +127,27 @@ def _comes_in_a_burst(person: Person) -> bool:
     return person.posts_in_a_row > BURST_BEGINS_AFTER
 
 
-def _read_at_once(person: Person, channel_id: str) -> None:
-    """One view request for each message in the channel on the screen, beside whatever the person does.
+def _read_at_once(person: Person, read: Callable[[], object]) -> None:
+    """One request for each message on the screen, beside whatever the person does.
 
     A page sends it in the moment in which the message comes, also in the middle of typing or of another request. If it
     waited for the action's end, one request would stand for many, the more, the busier the channel: this is the part
     of the load that grows with the number of people. A server that does not answer does not get ever more of them.
     """
     if len(person.jobs) < MOST_JOBS:
-        person.start_job(partial(carry_out, person, VIEW_ON_ARRIVAL, partial(mark_read, person, channel_id)))
+        person.start_job(partial(carry_out, person, VIEW_ON_ARRIVAL, read))
 
 
-def acknowledgement(post: Post, current_channel_id: str) -> dict[str, str]:
+def acknowledgement(post: Post, current_channel_id: str, open_thread_id: str = "") -> dict[str, str]:
     """What the application says it did with a message that is for us: shown a notification, unless it is on the screen.
 
     Pure.
     """
-    shown_already = post.channel_id == current_channel_id and not post.root_id
-    status, reason, data = ("not_sent", "channel_is_open", post.channel_id) if shown_already else ("success", "", "")
+    status, reason, data = "success", "", ""
+    if post.root_id and post.root_id == open_thread_id:
+        status, reason, data = "not_sent", "thread_is_open", post.root_id
+    elif post.channel_id == current_channel_id and not post.root_id:
+        status, reason, data = "not_sent", "channel_is_open", post.channel_id
     return {"post_id": post.id, "user_agent": USER_AGENT, "status": status, "reason": reason, "data": data}
 
 
@@ -187,6 +212,7 @@ def channels_viewed(person: Person, event: WebSocketEvent) -> None:
 # Events not named here are counted and left undecoded.
 HANDLERS: dict[str, Callable[[Person, WebSocketEvent], None]] = {
     "posted": posted,
+    "thread_updated": thread_updated,
     "post_edited": post_edited,
     "post_deleted": post_deleted,
     "reaction_added": reaction_added,

@@ -33,6 +33,7 @@ _LEFT_ONE = "the recorded page named no channel after it had left one; ours name
 _LATE = "of the channel that was opened just before the server went away"
 _LINK_SEEN = "the recorded page asked for the channel when the link came on the screen, ours does when it is clicked"
 _TOLD_EARLY = "the recorded page told its team a moment before its socket was open, and the message was lost"
+_MINUTES = "the minute's poll and the minute's report of the client's speed come in either order, by chance"
 _BROKEN_FACE = "only after a face whose first answer did not come, in the restart of the server"
 
 ACCEPTED: tuple[Accepted, ...] = (
@@ -44,6 +45,7 @@ ACCEPTED: tuple[Accepted, ...] = (
     Accepted("missing", "POST /channels/members/{id}/view", _LATE, ("server_restart",)),
     Accepted("extra", "frame presence {team_id: text}", _TOLD_EARLY, ("login_again",)),
     Accepted("missing", "GET /users/{id}/image/default", _BROKEN_FACE),
+    Accepted("order", "POST /users/status/ids", _MINUTES, ("blurred_130s",)),
     Accepted("order", "GET /posts/{id}/info", _LINK_SEEN, ("click_permalink_join",)),
 )
 

@@ -190,4 +190,6 @@ def test_an_acknowledgement_tells_what_became_of_the_notification() -> None:
     assert list(acknowledgement(shown, "here")) == ["post_id", "user_agent", "status", "reason", "data"]
     assert acknowledgement(shown, "here")["reason"] == "channel_is_open"
     assert acknowledgement(elsewhere, "here")["status"] == "success"
-    assert acknowledgement(Post(id="p", channel_id="here", root_id="r"), "here")["status"] == "success"
+    answer = Post(id="p", channel_id="here", root_id="r")
+    assert acknowledgement(answer, "here")["status"] == "success"
+    assert acknowledgement(answer, "here", "r")["reason"] == "thread_is_open"
