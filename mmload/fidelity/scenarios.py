@@ -114,6 +114,14 @@ def _forgets_channels(stage: ScenarioStage) -> None:
         del loaded[channel_id]
 
 
+def _has_read_all(stage: ScenarioStage) -> None:
+    """As if no channel of this team were unread."""
+    store = stage.ann.store
+    for channel_id in list(store.unread):
+        if store.channels[channel_id].team_id in ("", stage.team.id):
+            del store.unread[channel_id]
+
+
 def _hears_typing(stage: ScenarioStage) -> None:
     stage.hears(
         lambda: stage.bob.tell("user_typing", {"channel_id": stage.channels["big"].id, "parent_id": ""}), "typing"
@@ -279,7 +287,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     _one("draft_send_from_list", _does("DeleteDraft")),
     _one("custom_status_set", _does("UpdateCustomStatus")),
     Scenario(("manual_status_away", "manual_status_online"), _does("UpdateStatus")),
-    _one("switch_team", _does("SwitchTeam")),
+    _one("switch_team", _does("SwitchTeam"), _in_turn(_opens("default", "big"), _has_read_all)),
     _one("switch_team_back", _does("SwitchTeam")),
     _one("all_cut", _loses_socket, _opens("big")),
     _one("offline_20s", _offline),

@@ -150,7 +150,7 @@ class ScenarioStage:
             if self.ann.look_up_due < math.inf:
                 # The page's next look at people it does not know.
                 self.time.sleep(max(0.0, self.ann.look_up_due - self.ann.clock()))
-            quiet = 0 if self.capture.busy else quiet + 1
+            quiet = 0 if self.capture.busy or self.ann.jobs else quiet + 1
             return quiet >= QUIET_LOOKS
 
         self.wait_until(looked, "requests go on and on")

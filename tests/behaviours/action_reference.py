@@ -277,7 +277,7 @@ team's channels and memberships are fetched as well.
 A channel that becomes unread, or the one on the screen of a window without focus, is fetched before anybody opens it
 (`Prefetch`), once until the socket is lost or the page loaded anew: what is new where the page has it, else the posts
 around the message, within a second. Where more than 20 channels are unread none is, and from 10 on only those with
-mentions.
+mentions. Answers in a followed thread on the screen are read as they come (`ViewOnArrival`).
 
 A user is in front for `PercentTimeInFront` of the time (0.75), in spells of `AvgMinutesInFront` (6) on average, and
 acts only then, the more often: the mean idle time stays as configured. The default follows from the ratios of

@@ -11,10 +11,10 @@ from tests.behaviours.conftest import Scene
 
 DEEP = b'{"post":' * 100_000
 UNREADABLE = {
-    "not the form": b'{"post":7,"reaction":7,"user_id":7}',
-    "bad UTF-8": b'{"post":"\xff\xfe","reaction":"\xff","user_id":"\xff","channel_id":"\xff"}',
+    "not the form": b'{"post":7,"reaction":7,"thread":7,"user_id":7}',
+    "bad UTF-8": b'{"post":"\xff\xfe","reaction":"\xff","thread":"\xff","user_id":"\xff","channel_id":"\xff"}',
     "nested too deeply": DEEP,
-    "an inner document that is none": b'{"post":"{","reaction":"{","user_id":[]}',
+    "an inner document that is none": b'{"post":"{","reaction":"{","thread":"{","user_id":[]}',
 }
 
 
@@ -22,6 +22,7 @@ UNREADABLE = {
 @pytest.mark.parametrize("data", UNREADABLE.values(), ids=UNREADABLE)
 def test_an_event_that_can_not_be_read_harms_nobody(scene: Scene, name: str, data: bytes) -> None:
     listener = EventListener(scene.ann, lambda token: False)
+    scene.ann.store.open_thread_id = "a thread on the screen"
     sockets = scene.ann.context.recorder.sockets
     before = sockets.unreadable
 
