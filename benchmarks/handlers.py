@@ -1,8 +1,8 @@
 """How many requests of each handler an action sends: people on a sandbox, each request put down to its cause.
 
-`--write` stores the table that `mmload learn` and `mmload mix` calculate with. Actions are drawn more evenly than by people, so that
-rare ones are seen often enough, and people read and type at once. Two mixes are played: where a mean differs between
-them, it depends on what else is done, and is told with its deviation.
+`--write` stores the table that `mmload learn` and `mmload mix` calculate with. Actions are drawn more evenly than
+people do, so that rare ones are seen often enough, and people read and type at once. Two mixes are played: where a
+mean differs between them, it depends on what else is done, and is told with its deviation.
 """
 
 from __future__ import annotations

@@ -253,10 +253,10 @@ REQUESTS: dict[str, tuple[str, ...]] = {
 _HEAD = """# What simulated users do
 
 The table is generated from the code (`python -m tests.behaviours.action_reference > docs/behaviours.md`). *Frequency*
-is relative to CreatePost = 1, such that the handlers of the server are asked in the proportions of production servers:
-what other actions cause already is left out (`mmload mix` shows all handlers, per post, with their causes). An action of
-frequency 0 runs only when it is triggered (`mmload inject`). *Needs* is what the server must offer; where it does not, the action is not run,
-and the report lists it as not tested.
+is relative to CreatePost = 1, such that the handlers of the server are asked in the proportions of production
+servers: what other actions cause already is left out (`mmload mix` shows all handlers, per post, with their causes).
+An action of frequency 0 runs only when it is triggered (`mmload inject`). *Needs* is what the server must offer;
+where it does not, the action is not run, and the report lists it as not tested.
 
 In addition, whenever posts or users come on the screen, a client looks up those it does not know yet: {look_ups}.
 Between actions a client polls once a minute (`POST /users/status/ids`, and `POST /client_perf` where the server wants
