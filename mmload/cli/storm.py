@@ -31,6 +31,8 @@ COMMAND_LOG = "storm-command.log"
 # How long the users may take to come, besides what their spawn rate makes of it.
 COMING_SECONDS = 900
 SHORTEST_BEFORE_SECONDS = 10
+# The run looks for orders twice a second.
+LONGEST_RAISING_SECONDS = 60.0
 # What people take part within, where it is not said.
 _WITHIN = {StormKind.LOGIN: "10s", StormKind.MENTION_ALL: "10s", StormKind.CHANNEL_FLOOD: "10s"}
 _MEANINGS: Mapping[StormKind, str] = {
@@ -93,6 +95,7 @@ def run(args: argparse.Namespace) -> int:
         course.more_users = args.more or users
         course.order = replace(course.order, users=course.more_users)
     coming = COMING_SECONDS + (round(users / settings.run.spawn_rate) if settings.run.spawn_rate else 0)
+    course.coming_seconds = coming
     args.run_time = str(coming + course.before_seconds + round(course.patience_seconds) + course.after_seconds)
     return run_command.run(args, course)
 
@@ -168,9 +171,15 @@ class CommandRun(StormRaiser):
             self.problem = f"the command failed ({how}); what it said is in {self._log}"
         return code is not None
 
-    def close(self) -> None:
-        kill(self._process)
+    def wait(self) -> None:
+        """Until it has ended."""
         self._process.wait()
+
+    def close(self) -> None:
+        # Of one that has ended what it left behind stays: it may be the server.
+        if self._process.poll() is None:
+            kill(self._process)
+            self.wait()
 
 
 class SandboxFault(StormRaiser):
@@ -202,7 +211,9 @@ class StormCourse(run_command.Course):
         self._raiser: StormRaiser | None = None
         self._outside: Storm | None = None  # what the raiser does, until it is over
         self._seconds: list[Second] = []
-        self._raised = self._told = self._ended = False
+        self.coming_seconds = COMING_SECONDS
+        self._raised_at: float | None = None
+        self._told = self._ended = False
 
     def told(self, arguments: Sequence[str]) -> Sequence[str]:
         """Without the command, which may hold a secret."""
@@ -221,16 +232,23 @@ class StormCourse(run_command.Course):
         self._seconds += new
         if self._ended:
             return
-        if not self._raised:
-            if sum(each.phase is RunPhase.STEADY for each in self._seconds) >= self.before_seconds:
-                self._raise()
+        if self._raised_at is None:
+            self._wait_for_steady_load()
             return
         self._look_after_raiser()
         if new and (told := self._recovery()) is not None:
             self._look_at(told)
+        elif new and told is None and time.monotonic() - self._raised_at > LONGEST_RAISING_SECONDS:
+            self._end("the storm was not raised; the notes of the run may say why")
+
+    def _wait_for_steady_load(self) -> None:
+        if sum(each.phase is RunPhase.STEADY for each in self._seconds) >= self.before_seconds:
+            self._raise()
+        elif len(self._seconds) > self.coming_seconds + self.before_seconds:
+            self._end(f"the load was not steady for {self.before_seconds} s: the storm is not raised")
 
     def _raise(self) -> None:
-        self._raised = True
+        self._raised_at = time.monotonic()
         order = self.order
         if self._new_raiser is not None and order.storm is not None:
             self._outside = replace(order.storm, ms=int(time.time() * 1000))
