@@ -21,6 +21,7 @@ FEWEST_SAMPLES = 5
 # The slowest action is named only if it was done so often: else one slow moment names it.
 FEWEST_TO_NAME = 20
 _USERS, _SATURATED = "mmload_users", "mmload_generator_saturated"
+_SOCKETS, _WITHOUT_ACCOUNT = "mmload_sockets", "mmload_users_without_account"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,9 @@ _REQUEST, _ACTION, _DELIVERY = (
     "mmload_action_seconds_bucket",
     "mmload_delivery_seconds_bucket",
 )
-_NAMES = frozenset({*_STATES, _USERS, _SATURATED, _REQUESTS, _FAILURES, _REQUEST, _ACTION, _DELIVERY})
+_NAMES = frozenset(
+    {*_STATES, _USERS, _SOCKETS, _WITHOUT_ACCOUNT, _SATURATED, _REQUESTS, _FAILURES, _REQUEST, _ACTION, _DELIVERY}
+)
 
 
 def samples(page: str, names: Collection[str]) -> Iterator[Sample]:
@@ -83,6 +86,8 @@ class Snapshot:
     seconds: float
     pages: int = 0
     present: int | None = None
+    connections: int = 0
+    without_account: int = 0
     saturated: str = ""
     ended: float = 0.0
     unanswered: dict[str, float] = field(default_factory=dict)
@@ -134,6 +139,10 @@ def _add(total: Snapshot, name: str, labels: Mapping[str, str], value: float) ->
     if name == _USERS:
         if labels.get("state") == "active":
             total.present = (total.present or 0) + int(value)
+    elif name == _SOCKETS:
+        total.connections += int(value)
+    elif name == _WITHOUT_ACCOUNT:
+        total.without_account += int(value)
     elif name == _ACTION:
         _count(total.actions.setdefault(labels.get("action", ""), {}), labels, value)
     elif name == _DELIVERY:

@@ -78,7 +78,8 @@ class Answer:
     """How many users the server holds, as far as it is known.
 
     `users` None: no number can be given. `low` and `high` bound the capacity with the given `confidence`; `low` alone
-    is what was shown to be fine ("at least"). `ended_by` is an `Ending`, `reason` a sentence.
+    is what was shown to be fine ("at least"). `ended_by` is an `Ending`, `reason` a sentence. `connections` are those
+    of so many users, where they have several devices each.
     """
 
     users: int | None
@@ -89,6 +90,7 @@ class Answer:
     broke_first: str
     minutes: float
     reason: str
+    connections: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +134,12 @@ def text(outcome: SearchOutcome) -> str:
 
 
 def capacity_text(answer: Answer) -> str:
-    """How many, with the interval."""
+    """How many, with the interval, and their connections where these are more."""
+    text = _users_text(answer)
+    return text if answer.connections is None else f"{text} with {answer.connections:,} connections"
+
+
+def _users_text(answer: Answer) -> str:
     if answer.users is not None and answer.low is not None and answer.high is not None:
         return f"about {answer.users:,} users ({answer.low:,}–{answer.high:,}, {100 * answer.confidence:g} %)"
     if answer.low is not None:

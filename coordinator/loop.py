@@ -72,7 +72,16 @@ class Observer:
         readings = (*own, *alerting)
         users, saturated = self._present(look, latest), latest.saturated or look.trouble
         return Seen(
-            Observation(seconds, target, users, readings, saturated, self._answers.add(latest)),
+            Observation(
+                seconds,
+                target,
+                users,
+                readings,
+                saturated,
+                self._answers.add(latest),
+                latest.connections,
+                latest.without_account,
+            ),
             dict(self._users),
             look.silent,
             tuple(

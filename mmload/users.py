@@ -20,6 +20,7 @@ from mmload.behaviours.devices import be_connected
 from mmload.behaviours.generative import GenerateBehaviour, enter_to_generate
 from mmload.behaviours.goals import Generation, Goals, targets
 from mmload.behaviours.login import (
+    AccountsUsedUp,
     EntryRefused,
     close_application,
     disconnect,
@@ -107,7 +108,8 @@ class MattermostUser(User):
         self._number = 0
         self._devices: list[tuple[Person, gevent.Greenlet[..., Any]]] = []
         self._held = ExitStack()
-        self._gauge = ""
+        self._gauges: tuple[str, ...] = ()
+        self._refusal: EntryRefused | None = None
 
     @property
     def account_number(self) -> int:
@@ -117,7 +119,7 @@ class MattermostUser(User):
     @property
     def is_in(self) -> bool:
         """Whether the person has come in and acts."""
-        return self._gauge == "active"
+        return "active" in self._gauges
 
     def start(self, group: Group) -> gevent.Greenlet[..., Any]:
         """Begin the user's life. However it ends, the account, the seat, the WebSocket and the gauge go back.
@@ -132,15 +134,15 @@ class MattermostUser(User):
     def on_start(self) -> None:
         """Take an account and come in; returns when the person is in, or sleeps for good if it never will be."""
         context = context_of(self.environment)
-        self._held.callback(self._enter_gauge, "")
-        self._enter_gauge("waiting")
+        self._held.callback(self._enter_gauges)
+        self._enter_gauges("waiting")
         self._take_account(context.accounts)
         self.person = self.new_person(context, self._number)
         self._equip(self.person)
         self.person.sleep = functools.partial(sleep_as_between_tasks, self)
         if not enter_patiently(self.person, self._told_no, self.come_in):
             self._stay_outside()
-        self._enter_gauge("active")
+        self._enter_gauges("active")
         if self.has_devices:
             self._connect_devices(context)
 
@@ -171,9 +173,9 @@ class MattermostUser(User):
                 looks += 1
                 if looks == int(ACCOUNT_PATIENCE_SECONDS / _ACCOUNT_LOOK_SECONDS):
                     log.error("%s", error)
-                    self._enter_gauge("gave_up")
+                    self._enter_gauges("gave_up", "without_account")
                 sleep_as_between_tasks(self, _ACCOUNT_LOOK_SECONDS)
-        self._enter_gauge("waiting")
+        self._enter_gauges("waiting")
 
     def _give_account_back(self, accounts: AccountPool) -> None:
         accounts.give_back(self._number)
@@ -189,7 +191,7 @@ class MattermostUser(User):
 
     def on_stop(self) -> None:
         """Close the WebSocket and log out; in the dying greenlet, also of a user that was still waiting to log in."""
-        self._enter_gauge("")
+        self._enter_gauges()
         devices, self._devices = self._devices, []
         for _, life in devices:
             life.kill(block=False)
@@ -199,22 +201,23 @@ class MattermostUser(User):
         gevent.joinall(closing)
 
     def _told_no(self, refusal: EntryRefused) -> None:
+        self._refusal = refusal
         log.warning("account %d cannot become active: %s", self._number, refusal)
 
     def _stay_outside(self) -> None:
-        self._enter_gauge("gave_up")
+        self._enter_gauges("gave_up", *(("without_account",) if isinstance(self._refusal, AccountsUsedUp) else ()))
         while True:
             # In the middle of nothing: the end of the run does not wait for it.
             sleep_as_between_tasks(self, _ASLEEP_SECONDS)
 
-    def _enter_gauge(self, name: str) -> None:
-        """Count this user under `name` (waiting, active, gave_up, or "" = none) and nowhere else."""
+    def _enter_gauges(self, *names: str) -> None:
+        """Count this user under these names (waiting, active, gave_up, …; none: not at all) and nowhere else."""
         gauges = process_recorder().users
-        if self._gauge:
-            setattr(gauges, self._gauge, getattr(gauges, self._gauge) - 1)
-        if name:
+        for name in self._gauges:
+            setattr(gauges, name, getattr(gauges, name) - 1)
+        for name in names:
             setattr(gauges, name, getattr(gauges, name) + 1)
-        self._gauge = name
+        self._gauges = names
 
     def _report(self, route: Route, start: float, seconds: float, size: int, failure: RequestFailed | None) -> None:
         """One request's outcome, to our recorder and to Locust's tables (an expected refusal is no failure there)."""

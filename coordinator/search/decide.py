@@ -6,6 +6,7 @@ The coordinator's decision: pure, a fold over what was seen. The same history gi
 from __future__ import annotations
 
 import math
+import statistics
 from dataclasses import replace
 
 from coordinator.answer import Answer, Ending, Limits, Mode, Step
@@ -21,6 +22,7 @@ from coordinator.search.phases import (
     Move,
     Phase,
     Saturation,
+    Shortage,
     Sight,
 )
 from coordinator.search.sample import Observation, Window, weigh
@@ -30,6 +32,8 @@ CONFIDENCE = 0.95
 _NUMBERLESS = (Ending.UNKNOWN, Ending.BREACHED_ALREADY)
 # These would be about users, of whom there must have been one.
 _OF_USERS = (Ending.FOUND, Ending.WIDE, Ending.AT_LEAST, Ending.TIME_OVER, Ending.USERS_MISSING)
+# Connections per person, from which on people have several devices.
+_SEVERAL = 1.05
 _NOBODY = "no user became active: see the run's report and the agents' logs for why"
 
 
@@ -44,6 +48,7 @@ class Searching:
         self._darkness = Darkness(limits)
         self._saturation = Saturation(limits)
         self._attendance = Attendance(limits.tuning)
+        self._shortage = Shortage(limits.tuning)
         self._findings = Findings(limits.tuning)
         self._login_breaches = LoginBreaches(limits.tuning)
         self._last: float | None = None
@@ -95,7 +100,11 @@ class Searching:
         saturated = self._saturation.next(sight, observation.saturated, observation.target)
         dark = self._darkness.next(sight, observation.target)
         missing = self._attendance.next(sight, observation.target)
-        return saturated or dark or missing
+        short = self._shortage.next(sight, observation.target, observation.without_account)
+        if self._findings.broke_first:
+            # Then it is known what the server holds, or soon will be.
+            short = None
+        return saturated or dark or short or missing
 
     def answer(self, ending: str, reason: str, seconds: float) -> Answer:
         """What is known now, ended for that reason."""
@@ -121,16 +130,26 @@ class Search:
         self._rule: Classic | Searching = Classic(limits) if limits.mode == Mode.CLASSIC else Searching(limits)
         self._absence = Absence(limits)
         self._ended: Step | None = None
+        self._connections_each: list[float] = []
 
     def observe(self, observation: Observation) -> Step:
         """The next step; its `answer` ends the search."""
         if self._ended is not None:
             return self._ended
+        if observation.users > 0:
+            self._connections_each.append(observation.connections / observation.users)
         away = self._absence.next(observation)
         step = self._rule.next(observation) if away is None else self._instead(away, observation.seconds)
         if step.answer is not None:
-            self._ended = step
+            step = self._ended = replace(step, answer=self._with_connections(step.answer))
         return step
+
+    def _with_connections(self, answer: Answer) -> Answer:
+        """The answer is about people; they have more connections where they have several devices."""
+        number = answer.low if answer.users is None else answer.users
+        each = statistics.median(self._connections_each or (1.0,))
+        # Who comes in is connected a moment before counting as active.
+        return answer if number is None or each < _SEVERAL else replace(answer, connections=round(number * each))
 
     def _instead(self, move: Move, seconds: float) -> Step:
         if move.ending is None:
@@ -144,4 +163,4 @@ class Search:
         """The best answer so far, for a search that is cut off."""
         if self._ended is not None and self._ended.answer is not None:
             return self._ended.answer
-        return self._rule.answer(ended_by, reason, seconds)
+        return self._with_connections(self._rule.answer(ended_by, reason, seconds))

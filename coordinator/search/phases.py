@@ -228,6 +228,31 @@ class Saturation:
         return None
 
 
+ACCOUNTS_OVER = (
+    "no limit was crossed by {users} users, and there are no accounts for more: give people further devices "
+    "(UsersConfiguration.DevicesPerUser), or add accounts"
+)
+
+
+class Shortage:
+    """No account is left for more users: the search ends as at the most users that are allowed."""
+
+    def __init__(self, tuning: Tuning) -> None:
+        self._tuning = tuning
+        self._most = 0
+        self._seconds = 0.0
+
+    def next(self, sight: Sight, target: int, without_account: int) -> Move | None:
+        """The end of a search that can get no more users; None: go on."""
+        if not without_account or sight.users > self._most or target <= sight.users:
+            self._most, self._seconds = max(self._most, sight.users), 0.0
+            return None
+        self._seconds += sight.elapsed
+        if self._seconds < self._tuning.absent_seconds:
+            return None
+        return Move(sight.users, ACCOUNTS_OVER.format(users=sight.users), ending=Ending.AT_LEAST)
+
+
 class Attendance:
     """Whether the number of users follows the target."""
 

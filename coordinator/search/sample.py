@@ -29,7 +29,8 @@ class Observation:
     """One cycle: `seconds` since the search began, the target, users really in, and every limit's reading.
 
     `saturated` says why the load generator itself is not to be trusted now; empty when it is. `unanswered` tells of the
-    requests that got no answer since the last one that got one; empty as long as the server answers.
+    requests that got no answer since the last one that got one; empty as long as the server answers. `connections` are
+    WebSockets, `without_account` users that gave up because no account was left for them.
     """
 
     seconds: float
@@ -38,6 +39,8 @@ class Observation:
     readings: tuple[Reading, ...]
     saturated: str = ""
     unanswered: str = ""
+    connections: int = 0
+    without_account: int = 0
 
 
 # A ratio beyond e^5 to either side says no more than "far": it keeps a limit of 0 and a value of 0 finite.

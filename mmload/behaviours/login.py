@@ -24,7 +24,7 @@ from mmload.behaviours.page_load import (
 from mmload.behaviours.person import Person
 from mmload.behaviours.sessions import give_session_back, session_began, session_ended, take_up_session
 from mmload.behaviours.site import open_page
-from mmload.client.api.users import ACCOUNT_EXISTS, UNKNOWN_LOGIN
+from mmload.client.api.users import ACCOUNT_EXISTS, ACCOUNT_LIMIT, UNKNOWN_LOGIN
 from mmload.client.http.cookies import is_one_host
 from mmload.client.http.rules import retry_seconds
 from mmload.client.websocket.client import WebSocket
@@ -52,6 +52,10 @@ Step = Callable[[Person], None]
 
 class EntryRefused(MmloadError):
     """This person will never get in: another password, a closed sign-up, a full server."""
+
+
+class AccountsUsedUp(EntryRefused):
+    """The server takes no more accounts."""
 
 
 def enter(person: Person, steps: Callable[[Start], Sequence[Step]] | None = None) -> None:
@@ -171,7 +175,8 @@ def _sign_up(person: Person) -> None:
         if error.error_id in ACCOUNT_EXISTS:
             # Perhaps since a moment ago: by another session of the same account.
             return
-        raise EntryRefused(f"sign-up refused: {error.reason}") from error
+        kind = AccountsUsedUp if any(sign in error.error_id for sign in ACCOUNT_LIMIT) else EntryRefused
+        raise kind(f"sign-up refused: {error.reason}") from error
     person.context.recorder.sessions.sign_ups += 1
 
 

@@ -106,4 +106,5 @@ class UserGauges(Counts):
     waiting: int = 0
     active: int = 0
     gave_up: int = 0
+    without_account: int = 0  # of those that gave up: there is no account left for them
     sockets: int = 0

@@ -123,6 +123,7 @@ class Second(msgspec.Struct, frozen=True):
     delivery_p50_ms: float | None = None
     delivery_p95_ms: float | None = None
     delivery_p99_ms: float | None = None
+    without_account: int = 0  # of those that gave up: no account was left for them
     stage: str = ""  # of a load in stages
     groups: dict[str, tuple[int, int]] = {}  # by group of routes: how many ended, of them with 5xx
     health: dict[str, ProcessHealth] = {}  # by process: "local" (this one or the master), "worker 0", …

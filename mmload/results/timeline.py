@@ -178,6 +178,7 @@ def _record(second: int, elapsed: int, phase: RunPhase, load: Load, users: UserG
         waiting=users.waiting,
         active=users.active,
         gave_up=users.gave_up,
+        without_account=users.without_account,
         sockets=max(0, users.sockets),
         requests=sum(route.count for route in delta.routes.values()),
         failures=_failures(delta.routes),

@@ -109,7 +109,10 @@ def test_the_lines_have_the_documented_keys(tmp_path: Path) -> None:
     assert [line["line"] for line in lines] == ["limits", "cycle", "cycle", "cycle", "answer"]
     assert {"schema", "mmload", "started", "limits", "agents", "thresholds"} <= set(lines[0])
     assert {"ms", "seen", "users", "reason"} <= set(lines[1])
-    assert set(lines[1]["seen"]) == {"seconds", "target", "users", "readings", "saturated", "unanswered"}
+    assert set(lines[1]["seen"]) == {"seconds", "target", "users", "readings", "saturated", "unanswered"} | {
+        "connections",
+        "without_account",
+    }
     assert set(lines[1]["seen"]["readings"][0]) == {"name", "value", "limit", "unknown"}
     assert {"ms", "answer"} <= set(lines[-1])
 
@@ -183,6 +186,7 @@ def test_the_answers_document_has_the_documented_keys() -> None:
     told = document(SearchOutcome(answer(100, 60.0)), LIMITS, {"p99": 2.0})
 
     wanted = {"schema", "users", "low", "high", "confidence", "ended_by", "broke_first", "minutes", "reason"}
+    wanted |= {"connections"}
     assert wanted | {"slowest_action", "thresholds", "mode", "lowest_users", "highest_users", "agents"} == set(told)
 
 

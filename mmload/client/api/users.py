@@ -19,6 +19,8 @@ ACCOUNT_EXISTS = (
     "store.sql_user.save.username_exists.app_error",
     "store.sql_user.save.email_exists.app_error",
 )
+# In the error ids with which a server refuses more accounts than its licence allows.
+ACCOUNT_LIMIT = ("user_limits", "safety_limits")
 
 LOGIN = Endpoint("POST", "/users/login", expected=(UNKNOWN_LOGIN,), answer=User)
 LOGOUT = Route("POST", "/users/logout")

@@ -235,6 +235,10 @@ def _deliveries(metric: PrometheusMetric, view: View) -> Iterator[str]:
     yield metric.sample(counts.late, "late")
 
 
+def _without_account(view: View) -> float:
+    return view.last.without_account if view.last else 0
+
+
 def _sockets(view: View) -> float:
     return view.last.sockets if view.last else 0
 
@@ -258,6 +262,8 @@ _TABLE: tuple[tuple[Kind, str, str, Samples, str], ...] = (
      "Recorded seconds of the test."),
     (_GAUGE, "mmload_test_phase", "phase", _phase, "1 for the phase of the last recorded second."),
     (_GAUGE, "mmload_users", "state", _users, "Simulated users by state."),
+    (_GAUGE, "mmload_users_without_account", "", _one(_without_account),
+     "Users that gave up because no account was left for them."),
     (_GAUGE, "mmload_workers", "state", _workers, "Worker processes by Locust's state."),
     (_COUNTER, "mmload_requests_total", "kind route", _requests, "REST calls that ended, good or not."),
     (_COUNTER, "mmload_request_failures_total", "kind route reason", _failures, "REST calls that failed, by reason."),
