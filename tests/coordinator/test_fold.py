@@ -95,7 +95,7 @@ def test_the_time_is_over_at_the_end_of_the_budget_whatever_a_guard_wants() -> N
 def test_guards_come_before_the_phase_the_saturated_generator_first() -> None:
     """Every guard sees every cycle, whichever of them holds."""
     made = searching(Move(50, "on"))
-    guards = {name: Scripted(Move(40, name)) for name in ("_saturation", "_darkness", "_attendance")}
+    guards = {name: Scripted(Move(40, name)) for name in ("_saturation", "_darkness", "_shortage", "_attendance")}
     for name, guard in guards.items():
         setattr(made, name, guard)
 
@@ -106,8 +106,8 @@ def test_guards_come_before_the_phase_the_saturated_generator_first() -> None:
         if held is not None:
             held.move = None
 
-    assert reasons == ["_saturation", "_darkness", "_attendance", "on"]
-    assert {len(each.elapsed) for each in guards.values()} == {4}
+    assert reasons == ["_saturation", "_darkness", "_shortage", "_attendance", "on"]
+    assert {len(each.elapsed) for each in guards.values()} == {5}
     assert len(made._phase.elapsed) == 1
 
 
@@ -306,6 +306,7 @@ def test_each_cycle_is_shown_to_the_window_then_the_findings_then_the_log_ins_an
     made._findings = SimpleNamespace(
         see=lambda sight: told.append(("findings", sight.users)),
         move=lambda sight, move: told.append(("decided", move.reason)),
+        broke_first="",
     )
     made._login_breaches = SimpleNamespace(see=lambda sight: told.append(("log-ins", sight.users)))
     made.next(seen(7.0, users=50, target=60))
