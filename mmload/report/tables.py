@@ -202,10 +202,8 @@ def _stages(found: RunFindings) -> ReportTable:
 _STORM_COLUMNS = (
     Column("storm", "words"),
     *map(Column, ("recovered", "sockets", "p99", "failures", "failed", "peak req/s", "peak failed/s", "lost")),
-    Column("due", page_only=True),
-    Column("began", page_only=True),
-    Column("sockets: usual, lowest", page_only=True),
-    Column("p99 ms: band, highest", page_only=True),
+    Column("sockets: all, lowest", page_only=True),
+    Column("p99: band, highest ms", page_only=True),
 )
 
 
@@ -224,8 +222,6 @@ def _storm_cells(each: StormRecovery) -> list[str]:
         count(each.peak_requests),
         count(each.peak_failures),
         count(each.missing),
-        count(each.expected),
-        clock(each.storm.ms / 1000),
         f"{count(each.sockets_level)}, {count(each.sockets_lowest)}",
         f"{milliseconds(band)}, {milliseconds(highest)}",
     ]

@@ -29,6 +29,7 @@ HARMLESS = (
     "config.RunConfiguration.Seed",
     "config.RunConfiguration.Name",
     "config.RunConfiguration.RunsFolder",
+    "config.RunConfiguration.ProfilesFolder",
     "config.RunConfiguration.SpawnRate",  # told by the record, too
     "config.RunConfiguration.Thresholds",
     "config.RunConfiguration.MetricsAddress",
@@ -90,6 +91,7 @@ def _unlike(facts: Mapping[str, Facts]) -> Iterator[str]:
 _LOOKS: dict[str, Callable[[Facts], Any]] = {
     "version of mmload": lambda facts: facts.mmload,
     "target users": lambda facts: facts.users,
+    "storm": lambda facts: facts.storm or "none",
     "spawn rate": lambda facts: facts.spawn_rate,
     "user classes": lambda facts: ", ".join(user_classes(facts.command)) or "as configured",
     "worker processes": lambda facts: facts.workers,

@@ -35,6 +35,10 @@ def test_runs_of_two_servers_are_alike_whatever_their_addresses_versions_and_see
     assert refusals(other) == ()
 
 
+def test_a_run_with_a_storm_is_not_compared_with_one_without() -> None:
+    assert "storm: none (a), login (b)" in refusals(changed(storm="login"))
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
