@@ -23,6 +23,7 @@ from coordinator.agents import AgentGroup, ready
 from coordinator.answer import Limits, SearchOutcome, Step, clock_text
 from coordinator.journal import NAME, Head, JournalWriter
 from coordinator.loop import Loop, Observer, Seen, have_measures
+from coordinator.observe.watching import Watch, sources
 from coordinator.prometheus import Prometheus
 from coordinator.search.decide import Search
 from coordinator.search.sample import weigh
@@ -82,12 +83,17 @@ class Progress:
         self._last = -LINE_EVERY_SECONDS
         self._breached = False
         self._silent: set[str] = set()
+        self._unobserved: set[str] = set()
 
     def __call__(self, seen: Seen, step: Step) -> None:
         now, sample = seen.observation.seconds, weigh(seen.observation)
         for name in sorted(set(seen.silent) - self._silent):
             log.warning("agent %s does not answer: %s", name, seen.silent[name])
         self._silent = set(seen.silent)
+        for name, reasons in seen.unobserved.items():
+            for why in (each for each in reasons if f"{name}: {each}" not in self._unobserved):
+                self._unobserved.add(f"{name}: {why}")
+                log.warning("not observed: %s: %s", name, why)
         if now - self._last >= LINE_EVERY_SECONDS or sample.breached != self._breached or step.answer is not None:
             self._last, self._breached = now, sample.breached
             log.info(line(seen, step))
@@ -139,16 +145,29 @@ def _searched(
         except BaseException:
             agents.release()
             raise
-        observer = Observer(agents, prometheus, document.measures if measured else None)
-        hold = document.search.at_end == "hold"
-        loop = Loop(limits, Search(limits), observer, agents, journal, Progress(), hold=hold)
         kept = ", ".join(f"{name} ≤ {limit:g}" for name, limit in thresholds.items())
         log.info("searching up to %d users, with the limits %s", most, kept)
-        outcome = loop.run(stop, document.monitor.update_interval_ms / 1000)
+        with _watching(document) as watch:
+            observer = Observer(agents, prometheus, document.measures if measured else None, watch)
+            hold = document.search.at_end == "hold"
+            loop = Loop(limits, Search(limits), observer, agents, journal, Progress(), hold=hold)
+            outcome = loop.run(stop, document.monitor.update_interval_ms / 1000)
         journal.close()
         if journal.trouble:
             log.error(journal.trouble)
     return outcome, folder, thresholds
+
+
+@contextmanager
+def _watching(document: Coordinator) -> Iterator[Watch]:
+    """What is to be observed of the server, looked at until the search is over."""
+    watched = sources(document.monitor, document.observe)
+    log.info("observing of the server: %s", ", ".join(watched) or "nothing (see ObserveConfiguration)")
+    watch = Watch(watched, time.monotonic)
+    try:
+        yield watch
+    finally:
+        watch.close()
 
 
 def _warn_of_breaches(prometheus: Prometheus) -> None:

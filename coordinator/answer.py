@@ -12,6 +12,8 @@ from typing import Any, Protocol
 
 import msgspec
 
+from coordinator.observe.causes import Cause
+from coordinator.observe.causes import text as cause_text
 from coordinator.search.sample import Observation
 from coordinator.search.tuning import DEFAULT, Tuning
 from mmload.errors import ExitCode
@@ -112,11 +114,15 @@ class Decider(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SearchOutcome:
-    """How a search ended. `slowest` is the slowest action at the first breach; `left` says how the agents were left."""
+    """How a search ended. `slowest` is the slowest action at the first breach; `left` says how the agents were left.
+
+    `cause` is None where no limit was crossed, or nothing of the server was observed.
+    """
 
     answer: Answer
     slowest: str = ""
     left: str = ""
+    cause: Cause | None = None
 
 
 NAME = "answer.json"
@@ -124,13 +130,14 @@ SCHEMA = 1
 
 
 def text(outcome: SearchOutcome) -> str:
-    """One paragraph."""
+    """One paragraph: how many, what broke first, why, and why the search ended."""
     answer = outcome.answer
     broke = f"what broke first: {answer.broke_first}" if answer.broke_first else ""
     if broke and outcome.slowest:
         broke += f" (slowest action then: {outcome.slowest})"
     parts = [capacity_text(answer), broke, minutes(answer.minutes)]
-    return "; ".join(filter(None, parts)) + f"\nended by: {answer.ended_by}: {answer.reason}"
+    because = [cause_text(outcome.cause)] if outcome.cause is not None else []
+    return "\n".join(["; ".join(filter(None, parts)), *because, f"ended by: {answer.ended_by}: {answer.reason}"])
 
 
 def capacity_text(answer: Answer) -> str:
@@ -169,6 +176,7 @@ def document(outcome: SearchOutcome, limits: Limits, thresholds: dict[str, float
         "schema": SCHEMA,
         **answer,
         "slowest_action": outcome.slowest,
+        "cause": msgspec.to_builtins(outcome.cause),
         "thresholds": thresholds,
         "mode": str(limits.mode),
         "lowest_users": limits.lowest_users,

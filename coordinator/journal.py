@@ -16,6 +16,8 @@ from typing import Any, BinaryIO
 import msgspec
 
 from coordinator.answer import Answer, Decider, Limits, Mode, Step, capacity_text, clock_text
+from coordinator.observe.causes import Cause
+from coordinator.observe.state import ObservedState
 from coordinator.search.sample import Observation, Reading, weigh
 from mmload.errors import UsageError
 
@@ -49,14 +51,16 @@ class Cycle(msgspec.Struct, frozen=True, tag="cycle", tag_field="line", omit_def
     failed: dict[str, str] = {}  # agents that did not take the order, and why
     watched: tuple[Reading, ...] = ()  # queries without Alert
     slowest: str = ""  # the slowest action
+    server: ObservedState | None = None  # as far as it is observed
 
 
 class End(msgspec.Struct, frozen=True, tag="answer", tag_field="line"):
-    """The last line: the answer, and what became of the agents."""
+    """The last line: the answer, what became of the agents, and why the limit was crossed, if that was observed."""
 
     ms: int
     answer: Answer
     agents: str = ""
+    cause: Cause | None = None
 
 
 Line = Head | Cycle | End

@@ -15,6 +15,9 @@ from coordinator.agent_metrics import Answers, Recent, Snapshot, snapshot
 from coordinator.agents import AgentGroup, Look
 from coordinator.answer import Answer, Decider, Ending, Limits, SearchOutcome, Step
 from coordinator.journal import Cycle, End, JournalWriter
+from coordinator.observe.causes import Cause, cause_of
+from coordinator.observe.state import Moment, ObservedState
+from coordinator.observe.watching import Watch
 from coordinator.prometheus import Prometheus
 from coordinator.search.sample import Observation, Reading, weigh
 from mmload.config.coordinator_tables import Measures
@@ -26,7 +29,8 @@ _OURS = "mmload_"
 class Seen:
     """One cycle: what is decided on, and what is only written down. `users` are those of each agent.
 
-    `warming` says why nothing can be decided yet: there are only queries whose MinIntervalSec is not over.
+    `warming` says why nothing can be decided yet: there are only queries whose MinIntervalSec is not over. `unobserved`
+    says what can't be observed of the server, and why.
     """
 
     observation: Observation
@@ -35,21 +39,28 @@ class Seen:
     watched: tuple[Reading, ...] = ()
     slowest: str = ""
     warming: str = ""
+    server: ObservedState | None = None
+    unobserved: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 class Observer:
-    """Looks at agents and Prometheus. `measures` None: the agents have no measures of ours."""
+    """Looks at agents and Prometheus, and takes what was observed of the server.
+
+    `measures` None: the agents have no measures of ours.
+    """
 
     def __init__(
         self,
         agents: AgentGroup,
         prometheus: Prometheus,
         measures: Measures | None,
+        watch: Watch | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._agents = agents
         self._prometheus = prometheus
+        self._watch = watch
         self._recent = Recent(measures) if measures is not None else None
         self._answers = Answers()
         self._clock, self._wall = clock, wall
@@ -89,6 +100,8 @@ class Observer:
             ),
             self._recent.slowest() if self._recent is not None else "",
             "" if readings else "no query is asked yet (MinIntervalSec)",
+            self._watch.state() if self._watch is not None else None,
+            self._watch.troubles() if self._watch is not None else {},
         )
 
     def _own(self, look: Look, latest: Snapshot) -> tuple[Reading, ...]:
@@ -116,6 +129,11 @@ def have_measures(look: Look, names: tuple[str, ...]) -> bool:
 
 # An agent may be silent for so long: a restart, a pause of its machine. Longer, and the search has no load to speak of.
 AGENT_PATIENCE_SECONDS = 30.0
+
+
+def moment_of(seen: Observation, state: ObservedState | None) -> Moment:
+    """A cycle as evidence of why the limit was crossed. Pure."""
+    return Moment(seen.seconds, seen.users, weigh(seen).breached, bool(seen.saturated), state)
 
 
 class Looks(Protocol):
@@ -161,6 +179,7 @@ class Loop:
         self._clock, self._wall = clock, wall
         self._target = limits.lowest_users
         self._slowest = ""
+        self._moments: list[Moment] = []
         self._silent_agents = SilentAgents({})
 
     def run(self, stop: Event, cycle_seconds: float) -> SearchOutcome:
@@ -180,11 +199,16 @@ class Loop:
                 answer = self._search.so_far(Ending.INTERRUPTED, "a signal", seconds)
         finally:
             left = self._leave(answer)
-        self._journal.add(End(self._ms(), answer, left))
-        return SearchOutcome(answer, self._slowest, left)
+        cause = self._cause(answer)
+        self._journal.add(End(self._ms(), answer, left, cause))
+        return SearchOutcome(answer, self._slowest, left, cause)
+
+    def _cause(self, answer: Answer) -> Cause | None:
+        return cause_of(self._moments, self._limits.window_seconds) if answer.broke_first else None
 
     def _cycle(self) -> tuple[Seen, Step]:
         seen = self._observer.look(self._target)
+        self._moments.append(moment_of(seen.observation, seen.server))
         step = self._step(seen)
         self._target = step.users
         failed = {} if step.answer is not None else self._agents.set_users(step.users)
@@ -214,6 +238,7 @@ class Loop:
                 silent=seen.silent,
                 failed=failed,
                 watched=seen.watched,
+                server=seen.server,
                 slowest=seen.slowest,
             )
         )

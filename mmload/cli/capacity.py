@@ -19,7 +19,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec.structs import replace
@@ -31,6 +31,7 @@ from mmload.cli.common import (
     SESSIONS_FOLDER,
     add_document_options,
     add_server_option,
+    examined,
     examined_server,
     overrides,
     say,
@@ -42,10 +43,14 @@ from mmload.cli.sandbox import communities, settle
 from mmload.config import Settings, environment_name, load_settings
 from mmload.config.coordinator_tables import AgentAddress, Coordinator
 from mmload.config.environment import variables as variables_of
+from mmload.config.fields import keys
+from mmload.config.tables import Table
 from mmload.errors import ExitCode, MmloadError, UsageError
 from mmload.results.folder import LOG, RunFolder, make_folder, read_run
 from mmload.results.model import Facts, Server, command
 from mmload.signals import child_setup, handling
+
+T = TypeVar("T", bound=Table)
 
 # What the sandbox of `--sandbox` can do if nothing else is said, and what is asked of it: some 300 busy users, found
 # in minutes. A page load keeps all slots for 0.15 s: with a limit near that, each half minute would be judged by how
@@ -102,7 +107,8 @@ def run(args: argparse.Namespace) -> int:
             environ |= _with_accounts(stack, url, environ, document.cluster.max_active_users, ours=not args.config)
             settings, _ = load_settings(environ=environ)
         users = document.search.lowest_users
-        server = examined_server("capacity", settings, users, checked=not args.no_checks).server
+        server, pool = _examined(settings, users, checked=not args.no_checks)
+        document = observing(document, server.url, pool)
         tell_sessions("capacity", settings, document.cluster.max_active_users)
         folder = _folder(settings, replace(server, sandbox=args.sandbox))
         say("capacity", f"looking for the capacity of {server.url}; results in {folder}")
@@ -175,14 +181,40 @@ def driving(document: Coordinator, port: int) -> bytes:
     """The coordinator's document for one agent on this machine. Pure."""
     here = AgentAddress(id="here", api_url=f"http://127.0.0.1:{port}", api="swarm")
     cluster = replace(document.cluster, agents=(here,))
-    told = replace(document, cluster=cluster, search=replace(document.search, at_end="stop"))
+    told = replace(
+        document,
+        cluster=cluster,
+        search=replace(document.search, at_end="stop"),
+        # Secrets are not written into the run's folder: the coordinator has them from the environment.
+        monitor=_without_secrets(document.monitor),
+        observe=_without_secrets(document.observe),
+    )
     return msgspec.json.format(msgspec.json.encode(told), indent=2)
 
 
+def _without_secrets(table: T) -> T:
+    return replace(table, **{key.attribute: key.default for key in keys(type(table)) if key.says.environment_only})
+
+
 def coordinators(environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment without what would change the document again: its values are in it. Pure."""
-    names = {variable.name for variable in variables_of(Coordinator)}
+    """The environment without what would change the document again: its values are in it, but for secrets. Pure."""
+    names = {variable.name for variable in variables_of(Coordinator) if not variable.key.says.environment_only}
     return {name: value for name, value in environ.items() if name not in names}
+
+
+def _examined(settings: Settings, users: int, *, checked: bool) -> tuple[Server, int]:
+    """The server, and how many connections it may have to its database (0: not known)."""
+    if not checked:
+        return examined_server("capacity", settings, users, checked=False).server, 0
+    known = examined("capacity", settings, users)
+    return known.record, known.max_open_conns
+
+
+def observing(document: Coordinator, server_url: str, pool: int) -> Coordinator:
+    """The document with what is known of the server, where nothing was said. Pure."""
+    observe = document.observe
+    known = replace(observe, server_url=observe.server_url or server_url, max_open_conns=observe.max_open_conns or pool)
+    return replace(document, observe=known)
 
 
 def _folder(settings: Settings, server: Server) -> Path:

@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mmload.config import Settings, environment_name, load_settings
 from mmload.config.environment import DOCUMENT_VARIABLES
@@ -16,6 +16,9 @@ from mmload.errors import ConfigurationError, ExitCode, ServerNotReady, UsageErr
 from mmload.printable import harmless
 from mmload.results.model import Facts, Server, without_credentials
 from mmload.session_file import told
+
+if TYPE_CHECKING:
+    from mmload.population.readiness import ServerFacts
 
 DOCUMENTS = ("config", "simulcontroller", "simplecontroller", "gencontroller")
 LOGIN_SHARE = environment_name("UsersConfiguration", "LoginShare")
@@ -145,6 +148,12 @@ def examined_server(command: str, settings: Settings, users: int, processes: int
     url = settings.config.connection.server_url
     if not checked:
         return Facts(server=Server(url=without_credentials(url)))
+    known = examined(command, settings, users, processes)
+    return Facts(server=known.record, population=known.population)
+
+
+def examined(command: str, settings: Settings, users: int, processes: int = 1) -> ServerFacts:
+    """As `examined_server`, with all that is known."""
     # Imports requests: only those who check pay for it.
     from mmload.population.readiness import examine_quickly, exit_code
 
@@ -158,7 +167,7 @@ def examined_server(command: str, settings: Settings, users: int, processes: int
         if finding.level == "warning":
             say(command, finding.sentence)
     assert examination.server is not None, "a server that does not answer is an error"
-    return Facts(server=examination.server.record, population=examination.server.population)
+    return examination.server
 
 
 def tell_sessions(command: str, settings: Settings, users: int) -> None:

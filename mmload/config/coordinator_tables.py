@@ -10,7 +10,7 @@ from typing import Annotated
 
 import msgspec
 
-from mmload.config.fields import NOT_EMPTY, Says, at_least, between, matching, more_than, one_of, url
+from mmload.config.fields import NOT_EMPTY, Says, at_least, between, matching, more_than, one_of, optional, url
 from mmload.config.tables import Config, GenController, Ours, SimpleController, SimulController, Table
 
 DEFAULT_LOWEST_USERS = 30
@@ -19,6 +19,8 @@ MODES = ("search", "classic")
 APIS = ("auto", "swarm", "loadagent")
 AT_END = ("stop", "hold")
 _COUNT = at_least(0)
+# A label in a query: nothing that ends the text there.
+_INSTANCE = matching(r'[^"\\\s]*', "the value of a label, without spaces, quotes or backslashes")
 _PRINTABLE = matching(r"[!-~]*", "printable ASCII without spaces")
 _LEVEL = one_of("TRACE", "DEBUG", "INFO", "WARN", "ERROR")
 
@@ -141,6 +143,56 @@ class SearchSettings(Table, frozen=True):
     ] = "stop"
 
 
+class Observe(Table, frozen=True):
+    """ObserveConfiguration: what is looked at to tell why a limit was crossed. All of it optional."""
+
+    processes: Annotated[
+        bool,
+        Ours("The processes of a server, and of a PostgreSQL, on this machine: CPU of the cores they may use."),
+    ] = True
+    server_url: Annotated[
+        str, Ours("That server's URL; `mmload capacity` fills it in."), optional(url("http", "https"))
+    ] = ""
+    server_node: Annotated[
+        str,
+        Ours(
+            "node_exporter of the server's machine in Prometheus (MonitorConfig): its label `instance`, such as "
+            "app0:9100; a regular expression for several."
+        ),
+        _INSTANCE,
+    ] = ""
+    database_node: Annotated[
+        str, Ours("node_exporter of the database's machine, where it is another one."), _INSTANCE
+    ] = ""
+    mattermost: Annotated[
+        str, Ours("Mattermost's own metrics in Prometheus: their label `instance`, such as app0:8067."), _INSTANCE
+    ] = ""
+    postgres_exporter: Annotated[
+        str, Ours("postgres_exporter in Prometheus: its label `instance`, such as db0:9187."), _INSTANCE
+    ] = ""
+    postgres_url: Annotated[
+        str,
+        Ours(
+            "Address of PostgreSQL, such as postgresql://db0:5432/mattermost. Needs `pip install 'mmload[postgres]'`."
+        ),
+        optional(url("postgresql", "postgres")),
+    ] = ""
+    postgres_user: Annotated[str, Ours("User of PostgreSQL: Mattermost's own, or one with the role pg_monitor.")] = ""
+    postgres_password: Annotated[str, Ours("Its password.", secret=True, environment_only=True)] = ""
+    postgres_tls: Annotated[
+        str, Ours("TLS of that connection, as libpq's sslmode."), one_of("disable", "prefer", "require", "verify-full")
+    ] = "prefer"
+    postgres_ca_file: Annotated[str, Ours("File of certificate authorities (PEM) for it.")] = ""
+    max_open_conns: Annotated[
+        int,
+        Ours(
+            "Connections that Mattermost may have to its database (SqlSettings.MaxOpenConns), all nodes together. "
+            "0: not known; `mmload capacity` asks a single node."
+        ),
+        _COUNT,
+    ] = 0
+
+
 class LogSettings(Table, frozen=True):
     """LogSettings: the coordinator's log."""
 
@@ -165,6 +217,7 @@ class Coordinator(Table, frozen=True):
     rest_time_seconds: Annotated[float, Says("The rest between two steps of the classic mode."), more_than(0)] = 2.0
     measures: Measures = msgspec.field(default=Measures(), name="MeasuresConfiguration")
     search: SearchSettings = msgspec.field(default=SearchSettings(), name="SearchConfiguration")
+    observe: Observe = msgspec.field(default=Observe(), name="ObserveConfiguration")
     log: LogSettings = msgspec.field(default=LogSettings(), name="LogSettings")
 
 

@@ -138,6 +138,11 @@ def url(*schemes: str) -> Check:
     return Check(f"a URL {forms}, without user name, query or fragment", lambda value: _is_url(value, schemes))
 
 
+def optional(check: Check) -> Check:
+    """That, or an empty text."""
+    return Check(f"{check.expected}; or empty", lambda value: not value or check.accepts(value))
+
+
 def _is_url(text: str, schemes: Iterable[str]) -> bool:
     if re.search(r"[\s\x00-\x1f\\@?#]", text):
         return False

@@ -49,13 +49,17 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class ServerFacts:
-    """The server as the record of a run has it, and what else is known. `account_limit` is None where there is none."""
+    """The server as the record of a run has it, and what else is known. `account_limit` is None where there is none.
+
+    `max_open_conns` are the connections of a single node to its database, 0 where that is not known.
+    """
 
     record: Server
     accounts: int | None = None
     account_limit: int | None = None
     left_out: Mapping[str, str] = field(default_factory=dict)
     population: dict[str, int] = field(default_factory=dict)
+    max_open_conns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +121,16 @@ def server_facts(facts: ServerProbe, settings: Settings) -> ServerFacts:
         account_limit=limit or None,
         left_out=left_out(can) if facts.admin_roles else {},
         population=server_population(facts.analytics, facts.messages),
+        max_open_conns=_max_open_conns(facts.admin_config),
     )
+
+
+def _max_open_conns(admin_config: Mapping[str, Any]) -> int:
+    """Of a single node; how many nodes share a database is not known here."""
+    if (admin_config.get("ClusterSettings") or {}).get("Enable"):
+        return 0
+    most = (admin_config.get("SqlSettings") or {}).get("MaxOpenConns")
+    return most if isinstance(most, int) and most > 0 else 0
 
 
 # What the server counts, under our names for it.
