@@ -11,10 +11,10 @@ from tests.behaviours.conftest import Scene
 
 DEEP = b'{"post":' * 100_000
 UNREADABLE = {
-    "not the form": b'{"post":7,"reaction":7,"thread":7,"user_id":7}',
+    "not the form": b'{"post":7,"reaction":7,"thread":7,"channel_times":7,"user_id":7}',
     "bad UTF-8": b'{"post":"\xff\xfe","reaction":"\xff","thread":"\xff","user_id":"\xff","channel_id":"\xff"}',
     "nested too deeply": DEEP,
-    "an inner document that is none": b'{"post":"{","reaction":"{","thread":"{","user_id":[]}',
+    "an inner document that is none": b'{"post":"{","reaction":"{","thread":"{","channel_times":[],"user_id":[]}',
 }
 
 

@@ -15,7 +15,7 @@ from mmload.learn.table import ActionTable, measured_table
 
 DEFAULTS = {action.name: action.frequency for action in SIMULATIVE}
 # The table is measured, and rare things by chance more or less often.
-TOLERANCE = 0.1
+TOLERANCE = 0.15
 LEAST = 0.0003
 # What other actions cause is more than on production servers already: people write there in other clients, too, which
 # delete no drafts, and find channels to join without the switcher.
