@@ -129,6 +129,7 @@ SIMULATIVE: tuple[Action, ...] = (
     Action("ViewGlobalThreads", threads.view_global_threads, 0.105, _threads),
     Action("UpsertDraft", posts.upsert_draft, 0.504, _drafts),
     Action("UpdateThreadRead", threads.update_thread_read, 0.15, _threads),
+    # One message in a hundred has a link (PercentPostsWithPermalink), and each is followed once.
     Action("ClickPermalink", session.click_permalink, 0.01),
     Action("ViewThread", threads.view_thread, 0.0142, _threads),
     Action("ReconnectWebSocket", session.reconnect_web_socket, 0.144, at_once=True),
