@@ -2,7 +2,8 @@
 
 The same sandbox (teams, channels, memberships) is used by a part of its people and by all of them. What a user does by
 themself goes with the pace of their actions; messages heard, and the views of those that arrive in the channel on the
-screen, grow as the number of the others: that rule is held against what was seen.
+screen, grow as the number of the others: that rule is held against what was seen. Look-ups of people grow as much at
+most: nobody is looked up twice in a page's life. Messages are written more often than people do, for steadier counts.
 """
 
 from __future__ import annotations
@@ -12,12 +13,12 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks.crowd import SANDBOX_RATE, Server, crowd
+from benchmarks.crowd import SANDBOX_RATE, Crowd, Server, crowd
 from benchmarks.measuring import Report, Table, nonnegative, positive, tell, whole
 from mmload.behaviours.background import LOOK_UP, POLL
 from mmload.behaviours.catalogue import SIMULATIVE
@@ -29,8 +30,11 @@ from mmload.metrics.delta import Delta
 from mmload.open_files import open_files_needed, raise_open_files
 from mmload.results.folder import read_figures
 
+# Read by talkative.py, which runs in the Locust process.
+WRITE_OFTEN = "BENCHMARK_WRITE_OFTEN"
 VIEW = "POST /channels/members/{user_id}/view"
 WRITE = "POST /posts"
+PEOPLE, STATUSES = "POST /users/ids", "POST /users/status/ids"
 # Rarer than this in an hour, it is chance.
 _LEAST_PER_HOUR = 1.0
 # The record of a second is written when the next ones are there.
@@ -60,30 +64,41 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--few", type=whole, default=60, help="people of the first run (default: %(default)s)")
     add("--many", type=whole, default=240, help="people of the second one (default: %(default)s)")
-    add("--seconds", type=positive, default=240.0, help="length of the measured window (default: %(default)g)")
-    add("--settle", type=nonnegative, default=60.0, help="seconds between the last arrival and the window")
-    add("--idle-ms", type=whole, default=10_000, help="mean pause of a person (default: %(default)s)")
+    add("--seconds", type=positive, default=150.0, help="length of the measured window (default: %(default)g)")
+    add("--settle", type=nonnegative, default=120.0, help="seconds between the last arrival and the window")
+    add("--write-often", type=positive, default=8.0, help="so much as people do (default: %(default)g)")
+    add("--idle-ms", type=whole, default=8000, help="mean pause of a person (default: %(default)s)")
 
 
 def measure(args: argparse.Namespace) -> Report:
-    """Both numbers of people, each on a sandbox of its own that was filled in the same way."""
-    return report(*(_size(users, args) for users in (args.few, args.many)))
-
-
-def _size(users: int, args: argparse.Namespace) -> Size:
-    with _server(args.many) as server:
-        pace = {environment_name("SimulController", "AvgIdleTimeMs"): str(args.idle_ms)}
-        with crowd(server, users, SANDBOX_RATE, more=pace) as here:
-            here.wait_for_start()
-            tell(f"{users} users are coming in")
+    """Both numbers of people at once, each on a sandbox of its own that was filled in the same way."""
+    sizes = (args.few, args.many)
+    with ExitStack() as stack:
+        crowds = [stack.enter_context(_crowd(users, args)) for users in sizes]
+        for here in crowds:
             here.wait_for_steady()
-            here.pause(args.settle)
-            tell(f"measuring for {args.seconds:g} s")
-            began = time.time()
-            here.pause(args.seconds)
-            ended = time.time()
-            here.pause(_WRITTEN_AFTER_SECONDS)
-            return size_of(users, (ended - began) / 3600, _between(here.folder, began, ended))
+        tell(f"all are in; measuring from in {args.settle:g} s on, for {args.seconds:g} s")
+        time.sleep(args.settle)
+        began = time.time()
+        time.sleep(args.seconds)
+        ended = time.time()
+        time.sleep(_WRITTEN_AFTER_SECONDS)
+        for here in crowds:
+            here.must_live()
+        hours = (ended - began) / 3600
+        counted = [_between(here.folder, began, ended) for here in crowds]
+        few, many = (size_of(users, hours, each) for users, each in zip(sizes, counted, strict=True))
+    return report(few, many)
+
+
+@contextmanager
+def _crowd(users: int, args: argparse.Namespace) -> Iterator[Crowd]:
+    pace = {environment_name("SimulController", "AvgIdleTimeMs"): str(args.idle_ms), WRITE_OFTEN: str(args.write_often)}
+    talkative = str(Path(__file__).with_name("talkative.py"))
+    with _server(args.many) as server, crowd(server, users, SANDBOX_RATE, (talkative,), pace) as here:
+        here.wait_for_start()
+        tell(f"{users} users are coming in")
+        yield here
 
 
 @contextmanager
@@ -123,7 +138,11 @@ def growth(few: Size, many: Size) -> float:
 
 def caused_by_others(size: Size, route: str) -> float:
     """Requests per user and hour of this route that events of others cause, where that can be told. Pure."""
-    return size.actions.get(VIEW_ON_ARRIVAL, 0.0) if route == VIEW else 0.0
+    if route == VIEW:
+        return size.actions.get(VIEW_ON_ARRIVAL, 0.0)
+    if route == PEOPLE:
+        return size.routes.get(route, 0.0)
+    return max(0.0, size.routes.get(route, 0.0) - size.actions.get(POLL, 0.0)) if route == STATUSES else 0.0
 
 
 def predicted(few: Size, many: Size, route: str) -> float:
@@ -156,7 +175,7 @@ def causes(few: Size, many: Size) -> Sequence[tuple[str, float, float, float | s
     ]
     for what, action in by_action:
         before, after = few.actions.get(action, 0.0), many.actions.get(action, 0.0)
-        rows.append((what, before, after, before * grown if action == VIEW_ON_ARRIVAL else "bounded"))
+        rows.append((what, before, after, "bounded" if action == PREFETCH else before * grown))
     rows.append(
         ("views per message", few.views_per_message, many.views_per_message, few.views_per_message * _others(few, many))
     )
@@ -212,5 +231,8 @@ def summed(rows: Sequence[HandlerRow]) -> HandlerRow:
 def _handlers_table(few: Size, many: Size) -> Table:
     columns = ("handler", f"{few.users} people", "because of others", f"rule for {many.users}", f"seen at {many.users}")
     found = handlers(few, many)
-    rows = tuple((*row, row.many / row.rule if row.rule else "") for row in (*found, summed(found)))
+    rows = tuple(
+        (row.route, row.few, row.others or "", row.rule, row.many, row.many / row.rule if row.rule else "")
+        for row in (*found, summed(found))
+    )
     return Table("Requests per user and hour", (*columns, "seen / rule"), rows)

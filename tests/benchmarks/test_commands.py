@@ -153,6 +153,8 @@ def test_an_unknown_name_is_refused_with_the_names_there_are() -> None:
         ("simulated", "--pairs", "0"),
         ("simulated", "--slower", "much"),
         ("simulated", "--seconds", "45", "0"),
+        ("others", "--few", "0"),
+        ("others", "--write-often", "0"),
         ("capacity", "--seeds", "0"),
         ("capacity", "--first-seed", "-1"),
         ("capacity", "--precision", "0"),
