@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from threading import Event
@@ -24,10 +25,11 @@ from coordinator.answer import Limits, SearchOutcome, Step, clock_text
 from coordinator.journal import NAME, Head, JournalWriter
 from coordinator.loop import Loop, Observer, Seen, have_measures
 from coordinator.observe.watching import Watch, sources
+from coordinator.planning import P99, planned
 from coordinator.prometheus import Prometheus
 from coordinator.search.decide import Search
 from coordinator.search.sample import weigh
-from coordinator.settings import agents_of, applied, limits_of, load, parser, thresholds_of
+from coordinator.settings import agents_of, applied, limits_of, load, parser, thresholds_of, today_of
 from mmload import __version__
 from mmload.config import Settings, load_settings
 from mmload.config.coordinator_tables import Coordinator, LogSettings
@@ -152,6 +154,8 @@ def _searched(
             hold = document.search.at_end == "hold"
             loop = Loop(limits, Search(limits), observer, agents, journal, Progress(), hold=hold)
             outcome = loop.run(stop, document.monitor.update_interval_ms / 1000)
+        plan = planned(loop.observations, outcome.answer, limits, thresholds.get(P99))
+        outcome = replace(outcome, plan=plan, today=today_of(args))
         journal.close()
         if journal.trouble:
             log.error(journal.trouble)

@@ -5,6 +5,7 @@ The answer as a sentence, as JSON, and as an exit code. Pure, but for the one fi
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -113,16 +114,39 @@ class Decider(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class PlannedCapacity:
+    """The users at one limit of the p99 of requests.
+
+    `users` None: it was not reached; then `low` users were fine, or `high` users too many, as far as either is known.
+    """
+
+    p99_seconds: float
+    users: int | None
+    low: int | None
+    high: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Today:
+    """Whom the server has to hold: `people` (0: not said), `peak_factor` times as busy as usual at their busiest."""
+
+    people: int = 0
+    peak_factor: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class SearchOutcome:
     """How a search ended. `slowest` is the slowest action at the first breach; `left` says how the agents were left.
 
-    `cause` is None where no limit was crossed, or nothing of the server was observed.
+    `cause` is None where no limit was crossed, or nothing of the server was observed. `plan` is for who sizes a server.
     """
 
     answer: Answer
     slowest: str = ""
     left: str = ""
     cause: Cause | None = None
+    plan: tuple[PlannedCapacity, ...] = ()
+    today: Today = Today()
 
 
 NAME = "answer.json"
@@ -137,7 +161,51 @@ def text(outcome: SearchOutcome) -> str:
         broke += f" (slowest action then: {outcome.slowest})"
     parts = [capacity_text(answer), broke, minutes(answer.minutes)]
     because = [cause_text(outcome.cause)] if outcome.cause is not None else []
-    return "\n".join(["; ".join(filter(None, parts)), *because, f"ended by: {answer.ended_by}: {answer.reason}"])
+    ended = f"ended by: {answer.ended_by}: {answer.reason}"
+    return "\n".join(["; ".join(filter(None, parts)), *because, ended, *plan_lines(outcome.plan, outcome.today)])
+
+
+def plan_lines(plan: Sequence[PlannedCapacity], today: Today) -> Iterator[str]:
+    """The table for planning: a line for each limit of the p99. Pure."""
+    if not plan:
+        return
+    factor = f", with a peak {today.peak_factor:g} times as busy" if today.peak_factor != 1 else ""
+    yield f"planning{factor}:"
+    for row in plan:
+        told = [f"  p99 {row.p99_seconds:g} s: {_planned_text(row)}"]
+        if row.users is not None and today.peak_factor != 1:
+            told.append(f"{usual_users(row.users, today):,} people who are as busy on average")
+        if today.people and row.users is not None:
+            told.append(_headroom_text(row, today))
+        yield "; ".join(told)
+
+
+def _planned_text(row: PlannedCapacity) -> str:
+    if row.users is not None:
+        return f"{row.users:,} users ({row.low:,}–{row.high:,})"
+    if row.low is not None:
+        return f"not reached: {row.low:,} users were fine"
+    if row.high is not None:
+        return f"not reached: {row.high:,} users were too many, and it was not tried with fewer for long enough"
+    return "not reached"
+
+
+def usual_users(users: int, today: Today) -> int:
+    """The people who make this load when they are busiest."""
+    return int(users / today.peak_factor)
+
+
+def headroom(users: int, today: Today) -> float:
+    """By how much the people of today could grow: 0.3 is 30 % more, below 0 they are too many."""
+    return users / (today.people * today.peak_factor) - 1
+
+
+def _headroom_text(row: PlannedCapacity, today: Today) -> str:
+    """By the lower end of the interval: growth is planned by what is sure."""
+    surely = headroom(row.low or row.users or 0, today)
+    if surely >= 0:
+        return f"room for {100 * surely:.0f} % more than the {today.people:,} people of today"
+    return f"{-100 * surely:.0f} % below what the {today.people:,} people of today need"
 
 
 def capacity_text(answer: Answer) -> str:
@@ -177,12 +245,22 @@ def document(outcome: SearchOutcome, limits: Limits, thresholds: dict[str, float
         **answer,
         "slowest_action": outcome.slowest,
         "cause": msgspec.to_builtins(outcome.cause),
+        "plan": [_planned(row, outcome.today) for row in outcome.plan],
         "thresholds": thresholds,
         "mode": str(limits.mode),
         "lowest_users": limits.lowest_users,
         "highest_users": limits.highest_users,
         "agents": outcome.left,
     }
+
+
+def _planned(row: PlannedCapacity, today: Today) -> dict[str, Any]:
+    more: dict[str, Any] = {"peak_factor": today.peak_factor}
+    if row.users is not None:
+        more["usual_users"] = usual_users(row.users, today)
+        if today.people:
+            more |= {"people": today.people, "headroom": round(headroom(row.low or row.users, today), 4)}
+    return {**msgspec.to_builtins(row), **more}
 
 
 def write(folder: Path, told: dict[str, Any]) -> None:

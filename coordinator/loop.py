@@ -180,6 +180,7 @@ class Loop:
         self._target = limits.lowest_users
         self._slowest = ""
         self._moments: list[Moment] = []
+        self.observations: list[Observation] = []
         self._silent_agents = SilentAgents({})
 
     def run(self, stop: Event, cycle_seconds: float) -> SearchOutcome:
@@ -224,6 +225,7 @@ class Loop:
             return Step(self._target, seen.warming)
         if not self._slowest and weigh(seen.observation).breached:
             self._slowest = seen.slowest
+        self.observations.append(seen.observation)
         return self._search.observe(seen.observation)
 
     def _write(self, seen: Seen, step: Step, failed: dict[str, str]) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec.structs import replace
 
-from coordinator.answer import Limits
+from coordinator.answer import Limits, Today
 from mmload import __version__
 from mmload.config import Settings
 from mmload.config import coordinator_tables as tables
@@ -182,6 +182,8 @@ def add_search_options(made: argparse.ArgumentParser) -> None:
     add("--precision", metavar="PERCENT", help="half the width of the interval, such as 2%% (PrecisionPercent)")
     add("--p99", metavar="SEC", type=float, help="the limit of requests' p99; 0: none (RequestP99Sec)")
     add("--failures", metavar="PERCENT", help="the limit of failed requests, such as 1%%; 0: none (FailurePercent)")
+    add("--people", metavar="N", type=int, help="how many people the server has today: the answer says their headroom")
+    add("--peak-factor", metavar="F", type=float, help="at their busiest they are so many times as busy as usual (1)")
     add("--json", action="store_true", help="print the answer as JSON")
 
 
@@ -209,8 +211,18 @@ def applied(document: Coordinator, args: argparse.Namespace) -> Coordinator:
     if search.lowest_users == DEFAULT_LOWEST_USERS and args.lowest_users is None:
         # Nobody asked for it: fewer are no contradiction.
         search = replace(search, lowest_users=min(search.lowest_users, cluster.max_active_users))
+    today_of(args)
     _check_range(search.lowest_users, cluster.max_active_users)
     return replace(document, search=search, measures=measures, cluster=cluster)
+
+
+def today_of(args: argparse.Namespace) -> Today:
+    """Whom the answer's table is for. Raises UsageError. Pure."""
+    people = 0 if args.people is None else _at_least_one("--people", args.people)
+    factor = 1.0 if args.peak_factor is None else args.peak_factor
+    if not 1 <= factor < float("inf"):
+        raise UsageError(f"--peak-factor {factor:g}: expected 1 or more")
+    return Today(people, factor)
 
 
 def _check_range(lowest: int, highest: int) -> None:

@@ -114,7 +114,7 @@ def run(args: argparse.Namespace) -> int:
         say("capacity", f"looking for the capacity of {server.url}; results in {folder}")
         port = stack.enter_context(_agent(settings, environ, folder))
         (folder / "coordinator.json").write_bytes(driving(document, port))
-        code = _coordinated(folder, coordinators(environ), as_json=args.json)
+        code = _coordinated(folder, coordinators(environ), told(args))
     _report(folder)
     return code
 
@@ -262,9 +262,16 @@ def _ended_early(folder: Path, secrets: tuple[str, ...]) -> str:
     return "\n".join([f"the agent ended by itself, or did not start. The end of {folder / LOG}:", *last])
 
 
-def _coordinated(folder: Path, environ: Mapping[str, str], *, as_json: bool) -> int:
+def told(args: argparse.Namespace) -> list[str]:
+    """The options that are no part of the coordinator's document. Pure."""
+    given = {"--people": args.people, "--peak-factor": args.peak_factor}
+    more = [part for name, value in given.items() if value is not None for part in (name, str(value))]
+    return [*more, "--json"] if args.json else more
+
+
+def _coordinated(folder: Path, environ: Mapping[str, str], options: list[str]) -> int:
     """Run the coordinator; it says what comes out. A signal to us is one to it."""
-    arguments = ["-c", str(folder / "coordinator.json"), "--folder", str(folder), *(["--json"] if as_json else [])]
+    arguments = ["-c", str(folder / "coordinator.json"), "--folder", str(folder), *options]
     process = subprocess.Popen(
         [sys.executable, "-m", "coordinator", *arguments],
         env=dict(environ),

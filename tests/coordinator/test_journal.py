@@ -186,7 +186,7 @@ def test_the_answers_document_has_the_documented_keys() -> None:
     told = document(SearchOutcome(answer(100, 60.0)), LIMITS, {"p99": 2.0})
 
     wanted = {"schema", "users", "low", "high", "confidence", "ended_by", "broke_first", "minutes", "reason"}
-    wanted |= {"connections", "cause"}
+    wanted |= {"connections", "cause", "plan"}
     assert wanted | {"slowest_action", "thresholds", "mode", "lowest_users", "highest_users", "agents"} == set(told)
 
 
