@@ -42,6 +42,8 @@ from mmload.learn.table import ENTRY, EVENTS, FILE
 from mmload.metrics.recorder import ActionOutcome, Recorder
 from mmload.users import new_person
 
+# On a server with a past: people scroll back and read threads until there are no more.
+HISTORY = {"MMLOAD_INSTANCECONFIGURATION_NUMPOSTS": "5000"}
 # Their frequencies are raised to this power: 0 would draw all alike, 1 as often as people do them.
 _EVENNESS = (0.2, 0.6)
 _REST_SECONDS = 0.02
@@ -297,7 +299,7 @@ def observed(people: int, seconds: int, evenness: float, *options: str) -> Cause
     causes = Causes()
     with _watched(causes), sandbox(*options) as url, tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "accounts.txt"
-        environ = {**os.environ, **settle(url, os.environ, (people,), file)}
+        environ = {**os.environ, **settle(url, {**os.environ, **HISTORY}, (people,), file)}
         environ["MMLOAD_CONNECTIONCONFIGURATION_SERVERURL"] = url
         # So that there are some to be clicked.
         environ["MMLOAD_SIMULCONTROLLER_PERCENTPOSTSWITHPERMALINK"] = "0.5"

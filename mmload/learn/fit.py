@@ -43,9 +43,9 @@ _LOOKED_UP = (
     _UNREAD,
     SITE_ASSET,
 )
-# The table's means are right to about this share, however many requests there are; those that are no whole numbers, and
-# so depend on something, to the second one.
-_MODEL_ERROR, _CHANCE_ERROR = 0.02, 0.1
+# The table's means are right to about this share, however many requests there are; what is more than a whole number
+# depends on something, and may be none of it, but not more of the mean than the second one.
+_MODEL_ERROR, _CHANCE_ERROR = 0.02, 0.25
 # An equation that is off by more standard deviations counts for less (Huber's weights).
 _ROBUST = 1.5
 _ROUNDS = 8
@@ -213,7 +213,8 @@ def _system(seen: Mapping[str, int], table: ActionTable, defaults: Mapping[str, 
     expected = _expected(seen, table, defaults, actions)
     means, deviations = (_matrix(each, handlers, causes) for each in (table.requests, table.deviations))
     whole = np.abs(means - np.round(means)) <= _MODEL_ERROR * means
-    deviations = np.where(whole, 0.0, np.maximum(deviations, _CHANCE_ERROR * means))
+    chance = np.minimum(means - np.floor(means), _CHANCE_ERROR * means)
+    deviations = np.where(whole, 0.0, np.maximum(deviations, chance))
     # Of what is looked up, only as much as is certain: the client itself is there for the rest.
     certain = np.array([name in loose for name in handlers])[:, None] & (deviations > 0)
     means = np.where(certain, np.maximum(0.0, means - 2 * deviations), means)

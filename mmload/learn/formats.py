@@ -129,10 +129,24 @@ _TIMED = _COMBINED + rb'.*?[ =]"?(?P<seconds>\d+\.\d{3})"?(?=[ "\r\n]|$)'
 _USUAL = rb'(\S+) \S+ \S+ \[([^\]]+)\] "([A-Z]+) ([^" ]*) [^"]*" (\d{3}) \S+ "[^"]*" "([^"]*)"'
 _USUAL_TIMED = _USUAL + rb' "?(\d+\.\d{3})(?=[ "\r\n]|$)()'
 _HAPROXY = (
-    rb"(?:.*?haproxy\[\d+\]: )?(?P<address>[0-9a-fA-F.:]+):\d+ \[(?P<time>[^\]]+)\] \S+ \S+/\S+ "
+    rb"(?:[^\[]*haproxy\[\d+\]: )?(?P<address>[0-9a-fA-F.:]+):\d+ \[(?P<time>[^\]]+)\] \S+ \S+/\S+ "
     rb"[-\d/]*/\+?(?P<seconds>-?\d+) (?P<status>-?\d{1,3}) \S+ \S+ \S+ \S+ [-\d/+]+ [-\d/+]+ "
     rb"\{?(?P<agent>[^{}\"]*?)\}? ?(?:\{[^}]*\} )?" + _REQUEST
 )
+
+# The agent comes in the middle, and the time before the status.
+_USUAL_HAPROXY = re.compile(
+    rb"(?:[^\[]*haproxy\[\d+\]: )?([0-9a-fA-F.:]+):\d+ \[([^\]]+)\] \S+ \S+ (?:\d+/){4}(\d+) (\d{3}) "
+    rb'\S+ \S+ \S+ \S+ \S+ \S+ \{([^{}"]*)\} "([A-Z]+) ([^" ]*) '
+).match
+
+
+def _parse_haproxy(line: bytes) -> Line | None:
+    found: Any = _USUAL_HAPROXY(line)
+    if found is None:
+        return _general_haproxy(line)
+    address, time, seconds, status, agent, method, target = found.groups()
+    return address, time, method, target, status, agent, seconds, b""
 
 
 class _Headers(msgspec.Struct):
@@ -271,12 +285,13 @@ def _json_parser(sample: Mapping[str, Any]) -> Callable[[bytes], Line | None] | 
     return parse
 
 
+_general_haproxy = _by_pattern(_HAPROXY)
 # In the order in which they are tried: the first that reads nearly all of the first lines.
 _TEXT_FORMATS = (
     LogFormat("nginx combined with request time", _quickly(_USUAL_TIMED, _by_pattern(_TIMED)), epoch_of_clf),
     LogFormat("combined (nginx, Apache)", _quickly(_USUAL + b"()()", _by_pattern(_COMBINED)), epoch_of_clf),
     LogFormat("common (Apache)", _by_pattern(_COMMON), epoch_of_clf),
-    LogFormat("HAProxy HTTP", _by_pattern(_HAPROXY), epoch_of_clf, per_second=1000.0),
+    LogFormat("HAProxy HTTP", _parse_haproxy, epoch_of_clf, per_second=1000.0),
 )
 _JSON_FORMATS = (
     LogFormat("Caddy JSON", _parse_caddy, epoch_of_any),

@@ -10,6 +10,14 @@ from mmload.learn.agents import ClientKind
 from mmload.learn.routes import SITE_ASSET, SITE_PAGE, WEB_SOCKET
 
 HOUR, DAY = 3600, 86_400
+_LEAST_FOR_REPORTS = 120.0
+# If reports say so much more than the other marks, these are of little worth.
+_MUCH_MORE = 1.2
+_MARKS = {
+    "by_own_id": "user id in paths",
+    "by_client": "address and user agent",
+    "by_report": "reports of the clients",
+}
 SLOT_SECONDS = 300
 # Hours with at least this share of the busiest one's rate are those to which the configuration is fitted.
 BUSY_SHARE = 0.5
@@ -32,12 +40,13 @@ class Slot:
 
     @property
     def people(self) -> float:
-        """Who has a mark of their own is counted by it. The others can only be too few: the larger one is nearer.
+        """Who has a mark of their own is counted by it. The others can only be too few: the largest one is nearest."""
+        return self.sockets or self.marked or max(self.by_own_id, self.by_client, self.by_report)
 
-        Where nothing marks anybody, by the clients' reports.
-        """
-        told = self.sockets or self.marked or max(self.by_own_id, self.by_client)
-        return told or self.reports * 60 / SLOT_SECONDS
+    @property
+    def by_report(self) -> float:
+        """Open clients by their reports. Of less than two minutes they say too little."""
+        return self.reports * 60 / self.seconds if self.seconds >= _LEAST_FOR_REPORTS else 0.0
 
 
 @dataclass(slots=True)
@@ -114,10 +123,14 @@ class Observed:
             return "open WebSockets"
         if any(each.marked for each in self.slots):
             return "session or user id in the log"
-        ids, clients = (sum(getattr(each, name) for each in self.slots) for name in ("by_own_id", "by_client"))
-        if not ids and not clients:
-            return "reports of the clients" if any(each.people for each in self.slots) else ""
-        return "user id in paths" if ids > clients else "address and user agent"
+        hours = {meaning: self.hours_by(name) for name, meaning in _MARKS.items()}
+        # Reports name nobody: only what they add to the others is theirs.
+        best = max(hours, key=lambda meaning: hours[meaning] / (_MUCH_MORE if meaning == _MARKS["by_report"] else 1))
+        return best if hours[best] else ""
+
+    def hours_by(self, name: str) -> float:
+        """User hours by one of the marks."""
+        return float(sum(getattr(each, name) * each.seconds for each in self.slots)) / HOUR
 
     def share_of(self, handler: str) -> float:
         total = self.handlers.total() + self.integrations.total()

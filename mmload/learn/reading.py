@@ -21,6 +21,14 @@ from mmload.learn.tally import JUMP_SECONDS, Jumps, LogTally
 _HEAD_LINES = 200
 _HEAD_BYTES = 1 << 20
 _GZIP = b"\x1f\x8b"
+# Compressed in ways that the standard library does not read as a stream of lines, or hardly anybody uses for logs.
+_OTHER_PACKERS = {
+    b"\xfd7zXZ": "xz",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"BZh": "bzip2",
+    b"PK\x03\x04": "zip",
+    b"\x04\x22\x4d\x18": "lz4",
+}
 # No line of a log is longer: without an end of line, a file of any size would be read at once.
 _LONGEST_LINE = 1 << 20
 _SHOWN_LINES, _SHOWN_CHARACTERS = 3, 160
@@ -45,6 +53,8 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
     with file:
+        if not file.seekable():
+            raise UsageError(f"{path}: this is a pipe; a log is looked at twice: expected a file")
         if file.peek(2)[:2] != _GZIP:
             yield file
             return
@@ -54,6 +64,7 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
 
 def examined(path: Path, wanted: str = "") -> AccessLog:
     """A log by its first lines. Raises UsageError where they are of no known format."""
+    _refuse_packed(path)
     head = _head(path)
     if not head:
         raise UsageError(f"{path}: the file is empty")
@@ -65,6 +76,19 @@ def examined(path: Path, wanted: str = "") -> AccessLog:
         raise UsageError(_unknown(path, head, wanted))
     begins, offset = next(_moments(head, found), (0.0, 0))
     return AccessLog(path, found, begins, offset)
+
+
+def _refuse_packed(path: Path) -> None:
+    with opened(path) as file:
+        try:
+            begin = file.read(8)
+        except (EOFError, zlib.error, OSError):
+            return
+    for magic, packer in _OTHER_PACKERS.items():
+        if begin.startswith(magic):
+            raise UsageError(
+                f"{path}: this is packed with {packer}: expected an access log, plain or .gz; unpack it first"
+            )
 
 
 def _head(path: Path) -> list[bytes]:

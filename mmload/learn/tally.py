@@ -23,27 +23,26 @@ JUMP_SECONDS = 900
 GAP_SECONDS = HOUR
 
 
-# An open client asks for something once a minute: on average it was there so long before and after it was seen.
-_MARGIN_SECONDS = 30.0
-
-
 @dataclass(slots=True)
 class _Seen:
-    """Who was seen, by a mark: when first, and when last."""
+    """Who was seen, by a mark: when first, when last; and how often anybody was seen."""
 
     first: dict[int, float] = field(default_factory=dict)
     last: dict[int, float] = field(default_factory=dict)
+    times: int = 0
 
     def people(self, span: tuple[float, float], before: _Seen | None, after: _Seen | None) -> float:
         """How many there were on average. `before`, `after`: who was seen in the spans around; None: nobody looked."""
         start, end = span
         total = 0.0
+        # On average somebody was there for so long before and after: the time between two of their requests.
+        margin = len(self.first) * (end - start) / max(1, self.times)
         for mark, first in self.first.items():
             if before is None:
-                first = max(start, first - _MARGIN_SECONDS)
+                first = max(start, first - margin)
             elif mark in before.first:
                 first = start
-            last = end if after is not None and mark in after.first else min(end, self.last[mark] + _MARGIN_SECONDS)
+            last = end if after is not None and mark in after.first else min(end, self.last[mark] + margin)
             total += max(0.0, last - first)
         return total / (end - start) if end > start else float(len(self.first))
 
@@ -101,10 +100,11 @@ class LogTally:
 
     def feed(self, lines: Iterable[bytes], log: LogFormat) -> None:
         """Count them. The loop is written for speed: `benchmarks logs` says what it costs."""
-        parse, find, report = log.parse, self._routes.find, PERFORMANCE_REPORT
+        parse, epoch, find, report = log.parse, log.epoch, self._routes.find, PERFORMANCE_REPORT
         service, scale = self._service, log.per_second
         agents: dict[bytes, tuple[bool, list[int]]] = {}
-        written, moment, slot, day, counts = b"", 0.0, _OpenSlot(), _Day(), Counter[str]()
+        written, moment, latest, until = b"", self._before, self._last, -1.0
+        slot, day, counts = _OpenSlot(), _Day(), Counter[str]()
         marked, clients, own_ids = slot.marked, slot.clients, slot.own_ids
         number, unreadable = self.lines, 0
         for line in lines:
@@ -115,14 +115,19 @@ class LogTally:
                 continue
             address, time, method, target, status, agent, seconds, person = fields
             if time != written:
+                before = moment
                 try:
-                    moment = log.epoch(time)
+                    moment = epoch(time)
                 except UNREADABLE_TIME:
                     unreadable += 1
                     continue
                 written = time
-                slot, day, counts = self._at(moment)
-                marked, clients, own_ids = slot.marked, slot.clients, slot.own_ids
+                if moment > latest:
+                    latest = moment
+                if not until - SLOT_SECONDS <= moment < until:
+                    until = (moment // SLOT_SECONDS + 1) * SLOT_SECONDS
+                    slot, day, counts = self._at(moment, before, latest)
+                    marked, clients, own_ids = slot.marked, slot.clients, slot.own_ids
             if not method:
                 continue
             known = agents.get(agent)
@@ -132,8 +137,8 @@ class LogTally:
             seen[0] += 1
             handler = find(method, target)
             name = handler.name
-            if status >= b"400":
-                self._statuses[status.decode("ascii", "replace")] += 1
+            if status >= b"400" and len(status) == 3 and status.isdigit():
+                self._statuses[status.decode()] += 1
             if is_program:
                 self._integrations[name] += 1
                 continue
@@ -150,6 +155,7 @@ class LogTally:
                     marked.first[mark] = moment
                     day.marked.add(mark)
                 marked.last[mark] = moment
+                marked.times += 1
                 continue
             if address:
                 mark = hash((address, agent))
@@ -157,6 +163,7 @@ class LogTally:
                     clients.first[mark] = moment
                     day.clients.add(mark)
                 clients.last[mark] = moment
+                clients.times += 1
             if handler.own and (user := own_id(target)):
                 # Whoever changes the network goes on being one; who has two kinds of clients open is two.
                 mark = hash((agent, user))
@@ -164,9 +171,10 @@ class LogTally:
                     own_ids.first[mark] = moment
                     day.own_ids.add(mark)
                 own_ids.last[mark] = moment
+                own_ids.times += 1
             elif name == report:
                 slot.reports += 1
-        self.lines = number
+        self.lines, self._before, self._last = number, moment, latest
         self.unreadable += unreadable
 
     def _agent(self, agent: bytes, agents: dict[bytes, tuple[bool, list[int]]]) -> tuple[bool, list[int]]:
@@ -176,13 +184,12 @@ class LogTally:
         kind = client_kind(agent)
         return kind is ClientKind.INTEGRATION, self._kinds[kind]
 
-    def _at(self, moment: float) -> tuple[_OpenSlot, _Day, Counter[str]]:
-        """Where requests of this moment are counted."""
-        if self._before:
-            self._note_jump(moment - self._before)
-        self._before = moment
+    def _at(self, moment: float, before: float, latest: float) -> tuple[_OpenSlot, _Day, Counter[str]]:
+        """Where requests of this moment are counted, and of others in the same five minutes."""
+        if before:
+            self._note_jump(moment - before)
         self._first = min(self._first or moment, moment)
-        self._last = max(self._last, moment)
+        self._last = latest
         number, day = int(moment // SLOT_SECONDS), int(moment // DAY)
         if number not in self._open:
             self._open[number] = _OpenSlot()

@@ -70,9 +70,11 @@ def _sureness(observed: Observed) -> str:
         return "sure"
     if sure is None:
         return "not checked: the clients' reports (POST /client_perf, one a minute) are not in the log"
-    by_reports = sum(each.reports for each in observed.slots) / 60
-    agree = "sure: the clients' reports say" if sure else "not sure: the clients' reports (one a minute) say"
-    return f"{agree} {by_reports:.1f} user hours, this is {observed.user_hours:.1f}"
+    by_reports, by_others = observed.hours_by("by_report"), max(map(observed.hours_by, ("by_own_id", "by_client")))
+    return (
+        f"{'sure' if sure else 'not sure'}: {by_others:.1f} user hours by ids and addresses, {by_reports:.1f} by the "
+        "clients' reports (one a minute from each open client)"
+    )
 
 
 def _load(observed: Observed) -> list[str]:

@@ -5,17 +5,23 @@ from __future__ import annotations
 import gzip
 import json
 import math
+import os
 import re
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mmload.behaviours.catalogue import routes
 from mmload.cli import main
 from mmload.config import load_settings
 from mmload.config.stages import profile_points
 from mmload.errors import ExitCode
+from mmload.learn.formats import recognised
+from mmload.learn.routes import HandlerFinder
+from mmload.learn.tally import LogTally
 from tests.learn.logs import (
     AGENT,
     DEFAULTS,
@@ -330,6 +336,8 @@ def test_lines_of_another_form_are_counted(tmp_path: Path, short: Story) -> None
         (b"\x7fELF\x02\x01\x01\0\0\0\0\0" * 500, "this is no text"),
         (b"\x1f\x8b\x08\x00garbage that is no gzip", "cannot be unpacked: it is damaged"),
         (b"\x1f\x8b", "cannot be unpacked: it is cut off"),
+        (b"\xfd7zXZ\0\0\x04rest", "this is packed with xz: expected an access log, plain or .gz; unpack it first"),
+        (b"(\xb5/\xfdrest of it", "this is packed with zstd"),
         (b"\xff\xfe" + bytes(range(1, 256)) * 40, "the format of this log is not known"),
         (b'{"timestamp": "2026-11-26 10:00:00.000 Z", "level": "info", "msg": "Server is listening"}\n' * 9, "DEBUG"),
     ],
@@ -340,6 +348,39 @@ def test_files_that_are_no_log_are_refused_with_one_clear_sentence(
     told = refusal(capsys, str(written(tmp_path, "access.log", content)))
 
     assert complaint in told and "Traceback" not in told
+
+
+def test_a_pipe_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    keep_open = os.open(tmp_path / "pipe", os.O_RDWR)
+    try:
+        assert "this is a pipe" in refusal(capsys, str(tmp_path / "pipe"))
+    finally:
+        os.close(keep_open)
+
+
+def test_memory_does_not_grow_with_the_log(short: Story) -> None:
+    """Six times the lines, over six times the time, take as much."""
+    requests = [each for each in short.requests if each.moment < START + 300]
+
+    def peak(copies: int) -> int:
+        tally = LogTally(HandlerFinder(routes()))
+        log = recognised([timed(each).encode() for each in requests[:50]])
+        assert log is not None
+        content = (
+            timed(replace(each, moment=each.moment + 300 * copy)).encode()
+            for copy in range(copies)
+            for each in requests
+        )
+        tracemalloc.start()
+        try:
+            tally.feed(content, log)
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    # Some spans are open at the same time.
+    assert peak(10) < 1.3 * peak(4) + 50_000
 
 
 def test_a_missing_file_and_documents_that_exist_are_refused(
