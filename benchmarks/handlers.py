@@ -43,7 +43,7 @@ from mmload.metrics.recorder import ActionOutcome, Recorder
 from mmload.users import new_person
 
 # On a server with a past: people scroll back and read threads until there are no more.
-HISTORY = {"MMLOAD_INSTANCECONFIGURATION_NUMPOSTS": "5000"}
+HISTORY = {"MMLOAD_INSTANCECONFIGURATION_NUMPOSTS": "2000"}
 # Their frequencies are raised to this power: 0 would draw all alike, 1 as often as people do them.
 _EVENNESS = (0.2, 0.6)
 _REST_SECONDS = 0.02

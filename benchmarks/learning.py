@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
 import random
 import shutil
 import tempfile
@@ -23,7 +22,6 @@ import msgspec
 
 from benchmarks.commands import mmload
 from benchmarks.crowd import Server, crowd, served
-from benchmarks.handlers import HISTORY
 from benchmarks.measuring import Report, Table, tell, whole
 from benchmarks.proxy import nginx
 from mmload.behaviours.catalogue import SIMULATIVE
@@ -79,7 +77,6 @@ def play(folder: Path, simulcontroller: Path, users: int, minutes: int) -> Truth
     """Have people on a fresh sandbox behind nginx for so long; their log and what they did are kept in the folder."""
     if not (folder / DONE).exists():
         folder.mkdir(parents=True, exist_ok=True)
-        os.environ.update(HISTORY)
         with tempfile.TemporaryDirectory(prefix="mmload-nginx-") as made, served("", users) as server:
             with nginx(server.url, Path(made)) as address:
                 done = _played(Server(address, server.accounts), simulcontroller, users, minutes)

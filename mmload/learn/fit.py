@@ -45,7 +45,7 @@ _LOOKED_UP = (
 )
 # The table's means are right to about this share, however many requests there are; what is more than a whole number
 # depends on something, and may be none of it, but not more of the mean than the second one.
-_MODEL_ERROR, _CHANCE_ERROR = 0.02, 0.25
+_MODEL_ERROR, _CHANCE_ERROR = 0.02, 0.5
 # An equation that is off by more standard deviations counts for less (Huber's weights).
 _ROBUST = 1.5
 _ROUNDS = 8
@@ -211,31 +211,35 @@ def _system(seen: Mapping[str, int], table: ActionTable, defaults: Mapping[str, 
     handlers = [name for name in handlers if name in seen or name not in NOTEWORTHY]
     causes = [*actions, *_CAUSES, *(name for name in loose if name in handlers)]
     expected = _expected(seen, table, defaults, actions)
-    means, deviations = (_matrix(each, handlers, causes) for each in (table.requests, table.deviations))
-    whole = np.abs(means - np.round(means)) <= _MODEL_ERROR * means
+    means = _matrix(table.requests, handlers, causes, itself=1.0)
+    deviations = _matrix(table.deviations, handlers, causes, itself=0.0)
+    opening = np.array([name == _UNREAD for name in handlers])[:, None]
+    whole = (np.abs(means - np.round(means)) <= _MODEL_ERROR) & ((deviations <= _MODEL_ERROR) | opening)
     chance = np.minimum(means - np.floor(means), _CHANCE_ERROR * means)
     deviations = np.where(whole, 0.0, np.maximum(deviations, chance))
-    # Of what is looked up, only as much as is certain: the client itself is there for the rest.
-    certain = np.array([name in loose for name in handlers])[:, None] & (deviations > 0)
-    means = np.where(certain, np.maximum(0.0, means - 2 * deviations), means)
+    # Of what is looked up, only what is certain: the client itself is there for the rest.
+    uncertain = np.array([name in loose for name in handlers])[:, None] & (deviations > 0)
+    means = np.where(uncertain, 0.0, means)
     return _System(
         tuple(causes),
         np.array([cause in actions for cause in causes]),
         tuple(handlers),
         means,
-        np.where(certain, 0.0, deviations),
+        np.where(uncertain, 0.0, deviations),
         np.array([float(seen.get(name, 0)) for name in handlers]),
         np.array([expected.get(cause, 0.0) for cause in causes]),
         np.array([_PRIOR_WIDTH * max(expected.get(cause, 0.0), expected["least"]) for cause in causes]),
     )
 
 
-def _matrix(values: Mapping[str, Mapping[str, float]], handlers: Sequence[str], causes: Sequence[str]) -> Matrix:
-    """Handlers × causes; a cause that is a handler causes itself."""
+def _matrix(
+    values: Mapping[str, Mapping[str, float]], handlers: Sequence[str], causes: Sequence[str], itself: float
+) -> Matrix:
+    """Handlers × causes; a cause that is a handler causes `itself`."""
     place = {name: at for at, name in enumerate(handlers)}
     matrix = np.zeros((len(handlers), len(causes)))
     for column, cause in enumerate(causes):
-        for handler, value in values.get(cause, {cause: 1.0}).items():
+        for handler, value in values.get(cause, {cause: itself}).items():
             if handler in place:
                 matrix[place[handler], column] = value
     return matrix

@@ -132,6 +132,12 @@ class Observed:
         """User hours by one of the marks."""
         return float(sum(getattr(each, name) * each.seconds for each in self.slots)) / HOUR
 
+    def counted_twice(self) -> tuple[float, float]:
+        """User hours by ids and addresses, and by reports, of the spans that are long enough for both."""
+        long = [each for each in self.slots if each.by_report]
+        by_others = sum(max(each.by_own_id, each.by_client) * each.seconds for each in long) / HOUR
+        return by_others, sum(each.by_report * each.seconds for each in long) / HOUR
+
     def share_of(self, handler: str) -> float:
         total = self.handlers.total() + self.integrations.total()
         return (self.handlers[handler] + self.integrations[handler]) / total if total else 0.0

@@ -114,7 +114,7 @@ def people_are_sure(observed: Observed) -> bool | None:
     """Whether two ways to count people agree; None where there is only one. Pure."""
     if any(each.marked or each.sockets for each in observed.slots):
         return True
-    by_reports, by_others = observed.hours_by("by_report"), max(map(observed.hours_by, ("by_own_id", "by_client")))
+    by_others, by_reports = observed.counted_twice()
     if not by_reports or not by_others:
         return None
     return abs(by_reports / by_others - 1) <= _SURE_WITHIN

@@ -70,11 +70,9 @@ def _sureness(observed: Observed) -> str:
         return "sure"
     if sure is None:
         return "not checked: the clients' reports (POST /client_perf, one a minute) are not in the log"
-    by_reports, by_others = observed.hours_by("by_report"), max(map(observed.hours_by, ("by_own_id", "by_client")))
-    return (
-        f"{'sure' if sure else 'not sure'}: {by_others:.1f} user hours by ids and addresses, {by_reports:.1f} by the "
-        "clients' reports (one a minute from each open client)"
-    )
+    by_others, by_reports = observed.counted_twice()
+    told = f"{by_others:.1f} user hours by ids and addresses, {by_reports:.1f} by the clients' reports"
+    return f"{'sure' if sure else 'not sure, the larger is taken'}: {told}"
 
 
 def _load(observed: Observed) -> list[str]:
