@@ -16,16 +16,13 @@ class StagedLoad(LoadTestShape):
 
     use_common_options = True
 
-    def __init__(self, stages: Sequence[Stage], spawn_rate: float) -> None:
+    def __init__(self, stages: Sequence[Stage], spawn_rate: float, text: str) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.stages = tuple(stages)
+        # The stages as they were given.
+        self.text = text
         # Of a step between two stages; a ramp is a new number of users each second.
         self._spawn_rate = spawn_rate or float(most_users(stages))
-
-    @property
-    def text(self) -> str:
-        """The stages as they are written."""
-        return written(self.stages)
 
     @property
     def seconds(self) -> int:
@@ -49,7 +46,7 @@ class StagedLoad(LoadTestShape):
 def staged_load(run: RunSettings, picked: Sequence[Stage] = ()) -> StagedLoad | None:
     """The shape of the stages that were picked, else of these settings; None: whoever starts the test says how many."""
     stages = picked or parse_stages(run.stages)
-    return StagedLoad(stages, run.spawn_rate) if stages else None
+    return StagedLoad(stages, run.spawn_rate, written(picked) or run.stages) if stages else None
 
 
 def shape_of(environment: Any) -> StagedLoad | None:
