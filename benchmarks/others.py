@@ -1,9 +1,10 @@
 """What a user's client sends because others write: requests per user and hour, with few people and with many.
 
 The same sandbox (teams, channels, memberships) is used by a part of its people and by all of them. What a user does by
-themself goes with the pace of their actions; messages heard, and the views of those that arrive in the channel on the
-screen, grow as the number of the others: that rule is held against what was seen. Look-ups of people grow as much at
-most: nobody is looked up twice in a page's life. Messages are written more often than people do, for steadier counts.
+themself goes with the pace of their actions; each message is viewed once by everybody who has its channel on the screen
+when it is written, which is counted then; messages heard grow as the number of the others. These rules are held against
+what was seen. Look-ups keep no such rule (nobody is looked up twice in a page's life): the growth of
+messages is shown beside them. Messages are written more often than people do, for steadier counts.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ from mmload.results.folder import read_figures
 
 # Read by talkative.py, which runs in the Locust process.
 WRITE_OFTEN = "BENCHMARK_WRITE_OFTEN"
+# Counted by it as an action: whoever has the channel on the screen, in front, when a message is written.
+VIEWER = "Viewer"
 VIEW = "POST /channels/members/{user_id}/view"
 WRITE = "POST /posts"
 PEOPLE, STATUSES = "POST /users/ids", "POST /users/status/ids"
@@ -146,9 +149,10 @@ def caused_by_others(size: Size, route: str) -> float:
 
 
 def predicted(few: Size, many: Size, route: str) -> float:
-    """What the rule says for many people: the own part goes with the pace, others' with the messages heard. Pure."""
+    """What the rule says for many people: the own part goes with the pace, others' with messages. Pure."""
     others = caused_by_others(few, route)
-    return (few.routes.get(route, 0.0) - others) * many.pace / max(few.pace, 1e-9) + others * growth(few, many)
+    theirs = many.actions.get(VIEWER, 0.0) if route == VIEW else others * growth(few, many)
+    return (few.routes.get(route, 0.0) - others) * many.pace / max(few.pace, 1e-9) + theirs
 
 
 def report(few: Size, many: Size) -> Report:
@@ -166,25 +170,23 @@ def report(few: Size, many: Size) -> Report:
 
 def causes(few: Size, many: Size) -> Sequence[tuple[str, float, float, float | str]]:
     """What happens to a client because of others, with what the rule says for many. Pure."""
-    grown = growth(few, many)
-    by_action = [("views on arrival", VIEW_ON_ARRIVAL), ("channels fetched ahead", PREFETCH), ("look-ups", LOOK_UP)]
-    rows: list[tuple[str, float, float, float | str]] = [
+    grown, viewed = growth(few, many), many.actions.get(VIEWER, 0.0)
+
+    def action(what: str, name: str, rule: float | str) -> tuple[str, float, float, float | str]:
+        return what, few.actions.get(name, 0.0), many.actions.get(name, 0.0), rule
+
+    written = few.routes.get(WRITE, 0.0), many.routes.get(WRITE, 0.0)
+    return [
         ("actions", few.pace, many.pace, few.pace),
-        ("messages written", few.routes.get(WRITE, 0.0), many.routes.get(WRITE, 0.0), few.routes.get(WRITE, 0.0)),
+        ("messages written", *written, written[0]),
         ("messages of others heard", few.heard, many.heard, few.heard * grown),
+        action("viewers of messages, counted", VIEWER, few.actions.get(VIEWER, 0.0) * grown),
+        action("views on arrival", VIEW_ON_ARRIVAL, viewed),
+        ("views per message", few.views_per_message, many.views_per_message, viewed / max(written[1], 1e-9)),
+        action("channels fetched ahead", PREFETCH, "bounded"),
+        action("look-ups", LOOK_UP, few.actions.get(LOOK_UP, 0.0) * grown),
+        action("polls", POLL, few.actions.get(POLL, 0.0)),
     ]
-    for what, action in by_action:
-        before, after = few.actions.get(action, 0.0), many.actions.get(action, 0.0)
-        rows.append((what, before, after, "bounded" if action == PREFETCH else before * grown))
-    rows.append(
-        ("views per message", few.views_per_message, many.views_per_message, few.views_per_message * _others(few, many))
-    )
-    rows.append(("polls", few.actions.get(POLL, 0.0), many.actions.get(POLL, 0.0), few.actions.get(POLL, 0.0)))
-    return rows
-
-
-def _others(few: Size, many: Size) -> float:
-    return (many.users - 1) / (few.users - 1)
 
 
 def _causes_table(few: Size, many: Size) -> Table:

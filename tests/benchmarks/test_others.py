@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.others import VIEW, WRITE, Size, growth, handlers, predicted, report, size_of, summed
+from benchmarks.others import VIEW, VIEWER, WRITE, Size, growth, handlers, predicted, report, size_of, summed
 from mmload.behaviours.events import VIEW_ON_ARRIVAL
 from mmload.metrics.recorder import ActionOutcome, Recorder
 
 STATS = "GET /channels/{channel_id}/stats"
 FEW = Size(11, {VIEW: 50.0, STATS: 40.0, WRITE: 6.0}, {VIEW_ON_ARRIVAL: 10.0, "SwitchChannel": 20.0}, 60.0)
-MANY = Size(31, {VIEW: 71.0, STATS: 42.0, WRITE: 6.0}, {VIEW_ON_ARRIVAL: 31.0, "SwitchChannel": 20.0}, 180.0)
+MANY = Size(
+    31, {VIEW: 71.0, STATS: 42.0, WRITE: 6.0}, {VIEW_ON_ARRIVAL: 31.0, VIEWER: 30.0, "SwitchChannel": 20.0}, 180.0
+)
 
 
-def test_views_of_arriving_messages_grow_with_the_others_and_one_s_own_do_not() -> None:
+def test_messages_are_viewed_by_their_viewers_and_one_s_own_requests_stay() -> None:
     assert growth(FEW, MANY) == pytest.approx(3)
-    assert predicted(FEW, MANY, VIEW) == pytest.approx(40 + 10 * 3)
+    assert predicted(FEW, MANY, VIEW) == pytest.approx(40 + 30)
     assert predicted(FEW, MANY, STATS) == pytest.approx(40)
 
 
 def test_who_acts_half_as_often_asks_half_as_often_and_others_hear_half_as_much() -> None:
-    slow = Size(31, {WRITE: 3.0}, {"SwitchChannel": 10.0}, 90.0)
+    slow = Size(31, {WRITE: 3.0}, {VIEWER: 15.0, "SwitchChannel": 10.0}, 90.0)
 
     assert growth(FEW, slow) == pytest.approx(1.5)
     assert predicted(FEW, slow, VIEW) == pytest.approx(20 + 15)
