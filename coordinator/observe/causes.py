@@ -255,6 +255,11 @@ def database_cpu(state: ObservedState) -> float | None:
     return own if own is not None else state.database_machine_cpu
 
 
+def pool_in_use(state: ObservedState) -> float | None:
+    """Of the connections that Mattermost may have to its database, the share in use."""
+    return _share(state.pool_in_use, state.pool_most)
+
+
 def _share(part: float | None, whole: float | None) -> float | None:
     return part / whole if part is not None and whole else None
 
@@ -272,7 +277,7 @@ def _most_of(waiting: float | None, active: float | None) -> bool:
 
 
 def _pool_is_full(state: ObservedState) -> bool:
-    return (_share(state.pool_in_use, state.pool_most) or 0.0) >= FULL_POOL
+    return (pool_in_use(state) or 0.0) >= FULL_POOL
 
 
 def _connections_are_full(state: ObservedState) -> bool:

@@ -233,9 +233,8 @@ class Processes:
 
     def _find(self, processes: Mapping[int, ProcessTimes], now: float) -> None:
         self._found_at = now
-        wanted = {SERVER: self._server_root(processes), DATABASE: self._database_root(processes)}
-        if wanted[SERVER] is None:
-            wanted[DATABASE] = None
+        server = self._server_root(processes)
+        wanted = {SERVER: server, DATABASE: self._database_root(processes, server)}
         for name, root in wanted.items():
             if root is None:
                 self._groups.pop(name, None)
@@ -249,10 +248,12 @@ class Processes:
         port = self._server.port or (443 if self._server.scheme == "https" else 80)
         return self._listener(processes, port, SERVER)
 
-    def _database_root(self, processes: Mapping[int, ProcessTimes]) -> int | None:
-        """The one behind the address; without an address, the only one of this machine."""
+    def _database_root(self, processes: Mapping[int, ProcessTimes], server: int | None) -> int | None:
+        """The one behind the address; without an address, Mattermost's is the only one of this machine."""
+        if server is None:
+            return None
         if not self._database.hostname:
-            return _only(roots(processes, DATABASE))
+            return _only(roots(processes, DATABASE)) if processes[server].name == SERVER else None
         if not is_here(self._database.hostname):
             return None
         return self._listener(processes, self._database.port or 5432, DATABASE)

@@ -52,12 +52,13 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Examine the server; the answer is the exit code."""
+    from coordinator.settings import load
     from mmload.population.readiness import examine, exit_code
 
     typed = overrides(args)
     settings = settings_in_force("doctor", {**os.environ, **typed}, typed)
     users = args.users if args.users is not None else max(1, settings.config.users.initial_active_users)
-    examination = examine(settings, users)
+    examination = examine(settings, users, load(None).document)
     if args.json:
         print_json(document(examination, settings.config.connection.server_url, users))
     else:

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 import requests
 
+from coordinator.observe.finding import SourceFound
 from mmload.client.accounts import accounts, has_file_only
 from mmload.client.http.cookies import Cookies, is_one_host
 from mmload.client.http.rules import API
@@ -170,6 +171,8 @@ class ServerProbe:
     sessions_lost: int = 0
     sessions_lost_without_cookies: int = 0
     open_files_limit: int = 0
+    # What a capacity search can see of the server.
+    sources: tuple[SourceFound, ...] = ()
     # None: not looked at.
     sessions: SessionFacts | None = None
 

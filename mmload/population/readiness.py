@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from coordinator.observe.finding import sources_found
 from mmload.client.accounts import connections, has_file_only
 from mmload.client.capabilities import (
     NEWEST_KNOWN_MAJOR,
@@ -21,6 +22,7 @@ from mmload.client.capabilities import (
     parse_version,
 )
 from mmload.config import Settings
+from mmload.config.coordinator_tables import Coordinator
 from mmload.config.stages import parse_stages, total_seconds
 from mmload.errors import ExitCode, ServerNotReady
 from mmload.open_files import open_files_needed, users_of_one
@@ -161,9 +163,12 @@ REQUESTS_PER_USER_SECOND = 0.5
 CLOCK_TOLERANCE_SECONDS = 2.0
 
 
-def examine(settings: Settings, users_wanted: int) -> Examination:
-    """Everything that can be known before a run."""
-    return judge(probe(settings, users_wanted, quick=False), settings, users_wanted)
+def examine(settings: Settings, users_wanted: int, coordinator: Coordinator | None = None) -> Examination:
+    """Everything that can be known before a run; with `coordinator` also what a capacity search sees of the server."""
+    facts = probe(settings, users_wanted, quick=False)
+    if coordinator is not None and not facts.contact.trouble:
+        facts.sources = sources_found(settings.config.connection.server_url, coordinator)
+    return judge(facts, settings, users_wanted)
 
 
 def examine_quickly(settings: Settings, users_wanted: int, processes: int = 1) -> Examination:
@@ -505,6 +510,12 @@ def character(case: Case) -> Iterator[Finding]:
         yield Finding("info", f"collapsed threads: {threads}")
 
 
+def sources(case: Case) -> Iterator[Finding]:
+    """What a capacity search sees of the server, to say why a limit was crossed."""
+    for each in case.facts.sources:
+        yield Finding("warning" if each.trouble else "info", each.what, each.why, each.fix)
+
+
 def missing_features(case: Case) -> Iterator[Finding]:
     """Features that this server lacks: users do without them. Only after a login the server tells of all."""
     if not case.facts.admin_roles:
@@ -534,5 +545,6 @@ RULES: tuple[Callable[[Case], Iterator[Finding]], ...] = (
     kept_sessions,
     clock,
     character,
+    sources,
     missing_features,
 )

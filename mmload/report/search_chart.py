@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from coordinator.answer import Answer, capacity_text, minutes
 from coordinator.journal import NAME, Cycle, Journal, read
+from coordinator.observe.causes import database_cpu, pool_in_use, server_cpu
+from coordinator.observe.causes import text as cause_text
+from coordinator.observe.state import ObservedState
 from coordinator.search.sample import Reading
 from mmload.errors import UsageError
 from mmload.report.charts import MOST_MARKS, Timeframe, limit_line
@@ -36,6 +39,7 @@ class SearchShown:
     """A search as a report shows it: what came of it, its charts, and the decisions that are marked on them."""
 
     answer: str
+    cause: Sequence[str]
     charts: Sequence[Chart]
     decisions: Sequence[str]
 
@@ -44,9 +48,10 @@ def search_shown(search: Journal, time: Timeframe) -> SearchShown:
     """The journal of a search on the axis of the run. Pure."""
     decided = decisions(search.cycles)
     marks = tuple(Mark(time.axis.place(_at(cycle, time)), n, cycle.reason) for n, cycle in enumerate(decided, start=1))
-    charts = [_users_chart(search, time), *_reading_charts(search, time)]
+    charts = [_users_chart(search, time), *_reading_charts(search, time), *_server_charts(search, time)]
     return SearchShown(
         _answer_text(search),
+        _cause_lines(search),
         [dataclasses.replace(chart, bands=(), marks=marks) for chart in charts],
         [_decision_text(cycle) for cycle in decided],
     )
@@ -81,6 +86,12 @@ def _answer_text(search: Journal) -> str:
     broke = f"first breach: {answer.broke_first}" if answer.broke_first else ""
     told = "; ".join(filter(None, [capacity_text(answer), broke, minutes(answer.minutes)]))
     return f"{told}. Ended by: {answer.ended_by}: {answer.reason}."
+
+
+def _cause_lines(search: Journal) -> list[str]:
+    """Why the limit was crossed, where the server was observed."""
+    cause = search.end.cause if search.end is not None else None
+    return cause_text(cause).splitlines() if cause is not None else []
 
 
 def _at(cycle: Cycle, time: Timeframe) -> float:
@@ -128,6 +139,31 @@ def _reading_chart(search: Journal, time: Timeframe, name: str, limit: float | N
     return time.chart(
         name, "", [Series(name, thinned(line))], linear_axis(values, limit or 0.0), height=height, limit=told
     )
+
+
+# What of the server is drawn, each as a share of what there is.
+_SHARES: Mapping[str, Callable[[ObservedState], float | None]] = {
+    "CPU of the server": server_cpu,
+    "CPU of the database": database_cpu,
+    "CPU of the machine": lambda state: state.machine_cpu,
+    "connections to the database": pool_in_use,
+}
+
+
+def _server_charts(search: Journal, time: Timeframe) -> list[Chart]:
+    """What the server had to do, in percent of what it may; none where it was not observed."""
+    lines = []
+    for name, share in _SHARES.items():
+        points = [
+            (_at(cycle, time), None if (value := share(cycle.server)) is None else 100 * value)
+            for cycle in search.cycles
+            if cycle.server is not None
+        ]
+        if any(value is not None for _, value in points):
+            lines.append(Series(name, thinned(_inside(points, time))))
+    if not lines:
+        return []
+    return [time.chart("The server, % of what it may use", "%", lines, linear_axis([100.0], 0.0), height=200)]
 
 
 def _value(cycle: Cycle, name: str) -> float | None:

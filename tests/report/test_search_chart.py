@@ -10,6 +10,8 @@ import pytest
 
 from coordinator.answer import Limits
 from coordinator.journal import NAME, Cycle, End, Head, Journal, JournalWriter
+from coordinator.observe.causes import Cause
+from coordinator.observe.state import ObservedState
 from mmload.report.findings import findings
 from mmload.report.page import html_of_folder, html_report
 from mmload.report.search_chart import decisions, read_search
@@ -47,6 +49,21 @@ def test_the_answer_the_limit_and_every_decision_are_on_the_page(searched: Searc
     assert "limit (1)" in words
     assert len(decided) >= 5
     assert all(f"{cycle.users} users: {cycle.reason}" in words for cycle in decided)
+
+
+def test_why_the_limit_was_crossed_is_on_the_page_with_the_servers_figures(searched: Searched) -> None:
+    whole = journal(searched)
+    busy = ObservedState(server_cpu=1.9, server_cores=2, database_cpu=0.4, database_cores=2, blocker=HOSTILE)
+    cycles = tuple(msgspec.structs.replace(cycle, server=busy) for cycle in whole.cycles)
+    cause = Cause("server CPU", True, ("the server's CPU was at 95 % of 2 cores", HOSTILE), "raise the server's CPU")
+    end = End(0, searched.answer, "", cause)
+    shown = page(dataclasses.replace(whole, cycles=cycles, end=end))
+
+    assert "cause: server CPU: raise the server's CPU" in shown.words()
+    assert "CPU of the server" in shown.words() and "CPU of the database" in shown.words()
+    assert "connections to the database" not in shown.words()
+    assert "img" not in shown.names()
+    assert "CPU of the server" not in page(whole).words()
 
 
 def test_decisions_are_few_and_tell_of_every_turn(searched: Searched) -> None:
