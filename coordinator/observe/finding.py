@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import requests
 
 from coordinator.observe.exporters import Exporters, presets
+from coordinator.observe.metrics_page import MetricsPage
 from coordinator.observe.postgres import PostgresServer
 from coordinator.observe.processes import DATABASE, Processes
 from coordinator.observe.watching import Source
@@ -43,6 +44,7 @@ def sources_found(server_url: str, document: Coordinator) -> tuple[SourceFound, 
     return (
         *_processes(observe.server_url or server_url, observe),
         *_prometheus(document.monitor, observe),
+        *_metrics_page(observe),
         *_postgres(observe),
     )
 
@@ -92,6 +94,11 @@ def unused(observe: Observe, ask: Ask) -> Iterator[SourceFound]:
             shown = ", ".join(instances[:5])
             fix = f"set ObserveConfiguration.{key} to one of {shown}"
             yield SourceFound(f"Prometheus has {name}", "a capacity search could say why a limit was crossed", fix)
+
+
+def _metrics_page(observe: Observe) -> Iterator[SourceFound]:
+    if observe.metrics_url:
+        yield from _looked(f"Mattermost's metrics at {observe.metrics_url}", lambda: MetricsPage(observe.metrics_url))
 
 
 def _postgres(observe: Observe) -> Iterator[SourceFound]:

@@ -8,6 +8,7 @@ from threading import Event, Lock, Thread
 from typing import Protocol
 
 from coordinator.observe.exporters import Exporters, presets
+from coordinator.observe.metrics_page import MetricsPage
 from coordinator.observe.postgres import PostgresServer
 from coordinator.observe.processes import Processes
 from coordinator.observe.state import ObservedState, merged
@@ -38,6 +39,8 @@ def sources(monitor: Monitor, observe: Observe) -> dict[str, Source]:
         found["the server's processes"] = Processes(observe.server_url, observe.postgres_url)
     if observe.postgres_url:
         found[f"PostgreSQL at {observe.postgres_url}"] = PostgresServer(observe)
+    if observe.metrics_url:
+        found[f"Mattermost's metrics at {observe.metrics_url}"] = MetricsPage(observe.metrics_url)
     if presets(observe):
         found[f"exporters by Prometheus at {monitor.prometheus_url}"] = Exporters(monitor, observe)
     return found

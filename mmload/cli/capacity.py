@@ -108,7 +108,7 @@ def run(args: argparse.Namespace) -> int:
             settings, _ = load_settings(environ=environ)
         users = document.search.lowest_users
         server, pool = _examined(settings, users, checked=not args.no_checks)
-        document = observing(document, server.url, pool)
+        document = observing(document, server.url, pool, sandbox=args.sandbox)
         tell_sessions("capacity", settings, document.cluster.max_active_users)
         folder = _folder(settings, replace(server, sandbox=args.sandbox))
         say("capacity", f"looking for the capacity of {server.url}; results in {folder}")
@@ -210,10 +210,13 @@ def _examined(settings: Settings, users: int, *, checked: bool) -> tuple[Server,
     return known.record, known.max_open_conns
 
 
-def observing(document: Coordinator, server_url: str, pool: int) -> Coordinator:
+def observing(document: Coordinator, server_url: str, pool: int, *, sandbox: bool = False) -> Coordinator:
     """The document with what is known of the server, where nothing was said. Pure."""
     observe = document.observe
     known = replace(observe, server_url=observe.server_url or server_url, max_open_conns=observe.max_open_conns or pool)
+    if sandbox and not observe.metrics_url:
+        # A real server has a licence for it, and a port of its own.
+        known = replace(known, metrics_url=f"{server_url}/metrics")
     return replace(document, observe=known)
 
 

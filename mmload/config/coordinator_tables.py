@@ -167,6 +167,11 @@ class Observe(Table, frozen=True):
     mattermost: Annotated[
         str, Ours("Mattermost's own metrics in Prometheus: their label `instance`, such as app0:8067."), _INSTANCE
     ] = ""
+    metrics_url: Annotated[
+        str,
+        Ours("The page of Mattermost's own metrics, without a Prometheus: http://app0:8067/metrics."),
+        optional(url("http", "https")),
+    ] = ""
     postgres_exporter: Annotated[
         str, Ours("postgres_exporter in Prometheus: its label `instance`, such as db0:9187."), _INSTANCE
     ] = ""

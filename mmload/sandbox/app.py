@@ -65,7 +65,7 @@ class Application:
         """Any request."""
         path = request.path
         if path == "/metrics":
-            page = self.measures.page(self.world, self._capacity.waiting(asyncio.get_running_loop().time()))
+            page = self.measures.page(self.world, self._capacity.load(asyncio.get_running_loop().time()))
             return web.Response(text=page, content_type="text/plain", charset="utf-8")
         if path.startswith("/sandbox/"):
             return await control.serve(self, request)

@@ -18,6 +18,16 @@ from dataclasses import dataclass
 BURST = 100
 
 
+@dataclass(frozen=True, slots=True)
+class SlotLoad:
+    """Slots, those in use, requests that wait for one, and how long all have waited so far."""
+
+    slots: int
+    in_use: int
+    waiting: int
+    waited_seconds: float
+
+
 class Capacity:
     """Worker slots. Requests beyond their number queue: first come, first served.
 
@@ -31,6 +41,7 @@ class Capacity:
         self._rng = rng
         self._free_at = [0.0] * slots
         self._begins: deque[float] = deque()
+        self._waited_seconds = 0.0
 
     async def serve(self, further_seconds: float = 0.0) -> None:
         """Wait for a slot, then for the service time of one request."""
@@ -49,6 +60,7 @@ class Capacity:
     def _booked(self, now: float, seconds: float) -> float:
         """When a request that arrives now will have been served."""
         begin = max(now, self._free_at[0])
+        self._waited_seconds += begin - now
         heapq.heapreplace(self._free_at, begin + seconds)
         self._begins.append(begin)
         self.waiting(now)
@@ -59,6 +71,11 @@ class Capacity:
         while self._begins and self._begins[0] <= now:
             self._begins.popleft()
         return len(self._begins)
+
+    def load(self, now: float) -> SlotLoad:
+        """How busy the slots are."""
+        in_use = sum(free_at > now for free_at in self._free_at)
+        return SlotLoad(len(self._free_at), in_use, self.waiting(now), self._waited_seconds)
 
 
 _HASH_ROUNDS = 10_000  # some 3 ms

@@ -7,6 +7,7 @@ from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
+from mmload.sandbox.capacity import SlotLoad
 from mmload.sandbox.http import ApiRoute
 from mmload.sandbox.state import Document
 from mmload.sandbox.world import World
@@ -65,9 +66,9 @@ class SandboxMetrics:
         if route.handler_name == "login":
             self._login_attempts[status == 200] += 1
 
-    def page(self, world: World, waiting: int) -> str:
+    def page(self, world: World, load: SlotLoad) -> str:
         """The text that Prometheus scrapes."""
-        return "\n".join([*self._api_lines(), *self._gauge_lines(world, waiting), ""])
+        return "\n".join([*self._api_lines(), *self._gauge_lines(world, load.waiting), *_pool_lines(load), ""])
 
     def _api_lines(self) -> Iterator[str]:
         name = "mattermost_api_time"
@@ -129,3 +130,15 @@ class SandboxMetrics:
                 for route, counts in self.by_route.items()
             },
         }
+
+
+def _pool_lines(load: SlotLoad) -> Iterator[str]:
+    """The slots stand for Mattermost's connections to its database: what requests queue for."""
+    values = (
+        ("go_sql_max_open_connections", "gauge", load.slots),
+        ("go_sql_in_use_connections", "gauge", load.in_use),
+        ("go_sql_wait_duration_seconds_total", "counter", round(load.waited_seconds, 3)),
+    )
+    for name, kind, value in values if load.slots else ():
+        yield f"# TYPE {name} {kind}"
+        yield f'{name}{{db_name="master"}} {value}'

@@ -37,4 +37,6 @@ def test_the_server_and_its_connections_are_filled_in_where_nothing_was_said() -
     said = replace(Coordinator(), observe=Observe(server_url="http://app0:8065", max_open_conns=40))
 
     assert (nothing.server_url, nothing.max_open_conns) == ("http://localhost:8065", 20)
+    stand_in = observing(Coordinator(), "http://localhost:1", 0, sandbox=True).observe
+    assert stand_in.metrics_url == "http://localhost:1/metrics"
     assert observing(said, "http://localhost:8065", 20) == said

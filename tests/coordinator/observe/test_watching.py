@@ -95,6 +95,9 @@ def test_only_what_is_configured_is_a_source() -> None:
     assert sources(monitor, Observe()) == {}
     assert list(sources(monitor, Observe(server_url="http://localhost:8065"))) == ["the server's processes"]
     assert sources(monitor, Observe(server_url="http://localhost:8065", processes=False)) == {}
+    assert list(sources(monitor, Observe(metrics_url="http://app0:8067/metrics"))) == [
+        "Mattermost's metrics at http://app0:8067/metrics"
+    ]
     assert list(sources(monitor, Observe(postgres_url="postgresql://db0/mm", server_node="app0:9100"))) == [
         "PostgreSQL at postgresql://db0/mm",
         "exporters by Prometheus at http://localhost:9090",
