@@ -81,7 +81,9 @@ def state_of(readings: Mapping[str, Reading]) -> ObservedState:
 
 
 class Exporters:
-    """The presets, asked all at once."""
+    """The presets, asked all at once: some twenty, whose answers change with a scrape."""
+
+    every_seconds = 5.0
 
     def __init__(self, monitor: Monitor, observe: Observe, *, wall: Callable[[], float] = time.time) -> None:
         queries = tuple(Query(name, query, math.inf) for name, query in presets(observe).items())

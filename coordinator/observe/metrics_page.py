@@ -53,6 +53,8 @@ def state_between(before: Mapping[str, float], after: Mapping[str, float], secon
 class MetricsPage:
     """The page at an address."""
 
+    every_seconds = 1.0
+
     def __init__(self, url: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._url, self._clock = url, clock
         self._session = session(url)

@@ -164,6 +164,8 @@ _NO_STATEMENTS = (
 class PostgresServer:
     """The PostgreSQL of the configuration; connects when it is looked at, and again after a loss."""
 
+    every_seconds = 1.0
+
     def __init__(
         self,
         observe: Observe,

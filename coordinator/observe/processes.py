@@ -171,6 +171,8 @@ class _Group:
 class Processes:
     """Mattermost behind a URL, and its PostgreSQL, as processes of this machine."""
 
+    every_seconds = 1.0
+
     def __init__(
         self,
         server_url: str,

@@ -1,4 +1,4 @@
-"""All sources of an ObserveConfiguration, looked at once a second beside the search, which never waits for them."""
+"""All sources of an ObserveConfiguration, looked at beside the search, which never waits for them."""
 
 from __future__ import annotations
 
@@ -15,14 +15,17 @@ from coordinator.observe.state import ObservedState, merged
 from coordinator.polling import Unanswered
 from mmload.config.coordinator_tables import Monitor, Observe
 
-EVERY_SECONDS = 1.0
-# An older state says nothing of now: the source hangs.
-STALE_SECONDS = 5.0
+# A state so many looks old says nothing of now: the source hangs.
+STALE_LOOKS = 4
+
+
+_END_SECONDS = 1.0
 
 
 class Source(Protocol):
-    """One of them."""
+    """One of them, and how often it is looked at."""
 
+    every_seconds: float
     notes: tuple[str, ...]
 
     def look(self) -> ObservedState:
@@ -70,9 +73,8 @@ class Watch:
         """What is known now; None if nothing is."""
         now = self._clock()
         with self._lock:
-            fresh = [
-                each.state for each in self._latest.values() if each.at is not None and now - each.at <= STALE_SECONDS
-            ]
+            told = [(each, STALE_LOOKS * self._sources[name].every_seconds) for name, each in self._latest.items()]
+            fresh = [each.state for each, stale in told if each.at is not None and now - each.at <= stale]
         state = merged(fresh)
         return state if state != ObservedState() else None
 
@@ -89,7 +91,7 @@ class Watch:
         """End the threads, as soon as each has its answer, but wait for none for long."""
         self._ended.set()
         for thread in self._threads:
-            thread.join(timeout=EVERY_SECONDS)
+            thread.join(timeout=_END_SECONDS)
 
     def _follow(self, name: str, source: Source) -> None:
         latest = self._latest[name]
@@ -99,7 +101,7 @@ class Watch:
                 latest.trouble = trouble
                 if not trouble:
                     latest.state, latest.at = state, self._clock()
-            self._ended.wait(EVERY_SECONDS)
+            self._ended.wait(source.every_seconds)
         source.close()
 
     def _asked(self, source: Source) -> tuple[ObservedState, str]:

@@ -6,7 +6,7 @@ import time
 from threading import Event
 
 from coordinator.observe.state import ObservedState, mean, merged
-from coordinator.observe.watching import STALE_SECONDS, Source, Watch, sources
+from coordinator.observe.watching import STALE_LOOKS, Source, Watch, sources
 from coordinator.polling import Unanswered
 from mmload.config.coordinator_tables import Monitor, Observe
 
@@ -16,6 +16,7 @@ PATIENCE_SECONDS = 60
 class Told:
     """A source that says what it is told to, and counts."""
 
+    every_seconds = 0.01
     notes: tuple[str, ...] = ()
 
     def __init__(self, state: ObservedState | Exception) -> None:
@@ -84,7 +85,7 @@ def test_what_was_told_long_ago_says_nothing_of_now() -> None:
         assert time.monotonic() < deadline
         time.sleep(0.01)
     watch.close()
-    now[0] = STALE_SECONDS + 1
+    now[0] = 0.01 * (STALE_LOOKS + 1)
 
     assert watch.state() is None
 
