@@ -30,6 +30,7 @@ HARMLESS = (
     "config.RunConfiguration.Name",
     "config.RunConfiguration.RunsFolder",
     "config.RunConfiguration.ProfilesFolder",
+    "config.RunConfiguration.SessionsFolder",
     "config.RunConfiguration.SpawnRate",  # told by the record, too
     "config.RunConfiguration.Thresholds",
     "config.RunConfiguration.MetricsAddress",
@@ -42,6 +43,8 @@ _MARGINS = {"posts": (0.5, 1000)}
 _MARGIN = (0.1, 50)
 # The same machine tells a little more or less memory after another start.
 _MEMORY_MARGIN = 0.01
+# Shares of users that came in by password: smaller differences are chance.
+_LOGIN_MARGIN = 0.1
 _MOST_SETTINGS = 20
 # Windows that differ by more are told.
 _LENGTH_RATIO = 2.0
@@ -190,9 +193,18 @@ def _worth_knowing(runs: Mapping[str, Run]) -> Iterator[str]:
         )
     unavailable = {name: ", ".join(sorted(run.totals.whole.unavailable)) or "nothing" for name, run in runs.items()}
     yield from _differing("not tested, because unavailable", unavailable)
+    yield from _unlike_arrivals(runs)
     lengths = {name: run.totals.steady_seconds for name, run in runs.items()}
     if max(lengths.values()) > _LENGTH_RATIO * min(lengths.values()):
         yield from _differing("steady seconds", lengths)
+
+
+def _unlike_arrivals(runs: Mapping[str, Run]) -> Iterator[str]:
+    """Logins load a server while users come in; kept sessions do not. The steady window begins after either."""
+    sessions = {name: run.totals.whole.sessions for name, run in runs.items()}
+    shares = {name: each.logins / max(1, each.logins + each.kept_sessions) for name, each in sessions.items()}
+    if max(shares.values()) - min(shares.values()) > _LOGIN_MARGIN:
+        yield from _differing("came in by password", {name: f"{share:.0%}" for name, share in shares.items()})
 
 
 def incomplete(run: Run, window: SteadyWindow) -> Iterator[str]:

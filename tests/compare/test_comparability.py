@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from mmload.metrics.counts import SessionCounts
 from mmload.results.comparability import comparability, user_classes
 from mmload.results.model import TRAFFIC, Facts, Machine, Note, NoteKind, Run, Server, Totals
 from tests.compare.simulated import FACTS, changed
@@ -124,6 +125,14 @@ def test_other_libraries_and_lengths_are_noted_and_not_refused() -> None:
     assert found.refusals == ()
     assert "version of locust: 2.47.0 (a), 2.50.0 (b)" in found.notes
     assert "steady seconds: 8 (a), 80 (b)" in found.notes
+
+
+def test_users_that_came_in_by_password_beside_kept_sessions_are_noted() -> None:
+    first, second = made("runs/a"), made("runs/b")
+    whole = replace(first.totals.whole, sessions=SessionCounts(logins=2, kept_sessions=98))
+    second = replace(second, totals=replace(second.totals, whole=whole))
+
+    assert "came in by password: 100% (a), 2% (b)" in comparability([first, second]).notes
 
 
 def longer(totals: Totals) -> Totals:
