@@ -205,7 +205,9 @@ class Loop:
         return SearchOutcome(answer, self._slowest, left, cause)
 
     def _cause(self, answer: Answer) -> Cause | None:
-        return cause_of(self._moments, self._limits.window_seconds) if answer.broke_first else None
+        if not answer.broke_first:
+            return None
+        return cause_of(self._moments, self._limits.window_seconds, answer.low or 0)
 
     def _cycle(self) -> tuple[Seen, Step]:
         seen = self._observer.look(self._target)

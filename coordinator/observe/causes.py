@@ -81,9 +81,13 @@ class Evidence:
         )
 
 
-def cause_of(moments: Sequence[Moment], window_seconds: float) -> Cause | None:
-    """Why the limit was crossed; None if none was, or nothing was observed."""
-    near = at_the_limit(moments, window_seconds)
+# A breach by so much fewer users than are surely fine had another cause.
+_OF_FINE = 0.9
+
+
+def cause_of(moments: Sequence[Moment], window_seconds: float, fine_users: int = 0) -> Cause | None:
+    """Why the limit was crossed; None if none was, or nothing was observed. `fine_users` are below the capacity."""
+    near = at_the_limit(moments, window_seconds, max(1.0, _OF_FINE * fine_users))
     if near and sum(moment.saturated for moment in near) >= _MOST * len(near):
         return judged(Evidence(mean([m.state for m in near if m.state is not None]), tuple(near)))
     seen = [moment for moment in near if moment.state is not None]
@@ -307,10 +311,18 @@ def _cpu_told(state: ObservedState) -> Iterator[str]:
     if database is not None:
         yield f"PostgreSQL at {_percent(database)} of {_cores(state.database_cores)}"
     if state.machine_cpu is not None:
-        other = ", with the load generator on it" if state.shared_machine else ""
-        yield f"the machine's CPU at {_percent(state.machine_cpu)}{other}"
+        yield f"the machine's CPU at {_percent(state.machine_cpu)}{_others_told(state)}"
     if state.database_machine_cpu is not None:
         yield f"the CPU of the database's machine at {_percent(state.database_machine_cpu)}"
+
+
+def _others_told(state: ObservedState) -> str:
+    """Who else is on the machine."""
+    if not state.shared_machine or not state.machine_cores:
+        return ""
+    busy = (state.machine_cpu or 0.0) * state.machine_cores
+    others = max(0.0, busy - (state.server_cpu or 0.0) - (state.database_cpu or 0.0))
+    return f" ({others:.1f} of {_cores(state.machine_cores)} by others, the load generator among them)"
 
 
 def _database_told(evidence: Evidence) -> Iterator[str]:
@@ -340,8 +352,8 @@ def _database_told(evidence: Evidence) -> Iterator[str]:
 def _in_use(evidence: Evidence, in_use: float, most: float) -> str:
     seconds = evidence.seconds(_pool_is_full)
     if seconds:
-        return f"its connections {most:.0f} of {most:.0f} in use for {seconds:.0f} s"
-    return f"its connections {in_use:.0f} of {most:.0f} in use"
+        return f"the server's connections to its database {most:.0f} of {most:.0f} in use for {seconds:.0f} s"
+    return f"the server's connections to its database {in_use:.0f} of {most:.0f} in use"
 
 
 def _percent(share: float | None) -> str:

@@ -105,16 +105,15 @@ class Moment:
 _SAME_LOAD = 0.97
 
 
-def at_the_limit(moments: Sequence[Moment], window_seconds: float) -> list[Moment]:
+def at_the_limit(moments: Sequence[Moment], window_seconds: float, fewest_users: float = 1.0) -> list[Moment]:
     """The moments that made the limit break: around the beginning of each breach, at that load or above. Pure.
 
     Half a window each way: a p99 over a window rises some seconds after the server is full, and shows for a whole
-    window that it was, when the load is long gone.
+    window that it was, when the load is long gone. Breaches by fewer users are of log-ins, or of a pause.
     """
     half = window_seconds / 2
-    began = [
-        now for number, now in enumerate(moments) if now.breached and not (number and moments[number - 1].breached)
-    ]
+    over = [moment.breached and moment.users >= fewest_users for moment in moments]
+    began = [now for now, is_over, was in zip(moments, over, [False, *over], strict=False) if is_over and not was]
     return [
         moment
         for moment in moments

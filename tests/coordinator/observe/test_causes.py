@@ -152,6 +152,16 @@ def test_what_is_so_after_the_load_was_taken_back_is_no_evidence() -> None:
     assert found is not None and (found.kind, found.sure) == (CauseKind.SERVER_CPU, True)
 
 
+def test_a_breach_far_below_the_capacity_is_no_evidence() -> None:
+    """Everybody logged in at once: the CPU was full of hashing, and that was not what the limit broke by."""
+    early = [Moment(float(second), 20, second > 10, False, state(server_cpu=2.0)) for second in range(40)]
+    locked = moments(state(**LOCKED))
+    later = [Moment(40.0 + each.seconds, each.users, each.breached, False, each.state) for each in locked]
+    found = cause_of([*early, *later], WINDOW, fine_users=95)
+
+    assert found is not None and (found.kind, found.sure) == (CauseKind.LOCKS, True)
+
+
 def test_without_a_breach_or_without_an_observation_there_is_nothing_to_say() -> None:
     fine = [Moment(float(second), 100, False, False, state(server_cpu=1.98)) for second in range(60)]
 
@@ -171,9 +181,15 @@ def test_the_sentence_has_the_figures_and_what_to_do_first() -> None:
 
     assert text(found).splitlines() == [
         "then: the server's CPU was at 98 % of 2 cores, PostgreSQL at 31 % of 2 cores, the machine's CPU at 40 %, "
-        "its connections 20 of 20 in use for 19 s, 2.0 queries were running at a time",
+        "the server's connections to its database 20 of 20 in use for 19 s, 2.0 queries were running at a time",
         "likely cause: server CPU: raise the server's CPU or raise SqlSettings.MaxOpenConns first",
     ]
+
+
+def test_who_else_is_on_the_machine_is_told() -> None:
+    told = text(why(state(machine_cpu=1.0, shared_machine=True, server_cpu=0.5, database_cpu=0.3)))
+
+    assert "the machine's CPU at 100 % (3.2 of 4 cores by others, the load generator among them)" in told
 
 
 def test_a_slow_query_and_a_lock_are_named() -> None:
