@@ -25,7 +25,6 @@ from coordinator.answer import Limits, SearchOutcome, Step, clock_text
 from coordinator.journal import NAME, Head, JournalWriter
 from coordinator.loop import Loop, Observer, Seen, have_measures
 from coordinator.observe.watching import Watch, sources
-from coordinator.planning import P99, planned
 from coordinator.prometheus import Prometheus
 from coordinator.search.decide import Search
 from coordinator.search.sample import weigh
@@ -154,8 +153,7 @@ def _searched(
             hold = document.search.at_end == "hold"
             loop = Loop(limits, Search(limits), observer, agents, journal, Progress(), hold=hold)
             outcome = loop.run(stop, document.monitor.update_interval_ms / 1000)
-        plan = planned(loop.observations, outcome.answer, limits, thresholds.get(P99))
-        outcome = replace(outcome, plan=plan, today=today_of(args))
+        outcome = replace(outcome, today=today_of(args))
         journal.close()
         if journal.trouble:
             log.error(journal.trouble)

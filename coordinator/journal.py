@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from coordinator.answer import Answer, Decider, Limits, Mode, Step, capacity_text, clock_text
+from coordinator.answer import Answer, Decider, Limits, Mode, PlannedCapacity, Step, capacity_text, clock_text
 from coordinator.observe.causes import Cause
 from coordinator.observe.state import ObservedState
 from coordinator.search.sample import Observation, Reading, weigh
@@ -61,6 +61,7 @@ class End(msgspec.Struct, frozen=True, tag="answer", tag_field="line"):
     answer: Answer
     agents: str = ""
     cause: Cause | None = None
+    plan: tuple[PlannedCapacity, ...] = ()
 
 
 Line = Head | Cycle | End

@@ -18,6 +18,7 @@ from coordinator.journal import Cycle, End, JournalWriter
 from coordinator.observe.causes import Cause, cause_of
 from coordinator.observe.state import Moment, ObservedState
 from coordinator.observe.watching import Watch
+from coordinator.planning import planned
 from coordinator.prometheus import Prometheus
 from coordinator.search.sample import Observation, Reading, weigh
 from mmload.config.coordinator_tables import Measures
@@ -180,7 +181,7 @@ class Loop:
         self._target = limits.lowest_users
         self._slowest = ""
         self._moments: list[Moment] = []
-        self.observations: list[Observation] = []
+        self._observations: list[Observation] = []
         self._silent_agents = SilentAgents({})
 
     def run(self, stop: Event, cycle_seconds: float) -> SearchOutcome:
@@ -200,9 +201,9 @@ class Loop:
                 answer = self._search.so_far(Ending.INTERRUPTED, "a signal", seconds)
         finally:
             left = self._leave(answer)
-        cause = self._cause(answer)
-        self._journal.add(End(self._ms(), answer, left, cause))
-        return SearchOutcome(answer, self._slowest, left, cause)
+        cause, plan = self._cause(answer), planned(self._observations, answer, self._limits)
+        self._journal.add(End(self._ms(), answer, left, cause, plan))
+        return SearchOutcome(answer, self._slowest, left, cause, plan)
 
     def _cause(self, answer: Answer) -> Cause | None:
         if not answer.broke_first:
@@ -227,7 +228,7 @@ class Loop:
             return Step(self._target, seen.warming)
         if not self._slowest and weigh(seen.observation).breached:
             self._slowest = seen.slowest
-        self.observations.append(seen.observation)
+        self._observations.append(seen.observation)
         return self._search.observe(seen.observation)
 
     def _write(self, seen: Seen, step: Step, failed: dict[str, str]) -> None:

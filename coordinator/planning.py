@@ -30,14 +30,22 @@ class _Evidence:
     log_ins: float
 
 
-def planned(
-    seen: Sequence[Observation], answer: Answer, limits: Limits, own_p99: float | None
-) -> tuple[PlannedCapacity, ...]:
+def planned(seen: Sequence[Observation], answer: Answer, limits: Limits) -> tuple[PlannedCapacity, ...]:
     """A row for each limit, the search's own among them; none where the p99 of requests was no limit of it."""
+    own_p99 = next((each.limit for each in seen[-1].readings if each.name == P99), None) if seen else None
     if own_p99 is None or answer.low is None:
         return ()
     rows = sorted({*LIMITS_SECONDS, own_p99})
-    return tuple(_own(answer, p99) if p99 == own_p99 else users_at(seen, limits, p99) for p99 in rows)
+    own = _own(answer, own_p99)
+    return tuple(own if p99 == own_p99 else _in_order(own, users_at(seen, limits, p99)) for p99 in rows)
+
+
+def _in_order(own: PlannedCapacity, other: PlannedCapacity) -> PlannedCapacity:
+    """Where little evidence says that a looser limit holds fewer users, it says nothing."""
+    if own.users is None or other.users is None:
+        return other
+    higher, more = other.p99_seconds > own.p99_seconds, other.users >= own.users
+    return other if other.users == own.users or higher == more else PlannedCapacity(other.p99_seconds, None, None, None)
 
 
 def _own(answer: Answer, p99: float) -> PlannedCapacity:

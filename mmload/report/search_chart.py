@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from coordinator.answer import Answer, capacity_text, minutes
+from coordinator.answer import Answer, Today, capacity_text, minutes, plan_lines
 from coordinator.journal import NAME, Cycle, Journal, read
 from coordinator.observe.causes import database_cpu, pool_in_use, server_cpu
 from coordinator.observe.causes import text as cause_text
@@ -39,7 +39,7 @@ class SearchShown:
     """A search as a report shows it: what came of it, its charts, and the decisions that are marked on them."""
 
     answer: str
-    cause: Sequence[str]
+    conclusions: Sequence[str]
     charts: Sequence[Chart]
     decisions: Sequence[str]
 
@@ -51,7 +51,7 @@ def search_shown(search: Journal, time: Timeframe) -> SearchShown:
     charts = [_users_chart(search, time), *_reading_charts(search, time), *_server_charts(search, time)]
     return SearchShown(
         _answer_text(search),
-        _cause_lines(search),
+        _conclusions(search),
         [dataclasses.replace(chart, bands=(), marks=marks) for chart in charts],
         [_decision_text(cycle) for cycle in decided],
     )
@@ -88,10 +88,12 @@ def _answer_text(search: Journal) -> str:
     return f"{told}. Ended by: {answer.ended_by}: {answer.reason}."
 
 
-def _cause_lines(search: Journal) -> list[str]:
-    """Why the limit was crossed, where the server was observed."""
-    cause = search.end.cause if search.end is not None else None
-    return cause_text(cause).splitlines() if cause is not None else []
+def _conclusions(search: Journal) -> list[str]:
+    """Why the limit was crossed, where the server was observed, and the table for planning."""
+    if search.end is None:
+        return []
+    cause = cause_text(search.end.cause).splitlines() if search.end.cause is not None else []
+    return [*cause, *(line.strip() for line in plan_lines(search.end.plan, Today()))]
 
 
 def _at(cycle: Cycle, time: Timeframe) -> float:

@@ -71,13 +71,20 @@ def test_other_limits_stay_as_they_are() -> None:
 
 def test_the_limit_of_the_search_itself_has_its_answer() -> None:
     own = Answer(220, 215, 226, 0.95, "found", "p99", 9.0, "measured")
-    rows = planned(seen([216, 222, 217, 223]), own, LIMITS, 1.0)
+    rows = planned(seen([216, 222, 217, 223]), own, LIMITS)
 
     assert [row.p99_seconds for row in rows] == [0.5, 1.0, 2.0]
     assert rows[1] == PlannedCapacity(1.0, 220, 215, 226)
-    assert planned([], own, LIMITS, None) == ()
+    assert planned([], own, LIMITS) == ()
     at_least = Answer(400, 400, None, 0.0, "at least", "", 9.0, "no limit was crossed")
-    assert planned([], at_least, LIMITS, 3.0)[-1] == PlannedCapacity(3.0, None, 400, None)
+    assert planned(seen([216]), at_least, LIMITS)[1] == PlannedCapacity(1.0, None, 400, None)
+
+
+def test_a_looser_limit_never_holds_fewer_users() -> None:
+    levels = [190, 196, 204, 214, 224, 236, 250]
+    wrong = Answer(260, 250, 270, 0.95, "found", "p99", 9.0, "measured")
+
+    assert planned(seen(levels), wrong, LIMITS)[2] == PlannedCapacity(2.0, None, None, None)
 
 
 PLAN = (

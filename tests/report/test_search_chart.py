@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from coordinator.answer import Limits
+from coordinator.answer import Limits, PlannedCapacity
 from coordinator.journal import NAME, Cycle, End, Head, Journal, JournalWriter
 from coordinator.observe.causes import Cause
 from coordinator.observe.state import ObservedState
@@ -56,10 +56,11 @@ def test_why_the_limit_was_crossed_is_on_the_page_with_the_servers_figures(searc
     busy = ObservedState(server_cpu=1.9, server_cores=2, database_cpu=0.4, database_cores=2, blocker=HOSTILE)
     cycles = tuple(msgspec.structs.replace(cycle, server=busy) for cycle in whole.cycles)
     cause = Cause("server CPU", True, ("the server's CPU was at 95 % of 2 cores", HOSTILE), "raise the server's CPU")
-    end = End(0, searched.answer, "", cause)
+    end = End(0, searched.answer, "", cause, (PlannedCapacity(2.0, 240, 230, 250),))
     shown = page(dataclasses.replace(whole, cycles=cycles, end=end))
 
     assert "cause: server CPU: raise the server's CPU" in shown.words()
+    assert "p99 2 s: 240 users (230–250)" in shown.words()
     assert "CPU of the server" in shown.words() and "CPU of the database" in shown.words()
     assert "connections to the database" not in shown.words()
     assert "img" not in shown.names()
