@@ -166,8 +166,8 @@ def text(outcome: SearchOutcome) -> str:
 
 
 def plan_lines(plan: Sequence[PlannedCapacity], today: Today) -> Iterator[str]:
-    """The table for planning: a line for each limit of the p99. Pure."""
-    if not plan:
+    """The table for planning: a line for each limit of the p99; nothing where it would say nothing. Pure."""
+    if not plan or (not today.people and all(row.users is None for row in plan)):
         return
     factor = f", with a peak {today.peak_factor:g} times as busy" if today.peak_factor != 1 else ""
     yield f"planning{factor}:"
@@ -175,7 +175,7 @@ def plan_lines(plan: Sequence[PlannedCapacity], today: Today) -> Iterator[str]:
         told = [f"  p99 {row.p99_seconds:g} s: {_planned_text(row)}"]
         if row.users is not None and today.peak_factor != 1:
             told.append(f"{usual_users(row.users, today):,} people who are as busy on average")
-        if today.people and row.users is not None:
+        if _has_headroom(row, today):
             told.append(_headroom_text(row, today))
         yield "; ".join(told)
 
@@ -200,11 +200,19 @@ def headroom(users: int, today: Today) -> float:
     return users / (today.people * today.peak_factor) - 1
 
 
+def _has_headroom(row: PlannedCapacity, today: Today) -> bool:
+    """Where only so many were tried, the server may well hold more: too few are no news."""
+    if not today.people or row.low is None:
+        return False
+    return row.users is not None or headroom(row.low, today) >= 0
+
+
 def _headroom_text(row: PlannedCapacity, today: Today) -> str:
     """By the lower end of the interval: growth is planned by what is sure."""
-    surely = headroom(row.low or row.users or 0, today)
+    surely = headroom(row.low or 0, today)
     if surely >= 0:
-        return f"room for {100 * surely:.0f} % more than the {today.people:,} people of today"
+        least = "" if row.users is not None else "at least "
+        return f"room for {least}{100 * surely:.0f} % more than the {today.people:,} people of today"
     return f"{-100 * surely:.0f} % below what the {today.people:,} people of today need"
 
 
@@ -258,8 +266,8 @@ def _planned(row: PlannedCapacity, today: Today) -> dict[str, Any]:
     more: dict[str, Any] = {"peak_factor": today.peak_factor}
     if row.users is not None:
         more["usual_users"] = usual_users(row.users, today)
-        if today.people:
-            more |= {"people": today.people, "headroom": round(headroom(row.low or row.users, today), 4)}
+    if _has_headroom(row, today):
+        more |= {"people": today.people, "headroom": round(headroom(row.low or 0, today), 4)}
     return {**msgspec.to_builtins(row), **more}
 
 

@@ -114,6 +114,18 @@ def test_the_headroom_is_of_the_lower_end_at_the_peak() -> None:
     assert grow[0] == "planning, with a peak 2 times as busy:"
     assert grow[2].endswith("110 people who are as busy on average; room for 34 % more than the 80 people of today")
     assert shrink[2].endswith("10 % below what the 120 people of today need")
+    assert (
+        grow[3]
+        == "  p99 2 s: not reached: 223 users were fine; room for at least 39 % more than the 80 people of today"
+    )
+
+
+def test_a_table_that_says_nothing_is_left_out() -> None:
+    fine = (PlannedCapacity(1.0, None, 400, None), PlannedCapacity(2.0, None, 400, None))
+
+    assert "planning" not in text(SearchOutcome(answer(400, 60.0), plan=fine))
+    assert "planning" not in text(SearchOutcome(answer(400, 60.0), today=Today(100)))
+    assert "room for at least" in text(SearchOutcome(answer(400, 60.0), plan=fine, today=Today(100)))
 
 
 def test_the_answers_document_has_the_plan() -> None:
