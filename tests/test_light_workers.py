@@ -11,7 +11,17 @@ from tests.support import Admin
 
 PROJECT = pathlib.Path(__file__).parent.parent
 # aiohttp comes with the sandbox, which is a server: no process that generates load has either.
-HEAVY = ("rich", "aiohttp", "numpy", "pandas", "matplotlib", "prometheus_api_client", "mmload.report", "mmload.sandbox")
+HEAVY = (
+    "rich",
+    "aiohttp",
+    "numpy",
+    "pandas",
+    "matplotlib",
+    "prometheus_api_client",
+    "psycopg",
+    "mmload.report",
+    "mmload.sandbox",
+)
 LOADED = (
     f"print([name for name in {HEAVY!r} if name in sys.modules])\n"
     "print([name for name in sys.modules if name.startswith(('mmload.cli.', 'mmload.population', 'coordinator'))])"

@@ -14,11 +14,10 @@ from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from threading import Event
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import requests
 
-from coordinator.observe.finding import SourceFound
 from mmload.client.accounts import accounts, has_file_only
 from mmload.client.http.cookies import Cookies, is_one_host
 from mmload.client.http.rules import API
@@ -54,6 +53,9 @@ from mmload.population.admin_api import (
 )
 from mmload.population.init_job import in_parallel
 from mmload.population.plan import team_prefix
+
+if TYPE_CHECKING:
+    from coordinator.observe.finding import SourceFound
 
 T = TypeVar("T")
 

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from coordinator.observe.finding import sources_found
 from mmload.client.accounts import connections, has_file_only
 from mmload.client.capabilities import (
     NEWEST_KNOWN_MAJOR,
@@ -167,6 +166,9 @@ def examine(settings: Settings, users_wanted: int, coordinator: Coordinator | No
     """Everything that can be known before a run; with `coordinator` also what a capacity search sees of the server."""
     facts = probe(settings, users_wanted, quick=False)
     if coordinator is not None and not facts.contact.trouble:
+        # Brings the coordinator's reader of Prometheus along: a run's own check does without.
+        from coordinator.observe.finding import sources_found
+
         facts.sources = sources_found(settings.config.connection.server_url, coordinator)
     return judge(facts, settings, users_wanted)
 
