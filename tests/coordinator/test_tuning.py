@@ -20,8 +20,9 @@ from coordinator.search.tuning import DEFAULT, Tuning
 from tests.coordinator.simulated import hard_limit, search
 
 SEARCH = Path("coordinator/search")
-# A level of confidence that the interval is made for, and a bound that keeps logarithms finite: not tuned.
-NOT_TUNED = {"CONFIDENCE", "FAR"}
+# A level of confidence that the interval is made for, a bound that keeps logarithms finite, and from when connections
+# are told beside users: not tuned.
+NOT_TUNED = {"CONFIDENCE", "FAR", "_SEVERAL"}
 
 
 def numbers_of_modules() -> set[str]:
