@@ -215,8 +215,7 @@ def test_time_that_is_over_before_a_breach_tells_what_was_fine_and_holds_it(tmp_
     answer = json.loads((tmp_path / FOLDER / "answer.json").read_text())
 
     assert ended.code == ExitCode.INCONCLUSIVE
-    said = f"at least {answer['low']} users; 12 seconds\nended by: time over: {answer['reason']}\n"
-    assert ended.out.startswith(said + "planning:\n"), ended.out
+    assert ended.out == f"at least {answer['low']} users; 12 seconds\nended by: time over: {answer['reason']}\n"
     assert (locust.users, locust.stops) == (answer["low"], 0)
     same = run(tmp_path, "mmload", "replay", FOLDER)
     other = run(tmp_path, "mmload", "replay", FOLDER, "--limit", "p99 of requests (s)=0.05")
