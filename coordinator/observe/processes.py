@@ -101,9 +101,9 @@ def machine_state(before: MachineTimes, after: MachineTimes, seconds: float, cor
         return ObservedState()
     disks = [used - before.disks[name] for name, used in after.disks.items() if name in before.disks]
     return ObservedState(
-        machine_cpu=max(0.0, after.busy - before.busy) / passed,
+        machine_cpu=min(1.0, max(0.0, after.busy - before.busy) / passed),
         machine_cores=cores,
-        machine_io_wait=max(0.0, after.io_wait - before.io_wait) / passed,
+        machine_io_wait=min(1.0, max(0.0, after.io_wait - before.io_wait) / passed),
         machine_disk=min(1.0, max(disks) / seconds) if disks else None,
     )
 

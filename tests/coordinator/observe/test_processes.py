@@ -95,6 +95,15 @@ def test_the_machines_times_are_shares_of_all_cores_and_of_the_busiest_disk() ->
     assert isinstance(before, MachineTimes)
 
 
+@pytest.mark.parametrize("busy", range(1_000_003, 1_000_400, 37))
+def test_a_machine_that_never_idles_is_at_one_and_not_a_rounding_error_more(busy: int) -> None:
+    before = machine_times(f"cpu  {busy} 0 7 700 100 0 0 0 0 0\n", "")
+    after = machine_times(f"cpu  {busy + 113} 0 20 700 100 0 0 0 0 0\n", "")
+    told = machine_state(before, after, 1.0, 2)
+
+    assert told.machine_cpu == pytest.approx(1) and told.machine_cpu <= 1
+
+
 def test_only_the_quota_of_a_cgroup_above_counts_where_its_own_has_none(tmp_path: Path) -> None:
     cgroups, proc = tmp_path / "cgroup", tmp_path / "proc"
     (cgroups / "limited" / "app").mkdir(parents=True)
