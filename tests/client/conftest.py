@@ -27,7 +27,7 @@ QUICK = Timing(
     longest_retry_seconds=0.2,
     good_after_seconds=30.0,
     refused_from_seconds=0.05,
-    refused_until_seconds=1.0,
+    refused_until_seconds=30.0,
 )
 
 

@@ -18,7 +18,7 @@ from gevent import socket
 
 from mmload.client.websocket.frames import CLOSE, TEXT, WebSocketEvent
 
-PATIENCE_SECONDS = 5.0
+PATIENCE_SECONDS = 60.0
 _MAGIC = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
