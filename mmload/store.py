@@ -261,7 +261,6 @@ class Store:
         self.typed: dict[tuple[str, str], str] = {}
         # Whether the channel on the screen is shown around a message in its past.
         self.shows_past = False
-
         self.forget_prefetched()
 
     def forget_prefetched(self) -> None:
@@ -365,9 +364,8 @@ class Store:
         ).id
 
     def direct_partner(self, channel: Channel) -> str:
-        """The other person of a direct channel: its name is `{id}__{id}`."""
-        first, _, second = channel.name.partition("__")
-        return second if first == self.me.id else first
+        """The other person of a direct channel; oneself of the one with oneself."""
+        return next((user_id for user_id in channel.direct_user_ids if user_id != self.me.id), self.me.id)
 
     def shown_partners(self) -> list[str]:
         """People whose direct channels are in our sidebar."""

@@ -101,11 +101,16 @@ def machine_state(before: MachineTimes, after: MachineTimes, seconds: float, cor
         return ObservedState()
     disks = [used - before.disks[name] for name, used in after.disks.items() if name in before.disks]
     return ObservedState(
-        machine_cpu=min(1.0, max(0.0, after.busy - before.busy) / passed),
+        machine_cpu=_share(after.busy - before.busy, passed),
         machine_cores=cores,
-        machine_io_wait=min(1.0, max(0.0, after.io_wait - before.io_wait) / passed),
-        machine_disk=min(1.0, max(disks) / seconds) if disks else None,
+        machine_io_wait=_share(after.io_wait - before.io_wait, passed),
+        machine_disk=_share(max(disks), seconds) if disks else None,
     )
+
+
+def _share(part: float, whole: float) -> float:
+    """From 0 to 1, whatever rounding and counters that step back make of it."""
+    return min(1.0, max(0.0, part / whole))
 
 
 def used(before: Mapping[int, float], after: Mapping[int, float]) -> float:

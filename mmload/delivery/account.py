@@ -11,6 +11,7 @@ faster event, or the end of the test, may have settled it meanwhile.
 
 from __future__ import annotations
 
+import itertools
 import time
 from array import array
 from collections import deque
@@ -336,7 +337,7 @@ class Deliveries:
         self._tracker = SocketTracker(KEPT_SECONDS)
         self._ledger = Ledger(recorder, self._tracker, late_seconds, clock, wall)
         self._messages = self._ledger.messages
-        # In the order of joining, as all wait for the same time: `_settle_in` ends at the first that is not due.
+        # In the order of joining, as all wait for the same time: `_pop_due` ends at the first that is not due.
         self._joining: dict[tuple[int, str], float] = {}
         # Direct channels that a user has just met, and may just have made; likewise in order.
         self._fresh: dict[tuple[int, str], float] = {}
@@ -580,20 +581,22 @@ class Deliveries:
         self._ledger.clear_channels(now - KEPT_SECONDS)
 
     def _settle_in(self, now: float) -> None:
-        for (seat, channel_id), due in list(self._joining.items()):
-            if due > now:
-                break
-            del self._joining[seat, channel_id]
+        for seat, channel_id in _pop_due(self._joining, now):
             self._tracker.note(now, SeatChange.JOINED, seat, self._tracker.channel(channel_id))
-        for key, due in list(self._fresh.items()):
-            if due > now:
-                break
-            del self._fresh[key]
+        _pop_due(self._fresh, now)
 
     def finish(self) -> None:
         """The test is over: nothing more will come."""
         for message in list(self._messages.values()):
             self._ledger.forget(message)
+
+
+def _pop_due(waiting: dict[tuple[int, str], float], now: float) -> list[tuple[int, str]]:
+    """Take out those whose time has come. All wait for the same time, so the first that is not due ends it."""
+    due = list(itertools.takewhile(lambda key: waiting[key] <= now, waiting))
+    for key in due:
+        del waiting[key]
+    return due
 
 
 class Seat:
