@@ -26,6 +26,7 @@ COMMANDS = (
     "compare",
     "repeat",
     "agent",
+    "deploy",
     "inject",
     "learn",
     "mix",

@@ -41,6 +41,8 @@ class LocustLoad:
     server_url: str
     processes: int = 1
     in_stages: bool = False
+    # Where the master listens for workers on other machines; 0: there are none.
+    master_port: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +66,18 @@ def command(load: LocustLoad, file: Path, user_classes: Sequence[str] = (), *, v
         *(() if load.in_stages else ("-t", f"{load.run_time_seconds}s")),
         *("--host", load.server_url, "--stop-timeout", str(STOP_TIMEOUT_SECONDS)),
         *("--loglevel", "DEBUG" if verbose else "INFO"),
-        *(local_workers(load.processes) if load.processes > 1 else ()),
+        *_workers(load),
         *user_classes,
     ]
+
+
+def _workers(load: LocustLoad) -> Sequence[str]:
+    if not load.master_port:
+        return local_workers(load.processes) if load.processes > 1 else ()
+    return (
+        *("--master", "--master-bind-host", LOOPBACK, "--master-bind-port", str(load.master_port)),
+        *("--expect-workers", str(load.processes), "--expect-workers-max-wait", str(WORKERS_START_SECONDS)),
+    )
 
 
 def local_workers(processes: int, port: int = 0) -> Sequence[str]:

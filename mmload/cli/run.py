@@ -84,6 +84,8 @@ def add_target(parser: argparse.ArgumentParser) -> None:
     target = parser.add_mutually_exclusive_group()
     add_server_option(target)
     target.add_argument("--sandbox", action="store_true", help="test a simulated server that is started for this run")
+    # Workers on other machines: `mmload deploy run` gives them.
+    parser.set_defaults(fleet=None)
 
 
 def add_load(parser: argparse.ArgumentParser) -> None:
@@ -172,7 +174,12 @@ def run(args: argparse.Namespace, course: Course | None = None) -> int:
     each = users_of_one(users + course.more_users, args.processes)
     # Before a sandbox starts: it inherits the limit, and has as many sockets.
     most = users + course.more_users if args.sandbox else each
-    raise_open_files(open_files_needed(connections(settings.config.users, most)))
+    if args.fleet is None:
+        raise_open_files(open_files_needed(connections(settings.config.users, most)))
+    else:
+        args.fleet.check(connections(settings.config.users, each))
+        args.fleet.connect()
+        environ |= args.fleet.variables
     if args.processes > 1:
         # The parts follow each other without a gap: the same accounts act as in one process.
         environ |= account_ranges(each)
@@ -289,7 +296,13 @@ def _carry_out(
     stages = parse_stages(config.run.stages)
     seconds = total_seconds(stages) or config.run.run_time_seconds
     load = LocustLoad(
-        users, config.run.spawn_rate, seconds, config.connection.server_url, args.processes, in_stages=bool(stages)
+        users=users,
+        spawn_rate=config.run.spawn_rate,
+        run_time_seconds=seconds,
+        server_url=config.connection.server_url,
+        processes=args.processes,
+        in_stages=bool(stages),
+        master_port=args.fleet.port if args.fleet is not None else 0,
     )
     folder = make_folder(Path(config.run.runs_folder), datetime.now(), config.run.name)
     typed = command(("mmload", *course.told(sys.argv[1:])))
@@ -305,13 +318,28 @@ def _carry_out(
     try:
         progress = RunProgress(folder / SECONDS, load.run_time_seconds, sys.stderr, command=args.command)
         course.begin(folder, config.connection.server_url, progress.tell)
-        ended = locust_process.watch(process, progress, load.run_time_seconds, beside=course.look)
+        beside = course.look
+        if args.fleet is not None:
+            args.fleet.start(process, environ, args.user_class)
+            beside = _looking_at_hosts(args, folder, progress, course)
+        ended = locust_process.watch(process, progress, load.run_time_seconds, beside=beside)
     finally:
         course.close()
         # Whatever goes wrong here: no load goes on that nobody watches.
         if process.poll() is None:
             locust_process.kill(process)
     return _conclude(args.command, ended, folder, settings)
+
+
+def _looking_at_hosts(
+    args: argparse.Namespace, folder: Path, progress: RunProgress, course: Course
+) -> Callable[[], None]:
+    def look() -> None:
+        has_begun = (place_of(folder) / SECONDS).exists()
+        args.fleet.look(lambda text: progress.tell(f"mmload {args.command}: {text}"), has_begun=has_begun)
+        course.look()
+
+    return look
 
 
 def _conclude(name: str, ended: Ended, folder: Path, settings: Settings) -> int:

@@ -7,12 +7,14 @@ master in its own log only); it ends with the exit code of a refused configurati
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import socket
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import gevent
@@ -52,6 +54,9 @@ _MOST_NAMED = 5
 _LONGEST_VALUE = 200
 # Whoever knocks at the port is remembered for a while; more than these are not answered.
 _MOST_STRANGERS = 1000
+# How `mmload deploy` calls this machine.
+HOST_NAME = "MMLOAD_HOST_NAME"
+_USERS_FILE = "config.UsersConfiguration.UsersFilePath"
 _SERVER, _WEBSOCKET = (f"config.ConnectionConfiguration.{name}" for name in ("ServerURL", "WebSocketURL"))
 
 
@@ -64,12 +69,23 @@ class Hello(msgspec.Struct, frozen=True):
     settings: dict[str, Any]
     # Which passwords it has of its own, by their variables.
     passwords: tuple[str, ...] = ()
+    host: str = ""
 
 
 def hello(settings: Settings) -> Hello:
     """This process, by its own settings. Never with a password."""
-    name = f"{socket.gethostname()} (process {os.getpid()})"
-    return Hello(name, __version__, locust.__version__, alike(settings), tuple(passwords(settings)))
+    host = os.environ.get(HOST_NAME, "")
+    name = f"{host or socket.gethostname()} (process {os.getpid()})"
+    values = {**alike(settings), _USERS_FILE: _contents(settings.config.users.users_file_path)}
+    return Hello(name, __version__, locust.__version__, values, tuple(passwords(settings)), host)
+
+
+def _contents(path: str) -> str:
+    """What is in a file, told by a few digits: it may be elsewhere on another machine. Its path where there is none."""
+    try:
+        return f"a file with contents {hashlib.sha256(Path(path).read_bytes()).hexdigest()[:8]}" if path else ""
+    except OSError:
+        return path
 
 
 def passwords(settings: Settings) -> Iterator[str]:
@@ -146,6 +162,7 @@ class MasterSide:
         self._waiting: dict[str, float] = {}
         self._refused: set[str] = set()
         self._welcomed: set[str] = set()
+        self._hosts: dict[str, str] = {}
         # What workers answered that were told to read their settings again: why they cannot take part, or "".
         self._answers: dict[str, str] = {}
         # The lines of the file of users that each worker was dealt; None without a file.
@@ -167,6 +184,11 @@ class MasterSide:
             # It connects, then says what it is. Its index it gets with the welcome: a stranger must not use one up.
             self._runner.send_message("ack", client_id=client_id)
         return False
+
+    def name(self, client_id: str) -> str:
+        """As Locust's log names a worker, and on which host of a deployment it is."""
+        host = self._hosts.get(client_id, "")
+        return f"worker {self._runner.get_worker_index(client_id)}" + (f" on {host}" if host else "")
 
     def takes_users(self, client_id: str) -> bool:
         """Whether a worker has accounts."""
@@ -247,6 +269,7 @@ class MasterSide:
             self._refuse(client_id, found, theirs.name, differences(hello(own), theirs, host, to_worker=True))
             return
         self._welcomed.add(client_id)
+        self._hosts[client_id] = harmless_line(theirs.host[:_LONGEST_VALUE])
         # What it said when it connected, and Locust was not to hear.
         ready: Message = Message("client_ready", locust.__version__, client_id)  # type: ignore[no-untyped-call]
         self._runner.handle_message(client_id, ready)

@@ -24,8 +24,9 @@ class Workers:
         self._numbers: dict[str, int] = {}
 
     def name(self, client_id: str) -> str:
-        """As Locust's log names it."""
-        return f"worker {self._runner.get_worker_index(client_id)}"
+        """As Locust's log names it, and on which host of a deployment it is."""
+        known = getattr(self._runner.environment, "mmload_workers", None)
+        return str(known.name(client_id)) if known else f"worker {self._runner.get_worker_index(client_id)}"
 
     def _alive(self) -> list[Any]:
         return [each for each in self._runner.clients.all if each.state != STATE_MISSING]

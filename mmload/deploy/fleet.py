@@ -1,0 +1,203 @@
+"""The workers of one run on the hosts of a deployment: connected, started, watched, ended."""
+
+from __future__ import annotations
+
+import json
+import queue
+import re
+import secrets
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from mmload.config.coordinator_tables import DOCUMENTS
+from mmload.config.documents import DEFAULTS, load
+from mmload.config.environment import DOCUMENT_VARIABLES, environment_name
+from mmload.config.files import read_document, read_text
+from mmload.deploy.ssh import HostFailed, SshSession
+from mmload.deploy.state import DeployedHost, Deployment
+from mmload.errors import ConfigurationError, MmloadError
+from mmload.open_files import users_possible
+
+TOKEN = "MMLOAD_AGENT_TOKEN"
+# By this a worker is called in logs and in the run's record: the name that its user gave, not the machine's own.
+HOST_NAME = "MMLOAD_HOST_NAME"
+USERS_FILE = environment_name("UsersConfiguration", "UsersFilePath")
+AUTHORITIES = "SSL_CERT_FILE"
+LOOPBACK = "127.0.0.1"
+MASTER_SECONDS = 60.0
+STOP_TIMEOUT_SECONDS = 10
+LOOK_SECONDS = 0.25
+# What belongs to this machine, or is told in another way.
+_OURS = frozenset(
+    {"MMLOAD_CHECKED", "MMLOAD_RUN_FOLDER", "MMLOAD_SANDBOX", TOKEN, USERS_FILE, *DOCUMENT_VARIABLES.values()}
+)
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+Tell = Callable[[str], None]
+
+
+class WorkersNeeds(dict[str, Any]):
+    """What a host is told to start workers with: `variables`, and `files` by the variables that name them."""
+
+
+def needs(environ: Mapping[str, str], token: str) -> WorkersNeeds:
+    """The settings in force here as a host's workers need them. Raises ConfigurationError. It has all secrets."""
+    loaded = load(environ)
+    config = loaded.settings.config
+    variables = {name: value for name, value in environ.items() if name.startswith("MMLOAD_") and name not in _OURS}
+    for name in _VARIABLE.findall("\n".join(config.connection.headers)):
+        variables |= {name: environ[name]} if name in environ else {}
+    files = {
+        DOCUMENT_VARIABLES[name]: json.dumps(read_document(Path(source)))
+        for name, source in loaded.sources.items()
+        if name in DOCUMENTS and source != DEFAULTS
+    }
+    if config.users.users_file_path:
+        files[USERS_FILE] = read_text(Path(config.users.users_file_path))
+    if environ.get(AUTHORITIES):
+        files[AUTHORITIES] = read_text(Path(environ[AUTHORITIES]))
+    return WorkersNeeds(variables={**variables, TOKEN: token}, files=files)
+
+
+def arguments(port: int, workers: int, user_classes: Iterable[str] = ()) -> list[str]:
+    """Locust's options for so many workers whose master is at the end of the tunnel. Pure."""
+    return [
+        *("--stop-timeout", str(STOP_TIMEOUT_SECONDS), "--worker"),
+        *("--master-host", LOOPBACK, "--master-port", str(port)),
+        *(("--processes", str(workers)) if workers > 1 else ()),
+        *user_classes,
+    ]
+
+
+def too_few_files(hosts: Iterable[DeployedHost], users_each: int) -> list[str]:
+    """Which hosts' workers may not have so many users, in words. Pure."""
+    return [
+        f"{host.name}: {users_each} users for each worker, but its {host.open_files} open files are enough for "
+        f"{users_possible(host.open_files)}: more workers (--workers), or a higher limit there "
+        "(/etc/security/limits.conf, LimitNOFILE= of its sshd)"
+        for host in hosts
+        if host.open_files >= 0 and users_possible(host.open_files) < users_each
+    ]
+
+
+class Fleet:
+    """All of it. A host that is lost is told of, once; the others go on.
+
+    `connect` before anything is begun, `start` when the master listens, `look` again and again, `close` at the end.
+    """
+
+    def __init__(self, deployment: Deployment, port: int, tell: Tell) -> None:
+        self.port = port
+        self.token = secrets.token_hex(16)
+        self._deployment, self._tell = deployment, tell
+        self._stack = ExitStack()
+        self._sessions: dict[str, SshSession] = {}
+        self._done: set[str] = set()
+        self._ended = threading.Event()
+
+    @property
+    def workers(self) -> int:
+        return sum(host.workers for host in self._deployment.hosts)
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """For the master's environment: with the token nobody else on the hosts can join by the tunnel."""
+        return {TOKEN: self.token}
+
+    def check(self, users_each: int) -> None:
+        """ConfigurationError: a host can't have so many users."""
+        if problems := too_few_files(self._deployment.hosts, users_each):
+            raise ConfigurationError(*problems)
+
+    def connect(self) -> None:
+        """Reach all hosts, with a tunnel from each to our port. Raises HostFailed."""
+        for host in self._deployment.hosts:
+            given = self._deployment
+            folder = given.folder(host.name)
+            session = SshSession(host.name, folder, config=given.ssh_config, python=given.python, tunnel_to=self.port)
+            self._sessions[host.name] = self._stack.enter_context(session)
+        for session in self._sessions.values():
+            session.wait_for_tunnel()
+            session.ask("clock")
+
+    def start(
+        self, master: subprocess.Popen[bytes], environ: Mapping[str, str], user_classes: Sequence[str] = ()
+    ) -> None:
+        """Start all workers, when the master listens. Raises MmloadError."""
+        wait_for_port(master, self.port)
+        told = needs(environ, self.token)
+        for host in self._deployment.hosts:
+            session = self._sessions[host.name]
+            session.ask(
+                "start",
+                environment=host.environment,
+                arguments=arguments(session.tunnel_port, host.workers, user_classes),
+                variables={**told["variables"], HOST_NAME: host.name},
+                files=told["files"],
+            )
+
+    def look(self, tell: Tell | None = None, *, has_begun: bool = True) -> None:
+        """Tell of hosts that were lost, and of workers that ended by themselves.
+
+        Raises HostFailed where the load has not begun: it would wait for them.
+        """
+        for name, session in self._sessions.items():
+            if name not in self._done and (why := _end_of(session)) is not None:
+                self._done.add(name)
+                if not why:
+                    continue
+                if not has_begun:
+                    raise HostFailed(name, why)
+                left = len(self._done) < len(self._sessions)
+                (tell or self._tell)(f"{name}: {why}; {'the others take up its users' if left else 'no host is left'}")
+
+    def watch(self) -> None:
+        """Look in a thread of its own, for commands that are busy waiting."""
+
+        def keep_looking() -> None:
+            while not self._ended.wait(LOOK_SECONDS):
+                self.look()
+
+        threading.Thread(target=keep_looking, daemon=True).start()
+
+    def close(self) -> None:
+        """No worker is left. A host that is lost ends its own."""
+        self._ended.set()
+        for name, session in self._sessions.items():
+            if name not in self._done and not session.is_lost:
+                with suppress(HostFailed):
+                    session.ask("stop")
+        self._stack.close()
+
+
+def _end_of(session: SshSession) -> str | None:
+    """Why a host has no workers any more: "" where their master told them to end; None where it still has some."""
+    with suppress(queue.Empty):
+        event = session.events.get_nowait()
+        said = "".join(f"\n  {line}" for line in event["said"])
+        return f"its workers ended by themselves (exit code {event['code']}):{said}\n" if event["code"] else ""
+    return f"the host is lost: {session.failure()}" if session.is_lost else None
+
+
+def wait_for_port(process: subprocess.Popen[bytes], port: int, seconds: float = MASTER_SECONDS) -> None:
+    """Until the process listens there, or has ended. Raises MmloadError.
+
+    Nobody knocks: a connection that says nothing would be a stranger to the master.
+    """
+    deadline = time.monotonic() + seconds
+    while process.poll() is None and time.monotonic() < deadline:
+        with suppress(psutil.Error):
+            if any(
+                each.laddr.port == port for each in psutil.Process(process.pid).net_connections("tcp") if each.laddr
+            ):
+                return
+        time.sleep(LOOK_SECONDS)
+    if process.poll() is None:
+        raise MmloadError(f"the master did not listen for workers on port {port} within {seconds:.0f} s")
