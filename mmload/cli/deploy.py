@@ -9,7 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -69,7 +69,7 @@ def _part(parts: Any, name: str, meaning: str) -> argparse.ArgumentParser:
 def _add_up(parts: Any) -> None:
     up = _part(parts, "up", "set up hosts; again: what has changed")
     up.add_argument("--hosts", metavar="NAMES", default="", help="names as ssh knows them: load1,user@load2")
-    up.add_argument("--workers", metavar="N", default=AUTO, help="worker processes on each host (auto: one per CPU)")
+    up.add_argument("--workers", metavar="N", help="worker processes on each host (default: auto, one per CPU)")
     up.add_argument("--server", metavar="URL", help="check that the hosts reach this server, and how far it is")
     up.add_argument("--python", metavar="PATH", help="the hosts' Python (default: the first of 3.11 or newer)")
     up.add_argument("--ssh-config", metavar="FILE", help="for ssh -F (default: your own ~/.ssh/config)")
@@ -108,8 +108,10 @@ def _up(args: argparse.Namespace) -> int:
     return int(ExitCode.PASSED)
 
 
-def _workers(text: str) -> int:
-    """0: one per CPU. UsageError: no number."""
+def _workers(text: str | None) -> int | None:
+    """0: one per CPU; None: as before. UsageError: no number."""
+    if text is None:
+        return None
     if text != AUTO and not (text.isascii() and text.isdigit() and int(text) > 0):
         raise UsageError(f"--workers {text}: expected {AUTO}, or a number of 1 or more")
     return 0 if text == AUTO else int(text)
@@ -141,7 +143,7 @@ def _take_in(deployment: Deployment, args: argparse.Namespace, named: Sequence[s
 def _set_up(
     deployment: Deployment,
     names: Iterable[str],
-    wanted: int,
+    wanted: int | None,
     server: tuple[str, int] | None,
     keep: Callable[[], None],
 ) -> list[str]:
@@ -162,7 +164,7 @@ def _set_up(
     return [f"{name}: {why}" for name, why in told.problems.items()]
 
 
-def _prepared(host: DeployedHost, session: Any, wanted: int, server: tuple[str, int] | None) -> str:
+def _prepared(host: DeployedHost, session: Any, wanted: int | None, server: tuple[str, int] | None) -> str:
     """One host, made ready; what it is, in words. Raises HostFailed."""
     from mmload.deploy import wheels
     from mmload.deploy.ssh import INSTALL_SECONDS, HostFailed
@@ -182,7 +184,7 @@ def _prepared(host: DeployedHost, session: Any, wanted: int, server: tuple[str, 
     digests = [wheel.sha256 for wheel in needed]
     versions = session.ask("install", environment=environment, wheels=digests, seconds=INSTALL_SECONDS)
     host.environment, host.open_files = environment, found["open_files"]
-    host.workers = wanted or found["cpus"]
+    host.workers = (host.workers if wanted is None else wanted) or found["cpus"]
     return description(host, found, versions, session.offset_seconds, session.round_trip_seconds)
 
 
@@ -363,12 +365,14 @@ class ToldByHosts:
 @contextmanager
 def _sessions(deployment: Deployment, hosts: Iterable[DeployedHost]) -> Iterator[list[Any]]:
     """A connection to each of these hosts."""
-    from contextlib import ExitStack
-
     from mmload.deploy.ssh import SshSession
 
     with ExitStack() as stack:
-        yield [stack.enter_context(SshSession(host.name, deployment.folder(host.name), **options)) for host in hosts]
+        made = (
+            SshSession(host.name, deployment.folder(host.name), config=deployment.ssh_config, python=deployment.python)
+            for host in hosts
+        )
+        yield [stack.enter_context(session) for session in made]
 
 
 def _on_all(sessions: Sequence[Any], do: Callable[[Any], Any]) -> ToldByHosts:

@@ -131,7 +131,9 @@ class OnHost:
         except OSError:
             shutil.rmtree(made, ignore_errors=True)
             raise
-        versions = "import json, locust, mmload, mmload.locustfile; print(json.dumps([mmload.__version__, locust.__version__]))"
+        versions = (
+            "import json, locust, mmload, mmload.users; print(json.dumps([mmload.__version__, locust.__version__]))"
+        )
         done = subprocess.run(
             [made / "bin/python", "-c", versions], capture_output=True, text=True, env=clean_environ()
         )

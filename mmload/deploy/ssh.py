@@ -1,4 +1,4 @@
-"""One host, by OpenSSH's own `ssh`: the user's configuration, keys, agent and jump hosts hold. Its failures in words."""
+"""One host, by OpenSSH's own `ssh`: the user's configuration, keys, agent and jump hosts hold."""
 
 from __future__ import annotations
 

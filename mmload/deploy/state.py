@@ -1,4 +1,4 @@
-"""What is deployed where: one small file on the desk, written before a host is touched, so that nothing is lost track of."""
+"""What is deployed where: one small file, written before a host is touched, so that nothing is lost track of."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STATE = Path("mmload-deploy.json")
 
 
 class DeployedHost(msgspec.Struct):
-    """`environment` is "" until everything is there; `workers` are those that it runs, `open_files` what each may have."""
+    """`environment` is "" until everything is there; `open_files` is what each of its workers may have."""
 
     name: str
     workers: int = 0

@@ -144,7 +144,7 @@ def zipped(files: Mapping[str, bytes]) -> bytes:
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
         for name in sorted(files):
-            archive.writestr(zipfile.ZipInfo(name, _DATE), files[name], zipfile.ZIP_DEFLATED)
+            archive.writestr(zipfile.ZipInfo(name, _DATE), files[name], zipfile.ZIP_DEFLATED, 1)
     return content.getvalue()
 
 
@@ -193,7 +193,7 @@ def platforms_of(target: Target) -> list[str]:
     name, version = target.libc
     if name != "glibc":
         return [f"musllinux_1_{minor}_{target.machine}" for minor in (2, 1)]
-    newest = (_numbers(version) + [0, _OLDEST_GLIBC])[1]
+    newest = [*_numbers(version), 0, 0][1]
     return [f"manylinux_2_{minor}_{target.machine}" for minor in range(newest, _OLDEST_GLIBC - 1, -1)] + [
         f"manylinux2014_{target.machine}"
     ]
