@@ -19,7 +19,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from types import FrameType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 from msgspec.structs import replace
@@ -49,6 +49,9 @@ from mmload.errors import ExitCode, MmloadError, UsageError
 from mmload.results.folder import LOG, RunFolder, make_folder, read_run
 from mmload.results.model import Facts, Server, command
 from mmload.signals import child_setup, handling
+
+if TYPE_CHECKING:
+    from mmload.deploy.fleet import Fleet
 
 T = TypeVar("T", bound=Table)
 
@@ -91,6 +94,8 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--name", metavar="NAME", help="a name for this search")
     parser.add_argument("--runs-folder", metavar="DIR", help="where the folders of the results are")
     parser.add_argument("--no-checks", action="store_true", help="don't examine the server before the search")
+    # Workers on other machines: `mmload deploy run` gives them.
+    parser.set_defaults(fleet=None)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -106,13 +111,16 @@ def run(args: argparse.Namespace) -> int:
             environ |= server_variables(url)
             environ |= _with_accounts(stack, url, environ, document.cluster.max_active_users, ours=not args.config)
             settings, _ = load_settings(environ=environ)
+        if args.fleet is not None:
+            args.fleet.connect()
+            environ |= args.fleet.variables
         users = document.search.lowest_users
         server, pool = _examined(settings, users, checked=not args.no_checks)
         document = observing(document, server.url, pool, sandbox=args.sandbox)
         tell_sessions("capacity", settings, document.cluster.max_active_users)
         folder = _folder(settings, replace(server, sandbox=args.sandbox))
         say("capacity", f"looking for the capacity of {server.url}; results in {folder}")
-        port = stack.enter_context(_agent(settings, environ, folder))
+        port = stack.enter_context(_agent(settings, environ, folder, args.fleet))
         (folder / "coordinator.json").write_bytes(driving(document, port))
         code = _coordinated(folder, coordinators(environ), told(args))
     _report(folder)
@@ -229,12 +237,13 @@ def _folder(settings: Settings, server: Server) -> Path:
 
 
 @contextmanager
-def _agent(settings: Settings, environ: Mapping[str, str], folder: Path) -> Iterator[int]:
+def _agent(settings: Settings, environ: Mapping[str, str], folder: Path, fleet: Fleet | None) -> Iterator[int]:
     """An agent on a free port of the loopback interface, which it gives; in the end it is ended in order."""
     port = locust_process.free_port()
     server = settings.config.connection.server_url
+    workers = () if fleet is None else ("--master", "--master-port", str(fleet.port))
     process = locust_process.start(
-        [sys.executable, "-m", "mmload", "agent", "--server", server, "--port", str(port)],
+        [sys.executable, "-m", "mmload", "agent", "--server", server, "--port", str(port), *workers],
         {**environ, "MMLOAD_RUN_FOLDER": str(folder.resolve()), "MMLOAD_CHECKED": "1"},
         folder / LOG,
     )
@@ -242,6 +251,9 @@ def _agent(settings: Settings, environ: Mapping[str, str], folder: Path) -> Iter
     try:
         if not _answers(process, port):
             raise MmloadError(_ended_early(folder, secrets))
+        if fleet is not None:
+            fleet.start(process, environ)
+            fleet.watch()
         yield port
         if process.poll() is not None:
             say("capacity", _ended_early(folder, secrets))

@@ -37,25 +37,34 @@ class Machine:
         for process in psutil.process_iter():
             with suppress(psutil.Error):
                 # A worker's own command, or what its sshd started.
-                if any(part.startswith(str(self.home)) for part in process.cmdline() + [process.cwd()]):
+                if any(part.startswith(str(self.home)) for part in [*process.cmdline(), process.cwd()]):
                     found.append(process)
         return [each for each in found if each.pid != self.process.pid and "sshd" not in each.name()]
 
-    def sessions(self) -> list[psutil.Process]:
-        """The processes of its sshd that serve a connection each, and theirs."""
-        return psutil.Process(self.process.pid).children(recursive=True)
+    def sshds(self) -> list[psutil.Process]:
+        """Its sshd, and those of its processes that serve a connection each."""
+        if self.process.poll() is not None:
+            return []
+        listening = psutil.Process(self.process.pid)
+        return [*(each for each in listening.children(recursive=True) if "sshd" in each.name()), listening]
 
     def freeze(self) -> None:
-        """As if its cable were pulled: nothing comes through it any more, in either direction; what runs there runs on."""
-        for each in [*self.sessions(), psutil.Process(self.process.pid)]:
-            if "sshd" in each.name():
-                each.send_signal(signal.SIGSTOP)
+        """As if its cable were pulled: nothing comes through, in either direction; what runs there runs on."""
+        for each in self.sshds():
+            each.send_signal(signal.SIGSTOP)
 
-    def end(self) -> None:
-        for each in [*self.sessions(), psutil.Process(self.process.pid)]:
+    def lose_sshd(self) -> None:
+        """Its connections are gone; what runs there has to end by itself."""
+        for each in self.sshds():
             with suppress(psutil.NoSuchProcess):
                 each.kill()
         self.process.wait()
+
+    def end(self) -> None:
+        self.lose_sshd()
+        for each in self.processes():
+            with suppress(psutil.NoSuchProcess):
+                each.kill()
 
 
 @dataclass
