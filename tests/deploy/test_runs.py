@@ -11,7 +11,7 @@ import pytest
 from mmload.results.folder import read_notes, read_run
 from tests.deploy.conftest import Desk, wait_until
 from tests.deploy.hosts import Machine
-from tests.run.processes import end, the_folder
+from tests.run.processes import end, the_folder, wait_for_seconds
 from tests.run.test_several_processes import wait_for_a_note, wait_for_sockets
 
 SECRET = "Pl3ase-not-on-a-command-line!"
@@ -32,11 +32,12 @@ def ready(desk: Desk, fresh_sandbox: str) -> Desk:
 
 
 def begin(desk: Desk, server: str, *options: str) -> subprocess.Popen[str]:
-    """A long run, with a password of its own; everybody is in."""
+    """A long run, with a password of its own; it is on record, and everybody is in."""
     given = ("--server", server, "--users", str(USERS), "--run-time", "10m", *options)
     secret = {"MMLOAD_USERSCONFIGURATION_PASSWORD": SECRET}
     process = desk.start("deploy", "run", "--", "run", *given, **BUSY, **secret)
     wait_for_sockets(server, USERS)
+    wait_for_seconds(desk.folder, 2)
     return process
 
 
