@@ -112,7 +112,8 @@ def run(args: argparse.Namespace) -> int:
             environ |= _with_accounts(stack, url, environ, document.cluster.max_active_users, ours=not args.config)
             settings, _ = load_settings(environ=environ)
         if args.fleet is not None:
-            args.fleet.connect()
+            connection = settings.config.connection
+            args.fleet.connect("" if connection.use_proxy else connection.server_url)
             environ |= args.fleet.variables
         users = document.search.lowest_users
         server, pool = _examined(settings, users, checked=not args.no_checks)

@@ -12,24 +12,17 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from mmload.cli.common import print_json, say, whole_number
 from mmload.cli.locust_process import free_port
 from mmload.deploy import state
+from mmload.deploy.checks import description, server_address, shortcomings
 from mmload.deploy.state import DeployedHost, Deployment
 from mmload.errors import ExitCode, MmloadError, UsageError
-from mmload.open_files import users_possible
 
 COMMANDS = ("run", "storm", "capacity")
 AUTO = "auto"
-# Certificates and sessions fail long before; deliveries are corrected for less.
-LARGEST_OFFSET_SECONDS = 30.0
-TOLD_OFFSET_SECONDS = 0.5
-# Wheels, the environment made of them, and logs.
-NEEDED_BYTES = 250 << 20
 LOG_LINES = 40
-_PORTS = {"http": 80, "https": 443}
 _MAKING_WHEELS = threading.Lock()
 _WHEELS: dict[Any, Any] = {}
 
@@ -87,7 +80,7 @@ def _up(args: argparse.Namespace) -> int:
     from mmload.deploy.ssh import host_names
 
     wanted = _workers(args.workers)
-    server = _address(args.server) if args.server else None
+    server = server_address(args.server) if args.server else None
     named = host_names(args.hosts) if args.hosts else []
     with state.at_work(args.state):
         deployment = state.read(args.state) or state.new_deployment()
@@ -115,14 +108,6 @@ def _workers(text: str | None) -> int | None:
     if text != AUTO and not (text.isascii() and text.isdigit() and int(text) > 0):
         raise UsageError(f"--workers {text}: expected {AUTO}, or a number of 1 or more")
     return 0 if text == AUTO else int(text)
-
-
-def _address(url: str) -> tuple[str, int]:
-    """Host and port of a server. UsageError: it is no URL. Pure."""
-    parts = urlsplit(url)
-    if parts.scheme not in _PORTS or not parts.hostname:
-        raise UsageError(f"--server {url!r}: expected a URL such as http://localhost:8065")
-    return parts.hostname, parts.port or _PORTS[parts.scheme]
 
 
 def _take_in(deployment: Deployment, args: argparse.Namespace, named: Sequence[str]) -> None:
@@ -155,7 +140,8 @@ def _set_up(
         assert host is not None
         return _prepared(host, session, wanted, server)
 
-    with _sessions(deployment, hosts) as sessions:
+    # Nobody listens at that port: that there is a tunnel is what counts.
+    with _sessions(deployment, hosts, tunnel_to=free_port()) as sessions:
         told = _on_all(sessions, prepare)
     keep()
     for host in hosts:
@@ -169,6 +155,7 @@ def _prepared(host: DeployedHost, session: Any, wanted: int | None, server: tupl
     from mmload.deploy import wheels
     from mmload.deploy.ssh import INSTALL_SECONDS, HostFailed
 
+    session.wait_for_tunnel()
     found = session.ask("examine", server=server)
     session.measure_clock()
     if problem := "; ".join(shortcomings(found, session.offset_seconds)):
@@ -177,7 +164,9 @@ def _prepared(host: DeployedHost, session: Any, wanted: int | None, server: tupl
     needed = _wheels_for(target)
     copied = [wheel for wheel in needed if wheel.sha256 not in found["wheels"]]
     environment = wheels.environment_name(needed, target)
-    if environment not in found["environments"]:
+    if environment not in found["environments"] and copied:
+        size = sum(wheel.path.stat().st_size for wheel in copied)
+        say("deploy", f"{host.name}: copying {len(copied)} packages, {size / 1e6:.1f} MB")
         for wheel in copied:
             session.ask("wheel", sha256=wheel.sha256, payload=wheel.path.read_bytes(), seconds=INSTALL_SECONDS)
     host.environment = ""
@@ -196,41 +185,6 @@ def _wheels_for(target: Any) -> Any:
         if target not in _WHEELS:
             _WHEELS[target] = wheels.wheels_for(target, wheels.cache_folder())
         return _WHEELS[target]
-
-
-def shortcomings(found: dict[str, Any], offset_seconds: float) -> Iterator[str]:
-    """What stands in the way on a host, in words. Pure."""
-    if found["system"] != "Linux" or found["implementation"] != "cpython":
-        yield f"{found['implementation']} on {found['system']}: workers need CPython on Linux"
-    if not found["venv"]:
-        yield "its Python has no module venv: install it (Debian: python3-venv)"
-    if not found["environments"] and found["free_bytes"] < NEEDED_BYTES:
-        yield f"{found['free_bytes'] >> 20} MB are free in its home folder: {NEEDED_BYTES >> 20} MB are needed"
-    if abs(offset_seconds) > LARGEST_OFFSET_SECONDS:
-        direction = "ahead of" if offset_seconds > 0 else "behind"
-        yield f"its clock is {abs(offset_seconds):.0f} s {direction} this machine's: set it (chrony, timedatectl)"
-    if (found["server"] or {}).get("problem"):
-        yield found["server"]["problem"]
-
-
-def description(
-    host: DeployedHost, found: dict[str, Any], versions: dict[str, Any], offset: float, round_trip: float
-) -> str:
-    """A host that is ready, in words. Pure."""
-    files = "no limit of open files"
-    if host.open_files >= 0:
-        files = f"{host.open_files} open files (enough for {users_possible(host.open_files)} users in each)"
-    uncertainty = round_trip / 2
-    clock = f"clock {offset:+.3f} s (±{uncertainty:.3f})" if abs(offset) > max(TOLD_OFFSET_SECONDS, uncertainty) else ""
-    server = found["server"]
-    parts = [
-        f"mmload {versions['mmload']}, Locust {versions['locust']}, Python {'.'.join(map(str, found['python']))}",
-        f"{host.workers} workers on {found['cpus']} CPUs, {found['memory_mb'] / 1024:.1f} GB",
-        files,
-        clock or "clock agrees",
-        f"{server['seconds'] * 1000:.1f} ms to the server" if server else "",
-    ]
-    return " · ".join(filter(None, parts))
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -363,15 +317,12 @@ class ToldByHosts:
 
 
 @contextmanager
-def _sessions(deployment: Deployment, hosts: Iterable[DeployedHost]) -> Iterator[list[Any]]:
+def _sessions(deployment: Deployment, hosts: Iterable[DeployedHost], tunnel_to: int = 0) -> Iterator[list[Any]]:
     """A connection to each of these hosts."""
-    from mmload.deploy.ssh import SshSession
+    from mmload.deploy.fleet import session_with
 
     with ExitStack() as stack:
-        made = (
-            SshSession(host.name, deployment.folder(host.name), config=deployment.ssh_config, python=deployment.python)
-            for host in hosts
-        )
+        made = (session_with(deployment, host, tunnel_to) for host in hosts)
         yield [stack.enter_context(session) for session in made]
 
 

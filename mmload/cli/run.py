@@ -178,7 +178,7 @@ def run(args: argparse.Namespace, course: Course | None = None) -> int:
         raise_open_files(open_files_needed(connections(settings.config.users, most)))
     else:
         args.fleet.check(connections(settings.config.users, each))
-        args.fleet.connect()
+        args.fleet.connect("" if settings.config.connection.use_proxy else settings.config.connection.server_url)
         environ |= args.fleet.variables
     if args.processes > 1:
         # The parts follow each other without a gap: the same accounts act as in one process.

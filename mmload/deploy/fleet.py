@@ -10,6 +10,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,10 @@ from mmload.config.coordinator_tables import DOCUMENTS
 from mmload.config.documents import DEFAULTS, load
 from mmload.config.environment import DOCUMENT_VARIABLES, environment_name
 from mmload.config.files import read_document, read_text
+from mmload.deploy.checks import server_address, shortcomings, too_few_files
 from mmload.deploy.ssh import HostFailed, SshSession
 from mmload.deploy.state import DeployedHost, Deployment
 from mmload.errors import ConfigurationError, MmloadError
-from mmload.open_files import users_possible
 
 TOKEN = "MMLOAD_AGENT_TOKEN"
 # By this a worker is called in logs and in the run's record: the name that its user gave, not the machine's own.
@@ -76,15 +77,10 @@ def arguments(port: int, workers: int, user_classes: Iterable[str] = ()) -> list
     ]
 
 
-def too_few_files(hosts: Iterable[DeployedHost], users_each: int) -> list[str]:
-    """Which hosts' workers may not have so many users, in words. Pure."""
-    return [
-        f"{host.name}: {users_each} users for each worker, but its {host.open_files} open files are enough for "
-        f"{users_possible(host.open_files)}: more workers (--workers), or a higher limit there "
-        "(/etc/security/limits.conf, LimitNOFILE= of its sshd)"
-        for host in hosts
-        if host.open_files >= 0 and users_possible(host.open_files) < users_each
-    ]
+def session_with(deployment: Deployment, host: DeployedHost, tunnel_to: int = 0) -> SshSession:
+    """A connection to a host of a deployment."""
+    folder = deployment.folder(host.name)
+    return SshSession(host.name, folder, config=deployment.ssh_config, python=deployment.python, tunnel_to=tunnel_to)
 
 
 class Fleet:
@@ -116,16 +112,24 @@ class Fleet:
         if problems := too_few_files(self._deployment.hosts, users_each):
             raise ConfigurationError(*problems)
 
-    def connect(self) -> None:
-        """Reach all hosts, with a tunnel from each to our port. Raises HostFailed."""
+    def connect(self, server_url: str) -> None:
+        """Reach all hosts, with a tunnel from each to our port, and see that they reach the server. Raises HostFailed.
+
+        A server behind a proxy ("" here) is not looked for.
+        """
         for host in self._deployment.hosts:
-            given = self._deployment
-            folder = given.folder(host.name)
-            session = SshSession(host.name, folder, config=given.ssh_config, python=given.python, tunnel_to=self.port)
+            session = session_with(self._deployment, host, self.port)
             self._sessions[host.name] = self._stack.enter_context(session)
-        for session in self._sessions.values():
+        server = server_address(server_url) if server_url else None
+        for host in self._deployment.hosts:
+            session = self._sessions[host.name]
             session.wait_for_tunnel()
-            session.ask("clock")
+            found = session.ask("examine", server=server)
+            session.measure_clock()
+            if problem := "; ".join(shortcomings(found, session.offset_seconds)):
+                raise HostFailed(host.name, problem)
+            away = f", {found['server']['seconds'] * 1000:.1f} ms from the server" if found["server"] else ""
+            self._tell(f"{host.name}: {host.workers} workers{away}")
 
     def start(
         self, master: subprocess.Popen[bytes], environ: Mapping[str, str], user_classes: Sequence[str] = ()
@@ -170,10 +174,9 @@ class Fleet:
     def close(self) -> None:
         """No worker is left. A host that is lost ends its own."""
         self._ended.set()
-        for name, session in self._sessions.items():
-            if name not in self._done and not session.is_lost:
-                with suppress(HostFailed):
-                    session.ask("stop")
+        alive = [each for name, each in self._sessions.items() if name not in self._done and not each.is_lost]
+        with ThreadPoolExecutor(max_workers=max(1, len(alive))) as pool:
+            list(pool.map(_stop, alive))
         self._stack.close()
 
 
@@ -184,6 +187,11 @@ def _end_of(session: SshSession) -> str | None:
         said = "".join(f"\n  {line}" for line in event["said"])
         return f"its workers ended by themselves (exit code {event['code']}):{said}\n" if event["code"] else ""
     return f"the host is lost: {session.failure()}" if session.is_lost else None
+
+
+def _stop(session: SshSession) -> None:
+    with suppress(HostFailed):
+        session.ask("stop")
 
 
 def wait_for_port(process: subprocess.Popen[bytes], port: int, seconds: float = MASTER_SECONDS) -> None:

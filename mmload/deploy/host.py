@@ -38,6 +38,7 @@ MARKER = "complete.json"
 LOG = "workers.log"
 _CONNECTS = 5
 _SAID_LINES = 12
+_PART_BYTES = 1 << 14
 _PR_SET_PDEATHSIG = 1
 
 Answer = dict[str, Any]
@@ -58,6 +59,7 @@ class OnHost:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.payload = b""
+        self.heard = time.monotonic()
         self._workers: subprocess.Popen[bytes] | None = None
 
     def look(self) -> None:
@@ -264,11 +266,20 @@ def last_lines(path: Path, number: int = _SAID_LINES) -> list[str]:
         return []
 
 
-def listen(inbox: queue.Queue[tuple[Answer, bytes] | None]) -> None:
+def listen(here: OnHost, inbox: queue.Queue[tuple[Answer, bytes] | None]) -> None:
     """What the desk says; None at the end."""
     while line := sys.stdin.buffer.readline():
+        here.heard = time.monotonic()
         told = json.loads(line)
-        inbox.put((told, sys.stdin.buffer.read(told.get("bytes", 0))))
+        payload = bytearray()
+        while len(payload) < told.get("bytes", 0):
+            part = sys.stdin.buffer.read(min(_PART_BYTES, told["bytes"] - len(payload)))
+            if not part:
+                break
+            # A slow line is not a dead one.
+            here.heard = time.monotonic()
+            payload += part
+        inbox.put((told, bytes(payload)))
     inbox.put(None)
 
 
@@ -286,16 +297,14 @@ def obey(here: OnHost, told: Answer) -> None:
 def serve(here: OnHost) -> None:
     """Until the desk has said nothing for a while, or is gone."""
     inbox: queue.Queue[tuple[Answer, bytes] | None] = queue.Queue()
-    threading.Thread(target=listen, args=(inbox,), daemon=True).start()
-    heard = time.monotonic()
-    while time.monotonic() - heard < SILENCE_SECONDS:
+    threading.Thread(target=listen, args=(here, inbox), daemon=True).start()
+    while time.monotonic() - here.heard < SILENCE_SECONDS:
         with suppress(queue.Empty):
             message = inbox.get(timeout=0.5)
             if message is None:
                 return
             told, here.payload = message
             obey(here, told)
-            heard = time.monotonic()
         here.look()
 
 

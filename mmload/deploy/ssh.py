@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from mmload.deploy import host as on_host
-from mmload.errors import MmloadError, UsageError
+from mmload.errors import ExitCode, MmloadError, UsageError
 from mmload.signals import child_setup
 
 # Python 3.11 or newer, under whichever name.
@@ -47,6 +47,8 @@ _NOT_A_HOST = re.compile(r"^-|[\s'\"\\;|&$`<>()]")
 
 class HostFailed(MmloadError):
     """A host that can't be reached, or can't do what it is told."""
+
+    exit_code = ExitCode.CONFIGURATION_REFUSED
 
     def __init__(self, name: str, why: str) -> None:
         super().__init__(f"{name}: {why}")
@@ -163,8 +165,9 @@ class SshSession:
         self._closing.set()
         with suppress(OSError):
             self._process.stdin and self._process.stdin.close()
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(on_host.END_SECONDS + 2)
+        if not self.is_lost:
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(on_host.END_SECONDS + 2)
         self._process.kill()
         self._process.wait()
         for thread in self._threads:

@@ -83,6 +83,14 @@ def test_what_a_host_lacks_is_told(desk: Desk) -> None:
     assert folders(machine) + folders(other) == []
 
 
+def test_a_host_that_forbids_the_tunnel_is_told_when_it_is_set_up(desk: Desk) -> None:
+    desk.network.add("load1", "AllowTcpForwarding no")
+
+    up = desk.up()
+
+    assert up.code == 4 and "load1: its sshd forbids the tunnel for the workers: AllowTcpForwarding" in up.err
+
+
 def test_only_one_command_at_a_time_works_on_a_deployment(desk: Desk) -> None:
     """`down` in the middle of `up` is refused; after an interrupted `up` it finds all that was begun."""
     machine = desk.network.add("load1")

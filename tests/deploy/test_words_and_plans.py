@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
-from mmload.cli.deploy import shortcomings, status_words
+from mmload.cli.deploy import status_words
 from mmload.config.environment import environment_name
 from mmload.deploy import ssh, wheels
-from mmload.deploy.fleet import TOKEN, USERS_FILE, arguments, needs, too_few_files
+from mmload.deploy.checks import shortcomings, too_few_files
+from mmload.deploy.fleet import TOKEN, USERS_FILE, arguments, needs
 from mmload.deploy.state import DeployedHost, Deployment
 from mmload.deploy.wheels import Target
 from mmload.errors import ExitCode, UsageError
