@@ -44,7 +44,7 @@ _PR_SET_PDEATHSIG = 1
 Answer = dict[str, Any]
 
 
-class Refused(Exception):
+class NotHere(Exception):
     """It cannot be done here; its text says why."""
 
 
@@ -97,7 +97,7 @@ class OnHost:
     def wheel(self, told: Answer) -> Answer:
         """Keep one wheel, under the name of its content."""
         if hashlib.sha256(self.payload).hexdigest() != told["sha256"]:
-            raise Refused("what was copied is damaged: try again")
+            raise NotHere("what was copied is damaged: try again")
         wheels = self.folder / "wheels"
         wheels.mkdir(parents=True, exist_ok=True, mode=0o700)
         part = wheels / f"{told['sha256']}.part"
@@ -140,7 +140,7 @@ class OnHost:
             [made / "bin/python", "-c", versions], capture_output=True, text=True, env=clean_environ()
         )
         if done.returncode:
-            raise Refused(f"the environment does not work here: {(done.stderr.splitlines() or ['no reason told'])[-1]}")
+            raise NotHere(f"the environment does not work here: {(done.stderr.splitlines() or ['no reason told'])[-1]}")
         mmload, locust = json.loads(done.stdout.splitlines()[-1])
         (made / MARKER).write_text(json.dumps({"mmload": mmload, "locust": locust}))
 
@@ -152,7 +152,7 @@ class OnHost:
     def start(self, told: Answer) -> Answer:
         """Start workers. Settings and secrets are in their environment, documents in memory: nothing is on the disk."""
         if not (self.folder / told["environment"] / MARKER).exists():
-            raise Refused("nothing is set up here (any more): mmload deploy up")
+            raise NotHere("nothing is set up here (any more): mmload deploy up")
         files = {name: in_memory(text) for name, text in told["files"].items()}
         paths = {name: f"/proc/self/fd/{number}" for name, number in files.items()}
         environment = self.folder / told["environment"]
@@ -205,7 +205,7 @@ class OnHost:
             shutil.rmtree(self.folder)
         left = list(processes_of(self.folder))
         if left or self.folder.exists():
-            raise Refused(f"left over: processes {left}, folder {self.folder}")
+            raise NotHere(f"left over: processes {left}, folder {self.folder}")
         return {"processes": len(ended), "existed": existed}
 
 
@@ -287,7 +287,7 @@ def obey(here: OnHost, told: Answer) -> None:
     """Do what is said, and answer."""
     try:
         answer = getattr(here, told["do"])(told)
-    except Refused as refused:
+    except NotHere as refused:
         answer = {"problem": str(refused)}
     except OSError as error:
         answer = {"problem": f"{error.filename or here.folder}: {error.strerror or error}"}

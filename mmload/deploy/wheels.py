@@ -36,7 +36,7 @@ _FETCH_SECONDS = 600
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class HostPlatform:
     """What wheels must fit: a host's Python, machine and C library."""
 
     python: tuple[int, int]
@@ -53,18 +53,18 @@ class Wheel:
     sha256: str
 
 
-def target_of(answer: Mapping[str, Any]) -> Target:
+def target_of(answer: Mapping[str, Any]) -> HostPlatform:
     """The target that a host's examination describes. Pure."""
     major, minor, *_ = answer["python"]
     name, version = answer["libc"]
-    return Target((major, minor), answer["machine"], (name, version))
+    return HostPlatform((major, minor), answer["machine"], (name, version))
 
 
-def this_machine() -> Target:
-    return Target(sys.version_info[:2], platform.machine(), (platform.libc_ver()[0], platform.libc_ver()[1]))
+def this_machine() -> HostPlatform:
+    return HostPlatform(sys.version_info[:2], platform.machine(), (platform.libc_ver()[0], platform.libc_ver()[1]))
 
 
-def is_like(target: Target, here: Target) -> bool:
+def is_like(target: HostPlatform, here: HostPlatform) -> bool:
     """Whether what is installed here runs there: its C library may be newer. Pure."""
     same = (target.python, target.machine, target.libc[0]) == (here.python, here.machine, here.libc[0])
     return same and here.libc[0] == "glibc" and _numbers(target.libc[1]) >= _numbers(here.libc[1])
@@ -78,13 +78,13 @@ def cache_folder(environ: Mapping[str, str] = os.environ) -> Path:
     return Path(environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mmload" / "wheels"
 
 
-def environment_name(wheels: Iterable[Wheel], target: Target) -> str:
+def environment_name(wheels: Iterable[Wheel], target: HostPlatform) -> str:
     """The name of the environment that these wheels make: by its content. Pure."""
     text = "\n".join([str(target), *sorted(wheel.sha256 for wheel in wheels)])
     return f"env-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
-def wheels_for(target: Target, cache: Path) -> list[Wheel]:
+def wheels_for(target: HostPlatform, cache: Path) -> list[Wheel]:
     """All wheels of the environment. Raises MmloadError."""
     cache.mkdir(parents=True, exist_ok=True)
     needed = requirements()
@@ -158,7 +158,7 @@ def _kept(cache: Path, content: bytes) -> Wheel:
     return Wheel(path, digest)
 
 
-def fetched(target: Target, pins: list[str], cache: Path) -> list[Wheel]:
+def fetched(target: HostPlatform, pins: list[str], cache: Path) -> list[Wheel]:
     """These versions for another Python or machine, by pip; fetched once. Raises MmloadError."""
     key = hashlib.sha256("\n".join([str(target), *pins]).encode()).hexdigest()[:16]
     folder = cache / f"fetched-{key}"
@@ -177,7 +177,7 @@ def fetched(target: Target, pins: list[str], cache: Path) -> list[Wheel]:
     return [Wheel(each, hashlib.sha256(each.read_bytes()).hexdigest()) for each in sorted(folder.glob("*.whl"))]
 
 
-def pip_arguments(target: Target, pins: Iterable[str], folder: Path) -> list[str]:
+def pip_arguments(target: HostPlatform, pins: Iterable[str], folder: Path) -> list[str]:
     """pip's command line. Pure."""
     platforms = [part for each in platforms_of(target) for part in ("--platform", each)]
     version = ".".join(map(str, target.python))
@@ -188,7 +188,7 @@ def pip_arguments(target: Target, pins: Iterable[str], folder: Path) -> list[str
     ]
 
 
-def platforms_of(target: Target) -> list[str]:
+def platforms_of(target: HostPlatform) -> list[str]:
     """The platforms, in pip's words, whose wheels run there, newest first. Pure."""
     name, version = target.libc
     if name != "glibc":

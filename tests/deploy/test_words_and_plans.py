@@ -18,7 +18,7 @@ from mmload.deploy import ssh, wheels
 from mmload.deploy.checks import shortcomings, too_few_files
 from mmload.deploy.fleet import TOKEN, USERS_FILE, arguments, needs
 from mmload.deploy.state import DeployedHost, Deployment
-from mmload.deploy.wheels import Target
+from mmload.deploy.wheels import HostPlatform
 from mmload.errors import ExitCode, UsageError
 
 SECRET = "only-in-memory"
@@ -181,26 +181,29 @@ def test_workers_get_what_they_import_and_not_what_reports_need() -> None:
 
 def test_wheels_from_here_go_only_to_machines_like_this() -> None:
     """A newer C library runs what was built for an older one; nothing else is alike."""
-    here = Target((3, 11), "x86_64", ("glibc", "2.36"))
+    here = HostPlatform((3, 11), "x86_64", ("glibc", "2.36"))
 
-    assert wheels.is_like(Target((3, 11), "x86_64", ("glibc", "2.39")), here)
+    assert wheels.is_like(HostPlatform((3, 11), "x86_64", ("glibc", "2.39")), here)
     for other in (
-        Target((3, 12), "x86_64", ("glibc", "2.36")),
-        Target((3, 11), "aarch64", ("glibc", "2.36")),
-        Target((3, 11), "x86_64", ("glibc", "2.31")),
-        Target((3, 11), "x86_64", ("", "")),
+        HostPlatform((3, 12), "x86_64", ("glibc", "2.36")),
+        HostPlatform((3, 11), "aarch64", ("glibc", "2.36")),
+        HostPlatform((3, 11), "x86_64", ("glibc", "2.31")),
+        HostPlatform((3, 11), "x86_64", ("", "")),
     ):
         assert not wheels.is_like(other, here), other
 
 
 def test_pip_is_asked_for_the_hosts_own_python_and_machine() -> None:
-    arm = Target((3, 12), "aarch64", ("glibc", "2.28"))
+    arm = HostPlatform((3, 12), "aarch64", ("glibc", "2.28"))
     asked = wheels.pip_arguments(arm, ["locust==2.47.0"], Path("/cache"))
 
     assert asked[asked.index("--python-version") + 1] == "3.12"
     assert "manylinux_2_28_aarch64" in asked and "manylinux_2_17_aarch64" in asked
     assert "manylinux_2_29_aarch64" not in asked
-    assert wheels.platforms_of(Target((3, 12), "x86_64", ("", ""))) == ["musllinux_1_2_x86_64", "musllinux_1_1_x86_64"]
+    assert wheels.platforms_of(HostPlatform((3, 12), "x86_64", ("", ""))) == [
+        "musllinux_1_2_x86_64",
+        "musllinux_1_1_x86_64",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ from mmload.plugin.record.worker_reports import (
     seconds_until_next,
 )
 from mmload.plugin.runner.staged_load import shape_of
-from mmload.plugin.runner.workers import Workers
+from mmload.plugin.runner.workers import Workers, host_of
 from mmload.plugin.settings import settings_of
 from mmload.results.folder import RunFolder, make_folder, read_facts, read_run
 from mmload.results.model import (
@@ -153,7 +153,8 @@ class Recording:
         self._environment = environment
         self._recorder = recorder
         self._clock = clock
-        self._workers = Workers(environment.runner) if isinstance(environment.runner, MasterRunner) else None
+        is_master = isinstance(environment.runner, MasterRunner)
+        self._workers = Workers(environment.runner, host_of(environment)) if is_master else None
         # A master makes no load: its lateness is in no latency.
         self._probe = Probe(recorder if self._workers is None else None)
         self._listen()

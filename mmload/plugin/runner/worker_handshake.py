@@ -185,10 +185,9 @@ class MasterSide:
             self._runner.send_message("ack", client_id=client_id)
         return False
 
-    def name(self, client_id: str) -> str:
-        """As Locust's log names a worker, and on which host of a deployment it is."""
-        host = self._hosts.get(client_id, "")
-        return f"worker {self._runner.get_worker_index(client_id)}" + (f" on {host}" if host else "")
+    def host_of(self, client_id: str) -> str:
+        """On which host of a deployment a worker is; "" for others."""
+        return self._hosts.get(client_id, "")
 
     def takes_users(self, client_id: str) -> bool:
         """Whether a worker has accounts."""

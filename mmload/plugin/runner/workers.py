@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import gevent
 from locust.runners import STATE_MISSING
 
 
+def host_of(environment: Any) -> Callable[[str], str]:
+    """On which host of a deployment a worker is: told by those who introduce themselves."""
+    side = getattr(environment, "mmload_workers", None)
+    return (lambda _: "") if side is None else side.host_of
+
+
 class Workers:
     """The workers of a master during one test."""
 
-    def __init__(self, runner: Any) -> None:
+    def __init__(self, runner: Any, host_of: Callable[[str], str] = lambda _: "") -> None:
         self._runner = runner
+        self._host_of = host_of
         self.start_over()
 
     def start_over(self) -> None:
@@ -25,8 +33,8 @@ class Workers:
 
     def name(self, client_id: str) -> str:
         """As Locust's log names it, and on which host of a deployment it is."""
-        known = getattr(self._runner.environment, "mmload_workers", None)
-        return str(known.name(client_id)) if known else f"worker {self._runner.get_worker_index(client_id)}"
+        host = self._host_of(client_id)
+        return f"worker {self._runner.get_worker_index(client_id)}" + (f" on {host}" if host else "")
 
     def _alive(self) -> list[Any]:
         return [each for each in self._runner.clients.all if each.state != STATE_MISSING]
