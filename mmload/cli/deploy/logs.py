@@ -1,0 +1,30 @@
+"""`mmload deploy logs`: the end of the workers' logs of the last run."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from mmload.cli.common import whole_number
+from mmload.cli.deploy.hosts import add_part, on_all, sessions_with, told_problems
+from mmload.deploy import state
+from mmload.printable import harmless
+
+LOG_LINES = 40
+
+
+def add_parser(parts: Any) -> None:
+    """`mmload deploy logs`."""
+    part = add_part(parts, "logs", "the end of the workers' logs of the last run", run)
+    part.add_argument("host", metavar="HOST", nargs="*", help="of these hosts only")
+    part.add_argument("--lines", metavar="N", type=whole_number(1), default=LOG_LINES, help=f"default: {LOG_LINES}")
+
+
+def run(args: argparse.Namespace) -> int:
+
+    deployment = state.existing(args.state)
+    with sessions_with(deployment, state.chosen(deployment, args.host)) as sessions:
+        told = on_all(sessions, lambda session: session.ask("logs", lines=args.lines)["lines"])
+    for name, lines in told.answers.items():
+        print(harmless("\n".join([f"== {name}", *(lines or ["(no run yet)"])])))
+    return told_problems(told.problems)

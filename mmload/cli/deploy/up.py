@@ -1,0 +1,142 @@
+"""`mmload deploy up`: hosts are examined, and what is missing there is installed."""
+
+from __future__ import annotations
+
+import argparse
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from mmload.cli.common import say
+from mmload.cli.deploy.hosts import add_part, on_all, sessions_with
+from mmload.cli.locust_process import free_port
+from mmload.deploy import state
+from mmload.deploy.checks import description, server_address, shortcomings
+from mmload.deploy.state import DeployedHost, Deployment
+from mmload.errors import ExitCode, UsageError
+
+AUTO = "auto"
+_MAKING_WHEELS = threading.Lock()
+_WHEELS: dict[Any, Any] = {}
+
+
+def add_parser(parts: Any) -> None:
+    """`mmload deploy up`."""
+    up = add_part(parts, "up", "set up hosts; again: what has changed", run)
+    up.add_argument("--hosts", metavar="NAMES", default="", help="names as ssh knows them: load1,user@load2")
+    up.add_argument("--workers", metavar="N", help="worker processes on each host (default: auto, one per CPU)")
+    up.add_argument("--server", metavar="URL", help="check that the hosts reach this server, and how far it is")
+    up.add_argument("--python", metavar="PATH", help="the hosts' Python (default: the first of 3.11 or newer)")
+    up.add_argument("--ssh-config", metavar="FILE", help="for ssh -F (default: your own ~/.ssh/config)")
+
+
+def run(args: argparse.Namespace) -> int:
+    from mmload.deploy.ssh import host_names
+
+    wanted = _workers(args.workers)
+    server = server_address(args.server) if args.server else None
+    named = host_names(args.hosts) if args.hosts else []
+    with state.at_work(args.state):
+        deployment = state.read(args.state) or state.new_deployment()
+        _take_in(deployment, args, named)
+        # Before anything is done there: whatever happens, `down` knows where to look.
+        state.write(args.state, deployment)
+        problems = _set_up(deployment, named, wanted, server, lambda: state.write(args.state, deployment))
+        state.write(args.state, deployment)
+    if problems:
+        for problem in problems:
+            say("deploy", problem)
+        say(
+            "deploy", "after mending that, `mmload deploy up` goes on; `mmload deploy down --hosts NAME` leaves one out"
+        )
+        return int(ExitCode.CONFIGURATION_REFUSED)
+    total = sum(host.workers for host in deployment.hosts)
+    say("deploy", f"{total} workers on {len(deployment.hosts)} hosts: mmload deploy run -- run --users … --server …")
+    return int(ExitCode.PASSED)
+
+
+def _workers(text: str | None) -> int | None:
+    """0: one per CPU; None: as before. UsageError: no number."""
+    if text is None:
+        return None
+    if text != AUTO and not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise UsageError(f"--workers {text}: expected {AUTO}, or a number of 1 or more")
+    return 0 if text == AUTO else int(text)
+
+
+def _take_in(deployment: Deployment, args: argparse.Namespace, named: Sequence[str]) -> None:
+    """What was said, into the deployment; what was said before holds otherwise. UsageError: no host."""
+    if args.ssh_config is not None:
+        deployment.ssh_config = str(Path(args.ssh_config).resolve())
+    if args.python is not None:
+        deployment.python = args.python
+    deployment.hosts += [DeployedHost(name) for name in named if deployment.host(name) is None]
+    if not deployment.hosts:
+        raise UsageError("--hosts: which machines are to be set up? (load1,load2: names as ssh knows them)")
+    others = [host.name for host in deployment.hosts if named and host.name not in named]
+    if others:
+        removal = f"mmload deploy down --hosts {','.join(others)}"
+        say("deploy", f"{', '.join(others)}: still part of the deployment ({removal} leaves them out)")
+
+
+def _set_up(
+    deployment: Deployment,
+    names: Iterable[str],
+    wanted: int | None,
+    server: tuple[str, int] | None,
+    keep: Callable[[], None],
+) -> list[str]:
+    """Examine the hosts and install what is missing; what is wrong, in words."""
+    hosts = state.chosen(deployment, names)
+
+    def prepare(session: Any) -> str:
+        host = deployment.host(session.name)
+        assert host is not None
+        return _prepared(host, session, wanted, server)
+
+    # Nobody listens at that port: that there is a tunnel is what counts.
+    with sessions_with(deployment, hosts, tunnel_to=free_port()) as sessions:
+        told = on_all(sessions, prepare)
+    keep()
+    for host in hosts:
+        if host.name not in told.problems:
+            print(f"{host.name}: {told.answers[host.name]}", flush=True)
+    return [f"{name}: {why}" for name, why in told.problems.items()]
+
+
+def _prepared(host: DeployedHost, session: Any, wanted: int | None, server: tuple[str, int] | None) -> str:
+    """One host, made ready; what it is, in words. Raises HostFailed."""
+    from mmload.deploy import wheels
+    from mmload.deploy.ssh import INSTALL_SECONDS, HostFailed
+
+    session.wait_for_tunnel()
+    found = session.ask("examine", server=server)
+    session.measure_clock()
+    if problem := "; ".join(shortcomings(found, session.offset_seconds)):
+        raise HostFailed(host.name, problem)
+    target = wheels.target_of(found)
+    needed = _wheels_for(target)
+    copied = [wheel for wheel in needed if wheel.sha256 not in found["wheels"]]
+    environment = wheels.environment_name(needed, target)
+    if environment not in found["environments"] and copied:
+        size = sum(wheel.path.stat().st_size for wheel in copied)
+        say("deploy", f"{host.name}: copying {len(copied)} packages, {size / 1e6:.1f} MB")
+        for wheel in copied:
+            session.ask("wheel", sha256=wheel.sha256, payload=wheel.path.read_bytes(), seconds=INSTALL_SECONDS)
+    host.environment = ""
+    digests = [wheel.sha256 for wheel in needed]
+    versions = session.ask("install", environment=environment, wheels=digests, seconds=INSTALL_SECONDS)
+    host.environment, host.open_files = environment, found["open_files"]
+    host.workers = (host.workers if wanted is None else wanted) or found["cpus"]
+    return description(host, found, versions, session.offset_seconds, session.round_trip_seconds)
+
+
+def _wheels_for(target: Any) -> Any:
+    """Made once for all hosts that are alike."""
+    from mmload.deploy import wheels
+
+    with _MAKING_WHEELS:
+        if target not in _WHEELS:
+            _WHEELS[target] = wheels.wheels_for(target, wheels.cache_folder())
+        return _WHEELS[target]
