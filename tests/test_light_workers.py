@@ -19,6 +19,7 @@ HEAVY = (
     "matplotlib",
     "prometheus_api_client",
     "psycopg",
+    "playwright",
     "mmload.report",
     "mmload.sandbox",
 )

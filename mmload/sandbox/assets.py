@@ -6,6 +6,7 @@ import mimetypes
 import struct
 import zlib
 from functools import lru_cache
+from pathlib import Path
 
 from aiohttp import web
 
@@ -18,7 +19,7 @@ _PAGE = """<!DOCTYPE html>
 <link rel="stylesheet" href="/static/main.css">
 <script defer src="/static/main.js"></script>
 <script defer src="/static/remote_entry.js"></script>
-</head><body><div id="root">Mattermost</div></body></html>
+</head><body><div id="root"></div></body></html>
 """
 # Sizes of the order of the web application's, as they come compressed: 3.6 MB for the log-in page, 4 MB in all.
 _ASSETS = {
@@ -50,6 +51,12 @@ def _table(kind: str) -> str:
 # Webpack's runtime, as far as it names chunks, at the beginning of the application's script.
 _RUNTIME = f'(()=>{{var o={{}};o.p="/static/",o.u={_table("js")},o.miniCssF={_table("css")}}})();'.encode()
 _FILLING = b"/" * max(_ASSETS.values())
+# What a browser runs: the stand-in for the web application. To JavaScript what fills its file is a comment.
+_STAND_IN = Path(__file__).parent / "page"
+_BEGINNINGS = {
+    "/static/main.js": _RUNTIME + b"\n" + (_STAND_IN / "application.js").read_bytes(),
+    "/static/main.css": (_STAND_IN / "application.css").read_bytes(),
+}
 
 
 _NOT_KEPT = {"Cache-Control": "no-cache, max-age=31556926, public"}
@@ -64,7 +71,7 @@ def serve_asset(world: World, path: str) -> web.Response:
     size = _ASSETS.get(path)
     if size is not None:
         headers = {"Cache-Control": "max-age=31556926, public"}
-        body = _RUNTIME if path == "/static/main.js" else b""
+        body = _BEGINNINGS.get(path, b"")
         body += _FILLING[: size - len(body)]
         return web.Response(body=body, content_type=guess_type(path), headers=headers)
     if path.startswith("/static/"):

@@ -1,0 +1,100 @@
+"""The other side of a browser's process: starts it, asks for steps, ends it. With or without greenlets."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from functools import partial
+from typing import IO
+
+import msgspec
+
+from mmload.browser.messages import CloseBrowser, DoStep, Order, StartBrowser, StepDone
+from mmload.errors import MmloadError
+
+# A browser closes in moments; one that hangs is killed.
+END_SECONDS = 15.0
+# What Python and a browser need; no variable of ours, of which some are secret.
+_PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "VIRTUAL_ENV", "FONTCONFIG_PATH")
+
+
+class BrowserGone(MmloadError):
+    """The browser's process could not start, or has ended."""
+
+
+class BrowserProcess:
+    """One browser in a process of its own, which ends when this side's end of its stdin is closed, for any reason."""
+
+    def __init__(self, start: StartBrowser, niceness: int = 0) -> None:
+        self._child = subprocess.Popen(
+            [sys.executable, "-m", "mmload.browser"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            # A Ctrl-C at the terminal is for us: we close it.
+            start_new_session=True,
+            preexec_fn=partial(os.nice, niceness),
+            env=passed_on(os.environ),
+        )
+        try:
+            began = self._ask(start)
+            if began.failure:
+                raise BrowserGone(began.failure)
+        except BaseException:
+            self.end()
+            raise
+
+    @property
+    def pid(self) -> int:
+        """The process that drives the browser."""
+        return self._child.pid
+
+    def step(self, name: str) -> StepDone:
+        """Do a step. BrowserGone: the browser is not there any more."""
+        return self._ask(DoStep(name))
+
+    def close(self, *, log_out: bool = False) -> None:
+        """Close the browser in order, and wait until all of it is gone."""
+        with suppress(OSError, ValueError):
+            self._send(CloseBrowser(log_out))
+        self.end()
+
+    def end(self) -> None:
+        """Wait until the process has cleaned up after itself; kill it if that takes long."""
+        with suppress(OSError, ValueError):
+            _pipe(self._child.stdin).close()
+        try:
+            self._child.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:
+            with suppress(ProcessLookupError):
+                os.killpg(self._child.pid, signal.SIGKILL)
+            self._child.wait()
+        _pipe(self._child.stdout).close()
+
+    def _ask(self, order: Order) -> StepDone:
+        try:
+            self._send(order)
+            line = _pipe(self._child.stdout).readline()
+        except (OSError, ValueError):
+            line = b""
+        if not line:
+            raise BrowserGone("the browser's process has ended")
+        return msgspec.json.decode(line, type=StepDone)
+
+    def _send(self, order: Order) -> None:
+        stdin = _pipe(self._child.stdin)
+        stdin.write(msgspec.json.encode(order) + b"\n")
+        stdin.flush()
+
+
+def passed_on(environ: Mapping[str, str]) -> dict[str, str]:
+    """The variables of a browser's process. Pure."""
+    return {name: environ[name] for name in _PASSED_ON if name in environ}
+
+
+def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
+    assert pipe is not None, "it was asked for"
+    return pipe

@@ -1,0 +1,109 @@
+"""A browser user's steps in a real browser, on the sandbox's page, in a process of its own."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from mmload.browser.messages import StepDone
+from mmload.browser.process import BrowserProcess
+from mmload.browser.serving import PROFILE_PREFIX
+from mmload.browser.steps import CYCLE, LOG_IN, OPEN, STEPS
+from tests.browser.conftest import Place
+from tests.browser.support import PASSWORD, needs_a_browser, start_order
+
+pytestmark = needs_a_browser
+Steps = dict[str, StepDone]
+
+
+@pytest.fixture(scope="module")
+def login(place: Place) -> str:
+    return place.person()
+
+
+@pytest.fixture(scope="module")
+def browser(place: Place, login: str) -> Iterator[BrowserProcess]:
+    one = BrowserProcess(start_order(place.url, login), niceness=1)
+    try:
+        yield one
+    finally:
+        one.close()
+
+
+@pytest.fixture(scope="module")
+def steps(browser: BrowserProcess) -> Steps:
+    """Each step; first all channels, so that the one with pictures is known, and the long one was on the screen."""
+    done: Steps = {}
+    for name in (LOG_IN, *["SwitchUnreadChannel", "ScrollBack"] * 4, *CYCLE, OPEN):
+        result = browser.step(name)
+        if name not in done or done[name].skipped:
+            done[name] = result
+    return done
+
+
+def test_every_step_can_be_done(steps: Steps) -> None:
+    failed = {name: done.failure for name, done in steps.items() if done.failure}
+    skipped = {name: done.skipped for name, done in steps.items() if done.skipped}
+
+    assert (failed, skipped, set(steps)) == ({}, {}, set(STEPS))
+    assert all(done.usable_ms for done in steps.values())
+
+
+def test_a_step_is_measured_by_the_browser(steps: Steps) -> None:
+    opened, switched = steps[OPEN].measures, steps["SwitchUnreadChannel"].measures
+
+    assert opened.ttfb and opened.lcp and opened.ttfb < opened.lcp
+    assert opened.requests and opened.bytes and opened.heap_bytes
+    # What belongs to the loading of a page is not said of a click.
+    assert switched.ttfb is switched.lcp is None and switched.requests
+
+
+def test_a_log_in_brings_a_session_that_another_browser_can_start_with(
+    steps: Steps, place: Place, login: str, until: Callable[[Callable[[], bool]], None]
+) -> None:
+    done = steps[LOG_IN]
+    assert done.user_id and done.token
+
+    with_session = start_order(place.url, login, user_id=done.user_id, token=done.token)
+    second = BrowserProcess(with_session)
+    processes = [psutil.Process(second.pid), *psutil.Process(second.pid).children(recursive=True)]
+    profiles = list(Path(tempfile.gettempdir()).glob(f"{PROFILE_PREFIX}{second.pid}-*"))
+    try:
+        assert any("chrom" in each.name() for each in processes) and profiles
+        assert not second.step(OPEN).failure
+        assert place.admin.ask("GET", "/users/me")  # the others' sessions go on
+    finally:
+        second.end()
+
+    until(lambda: not any(each.is_running() for each in processes))
+    assert not any(each.exists() for each in profiles)
+
+
+def test_what_is_written_is_on_the_server(steps: Steps, place: Place, login: str) -> None:
+    person = place.admin.ask("GET", f"/users/email/{login}")["id"]
+    written = [post for post in place.messages() if post["user_id"] == person]
+
+    assert any(not post["root_id"] for post in written) and any(post["root_id"] for post in written)
+
+
+def test_secrets_are_on_no_command_line_and_in_no_variable(browser: BrowserProcess, steps: Steps) -> None:
+    token = steps[LOG_IN].token
+    for process in [psutil.Process(browser.pid), *psutil.Process(browser.pid).children(recursive=True)]:
+        told = " ".join(process.cmdline()) + str(process.environ())
+        assert PASSWORD not in told and token not in told
+
+
+def test_a_refused_log_in_is_told_with_a_picture_and_what_the_console_said(place: Place) -> None:
+    other = BrowserProcess(start_order(place.url, place.person(), password="wrong-password"))
+    try:
+        done = other.step(LOG_IN)
+    finally:
+        other.close()
+
+    assert done.final and "refused" in done.failure
+    assert done.screenshot.startswith(b"\xff\xd8") and any("401" in line for line in done.console)
+    assert "wrong-password" not in str(done.console)

@@ -1,0 +1,79 @@
+"""What needs no browser: which one is found, which selectors fit, what is left of a killed one."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from mmload.browser import serving
+from mmload.browser.finding import find_browser
+from mmload.browser.messages import StartBrowser, StepDone
+from mmload.browser.process import passed_on
+from mmload.browser.selectors import Selectors, selectors_for
+from mmload.browser.steps import CYCLE, STEPS
+from mmload.errors import ConfigurationError
+
+pytest.importorskip("playwright", reason="playwright is not installed")
+
+
+def test_the_selectors_are_those_of_the_version_family() -> None:
+    assert selectors_for("6.7.0").family == "6.7"
+    assert {selectors_for(version).family for version in ("7.0.0", "11.6.0", "12.0.0", "")} == {"11.x"}
+
+
+def test_every_selector_is_known_to_every_family() -> None:
+    for version in ("6.7.0", "11.6.0"):
+        assert all(getattr(selectors_for(version), each.name) for each in fields(Selectors))
+
+
+def test_the_sandbox_page_has_what_the_steps_touch() -> None:
+    """Renamed in the one, it would be missed in the other only when a browser looks for it."""
+    page = (Path(serving.__file__).parents[1] / "sandbox" / "page" / "application.js").read_text()
+
+    for name in (
+        "post_textbox",
+        "rhsPostView",
+        "postListScrollContainer",
+        "emojiPickerSearch",
+        "search-item-container",
+    ):
+        assert name in page and any(name in str(getattr(selectors_for(""), each.name)) for each in fields(Selectors))
+
+
+def test_all_steps_of_the_cycle_exist() -> None:
+    assert set(CYCLE) < set(STEPS)
+
+
+def test_the_configured_browser_goes_first_then_those_of_the_packages() -> None:
+    installed = {"/opt/mine": "/opt/mine", "google-chrome": "/usr/bin/google-chrome"}.get
+
+    assert find_browser("/opt/mine", installed) == "/opt/mine"
+    assert find_browser("", installed) == "/usr/bin/google-chrome"
+    with pytest.raises(ConfigurationError, match="ExecutablePath"):
+        find_browser("/opt/none", installed)
+    with pytest.raises(ConfigurationError, match="install one"):
+        find_browser("", lambda _: None)
+
+
+def test_only_profiles_of_processes_that_are_gone_are_removed(tmp_path: Path) -> None:
+    # No process has a number so high.
+    left, own, other = (
+        tmp_path / name for name in ("mmload-browser-4194305-a", f"mmload-browser-{os.getpid()}-b", "c")
+    )
+    for folder in (left, own, other):
+        (folder / "Default").mkdir(parents=True)
+
+    serving.remove_left_profiles(tmp_path)
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted((own.name, other.name))
+
+
+def test_secrets_are_not_in_what_is_logged() -> None:
+    order = StartBrowser("http://a", "", "/usr/bin/chromium", "ann", "secret-1", token="secret-2")
+    done = StepDone("LogIn", token="secret-3")
+
+    assert "secret" not in repr(order) + repr(done)
+    assert passed_on({"PATH": "/bin", "MMLOAD_USERSCONFIGURATION_PASSWORD": "secret"}) == {"PATH": "/bin"}
