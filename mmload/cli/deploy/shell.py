@@ -21,7 +21,9 @@ def add_parser(parts: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     deployment = state.existing(args.state)
     [host] = state.chosen(deployment, [args.host])
-    inside = shlex.quote(f'cd "$HOME"/{deployment.folder(host.name)} && exec "${{SHELL:-sh}}" -i')
+    # What is typed is remembered where `down` removes it.
+    kept = "HISTFILE=$PWD/.history; export HISTFILE"
+    inside = shlex.quote(f'cd "$HOME"/{deployment.folder(host.name)} && {kept} && exec "${{SHELL:-sh}}" -i')
     config = ("-F", deployment.ssh_config) if deployment.ssh_config else ()
     sys.stdout.flush()
     os.execvp("ssh", ["ssh", *config, "-t", host.name, f"exec sh -c {inside}"])
