@@ -6,7 +6,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -62,6 +62,20 @@ def add_parser(subparsers: Any) -> None:
         "also told is how it differs from 11.6. Nothing secret in the file is shown or written",
     )
     parser.add_argument(
+        "--live",
+        action="store_true",
+        help="instead of the recording: what the server's own web application sends now. It is driven in an installed "
+        "Chromium through all steps that can be done there (about 20 minutes), then the simulated person does them. "
+        "Needs mmload[browser]",
+    )
+    parser.add_argument(
+        "--write",
+        metavar="FILE",
+        type=Path,
+        help="with --live: write what the web application sent as a recording (JSON lines; no names, texts, ids or "
+        "secrets are in it)",
+    )
+    parser.add_argument(
         "--json", metavar="FILE", type=Path, help="write the result as JSON to this file (-: to stdout)"
     )
     parser.add_argument("--list", action="store_true", help="name the steps of the recording, and what is done in them")
@@ -80,6 +94,10 @@ def run(args: argparse.Namespace) -> int:
         return int(ExitCode.PASSED)
     if args.har is not None:
         return _compare_har(args)
+    if args.live:
+        return _compare_live(args)
+    if args.write is not None:
+        raise UsageError("--write FILE goes with --live: there is nothing else to record")
     scenarios_of(args.step, args.server is None)
     with _stage(args) as stage:
         judged = judged_steps(stage, args.step, _progress)
@@ -92,6 +110,8 @@ def _compare_har(args: argparse.Namespace) -> int:
     from mmload.fidelity.har import har_step
     from mmload.fidelity.playing import judge, play, recorded_for, scenarios_of, unplayed_reason
 
+    if args.live:
+        raise UsageError("--har FILE and --live: one of them, since both take the recording's place")
     if len(args.step) != 1:
         raise UsageError("--har FILE: name the step that it is of by one --step; `mmload fidelity --list` has them")
     step = args.step[0]
@@ -106,7 +126,29 @@ def _compare_har(args: argparse.Namespace) -> int:
                 if each.recorded.name == recorded.name
             ]
             judged = [judge(replace(each, recorded=seen)) for each in played]
-    return _tell(judged, args, compare(recorded, seen))
+    return _tell(judged, args, [compare(recorded, seen)])
+
+
+def _compare_live(args: argparse.Namespace) -> int:
+    """The server's own web application beside our person, step by step."""
+    from mmload.fidelity.compare import compare
+    from mmload.fidelity.live.page import QUIET_SECONDS, STAND_IN_QUIET_SECONDS
+    from mmload.fidelity.live.playing import beside, driven, live_scenarios_of, live_stage, play_live
+    from mmload.fidelity.playing import judge, play, scenarios_of
+
+    wanted = live_scenarios_of(args.step)
+    with _stage(args) as stage:
+        executable = ""
+        with live_stage(stage, executable, STAND_IN_QUIET_SECONDS if stage.on_sandbox else QUIET_SECONDS) as live:
+            made = play_live(live, wanted, _progress)
+    if args.write is not None:
+        write_text(made.text(), args.write)
+    traffic = made.traffic()
+    with _stage(args) as stage:
+        scenarios = [each for each in scenarios_of(args.step, stage.on_sandbox) if driven(each.steps)]
+        played = [(each, beside(each, traffic, made.problems)) for each in play(stage, scenarios)]
+    news = [compare(ours.recorded, seen.recorded) for ours, seen in played if not seen.problem]
+    return _tell([judge(seen) for _, seen in played], args, news)
 
 
 def judged_steps(
@@ -128,18 +170,24 @@ def _progress(step: str) -> None:
         print(f"\r\x1b[K{step}", end="", file=sys.stderr, flush=True)
 
 
-def _tell(judged: list[JudgedStep], args: argparse.Namespace, news: StepComparison | None = None) -> int:
+def _tell(judged: list[JudgedStep], args: argparse.Namespace, news: Sequence[StepComparison] = ()) -> int:
+    from mmload.fidelity.live.playing import undriven_reason
     from mmload.fidelity.playing import unplayed_reason
-    from mmload.fidelity.printing import document, news_of, text_of
+    from mmload.fidelity.printing import document, live_news_of, news_of, text_of
     from mmload.fidelity.recording import recording
 
     if sys.stderr.isatty():
         print("\r\x1b[K", end="", file=sys.stderr, flush=True)
     asked = args.step or recording()
-    not_played = {name: reason for name in asked if (reason := unplayed_reason(name, args.server is None))}
+    why = {
+        name: unplayed_reason(name, args.server is None) or (undriven_reason(name) if args.live else "")
+        for name in asked
+    }
+    not_played = {name: reason for name, reason in why.items() if reason}
     if args.json is None or str(args.json) != "-":
-        of = "the recording" if news is None else "the file"
-        parts = [text_of(judged, not_played, of), *([news_of(news)] if news else [])]
+        of = "the file" if args.har else "the web application" if args.live else "the recording"
+        told = live_news_of(news) if args.live else "".join(map(news_of, news))
+        parts = [text_of(judged, not_played, of), *([told] if told else [])]
         print(harmless("\n".join(parts)), end="", flush=True)
     if args.json is not None:
         write_text(json.dumps(document(judged, not_played, news), indent=2, ensure_ascii=False) + "\n", args.json)

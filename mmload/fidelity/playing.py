@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mmload.behaviours.person import NothingToDo
@@ -113,9 +113,10 @@ def _played(stage: ScenarioStage, scenario: Scenario) -> list[PlayedStep]:
 REPEATED = {"global_threads_unread": 2}
 
 
-def together(steps: Sequence[str]) -> StepTraffic:
-    """The steps of the recording as one; the name has all of theirs."""
-    first, *others = (recording()[name] for name in steps)
+def together(steps: Sequence[str], of: Mapping[str, StepTraffic] | None = None) -> StepTraffic:
+    """Steps of a recording (ours, if none is given) as one; the name has all of theirs."""
+    recorded = recording() if of is None else of
+    first, *others = (recorded[name] for name in steps)
     others = [replace(each, requests=each.requests[REPEATED.get(each.name, 0) :]) for each in others]
     for number, each in enumerate(others, start=1):
         later = number * 1e7

@@ -95,6 +95,17 @@ def news_of(comparison: StepComparison) -> str:
     return "\n".join(["Your application, beside the recording of 11.6:", *lines]) + "\n"
 
 
+def live_news_of(news: Sequence[StepComparison]) -> str:
+    """What the application of a server does otherwise than 11.6, step by step."""
+    changed = [each for each in news if not each.equal]
+    if not changed:
+        return "Your application sends in these steps what 11.6 sends.\n" if news else ""
+    lines = ["Your application, beside the recording of 11.6:"]
+    for each in changed:
+        lines += [f"{each.step.replace('+', ' + ')}:", *(_told(difference, NEWS) for difference in each.differences)]
+    return "\n".join(lines) + "\n"
+
+
 def _told(difference: Departure, sentences: Mapping[Way, str] = SENTENCES) -> str:
     detail = f": {difference.detail}" if difference.detail else ""
     line = f"  {difference.what} — {sentences[difference.way]}{detail}"
@@ -133,13 +144,13 @@ def _summary(judged: Sequence[JudgedStep], not_played: Iterable[str], of: str) -
 
 
 def document(
-    judged: Sequence[JudgedStep], not_played: Mapping[str, str], news: StepComparison | None = None
+    judged: Sequence[JudgedStep], not_played: Mapping[str, str], news: Sequence[StepComparison] = ()
 ) -> dict[str, Any]:
-    """For `--json`. `news`: what is known of a HAR file beside the recording of 11.6."""
+    """For `--json`. `news`: what a HAR file or a browser shows beside the recording of 11.6."""
     found = totals(judged)
-    since = {} if news is None else {"since_11_6": [_departure(each) for each in news.differences]}
+    since = {each.step: [_departure(difference) for difference in each.differences] for each in news}
     return {
-        **since,
+        **({"since_11_6": since} if since else {}),
         "schema": 1,
         "passed": all(each.good for each in judged),
         "totals": {

@@ -24,7 +24,7 @@ def route_table() -> RouteTable:
 @cache
 def recording() -> dict[str, StepTraffic]:
     """All steps by their names, in the order in which they were done."""
-    return {line["step"]: _step(line) for line in _lines()}
+    return {line["step"]: step_of(line) for line in _lines()}
 
 
 def recorded_step(name: str) -> StepTraffic:
@@ -39,7 +39,8 @@ def _lines() -> list[Any]:
     return [json.loads(line) for line in files(__package__).joinpath("webapp.jsonl").read_text("utf-8").splitlines()]
 
 
-def _step(line: dict[str, Any]) -> StepTraffic:
+def step_of(line: dict[str, Any]) -> StepTraffic:
+    """A line of a recording."""
     return StepTraffic(
         line["step"],
         line["how"],

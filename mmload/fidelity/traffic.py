@@ -145,7 +145,7 @@ def query_of(target: str) -> Pairs:
 def fields(body: Any) -> Pairs | None:
     """The fields of a JSON body; of a list those of its elements. A text that is always empty, or a switch, counts."""
     if isinstance(body, dict):
-        return tuple(sorted((_field_name(name), _kind(value)) for name, value in body.items()))
+        return tuple(sorted((field_name(name), _kind(value)) for name, value in body.items()))
     if isinstance(body, list):
         first = next(iter(body), None)
         inside = fields(first) if isinstance(first, dict) else (("", _kind(first)),)
@@ -153,7 +153,8 @@ def fields(body: Any) -> Pairs | None:
     return None
 
 
-def _field_name(name: str) -> str:
+def field_name(name: str) -> str:
+    """The name of a field in a body; `{id}` where it is somebody's id or name."""
     return name if _FIELD.fullmatch(name) and not _ID.fullmatch(name) else "{id}"
 
 

@@ -1,0 +1,100 @@
+"""A page of the real web application, from where the scenarios are: its browser has a process of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import msgspec
+
+from mmload.errors import MmloadError
+from mmload.fidelity.live.messages import Deed, OpenPage, PageAct, PageAnswer, PageOrder, SeenTraffic, TakeTraffic
+
+# From the last request of a step on: the application looks after people it does not know for 3 s.
+QUIET_SECONDS, LONGEST_QUIET_SECONDS = 4.0, 20.0
+# The sandbox's page does nothing later.
+STAND_IN_QUIET_SECONDS = 0.3
+_END_SECONDS = 10.0
+
+
+class PageFailed(MmloadError):
+    """A person could not do this on the page."""
+
+
+class LivePage:
+    """What a person does on the page. Raises `PageFailed`."""
+
+    def __init__(self, process: subprocess.Popen[bytes], quiet_seconds: float = QUIET_SECONDS) -> None:
+        self._process = process
+        self._quiet_seconds = quiet_seconds
+
+    def do(self, deed: Deed, css: str = "", text: str = "", number: float = 0.0) -> None:
+        """One deed."""
+        self._ask(PageAct(deed, css, text, number))
+
+    def go(self, path: str) -> None:
+        """To a page of the server."""
+        self.do("go", text=path)
+
+    def click(self, css: str) -> None:
+        """On the first of these that is shown, as soon as it is."""
+        self.do("click", css)
+
+    def see(self, css: str) -> None:
+        """Until it is shown."""
+        self.do("see", css)
+
+    def shows(self, css: str) -> bool:
+        """Whether it is shown now."""
+        return self._ask(PageAct("shows", css)).shown
+
+    def type(self, css: str, text: str, key_ms: float) -> None:
+        """Click there and type."""
+        self.do("type", css, text, key_ms)
+
+    def press(self, key: str) -> None:
+        """A key, such as Enter or Control+k."""
+        self.do("press", text=key)
+
+    def take(self) -> SeenTraffic:
+        """What was sent since the last time, as soon as there is quiet."""
+        return self._ask(TakeTraffic(self._quiet_seconds, LONGEST_QUIET_SECONDS)).traffic
+
+    def _ask(self, order: PageOrder) -> PageAnswer:
+        assert self._process.stdin is not None and self._process.stdout is not None
+        with suppress(BrokenPipeError):
+            self._process.stdin.write(msgspec.json.encode(order) + b"\n")
+            self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        if not line:
+            raise PageFailed("the browser's process ended")
+        answer = msgspec.json.decode(line, type=PageAnswer)
+        if answer.problem:
+            raise PageFailed(answer.problem)
+        return answer
+
+    def open(self, opening: OpenPage) -> None:
+        """To begin with."""
+        self._ask(opening)
+
+
+@contextmanager
+def live_page(opening: OpenPage, quiet_seconds: float = QUIET_SECONDS) -> Iterator[LivePage]:
+    """A page in a new browser, for the time of the context."""
+    command = [sys.executable, "-m", "mmload.fidelity.live"]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdin is not None
+    try:
+        page = LivePage(process, quiet_seconds)
+        page.open(opening)
+        yield page
+    finally:
+        with suppress(BrokenPipeError):
+            process.stdin.close()
+        try:
+            process.wait(_END_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()

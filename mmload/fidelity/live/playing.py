@@ -1,0 +1,119 @@
+"""Plays the scenarios at the page of the server's own web application, and holds our person against what it sent."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from mmload.behaviours.composing import content
+from mmload.browser.finding import find_browser
+from mmload.browser.selectors import selectors_for
+from mmload.errors import MmloadError, UsageError
+from mmload.fidelity.live.lines import line_of
+from mmload.fidelity.live.messages import OpenPage
+from mmload.fidelity.live.page import QUIET_SECONDS, live_page
+from mmload.fidelity.live.scenarios import LIVE_SCENARIOS, LiveScenario, LiveStage
+from mmload.fidelity.playing import PlayedStep, together
+from mmload.fidelity.recording import recorded_step, recording, step_of
+from mmload.fidelity.stage import ScenarioStage
+from mmload.fidelity.traffic import StepTraffic
+
+_NOT_LIVE = "no browser is driven through it"
+
+
+@dataclass(slots=True)
+class LiveRecording:
+    """A line for each step that was done; why the others were not."""
+
+    lines: dict[str, dict[str, Any]] = field(default_factory=dict)
+    problems: dict[str, str] = field(default_factory=dict)
+
+    def traffic(self) -> dict[str, StepTraffic]:
+        """The steps, for comparisons."""
+        return {name: step_of(line) for name, line in self.lines.items()}
+
+    def text(self) -> str:
+        """As a file: the form of `webapp.jsonl`, in its order."""
+        found = (self.lines[name] for name in recording() if name in self.lines)
+        return "".join(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n" for line in found)
+
+
+def live_scenarios_of(steps: Iterable[str]) -> list[LiveScenario]:
+    """Those that do these steps (all, if none is named). Raises `UsageError`."""
+    wanted = list(steps)
+    for name in wanted:
+        recorded_step(name)
+        if not driven([name]):
+            raise UsageError(f"--live --step {name}: {_NOT_LIVE}")
+    return [each for each in LIVE_SCENARIOS if not wanted or set(each.steps) & set(wanted)]
+
+
+def driven(steps: Iterable[str]) -> bool:
+    """Whether a browser does all of these."""
+    return set(steps) <= {name for each in LIVE_SCENARIOS for name in each.steps}
+
+
+def undriven_reason(step: str) -> str:
+    """Why no browser does a step; "" if one does."""
+    return "" if driven([step]) else _NOT_LIVE
+
+
+@contextmanager
+def live_stage(stage: ScenarioStage, executable: str, quiet_seconds: float = QUIET_SECONDS) -> Iterator[LiveStage]:
+    """A browser for ann, for the time of the context."""
+    context = stage.ann.context
+    connection = context.settings.config.connection
+    opening = OpenPage(
+        url=context.transport.server_url,
+        executable=find_browser(executable),
+        headers=dict(context.transport.headers),
+        verify_tls=connection.verify_tls,
+    )
+    with TemporaryDirectory(prefix="mmload-") as folder, live_page(opening, quiet_seconds) as page:
+        picture = Path(folder) / "photo.png"
+        picture.write_bytes(content("photo.png"))
+        yield LiveStage(stage, page, selectors_for(".".join(map(str, context.capabilities.version))), picture)
+
+
+def play_live(
+    live: LiveStage, scenarios: Sequence[LiveScenario], progress: Callable[[str], None] = lambda step: None
+) -> LiveRecording:
+    """Do these scenarios, as far as they can be done. The log-in is always done, since nothing is without it."""
+    made = LiveRecording()
+    for scenario in LIVE_SCENARIOS:
+        if scenario in scenarios or scenario is LIVE_SCENARIOS[0]:
+            _play(live, scenario, made, progress)
+        if LIVE_SCENARIOS[0].steps[-1] in made.problems:
+            break
+    return made
+
+
+def _play(live: LiveStage, scenario: LiveScenario, made: LiveRecording, progress: Callable[[str], None]) -> None:
+    step = scenario.steps[0]
+    try:
+        if scenario.before is not None:
+            scenario.before(live)
+        live.page.take()
+        for step, part in scenario.parts:
+            progress(step)
+            part(live)
+            made.lines[step] = line_of(step, recording()[step].how, live.page.take())
+    except MmloadError as error:
+        for name in scenario.steps[scenario.steps.index(step) :]:
+            made.problems[name] = f"in the browser: {error}"
+        live.find_back()
+
+
+def beside(played: PlayedStep, live: Mapping[str, StepTraffic], problems: Mapping[str, str]) -> PlayedStep:
+    """A step that our person has done, with what the web application sent in it in place of the recording."""
+    names = played.recorded.name.split("+")
+    missing = [name for name in names if name not in live]
+    if missing:
+        return replace(played, problem=problems.get(missing[0], f"in the browser: {missing[0]} was not done"))
+    theirs = together(names, live)
+    return replace(played, recorded=theirs if played.recorded.static else replace(theirs, static={}))

@@ -1,0 +1,137 @@
+"""The process of one watched page: carries out the orders on its stdin, tells on its stdout what came of them.
+
+It ends, and leaves no browser behind, when its stdin is closed: whatever became of the process that started it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+from playwright.async_api import BrowserContext, Error, Locator, Page, async_playwright
+
+from mmload.browser.driving import ARGUMENTS, VIEWPORT
+from mmload.fidelity.live.messages import OpenPage, PageAct, PageAnswer, PageOrder, TakeTraffic
+from mmload.fidelity.live.watching import NetworkWatch
+from mmload.printable import harmless_line
+
+# No act waits that long for what it touches; a busy machine may be slow.
+PATIENCE_MS = 30_000.0
+_LONGEST_ORDER = 1 << 20
+_LONGEST_PROBLEM = 300
+_WHEEL_SECONDS = 0.5
+
+
+def main() -> int:
+    """Serve until stdin ends."""
+    asyncio.run(_serve())
+    return 0
+
+
+async def _serve() -> None:
+    reader = asyncio.StreamReader(limit=_LONGEST_ORDER)
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    opening = msgspec.json.decode(await reader.readline(), type=OpenPage)
+    try:
+        async with async_playwright() as playwright:
+            browser = await playwright.chromium.launch(
+                executable_path=opening.executable,
+                # As root Chromium has no sandbox, and does not start without being told so.
+                chromium_sandbox=os.geteuid() != 0,
+                args=list(ARGUMENTS),
+                proxy={"server": opening.proxy} if opening.proxy else None,
+            )
+            context = await browser.new_context(
+                viewport=VIEWPORT,
+                locale="en-US",
+                ignore_https_errors=not opening.verify_tls,
+                extra_http_headers=opening.headers,
+            )
+            await _carry_out(await _watched(context, opening.url), reader)
+    except Error as error:
+        _tell(PageAnswer(f"the browser ended: {_first_line(error)}"))
+
+
+async def _watched(context: BrowserContext, url: str) -> WatchedPage:
+    page = await context.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    session = await context.new_cdp_session(page)
+    await session.send("Network.enable")
+    return WatchedPage(url, context, page, NetworkWatch(session, url))
+
+
+async def _carry_out(page: WatchedPage, reader: asyncio.StreamReader) -> None:
+    _tell(PageAnswer())
+    while line := await reader.readline():
+        order = msgspec.json.decode(line, type=PageOrder)
+        if isinstance(order, TakeTraffic):
+            await page.watch.quiet(order.quiet_seconds, order.longest_seconds)
+            _tell(PageAnswer(traffic=page.watch.take()))
+            continue
+        assert isinstance(order, PageAct), "it is open already"
+        try:
+            _tell(PageAnswer(shown=bool(await page.do(order))))
+        except Error as error:
+            _tell(PageAnswer(f"{order.deed} {order.css}: {_first_line(error)}"))
+
+
+def _tell(answer: PageAnswer) -> None:
+    sys.stdout.buffer.write(msgspec.json.encode(answer) + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def _first_line(error: Error) -> str:
+    return harmless_line(str(error).partition("\n")[0][:_LONGEST_PROBLEM])
+
+
+class WatchedPage:
+    """A page with a person's hands on it. A deed waits until what it touches is there; it fails with an `Error`."""
+
+    def __init__(self, url: str, context: BrowserContext, page: Page, watch: NetworkWatch) -> None:
+        self.watch = watch
+        self._url = url
+        self._context = context
+        self._page = page
+
+    async def do(self, act: PageAct) -> Any:
+        """Do this."""
+        deeds: dict[str, Callable[[PageAct], Awaitable[Any]]] = {
+            "go": lambda act: self._page.goto(self._address(act.text)),
+            "reload": lambda act: self._page.reload(),
+            "click": lambda act: self._at(act).click(),
+            "alt_click": lambda act: self._at(act).click(modifiers=["Alt"]),
+            "hover": lambda act: self._at(act).hover(),
+            "fill": lambda act: self._at(act).fill(act.text),
+            "type": self._type,
+            "press": lambda act: self._page.keyboard.press(act.text),
+            "wheel": self._wheel,
+            "attach": lambda act: self._page.locator(act.css).first.set_input_files(act.text),
+            "see": lambda act: self._at(act).wait_for(),
+            "shows": lambda act: self._page.locator(act.css).filter(visible=True).count(),
+            "window": lambda act: self._page.evaluate("name => window.dispatchEvent(new Event(name))", act.text),
+            "offline": lambda act: self._context.set_offline(act.text == "yes"),
+            "rest": lambda act: asyncio.sleep(act.number / 1000),
+        }
+        return await deeds[act.deed](act)
+
+    def _address(self, path: str) -> str:
+        return path if path.startswith("about:") else self._url.rstrip("/") + path
+
+    def _at(self, act: PageAct) -> Locator:
+        return self._page.locator(act.css).filter(visible=True).first
+
+    async def _type(self, act: PageAct) -> None:
+        box = self._at(act)
+        await box.click()
+        await box.press_sequentially(act.text, delay=act.number)
+
+    async def _wheel(self, act: PageAct) -> None:
+        """A screen at a time."""
+        await self._at(act).hover()
+        for _ in range(int(act.text)):
+            await self._page.mouse.wheel(0, act.number)
+            await asyncio.sleep(_WHEEL_SECONDS)

@@ -1,0 +1,81 @@
+"""What a page sends to the server, by the browser's own account (CDP's Network domain)."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+from playwright.async_api import CDPSession
+
+from mmload.fidelity.live.messages import SeenFrame, SeenRequest, SeenSocket, SeenTraffic
+
+_LOOK_SECONDS = 0.05
+_MS = 1000.0
+
+
+class NetworkWatch:
+    """Requests that left the browser, and frames. What a cache of the browser answered is no request."""
+
+    def __init__(self, session: CDPSession, server_url: str) -> None:
+        self._origin = server_url.rstrip("/") + "/"
+        self._requests: list[tuple[str, SeenRequest]] = []
+        self._sockets: list[SeenSocket] = []
+        self._frames: list[SeenFrame] = []
+        self._open: set[str] = set()
+        self._changed = time.monotonic()
+        session.on("Network.requestWillBeSent", self._began)
+        session.on("Network.requestServedFromCache", self._from_cache)
+        session.on("Network.responseReceived", self._answered)
+        session.on("Network.loadingFinished", self._finished)
+        session.on("Network.loadingFailed", self._finished)
+        session.on("Network.webSocketCreated", self._socket)
+        session.on("Network.webSocketFrameSent", self._said)
+
+    async def quiet(self, seconds: float, longest: float) -> None:
+        """Until nothing was under way for so long, but no longer than the second: a request may never end."""
+        deadline = time.monotonic() + longest
+        while (now := time.monotonic()) < deadline and (self._open or now - self._changed < seconds):
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    def take(self) -> SeenTraffic:
+        """What was sent since the last time."""
+        taken = SeenTraffic(tuple(request for _, request in self._requests), tuple(self._sockets), tuple(self._frames))
+        for each in (self._requests, self._sockets, self._frames):
+            each.clear()
+        return taken
+
+    def _began(self, event: dict[str, Any]) -> None:
+        request = event["request"]
+        if not request["url"].startswith(self._origin):
+            return
+        body = request.get("postData", None if request.get("hasPostData") else "")
+        seen = SeenRequest(request["method"], request["url"], event["timestamp"] * _MS, body)
+        self._requests.append((event["requestId"], seen))
+        self._open.add(event["requestId"])
+        self._changed = time.monotonic()
+
+    def _from_cache(self, event: dict[str, Any]) -> None:
+        # The newest with this id: a redirected request has the same.
+        for place in reversed(range(len(self._requests))):
+            if self._requests[place][0] == event["requestId"]:
+                del self._requests[place]
+                return
+
+    def _answered(self, event: dict[str, Any]) -> None:
+        if event["response"].get("fromDiskCache"):
+            self._from_cache(event)
+
+    def _finished(self, event: dict[str, Any]) -> None:
+        if event["requestId"] in self._open:
+            self._open.discard(event["requestId"])
+            self._changed = time.monotonic()
+
+    def _socket(self, event: dict[str, Any]) -> None:
+        # The event has no time; the browser's clock is not ours, and its first request of the step comes near.
+        at = self._requests[-1][1].at if self._requests else 0.0
+        self._sockets.append(SeenSocket(event["url"], at))
+
+    def _said(self, event: dict[str, Any]) -> None:
+        if event["response"]["opcode"] == 1:
+            self._frames.append(SeenFrame(event["response"]["payloadData"], event["timestamp"] * _MS))
