@@ -5,7 +5,7 @@ Names, ids and test ids are the application's own, as in 11.6.
 
 from __future__ import annotations
 
-LANDING_BUTTON = ".get-app__buttons a"
+LANDING_BUTTON = ".get-app__buttons .btn-tertiary"
 POST = '[id="post_{}"]'
 THREAD_POST = '[id="rhsPost_{}"]'
 MENU_BUTTON = '[id="CENTER_button_{}"]'
@@ -45,5 +45,5 @@ ACCOUNT_MENU = "#userAccountMenuButton"
 MENU_ITEM = '[role="menuitem"]:has-text("{}")'
 STATUS_SUGGESTION = ".statusSuggestion__row"
 TEAM = '[id="{}TeamButton"]'
-OTHER_TEAM = '.draggable-team-container:has(.team-container:not(.active))'
+OTHER_TEAM = ".draggable-team-container:has(.team-container:not(.active))"
 LINK = 'a.markdown__link[href$="/pl/{}"]'

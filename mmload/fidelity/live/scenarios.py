@@ -450,7 +450,9 @@ LIVE_SCENARIOS: tuple[LiveScenario, ...] = (
             ("manual_status_online", partial(LiveStage.account_menu, item="Online")),
         )
     ),
-    LiveScenario((("switch_team", _switches_team), ("switch_team_back", _switches_team_back)), _opens("default", "big")),
+    LiveScenario(
+        (("switch_team", _switches_team), ("switch_team_back", _switches_team_back)), _opens("default", "big")
+    ),
     _one("close_and_open", _comes_back),
     LiveScenario((("logout", _logs_out), ("login_again", _logs_in))),
 )
