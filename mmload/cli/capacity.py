@@ -45,12 +45,14 @@ from mmload.config.coordinator_tables import AgentAddress, Coordinator
 from mmload.config.environment import variables as variables_of
 from mmload.config.fields import keys
 from mmload.config.tables import Table
+from mmload.deploy import expected
 from mmload.errors import ExitCode, MmloadError, UsageError
 from mmload.results.folder import LOG, RunFolder, make_folder, read_run
 from mmload.results.model import Facts, Server, command
 from mmload.signals import child_setup, handling
 
 if TYPE_CHECKING:
+    from mmload.deploy.expected import ExpectedWorkers
     from mmload.deploy.fleet import Fleet
 
 T = TypeVar("T", bound=Table)
@@ -90,6 +92,7 @@ def add_parser(subparsers: Any) -> None:
     add_search_options(parser)
     parser.add_argument("--coordinator", metavar="FILE", type=Path, help="coordinator.json: queries, limits, search")
     add_document_options(parser)
+    expected.add_options(parser)
     parser.add_argument("--seed", metavar="N", type=int, help="random seed (default: drawn, and reported)")
     parser.add_argument("--name", metavar="NAME", help="a name for this search")
     parser.add_argument("--runs-folder", metavar="DIR", help="where the folders of the results are")
@@ -101,6 +104,7 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """The whole of a search; the answer is its exit code."""
     environ = {**os.environ, **overrides(args)}
+    args.fleet = args.fleet or expected.expected_workers(args, environ)
     with ExitStack() as stack:
         if args.sandbox:
             environ = demonstrating(args, environ)
@@ -238,11 +242,13 @@ def _folder(settings: Settings, server: Server) -> Path:
 
 
 @contextmanager
-def _agent(settings: Settings, environ: Mapping[str, str], folder: Path, fleet: Fleet | None) -> Iterator[int]:
+def _agent(
+    settings: Settings, environ: Mapping[str, str], folder: Path, fleet: Fleet | ExpectedWorkers | None
+) -> Iterator[int]:
     """An agent on a free port of the loopback interface, which it gives; in the end it is ended in order."""
     port = locust_process.free_port()
     server = settings.config.connection.server_url
-    workers = () if fleet is None else ("--master", "--master-port", str(fleet.port))
+    workers = () if fleet is None else ("--master", "--master-bind-host", fleet.host, "--master-port", str(fleet.port))
     process = locust_process.start(
         [sys.executable, "-m", "mmload", "agent", "--server", server, "--port", str(port), *workers],
         {**environ, "MMLOAD_RUN_FOLDER": str(folder.resolve()), "MMLOAD_CHECKED": "1"},

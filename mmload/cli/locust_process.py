@@ -43,6 +43,8 @@ class LocustLoad:
     in_stages: bool = False
     # Where the master listens for workers on other machines; 0: there are none.
     master_port: int = 0
+    master_host: str = ""
+    workers_wait_seconds: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +77,8 @@ def _workers(load: LocustLoad) -> Sequence[str]:
     if not load.master_port:
         return local_workers(load.processes) if load.processes > 1 else ()
     return (
-        *("--master", "--master-bind-host", LOOPBACK, "--master-bind-port", str(load.master_port)),
-        *("--expect-workers", str(load.processes), "--expect-workers-max-wait", str(WORKERS_START_SECONDS)),
+        *("--master", "--master-bind-host", load.master_host, "--master-bind-port", str(load.master_port)),
+        *("--expect-workers", str(load.processes), "--expect-workers-max-wait", str(load.workers_wait_seconds)),
     )
 
 

@@ -46,6 +46,7 @@ from mmload.config.stages import (
     total_seconds,
     written,
 )
+from mmload.deploy import expected
 from mmload.errors import ConfigurationError, ExitCode, UsageError
 from mmload.open_files import open_files_needed, raise_open_files, users_of_one
 from mmload.printable import harmless_line
@@ -100,6 +101,7 @@ def add_load(parser: argparse.ArgumentParser) -> None:
         default=1,
         help="number of worker processes on this machine; one per core (default: 1)",
     )
+    expected.add_options(parser)
     parser.add_argument(
         "--user-class",
         metavar="NAME",
@@ -168,6 +170,8 @@ def run(args: argparse.Namespace, course: Course | None = None) -> int:
     course = course or Course()
     typed = overrides(args)
     environ = {**os.environ, **typed}
+    if args.fleet is None and (workers := expected.expected_workers(args, environ)):
+        args.fleet, args.processes = workers, workers.workers
     settings = _settings(environ, typed)
     _check_thresholds(settings, args.user_class, environ, typed)
     users = _users(args.users, settings, args.processes, course.more_users)
@@ -180,7 +184,7 @@ def run(args: argparse.Namespace, course: Course | None = None) -> int:
         args.fleet.check(connections(settings.config.users, each))
         args.fleet.connect("" if settings.config.connection.use_proxy else settings.config.connection.server_url)
         environ |= args.fleet.variables
-    if args.processes > 1:
+    if args.processes > 1 and (args.fleet is None or args.fleet.sets_accounts):
         # The parts follow each other without a gap: the same accounts act as in one process.
         environ |= account_ranges(each)
     with ExitStack() as stack:
@@ -303,6 +307,8 @@ def _carry_out(
         processes=args.processes,
         in_stages=bool(stages),
         master_port=args.fleet.port if args.fleet is not None else 0,
+        master_host=args.fleet.host if args.fleet is not None else "",
+        workers_wait_seconds=args.fleet.wait_seconds if args.fleet is not None else 0,
     )
     folder = make_folder(Path(config.run.runs_folder), datetime.now(), config.run.name)
     typed = command(("mmload", *course.told(sys.argv[1:])))

@@ -89,8 +89,12 @@ class Fleet:
     `connect` before anything is begun, `start` when the master listens, `look` again and again, `close` at the end.
     """
 
+    # For those that were started to come to the master; and a run may give them ranges of accounts.
+    wait_seconds = 60
+    sets_accounts = True
+
     def __init__(self, deployment: Deployment, port: int, tell: Tell) -> None:
-        self.port = port
+        self.host, self.port = LOOPBACK, port
         self.token = secrets.token_hex(16)
         self._deployment, self._tell = deployment, tell
         self._stack = ExitStack()

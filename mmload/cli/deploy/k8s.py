@@ -1,0 +1,364 @@
+"""`mmload deploy k8s`: master and workers in a Kubernetes cluster, through kubectl; the results are brought here."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from mmload import __version__
+from mmload.cli.common import DOCUMENTS, overrides, print_json, say, whole_number
+from mmload.config import Settings, load_settings
+from mmload.config.environment import DOCUMENT_VARIABLES
+from mmload.config.fields import seconds_of
+from mmload.config.files import read_text
+from mmload.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from mmload.deploy.kubectl import Cluster
+    from mmload.deploy.manifests import ClusterDeployment
+
+NAMESPACE = "mmload"
+# With workers, and without.
+WITH_WORKERS, ALONE = ("run", "storm", "capacity"), ("doctor", "init")
+OF_USERS = ("run", "storm")
+# Files that options name, beside the documents.
+FILE_OPTIONS = ("profile", "coordinator")
+PATIENCE = "10m"
+# What the check finds out in the cluster; the server's address is in its arguments.
+CHECK = """
+import json, os, socket, sys, time
+from mmload import __version__
+from mmload.open_files import allowed_open_files
+found = {"mmload": __version__, "python": sys.version.split()[0], "open_files": allowed_open_files()}
+if sys.argv[1:]:
+    began = time.monotonic()
+    try:
+        socket.create_connection((sys.argv[1], int(sys.argv[2])), 10).close()
+        found["seconds"] = time.monotonic() - began
+    except OSError as error:
+        found["problem"] = str(error)
+print(json.dumps(found))
+"""
+
+
+def add_parser(parts: Any) -> None:
+    """`mmload deploy k8s …`."""
+    meaning = "in a Kubernetes cluster, through kubectl"
+    parser = parts.add_parser("k8s", help=meaning, description=f"Master and workers {meaning} (docs/deploy.md).")
+    k8s_parts = parser.add_subparsers(dest="k8s_part", metavar="PART", required=True)
+    up = _part(k8s_parts, "up", "make what runs need, and see that the image and the server can be reached", _up)
+    _add_deployment(up)
+    up.add_argument("--server", metavar="URL", help="check that pods reach this server, and how far it is")
+    _add_wait(up)
+    run_part = _part(
+        k8s_parts, "run", "run a command there: mmload deploy k8s run -- run --users 2000 --server …", _run
+    )
+    _add_wait(run_part)
+    _add_rest(run_part)
+    _add_wait(_part(k8s_parts, "fetch", "go on with a run that was lost sight of, and bring its results", _fetch))
+    status = _part(k8s_parts, "status", "what is there, and what its pods do", _status)
+    status.add_argument("--json", action="store_true", help="as JSON")
+    down = _part(k8s_parts, "down", "remove all of it, and look whether anything is left", _down)
+    down.add_argument(
+        "--discard", action="store_true", help="also a run that goes on, or whose results are still there"
+    )
+    render = _part(k8s_parts, "render", "print the manifests instead, for kubectl by hand", _render)
+    _add_deployment(render)
+    _add_rest(render)
+
+
+def _part(parts: Any, name: str, meaning: str, run: Callable[[argparse.Namespace], int]) -> argparse.ArgumentParser:
+    part: argparse.ArgumentParser = parts.add_parser(name, help=meaning, description=meaning[0].upper() + meaning[1:])
+    part.set_defaults(run=run)
+    part.add_argument("--namespace", metavar="NAME", default=NAMESPACE, help=f"default: {NAMESPACE}")
+    part.add_argument("--context", metavar="NAME", default="", help="of your kubeconfig (default: the current one)")
+    return part
+
+
+def _add_deployment(part: argparse.ArgumentParser) -> None:
+    add = part.add_argument
+    add("--image", metavar="IMAGE", help="mmload's image, as the nodes can pull it")
+    add("--workers", metavar="N", type=whole_number(1), help="worker pods, each with a core (default: 1)")
+    add("--worker-cpu", metavar="CPU", help="what each asks for (default: 1)")
+    add("--worker-memory", metavar="SIZE", help="what each asks for, and may have (default: 1Gi)")
+    add("--pull-secret", metavar="NAME", help="the Secret for the image's registry")
+    add("--node-selector", metavar="KEY=VALUE", action="append", help="only nodes with this label; repeatable")
+    add("--toleration", metavar="KEY[=VALUE][:EFFECT]", action="append", help="nodes with this taint; repeatable")
+
+
+def _add_wait(part: argparse.ArgumentParser) -> None:
+    part.add_argument("--wait", metavar="TIME", default=PATIENCE, help=f"how long pods may take (default: {PATIENCE})")
+
+
+def _add_rest(part: argparse.ArgumentParser) -> None:
+    commands = ", ".join((*WITH_WORKERS, *ALONE))
+    part.add_argument("rest", nargs=argparse.REMAINDER, metavar="-- COMMAND", help=f"one of {commands}")
+
+
+def _cluster(args: argparse.Namespace) -> Cluster:
+    from mmload.deploy.kubectl import Cluster
+
+    return Cluster(args.namespace, args.context)
+
+
+def _tell(text: str) -> None:
+    say("deploy", text)
+
+
+def _deployment(args: argparse.Namespace, before: ClusterDeployment | None = None) -> ClusterDeployment:
+    """What was said; else what was said before. UsageError."""
+    from mmload.deploy.manifests import ClusterDeployment
+
+    given: dict[str, Any] = {
+        name: getattr(args, name)
+        for name in ("image", "workers", "worker_cpu", "worker_memory", "pull_secret")
+        if getattr(args, name) is not None
+    }
+    if args.node_selector is not None:
+        given["node_selector"] = dict(map(label, args.node_selector))
+    if args.toleration is not None:
+        given["tolerations"] = list(map(toleration, args.toleration))
+    if before is not None:
+        return msgspec.structs.replace(before, **given)
+    if not args.image:
+        raise UsageError("--image: which image do the nodes pull? (docs/deploy.md says how to build it)")
+    return ClusterDeployment(**given)
+
+
+def label(text: str) -> tuple[str, str]:
+    """Of `--node-selector`. Pure."""
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise UsageError(f"--node-selector {text}: expected KEY=VALUE, a label of the nodes")
+    return name, value
+
+
+def toleration(text: str) -> dict[str, str]:
+    """Of `--toleration`. Pure."""
+    taint, _, effect = text.partition(":")
+    key, equals, value = taint.partition("=")
+    if not key or effect not in ("", "NoSchedule", "NoExecute", "PreferNoSchedule"):
+        raise UsageError(f"--toleration {text}: expected KEY, KEY=VALUE or KEY=VALUE:NoSchedule, a taint of the nodes")
+    told = {"key": key, "operator": "Equal" if equals else "Exists"}
+    return told | ({"value": value} if equals else {}) | ({"effect": effect} if effect else {})
+
+
+def _existing(cluster: Cluster) -> ClusterDeployment | None:
+    from mmload.deploy.manifests import NAME, ClusterDeployment
+
+    found = cluster.get("configmap", NAME)
+    return msgspec.json.decode(found["data"]["deployment.json"], type=ClusterDeployment) if found else None
+
+
+def _deployed(cluster: Cluster) -> ClusterDeployment:
+    if (deployment := _existing(cluster)) is None:
+        raise UsageError(f"nothing is deployed in the namespace {cluster.namespace}: mmload deploy k8s up --image …")
+    return deployment
+
+
+def _up(args: argparse.Namespace) -> int:
+    from mmload.deploy import manifests
+    from mmload.deploy.checks import server_address
+    from mmload.deploy.cluster_run import wait_for_check
+
+    cluster, wait = _cluster(args), float(seconds_of("--wait", args.wait))
+    server = server_address(args.server) if args.server else ()
+    version = cluster.version()
+    deployment = _deployment(args, _existing(cluster))
+    made = cluster.make_namespace(manifests.namespace(args.namespace))
+    _tell(f"Kubernetes {version}, {'new ' if made else ''}namespace {args.namespace}")
+    cluster.apply(manifests.standing(deployment))
+    command = ["python3", "-c", CHECK, *map(str, server)]
+    said = wait_for_check(cluster, manifests.check_pod(deployment, command), wait, _tell)
+    found = json.loads(said.splitlines()[-1])
+    print(found_words(found, deployment))
+    if problems := shortcomings(found, args.server or ""):
+        for problem in problems:
+            _tell(problem)
+        return int(ExitCode.CONFIGURATION_REFUSED)
+    _tell("mmload deploy k8s run -- run --users … --server …")
+    return int(ExitCode.PASSED)
+
+
+def found_words(found: Mapping[str, Any], deployment: ClusterDeployment) -> str:
+    """What the check found, in words. Pure."""
+    parts = [
+        f"{deployment.image}: mmload {found['mmload']}, Python {found['python']}",
+        f"{deployment.workers} workers, each with {deployment.worker_cpu} CPU and {deployment.worker_memory}",
+        f"{found['open_files']} open files" if found["open_files"] >= 0 else "no limit of open files",
+        f"{found['seconds'] * 1000:.1f} ms to the server" if "seconds" in found else "",
+    ]
+    return " · ".join(filter(None, parts))
+
+
+def shortcomings(found: Mapping[str, Any], server: str) -> list[str]:
+    """What is wrong with the image or the way to the server, in words. Pure."""
+    other = f"the image has mmload {found['mmload']}, this is {__version__}: build and push it again"
+    away = f"pods do not reach {server}: {found.get('problem')}"
+    return [*([other] if found["mmload"] != __version__ else []), *([away] if "problem" in found else [])]
+
+
+def _run(args: argparse.Namespace) -> int:
+    from mmload.cli import run as run_command
+    from mmload.deploy import manifests
+    from mmload.deploy.cluster_run import ClusterRun, settings_of
+
+    inner, rest = parsed(args.rest)
+    cluster = _cluster(args)
+    deployment = _deployed(cluster)
+    if cluster.get("job", manifests.MASTER) is not None:
+        raise UsageError("a run is there already: `mmload deploy k8s fetch` goes on with it, `down --discard` ends it")
+    workers = deployment.workers if inner.command in WITH_WORKERS else 0
+    environ, settings = _environment(inner)
+    files = {name: read_text(Path(path)) for name in FILE_OPTIONS if (path := getattr(inner, name, None)) is not None}
+    if inner.command in OF_USERS:
+        users, most = users_of(inner, settings)
+        environ |= run_command.account_ranges(users_each(most, workers))
+        # By these variables it would be the number of one worker.
+        rest += [] if inner.stages or inner.profile or inner.users else ["--users", str(users)]
+    made = settings_of(environ, secrets.token_hex(16), files)
+    running = ClusterRun(cluster, _tell, float(seconds_of("--wait", args.wait)))
+    command = manifests.command_in_pod(rest, workers, file_options())
+    running.start(deployment, made, command, workers, getattr(inner, "user_class", ()))
+    return running.attend(Path(settings.config.run.runs_folder))
+
+
+def file_options() -> dict[str, str]:
+    """The options that name files, with what those are called in a pod. Pure."""
+    documents = {f"--{name}": DOCUMENT_VARIABLES[name] for name in DOCUMENTS}
+    return documents | {f"--{name}": name for name in FILE_OPTIONS}
+
+
+def parsed(rest: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
+    """The options of the command, and its words. UsageError: it can't run there."""
+    from mmload.cli import _parser
+
+    words = list(rest)[1:] if rest[:1] == ["--"] else list(rest)
+    if not words or words[0] not in (*WITH_WORKERS, *ALONE):
+        raise UsageError(
+            f"expected -- and one of {', '.join((*WITH_WORKERS, *ALONE))}: mmload deploy k8s run -- run --users 2000"
+        )
+    inner = _parser().parse_args(words)
+    if getattr(inner, "sandbox", False):
+        raise UsageError("--sandbox: that is on the master's loopback, where workers don't reach it; use --server")
+    if getattr(inner, "processes", 1) != 1 or getattr(inner, "expect_workers", None) is not None:
+        raise UsageError("the workers are those of `mmload deploy k8s up --workers`")
+    return inner, words
+
+
+def _environment(inner: argparse.Namespace) -> tuple[dict[str, str], Settings]:
+    """The settings in force here, as variables. Raises UsageError, ConfigurationError."""
+    from mmload.cli import run as run_command
+
+    environ = {**os.environ, **(run_command.overrides if inner.command in OF_USERS else overrides)(inner)}
+    settings, notices = load_settings(environ=environ)
+    for notice in notices:
+        _tell(notice)
+    return environ, settings
+
+
+def users_of(inner: argparse.Namespace, settings: Settings) -> tuple[int, int]:
+    """The users of a run, and the most that there will be. Pure."""
+    from mmload.config.stages import most_users, parse_stages
+
+    stages = parse_stages(settings.config.run.stages)
+    users = settings.config.users.initial_active_users if inner.users is None else inner.users
+    users = most_users(stages) if stages else users
+    spike = getattr(inner, "kind", "") == "spike"
+    return users, users + ((inner.more or users) if spike else 0)
+
+
+def users_each(users: int, workers: int) -> int:
+    """The most users of one worker. UsageError: there are more workers. Pure."""
+    from mmload.open_files import users_of_one
+
+    if users < workers:
+        raise UsageError(f"{users} users for {workers} workers: `mmload deploy k8s up --workers` with fewer")
+    return users_of_one(users, workers)
+
+
+def _fetch(args: argparse.Namespace) -> int:
+    from mmload.deploy import manifests
+    from mmload.deploy.cluster_run import ClusterRun
+
+    cluster = _cluster(args)
+    if cluster.get("job", manifests.MASTER) is None:
+        raise UsageError(f"there is no run in the namespace {args.namespace}")
+    settings, _ = load_settings()
+    return ClusterRun(cluster, _tell, float(seconds_of("--wait", args.wait))).attend(
+        Path(settings.config.run.runs_folder)
+    )
+
+
+def _status(args: argparse.Namespace) -> int:
+    from mmload.deploy import pods
+
+    cluster = _cluster(args)
+    deployment = _deployed(cluster)
+    rows = [pods.row(pod) for pod in cluster.pods()]
+    if args.json:
+        print_json({"deployment": msgspec.to_builtins(deployment), "pods": rows})
+        return int(ExitCode.PASSED)
+    print(f"{args.namespace}: {deployment.image}, {deployment.workers} workers; {len(rows)} pods")
+    for row in rows:
+        words = (row["phase"], row["node"] and f"on {row['node']}", row.get("problem"))
+        print(f"{row['pod']}: {', '.join(filter(None, words))}")
+    return int(ExitCode.PASSED)
+
+
+def _down(args: argparse.Namespace) -> int:
+    from mmload.deploy import manifests
+    from mmload.deploy.kubectl import KINDS
+
+    cluster = _cluster(args)
+    if not args.discard and cluster.get("job", manifests.MASTER) is not None:
+        raise UsageError(
+            "a run goes on, or its results were not brought here: `mmload deploy k8s fetch` does, "
+            "--discard forgets them"
+        )
+    cluster.delete(KINDS, "--selector", manifests.SELECTOR)
+    left = cluster.left()
+    if not left and cluster.owns_namespace():
+        cluster.delete(f"namespace/{args.namespace}")
+        _tell(f"the namespace {args.namespace} is removed")
+    if left:
+        _tell(f"still there: {', '.join(left)}; again: mmload deploy k8s down")
+        return int(ExitCode.CONFIGURATION_REFUSED)
+    print(f"{args.namespace}: nothing is left there")
+    return int(ExitCode.PASSED)
+
+
+def _render(args: argparse.Namespace) -> int:
+    from mmload.deploy import manifests
+
+    deployment = _deployment(args)
+    inner, rest = parsed(args.rest)
+    workers = deployment.workers if inner.command in WITH_WORKERS else 0
+    command = manifests.command_in_pod(rest, workers, file_options())
+    jobs = [manifests.worker_job(deployment, getattr(inner, "user_class", ()))] if workers else []
+    objects = [manifests.namespace(args.namespace), *manifests.standing(deployment), *jobs]
+    print(
+        render_head(args.namespace) + manifests.as_yaml([*objects, manifests.master_job(deployment, command)]), end=""
+    )
+    return int(ExitCode.PASSED)
+
+
+def render_head(namespace: str) -> str:
+    """What goes before manifests for use by hand. Pure."""
+    from mmload.deploy.manifests import FILES, MASTER, RESULTS, SETTINGS
+
+    return f"""\
+# The settings are not in this file. With the namespace made, and variables as VARIABLE=VALUE in lines of stdin:
+#   kubectl create -n {namespace} secret generic {SETTINGS} --from-env-file=/dev/stdin   (MMLOAD_AGENT_TOKEN at least)
+#   kubectl create -n {namespace} secret generic {FILES}
+#   kubectl apply -n {namespace} -f THIS_FILE
+# The results, when the container master has ended:
+#   kubectl cp -n {namespace} -c {RESULTS} POD_OF_{MASTER}:runs runs
+"""
