@@ -11,7 +11,7 @@ from pathlib import Path
 from mmload.config.environment import environment_name
 from mmload.deploy import manifests, pods
 from mmload.deploy.fleet import needs
-from mmload.deploy.kubectl import Cluster, ClusterFailed
+from mmload.deploy.kubectl import ClusterFailed, KubernetesCluster
 from mmload.deploy.manifests import MASTER, RESULTS, WORKER, ClusterDeployment, Manifest
 from mmload.errors import ConfigurationError, ExitCode, MmloadError
 from mmload.printable import harmless_line
@@ -54,7 +54,7 @@ def workers_words(workers: Sequence[Manifest]) -> str:
 class ClusterRun:
     """One run, from its workers to its results. `patience` is how long pods may take to start, in seconds."""
 
-    def __init__(self, cluster: Cluster, tell: Tell, patience: float) -> None:
+    def __init__(self, cluster: KubernetesCluster, tell: Tell, patience: float) -> None:
         self._cluster, self._tell, self._patience = cluster, tell, patience
         self._interrupts = 0
         self._said = ""
@@ -170,7 +170,7 @@ class ClusterRun:
                 self._tell(f"{pods.name_of(pod)}: {told}")
 
 
-def wait_for_check(cluster: Cluster, pod: Manifest, patience: float, tell: Tell) -> str:
+def wait_for_check(cluster: KubernetesCluster, pod: Manifest, patience: float, tell: Tell) -> str:
     """What a pod says that ends by itself; it is removed in any case. Raises ClusterFailed."""
     name = pods.name_of(pod)
     cluster.delete(f"pod/{name}")

@@ -25,7 +25,7 @@ class ClusterFailed(ConfigurationError):
     """What the cluster, or kubectl, does not do, and why."""
 
 
-class Cluster:
+class KubernetesCluster:
     """One namespace of one cluster."""
 
     def __init__(self, namespace: str, context: str = "") -> None:

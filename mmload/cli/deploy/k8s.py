@@ -21,7 +21,7 @@ from mmload.config.files import read_text
 from mmload.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from mmload.deploy.kubectl import Cluster
+    from mmload.deploy.kubectl import KubernetesCluster
     from mmload.deploy.manifests import ClusterDeployment
 
 NAMESPACE = "mmload"
@@ -102,10 +102,10 @@ def _add_rest(part: argparse.ArgumentParser) -> None:
     part.add_argument("rest", nargs=argparse.REMAINDER, metavar="-- COMMAND", help=f"one of {commands}")
 
 
-def _cluster(args: argparse.Namespace) -> Cluster:
-    from mmload.deploy.kubectl import Cluster
+def _cluster(args: argparse.Namespace) -> KubernetesCluster:
+    from mmload.deploy.kubectl import KubernetesCluster
 
-    return Cluster(args.namespace, args.context)
+    return KubernetesCluster(args.namespace, args.context)
 
 
 def _tell(text: str) -> None:
@@ -150,14 +150,14 @@ def toleration(text: str) -> dict[str, str]:
     return told | ({"value": value} if equals else {}) | ({"effect": effect} if effect else {})
 
 
-def _existing(cluster: Cluster) -> ClusterDeployment | None:
+def _existing(cluster: KubernetesCluster) -> ClusterDeployment | None:
     from mmload.deploy.manifests import NAME, ClusterDeployment
 
     found = cluster.get("configmap", NAME)
     return msgspec.json.decode(found["data"]["deployment.json"], type=ClusterDeployment) if found else None
 
 
-def _deployed(cluster: Cluster) -> ClusterDeployment:
+def _deployed(cluster: KubernetesCluster) -> ClusterDeployment:
     if (deployment := _existing(cluster)) is None:
         raise UsageError(f"nothing is deployed in the namespace {cluster.namespace}: mmload deploy k8s up --image …")
     return deployment
