@@ -25,7 +25,7 @@ from mmload.context import TestContext
 from mmload.errors import MmloadError, RequestFailed, ServerNotReady
 from mmload.fidelity.capture import Capture, RecordedRoute, RecordedTransport
 from mmload.metrics.recorder import Recorder
-from mmload.models import Channel, Post, Team
+from mmload.models import Channel, Post, Preference, Team
 from mmload.users import new_person
 
 ACTIONS = {action.name: action for action in SIMULATIVE}
@@ -230,12 +230,23 @@ def _furnish(stage: ScenarioStage) -> None:
     stage.channels["group"] = bob.api.create_group_channel([ann.id, carol.id, bob.id])
     stage.channels["default"] = next(each for each in ann.store.team_channels() if each.name == DEFAULT_CHANNEL)
     _talk(stage)
+    _close_welcome(ann)
     disconnect(ann)
     ann.store.clear()
     # Her browser remembers where she was.
     ann.store.current_team_id = stage.team.id
     ann.api.rest.set_token("")
     stage.capture.take("furnishing")
+
+
+def _close_welcome(person: Person) -> None:
+    """New accounts are shown a list of first steps, in front of the page, until they close it: as if it were closed."""
+    seen = (
+        ("onboarding_task_list", "onboarding_task_list_show", "false"),
+        ("onboarding_task_list", "onboarding_task_list_open", "false"),
+        ("recommended_next_steps", "hide", "true"),
+    )
+    person.api.set_preferences(person.id, [Preference(person.id, *each) for each in seen])
 
 
 def _channel(stage: ScenarioStage, name: str) -> None:

@@ -20,7 +20,7 @@ from mmload.fidelity.live.watching import NetworkWatch
 from mmload.printable import harmless_line
 
 # No act waits that long for what it touches; a busy machine may be slow.
-PATIENCE_MS = 30_000.0
+PATIENCE_MS = 60_000.0
 _LONGEST_ORDER = 1 << 20
 _LONGEST_PROBLEM = 300
 _WHEEL_SECONDS = 0.5
@@ -100,8 +100,8 @@ class WatchedPage:
     async def do(self, act: PageAct) -> Any:
         """Do this."""
         deeds: dict[str, Callable[[PageAct], Awaitable[Any]]] = {
-            "go": lambda act: self._page.goto(self._address(act.text)),
-            "reload": lambda act: self._page.reload(),
+            "go": lambda act: self._page.goto(self._address(act.text), wait_until="commit"),
+            "reload": lambda act: self._page.reload(wait_until="commit"),
             "click": lambda act: self._at(act).click(),
             "alt_click": lambda act: self._at(act).click(modifiers=["Alt"]),
             "hover": lambda act: self._at(act).hover(),
