@@ -6,7 +6,8 @@ server's content is compared by the rules of `kinds`.
 Order: a recording says when a request was made, not when its answer was there. Requests within 10 ms did not wait for
 each other; of later ones nobody knows whether they waited, or the browser was slow. So these are differences: a request
 that was made when one that it preceded was answered already, and one that waited for the answer to another with which
-it was made at once. One that did not wait where there was a pause in the recording is none.
+it was made at once. Where a recording tells when answers were there, a request precedes those that were made after its
+own. One that did not wait where there was a pause in the recording is none.
 """
 
 from __future__ import annotations
@@ -197,7 +198,10 @@ def _out_of_order(pairs: Sequence[Pair]) -> list[Pair]:
 def _contradict(pair: Pair, other: Pair, group: Mapping[int, int]) -> bool:
     if group[id(pair[0])] > group[id(other[0])]:
         pair, other = other, pair
-    return group[id(pair[0])] < group[id(other[0])] and _waited_for(pair[1], other[1])
+    before, after = pair[0], other[0]
+    if group[id(before)] >= group[id(after)] or (before.until is not None and before.until > after.at):
+        return False
+    return _waited_for(pair[1], other[1])
 
 
 def _waiting(pairs: Sequence[Pair]) -> list[Pair]:

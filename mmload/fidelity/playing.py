@@ -13,7 +13,7 @@ from mmload.fidelity.kinds import DATA_DEPENDENT, Rule
 from mmload.fidelity.recording import recorded_step, recording
 from mmload.fidelity.scenarios import NOT_PLAYED, SCENARIOS, Scenario
 from mmload.fidelity.stage import ScenarioStage
-from mmload.fidelity.traffic import StepTraffic
+from mmload.fidelity.traffic import SentRequest, StepTraffic
 
 WHOLE_RUN = "(all steps)"
 
@@ -122,11 +122,15 @@ def together(steps: Sequence[str], of: Mapping[str, StepTraffic] | None = None) 
         later = number * 1e7
         first = replace(
             first,
-            requests=(*first.requests, *(replace(sent, at=sent.at + later) for sent in each.requests)),
+            requests=(*first.requests, *(_later(sent, later) for sent in each.requests)),
             frames=(first.frames or ()) + (each.frames or ()),
             sockets=first.sockets + each.sockets,
         )
     return replace(first, name="+".join(steps))
+
+
+def _later(sent: SentRequest, ms: float) -> SentRequest:
+    return replace(sent, at=sent.at + ms, until=None if sent.until is None else sent.until + ms)
 
 
 def split(traffic: StepTraffic, route: str) -> tuple[StepTraffic, StepTraffic]:

@@ -20,6 +20,8 @@ NEWS: Mapping[Way, str] = {
     "order": "in another order",
     "waits": "one after the other, at once in 11.6",
 }
+# What a browser asks at once, a busy machine asks in turn.
+_OF_THE_MACHINE: tuple[Way, ...] = ("order", "waits")
 # Longer lines are cut: the beginning tells them apart.
 WIDEST = 200
 
@@ -97,12 +99,13 @@ def news_of(comparison: StepComparison) -> str:
 
 def live_news_of(news: Sequence[StepComparison]) -> str:
     """What the application of a server does otherwise than 11.6, step by step."""
-    changed = [each for each in news if not each.equal]
+    changed = {each.step: [one for one in each.differences if one.way not in _OF_THE_MACHINE] for each in news}
+    changed = {step: differences for step, differences in changed.items() if differences}
     if not changed:
         return "Your application sends in these steps what 11.6 sends.\n" if news else ""
     lines = ["Your application, beside the recording of 11.6:"]
-    for each in changed:
-        lines += [f"{each.step.replace('+', ' + ')}:", *(_told(difference, NEWS) for difference in each.differences)]
+    for step, differences in changed.items():
+        lines += [f"{step.replace('+', ' + ')}:", *(_told(each, NEWS) for each in differences)]
     return "\n".join(lines) + "\n"
 
 

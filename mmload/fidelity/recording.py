@@ -54,7 +54,7 @@ def step_of(line: dict[str, Any]) -> StepTraffic:
 def _request(each: dict[str, Any]) -> SentRequest:
     route = PAGE if each.get("page") else route_table().name_of(each["method"], each["path"])
     body = each.get("body", {})
-    return SentRequest(route, fixed_query(each.get("query", {}).items()), _kinds(body), each["at"])
+    return SentRequest(route, fixed_query(each.get("query", {}).items()), _kinds(body), each["at"], each.get("until"))
 
 
 def _kinds(body: Any) -> Any:

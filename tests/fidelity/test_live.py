@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,14 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmload.errors import UsageError
+from mmload.fidelity.compare import Departure, StepComparison, compare
 from mmload.fidelity.live.lines import line_of, shape
 from mmload.fidelity.live.messages import SeenFrame, SeenRequest, SeenSocket, SeenTraffic
 from mmload.fidelity.live.playing import LiveRecording, beside, live_scenarios_of
 from mmload.fidelity.live.scenarios import LIVE_SCENARIOS
 from mmload.fidelity.playing import PlayedStep
+from mmload.fidelity.printing import live_news_of
 from mmload.fidelity.recording import recorded_step, recording, step_of
 from mmload.fidelity.scenarios import SCENARIOS
-from mmload.fidelity.traffic import StepTraffic, fields
+from mmload.fidelity.traffic import SentRequest, StepTraffic, fields
 
 ID = "abcdefghijklmnopqrstuvwxyz"
 API = "http://server/api/v4"
@@ -43,7 +46,7 @@ def _seen() -> SeenTraffic:
                 '{"login_id": "ann@example.com", "password": "hunter2", "token": ""}',
             ),
             SeenRequest("GET", f"{API}/channels/{ID}/posts?since=1764239000000&skipFetchThreads=false", 5050.0),
-            SeenRequest("GET", f"{API}/teams/name/private-plans", 5200.0),
+            SeenRequest("GET", f"{API}/teams/name/private-plans", 5200.0, until=5250.4),
             SeenRequest("POST", f"{API}/files", 5300.0, None),
         ),
         (SeenSocket(f"ws://server/api/v4/websocket?connection_id={ID}&sequence_number=7", 5150.0),),
@@ -79,6 +82,7 @@ def test_a_line_is_read_again_as_what_was_sent() -> None:
     assert step.requests[1].line == "GET /channels/{id}/posts?since=*&skipFetchThreads=false"
     assert step.requests[2].body == (("login_id", "text"), ("password", "text"), ("token", '""'))
     assert step.requests[4].body is None
+    assert [each.until for each in step.requests] == [None, None, None, 250.0, None]
     assert step.frames is not None and step.frames[0].line == 'user_typing {channel_id: text, parent_id: ""}'
     assert step.sockets == ((("connection_id", "*"), ("sequence_number", "*")),)
 
@@ -98,6 +102,24 @@ def test_a_step_that_was_done_in_the_browser_takes_the_place_of_the_recording() 
 
     assert beside(played, live, {}).recorded.how == "now"
     assert beside(played, {}, {"post_message": "no box"}).problem == "no box"
+
+
+def test_what_a_page_asked_before_the_answer_to_another_came_has_no_order() -> None:
+    first, second = "GET /users/{id}", "GET /users/{id}/teams"
+    theirs = StepTraffic("x", requests=(SentRequest(first, at=0, until=900), SentRequest(second, at=500, until=950)))
+    waited = replace(theirs, requests=(replace(theirs.requests[0], until=400), theirs.requests[1]))
+    turned = StepTraffic("x", requests=(SentRequest(second, at=0, until=5), SentRequest(first, at=50, until=60)))
+
+    assert compare(theirs, turned).equal
+    assert [each.way for each in compare(waited, turned).differences] == ["order"]
+
+
+def test_a_busy_machine_is_not_told_as_news_of_the_application() -> None:
+    slow = StepComparison("post_message", 1, 1, 0, 0, (Departure("waits", "POST /posts"), Departure("order", "GET /x")))
+    new = StepComparison("reload_warm", 1, 1, 0, 0, (Departure("extra", "GET /y"),))
+
+    assert live_news_of([slow]) == "Your application sends in these steps what 11.6 sends.\n"
+    assert live_news_of([slow, new]).splitlines()[1:] == ["reload_warm:", "  GET /y — new: not in 11.6"]
 
 
 def test_every_step_that_is_driven_is_one_of_the_recording_and_one_that_our_person_does() -> None:

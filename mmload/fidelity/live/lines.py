@@ -54,6 +54,8 @@ def shape(value: Any) -> Any:
 def _request(seen: SeenRequest, began: float) -> dict[str, Any]:
     path = below_api(seen.url)
     line: dict[str, Any] = {"at": round(seen.at - began), "method": seen.method}
+    if seen.until is not None:
+        line["until"] = round(seen.until - began)
     if path is None:
         return {**line, "path": "/", "page": True}
     line["path"] = route_table().name_of(seen.method, path).partition(" ")[2]

@@ -65,12 +65,13 @@ PageOrder = OpenPage | PageAct | TakeTraffic
 
 
 class SeenRequest(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A request that left the browser. `body` None: it is no text. `at`: milliseconds of any clock."""
+    """A request that left the browser. `body` None: it is no text. `at`, `until`: milliseconds of any clock."""
 
     method: str
     url: str
     at: float
     body: str | None = ""
+    until: float | None = None
 
 
 class SeenSocket(msgspec.Struct, frozen=True):

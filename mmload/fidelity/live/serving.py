@@ -9,6 +9,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -20,7 +21,7 @@ from mmload.fidelity.live.watching import NetworkWatch
 from mmload.printable import harmless_line
 
 # No act waits that long for what it touches; a busy machine may be slow.
-PATIENCE_MS = 60_000.0
+PATIENCE_MS = 120_000.0
 _LONGEST_ORDER = 1 << 20
 _LONGEST_PROBLEM = 300
 _WHEEL_SECONDS = 0.5
@@ -28,7 +29,9 @@ _WHEEL_SECONDS = 0.5
 
 def main() -> int:
     """Serve until stdin ends."""
-    asyncio.run(_serve())
+    # Whoever started it may be gone, and nobody reads what is told.
+    with suppress(BrokenPipeError):
+        asyncio.run(_serve())
     return 0
 
 

@@ -6,6 +6,7 @@ import asyncio
 import time
 from typing import Any
 
+from msgspec.structs import replace
 from playwright.async_api import CDPSession
 
 from mmload.fidelity.live.messages import SeenFrame, SeenRequest, SeenSocket, SeenTraffic
@@ -52,7 +53,12 @@ class NetworkWatch:
         body = request.get("postData", None if request.get("hasPostData") else "")
         seen = SeenRequest(request["method"], request["url"], event["timestamp"] * _MS, body)
         self._requests.append((event["requestId"], seen))
-        self._open.add(event["requestId"])
+        kind = event.get("type")
+        if kind == "Document":
+            # Of what the page before it had asked for nobody tells the end.
+            self._open.clear()
+        if kind != "Ping":
+            self._open.add(event["requestId"])
         self._changed = time.monotonic()
 
     def _from_cache(self, event: dict[str, Any]) -> None:
@@ -70,6 +76,11 @@ class NetworkWatch:
         if event["requestId"] in self._open:
             self._open.discard(event["requestId"])
             self._changed = time.monotonic()
+        for place in reversed(range(len(self._requests))):
+            number, seen = self._requests[place]
+            if number == event["requestId"]:
+                self._requests[place] = number, replace(seen, until=event["timestamp"] * _MS)
+                return
 
     def _socket(self, event: dict[str, Any]) -> None:
         # The event has no time; the browser's clock is not ours, and its first request of the step comes near.
