@@ -76,13 +76,17 @@ class LostNumbers:
     of: range
 
 
-def shared_out(lost: Iterable[LostNumbers], places: int) -> list[list[LostNumbers]]:
-    """What each of so many others gets of them: as equal shares as workers have of the users. Pure."""
-    lost = list(lost)
-    return [
-        [LostNumbers(share, each.of) for each in lost if (share := each.share[place::places])]
-        for place in range(places)
-    ]
+def shared_out(lost: Iterable[LostNumbers], has: Sequence[int]) -> list[list[LostNumbers]]:
+    """What each of the others gets of them, who `has` so many: then all have as many as workers have users. Pure."""
+    counts = list(has)
+    shares: list[list[LostNumbers]] = [[] for _ in counts]
+    for each in lost:
+        emptiest_first = sorted(range(len(counts)), key=counts.__getitem__)
+        for place, heir in enumerate(emptiest_first):
+            if share := each.share[place :: len(counts)]:
+                shares[heir].append(LostNumbers(share, each.of))
+                counts[heir] += len(share)
+    return shares
 
 
 class AccountPool:

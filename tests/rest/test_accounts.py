@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import itertools
 import math
+import random
 from collections import Counter
+from collections.abc import Iterable
 
 import pytest
+from hypothesis import given
+from hypothesis.strategies import integers, randoms
 
 from mmload.client.accounts import (
     AccountPool,
@@ -126,20 +130,27 @@ def test_a_share_of_the_users_acts_as_the_administrator() -> None:
     assert is_administrator(3, 1.0)
 
 
-@pytest.mark.parametrize(("workers", "each"), [(2, 15), (3, 10), (4, 5), (8, 3)])
-def test_workers_have_accounts_for_all_users_however_many_of_them_are_lost(workers: int, each: int) -> None:
+@given(workers=integers(2, 9), each=integers(1, 40), chance=randoms())
+def test_workers_have_accounts_for_all_users_however_many_of_them_are_lost(
+    workers: int, each: int, chance: random.Random
+) -> None:
     """Those that are left share the users equally, the first ones one more; and so do they the numbers."""
     has = {worker: [LostNumbers(own_numbers(worker, each), own_numbers(worker, each))] for worker in range(workers)}
     users = workers * each
-    for lost in range(workers - 1, 0, -1):
-        shares = shared_out(has.pop(lost), len(has))
+    for lost in chance.sample(range(workers), workers - 1):
+        parts = has.pop(lost)
+        shares = shared_out(parts, [len(numbers_in(has[worker])) for worker in sorted(has)])
         for worker, share in zip(sorted(has), shares, strict=True):
             has[worker] += share
 
-        numbers = [[number for part in parts for number in part.share] for _, parts in sorted(has.items())]
+        numbers = [numbers_in(parts) for _, parts in sorted(has.items())]
         assert sorted(itertools.chain(*numbers)) == list(range(1, users + 1)), "each number has one worker"
-        if lost == workers - 1:
-            assert all(len(found) >= users // len(has) for found in numbers)
+        more, needed = users % len(has), users // len(has)
+        assert all(len(found) >= needed + (place < more) for place, found in enumerate(numbers)), "one has too few"
+
+
+def numbers_in(parts: Iterable[LostNumbers]) -> list[int]:
+    return [number for part in parts for number in part.share]
 
 
 def test_numbers_that_were_taken_over_are_used_last_and_are_the_same_people() -> None:
