@@ -164,13 +164,11 @@ def fetched(target: HostPlatform, pins: list[str], cache: Path) -> list[Wheel]:
     folder = cache / f"fetched-{key}"
     if not (folder / "complete").exists():
         folder.mkdir(exist_ok=True)
-        done = subprocess.run(
-            [sys.executable, *pip_arguments(target, pins, folder)],
-            capture_output=True,
-            text=True,
-            timeout=_FETCH_SECONDS,
-            check=False,
-        )
+        command = [sys.executable, *pip_arguments(target, pins, folder)]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=_FETCH_SECONDS, check=False)
+        except subprocess.TimeoutExpired:
+            raise MmloadError(f"no wheels for {target}: pip did not get them within {_FETCH_SECONDS} s") from None
         if done.returncode:
             raise MmloadError(f"no wheels for {target}: {_why(done.stderr)}")
         (folder / "complete").touch()

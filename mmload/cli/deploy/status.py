@@ -10,6 +10,7 @@ from mmload.cli.deploy.hosts import add_part, on_all, sessions_with
 from mmload.deploy import state
 from mmload.deploy.state import DeployedHost
 from mmload.errors import ExitCode
+from mmload.printable import harmless
 
 
 def add_parser(parts: Any) -> None:
@@ -42,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
         print_json(rows)
     else:
         for row in rows:
-            print(f"{row['host']}: {status_words(row)}")
+            print(harmless(f"{row['host']}: {status_words(row)}"))
     healthy = all(row.get("ready") for row in rows)
     return int(ExitCode.PASSED if healthy else ExitCode.CONFIGURATION_REFUSED)
 

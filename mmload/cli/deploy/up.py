@@ -15,6 +15,7 @@ from mmload.deploy import state
 from mmload.deploy.checks import description, server_address, shortcomings
 from mmload.deploy.state import DeployedHost, Deployment
 from mmload.errors import ExitCode, UsageError
+from mmload.printable import harmless
 
 AUTO = "auto"
 _MAKING_WHEELS = threading.Lock()
@@ -101,7 +102,7 @@ def _set_up(
     keep()
     for host in hosts:
         if host.name not in told.problems:
-            print(f"{host.name}: {told.answers[host.name]}", flush=True)
+            print(harmless(f"{host.name}: {told.answers[host.name]}"), flush=True)
     return [f"{name}: {why}" for name, why in told.problems.items()]
 
 
