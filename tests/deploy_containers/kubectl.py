@@ -33,13 +33,8 @@ def main(arguments: list[str]) -> int:
         log.write(json.dumps(arguments) + "\n")
     assert arguments.pop(0) == "--namespace", arguments
     _, verb, *rest = arguments
-    verbs = {"version": version, "apply": apply, "get": get, "delete": delete, "logs": logs, "exec": execute}
+    verbs = {"apply": apply, "get": get, "delete": delete, "logs": logs, "exec": execute}
     return verbs[verb](rest)
-
-
-def version(_rest: list[str]) -> int:
-    print(json.dumps({"serverVersion": {"major": "1", "minor": "32+", "gitVersion": "v1.32.4"}}))
-    return 0
 
 
 def apply(rest: list[str]) -> int:
@@ -84,6 +79,10 @@ def things(kinds: str) -> Iterator[dict[str, Any]]:
 
 def get(rest: list[str]) -> int:
     kinds = rest.pop(0)
+    if kinds == "--raw":
+        assert rest == ["/version"]
+        print(json.dumps({"major": "1", "minor": "32+", "gitVersion": "v1.32.4"}))
+        return 0
     if rest[0] == "--selector":
         assert rest[1] == "app.kubernetes.io/name=mmload,app.kubernetes.io/managed-by=mmload", rest
         found = list(things(kinds))

@@ -7,6 +7,7 @@ import importlib.util
 import re
 import socket
 import threading
+import tomllib
 from pathlib import Path
 from types import ModuleType
 
@@ -66,6 +67,8 @@ def test_only_what_the_wheel_is_made_of_is_sent_to_the_builder() -> None:
 
     assert "**" in lines
     assert set(copied) == sent
+    forced = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert {*forced["packages"], *forced["force-include"]} <= set(copied), "the wheel can't be built in the image"
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ from mmload.cli.deploy.k8s import (
 from mmload.config import load_settings
 from mmload.deploy import manifests, pods
 from mmload.deploy.cluster_run import settings_of
+from mmload.deploy.kubectl import is_too_old
 from mmload.deploy.manifests import ClusterDeployment, as_yaml, command_in_pod
 from mmload.errors import ConfigurationError, UsageError
 
@@ -234,6 +235,14 @@ def test_what_becomes_of_a_pod(
     assert pods.exit_code(found, "worker") == code
     assert pods.is_hopeless(found) is hopeless
     assert pods.problem(found) == told
+
+
+def test_versions_that_lack_what_is_needed_are_refused() -> None:
+    assert [
+        is_too_old(*each) for each in (("1", "25"), ("1", "25+"), ("1", "26"), ("1", "32+"), ("2", "0"), ("", ""))
+    ] == [
+        *(True, True, False, False, False, False),
+    ]
 
 
 def test_what_the_check_found() -> None:
