@@ -186,11 +186,14 @@ def guard_messages(admits: Callable[[Any, str, Message], bool], dropped: Callabl
 
 
 def by_index(
-    index_of: Callable[[str], int], takes_users: Callable[[str], bool] = lambda _: True
+    index_of: Callable[[str], int],
+    takes_users: Callable[[str], bool] = lambda _: True,
+    takes_class: Callable[[str, str], bool] = lambda _worker, _class: True,
 ) -> type[UsersDispatcher]:
     """A dispatcher for Locust's environment; `index_of` gives the index of the worker with an id.
 
-    Workers that take no users are left out, unless none does.
+    Workers that take no users are left out, unless none does. A class goes to those workers that take it, unless none
+    does.
 
     Workers with the lowest index first, so that the lowest account numbers act: Locust orders workers by names that are
     drawn anew for each test. And the worker with the fewest users: Locust takes the next in turn and forgets whose turn
@@ -205,8 +208,38 @@ def by_index(
 
         def _add_users_on_workers(self) -> dict[str, dict[str, int]]:
             users = [sum(self._users_on_workers[worker.id].values()) for worker in self._worker_nodes]
-            self._worker_node_generator = emptiest_first(self._worker_nodes, users)  # type: ignore[assignment]
+            self._worker_node_generator = self._places(users)  # type: ignore[assignment]
             return super()._add_users_on_workers()
+
+        def _user_gen(self) -> Iterator[str | None]:
+            for user in super()._user_gen():
+                self._coming = user
+                yield user
+
+        def _places(self, users: list[int]) -> Iterator[Any]:
+            anywhere = emptiest_first(self._worker_nodes, users)
+            while True:
+                takers = self._takers(self._coming)
+                yield min(takers, key=self._number_of_coming) if takers else next(anywhere)
+
+        def _takers(self, user: str | None) -> list[Any]:
+            """The workers that a user is confined to; none: it may go anywhere."""
+            takers = [each for each in self._worker_nodes if user is None or takes_class(each.id, user)]
+            return takers if len(takers) < len(self._worker_nodes) else []
+
+        def _number_of_coming(self, worker: Any) -> int:
+            return int(self._users_on_workers[worker.id].get(self._coming or "", 0))
+
+        def _distribute_users(self, target_user_count: int) -> Any:
+            on_workers, users, workers, active = super()._distribute_users(target_user_count)
+            for place, (worker, user) in enumerate(active):
+                takers = self._takers(user)
+                if takers and worker not in takers:
+                    taker = min(takers, key=lambda each: on_workers[each.id][user])
+                    on_workers[worker.id][user] -= 1
+                    on_workers[taker.id][user] += 1
+                    active[place] = (taker, user)
+            return on_workers, users, workers, active
 
     return ByIndex
 

@@ -12,6 +12,8 @@ from msgspec.structs import replace
 
 from mmload.config import Settings
 
+# A fixed number of them (BrowserConfiguration.Users), beside those of the configured type.
+BROWSER_USER = "BrowserUser"
 # UserControllerConfiguration.Type of each class; `noop` is the peer's name of `idle`.
 CLASSES: Mapping[str, tuple[str, ...]] = {
     "SimulatedUser": ("simulative",),
@@ -19,23 +21,34 @@ CLASSES: Mapping[str, tuple[str, ...]] = {
     "IdleUser": ("idle", "noop"),
     "ClusterUser": ("cluster",),
     "GenerateUser": ("generative",),
+    BROWSER_USER: (),
 }
 _NAMED_IN_JSON = re.compile(r'"user_class_name"\s*:\s*"(\w+)"')
 # A worker is told by its master which classes to run, and the picker shows only what is there.
 _ALL_OPTIONS = frozenset({"--worker", "--class-picker", "--list", "-l"})
 _ALL_VARIABLES = ("LOCUST_MODE_WORKER", "LOCUST_USERCLASS_PICKER", "LOCUST_CLASS_PICKER")
+_WORKER = (frozenset({"--worker"}), ("LOCUST_MODE_WORKER",))
 _TEAMLESS = frozenset({"ClusterUser", "GenerateUser"})
 _TRUE = frozenset({"1", "true", "yes", "on"})
 
 
-def weights(type_: str, arguments: Sequence[str], environ: Mapping[str, str]) -> dict[str, int]:
+def weights(type_: str, arguments: Sequence[str], environ: Mapping[str, str], browser_users: int = 0) -> dict[str, int]:
     """The weight of each class: 1 of those that may run, 0 of the others. `arguments` is Locust's command line."""
     named = _named(arguments, environ)
-    if named:
-        return {name: int(name in named) for name in CLASSES}
-    if _ALL_OPTIONS & set(arguments) or any(environ.get(name, "").lower() in _TRUE for name in _ALL_VARIABLES):
-        return dict.fromkeys(CLASSES, 1)
-    return {name: int(type_ in types) for name, types in CLASSES.items()}
+    browsers = browser_users > 0 or BROWSER_USER in named or _says(*_WORKER, arguments, environ)
+    if named - {BROWSER_USER} or (named and not browser_users):
+        found = {name: int(name in named) for name in CLASSES}
+    elif _says(_ALL_OPTIONS, _ALL_VARIABLES, arguments, environ):
+        found = dict.fromkeys(CLASSES, 1)
+    else:
+        found = {name: int(type_ in types) for name, types in CLASSES.items()}
+    return {**found, BROWSER_USER: int(browsers)}
+
+
+def _says(
+    options: frozenset[str], variables: Sequence[str], arguments: Sequence[str], environ: Mapping[str, str]
+) -> bool:
+    return bool(options & set(arguments)) or any(environ.get(name, "").lower() in _TRUE for name in variables)
 
 
 def some_need_a_team(type_: str, arguments: Sequence[str], environ: Mapping[str, str]) -> bool:

@@ -90,23 +90,16 @@ def workers_of(environment: Environment) -> int:
     return asked if asked > 0 else os.cpu_count() or 1
 
 
-class MattermostUser(User):
-    """The base of all our users: logs in patiently, acts by its `tasks`, logs out, gives its account back.
-
-    `person` is the simulated person; a subclass sets `tasks` to its behaviour (see docs/extending.md).
-    """
+class AccountUser(User):
+    """A Locust user with an account of its own, which it gives back however it ends."""
 
     abstract = True
-    # Whether these people may have further devices (UsersConfiguration.DevicesPerUser).
-    has_devices = True
     # Locust refuses a user without a host; the configured server is filled in by `mmload.plugin`, or by --host.
     host = "http://localhost:8065"
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
-        self.person: Person = None  # type: ignore[assignment] # there from on_start on
         self._number = 0
-        self._devices: list[tuple[Person, gevent.Greenlet[..., Any]]] = []
         self._held = ExitStack()
         self._gauges: tuple[str, ...] = ()
         self._refusal: EntryRefused | None = None
@@ -115,11 +108,6 @@ class MattermostUser(User):
     def account_number(self) -> int:
         """The number of this user's account; 0 while it has none."""
         return self._number
-
-    @property
-    def is_in(self) -> bool:
-        """Whether the person has come in and acts."""
-        return "active" in self._gauges
 
     def start(self, group: Group) -> gevent.Greenlet[..., Any]:
         """Begin the user's life. However it ends, the account, the seat, the WebSocket and the gauge go back.
@@ -131,11 +119,70 @@ class MattermostUser(User):
         greenlet.rawlink(lambda _: self._held.close())
         return greenlet
 
+    def _take_account(self, accounts: AccountPool) -> None:
+        """Wait for an account, if need be, until one who leaves gives it back."""
+        self._held.callback(self._enter_gauges)
+        self._enter_gauges("waiting")
+        looks = 0
+        while not self._number:
+            try:
+                self._number = accounts.take()
+                self._held.callback(self._give_account_back, accounts)
+            except NoAccountLeft as error:
+                looks += 1
+                if looks == int(ACCOUNT_PATIENCE_SECONDS / _ACCOUNT_LOOK_SECONDS):
+                    log.error("%s", error)
+                    self._enter_gauges("gave_up", "without_account")
+                sleep_as_between_tasks(self, _ACCOUNT_LOOK_SECONDS)
+        self._enter_gauges("waiting")
+
+    def _give_account_back(self, accounts: AccountPool) -> None:
+        accounts.give_back(self._number)
+        self._number = 0
+
+    def _told_no(self, refusal: EntryRefused) -> None:
+        self._refusal = refusal
+        log.warning("account %d cannot become active: %s", self._number, refusal)
+
+    def _stay_outside(self) -> None:
+        self._enter_gauges("gave_up", *(("without_account",) if isinstance(self._refusal, AccountsUsedUp) else ()))
+        while True:
+            # In the middle of nothing: the end of the run does not wait for it.
+            sleep_as_between_tasks(self, _ASLEEP_SECONDS)
+
+    def _enter_gauges(self, *names: str) -> None:
+        """Count this user under these names (waiting, active, gave_up, …; none: not at all) and nowhere else."""
+        gauges = process_recorder().users
+        for name in self._gauges:
+            setattr(gauges, name, getattr(gauges, name) - 1)
+        for name in names:
+            setattr(gauges, name, getattr(gauges, name) + 1)
+        self._gauges = names
+
+
+class MattermostUser(AccountUser):
+    """The base of our simulated users: logs in patiently, acts by its `tasks`, logs out, gives its account back.
+
+    `person` is the simulated person; a subclass sets `tasks` to its behaviour (see docs/extending.md).
+    """
+
+    abstract = True
+    # Whether these people may have further devices (UsersConfiguration.DevicesPerUser).
+    has_devices = True
+
+    def __init__(self, environment: Environment) -> None:
+        super().__init__(environment)
+        self.person: Person = None  # type: ignore[assignment] # there from on_start on
+        self._devices: list[tuple[Person, gevent.Greenlet[..., Any]]] = []
+
+    @property
+    def is_in(self) -> bool:
+        """Whether the person has come in and acts."""
+        return "active" in self._gauges
+
     def on_start(self) -> None:
         """Take an account and come in; returns when the person is in, or sleeps for good if it never will be."""
         context = context_of(self.environment)
-        self._held.callback(self._enter_gauges)
-        self._enter_gauges("waiting")
         self._take_account(context.accounts)
         self.person = self.new_person(context, self._number)
         self._equip(self.person)
@@ -162,25 +209,6 @@ class MattermostUser(User):
             self._held.callback(life.kill, block=False)
             self._devices.append((device, life))
 
-    def _take_account(self, accounts: AccountPool) -> None:
-        """Wait for an account, if need be, until one who leaves gives it back."""
-        looks = 0
-        while not self._number:
-            try:
-                self._number = accounts.take()
-                self._held.callback(self._give_account_back, accounts)
-            except NoAccountLeft as error:
-                looks += 1
-                if looks == int(ACCOUNT_PATIENCE_SECONDS / _ACCOUNT_LOOK_SECONDS):
-                    log.error("%s", error)
-                    self._enter_gauges("gave_up", "without_account")
-                sleep_as_between_tasks(self, _ACCOUNT_LOOK_SECONDS)
-        self._enter_gauges("waiting")
-
-    def _give_account_back(self, accounts: AccountPool) -> None:
-        accounts.give_back(self._number)
-        self._number = 0
-
     def new_person(self, context: TestContext, number: int) -> Person:
         """The person that this user is; a subclass may give it another store or account before it comes in."""
         return new_person(context, number, self._report)
@@ -199,25 +227,6 @@ class MattermostUser(User):
         if self.person is not None:
             disconnect(self.person)
         gevent.joinall(closing)
-
-    def _told_no(self, refusal: EntryRefused) -> None:
-        self._refusal = refusal
-        log.warning("account %d cannot become active: %s", self._number, refusal)
-
-    def _stay_outside(self) -> None:
-        self._enter_gauges("gave_up", *(("without_account",) if isinstance(self._refusal, AccountsUsedUp) else ()))
-        while True:
-            # In the middle of nothing: the end of the run does not wait for it.
-            sleep_as_between_tasks(self, _ASLEEP_SECONDS)
-
-    def _enter_gauges(self, *names: str) -> None:
-        """Count this user under these names (waiting, active, gave_up, …; none: not at all) and nowhere else."""
-        gauges = process_recorder().users
-        for name in self._gauges:
-            setattr(gauges, name, getattr(gauges, name) - 1)
-        for name in names:
-            setattr(gauges, name, getattr(gauges, name) + 1)
-        self._gauges = names
 
     def _report(self, route: Route, start: float, seconds: float, size: int, failure: RequestFailed | None) -> None:
         """One request's outcome, to our recorder and to Locust's tables (an expected refusal is no failure there)."""

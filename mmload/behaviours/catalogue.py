@@ -23,11 +23,12 @@ from mmload.behaviours.login import HANDSHAKE
 from mmload.behaviours.person import Person
 from mmload.behaviours.prefetching import PREFETCH
 from mmload.behaviours.returning import CATCH_UP
+from mmload.browser.steps import STEPS
 from mmload.client import api
 from mmload.client.capabilities import Capabilities
 from mmload.client.http.client import Route
 from mmload.config.tables import SIMPLE_ACTIONS, SimulController
-from mmload.config.threshold_syntax import ThresholdRefused, parse
+from mmload.config.threshold_syntax import BROWSER, ThresholdRefused, parse
 
 T = TypeVar("T")
 
@@ -205,6 +206,7 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
         *("JoinAllTeams", "AddChannelMember", "GetPosts"),
         *_BACKGROUND,
     ),
+    "BrowserUser": tuple(f"{BROWSER}.{step}" for step in STEPS),
 }
 
 

@@ -9,12 +9,14 @@ import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import psutil
 from msgspec.structs import replace
-from playwright.async_api import BrowserContext, CDPSession, Error, Locator, Page, ViewportSize, async_playwright
+from playwright.async_api import BrowserContext, CDPSession, Error, Locator, Page, Route, ViewportSize, async_playwright
 
 from mmload.browser.conditions import Condition
 from mmload.browser.messages import PageMeasures, StartBrowser, StepDone
@@ -55,8 +57,7 @@ async def driven(start: StartBrowser, profile: Path) -> AsyncIterator[Drive]:
             locale="en-US",
             bypass_csp=True,
             ignore_https_errors=not start.verify_tls,
-            extra_http_headers=start.headers,
-            proxy={"server": start.proxy} if start.proxy else None,
+            proxy=_proxy(start.proxy),
             handle_sigint=False,
             handle_sigterm=False,
             handle_sighup=False,
@@ -64,11 +65,27 @@ async def driven(start: StartBrowser, profile: Path) -> AsyncIterator[Drive]:
         try:
             await context.add_init_script(MEASURES)
             await context.add_cookies(_session_cookies(start))
+            if start.headers:
+                await context.route(f"{start.url}/**", partial(_with_headers, start.headers))
             page = context.pages[0] if context.pages else await context.new_page()
             yield await _drive(start, context, page)
         finally:
             with suppress(Error, asyncio.TimeoutError):
                 await asyncio.wait_for(context.close(), CLOSE_SECONDS)
+
+
+async def _with_headers(headers: dict[str, str], route: Route) -> None:
+    """A request to the server, and to nobody else, with the configured headers."""
+    await route.continue_(headers={**route.request.headers, **headers})
+
+
+def _proxy(url: str) -> dict[str, str] | None:
+    """A proxy as the browser wants it: its credentials apart. Pure."""
+    if not url:
+        return None
+    parts = urlsplit(url)
+    proxy = {"server": f"{parts.scheme}://{parts.hostname}:{parts.port or 80}"}
+    return {**proxy, "username": unquote(parts.username or ""), "password": unquote(parts.password or "")}
 
 
 async def _drive(start: StartBrowser, context: BrowserContext, page: Page) -> Drive:
@@ -122,7 +139,10 @@ class Drive:
 
     async def go_to(self, path: str) -> None:
         """Go to a page of the server, without waiting for more than its first bytes."""
-        await self.page.goto(self.start.url + path, wait_until="commit")
+        answer = await self.page.goto(self.start.url + path, wait_until="commit")
+        if answer is not None and not self.start.version:
+            # "11.6.0.11.6.0.<hash>…"; selectors of the newest family where the server does not say it.
+            self.selectors = selectors_for(answer.headers.get("x-version-id", ""))
 
     async def is_shown(self, name: str) -> bool:
         """Whether this is on the page now."""

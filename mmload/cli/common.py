@@ -36,6 +36,7 @@ OPTION_VARIABLES: Mapping[str, str] = {
     "stages": environment_name("RunConfiguration", "Stages"),
     "spawn_rate": environment_name("RunConfiguration", "SpawnRate"),
     "threshold": environment_name("RunConfiguration", "Thresholds"),
+    "browser_users": environment_name("BrowserConfiguration", "Users"),
     **{name: environment_name("InstanceConfiguration", f"Num{name}") for name in "users teams channels posts".split()},
 }
 # Those that mean the same in every command that has them.

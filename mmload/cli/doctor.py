@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import os
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from mmload.cli.common import (
     wants_colour,
     whole_number,
 )
+from mmload.config import Settings, read_credentials
 from mmload.printable import harmless, harmless_line
 from mmload.report.wording import plural
 
@@ -46,6 +48,12 @@ def add_parser(subparsers: Any) -> None:
         type=whole_number(1),
         help="number of users of the planned test (UsersConfiguration.InitialActiveUsers)",
     )
+    parser.add_argument(
+        "--browser",
+        action="store_true",
+        help="also do each step of browser users once, as the first account: says which do not fit its version. "
+        "Unlike all else it changes something: it writes a message, a reply and a reaction",
+    )
     add_unsupported_server_option(parser)
     parser.add_argument("--json", action="store_true", help="print the findings as JSON on stdout")
 
@@ -59,11 +67,41 @@ def run(args: argparse.Namespace) -> int:
     settings = settings_in_force("doctor", {**os.environ, **typed}, typed)
     users = args.users if args.users is not None else max(1, settings.config.users.initial_active_users)
     examination = examine(settings, users, load(None).document)
+    if args.browser and not examination.errors:
+        findings = (*examination.findings, *browser_findings(settings))
+        examination = dataclasses.replace(examination, findings=findings)
     if args.json:
         print_json(document(examination, settings.config.connection.server_url, users))
     else:
         print(text_of(examination, settings.config.connection.server_url, users, colour=wants_colour()))
     return int(exit_code(examination))
+
+
+def browser_findings(settings: Settings) -> list[Finding]:
+    """Which steps of browser users fit the server's web application, and which do not."""
+    from mmload.browser.checking import misfits, try_steps
+    from mmload.browser.ordering import start_order
+    from mmload.browser.process import BrowserGone
+    from mmload.client.accounts import accounts
+    from mmload.population.readiness import Finding
+
+    users = settings.config.users
+    who = accounts(users, 1, read_credentials(users.users_file_path) if users.users_file_path else ())[0]
+    url = settings.config.connection.server_url.rstrip("/")
+    try:
+        found = try_steps(start_order(settings.config, url, who.email, who.password, ("", ""), "doctor"))
+    except BrowserGone as error:
+        return [Finding("error", f"no browser user can come in: {error}", fix="docs/browser.md", ours=True)]
+    fix = "nothing of the server has to change: leave browser users out, or adapt mmload/browser/selectors_*.py"
+    wrong = [
+        Finding("error", f"browser step {name} does not fit this server's web application", why, fix, ours=True)
+        for name, why in misfits(found)
+    ]
+    fitting = [name for name, done in found.items() if done.usable_ms is not None]
+    untried = [f"{name} ({done.skipped})" for name, done in found.items() if done.skipped]
+    told = [Finding("info", f"browser steps that fit: {', '.join(fitting)}")] if fitting else []
+    told += [Finding("warning", f"browser steps not tried: {'; '.join(untried)}")] if untried else []
+    return wrong + told
 
 
 def document(examination: Examination, url: str, users: int) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from mmload.browser.finding import find_browser
 from mmload.cli import common, locust_process, sandbox
 from mmload.cli.common import (
     LOGIN_SHARE,
@@ -53,7 +54,7 @@ from mmload.printable import harmless_line
 from mmload.results.folder import LOG, SECONDS, RunFolder, make_folder, place_of, read_run
 from mmload.results.model import Facts, command
 from mmload.results.verdict import exit_code
-from mmload.user_classes import CLASSES, for_these_users, weights
+from mmload.user_classes import BROWSER_USER, CLASSES, for_these_users, weights
 
 # What our Locust process answers when nothing went wrong inside it.
 _GOOD_CODES = (
@@ -109,6 +110,12 @@ def add_load(parser: argparse.ArgumentParser) -> None:
         choices=list(CLASSES),
         default=[],
         help="the user class, instead of the configured one; repeat the option for a mix",
+    )
+    parser.add_argument(
+        "--browser-users",
+        metavar="N",
+        type=int,
+        help="users in real browsers besides the simulated ones (BrowserConfiguration.Users; docs/browser.md)",
     )
     parser.add_argument("--spawn-rate", metavar="R", type=float, help="users started per second (0: all at once)")
     parser.add_argument(
@@ -175,6 +182,10 @@ def run(args: argparse.Namespace, course: Course | None = None) -> int:
     settings = _settings(environ, typed)
     _check_thresholds(settings, args.user_class, environ, typed)
     users = _users(args.users, settings, args.processes, course.more_users)
+    if settings.config.browser.users:
+        if args.fleet is None:
+            find_browser(settings.config.browser.executable_path)
+        users += 0 if parse_stages(settings.config.run.stages) else settings.config.browser.users
     each = users_of_one(users + course.more_users, args.processes)
     # Before a sandbox starts: it inherits the limit, and has as many sockets.
     most = users + course.more_users if args.sandbox else each
@@ -208,7 +219,7 @@ def run(args: argparse.Namespace, course: Course | None = None) -> int:
 
 def overrides(args: argparse.Namespace) -> dict[str, str]:
     """The options as the environment variables that override the configuration. Pure."""
-    variables = common.overrides(args, "spawn_rate", "threshold", "stages")
+    variables = common.overrides(args, "spawn_rate", "threshold", "stages", "browser_users")
     if stages := _stages_of(args):
         if not (args.users is None and args.run_time is None):
             raise UsageError("--stages and --profile say how many users and how long: leave out --users and --run-time")
@@ -256,13 +267,17 @@ def _check_thresholds(
     # Imports the actions and the client: only those who have thresholds pay for it.
     from mmload.behaviours.catalogue import unknown_subjects
 
-    acting = [name for name, weight in weights(settings.config.controller.type, classes, environ).items() if weight]
+    acting = [name for name, weight in _weights(settings, classes, environ).items() if weight]
     wrong = unknown_subjects(settings.config.run.thresholds, acting)
     if wrong:
         variable = OPTION_VARIABLES["threshold"]
         source = variable if environ.get(variable) else load(environ=environ).sources["config"]
         said = [f"{source}: RunConfiguration.Thresholds: {problem}" for problem in wrong]
         raise ConfigurationError(*in_words_of_options(said, typed))
+
+
+def _weights(settings: Settings, classes: Sequence[str], environ: Mapping[str, str]) -> dict[str, int]:
+    return weights(settings.config.controller.type, classes, environ, settings.config.browser.users)
 
 
 def _users(option: int | None, settings: Settings, processes: int, more: int) -> int:
@@ -314,10 +329,12 @@ def _carry_out(
     typed = command(("mmload", *course.told(sys.argv[1:])))
     RunFolder(folder).write_facts(replace(given, name=config.run.name, command=typed))
     many = f"{'up to ' if stages else ''}{users} users on {given.server.url}"
+    many += f" ({config.browser.users} of them in browsers)" if config.browser.users else ""
     long = f"until the {course.storm} storm is over" if course.storm else f"for {load.run_time_seconds} s"
     say(args.command, f"{many} {long}, seed {config.run.seed}; results in {folder}")
+    classes = _classes(args.user_class, config.browser.users)
     process = locust_process.start(
-        locust_process.command(load, locust_process.locustfile(), args.user_class, verbose=args.verbose),
+        locust_process.command(load, locust_process.locustfile(), classes, verbose=args.verbose),
         {**environ, "MMLOAD_RUN_FOLDER": str(folder), "MMLOAD_CHECKED": "1"},
         folder / LOG,
     )
@@ -346,6 +363,11 @@ def _looking_at_hosts(
         course.look()
 
     return look
+
+
+def _classes(named: Sequence[str], browser_users: int) -> Sequence[str]:
+    """The classes that Locust is told to run; none: what the locustfile says. Pure."""
+    return [*named, BROWSER_USER] if named and browser_users and BROWSER_USER not in named else named
 
 
 def _conclude(name: str, ended: Ended, folder: Path, settings: Settings) -> int:

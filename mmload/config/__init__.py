@@ -8,6 +8,7 @@ from mmload.config.environment import environment_name
 from mmload.config.files import Credential, read_credentials
 from mmload.config.printing import shown
 from mmload.config.tables import (
+    BrowserSettings,
     ChannelMembers,
     Config,
     ConnectionSettings,
@@ -25,6 +26,7 @@ from mmload.config.tables import (
 )
 
 __all__ = [
+    "BrowserSettings",
     "ChannelMembers",
     "Config",
     "ConnectionSettings",

@@ -276,6 +276,24 @@ class RunSettings(Table, frozen=True):
     late_delivery_ms: Annotated[int, Ours("A delivery that takes longer is counted as late."), at_least(1)] = 5000
 
 
+class BrowserSettings(Table, frozen=True):
+    """BrowserConfiguration: people at the real web application in a real browser (docs/browser.md)."""
+
+    users: Annotated[int, Ours("Browser users, besides the simulated ones."), between(0, 100)] = 0
+    executable_path: Annotated[
+        str, Ours("The Chromium or Chrome that they use. Empty: the first that is found. None is downloaded.")
+    ] = ""
+    pause_seconds: Annotated[Positive, Ours("Mean pause between two steps of a browser user.")] = 5.0
+    step_timeout_seconds: Annotated[
+        Positive, Ours("A step after which the person could not go on by then has failed.")
+    ] = 30.0
+    niceness: Annotated[
+        int,
+        Ours("Niceness of the browsers' processes: above 0, load generators on the same machine go first."),
+        between(0, 19),
+    ] = 10
+
+
 class Config(Table, frozen=True):
     """config.json."""
 
@@ -286,6 +304,7 @@ class Config(Table, frozen=True):
     instance: Instance = msgspec.field(default=Instance(), name="InstanceConfiguration")
     users: Users = msgspec.field(default=Users(), name="UsersConfiguration")
     run: RunSettings = msgspec.field(default=RunSettings(), name="RunConfiguration")
+    browser: BrowserSettings = msgspec.field(default=BrowserSettings(), name="BrowserConfiguration")
 
 
 class ActionFrequency(Table, frozen=True):

@@ -22,6 +22,8 @@ DELIVERY, RECONNECT, SCHEDULE_LAG = "delivery", "reconnect", "schedule_lag"
 WHOLES = (REQUESTS, ACTIONS, LOGINS, DELIVERY, RECONNECT, SCHEDULE_LAG)
 # These have times only: nothing of them fails.
 SPANS = (DELIVERY, RECONNECT, SCHEDULE_LAG)
+# A step of browser users: browser.SwitchChannel; one of its page's vitals: browser.Open.LCP.
+BROWSER, BROWSER_VITALS = "browser", ("TTFB", "LCP", "INP")
 # How long after a storm: all of it, or one part, which stands in the place of a subject.
 RECOVERY, RECOVERY_PARTS = "recovery", ("sockets", "p99", "failures")
 DELIVERY_COUNTS = tuple("sent uncertain expected delivered missing extra late duplicated out_of_order".split())
@@ -38,7 +40,9 @@ _STAGE = re.compile(r"\[\s*(?P<stage>[\w-]+)\s*\]\s*", re.ASCII)
 _OPERATOR = re.compile(r"(?P<operator><=|>=|==|<|>)\s*")
 _LIMIT = re.compile(r"(?P<number>\d+(?:\.\d+)?|\.\d+)\s*(?P<unit>%|/s|/min|ms|s|min|[^\s]*)\s*", re.ASCII)
 _PERCENTILE = re.compile(r"p(\d{1,2}(?:\.\d{1,3})?)", re.ASCII)
-_SUBJECT = re.compile(r"[A-Za-z*][\w*]*|[A-Z]+\s+/\S+|[A-Z*]+\s+[*/]\S*", re.ASCII)
+_SUBJECT = re.compile(
+    rf"[A-Za-z*][\w*]*|{BROWSER}\.[\w*]+(\.({'|'.join(BROWSER_VITALS)}))?|[A-Z]+\s+/\S+|[A-Z*]+\s+[*/]\S*", re.ASCII
+)
 
 
 class Unit(StrEnum):
@@ -157,6 +161,8 @@ def _check_subject(text: str, subject: str, at: int, names: Sequence[str]) -> No
         what = "an action (CreatePost), a route (GET /users/me), a class of them (Create*)"
         raise _refusal(text, at, f"expected {what} or one of {', '.join(WHOLES)}")
     subject = _single_blanks(subject)
+    if subject.startswith(f"{BROWSER}."):
+        subject = ".".join(subject.split(".")[:2])
     is_route = " " in subject
     known = [name for name in names if (" " in name) == is_route]
     if not known or matching(subject, known if is_route else (*WHOLES, *known)):

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 import msgspec
 
+from mmload.metrics.browser import BrowserHost, BrowserStep, merge_into
 from mmload.metrics.counts import DeliveryCounts, SessionCounts, SocketCounts, UserGauges
 from mmload.metrics.histogram import Histogram, plain
 
@@ -143,6 +144,8 @@ class Delta(msgspec.Struct, omit_defaults=True):
     users: UserGauges = msgspec.field(default_factory=UserGauges)
     health: ProcessHealth | None = None
     losses: list[Loss] = []
+    browser: dict[str, BrowserStep] = {}
+    browser_hosts: dict[str, BrowserHost] = {}
 
     def merge(self, other: Delta) -> None:
         """Add the other's sums; `users` and `health` are left alone: those of different processes do not add up."""
@@ -161,6 +164,8 @@ class Delta(msgspec.Struct, omit_defaults=True):
         for feature, reason in other.unavailable.items():
             self.unavailable.setdefault(feature, reason)
         self.losses += other.losses[: MOST_LOSSES - len(self.losses)]
+        merge_into(self.browser, other.browser, BrowserStep)
+        merge_into(self.browser_hosts, other.browser_hosts, BrowserHost)
 
     def pack(self) -> None:
         """Let all histograms take as little memory as may be (`Histogram.pack`)."""
@@ -173,6 +178,9 @@ class Delta(msgspec.Struct, omit_defaults=True):
             for figures in table.values():
                 yield figures.times
                 yield figures.failed_times
+        for step in self.browser.values():
+            yield step.times
+            yield from step.vitals.values()
 
     def to_wire(self) -> dict[str, Any]:
         """As plain dicts, texts and numbers, for msgpack and JSON."""

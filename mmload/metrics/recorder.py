@@ -13,6 +13,8 @@ from typing import Any, Protocol
 
 from msgspec.structs import replace
 
+from mmload.browser.messages import StepDone
+from mmload.metrics.browser import BrowserHost, BrowserStep
 from mmload.metrics.counts import DeliveryCounts, SessionCounts, SocketCounts, UserGauges
 from mmload.metrics.delta import MOST_LOSSES, ActionFigures, Delta, Loss, RouteFigures, count_one, entry
 from mmload.metrics.histogram import Histogram
@@ -107,6 +109,11 @@ class Recorder:
         if times is None:
             times = self._delta.spans[name] = Histogram()
         times.record(seconds)
+
+    def browser_step(self, step: StepDone, host: str) -> None:
+        """One step of a browser user on this machine has ended."""
+        entry(self._delta.browser, step.step, BrowserStep).count(step)
+        entry(self._delta.browser_hosts, host, BrowserHost).count(step)
 
     def kept_out(self, reason: str) -> None:
         """A user tried to log in and load the application, and could not."""

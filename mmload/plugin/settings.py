@@ -98,7 +98,7 @@ class ProcessSettings:
     def use_own(self, settings: Settings) -> None:
         """What the documents say now is in force from the next test on."""
         self.own.settings = settings
-        users.MattermostUser.host = self.in_force.config.connection.server_url
+        users.AccountUser.host = self.in_force.config.connection.server_url
         self._use_stages()
 
     def pick_profile(self, given: Mapping[str, Any]) -> None:
@@ -117,7 +117,7 @@ class ProcessSettings:
         environment = self._environment
         self.override, self._picked = override, ()
         environment.host = self._own_host if override is None else override.config.connection.server_url
-        users.MattermostUser.host = self.in_force.config.connection.server_url
+        users.AccountUser.host = self.in_force.config.connection.server_url
         self._use_class(None if override is None else override.config.controller.type)
         self._use_stages()
         if getattr(environment, "mmload_context", None) is not None:
@@ -170,7 +170,9 @@ class ProcessSettings:
         wanted.weight = 1
         others = [each for each in environment.user_classes if each is not wanted]
         # A worker is told by its master which of its classes to run.
-        environment.user_classes = [wanted, *others] if isinstance(environment.runner, WorkerRunner) else [wanted]
+        if not isinstance(environment.runner, WorkerRunner):
+            others = [each for each in others if each.fixed_count]
+        environment.user_classes = [wanted, *others]
 
 
 def process_settings(environment: Any) -> ProcessSettings:
@@ -184,6 +186,9 @@ def settings_of(environment: Any) -> Settings:
     return process_settings(environment).in_force
 
 
+_OUR_MODULES = ("mmload.users", "mmload.browser_user")
+
+
 def class_of(behaviour: str) -> type[User]:
     """Our class of users for a UserControllerConfiguration.Type."""
     name = next(name for name, types in CLASSES.items() if behaviour in types)
@@ -193,4 +198,4 @@ def class_of(behaviour: str) -> type[User]:
 
 def is_ours(user_class: type[User]) -> bool:
     """Whether it is one of mmload's own classes, not one of somebody's locustfile."""
-    return user_class.__name__ in CLASSES and user_class is getattr(users, user_class.__name__)
+    return user_class.__name__ in CLASSES and user_class.__module__ in _OUR_MODULES

@@ -26,6 +26,7 @@ from mmload.context import websocket_url
 from mmload.errors import ConfigurationError, MmloadError, ServerNotReady
 from mmload.plugin import ending, memory, startup_checks
 from mmload.plugin.record import run_recorder
+from mmload.plugin.record.browser_failures import BrowserFailures
 from mmload.plugin.runner import injection
 from mmload.plugin.runner.load_profiles import add_options
 from mmload.plugin.runner.lost_accounts import LostAccounts, take_over_when_told
@@ -41,7 +42,7 @@ from mmload.plugin.web import access, api, metrics, tabs
 from mmload.plugin.web.api_agent import ApiAgent
 from mmload.printable import HarmlessRecord, harmless
 from mmload.user_classes import for_these_users
-from mmload.users import MattermostUser, forget_context, new_context
+from mmload.users import AccountUser, forget_context, new_context
 
 if TYPE_CHECKING:
     from locust.env import Environment
@@ -57,13 +58,15 @@ def wire(events: Any) -> Settings:
     logging.setLogRecordFactory(HarmlessRecord)
     own, port = _settings_or_exit()
     port.take_over(events)
-    MattermostUser.host = own.settings.config.connection.server_url
+    AccountUser.host = own.settings.config.connection.server_url
     folder = Path(own.settings.config.run.profiles_folder)
     events.init_command_line_parser.add_listener(lambda parser, **_: add_options(parser, folder))
     events.init.add_listener(functools.partial(_on_init, own, port.is_encrypted))
     events.test_start.add_listener(_on_test_start)
     events.init.add_listener(_wire_runner)
     run_recorder.register(events)
+    # After the record, which it writes to.
+    events.init.add_listener(lambda environment, **_: BrowserFailures(environment))
     injection.register(events)
     metrics.register(events)
     memory.register(events)
@@ -106,6 +109,7 @@ def _on_init(own: OwnSettings, encrypted: bool, environment: Any, **_: Any) -> N
     )
     if problem is None and not isinstance(environment.runner, WorkerRunner):
         problem = file_problem(environment)
+    problem = problem or startup_checks.local_browser_problem(environment, own.settings)
     if problem is None and environment.web_ui is None:
         problem = problem_here(environment)
     if problem is not None:
@@ -191,7 +195,7 @@ def _wire_runner(environment: Any, **_: Any) -> None:
     if isinstance(environment.runner, MasterRunner):
         workers = environment.mmload_workers
         environment.dispatcher_class = locust_internals.by_index(
-            environment.runner.get_worker_index, workers.takes_users
+            environment.runner.get_worker_index, workers.takes_users, workers.takes_class
         )
     # Without a web UI there is one test, by the settings that were read a moment ago.
     reread = functools.partial(read_settings_again, environment, workers) if environment.web_ui else None
@@ -199,7 +203,9 @@ def _wire_runner(environment: Any, **_: Any) -> None:
     keeper = SessionKeeper(environment)
     user_count.before_test = keeper.begin
     if workers is not None:
-        user_count.before_test = functools.partial(_in_turn, workers.deal_lines, keeper.begin)
+        user_count.before_test = functools.partial(
+            _in_turn, workers.look_for_browsers, workers.deal_lines, keeper.begin
+        )
         user_count.on_lost.append(LostAccounts(environment, keeper.take_over).lost)
     turnover = _turnover(environment, user_count)
     if environment.web_ui is not None:

@@ -18,6 +18,7 @@ import psutil
 from locust.runners import MasterRunner, WorkerRunner
 
 from mmload.behaviours.catalogue import unknown_subjects
+from mmload.browser.finding import find_browser
 from mmload.client.accounts import connections
 from mmload.config import Settings
 from mmload.errors import ConfigurationError, MmloadError
@@ -91,6 +92,23 @@ def _make_what_room_there_is(environment: Environment) -> None:
             possible,
             most,
         )
+
+
+def browser_problem(settings: Settings) -> ConfigurationError | None:
+    """Why there can be no browser users on this machine, or None."""
+    try:
+        find_browser(settings.config.browser.executable_path)
+    except ConfigurationError as error:
+        return error
+    return None
+
+
+def local_browser_problem(environment: Environment, settings: Settings) -> ConfigurationError | None:
+    """The same where browser users are wanted, and all users are on this machine."""
+    here = not isinstance(environment.runner, MasterRunner) or getattr(environment.parsed_options, "processes", None)
+    if isinstance(environment.runner, WorkerRunner) or not settings.config.browser.users or not here:
+        return None
+    return browser_problem(settings)
 
 
 def threshold_problem(environment: Environment, settings: Settings) -> ConfigurationError | None:

@@ -8,11 +8,13 @@ from typing import Any
 import msgspec
 from msgspec.structs import asdict
 
+from mmload.metrics.browser import VITALS, BrowserStep
 from mmload.metrics.counts import MISSING_REASONS
 from mmload.metrics.delta import RouteFigures, all_times
 from mmload.metrics.histogram import Histogram
 from mmload.metrics.recorder import RECONNECT, SCHEDULE_LAG
 from mmload.report.findings import RunFindings, process_figures
+from mmload.results.browser_health import untrusted
 from mmload.results.storms import storm_sentence
 from mmload.results.summary import FailureRow, Summary, actions_by_count, highest_users, routes_by_count
 
@@ -85,6 +87,7 @@ def document(found: RunFindings) -> dict[str, Any]:
             }
             for name, action in actions_by_count(window)
         ],
+        "browser": _browser(found),
         "routes": _routes(window.routes),
         "logins": _routes(whole.logins),
         "reconnects": times_document(whole.spans.get(RECONNECT) or Histogram()),
@@ -94,6 +97,40 @@ def document(found: RunFindings) -> dict[str, Any]:
         "outages": found.outages,
         "unavailable": figures.unavailable,
         "notes": found.run.notes,
+    }
+
+
+def _browser(found: RunFindings) -> dict[str, Any]:
+    """For JSON."""
+    return {
+        "trusted": not untrusted(found.run.totals.whole),
+        "steps": [_browser_step(name, step) for name, step in found.window.browser.items()],
+        "hosts": [
+            {"host": name, "steps": each.steps, "busy": each.busy, "cpu_mean": each.cpu_mean, "cpu_max": each.cpu_max}
+            for name, each in found.run.totals.whole.browser_hosts.items()
+        ],
+        "failures": found.run.browser_failures,
+    }
+
+
+def _browser_step(name: str, step: BrowserStep) -> dict[str, Any]:
+    vitals = {key: step.vitals[key].percentile(75) if key in step.vitals else None for key in VITALS}
+    cls = vitals.pop("cls")
+    return {
+        "name": name,
+        "count": step.done,
+        "failures": step.failed,
+        "skipped": step.skipped,
+        "busy": step.busy,
+        "times": times_document(step.times),
+        **{f"{key}_p75_ms": None if value is None else round(value * 1000, 3) for key, value in vitals.items()},
+        "cls_p75": cls,
+        "requests": step.requests,
+        "bytes": step.bytes,
+        "long_tasks": step.long_tasks,
+        "long_task_ms": step.long_task_ms,
+        "heap_bytes": step.heap_bytes,
+        "reasons": step.failures,
     }
 
 

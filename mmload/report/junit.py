@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
+from mmload.metrics.browser import BrowserStep
 from mmload.report.findings import RunFindings, sentence
+from mmload.report.wording import milliseconds
 from mmload.results.model import StormRecovery
 from mmload.results.storms import lasted, storm_sentence
 from mmload.results.thresholds import ThresholdResult
@@ -31,6 +33,8 @@ def junit_report(found: RunFindings, output: str = "") -> str:
         _storm(suite, storm)
     for threshold in found.said.thresholds:
         _threshold(suite, threshold)
+    for name, step in found.run.totals.whole.browser.items():
+        _browser_step(suite, name, step)
     _verdict(suite, found, output)
     for kind in ("failure", "error", "skipped"):
         number = len(suite.findall(f"testcase/{kind}"))
@@ -49,7 +53,7 @@ def _attributes(found: RunFindings) -> dict[str, str]:
     started = datetime.fromtimestamp(facts.started_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S")
     return {
         "name": writable(f"{SUITE} {facts.name}".rstrip()),
-        "tests": str(len(found.run.storms) + len(found.said.thresholds) + 1),
+        "tests": str(len(found.run.storms) + len(found.said.thresholds) + len(found.run.totals.whole.browser) + 1),
         "time": str(found.run.totals.seconds),
         "timestamp": started,
     }
@@ -81,6 +85,20 @@ def _storm(suite: Element, storm: StormRecovery) -> None:
         SubElement(case, "failure", message=text, type="storm")
     else:
         SubElement(case, "system-out").text = text
+
+
+def _browser_step(suite: Element, name: str, step: BrowserStep) -> None:
+    """A step of browser users: a failure if it never went well, skipped if nobody could do it."""
+    case = _case(suite, f"{SUITE}.browser", name, round(step.times.percentile(95) or 0))
+    reasons = "; ".join(f"{reason} ({number})" for reason, number in step.failures.items())
+    if step.failed and not step.times.count:
+        SubElement(case, "failure", message=writable(reasons), type="browser")
+    elif not step.done:
+        SubElement(case, "skipped", message="there was nothing to do it on")
+    else:
+        times = f"p50 {milliseconds(step.times.percentile(50))} ms, p95 {milliseconds(step.times.percentile(95))} ms"
+        failed = f"; {step.failed} failed: {reasons}" if step.failed else ""
+        SubElement(case, "system-out").text = writable(f"{step.done} times, {times}{failed}")
 
 
 def _threshold(suite: Element, threshold: ThresholdResult) -> None:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from mmload.printable import harmless
+from mmload.report.browsers import browser_tables, host_sentences
 from mmload.report.findings import (
     RunFindings,
     delivery_text,
@@ -59,7 +60,7 @@ def _top(found: RunFindings) -> str:
 
 
 def _sections(found: RunFindings) -> Iterator[tuple[str, str]]:
-    made, figures, whole = tables(found), found.figures, found.figures.whole
+    made, figures, whole = tables(found) | browser_tables(found), found.figures, found.figures.whole
     yield "Storm", _joined(_items(storm_texts(found)), _table(made["storms"])) if found.run.storms else ""
     yield "Thresholds", _table(made["thresholds"])
     yield "Key figures", _figures(found)
@@ -67,6 +68,8 @@ def _sections(found: RunFindings) -> Iterator[tuple[str, str]]:
     account = (plain(delivery_text(figures)), _table(made["deliveries"]), _items(loss_texts(figures.deliveries)))
     yield "Delivery (whole run)", _joined(*account) if made["deliveries"].rows else ""
     yield f"Actions ({found.window_name})", _table(made["actions"])
+    browsers = (_table(made["browser"]), _items(host_sentences(found)), _table(made["browser failures"]))
+    yield f"Browser users ({found.window_name})", _joined(*browsers) if any(browsers) else ""
     yield f"Routes ({found.window_name})", _table(made["routes"])
     share = f"{percent(whole.failures / max(1, whole.requests))} of all requests, without logins."
     yield "Failures (whole run)", _joined(share, _table(made["failures"])) if made["failures"].rows else ""

@@ -12,6 +12,7 @@ from markupsafe import Markup
 from coordinator.journal import Journal
 from mmload.metrics.histogram import Histogram
 from mmload.report import charts
+from mmload.report.browsers import FailedStep, browser_tables, failed_steps, host_sentences
 from mmload.report.findings import (
     RunFindings,
     ServerMetric,
@@ -38,7 +39,8 @@ def html_of_folder(found: RunFindings) -> str:
     """The page of a run with what only its folder has: every second's histograms, the server's metrics, a search."""
     folder = Path(found.run.folder)
     parts = list(windows(read_figures(folder), sampled_width(found.run.seconds)))
-    return html_report(found, parts, read_server(folder), read_search(folder))
+    failed = failed_steps(found.run.browser_failures, folder)
+    return html_report(found, parts, read_server(folder), read_search(folder), failed)
 
 
 def html_report(
@@ -46,10 +48,11 @@ def html_report(
     parts: Sequence[ChartWindow] = (),
     server: Sequence[ServerMetric] = (),
     search: Journal | str | None = None,
+    failed: Sequence[FailedStep] = (),
 ) -> str:
     time = charts.timeframe(found)
     settings = found.run.facts.settings
-    made = tables(found)
+    made = tables(found) | browser_tables(found)
     return rendered(
         "report.html",
         title=title(found.run),
@@ -64,6 +67,8 @@ def html_report(
         bands=shades(time.bands),
         charts=_charts(found, time, parts, server),
         tables={name: page_table(table) for name, table in made.items()},
+        browser_hosts=host_sentences(found),
+        browser_failures=failed or failed_steps(found.run.browser_failures),
         storms=storm_texts(found),
         search=_search(search, time),
         delivery=delivery_text(found.figures),

@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 
 from mmload.printable import harmless_line
+from mmload.report.browsers import browser_tables, host_sentences
 from mmload.report.findings import (
     RunFindings,
     findings,
@@ -52,7 +53,7 @@ def _bold(text: str, colour: bool) -> str:
 
 def _sections(found: RunFindings) -> Iterator[tuple[str, list[str]]]:
     """Headings with their lines, in reading order; those without lines are left out."""
-    run, figures, window, made = found.run, found.figures, found.window_name, tables(found)
+    run, figures, window, made = found.run, found.figures, found.window_name, tables(found) | browser_tables(found)
     losses = _paragraphs(loss_texts(figures.deliveries))
     yield "Storm", [*_paragraphs(storm_texts(found)), *_table(made["storms"])] if run.storms else []
     yield "Users", _users(figures)
@@ -62,6 +63,9 @@ def _sections(found: RunFindings) -> Iterator[tuple[str, list[str]]]:
     yield "Thresholds", _paragraphs([each.said or f"{each.text}: {mark(each)}" for each in thresholds])
     yield "Stages", _table(made["stages"])
     yield f"Actions ({window})", _table(made["actions"])
+    hosts = _paragraphs(host_sentences(found))
+    yield f"Browser users: until the person could go on ({window})", [*_table(made["browser"]), *hosts]
+    yield "Failed steps of browser users (whole run)", _table(made["browser failures"])
     yield f"Requests ({window})", _table(made["routes"])
     yield "Login requests (whole run)", _table(made["logins"])
     yield "Failures (whole run)", _table(made["failures"])

@@ -86,6 +86,8 @@ class Figure:
 _BETWEEN_TYPICAL = 0.01
 _BETWEEN_PERCENTILES = {50: 0.015, 95: 0.05, 99: 0.1}
 _BETWEEN_RATES = 0.03
+# Nobody has measured it: a browser's times vary more than a server's.
+_BETWEEN_BROWSERS = 0.1
 _BETWEEN_SHARES = 0.3
 
 TYPICAL = Figure(ALL_REQUESTS, "typical", Scale.TIME, _BETWEEN_TYPICAL, primary=True, leading=True)
@@ -111,6 +113,7 @@ class RequestMix:
     shares: Mapping[str, float]
     actions: tuple[str, ...]
     covered: float
+    browser: tuple[str, ...] = ()  # steps of browser users
 
 
 def common_mix(windows: Sequence[SteadyWindow]) -> RequestMix:
@@ -123,7 +126,8 @@ def common_mix(windows: Sequence[SteadyWindow]) -> RequestMix:
         ) / len(windows)
     covered = math.fsum(means.values())
     shares = {route: share / covered for route, share in means.items()}
-    return RequestMix(shares, tuple(_frequent([window.actions for window in windows]))[:MOST_ACTIONS], covered)
+    actions, browser = (_frequent([getattr(each, name) for each in windows]) for name in ("actions", "browser"))
+    return RequestMix(shares, tuple(actions[:MOST_ACTIONS]), covered, tuple(browser))
 
 
 def _frequent(tables: Sequence[Mapping[str, SecondsOfTimes]]) -> list[str]:
@@ -138,6 +142,10 @@ def estimates(window: SteadyWindow, mix: RequestMix, memory: Autocorrelation) ->
     found: dict[Figure, RunEstimate] = {}
     found.update(_of_requests(window, mix, choices))
     found.update(_of_times(DELIVERIES, window.delivery, choices))
+    for step in mix.browser:
+        times = window.browser[step]
+        median = _percentile(choices.times(times), 50, times.count, choices)
+        found[Figure(f"browser.{step}", "p50", Scale.TIME, _BETWEEN_BROWSERS)] = median
     for action in mix.actions:
         found.update(_of_times(action, window.actions[action], choices))
     if any(window.expected):

@@ -20,6 +20,7 @@ import msgspec
 from msgspec.structs import replace
 
 from mmload.errors import UsageError
+from mmload.metrics.browser import BrowserFailure
 from mmload.metrics.delta import Delta
 from mmload.metrics.histogram import plain
 from mmload.results.generator_health import disturbed, undisturbed
@@ -47,6 +48,8 @@ FIGURES = "figures.jsonl"
 NOTES = "notes.jsonl"
 ORDERS = "orders.jsonl"
 STORMS = "storms.jsonl"
+BROWSER = "browser.jsonl"
+SCREENSHOTS = "browser"
 SERVER = "server.jsonl"
 LOG = "locust.log"
 
@@ -145,6 +148,15 @@ class RunFolder:
         """Add one line to storms.jsonl."""
         self._add(STORMS, msgspec.json.encode(storm))
 
+    def add_browser_failure(self, failure: BrowserFailure, screenshot: bytes, name: str) -> None:
+        """Add one line to browser.jsonl, and its picture under this name; none where the record goes on in memory."""
+        if screenshot and not self.trouble:
+            folder = self.path / SCREENSHOTS
+            folder.mkdir(exist_ok=True)
+            _replace(folder / name, [screenshot])
+            failure = replace(failure, screenshot=f"{SCREENSHOTS}/{name}")
+        self._add(BROWSER, msgspec.json.encode(failure))
+
     def write_server(self, samples: Iterable[ServerSample]) -> None:
         """Write server.jsonl anew."""
         lines = [msgspec.json.encode(sample) + b"\n" for sample in samples]
@@ -219,10 +231,10 @@ def totals_parts(totals: Totals) -> Iterator[bytes]:
 
 
 def _delta_parts(delta: Delta) -> Iterator[bytes]:
-    rest = _open(replace(delta, actions={}, routes={}, logins={}, spans={}))
+    rest = _open(replace(delta, actions={}, routes={}, logins={}, spans={}, browser={}))
     yield rest
     comma = b"," if len(rest) > 1 else b""
-    for table in ("actions", "routes", "logins", "spans"):
+    for table in ("actions", "routes", "logins", "spans", "browser"):
         yield b'%b"%b":{' % (comma, table.encode())
         comma = b""
         for name, figures in getattr(delta, table).items():
@@ -257,13 +269,14 @@ def read_run(folder: Path) -> Run:
     seconds = lines(place / SECONDS, Second, missing)
     notes = lines(place / NOTES, Note, missing, required=False)
     missing += _torn(facts, totals, seconds)
+    failures = lines(place / BROWSER, BrowserFailure, missing, required=False)
     storms = recoveries(lines(place / STORMS, Storm, missing, required=False), seconds)
     if storms and not facts.stages:
         seconds = in_stages(seconds, storms)
     # In memory there are no figures of each second.
     part = _undisturbed(folder, facts, seconds, storms) if place == folder else None
     parts = stage_parts(read_figures(folder), seconds) if facts.stages or storms else {}
-    return Run(str(folder), facts, totals, seconds, notes, tuple(missing), part, parts, storms)
+    return Run(str(folder), facts, totals, seconds, notes, tuple(missing), part, parts, storms, failures)
 
 
 def stage_parts(figures: Iterable[Figures], seconds: Iterable[Second]) -> dict[str, Part]:

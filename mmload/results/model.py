@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from mmload.metrics.browser import BrowserFailure
 from mmload.metrics.delta import Delta, ProcessHealth
 
 # Raised when a reader of the old form would misunderstand the new one; new fields alone do not raise it.
@@ -271,6 +272,7 @@ class Run(msgspec.Struct, frozen=True):
     undisturbed: Undisturbed | None = None
     stages: dict[str, Part] = {}  # of a load in stages: by name, in their order
     storms: tuple[StormRecovery, ...] = ()
+    browser_failures: tuple[BrowserFailure, ...] = ()
 
 
 _CREDENTIALS_IN_URL = re.compile(r"(?<=://)[^/@\s]+@")

@@ -63,6 +63,7 @@ class SteadyWindow:
     users: int = 0
     routes: dict[str, SecondsOfTimes] = field(default_factory=dict)
     actions: dict[str, SecondsOfTimes] = field(default_factory=dict)
+    browser: dict[str, SecondsOfTimes] = field(default_factory=dict)
     delivery: SecondsOfTimes = field(default_factory=SecondsOfTimes)
     requests: list[int] = field(default_factory=list)
     failures: list[int] = field(default_factory=list)
@@ -80,6 +81,9 @@ class SteadyWindow:
             self.actions.setdefault(name, SecondsOfTimes()).add(second, action.times)
         for route, figures in delta.routes.items():
             self.routes.setdefault(route, SecondsOfTimes()).add(second, figures.times)
+        for name, step in delta.browser.items():
+            if not step.busy:
+                self.browser.setdefault(name, SecondsOfTimes()).add(second, step.times)
         if DELIVERY in delta.spans:
             self.delivery.add(second, delta.spans[DELIVERY])
         self.requests.append(sum(route.count for route in delta.routes.values()))

@@ -18,6 +18,7 @@ from mmload.config.fields import nearest
 from mmload.config.stages import STORM_STAGES, StagesRefused, parse_stages, stage_named, stage_names
 from mmload.config.threshold_syntax import (
     ACTIONS,
+    BROWSER,
     DELIVERY,
     DELIVERY_COUNTS,
     LOGINS,
@@ -30,8 +31,10 @@ from mmload.config.threshold_syntax import (
     matching,
     parse,
 )
+from mmload.metrics.browser import BrowserStep
 from mmload.metrics.delta import ActionFigures, Delta, RouteFigures
 from mmload.metrics.histogram import Histogram, middle_us
+from mmload.results.browser_health import MOST_BUSY_STEPS
 from mmload.results.model import Part, Run, StormRecovery
 
 T = TypeVar("T")
@@ -266,6 +269,8 @@ def _sample(subject: str, over: ThresholdWindow) -> ThresholdSample:
         return _of_routes(over.steady.routes.values(), over.steady_seconds)
     if subject == ACTIONS:
         return _of_actions(over.steady.actions.values(), over.steady_seconds)
+    if subject.startswith(f"{BROWSER}."):
+        return _of_browsers(subject, over)
     return _named(subject, over)
 
 
@@ -280,9 +285,23 @@ def _named(subject: str, over: ThresholdWindow) -> ThresholdSample:
     return _of_routes(_matching(subject, over.steady.routes), over.steady_seconds)
 
 
-def _check_known(subject: str, table: Mapping[str, object]) -> None:
+def _of_browsers(subject: str, over: ThresholdWindow) -> ThresholdSample:
+    """A step of browser users, or a vital of its page; `_Untold` if their machine was too busy to tell."""
+    _, name, *vital = subject.split(".")
+    _check_known(name, over.whole.browser, "step of browser users")
+    whole = BrowserStep()
+    for step in _matching(name, over.steady.browser):
+        whole.merge(step)
+    if whole.busy > MOST_BUSY_STEPS * whole.done:
+        raise _Untold(f"the browser's host was busy in {whole.busy} of {whole.done} steps, so its times are worthless")
+    if vital:
+        return ThresholdSample(whole.vitals.get(vital[0].lower()) or Histogram(), 0, over.steady_seconds)
+    return ThresholdSample(whole.times, whole.failed, over.steady_seconds)
+
+
+def _check_known(subject: str, table: Mapping[str, object], what: str = "") -> None:
     if not _any(subject, table):
-        what = "route" if " " in subject else "action"
+        what = what or ("route" if " " in subject else "action")
         resembled = nearest(subject, list(table))
         hint = f"; did you mean {resembled}?" if resembled and resembled != subject else ""
         raise _Untold(f"no such {what} in this run{hint}")

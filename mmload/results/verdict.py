@@ -15,8 +15,9 @@ from enum import StrEnum
 
 import msgspec
 
-from mmload.config.threshold_syntax import DELIVERY, DELIVERY_COUNTS, RECOVERY, parse
+from mmload.config.threshold_syntax import BROWSER, DELIVERY, DELIVERY_COUNTS, RECOVERY, parse
 from mmload.errors import ExitCode
+from mmload.results.browser_health import untrusted
 from mmload.results.generator_health import FEWEST_SECONDS, MOST_SHARE, GeneratorTrust, generator
 from mmload.results.model import NoteKind, Run, RunEnding, RunPhase
 from mmload.results.outages import Outage, frequent_drops, outages, restarts
@@ -128,6 +129,7 @@ def _doubts(run: Run, trust: GeneratorTrust, away: Sequence[Outage]) -> Iterator
     if requests == 0:
         yield "no request was made"
     yield from _doubts_about_users(run)
+    yield from _doubts_about_browsers(run)
     if requests and not totals.steady_seconds:
         yield "there was no steady phase: the run ended before all users had been active for a whole second"
     elif requests and not sum(route.count for route in totals.steady.routes.values()):
@@ -164,6 +166,13 @@ def _doubts(run: Run, trust: GeneratorTrust, away: Sequence[Outage]) -> Iterator
     for note in run.notes:
         if note.kind in _DOUBTFUL:
             yield note.text
+
+
+def _doubts_about_browsers(run: Run) -> Iterator[str]:
+    """A figure of browser users is asked for, and their machine had no room for it."""
+    asked = any(f"{BROWSER}." in text for text in run.facts.thresholds)
+    if asked and (why := untrusted(run.totals.whole)):
+        yield why
 
 
 def _doubts_about_users(run: Run) -> Iterator[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from mmload.browser import serving
+from mmload.browser.checking import misfits, outcomes
 from mmload.browser.finding import find_browser
 from mmload.browser.messages import StartBrowser, StepDone
 from mmload.browser.process import passed_on
@@ -77,3 +78,23 @@ def test_secrets_are_not_in_what_is_logged() -> None:
 
     assert "secret" not in repr(order) + repr(done)
     assert passed_on({"PATH": "/bin", "MMLOAD_USERSCONFIGURATION_PASSWORD": "secret"}) == {"PATH": "/bin"}
+
+
+def test_the_doctor_tries_each_step_until_it_could_be_done_once() -> None:
+    tried: list[str] = []
+
+    def do(name: str) -> StepDone:
+        tried.append(name)
+        if name == "React":
+            return StepDone(name, failure="not on the page: emoji search (#emojiPickerSearch)")
+        skipped = "no such channel" if name == "SwitchUnreadChannel" and tried.count(name) < 2 else ""
+        return StepDone(name, skipped=skipped, usable_ms=None if skipped else 5.0)
+
+    found = outcomes(do)
+
+    assert set(found) == set(STEPS) and tried.count("SwitchUnreadChannel") == 2 and tried.count("SwitchChannel") == 1
+    assert dict(misfits(found)) == {"React": "not on the page: emoji search (#emojiPickerSearch)"}
+
+
+def test_the_doctor_tries_nothing_more_where_nobody_can_log_in() -> None:
+    assert list(outcomes(lambda name: StepDone(name, failure="refused"))) == ["LogIn"]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from mmload import users
+from mmload import browser_user, users
 from mmload.config.tables import BEHAVIOURS
-from mmload.user_classes import CLASSES, weights
+from mmload.user_classes import BROWSER_USER, CLASSES, weights
 
+SIMULATED = sorted(set(CLASSES) - {BROWSER_USER})
 HEADLESS = ["-f", "locustfile.py", "--headless", "-u", "4"]
 
 
@@ -17,8 +18,9 @@ def running(type_: str, *arguments: str, **environ: str) -> list[str]:
 
 def test_every_configured_type_has_its_class() -> None:
     assert sorted(type_ for types in CLASSES.values() for type_ in types) == sorted(BEHAVIOURS)
-    for name in CLASSES:
+    for name in SIMULATED:
         assert issubclass(getattr(users, name), users.MattermostUser)
+    assert issubclass(getattr(browser_user, BROWSER_USER), users.AccountUser)
 
 
 @pytest.mark.parametrize("type_", BEHAVIOURS)
@@ -38,10 +40,12 @@ def test_names_in_the_environment_and_in_config_users_count_as_well() -> None:
     assert running("simulative", "--config-users", '{"user_class_name": "IdleUser", "fixed_count": 5}') == ["IdleUser"]
 
 
-def test_the_class_picker_and_a_listing_show_all() -> None:
-    assert running("simulative", "--class-picker") == sorted(CLASSES)
-    assert running("simulative", "--list") == sorted(CLASSES)
-    assert running("simulative", LOCUST_USERCLASS_PICKER="true") == sorted(CLASSES)
+def test_the_class_picker_and_a_listing_show_all_but_browsers_that_nobody_asked_for() -> None:
+    """Who picks no class gets all that are shown."""
+    assert running("simulative", "--class-picker") == SIMULATED
+    assert running("simulative", "--list") == SIMULATED
+    assert running("simulative", LOCUST_USERCLASS_PICKER="true") == SIMULATED
+    assert all(weights("simulative", ["--class-picker"], {}, browser_users=1).values())
 
 
 def test_a_worker_has_all_since_its_master_says_which_run() -> None:

@@ -22,6 +22,7 @@ from locust.runners import MasterRunner, WorkerRunner
 from msgspec.structs import replace
 
 from mmload.errors import ExitCode
+from mmload.metrics.browser import BrowserFailure
 from mmload.metrics.delta import Delta
 from mmload.metrics.health import Probe
 from mmload.metrics.recorder import Recorder, process_recorder
@@ -205,6 +206,14 @@ class Recording:
     def totals(self) -> Totals:
         """The sums of the recorded seconds; they go on growing while the test does."""
         return self._timeline.totals
+
+    def add_browser_failure(self, failure: BrowserFailure, screenshot: bytes, name: str) -> None:
+        """Put a failed step of a browser user on record, with its picture under this name."""
+        if self.running:
+            try:
+                self._files.add_browser_failure(failure, screenshot, name)
+            except OSError as error:
+                log.error("the record of the run cannot be written: %s", error)
 
     def _tick_on(self) -> None:
         while True:

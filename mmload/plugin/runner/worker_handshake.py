@@ -32,7 +32,9 @@ from mmload.context import websocket_url
 from mmload.errors import ConfigurationError, ExitCode
 from mmload.locust_internals import in_turn
 from mmload.plugin.settings import OVERRIDE, process_settings
+from mmload.plugin.startup_checks import browser_problem
 from mmload.printable import harmless_line
+from mmload.user_classes import BROWSER_USER
 from mmload.users import context_of, forget_context, new_context
 
 log = logging.getLogger("mmload.worker_handshake")
@@ -49,6 +51,7 @@ _POLL_SECONDS = 0.02
 # A worker that has not said what it is by then is none of this version.
 PATIENCE_SECONDS = 20.0
 # What only the master reads, or `mmload init`.
+_OF_ONE_MACHINE = ("Users", "ExecutablePath", "Niceness")
 _OF_ONE_PROCESS = ("RunConfiguration", "InstanceConfiguration")
 _MOST_NAMED = 5
 _LONGEST_VALUE = 200
@@ -70,6 +73,7 @@ class Hello(msgspec.Struct, frozen=True):
     # Which passwords it has of its own, by their variables.
     passwords: tuple[str, ...] = ()
     host: str = ""
+    has_browser: bool = False
 
 
 def hello(settings: Settings) -> Hello:
@@ -77,7 +81,8 @@ def hello(settings: Settings) -> Hello:
     host = os.environ.get(HOST_NAME, "")
     name = f"{host or socket.gethostname()} (process {os.getpid()})"
     values = {**alike(settings), _USERS_FILE: _contents(settings.config.users.users_file_path)}
-    return Hello(name, __version__, locust.__version__, values, tuple(passwords(settings)), host)
+    has_browser = not browser_problem(settings)
+    return Hello(name, __version__, locust.__version__, values, tuple(passwords(settings)), host, has_browser)
 
 
 def _contents(path: str) -> str:
@@ -103,6 +108,8 @@ def alike(settings: Settings) -> dict[str, Any]:
     values = shown(settings)
     for name in _OF_ONE_PROCESS:
         del values["config"][name]
+    for name in _OF_ONE_MACHINE:
+        del values["config"]["BrowserConfiguration"][name]
     return dict(_flat("", values))
 
 
@@ -162,6 +169,7 @@ class MasterSide:
         self._waiting: dict[str, float] = {}
         self._refused: set[str] = set()
         self._welcomed: set[str] = set()
+        self._with_browsers: set[str] = set()
         self._hosts: dict[str, str] = {}
         # What workers answered that were told to read their settings again: why they cannot take part, or "".
         self._answers: dict[str, str] = {}
@@ -193,12 +201,26 @@ class MasterSide:
         """Whether a worker has accounts."""
         return self._lines is None or len(self._lines.get(client_id, ())) > 0
 
+    def takes_class(self, client_id: str, user_class: str) -> bool:
+        """Whether a worker can have users of this class: those in browsers only where there is one."""
+        return user_class != BROWSER_USER or client_id in self._with_browsers
+
     def numbers_of(self, client_id: str) -> range:
         """The account numbers of a worker."""
         users = self._settings.in_force.config.users
         if self._lines is not None:
             return self._lines.get(client_id, range(0))[: users.max_active_users]
         return own_numbers(self._runner.get_worker_index(client_id), users.max_active_users)
+
+    def look_for_browsers(self) -> None:
+        """A test with browser users begins: somebody has to have a browser."""
+        wanted = self._settings.in_force.config.browser.users
+        if wanted and not self._with_browsers & self._welcomed:
+            log.error(
+                "no worker has a browser, so the %d browser users cannot come in: install playwright (pip install "
+                "'mmload[browser]') and Chromium on a worker's machine",
+                wanted,
+            )
 
     def deal_lines(self) -> None:
         """A test begins: deal the lines of the file of users to the workers, in the order in which they get users."""
@@ -268,6 +290,8 @@ class MasterSide:
             self._refuse(client_id, found, theirs.name, differences(hello(own), theirs, host, to_worker=True))
             return
         self._welcomed.add(client_id)
+        if theirs.has_browser:
+            self._with_browsers.add(client_id)
         self._hosts[client_id] = harmless_line(theirs.host[:_LONGEST_VALUE])
         # What it said when it connected, and Locust was not to hear.
         ready: Message = Message("client_ready", locust.__version__, client_id)  # type: ignore[no-untyped-call]

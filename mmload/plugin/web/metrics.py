@@ -154,6 +154,30 @@ def _fields(counts: Callable[[Delta], Counts], *names: str) -> Samples:
     return _counted(**{name: lambda run, name=name: getattr(counts(run), name) for name in names})
 
 
+def _browser_steps(metric: PrometheusMetric, view: View) -> Iterator[str]:
+    for name, step in list(view.totals.whole.browser.items()):
+        yield metric.sample(step.times.count, name, "ok")
+        yield metric.sample(step.failed, name, "failed")
+        yield metric.sample(step.skipped, name, "skipped")
+
+
+def _browser_seconds(metric: PrometheusMetric, view: View) -> Iterator[str]:
+    for name, step in list(view.totals.whole.browser.items()):
+        yield metric.histogram(view.buckets(step.times), name)
+
+
+def _browser_vitals(metric: PrometheusMetric, view: View) -> Iterator[str]:
+    for name, step in list(view.totals.whole.browser.items()):
+        for vital, values in list(step.vitals.items()):
+            if vital != "cls":
+                yield metric.histogram(view.buckets(values), name, vital)
+
+
+def _browser_busy(metric: PrometheusMetric, view: View) -> Iterator[str]:
+    for host, figures in list(view.totals.whole.browser_hosts.items()):
+        yield metric.sample(figures.busy, host)
+
+
 def _events(metric: PrometheusMetric, view: View) -> Iterator[str]:
     for name, count in list(view.totals.whole.events.items()):
         yield metric.sample(count, name)
@@ -273,6 +297,13 @@ _TABLE: tuple[tuple[Kind, str, str, Samples, str], ...] = (
      "From the call (waiting for a connection and connecting are in it) to the last byte read."),
     (_COUNTER, "mmload_actions_total", "action outcome", _actions, "Actions of users that ended."),
     (_HISTOGRAM, "mmload_action_seconds", "action outcome", _action_seconds, "How long an action took."),
+    (_COUNTER, "mmload_browser_steps_total", "step outcome", _browser_steps, "Steps of browser users that ended."),
+    (_HISTOGRAM, "mmload_browser_step_seconds", "step", _browser_seconds,
+     "Until the person at the browser could go on (docs/measures.md)."),
+    (_HISTOGRAM, "mmload_browser_vital_seconds", "step vital", _browser_vitals,
+     "What the page measured in a step: ttfb, lcp, inp."),
+    (_COUNTER, "mmload_browser_busy_steps_total", "host", _browser_busy,
+     "Steps done while the browser's machine was busy: their times are its own."),
     (_HISTOGRAM, "mmload_delivery_seconds", "", _delivery_seconds,
      "From sending a post to its posted event on another user's WebSocket."),
     (_HISTOGRAM, "mmload_span_seconds", "span", _span_seconds,

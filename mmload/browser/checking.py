@@ -1,0 +1,40 @@
+"""Whether each step fits the web application of a server: every one is tried once, in a real browser."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from mmload.browser.messages import StartBrowser, StepDone
+from mmload.browser.process import BrowserProcess
+from mmload.browser.steps import CYCLE, LOG_IN, OPEN
+
+# Channels first: the others need one with messages, and the one with pictures has to be seen once to be known.
+_ORDER = (LOG_IN, *["SwitchChannel", "SwitchUnreadChannel"] * 3, *CYCLE, OPEN)
+
+
+def try_steps(order: StartBrowser) -> dict[str, StepDone]:
+    """Each step's best outcome; only that of the log-in where it fails. BrowserGone: the browser ended."""
+    browser = BrowserProcess(order)
+    try:
+        return outcomes(browser.step)
+    finally:
+        browser.close(log_out=True)
+
+
+def outcomes(do: Callable[[str], StepDone]) -> dict[str, StepDone]:
+    """Each step's outcome: done where it could be done once, else failed, else skipped."""
+    found: dict[str, StepDone] = {}
+    for name in _ORDER:
+        if name in found and not found[name].skipped:
+            continue
+        found[name] = do(name)
+        if name == LOG_IN and found[name].failure:
+            break
+    return found
+
+
+def misfits(found: dict[str, StepDone]) -> Iterator[tuple[str, str]]:
+    """The steps that do not fit, and why."""
+    for name, done in found.items():
+        if done.failure:
+            yield name, done.failure

@@ -1,0 +1,206 @@
+"""The Locust user behind a real browser: an account, a browser's process, and its steps, one after the other."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import random
+import socket
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import gevent
+
+from mmload.behaviours.login import EntryRefused
+from mmload.browser.messages import StartBrowser, StepDone
+from mmload.browser.ordering import start_order
+from mmload.browser.process import BrowserGone, BrowserProcess
+from mmload.browser.steps import CYCLE, LOG_IN, OPEN, StepFailed
+from mmload.client.accounts import Account, account
+from mmload.client.http.rules import retry_seconds
+from mmload.client.kept_sessions import logs_in
+from mmload.context import TestContext
+from mmload.errors import ConfigurationError
+from mmload.locust_internals import sleep_as_between_tasks
+from mmload.metrics.browser import BrowserFailure
+from mmload.metrics.recorder import process_recorder
+from mmload.users import AccountUser, context_of
+
+if TYPE_CHECKING:
+    from locust.env import Environment
+
+log = logging.getLogger("mmload.browser_user")
+# The kind of these steps in Locust's own tables.
+REQUEST_TYPE = "BROWSER"
+
+
+def do_next_step(user: BrowserUser) -> None:
+    """The task of browser users."""
+    user.do_next_step()
+
+
+class BrowserUser(AccountUser):
+    """A person at the web application in a real browser, in a process of its own (`mmload.browser`)."""
+
+    tasks = [do_next_step]  # noqa: RUF012 — Locust's own form
+
+    def __init__(self, environment: Environment) -> None:
+        super().__init__(environment)
+        self._browser: BrowserProcess | None = None
+        self._session = ("", "")  # user id and token
+        self._rng = random.Random()
+        self._coming: Iterator[str] = iter(())
+        self.context: TestContext = None  # type: ignore[assignment] # these two: from on_start on
+        self.account: Account = None  # type: ignore[assignment]
+
+    def on_start(self) -> None:
+        """Take an account, open the browser and come in; sleeps for good if that never can be."""
+        self.context = context_of(self.environment)
+        self._take_account(self.context.accounts)
+        self._rng = random.Random(f"{self.context.seed}:browser:{self._number}")
+        self._coming = itertools.islice(itertools.cycle(CYCLE), self._rng.randrange(len(CYCLE)), None)
+        self._take_up_session()
+        self._held.callback(self._let_go)
+        try:
+            self._come_in_patiently()
+        except (EntryRefused, ConfigurationError) as refusal:
+            self.context.recorder.kept_out(str(refusal))
+            log.error("browser user with account %d cannot become active: %s", self._number, refusal)
+            self._stay_outside()
+        self._enter_gauges("active")
+
+    def wait_time(self) -> float:
+        """The pause of a person who reads what came."""
+        return self._rng.uniform(0.5, 1.5) * self.context.settings.config.browser.pause_seconds
+
+    def do_next_step(self) -> None:
+        """One step; after the end of its browser, a new one is opened in its place."""
+        try:
+            if self._browser is None:
+                self._come_in_patiently()
+                return
+            self._do(self._browser, next(self._coming))
+        except BrowserGone as error:
+            log.warning("browser user with account %d: %s", self._number, error)
+            self._close()
+
+    def on_stop(self) -> None:
+        """Close the browser; the session goes on, unless users log out when they are stopped."""
+        self._enter_gauges()
+        self._close(log_out=self.context.settings.config.users.logout_when_stopped)
+        process_recorder().sessions.logged_out += 1
+
+    # -- coming in -----------------------------------------------------------------------------------------------
+
+    def _come_in_patiently(self) -> None:
+        """Open a browser and come in, until it succeeds; EntryRefused, ConfigurationError: it never will."""
+        users, failures = self.context.settings.config.users, 0
+        while True:
+            try:
+                why = self._come_in()
+            except BrowserGone as error:
+                self._close()
+                why = str(error)
+            if not why:
+                return
+            failures += 1
+            self.context.recorder.kept_out(f"browser: {why}")
+            log.warning("browser user with account %d could not come in yet: %s", self._number, why)
+            wait = retry_seconds(failures, users.login_retry_min_seconds, users.login_retry_max_seconds, self._rng)
+            sleep_as_between_tasks(self, wait)
+
+    def _come_in(self) -> str:
+        """One try; why it failed, or ""."""
+        settings = self.context.settings.config.browser
+        if self._browser is None:
+            self._browser = BrowserProcess(self._order(), settings.niceness)
+        if self._session[1]:
+            done = self._do(self._browser, OPEN)
+            if not done.failure:
+                return ""
+            self._forget_session()
+        with self.context.admission.turn():
+            done = self._do(self._browser, LOG_IN)
+        sessions = self.context.recorder.sessions
+        if done.failure:
+            sessions.logins_failed += 1
+            if done.final:
+                raise EntryRefused(f"browser: {done.failure}")
+            return done.failure
+        sessions.logins += 1
+        self._session = done.user_id, done.token
+        if self.context.kept is not None:
+            self.context.kept.began(self.account.email, done.user_id, done.token)
+        return ""
+
+    def _order(self) -> StartBrowser:
+        context, seed = self.context, f"{self.context.seed}:steps:{self._number}"
+        url, who = context.transport.server_url, self.account
+        return start_order(context.settings.config, url, who.email, who.password, self._session, seed)
+
+    # -- its session ---------------------------------------------------------------------------------------------
+
+    def _take_up_session(self) -> None:
+        context, users = self.context, self.context.settings.config.users
+        credentials = context.credentials
+        self.account = account(self._number, users.username_prefix, users.password, users.number_offset, credentials)
+        if context.kept is None or logs_in(self._number, users.login_share, context.seed):
+            return
+        if found := context.kept.take(self.account.email):
+            self._session = found
+            context.recorder.sessions.kept_sessions += 1
+
+    def _forget_session(self) -> None:
+        if self.context.kept is not None:
+            self.context.kept.ended(self.account.email, self._session[1])
+        self._session = ("", "")
+
+    # -- steps ---------------------------------------------------------------------------------------------------
+
+    def _do(self, browser: BrowserProcess, name: str) -> StepDone:
+        began = time.time()
+        try:
+            done = browser.step(name)
+        except BrowserGone as error:
+            self._record(StepDone(name, failure=str(error)), began)
+            raise
+        self._record(done, began)
+        return done
+
+    def _record(self, done: StepDone, began: float) -> None:
+        host = socket.gethostname()
+        process_recorder().browser_step(done, host)
+        if done.skipped:
+            log.debug("%s skipped: %s", done.step, done.skipped)
+            return
+        if done.failure:
+            log.warning("browser user with account %d: %s failed: %s", self._number, done.step, done.failure)
+            failure = BrowserFailure(round(began * 1000), done.step, done.failure, host, done.console)
+            self.environment.mmload_browser_failed(failure, done.screenshot)
+        self.environment.events.request.fire(
+            request_type=REQUEST_TYPE,
+            name=done.step,
+            response_time=done.usable_ms or 0.0,
+            response_length=done.measures.bytes,
+            exception=StepFailed(done.failure) if done.failure else None,
+            context={},
+            response=None,
+            start_time=began,
+            url=done.step,
+        )
+
+    def _close(self, *, log_out: bool = False) -> None:
+        browser, self._browser = self._browser, None
+        if browser is not None:
+            browser.close(log_out=log_out)
+        if log_out:
+            self._forget_session()
+
+    def _let_go(self) -> None:
+        """In the hub, where nothing may wait: the browser ends in a greenlet of its own."""
+        browser, self._browser = self._browser, None
+        if browser is not None:
+            gevent.spawn(browser.end)
+        if self.context.kept is not None:
+            self.context.kept.give_back(self.account.email, self._session[1])

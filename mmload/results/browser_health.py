@@ -1,0 +1,21 @@
+"""Whether the machines of browser users had room for what they measured. Pure."""
+
+from __future__ import annotations
+
+from mmload.metrics.browser import BrowserHost
+from mmload.metrics.delta import Delta
+
+# Of more steps than these done on a busy machine nothing can be told.
+MOST_BUSY_STEPS = 0.1
+
+
+def untrusted(figures: Delta) -> str:
+    """Why the times of browser users say nothing, naming the busy hosts; "" they do."""
+    busy = {name: host for name, host in figures.browser_hosts.items() if host.busy > MOST_BUSY_STEPS * host.steps}
+    if not busy:
+        return ""
+    return f"browser host was busy: its times are worthless ({'; '.join(_told(*each) for each in busy.items())})"
+
+
+def _told(name: str, host: BrowserHost) -> str:
+    return f"{name}: in {host.busy} of {host.steps} steps"
