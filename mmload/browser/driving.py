@@ -67,6 +67,7 @@ async def driven(start: StartBrowser, profile: Path) -> AsyncIterator[Drive]:
             await context.add_cookies(_session_cookies(start))
             if start.headers:
                 await context.route(f"{start.url}/**", partial(_with_headers, start.headers))
+            context.set_default_timeout(start.step_seconds * 1000)
             page = context.pages[0] if context.pages else await context.new_page()
             yield await _drive(start, context, page)
         finally:
@@ -218,6 +219,8 @@ class Drive:
         cpu = _cpu_times()
         done = await self._outcome(name)
         done = replace(done, host_cpu=_busy_share(cpu, _cpu_times()), console=tuple(self._console))
+        if done.skipped:
+            return done
         if done.failure:
             return replace(done, screenshot=await self._screenshot())
         await self.traffic.quiet(QUIET_SECONDS, LONGEST_QUIET_SECONDS)
@@ -228,6 +231,9 @@ class Drive:
         try:
             if self._lost and name not in (LOG_IN, OPEN):
                 await self._find_back()
+                self._usable_ms = None
+            if name not in (LOG_IN, OPEN):
+                await self._dismiss_welcome()
             await STEPS[name](self)
         except StepSkipped as reason:
             return StepDone(name, skipped=str(reason))
@@ -247,6 +253,12 @@ class Drive:
         await self.go_to("/")
         await self.wait(self.shown("channel_title"))
         self._lost = False
+
+    async def _dismiss_welcome(self) -> None:
+        """Close the list that greets a new person: it lies on top of the sidebar."""
+        if await self.is_shown("welcome_dismissal"):
+            await self.page.locator(self.css("welcome_dismissal")).first.click()
+            await self.page.locator(self.css("welcome_dismissal")).first.wait_for(state="hidden")
 
     async def _measures(self) -> PageMeasures:
         told: dict[str, Any] = await self.page.evaluate("() => mmload.measures()")

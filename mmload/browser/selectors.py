@@ -20,6 +20,8 @@ class Selectors:
     login_password: str
     login_button: str
     login_error: str
+    # What greets a new person, on top of the application.
+    welcome_dismissal: str
     # The sidebar.
     channel_link: str
     unread_channel_link: str

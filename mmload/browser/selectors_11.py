@@ -8,6 +8,7 @@ SELECTORS_11 = Selectors(
     login_password="#input_password-input",
     login_button="#saveSetting",
     login_error=".AlertBanner.danger",
+    welcome_dismissal=':is(.link, .no-thanks-link):has-text("No thanks")',
     channel_link='a[id^="sidebarItem_"][href*="/channels/"], a[id^="sidebarItem_"][href*="/messages/"]',
     unread_channel_link='a.unread-title[id^="sidebarItem_"]:is([href*="/channels/"], [href*="/messages/"])',
     current_channel_link='.active > a[id^="sidebarItem_"]',
