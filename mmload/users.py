@@ -180,6 +180,11 @@ class MattermostUser(AccountUser):
         """Whether the person has come in and acts."""
         return "active" in self._gauges
 
+    @property
+    def further_devices(self) -> tuple[Person, ...]:
+        """The same person at their other devices."""
+        return tuple(device for device, _ in self._devices)
+
     def on_start(self) -> None:
         """Take an account and come in; returns when the person is in, or sleeps for good if it never will be."""
         context = context_of(self.environment)

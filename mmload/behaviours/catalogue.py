@@ -110,7 +110,8 @@ def _since(major: int, minor: int) -> Callable[[Capabilities], bool]:
 class Action:
     """`frequency` is relative to CreatePost = 1 (the proportions of production servers); 0 = only when triggered.
 
-    `at_once`: it never waits, so who is ordered to do it does it in the middle of whatever they do.
+    `at_once`: it happens to a connection, and never waits: who is ordered to do it does it in the middle of whatever
+    they do, at all of their devices.
     """
 
     name: str

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 
 import gevent
 import pytest
@@ -19,6 +20,8 @@ from mmload.client.accounts import connections, sessions_each
 from mmload.config import DeviceShare
 from mmload.config.tables import Users
 from mmload.metrics.recorder import process_recorder
+from mmload.plugin.runner.injection import carry_out, people_of
+from mmload.results.folder import Order
 from mmload.users import context_of
 from tests.support import Crowd, crowd
 from tests.users.test_given_back import free_again, started
@@ -91,6 +94,23 @@ def test_people_and_connections_are_counted_apart_and_all_of_them_leave(locust: 
     assert total.deliveries.reasons == {}
     assert total.deliveries.delivered > total.deliveries.sent * 3, "a post is due at five sockets"
     assert len(deliveries._tracker._free) == deliveries._tracker.seats == 6
+
+
+@pytest.mark.usefixtures("everybody_has_three")
+def test_a_storm_of_reconnects_reaches_all_devices_and_what_people_do_only_the_first(locust: Environment) -> None:
+    user = started(locust)
+    await_that(lambda: counts(locust)["sockets_open"] == 3, "all devices are connected")
+    [devices] = people_of(locust)
+    assert devices == (user.person, *user.further_devices) and len(devices) == 3
+    before = [device.socket for device in devices]
+    assert carry_out([devices], Order("ReconnectWebSocket"), Random(1)) == 1
+    await_that(lambda: counts(locust)["sockets_resumed"] == 3, "each of them has come back")
+    assert [device.socket for device in devices] == before and all(each is not None for each in before)
+
+    assert carry_out([devices], Order("LogoutLogin"), Random(1)) == 1
+    gevent.sleep(0)
+    assert [len(device.orders) for device in devices[1:]] == [0, 0]
+    user.greenlet.kill(block=True, timeout=30)
 
 
 @pytest.mark.usefixtures("everybody_has_three")

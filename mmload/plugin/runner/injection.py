@@ -199,19 +199,23 @@ def note(environment: Environment, text: str) -> None:
         recording.note(NoteKind.INJECTED, text)
 
 
-def people_of(environment: Environment) -> list[Person]:
-    """The people of this process who are in."""
+def people_of(environment: Environment) -> list[tuple[Person, ...]]:
+    """The people of this process who are in: each at all of its devices, the first one first."""
     runner = environment.runner
     users: list[Any] = list(users_of(runner)) if runner is not None else []
-    return [user.person for user in users if getattr(user, "is_in", False)]
+    return [(user.person, *user.further_devices) for user in users if getattr(user, "is_in", False)]
 
 
-def carry_out(people: list[Person], order: Order, rng: random.Random) -> int:
-    """Let some of these people do the action, spread over the span; how many."""
+def carry_out(people: list[tuple[Person, ...]], order: Order, rng: random.Random) -> int:
+    """Let some of these people do the action, spread over the span; how many.
+
+    What happens to a connection happens to those of all devices; what a person does, they do on the first one.
+    """
     action = action_named(order.action)
     count = len(people) if order.users <= 0 else min(order.users, len(people))
-    for person in rng.sample(people, count):
-        do = partial(perform, person, action)
-        ordered = do if action.at_once else partial(person.give_order, do)
-        gevent.spawn_later(rng.uniform(0, order.within_seconds), ordered)
+    for devices in rng.sample(people, count):
+        for device in devices if action.at_once else devices[:1]:
+            do = partial(perform, device, action)
+            ordered = do if action.at_once else partial(device.give_order, do)
+            gevent.spawn_later(rng.uniform(0, order.within_seconds), ordered)
     return count
