@@ -11,24 +11,43 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, wait
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
-from threading import Event
+from threading import Event, Thread
 from types import FrameType
+from typing import Any
 
 from coordinator import answer
 from coordinator.agents import AgentGroup, ready
-from coordinator.answer import Limits, SearchOutcome, Step, clock_text
+from coordinator.answer import Decider, Limits, Mode, SearchOutcome, Step, clock_text
+from coordinator.difference import ComparedServer, difference
+from coordinator.difference import document as difference_document
+from coordinator.difference import exit_code as difference_exit_code
+from coordinator.difference import text as difference_text
+from coordinator.difference import write as write_difference
 from coordinator.journal import NAME, Head, JournalWriter
 from coordinator.loop import Loop, Observer, Seen, have_measures
+from coordinator.observe.causes import text as cause_text
 from coordinator.observe.watching import Watch, sources
 from coordinator.prometheus import Prometheus
 from coordinator.search.decide import Search
+from coordinator.search.paired import DEFAULT_TURNS, PairedSearch
 from coordinator.search.sample import weigh
-from coordinator.settings import agents_of, applied, limits_of, load, parser, thresholds_of, today_of
+from coordinator.settings import (
+    agents_of,
+    applied,
+    limits_of,
+    load,
+    parser,
+    thresholds_of,
+    today_of,
+    tolerance_of,
+)
 from mmload import __version__
 from mmload.config import Settings, load_settings
 from mmload.config.coordinator_tables import Coordinator, LogSettings
@@ -80,7 +99,8 @@ def _handlers(settings: LogSettings) -> Iterator[tuple[logging.Handler, str, boo
 class Progress:
     """A line every ten seconds, and one whenever a limit is crossed or no longer is."""
 
-    def __init__(self) -> None:
+    def __init__(self, whose: str = "") -> None:
+        self.whose = whose
         self._last = -LINE_EVERY_SECONDS
         self._breached = False
         self._silent: set[str] = set()
@@ -89,15 +109,15 @@ class Progress:
     def __call__(self, seen: Seen, step: Step) -> None:
         now, sample = seen.observation.seconds, weigh(seen.observation)
         for name in sorted(set(seen.silent) - self._silent):
-            log.warning("agent %s does not answer: %s", name, seen.silent[name])
+            log.warning("%sagent %s does not answer: %s", self.whose, name, seen.silent[name])
         self._silent = set(seen.silent)
         for name, reasons in seen.unobserved.items():
             for why in (each for each in reasons if f"{name}: {each}" not in self._unobserved):
                 self._unobserved.add(f"{name}: {why}")
-                log.warning("not observed: %s: %s", name, why)
+                log.warning("%snot observed: %s: %s", self.whose, name, why)
         if now - self._last >= LINE_EVERY_SECONDS or sample.breached != self._breached or step.answer is not None:
             self._last, self._breached = now, sample.breached
-            log.info(line(seen, step))
+            log.info("%s%s", self.whose, line(seen, step))
 
 
 def line(seen: Seen, step: Step) -> str:
@@ -105,11 +125,12 @@ def line(seen: Seen, step: Step) -> str:
     at = seen.observation
     measured = weigh(at).said if at.readings else seen.warming
     saturated = f" · the load generator is not to be trusted: {at.saturated}" if at.saturated else ""
-    return f"{clock_text(at.seconds)}  {at.users} of {at.target} users · {measured} · {step.reason}{saturated}"
+    reason = step.reason if step.ordered is None else f"rests with {step.ordered} users"
+    return f"{clock_text(at.seconds)}  {at.users} of {at.target} users · {measured} · {reason}{saturated}"
 
 
 def run(args: argparse.Namespace) -> int:
-    """The whole of a search; the answer is its exit code."""
+    """The whole of a search, or of two that are compared; the answer is its exit code."""
     loaded = load(args.config)
     document = applied(loaded.document, args)
     set_up_logs(document.log)
@@ -117,47 +138,128 @@ def run(args: argparse.Namespace) -> int:
     settings, _ = load_settings({**os.environ, **named})
     for notice in loaded.notices:
         log.warning(notice)
-    outcome, folder, thresholds = _searched(document, settings, args)
-    told = answer.document(outcome, limits_of(document, settings), thresholds)
-    answer.write(folder, told)
+    if args.compare is None:
+        return _run_alone(document, settings, args)
+    if document.search.mode == Mode.CLASSIC:
+        raise UsageError("--compare: the classic rule gives no interval: leave --mode classic out")
+    return _run_pair(document, applied(load(args.compare).document, args), settings, args)
+
+
+def _run_alone(document: Coordinator, settings: Settings, args: argparse.Namespace) -> int:
+    with _ended_in_order() as stop, _begun(document, settings, args) as begun:
+        folder = _folder(args.folder)
+        limits = limits_of(document, settings)
+        outcome = _looped(begun, limits, Search(limits), folder, stop, Progress())
+    told = _answered(outcome, limits, begun, folder, args)
     log.info("journal and answer are in %s; %s", folder, outcome.left)
-    text = json.dumps(told, indent=2, ensure_ascii=False) if args.json else answer.text(outcome)
-    print(harmless(text), flush=True)
+    _print(told if args.json else answer.text(outcome))
     return int(answer.exit_code(outcome.answer))
 
 
-def _searched(
-    document: Coordinator, settings: Settings, args: argparse.Namespace
-) -> tuple[SearchOutcome, Path, dict[str, float]]:
+def _answered(
+    outcome: SearchOutcome, limits: Limits, begun: Begun, folder: Path, args: argparse.Namespace
+) -> dict[str, Any]:
+    told = answer.document(replace(outcome, today=today_of(args)), limits, begun.thresholds)
+    answer.write(folder, told)
+    return told
+
+
+def _print(told: str | dict[str, Any]) -> None:
+    print(harmless(told if isinstance(told, str) else json.dumps(told, indent=2, ensure_ascii=False)), flush=True)
+
+
+SIDES = ("base", "new")
+
+
+def _run_pair(base: Coordinator, new: Coordinator, settings: Settings, args: argparse.Namespace) -> int:
+    """Two searches that take turns; a thread each, so that an agent that is slow to answer holds up nobody else."""
+    folder, documents = _folder(args.folder), (base, new)
+    with ExitStack() as stack:
+        stop = stack.enter_context(_ended_in_order())
+        begun = [stack.enter_context(_begun(document, settings, args)) for document in documents]
+        turns = replace(DEFAULT_TURNS, tolerance=tolerance_of(args))
+        pair = PairedSearch(limits_of(base, settings), limits_of(new, settings), turns)
+        looped = [
+            partial(_looped, each, limits, side, _folder(folder / name), stop, Progress(f"{name}: "))
+            for each, limits, side, name in zip(begun, pair.limits, pair.sides, SIDES, strict=True)
+        ]
+        outcomes = _side_by_side(looped, stop)
+    for outcome, limits, each, name in zip(outcomes, pair.limits, begun, SIDES, strict=True):
+        _answered(outcome, limits, each, folder / name, args)
+    servers = [_compared(*each) for each in zip(documents, outcomes, SIDES, strict=True)]
+    found = difference(servers[0], servers[1], pair.ratio, tolerance_of(args))
+    write_difference(folder, found)
+    log.info("journals and answers are in %s and %s", *(folder / name for name in SIDES))
+    _print(difference_document(found) if args.json else difference_text(found))
+    return int(difference_exit_code(found))
+
+
+def _side_by_side(looped: Sequence[Callable[[], SearchOutcome]], stop: Event) -> list[SearchOutcome]:
+    """What comes out of both; one that fails ends the other, too. A second signal waits for neither."""
+    outcomes: list[Future[SearchOutcome]] = [Future() for _ in looped]
+
+    def carry_out(run_it: Callable[[], SearchOutcome], outcome: Future[SearchOutcome]) -> None:
+        try:
+            outcome.set_result(run_it())
+        except BaseException as error:  # noqa: BLE001  # it is raised where the outcome is taken
+            stop.set()
+            outcome.set_exception(error)
+
+    for each in zip(looped, outcomes, strict=True):
+        Thread(target=carry_out, args=each, daemon=True).start()
+    wait(outcomes)
+    return [outcome.result() for outcome in outcomes]
+
+
+def _compared(document: Coordinator, outcome: SearchOutcome, name: str) -> ComparedServer:
+    cause = cause_text(outcome.cause) if outcome.cause is not None else ""
+    return ComparedServer(document.observe.server_url or name, name, outcome.answer, outcome.slowest, cause)
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """One server's search before its first look: the agents run, and what there is to go by is known."""
+
+    document: Coordinator
+    agents: AgentGroup
+    prometheus: Prometheus
+    measured: bool
+    thresholds: dict[str, float]
+
+
+@contextmanager
+def _begun(document: Coordinator, settings: Settings, args: argparse.Namespace) -> Iterator[Begun]:
+    """All that is checked before users come. What fails then leaves the agents as they were."""
     prometheus = Prometheus(document.monitor)
     prometheus.check()
     if not args.take_up:
         _warn_of_breaches(prometheus)
     configured = agents_of(document, settings)
     most, each = document.cluster.max_active_users, [agent.max_users for agent in document.cluster.agents]
-    with _ended_in_order() as stop:
-        agents = ready(configured, most, each, take_up=args.take_up)
-        try:
-            measured = _measured(agents, document)
-            thresholds = thresholds_of(document, measured=measured)
-            folder = _folder(args.folder)
-            limits = limits_of(document, settings)
-            journal = _journal(folder, limits, agents, thresholds)
-        except BaseException:
-            agents.release()
-            raise
-        kept = ", ".join(f"{name} ≤ {limit:g}" for name, limit in thresholds.items())
-        log.info("searching up to %d users, with the limits %s", most, kept)
-        with _watching(document) as watch:
-            observer = Observer(agents, prometheus, document.measures if measured else None, watch)
-            hold = document.search.at_end == "hold"
-            loop = Loop(limits, Search(limits), observer, agents, journal, Progress(), hold=hold)
-            outcome = loop.run(stop, document.monitor.update_interval_ms / 1000)
-        outcome = replace(outcome, today=today_of(args))
-        journal.close()
-        if journal.trouble:
-            log.error(journal.trouble)
-    return outcome, folder, thresholds
+    agents = ready(configured, most, each, take_up=args.take_up)
+    try:
+        measured = _measured(agents, document)
+        yield Begun(document, agents, prometheus, measured, thresholds_of(document, measured=measured))
+    except BaseException:
+        agents.release()
+        raise
+
+
+def _looped(begun: Begun, limits: Limits, search: Decider, folder: Path, stop: Event, tell: Progress) -> SearchOutcome:
+    """The search itself."""
+    document, agents = begun.document, begun.agents
+    journal = _journal(folder, limits, agents, begun.thresholds)
+    kept = ", ".join(f"{name} ≤ {limit:g}" for name, limit in begun.thresholds.items())
+    log.info("%ssearching up to %d users, with the limits %s", tell.whose, document.cluster.max_active_users, kept)
+    with _watching(document) as watch:
+        observer = Observer(agents, begun.prometheus, document.measures if begun.measured else None, watch)
+        hold = document.search.at_end == "hold"
+        loop = Loop(limits, search, observer, agents, journal, tell, hold=hold)
+        outcome = loop.run(stop, document.monitor.update_interval_ms / 1000)
+    journal.close()
+    if journal.trouble:
+        log.error(journal.trouble)
+    return outcome
 
 
 @contextmanager

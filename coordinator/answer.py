@@ -41,6 +41,7 @@ class Ending(StrEnum):
     SERVER_LOST = "server lost"
     AGENT_LOST = "agent lost"
     INTERRUPTED = "interrupted"
+    OTHER_ENDED = "other ended"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +99,15 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """How many users to have now, and why, in words for the journal. An `answer` ends the search."""
+    """How many users to have now, and why, in words for the journal. An `answer` ends the search.
+
+    `ordered` are the users to have instead, while the other server of a pair has its turn.
+    """
 
     users: int
     reason: str
     answer: Answer | None = None
+    ordered: int | None = None
 
 
 class Decider(Protocol):

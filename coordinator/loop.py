@@ -214,8 +214,8 @@ class Loop:
         seen = self._observer.look(self._target)
         self._moments.append(moment_of(seen.observation, seen.server))
         step = self._step(seen)
-        self._target = step.users
-        failed = {} if step.answer is not None else self._agents.set_users(step.users)
+        self._target = step.users if step.ordered is None else step.ordered
+        failed = {} if step.answer is not None else self._agents.set_users(self._target)
         self._write(seen, step, failed)
         self._tell(seen, step)
         return seen, step

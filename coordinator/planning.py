@@ -8,26 +8,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from coordinator.answer import Answer, Limits, PlannedCapacity
 from coordinator.search.estimate import Posterior
-from coordinator.search.sample import Observation, Window, weigh
+from coordinator.search.evidence import Evidence, EvidenceWindow
+from coordinator.search.sample import Observation
 
 P99 = "p99 of requests (s)"
 LIMITS_SECONDS = (0.5, 1.0, 2.0)
 # An interval wider than so much to each side is no plan.
 _WIDEST = 0.2
-
-
-@dataclass(frozen=True, slots=True)
-class _Evidence:
-    """A sample whose window had one load: how near the worst limit was, and for how long it stands."""
-
-    load: float
-    ratio: float
-    seconds: float
-    log_ins: float
 
 
 def planned(seen: Sequence[Observation], answer: Answer, limits: Limits) -> tuple[PlannedCapacity, ...]:
@@ -70,7 +61,7 @@ def users_at(seen: Sequence[Observation], limits: Limits, p99: float) -> Planned
     return PlannedCapacity(p99, None, _users(low, math.floor), _users(high, math.ceil))
 
 
-def _estimated(evidence: Sequence[_Evidence], limits: Limits, p99: float) -> PlannedCapacity:
+def _estimated(evidence: Sequence[Evidence], limits: Limits, p99: float) -> PlannedCapacity:
     near = [each.load for each in evidence if abs(each.ratio) <= limits.tuning.clamp]
     loads = near or [each.load for each in evidence]
     centre = math.fsum(loads) / len(loads)
@@ -91,17 +82,13 @@ def _users(load: float | None, rounded: Callable[[float], int]) -> int | None:
     return None if load is None else rounded(round(math.exp(load), 6))
 
 
-def _evidence(seen: Sequence[Observation], limits: Limits, p99: float) -> Iterator[_Evidence]:
+def _evidence(seen: Sequence[Observation], limits: Limits, p99: float) -> Iterator[Evidence]:
     """The other limits count as they are: a looser p99 helps nobody whose requests fail."""
-    window = Window(limits.window_seconds, limits.arrival_seconds, limits.tuning)
-    last: float | None = None
+    window = EvidenceWindow(limits)
     for each in seen:
-        sample = weigh(_under(each, p99))
-        elapsed = 0.0 if last is None else min(limits.tuning.longest_cycle_seconds, max(0.0, each.seconds - last))
-        last = each.seconds
-        window.add(each.seconds, each.users, each.target)
-        if sample.ratio is not None and window.telling and window.peopled and not each.saturated:
-            yield _Evidence(window.credited(sample.ratio), sample.ratio, elapsed, window.arrivals)
+        found = window.see(_under(each, p99))
+        if found is not None:
+            yield found
 
 
 def _under(seen: Observation, p99: float) -> Observation:

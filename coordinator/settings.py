@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from coordinator.agent_apis import LoadAgent, SwarmAgent
     from coordinator.agents import Agent
 
+DEFAULT_TOLERANCE = 0.05
 TOKEN_VARIABLE = "MMLOAD_AGENT_TOKEN"
 # An action takes a user about so long besides the wait before it (measured on the sandbox: 1.2 requests a second and
 # user at an idle time of 3 s, 6 requests an action).
@@ -163,6 +164,9 @@ def parser() -> argparse.ArgumentParser:
         help="config.json, for agents that are still to be created, and for how many users one carries",
     )
     made.add_argument("--folder", metavar="DIR", type=Path, help="where journal and answer go (a new one in runs/)")
+    made.add_argument(
+        "--compare", metavar="FILE", type=Path, help="the coordinator.json of another server: how many more it holds"
+    )
     made.add_argument("--take-up", action="store_true", help="take up agents that run already")
     made.add_argument(
         "--hold", action="store_true", help="in the end keep as many users as the server surely holds (AtEnd)"
@@ -185,6 +189,7 @@ def add_search_options(made: argparse.ArgumentParser) -> None:
     add("--people", metavar="N", type=int, help="how many people the server has today: the answer says their headroom")
     add("--peak-factor", metavar="F", type=float, help="at their busiest they are so many times as busy as usual (1)")
     add("--json", action="store_true", help="print the answer as JSON")
+    add("--tolerance", metavar="PERCENT", help="with --compare: smaller differences pass (5%%)")
 
 
 def applied(document: Coordinator, args: argparse.Namespace) -> Coordinator:
@@ -212,6 +217,7 @@ def applied(document: Coordinator, args: argparse.Namespace) -> Coordinator:
         # Nobody asked for it: fewer are no contradiction.
         search = replace(search, lowest_users=min(search.lowest_users, cluster.max_active_users))
     today_of(args)
+    tolerance_of(args)
     _check_range(search.lowest_users, cluster.max_active_users)
     return replace(document, search=search, measures=measures, cluster=cluster)
 
@@ -223,6 +229,16 @@ def today_of(args: argparse.Namespace) -> Today:
     if not 1 <= factor < float("inf"):
         raise UsageError(f"--peak-factor {factor:g}: expected 1 or more")
     return Today(people, factor)
+
+
+def tolerance_of(args: argparse.Namespace) -> float:
+    """What a difference may be between two servers. Raises UsageError. Pure."""
+    if args.tolerance is None:
+        return DEFAULT_TOLERANCE
+    tolerance = percent("--tolerance", args.tolerance, 50) / 100
+    if not tolerance:
+        raise UsageError("--tolerance 0: no two servers are the same; expected more than 0")
+    return tolerance
 
 
 def _check_range(lowest: int, highest: int) -> None:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
+from benchmarks.capacity.pairs import compared, pair_tasks, pairs_by_kind, pairs_table
 from benchmarks.capacity.parts import PARTS
 from benchmarks.capacity.runs import Run, limits, searched
 from benchmarks.capacity.servers import WITH_LOG_INS, Kind, Server
@@ -26,6 +27,7 @@ SETS = {"proof": proof_servers, "tuning": tuning_servers}
 # Seeds of the runs. Constants were tuned with seeds from 1000 on; the proof's are from 500,000 on.
 FIRST_SEED = {"proof": 500_000, "tuning": 1_000}
 _CHUNK = 8
+T, R = TypeVar("T"), TypeVar("R")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -44,6 +46,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         default=0.0,
         help="a log-in costs as much as so many seconds of a user (default: nothing)",
     )
+    add("--pairs", action="store_true", help="two servers that are compared, in turns, beside two searches")
+    add("--neighbour", action="store_true", help="with --pairs: a neighbour takes from both at the same time")
     add("--processes", type=whole, default=1, help="processes at a time (default: %(default)s)")
 
 
@@ -51,11 +55,14 @@ def tasks(args: argparse.Namespace, told: Limits) -> Iterator[tuple[Server, floa
     """Every server with every seed."""
     truths = stored()
     first = FIRST_SEED[args.set] if args.first_seed is None else args.first_seed
-    kinds = [kind for kind in map(Kind, args.kind or Kind) if args.log_in_seconds or kind not in WITH_LOG_INS]
-    for kind in kinds:
+    for kind in _kinds(args):
         for server in SETS[args.set](kind):
             for seed in range(first, first + args.seeds):
                 yield server, truths[server.name], seed, told
+
+
+def _kinds(args: argparse.Namespace) -> list[Kind]:
+    return [kind for kind in map(Kind, args.kind or Kind) if args.log_in_seconds or kind not in WITH_LOG_INS]
 
 
 def _one(task: tuple[Server, float, int, Limits]) -> Run:
@@ -64,17 +71,43 @@ def _one(task: tuple[Server, float, int, Limits]) -> Run:
 
 def all_runs(args: argparse.Namespace, told: Limits) -> list[Run]:
     """All runs with these limits."""
+    return _each(args, _one, tasks(args, told))
+
+
+def _each(args: argparse.Namespace, run: Callable[[T], R], wanted: Iterable[T]) -> list[R]:
     if args.processes <= 1:
-        return [_one(task) for task in tasks(args, told)]
+        return [run(task) for task in wanted]
     # Each process does one thing at a time: numpy's own threads would only be in each other's way.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     with ProcessPoolExecutor(args.processes) as pool:
-        return list(pool.map(_one, tasks(args, told), chunksize=_CHUNK))
+        return list(pool.map(run, wanted, chunksize=_CHUNK))
+
+
+def _pairs(args: argparse.Namespace) -> Report:
+    """Two servers that are compared."""
+    first = FIRST_SEED[args.set] if args.first_seed is None else args.first_seed
+    wanted = [
+        task
+        for kind in _kinds(args)
+        for task in pair_tasks(
+            SETS[args.set](kind),
+            stored(),
+            range(first, first + args.seeds),
+            neighbour=args.neighbour,
+            log_ins=args.log_in_seconds,
+        )
+    ]
+    tell(f"comparing {len(wanted)} pairs of the {args.set} servers")
+    found = pairs_by_kind(_each(args, compared, wanted))
+    beside = ", with a neighbour" if args.neighbour else ""
+    return Report({"set": args.set, "pairs": found}, (pairs_table(f"pairs of {args.set} servers{beside}", found),))
 
 
 def measure(args: argparse.Namespace) -> Report:
     if "list" in args.ablate:
         return Report({}, (Table("parts", ("name", "what it does"), tuple((n, p.meaning) for n, p in PARTS.items())),))
+    if args.pairs:
+        return _pairs(args)
     cost = args.log_in_seconds
     tell(f"searching on the {args.set} servers")
     runs = all_runs(args, limits(Mode.SEARCH, None, cost))

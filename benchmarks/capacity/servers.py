@@ -301,11 +301,21 @@ class LogIns:
         return len(made) - len(self._left), math.fsum(made) / REQUESTS_PER_USER_SECOND
 
 
+# How much more load there is than that of the users, by the time: what a neighbour takes from the server.
+Pressure = Callable[[float], float]
+
+
+def alone(_seconds: float) -> float:
+    """No neighbour."""
+    return 1.0
+
+
 class Simulation:
     """One server under load, from its start."""
 
-    def __init__(self, server: Server, seed: int) -> None:
+    def __init__(self, server: Server, seed: int, pressure: Pressure = alone) -> None:
         rng = np.random.default_rng(seed)
+        self._pressure = pressure
         self._server = server
         self._rng = rng
         self._model = model(server, rng)
@@ -321,7 +331,8 @@ class Simulation:
         further = self._come(gap)
         self._users += max(-LOG_OUTS_PER_SECOND, min(0.0, gap))
         users = int(self._users + 1e-9)
-        durations = self._model(users + (0.0 if self._server.hard else further), self.seconds)
+        load = users + (0.0 if self._server.hard else further)
+        durations = self._model(load * self._pressure(self.seconds), self.seconds)
         if further:
             breaching = self._server.kind is Kind.LOG_INS
             share, seconds = (1.0, _LOG_IN_BREACH_SECONDS) if breaching else (_SLOW_SHARE, _SLOW_SECONDS)

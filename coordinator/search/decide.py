@@ -68,6 +68,11 @@ class Searching:
             return Step(users, move.reason)
         return Step(users, move.reason, self.answer(move.ending, move.reason, sight.sample.seconds))
 
+    @property
+    def level(self) -> int | None:
+        """The users around whom it measures; None as long as it is on its way there."""
+        return self._measure.level if self._measure is not None and self._phase is self._measure else None
+
     def _without_log_ins(self, sight: Sight) -> Move | None:
         """From the moment on when log-ins turn out to cross the limit by themselves, they are waited for."""
         if self._window.strict or not self._login_breaches.proven:
@@ -143,6 +148,11 @@ class Search:
         if step.answer is not None:
             step = self._ended = replace(step, answer=self._with_connections(step.answer))
         return step
+
+    @property
+    def level(self) -> int | None:
+        """The users around whom it measures; None as long as it is on its way there (the classic rule: always)."""
+        return self._rule.level if isinstance(self._rule, Searching) else None
 
     def _with_connections(self, answer: Answer) -> Answer:
         """The answer is about people; they have more connections where they have several devices."""

@@ -74,13 +74,25 @@ class Posterior:
         self._blocks[-1] += likelihood
         self._total += likelihood
 
+    def begin_block(self) -> None:
+        """What is added from now on is another block of the jackknife."""
+        self._in_block = math.inf
+
     def estimate(self) -> Estimate:
         """Mean and interval: the posterior's own spread and the jackknife's over blocks, as independent errors."""
-        marginal = self._marginal(self._total)
-        middle = float(marginal @ self._capacities)
-        spread = math.sqrt(float(marginal @ (self._capacities - middle) ** 2))
+        middle, spread = self.moments()
         error = math.hypot(spread, max(self._block_error(1), self._block_error(2)))
         return Estimate(middle, self._tuning.factor * error + self._tuning.widening)
+
+    def moments(self) -> tuple[float, float]:
+        """The mean, and the posterior's own standard deviation."""
+        marginal = self._marginal(self._total)
+        middle = float(marginal @ self._capacities)
+        return middle, math.sqrt(float(marginal @ (self._capacities - middle) ** 2))
+
+    def without_each(self) -> list[float]:
+        """The means without each of the blocks."""
+        return [float(self._marginal(self._total - block) @ self._capacities) for block in self._blocks]
 
     def _marginal(self, logarithms: Grid) -> Grid:
         weights = np.exp(logarithms - logarithms.max()).sum(axis=(1, 2, 3))

@@ -49,6 +49,11 @@ class Measure:
         return self._conclude(sight)
 
     @property
+    def level(self) -> int:
+        """The users around whom it measures."""
+        return self._users
+
+    @property
     def _users(self) -> int:
         return max(self._limits.lowest_users, min(self._limits.highest_users, round(math.exp(self._target))))
 

@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from mmload.deploy.fleet import Fleet
 
 T = TypeVar("T", bound=Table)
+COORDINATOR = "coordinator.json"
 
 # What the sandbox of `--sandbox` can do if nothing else is said, and what is asked of it: some 300 busy users, found
 # in minutes. A page load keeps all slots for 0.15 s: with a limit near that, each half minute would be judged by how
@@ -82,11 +83,15 @@ def add_parser(subparsers: Any) -> None:
         "capacity",
         help="find out how many users the server holds",
         description="Change the number of simulated users until it is known how many the server holds, and with what "
-        "spread. Exit code: 0 a number was found, 5 the server is not ready, 6 it can't be known (and why).",
+        "spread. Exit code: 0 a number was found, 5 the server is not ready, 6 it can't be known (and why). With "
+        "--compare: 0 no difference seen or better, 3 worse, 6 can't tell.",
     )
     target = parser.add_mutually_exclusive_group()
     add_server_option(target)
     target.add_argument("--sandbox", action="store_true", help="a stand-in server with a capacity, started for this")
+    other = parser.add_mutually_exclusive_group()
+    other.add_argument("--compare", metavar="URL", help="a second server: how many more users does it hold?")
+    other.add_argument("--compare-slots", metavar="N", type=int, help="a second sandbox, with so many slots")
     parser.add_argument("--slots", metavar="N", type=int, help=f"requests it serves at a time ({DEMO_SLOTS})")
     parser.add_argument("--service-ms", metavar="MS", type=float, help=f"time for each of them ({DEMO_SERVICE_MS:g})")
     add_search_options(parser)
@@ -103,36 +108,66 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """The whole of a search; the answer is its exit code."""
+    if args.compare is not None or args.compare_slots is not None:
+        from mmload.cli.capacity_pair import run_pair
+
+        return run_pair(args)
     environ = {**os.environ, **overrides(args)}
     args.fleet = args.fleet or expected.expected_workers(args, environ)
     with ExitStack() as stack:
         if args.sandbox:
             environ = demonstrating(args, environ)
-        document, settings = _documents(args, environ)
+        document, settings = documents(args, environ)
         if args.sandbox:
             say("capacity", "starting a sandbox")
-            url = stack.enter_context(sandbox.sandbox(*sandbox_options(args)))
-            environ |= server_variables(url)
-            environ |= _with_accounts(stack, url, environ, document.cluster.max_active_users, ours=not args.config)
+            environ = in_sandbox(stack, sandbox_options(args), environ, document, ours=not args.config)
             settings, _ = load_settings(environ=environ)
         if args.fleet is not None:
             connection = settings.config.connection
             args.fleet.connect("" if connection.use_proxy else connection.server_url)
             environ |= args.fleet.variables
-        users = document.search.lowest_users
-        server, pool = _examined(settings, users, checked=not args.no_checks)
-        document = observing(document, server.url, pool, sandbox=args.sandbox)
-        tell_sessions("capacity", settings, document.cluster.max_active_users)
-        folder = _folder(settings, replace(server, sandbox=args.sandbox))
+        document, server = known(document, settings, args)
+        folder = _folder(settings)
         say("capacity", f"looking for the capacity of {server.url}; results in {folder}")
-        port = stack.enter_context(_agent(settings, environ, folder, args.fleet))
-        (folder / "coordinator.json").write_bytes(driving(document, port))
-        code = _coordinated(folder, coordinators(environ), told(args))
-    _report(folder)
+        ready_to_search(stack, document, settings, environ, server, folder, args.fleet)
+        code = coordinated(folder, coordinators(environ), ["-c", str(folder / COORDINATOR), *told(args)])
+    search_report(folder)
     return code
 
 
-def _documents(args: argparse.Namespace, environ: Mapping[str, str]) -> tuple[Coordinator, Settings]:
+def in_sandbox(
+    stack: ExitStack, options: tuple[str, ...], environ: Mapping[str, str], document: Coordinator, *, ours: bool
+) -> dict[str, str]:
+    """Start a sandbox with people in it; the environment in which it is the server."""
+    url = stack.enter_context(sandbox.sandbox(*options))
+    at_it = {**environ, **server_variables(url)}
+    return at_it | _with_accounts(stack, url, at_it, document.cluster.max_active_users, ours=ours)
+
+
+def known(document: Coordinator, settings: Settings, args: argparse.Namespace) -> tuple[Coordinator, Server]:
+    """The server, examined, and the document with what is known of it."""
+    server, pool = _examined(settings, document.search.lowest_users, checked=not args.no_checks)
+    tell_sessions("capacity", settings, document.cluster.max_active_users)
+    return observing(document, server.url, pool, sandbox=args.sandbox), replace(server, sandbox=args.sandbox)
+
+
+def ready_to_search(
+    stack: ExitStack,
+    document: Coordinator,
+    settings: Settings,
+    environ: Mapping[str, str],
+    server: Server,
+    folder: Path,
+    fleet: Fleet | None = None,
+) -> None:
+    """What is known of the run, its agent, and the coordinator's document, in the run's folder."""
+    name = settings.config.run.name or "capacity"
+    RunFolder(folder).write_facts(Facts(name=name, command=command(("mmload", *sys.argv[1:])), server=server))
+    port = stack.enter_context(_agent(settings, environ, folder, fleet))
+    (folder / COORDINATOR).write_bytes(driving(document, port))
+
+
+def documents(args: argparse.Namespace, environ: Mapping[str, str]) -> tuple[Coordinator, Settings]:
     """What is configured, checked before anything is started."""
     from coordinator.settings import load  # imports requests: only this command pays for it
 
@@ -155,7 +190,10 @@ def demonstrating(args: argparse.Namespace, environ: Mapping[str, str]) -> dict[
         ours[arrival] = str(DEMO_ARRIVAL_ACTIONS)
         if args.p99 is None:
             ours[limit] = f"{DEMO_P99_SECONDS:g}"
-        if (args.slots, args.service_ms) == (None, None):
+        if args.compare_slots is not None:
+            most = max(args.compare_slots, DEMO_SLOTS if args.slots is None else args.slots)
+            ours[highest] = str(DEMO_HIGHEST_USERS // DEMO_SLOTS * most)
+        elif (args.slots, args.service_ms) == (None, None):
             ours[highest] = str(DEMO_HIGHEST_USERS)
     return {**ours, **environ}
 
@@ -179,14 +217,17 @@ def _with_accounts(stack: ExitStack, url: str, environ: Mapping[str, str], users
     return made | {SESSIONS_FOLDER: environ[SESSIONS_FOLDER]}
 
 
-def sandbox_options(args: argparse.Namespace) -> tuple[str, ...]:
-    """The sandbox's command line. Pure."""
-    if not args.sandbox and (args.slots, args.service_ms) != (None, None):
-        raise UsageError("--slots and --service-ms are the sandbox's: add --sandbox")
+def sandbox_options(args: argparse.Namespace, other_slots: int | None = None) -> tuple[str, ...]:
+    """The sandbox's command line; that of the other one, which differs by its slots. Pure."""
+    if not args.sandbox and (args.slots, args.service_ms, args.compare_slots) != (None, None, None):
+        raise UsageError("--slots, --compare-slots and --service-ms are the sandbox's: add --sandbox")
     slots = DEMO_SLOTS if args.slots is None else args.slots
+    slots = slots if other_slots is None else other_slots
     service_ms = DEMO_SERVICE_MS if args.service_ms is None else args.service_ms
     if slots < 1 or not 0 < service_ms < float("inf"):
-        raise UsageError("--slots and --service-ms: expected numbers above 0: without them the sandbox has no limit")
+        raise UsageError(
+            "--slots, --compare-slots and --service-ms: expected numbers above 0: without them the sandbox has no limit"
+        )
     return ("--slots", str(slots), "--service-ms", f"{service_ms:g}", "--random-service")
 
 
@@ -233,12 +274,9 @@ def observing(document: Coordinator, server_url: str, pool: int, *, sandbox: boo
     return replace(document, observe=known)
 
 
-def _folder(settings: Settings, server: Server) -> Path:
+def _folder(settings: Settings) -> Path:
     run = settings.config.run
-    name = run.name or "capacity"
-    folder = make_folder(Path(run.runs_folder), datetime.now(), name)
-    RunFolder(folder).write_facts(Facts(name=name, command=command(("mmload", *sys.argv[1:])), server=server))
-    return folder
+    return make_folder(Path(run.runs_folder), datetime.now(), run.name or "capacity")
 
 
 @contextmanager
@@ -286,16 +324,15 @@ def _ended_early(folder: Path, secrets: tuple[str, ...]) -> str:
 
 def told(args: argparse.Namespace) -> list[str]:
     """The options that are no part of the coordinator's document. Pure."""
-    given = {"--people": args.people, "--peak-factor": args.peak_factor}
+    given = {"--people": args.people, "--peak-factor": args.peak_factor, "--tolerance": args.tolerance}
     more = [part for name, value in given.items() if value is not None for part in (name, str(value))]
     return [*more, "--json"] if args.json else more
 
 
-def _coordinated(folder: Path, environ: Mapping[str, str], options: list[str]) -> int:
+def coordinated(folder: Path, environ: Mapping[str, str], options: list[str]) -> int:
     """Run the coordinator; it says what comes out. A signal to us is one to it."""
-    arguments = ["-c", str(folder / "coordinator.json"), "--folder", str(folder), *options]
     process = subprocess.Popen(
-        [sys.executable, "-m", "coordinator", *arguments],
+        [sys.executable, "-m", "coordinator", "--folder", str(folder), *options],
         env=dict(environ),
         stdin=subprocess.DEVNULL,
         # Not in our session: a Ctrl-C reaches it once, through us.
@@ -315,7 +352,7 @@ def _coordinated(folder: Path, environ: Mapping[str, str], options: list[str]) -
     return code if code >= 0 else int(ExitCode.INTERNAL_ERROR)
 
 
-def _report(folder: Path) -> None:
+def search_report(folder: Path) -> None:
     """The page with the search chart, if there was a search. What can't be written costs only the page."""
     if not (folder / JOURNAL).is_file():
         return

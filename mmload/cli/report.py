@@ -6,8 +6,10 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from mmload.cli.common import add_report_options, runs_folder, wants_colour, write_text
-from mmload.errors import ExitCode
+from mmload.errors import ExitCode, UsageError
 from mmload.results.model import Run
 
 FORMS = {
@@ -34,6 +36,9 @@ def run(args: argparse.Namespace) -> int:
     """Report; a torn folder is reported as far as it goes."""
     from mmload.results.folder import read_run
 
+    if (compared := _compared_capacities(args)) is not None:
+        write_text(compared, args.output)
+        return int(ExitCode.PASSED)
     record = read_run(folder_of(args.run, args.runs_folder))
     output = args.output
     if args.form == "html" and output is None:
@@ -43,6 +48,26 @@ def run(args: argparse.Namespace) -> int:
     else:
         write_text(_text(record, args.form), output)
     return int(ExitCode.PASSED)
+
+
+def _compared_capacities(args: argparse.Namespace) -> str | None:
+    """The report of two servers whose capacities were compared; None of a run."""
+    from coordinator.difference import NAME
+
+    folders = [Path(args.run), (args.runs_folder or runs_folder()) / args.run]
+    folder = next((each for each in folders if (each / NAME).is_file()), None)
+    if folder is None:
+        return None
+    from coordinator.difference import read
+    from mmload.report.capacities import FORMS as CAPACITY_FORMS
+
+    try:
+        found = read(folder)
+    except (OSError, msgspec.MsgspecError) as error:
+        raise UsageError(f"{folder / NAME}: can't be read: {error}") from None
+    if args.form == "html" and args.output is None:
+        args.output = folder / "comparison.html"
+    return CAPACITY_FORMS[args.form](found)
 
 
 def folder_of(given: str, runs: Path | None) -> Path:
