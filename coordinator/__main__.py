@@ -189,7 +189,8 @@ def _run_pair(base: Coordinator, new: Coordinator, settings: Settings, args: arg
     servers = [_compared(*each) for each in zip(documents, outcomes, SIDES, strict=True)]
     found = difference(servers[0], servers[1], pair.ratio, tolerance_of(args))
     write_difference(folder, found)
-    log.info("journals and answers are in %s and %s", *(folder / name for name in SIDES))
+    for name, outcome in zip(SIDES, outcomes, strict=True):
+        log.info("%s: journal and answer are in %s; %s", name, folder / name, outcome.left)
     _print(difference_document(found) if args.json else difference_text(found))
     return int(difference_exit_code(found))
 

@@ -20,6 +20,8 @@ from coordinator.search.sample import Observation
 from mmload.results.statistics import bound
 
 BASE, NEW = 0, 1
+# What ends one of them ends the other for the same reason.
+_ENDS_BOTH = (Ending.TIME_OVER, Ending.INTERRUPTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ class Ratio:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """The capacity of one server as a logarithm, the posterior's standard deviation, and the means without each half."""
+    """The capacity of one server (its logarithm), the posterior's standard deviation, the means without each half."""
 
     middle: float
     spread: float
@@ -218,8 +220,8 @@ class PairedSearch:
         elif answer.ended_by == Ending.AT_LEAST:
             self._give_turn(1 - which)
         else:
-            ending = Ending.TIME_OVER if answer.ended_by == Ending.TIME_OVER else Ending.OTHER_ENDED
-            self._over = (ending, answer.reason)
+            ending = Ending(answer.ended_by)
+            self._over = (ending if ending in _ENDS_BOTH else Ending.OTHER_ENDED, answer.reason)
 
     def _learn(self, which: int, seen: Observation) -> None:
         elapsed = min(self.limits[which].tuning.longest_cycle_seconds, max(0.0, seen.seconds - self._last[which]))
@@ -262,7 +264,7 @@ class PairedSearch:
             if self._evidences[which].finished >= turns.fewest_pairs:
                 self._over = (Ending.OTHER_ENDED, "the other server holds more than was asked for")
             return
-        found = ratio_of(*self._evidences, turns)
+        found = ratio_of(self._evidences[BASE], self._evidences[NEW], turns)
         if found is not None:
             self.ratio = found
         if found is not None or self._measured_seconds >= turns.longest_seconds:

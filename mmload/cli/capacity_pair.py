@@ -60,10 +60,12 @@ def run_pair(args: argparse.Namespace) -> int:
 
 def check(args: argparse.Namespace, document: Coordinator, server: str) -> None:
     """Raises UsageError. Pure."""
+    if args.fleet is not None:
+        raise UsageError("--compare runs on this machine: start agents by hand for two servers (`mmload-coordinator`)")
     if args.sandbox and args.compare_slots is None:
         raise UsageError("--compare with --sandbox: name the second sandbox's slots: --compare-slots N")
+    sandbox_options(args, args.compare_slots)
     if args.sandbox:
-        sandbox_options(args, args.compare_slots)
         return
     server_variables(args.compare)
     if args.compare.rstrip("/") == server.rstrip("/"):

@@ -179,3 +179,39 @@ def test_the_sandbox_of_the_demonstration_has_an_account_and_a_community_for_eve
     assert found.totals.whole.sessions.sign_ups == 0
     posts = sum(second.posts for second in found.seconds)
     assert 0 < sum(second.expected for second in found.seconds) < posts * DEMO_COMMUNITY
+
+
+# -- two servers ---------------------------------------------------------------------------------------------------
+
+
+def test_two_servers_are_searched_in_turns_and_the_comparison_is_there_in_all_forms(tmp_path: Path) -> None:
+    """Interrupted when the first one has begun: it can't be told, and all there is by then is written down."""
+    options = ("--sandbox", "--slots", "8", "--compare-slots", "9", "--highest-users", "24", "--lowest-users", "5")
+    process = start(
+        tmp_path, "mmload", "capacity", *options, "--spawn-rate", "10", "--p99", "20", "--seed", "7", **QUICK
+    )
+
+    def users(name: str) -> int:
+        return max((c.seen.users for found in tmp_path.glob(f"runs/*/{name}") for c in cycles(found)), default=0)
+
+    await_that(lambda: users("base") == 24, "the first one did not get its users")
+    await_that(lambda: users("new") == 5, "the second one did not get its own")
+    process.send_signal(signal.SIGINT)
+    ended = end(process)
+    [folder] = tmp_path.glob("runs/*")
+    compared = json.loads((folder / "comparison.json").read_text())
+    shown = run(tmp_path, "mmload", "report", str(folder))
+    sides = {name: read(folder / name) for name in ("base", "new")}
+
+    assert ended.code == ExitCode.INTERRUPTED and "Traceback" not in ended.err, ended.err
+    assert ended.out.startswith("can't tell whether http://127.0.0.1:") and shown.out == ended.out
+    assert compared["outcome"] == "can't tell"
+    assert compared["base"]["server"] != compared["new"]["server"]
+    assert ended.err.count("all users of the agents are stopped") == 2
+    assert {path.suffix for path in folder.glob("comparison.*")} == {".json", ".html", ".md", ".xml"}
+    for name, journal in sides.items():
+        assert journal.end is not None and journal.end.answer.ended_by == "interrupted"
+        assert (folder / name / "report.html").is_file()
+        assert run(tmp_path, "mmload", "replay", str(folder / name)).code == ExitCode.PASSED
+    # While the first one had its turn, the other one kept the fewest users, whatever its own search wanted.
+    assert {cycle.seen.target for cycle in sides["new"].cycles} == {5}
