@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from coordinator.answer import Answer, Limits, PlannedCapacity
 from coordinator.search.estimate import Posterior
-from coordinator.search.evidence import Evidence, EvidenceWindow
+from coordinator.search.evidence import EvidenceWindow, LoadEvidence
 from coordinator.search.sample import Observation
 
 P99 = "p99 of requests (s)"
@@ -61,7 +61,7 @@ def users_at(seen: Sequence[Observation], limits: Limits, p99: float) -> Planned
     return PlannedCapacity(p99, None, _users(low, math.floor), _users(high, math.ceil))
 
 
-def _estimated(evidence: Sequence[Evidence], limits: Limits, p99: float) -> PlannedCapacity:
+def _estimated(evidence: Sequence[LoadEvidence], limits: Limits, p99: float) -> PlannedCapacity:
     near = [each.load for each in evidence if abs(each.ratio) <= limits.tuning.clamp]
     loads = near or [each.load for each in evidence]
     centre = math.fsum(loads) / len(loads)
@@ -82,7 +82,7 @@ def _users(load: float | None, rounded: Callable[[float], int]) -> int | None:
     return None if load is None else rounded(round(math.exp(load), 6))
 
 
-def _evidence(seen: Sequence[Observation], limits: Limits, p99: float) -> Iterator[Evidence]:
+def _evidence(seen: Sequence[Observation], limits: Limits, p99: float) -> Iterator[LoadEvidence]:
     """The other limits count as they are: a looser p99 helps nobody whose requests fail."""
     window = EvidenceWindow(limits)
     for each in seen:

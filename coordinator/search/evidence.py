@@ -9,7 +9,7 @@ from coordinator.search.sample import Observation, Window, weigh
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class LoadEvidence:
     """A sample whose window had one load: how near the worst limit was, and for how long it stands."""
 
     load: float
@@ -26,7 +26,7 @@ class EvidenceWindow:
         self._window = Window(limits.window_seconds, limits.arrival_seconds, limits.tuning)
         self._last: float | None = None
 
-    def see(self, seen: Observation) -> Evidence | None:
+    def see(self, seen: Observation) -> LoadEvidence | None:
         """What this cycle is evidence of, if it is some."""
         window, sample = self._window, weigh(seen)
         elapsed = 0.0 if self._last is None else min(self._longest_seconds, max(0.0, seen.seconds - self._last))
@@ -34,4 +34,4 @@ class EvidenceWindow:
         window.add(seen.seconds, seen.users, seen.target)
         if sample.ratio is None or not window.telling or not window.peopled or seen.saturated:
             return None
-        return Evidence(window.credited(sample.ratio), sample.ratio, elapsed, window.arrivals)
+        return LoadEvidence(window.credited(sample.ratio), sample.ratio, elapsed, window.arrivals)

@@ -15,7 +15,7 @@ from threading import Lock
 from coordinator.answer import Answer, Ending, Limits, Step
 from coordinator.search.decide import CONFIDENCE, Search
 from coordinator.search.estimate import Posterior
-from coordinator.search.evidence import Evidence, EvidenceWindow
+from coordinator.search.evidence import EvidenceWindow, LoadEvidence
 from coordinator.search.sample import Observation
 from mmload.results.statistics import bound
 
@@ -73,7 +73,7 @@ class Evidences:
         self._limits = limits
         self._window = EvidenceWindow(limits)
         self._posterior: Posterior | None = None
-        self._half: list[Evidence] = []
+        self._half: list[LoadEvidence] = []
         self.finished = 0  # half turns that are over
 
     def see(self, seen: Observation, *, counts: bool) -> float:

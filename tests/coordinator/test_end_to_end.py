@@ -185,7 +185,7 @@ def test_the_sandbox_of_the_demonstration_has_an_account_and_a_community_for_eve
 
 
 def test_two_servers_are_searched_in_turns_and_the_comparison_is_there_in_all_forms(tmp_path: Path) -> None:
-    """Interrupted when the first one has begun: it can't be told, and all there is by then is written down."""
+    """Interrupted when people are in at both: it can't be told, and all there is by then is written down."""
     options = ("--sandbox", "--slots", "8", "--compare-slots", "9", "--highest-users", "24", "--lowest-users", "5")
     process = start(
         tmp_path, "mmload", "capacity", *options, "--spawn-rate", "10", "--p99", "20", "--seed", "7", **QUICK
@@ -194,8 +194,8 @@ def test_two_servers_are_searched_in_turns_and_the_comparison_is_there_in_all_fo
     def users(name: str) -> int:
         return max((c.seen.users for found in tmp_path.glob(f"runs/*/{name}") for c in cycles(found)), default=0)
 
-    await_that(lambda: users("base") == 24, "the first one did not get its users")
-    await_that(lambda: users("new") == 5, "the second one did not get its own")
+    await_that(lambda: users("base") >= 5, "the first one did not get its users")
+    await_that(lambda: users("new") >= 5, "the second one did not get its own")
     process.send_signal(signal.SIGINT)
     ended = end(process)
     [folder] = tmp_path.glob("runs/*")
