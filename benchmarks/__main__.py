@@ -21,6 +21,7 @@ BENCHMARKS = {
     "truth": "how far reported latencies are from the true ones, by how busy the core is",
     "compare": "how often `mmload compare` says the truth of two runs",
     "simulated": "how often `mmload compare` says the truth, on many simulated runs",
+    "browser": "what a browser user costs, and what niced ones change for the simulated users beside them",
     "soak": "memory over half an hour",
     "ramp": "how fast people come in by password and with kept sessions, and what that costs the server",
     "start": "import time and memory of a worker",

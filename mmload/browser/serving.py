@@ -34,8 +34,10 @@ def main() -> int:
     """Serve until stdin ends."""
     remove_left_profiles()
     profile = Path(tempfile.mkdtemp(prefix=f"{PROFILE_PREFIX}{os.getpid()}-"))
+    # What the driver and the browser put aside goes the same way, however they end.
+    os.environ["TMPDIR"] = str(profile)
     try:
-        asyncio.run(_serve(profile))
+        asyncio.run(_serve(profile / "profile"))
     finally:
         for child in psutil.Process().children(recursive=True):
             with suppress(psutil.Error):

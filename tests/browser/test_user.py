@@ -1,0 +1,78 @@
+"""A browser user in a Locust process: comes in beside a simulated one, is on record, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+from mmload.cli import locust_process
+from mmload.cli.locust_process import LocustLoad
+from mmload.config import environment_name
+from mmload.metrics.delta import Delta
+from mmload.results.folder import LOG, read_figures, read_run
+from tests.browser.conftest import Place
+from tests.browser.support import PASSWORD, needs_a_browser
+
+pytestmark = needs_a_browser
+
+
+def _variables(place: Place, folder: Path) -> dict[str, str]:
+    accounts = folder / "accounts.txt"
+    accounts.write_text("".join(f"{place.person()} {PASSWORD}\n" for _ in range(2)))
+    values = {
+        ("UsersConfiguration", "UsersFilePath"): str(accounts),
+        ("UserControllerConfiguration", "Type"): "idle",
+        ("BrowserConfiguration", "Users"): "1",
+        ("BrowserConfiguration", "PauseSec"): "0.1",
+        ("BrowserConfiguration", "StepTimeoutSec"): "120",
+    }
+    named = {environment_name(*key): value for key, value in values.items()}
+    return {**os.environ, **named, "MMLOAD_RUN_FOLDER": str(folder), "MMLOAD_CHECKED": "1"}
+
+
+def _names(processes: list[psutil.Process]) -> set[str]:
+    found = set()
+    for each in processes:
+        # Some come and go.
+        with suppress(psutil.Error):
+            found.add(each.name())
+    return found
+
+
+def _browser_processes(locust: psutil.Process) -> list[psutil.Process]:
+    found = [each for each in locust.children(recursive=True) if "mmload.browser" in each.cmdline()]
+    return [each for one in found for each in (one, *one.children(recursive=True))]
+
+
+def test_a_browser_user_acts_beside_a_simulated_one_and_leaves_nothing_behind(
+    place: Place, tmp_path: Path, until: Callable[[Callable[[], bool]], None]
+) -> None:
+    load = LocustLoad(2, 0, 3600, place.url)
+    command = locust_process.command(load, locust_process.locustfile())
+    process = locust_process.start([sys.executable, *command[1:]], _variables(place, tmp_path), tmp_path / LOG)
+    try:
+        until(lambda: {"LogIn", "SwitchChannel"} <= set(_steps(tmp_path)))
+        [second] = read_run(tmp_path).seconds[-1:]
+        browsers = _browser_processes(psutil.Process(process.pid))
+        assert {"chromium", "chrome"} & _names(browsers)
+    finally:
+        locust_process.end(process, signal.SIGINT, 180)
+
+    assert (second.target, second.active, second.gave_up) == (2, 2, 0)
+    until(lambda: not any(each.is_running() for each in browsers))
+    run = read_run(tmp_path)
+    assert run.totals.whole.browser["LogIn"].times.count == 1 and not run.browser_failures
+    assert run.totals.whole.browser_hosts
+
+
+def _steps(folder: Path) -> list[str]:
+    whole = Delta()
+    for second in read_figures(folder):
+        whole.merge(second.figures)
+    return list(whole.browser)
