@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import tarfile
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import IO
 
 from mmload.deploy.manifests import HOME, LABELS, SELECTOR, Manifest
 from mmload.errors import ConfigurationError, MmloadError, UsageError
@@ -126,15 +128,30 @@ class KubernetesCluster:
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
             assert process.stdout is not None
             assert process.stderr is not None
-            names: set[str] = set()
             try:
-                # Compressed: by its checksum a copy that was cut off is found.
-                with tarfile.open(fileobj=process.stdout, mode="r|gz") as archive:
-                    for member in archive:
-                        archive.extract(member, to, filter="data")
-                        names |= set(Path(member.name).parts[:1])
+                return unpack(process.stdout, to)
             except (tarfile.TarError, EOFError, OSError) as error:
                 process.kill()
                 said = process.stderr.read().decode(errors="replace").strip()
                 raise MmloadError(f"the results could not be copied: {said or error}; they are still there") from None
-        return sorted(names)
+
+
+def unpack(stream: IO[bytes], to: Path) -> list[str]:
+    """Folders and files of a compressed archive, nothing else; the names at its top.
+
+    Raises TarError, EOFError, OSError: it is cut off (its checksum says so), or has files for other places.
+    """
+    names: set[str] = set()
+    with tarfile.open(fileobj=stream, mode="r|gz") as archive:
+        for member in archive:
+            path = PurePosixPath(member.name)
+            if path.is_absolute() or ".." in path.parts:
+                raise tarfile.ExtractError(f"{member.name}: a file for another place")
+            if member.isdir():
+                (to / path).mkdir(parents=True, exist_ok=True)
+            elif source := archive.extractfile(member) if member.isreg() else None:
+                (to / path).parent.mkdir(parents=True, exist_ok=True)
+                with (to / path).open("wb") as file:
+                    shutil.copyfileobj(source, file)
+            names |= set(path.parts[:1])
+    return sorted(names)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from mmload.cli.deploy.k8s import (
 from mmload.config import load_settings
 from mmload.deploy import manifests, pods
 from mmload.deploy.cluster_run import settings_of
-from mmload.deploy.kubectl import is_too_old
+from mmload.deploy.kubectl import is_too_old, unpack
 from mmload.deploy.manifests import ClusterDeployment, as_yaml, command_in_pod
 from mmload.errors import ConfigurationError, UsageError
 
@@ -235,6 +236,34 @@ def test_what_becomes_of_a_pod(
     assert pods.exit_code(found, "worker") == code
     assert pods.is_hopeless(found) is hopeless
     assert pods.problem(found) == told
+
+
+def archive(**members: bytes | None) -> bytes:
+    """Files by their names; None is a link."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w:gz") as made:
+        for name, content in members.items():
+            member = tarfile.TarInfo(name.replace("_up_", ".."))
+            member.size = len(content or b"")
+            if content is None:
+                member.type, member.linkname = tarfile.SYMTYPE, "/etc/passwd"
+            made.addfile(member, io.BytesIO(content or b""))
+    return out.getvalue()
+
+
+def test_results_are_unpacked_and_nothing_else(tmp_path: Path) -> None:
+    content = archive(**{"./run/run.json": b"{}", "./run/latest": None, "./other": b"x"})
+
+    assert unpack(io.BytesIO(content), tmp_path) == ["other", "run"]
+    assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")) == ["other", "run", "run/run.json"]
+
+
+def test_an_archive_that_is_cut_off_or_reaches_out_is_refused(tmp_path: Path) -> None:
+    whole = archive(**{"./run": bytes(range(256)) * 400})
+    with pytest.raises((tarfile.TarError, EOFError)):
+        unpack(io.BytesIO(whole[: len(whole) // 2]), tmp_path)
+    with pytest.raises(tarfile.TarError, match="another place"):
+        unpack(io.BytesIO(archive(**{"_up_/run": b"x"})), tmp_path / "inside")
 
 
 def test_versions_that_lack_what_is_needed_are_refused() -> None:

@@ -19,6 +19,7 @@ from mmload.config.environment import DOCUMENT_VARIABLES
 from mmload.config.fields import seconds_of
 from mmload.config.files import read_text
 from mmload.errors import ExitCode, UsageError
+from mmload.printable import harmless_line
 
 if TYPE_CHECKING:
     from mmload.deploy.kubectl import KubernetesCluster
@@ -178,7 +179,7 @@ def _up(args: argparse.Namespace) -> int:
     command = ["python3", "-c", CHECK, *map(str, server)]
     said = wait_for_check(cluster, manifests.check_pod(deployment, command), wait, _tell)
     found = json.loads(said.splitlines()[-1])
-    print(found_words(found, deployment))
+    print(harmless_line(found_words(found, deployment)))
     if problems := shortcomings(found, args.server or ""):
         for problem in problems:
             _tell(problem)
@@ -306,10 +307,10 @@ def _status(args: argparse.Namespace) -> int:
     if args.json:
         print_json({"deployment": msgspec.to_builtins(deployment), "pods": rows})
         return int(ExitCode.PASSED)
-    print(f"{args.namespace}: {deployment.image}, {deployment.workers} workers; {len(rows)} pods")
+    print(harmless_line(f"{args.namespace}: {deployment.image}, {deployment.workers} workers; {len(rows)} pods"))
     for row in rows:
         words = (row["phase"], row["node"] and f"on {row['node']}", row.get("problem"))
-        print(f"{row['pod']}: {', '.join(filter(None, words))}")
+        print(harmless_line(f"{row['pod']}: {', '.join(filter(None, words))}"))
     return int(ExitCode.PASSED)
 
 
