@@ -89,9 +89,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
-    """Where everything is required (CI), a skipped test is a failed one, but for those of the real server."""
+    """Where everything is required (CI), a skipped test is a failed one, but for what CI may not have."""
     outcome = yield
     report = outcome.get_result()  # type: ignore[attr-defined]
-    if report.skipped and os.environ.get("MMLOAD_REQUIRE_ALL") == "1" and "real" not in item.keywords:
+    excused = {"real", "terraform"} & set(item.keywords)
+    if report.skipped and os.environ.get("MMLOAD_REQUIRE_ALL") == "1" and not excused:
         report.outcome = "failed"
         report.longrepr = f"skipped where MMLOAD_REQUIRE_ALL forbids it: {report.longrepr}"

@@ -23,6 +23,10 @@ def test_the_wheel_brings_the_locustfile_and_the_default_documents(tmp_path: pat
     packaged = {f"mmload/sandbox/documents/{path.name}" for path in (PROJECT / "mmload/sandbox/documents").iterdir()}
     assert {name for name in packaged if not name.endswith("__pycache__")} <= names
     assert "mmload/fidelity/webapp.jsonl" in names
+    for path in (PROJECT / "deploy/terraform/aws").rglob("*.*"):
+        if path.is_file() and ".terraform" not in str(path):
+            inside = path.relative_to(PROJECT / "deploy/terraform/aws")
+            assert wheel.read(f"mmload/terraform_aws/{inside}") == path.read_bytes()
     entry_points = next(name for name in names if name.endswith("entry_points.txt"))
     assert b"mmload = mmload.cli:main" in wheel.read(entry_points)
     assert b"mmload-coordinator = coordinator.__main__:main" in wheel.read(entry_points)

@@ -9,7 +9,7 @@ from typing import Any
 from mmload.deploy import state
 
 # Each module has add_parser(parts), which says what carries it out. They import their heavy parts when they do it.
-PARTS = ("up", "run_command", "status", "logs", "shell", "down", "k8s", "plan")
+PARTS = ("up", "run_command", "status", "logs", "shell", "down", "aws", "k8s", "plan")
 
 
 def add_parser(subparsers: Any) -> None:

@@ -1,0 +1,233 @@
+"""`mmload deploy aws`: machines that are rented from AWS by Terraform, then used as any others (`mmload deploy`)."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from mmload.cli.common import print_json, say, settings_in_force
+from mmload.cli.deploy.aws_options import add_settings, wanted
+from mmload.deploy.aws_settings import FOLDER, SETTINGS, RentedFromAws
+from mmload.errors import ExitCode, MmloadError, UsageError
+
+LOCK = "lock"
+
+
+def add_parser(parts: Any) -> None:
+    """`mmload deploy aws …`."""
+    parser = parts.add_parser(
+        "aws",
+        help="machines for load rented from AWS by Terraform, and optionally a server under test",
+        description="Machines rented from AWS by Terraform (docs/deploy-aws.md). All that is known of them, with "
+        f"Terraform's state, is in one folder, {FOLDER}.",
+    )
+    aws_parts = parser.add_subparsers(dest="aws_part", metavar="PART", required=True)
+    add_settings(_part(aws_parts, "estimate", "what it costs, before anything is made", _estimate))
+    add_settings(_part(aws_parts, "up", "make it, and set it up; again: what has changed", _up))
+    run_part = _part(aws_parts, "run", "run a command on the machines: mmload deploy aws run -- run --users 2000", _run)
+    run_part.add_argument("rest", nargs=argparse.REMAINDER, metavar="-- COMMAND", help="as of mmload deploy run")
+    status = _part(aws_parts, "status", "what there is, by AWS's own word, and until when", _status)
+    status.add_argument("--json", action="store_true", help="as JSON")
+    _part(aws_parts, "down", "take all of it away, and look whether anything is left", _down)
+
+
+def _part(parts: Any, name: str, meaning: str, run: Callable[[argparse.Namespace], int]) -> argparse.ArgumentParser:
+    part: argparse.ArgumentParser = parts.add_parser(name, help=meaning, description=meaning[0].upper() + meaning[1:])
+    part.set_defaults(run=run)
+    part.add_argument("--folder", metavar="DIR", type=Path, default=FOLDER, help=f"default: {FOLDER}")
+    return part
+
+
+def _tell(text: str) -> None:
+    say("deploy aws", text)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _estimate(args: argparse.Namespace) -> int:
+    from mmload.deploy.aws_prices import told
+    from mmload.deploy.prices import prices
+
+    settings = wanted(args, _now()).settings
+    hours = settings.remaining(_now()).total_seconds() / 3600
+    print(told(settings, prices(), hours))
+    return int(ExitCode.PASSED)
+
+
+def _up(args: argparse.Namespace) -> int:
+    from mmload.deploy import aws, aws_settings
+    from mmload.deploy.aws_prices import costs
+    from mmload.deploy.prices import prices
+
+    with _at_work(args.folder), aws.private_files():
+        rented = wanted(args, _now())
+        settings = aws_settings.completed(rented.settings, Path.home())
+        hourly = sum(each.total for each in costs(settings, prices()))
+        _tell(f"{rented.id} in {settings.region}, about {hourly:.2f} USD per hour (`estimate` says more)")
+        _tell(f"machines end by themselves at {settings.expires_at}; what is known of them is kept in {args.folder}")
+        _tell(f"reached from {', '.join(settings.allow)}; their keys and passwords are in {args.folder} only")
+        aws.prepare(args.folder, rented)
+        with _telling_what_stands(args.folder):
+            outputs = aws.made(args.folder, rented, _tell)
+            aws.wait_for_hosts(args.folder, list(outputs["hosts"]), _tell)
+            if url := outputs["server_url"]:
+                _take_in_server(url)
+            code = _set_up(args, outputs)
+    return code
+
+
+@contextmanager
+def _at_work(folder: Path) -> Iterator[None]:
+    """One command at a time in a folder, which nobody else may look into."""
+    from mmload.deploy.state import at_work
+
+    try:
+        there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+        if there - {LOCK} and SETTINGS not in there:
+            raise UsageError(f"{folder}: this folder has files of something else; --folder names another one")
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.chmod(0o700)
+        with at_work(folder / LOCK):
+            yield
+    except OSError as error:
+        if error.filename is None or not str(error.filename).startswith(str(folder)):
+            raise
+        raise UsageError(f"{error.filename}: cannot be used: {error.strerror}") from None
+    finally:
+        # An empty one is of no use.
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+
+
+@contextmanager
+def _telling_what_stands(folder: Path) -> Iterator[None]:
+    """Whatever goes wrong, or is interrupted: what there is now, and how to go on."""
+    from mmload.deploy.terraform import standing
+
+    try:
+        yield
+    except (MmloadError, KeyboardInterrupt):
+        count = standing(folder)
+        there = "what stands is not known" if count is None else f"{count} things stand, and may cost"
+        if count == 0:
+            there = "nothing stands"
+        _tell(f"{there}: `mmload deploy aws up` goes on, `mmload deploy aws down` takes all of it away")
+        raise
+
+
+def _take_in_server(url: str) -> None:
+    """The server under test, with the administrator that our settings name."""
+    from mmload.deploy import aws
+
+    connection = settings_in_force("deploy aws", os.environ).config.connection
+    aws.wait_for_server(url, connection.admin_email, connection.admin_password, _tell)
+    _tell(f"the server under test: {url} (mmload init --server {url})")
+
+
+def _set_up(args: argparse.Namespace, outputs: dict[str, Any]) -> int:
+    """The machines for load, as by `mmload deploy up`."""
+    from mmload.cli.deploy import up
+    from mmload.deploy import aws, state
+
+    agents = [name for name in outputs["hosts"] if name.startswith("agent")]
+    hosts = args.folder / aws.HOSTS
+    if (before := state.read(hosts)) is not None:
+        # What is rented no more is no host.
+        before.hosts = [each for each in before.hosts if each.name in agents]
+        state.write(hosts, before)
+    if "metrics" in outputs["hosts"]:
+        address = outputs["hosts"]["metrics"]
+        _tell(f"Grafana: http://{address}:3000, Prometheus: http://{address}:9090")
+    if not agents:
+        return int(ExitCode.PASSED)
+    server = args.server or outputs["server_url"] or None
+    code = up.run(
+        argparse.Namespace(
+            state=hosts, hosts=",".join(agents), workers=args.workers, server=server, python=None,
+            ssh_config=str(args.folder / aws.SSH_CONFIG),
+        )
+    )  # fmt: skip
+    _tell("run on them by `mmload deploy aws run -- run --users … --server …`; end by `mmload deploy aws down`")
+    return code
+
+
+def _run(args: argparse.Namespace) -> int:
+    from mmload.cli.deploy import run_command
+    from mmload.deploy import aws, aws_settings
+
+    rented = aws_settings.existing(args.folder)
+    _tell(until(rented, _now()))
+    if not (args.folder / aws.HOSTS).exists():
+        raise UsageError("the machines are not set up: `mmload deploy aws up` goes on")
+    with aws.metrics_tunnel(args.folder) as more:
+        for name, value in more.items():
+            os.environ.setdefault(name, value)
+        return run_command.run(argparse.Namespace(state=args.folder / aws.HOSTS, rest=args.rest))
+
+
+def until(rented: RentedFromAws, now: datetime) -> str:
+    """How long the machines are there, in words. Pure."""
+    at = rented.settings.expires_at
+    minutes = int(rented.settings.remaining(now).total_seconds() // 60)
+    if minutes <= 0:
+        return f"{rented.id}: its machines ended by themselves at {at}: `up` makes new ones, `down` removes the rest"
+    return f"{rented.id}: its machines end by themselves at {at}, in {minutes // 60} h {minutes % 60:02d} min"
+
+
+def _status(args: argparse.Namespace) -> int:
+    from mmload.cli.deploy import status
+    from mmload.deploy import aws, aws_settings
+    from mmload.deploy.aws_prices import machines
+
+    with _at_work(args.folder), aws.private_files():
+        rented = aws_settings.existing(args.folder)
+        found = aws.looked(args.folder, rented)
+    wanted = sum(count for count, _ in machines(rented.settings).values())
+    there = len(found["instances"])
+    if args.json:
+        print_json({"id": rented.id, "expires_at": rented.settings.expires_at, "machines": wanted, "found": found})
+        return int(ExitCode.PASSED if there == wanted else ExitCode.CONFIGURATION_REFUSED)
+    print(until(rented, _now()))
+    print(f"{there} of {wanted} machines run; {counted(found)}")
+    if there != wanted:
+        _tell("machines have ended (at their time, or AWS took them back): `mmload deploy aws up` makes them anew")
+        return int(ExitCode.CONFIGURATION_REFUSED)
+    if not (args.folder / aws.HOSTS).exists():
+        return int(ExitCode.PASSED)
+    return status.run(argparse.Namespace(state=args.folder / aws.HOSTS, json=False))
+
+
+def counted(found: Mapping[str, Sequence[str]]) -> str:
+    """What AWS says is there, in words. Pure."""
+    return ", ".join(f"{len(each)} {name}" for name, each in found.items() if name != "instances")
+
+
+def _down(args: argparse.Namespace) -> int:
+    from mmload.deploy import aws, aws_settings
+    from mmload.deploy.state import at_work
+
+    if not args.folder.is_dir():
+        _tell(f"nothing is rented (there is no {args.folder})")
+        return int(ExitCode.PASSED)
+    with _at_work(args.folder), aws.private_files():
+        rented = aws_settings.existing(args.folder)
+        # No run goes on there.
+        with at_work(args.folder / aws.HOSTS), _telling_what_stands(args.folder):
+            aws.unmade(args.folder, _tell)
+            names = aws.left(args.folder, rented, _tell)
+        if names:
+            for name in names:
+                print(name)
+            tag = f"mmload-deployment={rented.id}"
+            _tell(f"{len(names)} things with the tag {tag} are left: take them away in AWS's console")
+            return int(ExitCode.CONFIGURATION_REFUSED)
+        aws.forget(args.folder)
+    print(f"{rented.id}: nothing is left in {rented.settings.region} (AWS was asked); {args.folder} is removed")
+    return int(ExitCode.PASSED)

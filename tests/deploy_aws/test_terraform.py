@@ -1,0 +1,257 @@
+"""What Terraform makes of the module on an AWS that is played: by `mmload deploy aws`, and by hand."""
+
+from __future__ import annotations
+
+import json
+import signal
+import stat
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mmload.deploy import aws, terraform
+from mmload.deploy.aws_prices import costs, machines
+from mmload.deploy.aws_settings import AwsSettings, RentedFromAws, secret_variables
+from mmload.deploy.prices import prices
+from tests.deploy_aws.conftest import COMMAND_SECONDS, PlayedAws, ended
+from tests.deploy_aws.machine import Instance, needed
+from tests.run import processes
+
+pytestmark = pytest.mark.terraform
+LICENCE = "the-licence-of-a-test"
+
+
+class ByHand:
+    """Somebody who types `terraform` in the folder that was prepared."""
+
+    def __init__(self, folder: Path, played: PlayedAws, settings: AwsSettings, deployment_id: str) -> None:
+        folder.mkdir()
+        self.folder, self.rented = folder, RentedFromAws(deployment_id, settings)
+        aws.prepare(folder, self.rented)
+        secret = secret_variables(settings, folder)
+        self.environ = {**processes.environ(folder), **played.environ, **secret}
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            ["terraform", *arguments], cwd=self.folder, env=self.environ, text=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+
+    def type(self, *arguments: str) -> str:
+        return said(self.start(*arguments))
+
+
+def said(process: subprocess.Popen[str]) -> str:
+    out, _ = process.communicate(timeout=COMMAND_SECONDS)
+    assert process.returncode == 0, out
+    return out
+
+
+def settings(key: Path, **more: Any) -> AwsSettings:
+    return AwsSettings(
+        owner="a test", expires_at="2999-01-01T00:00:00Z", allow=["127.0.0.1/32"], ssh_public_key_file=str(key), **more
+    )
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> Path:
+    path = tmp_path / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", path], check=True)
+    return path.with_suffix(".pub")
+
+
+@pytest.fixture
+def instance(tmp_path: Path) -> Iterator[Instance]:
+    needed()
+    made = Instance(tmp_path / "root")
+    yield made
+    made.end()
+
+
+def test_the_module_is_formatted() -> None:
+    said(subprocess.Popen(["terraform", "fmt", "-check", "-recursive", terraform.module_folder()], text=True))
+
+
+def wait_for_line(log: Path, text: str, process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + COMMAND_SECONDS
+    while not log.exists() or text not in log.read_text():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline, f"{text!r} does not come"
+        time.sleep(0.2)
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def way_to(port: Path, desk: Path) -> dict[str, str]:
+    """An environment in which ssh leads to the machine that stands in for the instance, as soon as there is one."""
+    programs = desk / "programs"
+    programs.mkdir()
+    ssh = programs / "ssh"
+    ssh.write_text(
+        f'#!/bin/sh\n[ -e {port} ] || {{ echo "ssh: connect: Connection refused" >&2; exit 255; }}\n'
+        f'exec /usr/bin/ssh -o HostName=127.0.0.1 -o Port=$(cat {port}) "$@"\n'
+    )
+    ssh.chmod(0o755)
+    return {"PATH": f"{programs}:{processes.environ(desk)['PATH']}"}
+
+
+def stand_in(played: PlayedAws, instance: Instance, deployment_id: str) -> None:
+    """For the instance that was made: booted with its own user data, with the key that AWS was told of."""
+    [made] = played.instances(deployment_id)
+    [pair] = played.client("ec2").describe_key_pairs(KeyNames=[deployment_id], IncludePublicKey=True)["KeyPairs"]
+    done = instance.boot(played.user_data(made["InstanceId"]))
+    assert done.returncode == 0, done.stderr
+    instance.serve_ssh(pair["PublicKey"])
+
+
+def test_machines_are_rented_used_and_given_back(
+    tmp_path: Path, played_aws: PlayedAws, key: Path, instance: Instance, fresh_sandbox: str
+) -> None:
+    """Ctrl-C in the middle of `up` loses nothing; another deployment in the same account is not touched.
+
+    That one is a server under test, made and unmade by hand at the same time.
+    """
+    desk = tmp_path / "desk"
+    desk.mkdir()
+    licence = tmp_path / "licence"
+    licence.write_text(LICENCE)
+    wanted = settings(key, name="srv", agent_count=1, app_count=2, licence_file=str(licence))
+    server = ByHand(tmp_path / "server", played_aws, wanted, "srv-0123abcd")
+    server.type("init", "-no-color")
+    making = server.start("apply", "-auto-approve", "-no-color")
+
+    port = tmp_path / "port"
+    environ = way_to(port, desk)
+    options = ("--agents", "1", "--allow", "127.0.0.1", "--ssh-key", str(key), "--owner", "a test", "--workers", "1")
+    up = played_aws.start(desk, "up", *options, **environ)
+    folder = desk / "mmload-aws"
+    wait_for_line(folder / "terraform.log", '"type":"apply_start"', up)
+    up.send_signal(signal.SIGINT)
+    interrupted = ended(up)
+    assert interrupted.code == 130, interrupted.err
+    assert "Terraform finishes what it has begun" in interrupted.err
+    assert "`mmload deploy aws up` goes on, `mmload deploy aws down` takes all of it away" in interrupted.err
+
+    up = played_aws.start(desk, "up", "--workers", "1", "--server", fresh_sandbox, **environ)
+    wait_for_line(folder / "terraform.log", "Apply complete", up)
+    deployment_id = json.loads((folder / "settings.json").read_text())["id"]
+    stand_in(played_aws, instance, deployment_id)
+    port.write_text(str(instance.port))
+    done = ended(up)
+    assert done.code == 0, done.err
+    assert "agent1 is ready" in done.err and "1 workers on 1 hosts" in done.err
+    open_to_others = [path.name for path in folder.iterdir() if not path.is_dir() and mode(path) & 0o077]
+    assert mode(folder) == 0o700 and open_to_others in ([], [".terraform.lock.hcl"])
+    examine_the_agent(played_aws, deployment_id)
+
+    filled = ended(processes.start(["-m", "mmload", "init", "--server", fresh_sandbox, "--users", "2"], desk))
+    assert filled.code == 0, filled.err
+    run = played_aws.type(
+        desk, "run", "--", "run", "--users", "2", "--server", fresh_sandbox, "--run-time", "3s", **environ
+    )
+    assert run.code in (0, 6), run.err
+    assert "its machines end by themselves at" in run.err and "on agent1" in run.out
+    assert "Apply complete" in said(making)
+    examine_the_server(played_aws, server)
+
+    taking = server.start("destroy", "-auto-approve", "-no-color")
+    down = played_aws.type(desk, "down")
+    assert down.code == 0, down.err
+    assert f"{deployment_id}: nothing is left in us-east-1 (AWS was asked)" in down.out
+    assert played_aws.everything(deployment_id) == [] and not folder.exists()
+    said(taking)
+    assert played_aws.everything("srv-0123abcd") == []
+
+
+def examine_the_agent(played: PlayedAws, deployment_id: str) -> None:
+    """Whose it is, who gets in, and that it ends by itself."""
+    ec2 = played.client("ec2")
+    [made] = played.instances(deployment_id)
+    tags = {tag["Key"]: tag["Value"] for tag in made["Tags"]}
+    assert tags["owner"] == "a test" and tags["Name"] == "mmload-agent1" and tags["expires-at"].endswith("Z")
+    assert made["MetadataOptions"]["HttpTokens"] == "required"
+    behaviour = ec2.describe_instance_attribute(
+        InstanceId=made["InstanceId"], Attribute="instanceInitiatedShutdownBehavior"
+    )
+    assert behaviour["InstanceInitiatedShutdownBehavior"]["Value"] == "terminate"
+    groups = ec2.describe_security_groups(GroupIds=[each["GroupId"] for each in made["SecurityGroups"]])
+    blocks = [
+        block["CidrIp"]
+        for group in groups["SecurityGroups"]
+        for permission in group["IpPermissions"]
+        for block in permission["IpRanges"]
+    ]
+    assert blocks == ["127.0.0.1/32"]
+    volumes = ec2.describe_volumes(Filters=[{"Name": "tag:mmload-deployment", "Values": [deployment_id]}])["Volumes"]
+    assert [volume["Encrypted"] for volume in volumes] == [True]
+
+
+def examine_the_server(played: PlayedAws, server: ByHand) -> None:
+    """What it is made of, that the estimate knew of it, and where its secrets are not."""
+    rented = server.rented
+    kinds = Counter(each["InstanceType"] for each in played.instances(rented.id))
+    expected: Counter[str] = Counter()
+    for count, kind in machines(rented.settings).values():
+        expected[kind] += count
+    assert kinds == expected
+    databases = played.client("rds").describe_db_instances()["DBInstances"]
+    [database] = [each for each in databases if each["DBInstanceIdentifier"] == rented.id]
+    assert database["StorageEncrypted"] and not database["PubliclyAccessible"]
+    volumes = played.client("ec2").describe_volumes(Filters=[{"Name": "tag:mmload-deployment", "Values": [rented.id]}])[
+        "Volumes"
+    ]
+    estimate = {each.what: each.count for each in costs(rented.settings, prices())}
+    assert sum(volume["Size"] for volume in volumes) == estimate["GiB of disks"]
+    assert database["AllocatedStorage"] == estimate["GiB of the database's disk"]
+    secrets = (LICENCE, (server.folder / "database_password").read_text())
+    user_data = [played.user_data(each["InstanceId"]) for each in played.instances(rented.id)]
+    assert all(len(each) < 16384 for each in user_data), "AWS takes no more"
+    assert not any(secret in each for each in user_data for secret in secrets)
+    told = played.client("ssm").get_parameter(Name=f"/{rented.id}/licence", WithDecryption=True)["Parameter"]
+    assert told["Type"] == "SecureString" and told["Value"] == f"={LICENCE}"
+    schedule = played.client("scheduler").get_schedule(Name=f"{rented.id}-ending")
+    assert schedule["ScheduleExpression"] == "at(2999-01-01T00:00:00)"
+    assert schedule["Target"]["Arn"].endswith(":aws-sdk:rds:deleteDBInstance")
+    board = played.client("s3").get_object(Bucket=f"{rented.id}-files", Key="setup/mmload.json")["Body"].read()
+    assert json.loads(board)["title"]
+
+
+def test_a_server_on_aurora_in_subnets_that_are_there_is_planned(
+    tmp_path: Path, played_aws: PlayedAws, key: Path
+) -> None:
+    """With agents that are spot instances, and without public addresses."""
+    subnets = [each["SubnetId"] for each in played_aws.client("ec2").describe_subnets()["Subnets"][:2]]
+    wanted = settings(
+        key, spot=True, app_count=1, mattermost_image="mattermost/x:11", subnet_ids=subnets, public_addresses=False,
+        database_engine="aurora", database_count=2, metrics=False,
+    )  # fmt: skip
+    planner = ByHand(tmp_path / "planner", played_aws, wanted, "plan-0123abcd")
+    planner.type("init", "-no-color")
+
+    plan = planner.type("plan", "-no-color")
+
+    assert 'market_type = "spot"' in plan and "aws_vpc" not in plan and "aws_eip" not in plan
+    assert plan.count('resource "aws_rds_cluster_instance"') == 2
+    assert plan.count('resource "aws_scheduler_schedule"') == 3, "both instances, then the cluster"
+    assert "module.metrics" not in plan
+    assert (planner.folder / "database_password").read_text() not in plan
+
+
+def test_what_aws_or_terraform_refuses_is_told_and_nothing_stands(
+    tmp_path: Path, played_aws: PlayedAws, key: Path
+) -> None:
+    """A profile that there is not; and what is begun in one region is not lost for another."""
+    options = ("--agents", "1", "--allow", "127.0.0.1", "--ssh-key", str(key), "--profile", "nobody")
+    up = played_aws.type(tmp_path, "up", *options)
+
+    assert up.code == 4
+    assert "nobody" in up.err and "nothing stands" in up.err and "Traceback" not in up.err
+    refused = played_aws.type(tmp_path, "up", "--region", "eu-west-1")
+    assert refused.code == 4 and "what stands is in us-east-1" in refused.err
