@@ -85,17 +85,25 @@ def play_live(
 ) -> LiveRecording:
     """Do these scenarios, as far as they can be done. The log-in is always done, since nothing is without it."""
     made = LiveRecording()
+    follows = True
     for scenario in LIVE_SCENARIOS:
-        if scenario in scenarios or scenario is LIVE_SCENARIOS[0]:
-            _play(live, scenario, made, progress)
+        wanted = scenario in scenarios or scenario is LIVE_SCENARIOS[0]
+        if wanted:
+            _play(live, scenario, made, progress, begins="" if follows else scenario.begins)
+        # One that failed leaves the page anywhere.
+        follows = wanted and not set(scenario.steps) & set(made.problems)
         if LIVE_SCENARIOS[0].steps[-1] in made.problems:
             break
     return made
 
 
-def _play(live: LiveStage, scenario: LiveScenario, made: LiveRecording, progress: Callable[[str], None]) -> None:
+def _play(
+    live: LiveStage, scenario: LiveScenario, made: LiveRecording, progress: Callable[[str], None], begins: str = ""
+) -> None:
     step = scenario.steps[0]
     try:
+        if begins:
+            live.opens(begins)
         if scenario.before is not None:
             scenario.before(live)
         live.page.take()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -92,10 +92,14 @@ Part = Callable[[LiveStage], object]
 
 @dataclass(frozen=True, slots=True)
 class LiveScenario:
-    """The steps of the recording that follow one another here, and what is done in each. `before` is not recorded."""
+    """The steps of the recording that follow one another here, and what is done in each. `before` is not recorded.
+
+    `begins`: the channel that is on the screen then, where the scenario before it in the table left it.
+    """
 
     parts: tuple[tuple[str, Part], ...]
     before: Part | None = None
+    begins: str = ""
 
     @property
     def steps(self) -> tuple[str, ...]:
@@ -104,6 +108,11 @@ class LiveScenario:
 
 def _one(step: str, do: Part, before: Part | None = None) -> LiveScenario:
     return LiveScenario(((step, do),), before)
+
+
+def _in(channel: str, *scenarios: LiveScenario) -> tuple[LiveScenario, ...]:
+    """Scenarios that begin in this channel."""
+    return tuple(replace(each, begins=channel) for each in scenarios)
 
 
 def _opens(*names: str) -> Part:
@@ -384,32 +393,40 @@ LIVE_SCENARIOS: tuple[LiveScenario, ...] = (
     _one("switch_channel_back2", _opens("unread")),
     _one("switch_channel_first_read_cold", _opens("quiet")),
     _one("switch_to_public1", _opens("big")),
-    _one("scroll_back", _scrolls_back),
-    _one("switch_after_scroll", _opens("quiet", "big")),
-    _one("post_message", _writes(POST_TEXT)),
-    _one("post_message_fast", _writes(SHORT_TEXT, FAST_KEY_MS)),
-    _one("post_with_picture", _sends_picture),
-    _one("edit_message", _edits, _writes(SHORT_TEXT, FAST_KEY_MS)),
-    _one("add_reaction", _reacts),
-    _one("remove_reaction", _takes_reaction_back),
-    _one("quick_reaction", _reacts_quickly),
-    _one("mark_unread", _marks_unread),
-    _one("delete_message", _deletes),
-    LiveScenario((("open_thread", _opens_thread), ("reply", _replies), ("close_thread", _closes_side)), _begins_thread),
-    _one("receive_reply_in_open_thread", _hears("big", root="near thread"), _opens_thread),
-    _one("receive_reply_closed_thread", _hears("big", root="near thread"), _closes_side),
-    _one("receive_post_current_known", _hears("big")),
-    _one("receive_5_posts_current", _hears("big", times=5)),
-    _one("receive_post_other_channel", _hears("prefetched")),
-    _one("receive_mention_other_channel", _hears("prefetched", mention=True)),
-    _one("receive_post_unloaded_channel", _hears("other")),
-    _one("receive_dm", _hears("direct")),
+    *_in(
+        "big",
+        _one("scroll_back", _scrolls_back),
+        _one("switch_after_scroll", _opens("quiet", "big")),
+        _one("post_message", _writes(POST_TEXT)),
+        _one("post_message_fast", _writes(SHORT_TEXT, FAST_KEY_MS)),
+        _one("post_with_picture", _sends_picture),
+        _one("edit_message", _edits, _writes(SHORT_TEXT, FAST_KEY_MS)),
+        _one("add_reaction", _reacts),
+        _one("remove_reaction", _takes_reaction_back),
+        _one("quick_reaction", _reacts_quickly),
+        _one("mark_unread", _marks_unread),
+        _one("delete_message", _deletes),
+        LiveScenario(
+            (("open_thread", _opens_thread), ("reply", _replies), ("close_thread", _closes_side)), _begins_thread
+        ),
+        _one("receive_reply_in_open_thread", _hears("big", root="near thread"), _opens_thread),
+        _one("receive_reply_closed_thread", _hears("big", root="near thread"), _closes_side),
+        _one("receive_post_current_known", _hears("big")),
+        _one("receive_5_posts_current", _hears("big", times=5)),
+        _one("receive_post_other_channel", _hears("prefetched")),
+        _one("receive_mention_other_channel", _hears("prefetched", mention=True)),
+        _one("receive_post_unloaded_channel", _hears("other")),
+        _one("receive_dm", _hears("direct")),
+    ),
     _one("open_dm", _opens("direct")),
-    _one("write_dm", _writes("thirty letters for one person")),
+    *_in("direct", _one("write_dm", _writes("thirty letters for one person"))),
     _one("open_gm", _opens("group")),
     _one("switch_back_from_gm", _opens("big")),
-    LiveScenario((("mention_autocomplete", _mentions), ("mention_clear", _clears_box))),
-    _one("search_posts", _searches),
+    *_in(
+        "big",
+        LiveScenario((("mention_autocomplete", _mentions), ("mention_clear", _clears_box))),
+        _one("search_posts", _searches),
+    ),
     _one("search_in_channel_modifier", _searches_in_channel, _closes_side),
     LiveScenario(
         (("channel_switcher_type", _types_in_switcher), ("channel_switcher_pick_person", _picks_person)), _opens("big")
