@@ -132,15 +132,12 @@ def _compare_har(args: argparse.Namespace) -> int:
 def _compare_live(args: argparse.Namespace) -> int:
     """The server's own web application beside our person, step by step."""
     from mmload.fidelity.compare import compare
-    from mmload.fidelity.live.page import QUIET_SECONDS, STAND_IN_QUIET_SECONDS
     from mmload.fidelity.live.playing import beside, driven, live_scenarios_of, live_stage, play_live
     from mmload.fidelity.playing import judge, play, scenarios_of
 
     wanted = live_scenarios_of(args.step)
-    with _stage(args) as stage:
-        executable = ""
-        with live_stage(stage, executable, STAND_IN_QUIET_SECONDS if stage.on_sandbox else QUIET_SECONDS) as live:
-            made = play_live(live, wanted, _progress)
+    with _stage(args) as stage, live_stage(stage) as live:
+        made = play_live(live, wanted, _progress)
     if args.write is not None:
         write_text(made.text(), args.write)
     traffic = made.traffic()

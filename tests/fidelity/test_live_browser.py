@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import pytest
 
 from mmload.cli.fidelity import sandbox_stage
-from mmload.fidelity.live.page import STAND_IN_QUIET_SECONDS
 from mmload.fidelity.live.playing import LiveRecording, live_scenarios_of, live_stage, play_live
 from mmload.fidelity.live.scenarios import POST_TEXT
 from mmload.fidelity.stage import ScenarioStage
@@ -25,7 +24,7 @@ def stage() -> Iterator[ScenarioStage]:
 
 @pytest.fixture(scope="module")
 def made(stage: ScenarioStage) -> LiveRecording:
-    with live_stage(stage, "", STAND_IN_QUIET_SECONDS) as live:
+    with live_stage(stage) as live:
         return play_live(live, live_scenarios_of(STEPS))
 
 

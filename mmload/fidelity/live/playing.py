@@ -16,12 +16,13 @@ from mmload.browser.selectors import selectors_for
 from mmload.errors import MmloadError, UsageError
 from mmload.fidelity.live.lines import line_of
 from mmload.fidelity.live.messages import OpenPage
-from mmload.fidelity.live.page import QUIET_SECONDS, live_page
+from mmload.fidelity.live.page import QUIET_SECONDS, STAND_IN_QUIET_SECONDS, live_page
 from mmload.fidelity.live.scenarios import LIVE_SCENARIOS, LiveScenario, LiveStage
 from mmload.fidelity.playing import PlayedStep, together
 from mmload.fidelity.recording import recorded_step, recording, step_of
 from mmload.fidelity.stage import ScenarioStage
 from mmload.fidelity.traffic import StepTraffic
+from mmload.network import own_headers, proxy_for
 
 _NOT_LIVE = "no browser is driven through it"
 
@@ -64,16 +65,18 @@ def undriven_reason(step: str) -> str:
 
 
 @contextmanager
-def live_stage(stage: ScenarioStage, executable: str, quiet_seconds: float = QUIET_SECONDS) -> Iterator[LiveStage]:
+def live_stage(stage: ScenarioStage) -> Iterator[LiveStage]:
     """A browser for ann, for the time of the context."""
     context = stage.ann.context
-    connection = context.settings.config.connection
+    config, url = context.settings.config, context.transport.server_url
     opening = OpenPage(
-        url=context.transport.server_url,
-        executable=find_browser(executable),
-        headers=dict(context.transport.headers),
-        verify_tls=connection.verify_tls,
+        url=url,
+        executable=find_browser(config.browser.executable_path),
+        headers=own_headers(config.connection.headers),
+        proxy=proxy_for(url) if config.connection.use_proxy else "",
+        verify_tls=config.connection.verify_tls,
     )
+    quiet_seconds = STAND_IN_QUIET_SECONDS if stage.on_sandbox else QUIET_SECONDS
     with TemporaryDirectory(prefix="mmload-") as folder, live_page(opening, quiet_seconds) as page:
         picture = Path(folder) / "photo.png"
         picture.write_bytes(content("photo.png"))
