@@ -17,7 +17,7 @@ EDIT_BOX = "#edit_textbox"
 DELETE_CONFIRM = "#deletePostModalButton"
 OWN_REACTION = '[id^="postReaction-{}-"]'
 RECENT_REACTION = '[id="post_{}"] #recent_reaction_0'
-AUTHOR = '[id="post_{}"] .user-popover'
+AUTHOR = '[id="post_{}"] .post__header .user-popover'
 POPOVER = ".user-profile-popover"
 FILE_INPUT = "#fileUploadInput"
 FILE_SENT = ".file-preview__container .post-image__thumbnail, .file-preview__container .post-image__details"

@@ -206,9 +206,9 @@ def _replies(live: LiveStage) -> None:
 
 
 def _begins_thread(live: LiveStage) -> None:
-    """A thread that ann follows, at the end of the channel, where she sees it."""
+    """A thread with one reply, at the end of the channel, where she sees it."""
     stage = live.stage
-    stage.posts["near thread"] = stage.writes(stage.bob, "big", f"@{stage.ann.store.me.username} who can help?")
+    stage.posts["near thread"] = stage.writes(stage.bob, "big", "who can help?")
     stage.writes(stage.carol, "big", "me", root="near thread")
     live.opens("quiet", "big")
 
@@ -339,7 +339,12 @@ def _makes_category(live: LiveStage) -> None:
     live.page.click(elements.DIALOG_CONFIRM)
 
 
+def _carol_writes(live: LiveStage) -> None:
+    live.page.see(elements.POST.format(live.stage.writes(live.stage.carol, "big").id))
+
+
 def _looks_at_profile(live: LiveStage) -> None:
+    live.page.do("window", text="focus")
     live.page.click(elements.AUTHOR.format(live.newest("big")))
 
 
@@ -425,7 +430,7 @@ LIVE_SCENARIOS: tuple[LiveScenario, ...] = (
     *_in(
         "big",
         LiveScenario((("mention_autocomplete", _mentions), ("mention_clear", _clears_box))),
-        _one("search_posts", _searches),
+        _one("search_posts", _in_turn(_opens("quiet"), _searches), _opens("big")),
     ),
     _one("search_in_channel_modifier", _searches_in_channel, _closes_side),
     LiveScenario(
@@ -457,7 +462,7 @@ LIVE_SCENARIOS: tuple[LiveScenario, ...] = (
     _one("create_category", _makes_category, _opens("big")),
     _one("favourite", partial(LiveStage.channel_menu, channel="big", item=elements.FAVOURITE_ITEM)),
     _one("unfavourite", partial(LiveStage.channel_menu, channel="big", item=elements.UNFAVOURITE_ITEM)),
-    _one("profile_popover", _looks_at_profile, _opens("big")),
+    _one("profile_popover", _looks_at_profile, _in_turn(_opens("big"), _carol_writes, _window("blur"))),
     _one("draft_type_leave", _leaves_draft, _in_turn(_reloads, _opens("big"))),
     _one("draft_send_from_list", _deletes_draft),
     _one("custom_status_set", _sets_status, _opens("big")),

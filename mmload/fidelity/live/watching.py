@@ -34,7 +34,8 @@ class NetworkWatch:
         session.on("Network.webSocketFrameSent", self._said)
 
     async def quiet(self, seconds: float, longest: float) -> None:
-        """Until nothing was under way for so long, but no longer than the second: a request may never end."""
+        """Until nothing was under way for so long from now on, at longest for the second: a request may never end."""
+        self._changed = time.monotonic()
         deadline = time.monotonic() + longest
         while (now := time.monotonic()) < deadline and (self._open or now - self._changed < seconds):
             await asyncio.sleep(_LOOK_SECONDS)
