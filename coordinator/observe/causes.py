@@ -162,7 +162,8 @@ def slow_query(evidence: Evidence) -> Full | None:
     dominant = (state.query_share or 0.0) >= DOMINANT_QUERY and (state.query_ms or 0.0) >= SLOW_QUERY_MS
     if not dominant or _most_of(state.backends_in_locks, state.backends_active):
         return None
-    busy = _is_full(database_cpu(state)) or _most_of(state.backends_in_io, state.backends_active)
+    full = _is_full(database_cpu(state)) or _database_is_throttled(state)
+    busy = full or _most_of(state.backends_in_io, state.backends_active)
     if not busy and (state.backends_active or 0.0) * (state.query_share or 0.0) < FEWEST_BACKENDS:
         return None
     text = f" `{state.query}`" if state.query else ""
@@ -172,10 +173,12 @@ def slow_query(evidence: Evidence) -> Full | None:
 
 def database_cpu_full(evidence: Evidence) -> Full | None:
     state = evidence.state
-    if not _is_full(database_cpu(state)):
+    throttled = _database_is_throttled(state)
+    if not _is_full(database_cpu(state)) and not throttled:
         return None
+    advice = "raise the database's CPU quota" if throttled else "raise the database's CPU"
     # A share of a machine says nothing of whose it is.
-    return Full(CauseKind.DATABASE_CPU, state.database_cpu is not None, "raise the database's CPU")
+    return Full(CauseKind.DATABASE_CPU, state.database_cpu is not None, advice)
 
 
 def io(evidence: Evidence) -> Full | None:
@@ -276,6 +279,11 @@ def _known_free(share: float | None) -> bool:
     return share is not None and share < FREE_CPU
 
 
+def _database_is_throttled(state: ObservedState) -> bool:
+    """By a quota of its own: of a common one nobody knows who uses it up."""
+    return (state.database_throttled or 0.0) >= MUCH_THROTTLED and not state.shared_quota
+
+
 def _most_of(waiting: float | None, active: float | None) -> bool:
     return waiting is not None and waiting >= FEWEST_BACKENDS and waiting >= MOST_BACKENDS * (active or 0.0)
 
@@ -310,6 +318,8 @@ def _cpu_told(state: ObservedState) -> Iterator[str]:
         yield f"{whose} held back by a CPU quota in {_percent(state.server_throttled)} of all periods"
     if database is not None:
         yield f"PostgreSQL at {_percent(database)} of {_cores(state.database_cores)}"
+    if _database_is_throttled(state):
+        yield f"which was held back by a CPU quota in {_percent(state.database_throttled)} of all periods"
     if state.machine_cpu is not None:
         yield f"the machine's CPU at {_percent(state.machine_cpu)}{_others_told(state)}"
     if state.database_machine_cpu is not None:

@@ -38,6 +38,7 @@ class Turns:
     of_tolerance: float = 0.98  # of it: half of the interval at which both end, so that "no difference" can be told
     longest_seconds: float = 1800.0  # s of both together around their limits: and then as it is
     of_spread: float = 1.2  # standard deviations of the posteriors in half an interval, beside the jackknife's
+    of_user: float = 1.5  # users of either server
     widening: float = 0.004  # ln users: what the line can't follow
 
 
@@ -116,7 +117,10 @@ def ratio_of(base: Evidences, new: Evidences, turns: Turns = DEFAULT_TURNS) -> R
     # The jackknife of the pairs leaves out what hits both. Of so few pairs it is too small by chance now and then, so
     # the posteriors' own spread counts as well.
     spread = turns.of_spread * math.hypot(one.spread, other.spread)
-    reach = math.hypot(bound(CONFIDENCE, pairs - 1) * jackknife_error(differences), spread) + turns.widening
+    # Half of a user can't come: of few users, that is much.
+    one_user = math.hypot(math.exp(-one.middle), math.exp(-other.middle))
+    error = bound(CONFIDENCE, pairs - 1) * jackknife_error(differences)
+    reach = math.hypot(error, spread, turns.of_user * one_user) + turns.widening
     change = other.middle - one.middle
     return Ratio(change, change - reach, change + reach, pairs)
 

@@ -86,6 +86,19 @@ TABLE = [
         True,
     ),
     (
+        "a CPU quota of the database",
+        state(database_cpu=0.25, database_cores=0.4, database_throttled=0.9),
+        CauseKind.DATABASE_CPU,
+        True,
+    ),
+    (
+        "a CPU quota that both have together, and the server's share of it",
+        state(database_cpu=0.1, database_cores=0.4, database_throttled=0.9, server_throttled=0.9, shared_quota=True),
+        CauseKind.SERVER_CPU,
+        True,
+    ),
+    ("one slow query and a CPU quota", state(**SLOW, database_throttled=0.9), CauseKind.SLOW_QUERY, True),
+    (
         "the CPU of the database's machine, of whatever it is",
         state(database_cpu=None, database_cores=None, database_machine_cpu=0.97),
         CauseKind.DATABASE_CPU,
