@@ -8,8 +8,16 @@ from mmload.browser.messages import StartBrowser, StepDone
 from mmload.browser.process import BrowserProcess
 from mmload.browser.steps import CYCLE, LOG_IN, OPEN
 
-# Channels first: the others need one with messages, and the one with pictures has to be seen once to be known.
-_ORDER = (LOG_IN, *["SwitchChannel", "SwitchUnreadChannel"] * 3, *CYCLE, OPEN)
+# Channels first: the others need one with messages, and the one with pictures has to be seen once to be known. The list
+# of threads last: there is no channel on the screen then.
+_LAST = "OpenThreads"
+_ORDER = (
+    LOG_IN,
+    *["SwitchChannel", "SwitchUnreadChannel"] * 3,
+    *(each for each in CYCLE if each != _LAST),
+    OPEN,
+    _LAST,
+)
 
 
 def try_steps(order: StartBrowser) -> dict[str, StepDone]:

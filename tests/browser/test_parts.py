@@ -92,6 +92,7 @@ def test_the_doctor_tries_each_step_until_it_could_be_done_once() -> None:
 
     found = outcomes(do)
 
+    assert tried[-1] == "OpenThreads", "what comes after it would have no channel"
     assert set(found) == set(STEPS) and tried.count("SwitchUnreadChannel") == 2 and tried.count("SwitchChannel") == 1
     assert dict(misfits(found)) == {"React": "not on the page: emoji search (#emojiPickerSearch)"}
 
