@@ -67,7 +67,7 @@ def _estimated(evidence: Sequence[LoadEvidence], limits: Limits, p99: float) -> 
     centre = math.fsum(loads) / len(loads)
     posterior = Posterior(centre, limits.window_seconds, log_ins=limits.arrival_seconds > 0.0, tuning=limits.tuning)
     for each in evidence:
-        posterior.add(each.load, each.ratio, each.seconds, each.log_ins)
+        posterior.add(each.load, each.ratio, each.seconds, each.log_ins, at=each.at - evidence[0].at)
     found = posterior.estimate()
     inside = min(each.load for each in evidence) <= found.middle <= max(each.load for each in evidence)
     if not inside or found.half_width > _WIDEST:

@@ -61,6 +61,7 @@ def limits_of(document: tables.Coordinator, settings: Settings) -> Limits:
     """What the search is to keep to. `settings` tell how often a user acts. Pure."""
     search = document.search
     action_seconds = settings.simul.avg_idle_time_ms / 1000 + _ACTION_SECONDS
+    by_password = settings.config.users.login_share * search.login_actions if search.arrival_actions else 0.0
     alerting = [query.query for query in document.monitor.queries if query.alert]
     return Limits(
         mode=search.mode,
@@ -70,7 +71,7 @@ def limits_of(document: tables.Coordinator, settings: Settings) -> Limits:
         window_seconds=max(document.measures.window_seconds, *map(looks_back_seconds, alerting), 0.0),
         precision=search.precision_percent / 100 or None,
         budget_seconds=search.budget_minutes * 60,
-        arrival_seconds=search.arrival_actions * action_seconds,
+        arrival_seconds=(search.arrival_actions + by_password) * action_seconds,
         users_increase=document.num_users_inc,
         users_decrease=document.num_users_dec,
         rest_seconds=document.rest_time_seconds,

@@ -101,7 +101,7 @@ class Searching:
     def _guarded(self, observation: Observation, sight: Sight) -> Move | None:
         """What comes before the phase's own wish. Every guard sees every cycle."""
         if observation.seconds >= self._limits.budget_seconds:
-            return Move(sight.users, f"the time allowed ({self._limits.allowed}) is over", ending=Ending.TIME_OVER)
+            return Move(sight.users, self._time_over, ending=Ending.TIME_OVER)
         saturated = self._saturation.next(sight, observation.saturated, observation.target)
         dark = self._darkness.next(sight, observation.target)
         missing = self._attendance.next(sight, observation.target)
@@ -110,6 +110,14 @@ class Searching:
             # Then it is known what the server holds, or soon will be.
             short = None
         return saturated or dark or short or missing
+
+    @property
+    def _time_over(self) -> str:
+        over, wanted = f"the time allowed ({self._limits.allowed}) is over", self._limits.precision
+        estimate = self._measure.estimate if self._measure else None
+        if wanted is None or estimate is None:
+            return over
+        return f"{over}: ±{estimate.half_width:.1%} was reached, ±{wanted:.1%} was asked for"
 
     def answer(self, ending: str, reason: str, seconds: float) -> Answer:
         """What is known now, ended for that reason."""

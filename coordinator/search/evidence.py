@@ -16,6 +16,7 @@ class LoadEvidence:
     ratio: float
     seconds: float
     log_ins: float
+    at: float  # s since the search began
 
 
 class EvidenceWindow:
@@ -34,4 +35,4 @@ class EvidenceWindow:
         window.add(seen.seconds, seen.users, seen.target)
         if sample.ratio is None or not window.telling or not window.peopled or seen.saturated:
             return None
-        return LoadEvidence(window.credited(sample.ratio), sample.ratio, elapsed, window.arrivals)
+        return LoadEvidence(window.credited(sample.ratio), sample.ratio, elapsed, window.arrivals, seen.seconds)

@@ -68,7 +68,8 @@ class Measure:
         if window.clean:
             self._count(sight, ratio)
         if window.telling:
-            self._posterior.add(window.credited(ratio), ratio, sight.elapsed, window.arrivals)
+            at = sight.sample.seconds - (self._begun or 0.0)
+            self._posterior.add(window.credited(ratio), ratio, sight.elapsed, window.arrivals, at=at)
             self._learnt += sight.elapsed
             self._above_seconds += sight.elapsed if ratio > 0.0 else 0.0
             self._below_seconds += sight.elapsed if ratio <= 0.0 else 0.0
@@ -103,7 +104,8 @@ class Measure:
 
     def _leave(self, sight: Sight) -> Move:
         here = sight.window.now
-        self._posterior.add(here, self._tuning.clamp, self._limits.window_seconds)
+        at = sight.sample.seconds - (self._begun or 0.0)
+        self._posterior.add(here, self._tuning.clamp, self._limits.window_seconds, at=at)
         self._above_seconds += self._limits.window_seconds
         self._bad_seconds = self._dwelt = 0.0
         retreat = Retreat(self._limits, self._tuning.leave_factor * sight.users, lambda slow: self._back(here, slow))

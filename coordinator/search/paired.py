@@ -17,6 +17,7 @@ from coordinator.search.decide import CONFIDENCE, Search
 from coordinator.search.estimate import Posterior
 from coordinator.search.evidence import EvidenceWindow, LoadEvidence
 from coordinator.search.sample import Observation
+from coordinator.search.tuning import Tuning
 from mmload.results.statistics import bound
 
 BASE, NEW = 0, 1
@@ -91,7 +92,7 @@ class Evidences:
             return
         if self._posterior is None:
             centre = math.fsum(each.load for each in self._half) / len(self._half)
-            tuning = replace(self._limits.tuning, block_seconds=math.inf)
+            tuning = _of_pairs(self._limits.tuning)
             paced = self._limits.arrival_seconds > 0.0
             self._posterior = Posterior(centre, self._limits.window_seconds, log_ins=paced, tuning=tuning)
         self._posterior.begin_block()
@@ -105,6 +106,19 @@ class Evidences:
         assert self._posterior is not None, "no half turn is over"
         middle, spread = self._posterior.moments()
         return Told(middle, spread, tuple(self._posterior.without_each()))
+
+
+def _of_pairs(tuning: Tuning) -> Tuning:
+    """Of a half turn: a drift hits both alike, and the numbers of `Turns` were found with these."""
+    return replace(
+        tuning,
+        block_seconds=math.inf,
+        together_seconds=0.0,
+        clamp=0.7,
+        noises=(0.05, 0.1, 0.2, 0.4),
+        drifts=(0.0,),
+        drift_odds=(0.0,),
+    )
 
 
 def ratio_of(base: Evidences, new: Evidences, turns: Turns = DEFAULT_TURNS) -> Ratio | None:

@@ -100,29 +100,40 @@ class Tuning:
     false_users: int = 3  # users above it, at least
     false_ratio: float = -0.7  # ratio: so fine
     false_seconds: float = 10.0  # s: for so long
-    narrow: float = 0.06  # half of the interval at which the search ends
+    narrow: float = 0.03  # half of the interval at which the search ends
     least_seconds: float = 170.0  # s: not before, however narrow the interval: that picks lucky runs
     longest_seconds: float = 900.0  # s: and then as it is
     least_above_seconds: float = 5.0  # s of evidence above the limit
     least_below_seconds: float = 15.0  # s of evidence below it
 
     # The estimate.
-    capacities: int = 181  # points of the grid
+    capacities: int = 241  # points of the grid
     grid_below: float = 0.7  # ln users: from so far below the breach
     grid_above: float = 0.5  # ln users: to so far above it
     # How much the ratio grows with ln users: by 1 for a CPU, by 20 for a queue, by any for a cliff.
     slopes: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0)  # of the ratio
     slope_odds: tuple[float, ...] = (-4.0, -3.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)  # ln odds before the evidence
-    noises: tuple[float, ...] = (0.05, 0.1, 0.2, 0.4)  # of the ratio
+    noises: tuple[float, ...] = (0.15, 0.3, 0.6, 1.0)  # of the ratio
     log_ins: tuple[float, ...] = (0.0, 0.7, 1.5, 3.0)  # what log-ins really cost, of what was told
     log_in_odds: tuple[float, ...] = (-0.7, 0.0, -0.3, -1.2)  # ln odds before the evidence
+    drifts: tuple[float, ...] = (0.0, 0.1, -0.1, -0.2, -0.3)  # ln users per hour: what the capacity gains or loses
+    drift_odds: tuple[float, ...] = (0.0, -2.5, -1.5, -2.0, -2.5)  # ln odds before the evidence
     prior_sd: float = 0.08  # ln users: how far off the breach is taken to be
-    clamp: float = 0.7  # ratio: further from the limit the line is wrong
+    clamp: float = 1.0  # ratio: further from the limit the line is wrong
     degrees: float = 4.0  # of Student's t: a pause of the server must not drag the line
+    together_seconds: float = 5.0  # s: samples of one load that are taken together, as their mean
+    same_load: float = 0.004  # ln users: so near
     block_seconds: float = 30.0  # s: one block of the jackknife
-    fewest_blocks: int = 3  # blocks: with fewer there is no jackknife
-    factor: float = 2.0  # standard errors in half an interval of 95 %
-    widening: float = 0.004  # ln users: what the line can't follow
+    groups: tuple[int, ...] = (1, 2, 3)  # blocks that are left out together
+    fewest_blocks: int = 3  # groups: with fewer there is no jackknife
+    most_blocks: int = 40  # blocks: with more, each two become one
+    # Standard errors in half an interval of 95 %, by how noisy the ratio is, and by how many ln users that noise is.
+    errors_by_noise: tuple[tuple[float, float], ...] = ((0.25, 1.1), (0.32, 2.9))
+    errors_by_spread: tuple[tuple[float, float], ...] = ((0.025, 1.1), (0.05, 2.8))
+    few: float = 1.5  # that many more by so much over the number of windows: a few say little of their own error
+    fewest_windows: float = 2.0  # windows: with fewer, no more than that
+    negligible: float = 25.0  # ln odds below the likeliest point: the jackknife leaves such points out
+    widening: float = 0.01  # ln users: what the line can't follow
 
     # What is worth telling.
     fine_seconds: float = 10.0  # s: a load that was fine for so long is fine

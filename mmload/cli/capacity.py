@@ -41,7 +41,7 @@ from mmload.cli.common import (
 from mmload.cli.report import HTML_NAME
 from mmload.cli.sandbox import communities, settle
 from mmload.config import Settings, environment_name, load_settings
-from mmload.config.coordinator_tables import AgentAddress, Coordinator
+from mmload.config.coordinator_tables import AgentAddress, Coordinator, SearchSettings
 from mmload.config.environment import variables as variables_of
 from mmload.config.fields import keys
 from mmload.config.tables import Table
@@ -147,8 +147,16 @@ def in_sandbox(
 def known(document: Coordinator, settings: Settings, args: argparse.Namespace) -> tuple[Coordinator, Server]:
     """The server, examined, and the document with what is known of it."""
     server, pool = _examined(settings, document.search.lowest_users, checked=not args.no_checks)
-    tell_sessions("capacity", settings, document.cluster.max_active_users)
+    kept = tell_sessions("capacity", settings, document.cluster.max_active_users)
+    document = replace(document, search=arriving(document.search, kept))
     return observing(document, server.url, pool, sandbox=args.sandbox), replace(server, sandbox=args.sandbox)
+
+
+def arriving(search: SearchSettings, kept: int) -> SearchSettings:
+    """Where no session is kept everybody logs in, whatever share was to: arrivals cost more. Pure."""
+    if kept or not search.arrival_actions:
+        return search
+    return replace(search, arrival_actions=search.arrival_actions + search.login_actions, login_actions=0.0)
 
 
 def ready_to_search(
@@ -185,9 +193,10 @@ def demonstrating(args: argparse.Namespace, environ: Mapping[str, str]) -> dict[
     limit = environment_name("MeasuresConfiguration", "RequestP99Sec")
     highest = environment_name("ClusterConfig", "MaxActiveUsers")
     arrival = environment_name("SearchConfiguration", "ArrivalActions")
+    login = environment_name("SearchConfiguration", "LoginActions")
     ours = {} if args.simulcontroller else {idle: str(DEMO_IDLE_MS)}
     if args.coordinator is None:
-        ours[arrival] = str(DEMO_ARRIVAL_ACTIONS)
+        ours |= {arrival: str(DEMO_ARRIVAL_ACTIONS), login: "0"}
         if args.p99 is None:
             ours[limit] = f"{DEMO_P99_SECONDS:g}"
         if args.compare_slots is not None:

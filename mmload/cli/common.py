@@ -171,13 +171,18 @@ def examined(command: str, settings: Settings, users: int, processes: int = 1) -
     return examination.server
 
 
-def tell_sessions(command: str, settings: Settings, users: int) -> None:
-    """How these users come in: with a session that is kept, or by password. ConfigurationError: the file is refused."""
+def tell_sessions(command: str, settings: Settings, users: int) -> int:
+    """How these users come in: with a session that is kept (of how many), or by password.
+
+    ConfigurationError: the file is refused.
+    """
     # Imports what makes accounts: only those who start users pay for it.
     from mmload.client.kept_sessions import kept_for
 
     share = settings.config.users.login_share
-    say(command, told(kept_for(settings, users)[0] if share < 1 else 0, share, users))
+    kept = kept_for(settings, users)[0] if share < 1 else 0
+    say(command, told(kept, share, users))
+    return kept
 
 
 def say(command: str, text: str) -> None:

@@ -123,15 +123,20 @@ class SearchSettings(Table, frozen=True):
         str, Ours("`search` finds the capacity with its interval; `classic` is the peer's rule."), one_of(*MODES)
     ] = "search"
     lowest_users: Annotated[int, Ours("Users at the start."), at_least(1)] = DEFAULT_LOWEST_USERS
-    spawn_rate: Annotated[float, Ours("Users started per second, all agents together."), more_than(0)] = 4.0
+    spawn_rate: Annotated[float, Ours("Users started per second, all agents together."), more_than(0)] = 10.0
     arrival_actions: Annotated[
         float,
         Ours(
-            "Cost of a login with its page load, in user actions; the search limits logins to a share of the load. "
-            "0: none."
+            "Cost of a user's page load on arrival, in user actions; the search limits arrivals to a share of the "
+            "load. 0: none."
         ),
         _COUNT,
-    ] = 30.0
+    ] = 12.0
+    login_actions: Annotated[
+        float,
+        Ours("Further cost of a login by password, in user actions, for the share of users who have no kept session."),
+        _COUNT,
+    ] = 18.0
     budget_minutes: Annotated[float, Ours("Time limit: then the best result so far is reported."), more_than(0)] = 30.0
     precision_percent: Annotated[
         float, Ours("Target half-width of the confidence interval; 0: as the default rule reaches."), between(0, 50)

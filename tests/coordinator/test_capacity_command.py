@@ -6,7 +6,7 @@ import json
 
 from msgspec.structs import replace
 
-from mmload.cli.capacity import coordinators, driving, observing
+from mmload.cli.capacity import arriving, coordinators, driving, observing
 from mmload.config.coordinator_tables import Coordinator, Monitor, Observe
 
 SECRET = "open sesame"
@@ -30,6 +30,16 @@ def test_the_coordinator_has_secrets_from_the_environment_and_the_rest_from_the_
     environ = {**secrets, "MMLOAD_MONITORCONFIG_PROMETHEUSTENANT": "other", "PATH": "/bin"}
 
     assert coordinators(environ) == {**secrets, "PATH": "/bin"}
+
+
+def test_where_no_session_is_kept_everybody_is_reckoned_to_log_in() -> None:
+    search = Coordinator().search
+    all_by_password = replace(search, arrival_actions=30.0, login_actions=0.0)
+    none = replace(search, arrival_actions=0.0)
+
+    assert arriving(search, kept=200) == search
+    assert arriving(search, kept=0) == all_by_password
+    assert arriving(none, kept=0) == none
 
 
 def test_the_server_and_its_connections_are_filled_in_where_nothing_was_said() -> None:

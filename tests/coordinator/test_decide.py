@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections import deque
 from collections.abc import Callable
 
@@ -292,6 +293,17 @@ def test_after_the_answer_it_is_only_repeated() -> None:
 
 def test_nothing_seen_is_the_least_load() -> None:
     assert decide(LIMITS, []) == Step(1, "nothing was seen yet")
+
+
+def test_a_precision_that_the_time_allowed_was_too_short_for_is_told_with_the_one_that_was_reached() -> None:
+    limits = dataclasses.replace(LIMITS, precision=0.001, budget_seconds=600.0)
+
+    answer = search(limits, steep(300)).answer
+
+    assert (answer.ended_by, answer.confidence) == (Ending.TIME_OVER, 0.95)
+    assert re.fullmatch(
+        r"the time allowed \(10 minutes\) is over: ±\d+\.\d% was reached, ±0\.1% was asked for", answer.reason
+    )
 
 
 def test_unknown_moments_do_not_move_the_estimate() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from coordinator import settings as of
 from coordinator.agent_apis import LoadAgent, SwarmAgent
@@ -16,6 +17,7 @@ from coordinator.settings import agents_of, applied, documents, limits_of, load,
 from mmload.config import Settings
 from mmload.config.coordinator_tables import AgentAddress, Cluster, Coordinator, Query, SearchSettings
 from mmload.config.fields import seconds_of
+from mmload.config.tables import Users
 from mmload.errors import ConfigurationError, MmloadError, ServerNotReady, UsageError
 from tests.coordinator.serving import Answer, serving
 
@@ -49,6 +51,21 @@ def test_its_numbers_are_the_limits_of_the_search() -> None:
     assert (limits.mode, limits.highest_users) == ("search", 2000)
     assert (limits.users_increase, limits.users_decrease, limits.rest_seconds) == (8, 8, 2.0)
     assert limits.precision is None
+
+
+def test_an_arrival_costs_a_page_load_and_a_log_in_for_those_who_have_no_session() -> None:
+    """In seconds of a user's load: a rest of 20 s for each of 12 actions, and for those of a log-in."""
+
+    def cost(share: float, search: SearchSettings) -> float:
+        settings = Settings(config=replace(Settings().config, users=Users(login_share=share)))
+        return limits_of(Coordinator(search=search), settings).arrival_seconds
+
+    action = cost(0.0, SearchSettings()) / 12
+
+    assert action == pytest.approx(Settings().simul.avg_idle_time_ms / 1000, abs=5)
+    assert cost(0.5, SearchSettings()) == pytest.approx((12 + 9) * action)
+    assert cost(1.0, SearchSettings(login_actions=30)) == pytest.approx((12 + 30) * action)
+    assert cost(1.0, SearchSettings(arrival_actions=0)) == 0.0
 
 
 def test_without_a_document_the_defaults_are_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,9 +20,9 @@ from coordinator.search.tuning import DEFAULT, Tuning
 from tests.coordinator.simulated import hard_limit, search
 
 SEARCH = Path("coordinator/search")
-# A level of confidence that the interval is made for, a bound that keeps logarithms finite, and from when connections
-# are told beside users: not tuned.
-NOT_TUNED = {"CONFIDENCE", "FAR", "_SEVERAL"}
+# A level of confidence that the interval is made for, a bound that keeps logarithms finite, from when connections
+# are told beside users, and which of two servers it is: not tuned.
+NOT_TUNED = {"CONFIDENCE", "FAR", "_SEVERAL", "BASE", "NEW"}
 
 
 def numbers_of_modules() -> set[str]:
