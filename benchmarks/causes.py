@@ -111,8 +111,13 @@ def _trial(breakage: Breakage, *, others: bool) -> Cause:
     memory = ("shared_buffers=8MB",) if breakage.reads_per_second else ()
     with ExitStack() as stack:
         postgres = stack.enter_context(running_postgres("max_connections=60", "track_io_timing=on", *memory))
+        postmaster = _postmaster(postgres)
+        if breakage.reads_per_second:
+            # Before the table is written: pages in memory belong to who has read or written them first.
+            little = {"memory.limit_in_bytes": str(_DATABASE_BYTES)}
+            stack.enter_context(_held("memory", postmaster, little))
         _filled(postgres, pages=bool(breakage.reads_per_second))
-        _hold_database(stack, postgres, breakage)
+        _hold_database(stack, postmaster, breakage)
         port = free_port()
         dsn = f"host=127.0.0.1 port={postgres.port} user=mm dbname=mm"
         _serve(stack, port, dsn, PASSWORD, breakage)
@@ -149,17 +154,19 @@ def _filled(postgres: Any, *, pages: bool) -> None:
             session.execute("CHECKPOINT")
 
 
-def _hold_database(stack: ExitStack, postgres: Any, breakage: Breakage) -> None:
-    """Its processes are in the cgroup before the server connects: those of new connections are, too."""
+def _postmaster(postgres: Any) -> int:
     with postgres.session() as session:
         backend = session.execute("SELECT pg_backend_pid()").fetchone()[0]
-        postmaster = process(Path(f"/proc/{backend}/stat").read_text()).parent
+        return process(Path(f"/proc/{backend}/stat").read_text()).parent
+
+
+def _hold_database(stack: ExitStack, postmaster: int, breakage: Breakage) -> None:
+    """Its first process is in the cgroup before the server connects: those of new connections are, too."""
     if breakage.database_cores:
         stack.enter_context(_held("cpu", postmaster, _cpu(breakage.database_cores)))
     if breakage.reads_per_second:
         device = os.stat("/tmp").st_dev
         reads = f"{os.major(device)}:{os.minor(device)} {breakage.reads_per_second}"
-        stack.enter_context(_held("memory", postmaster, {"memory.limit_in_bytes": str(_DATABASE_BYTES)}))
         stack.enter_context(_held("blkio", postmaster, {"blkio.throttle.read_iops_device": reads}))
 
 
