@@ -34,6 +34,7 @@ from mmload.cli.progress import RunProgress
 from mmload.cli.report import print_report
 from mmload.client.accounts import connections
 from mmload.config import Settings, environment_name, load_settings
+from mmload.config.checking import stage_problems
 from mmload.config.documents import load
 from mmload.config.fields import seconds_of
 from mmload.config.files import read_text
@@ -262,13 +263,14 @@ def _check_thresholds(
     settings: Settings, classes: Sequence[str], environ: Mapping[str, str], typed: Collection[str]
 ) -> None:
     """Refuses thresholds on actions that no user will do: without this they would be found after the whole run."""
-    if not settings.config.run.thresholds:
+    run = settings.config.run
+    if not run.thresholds:
         return
     # Imports the actions and the client: only those who have thresholds pay for it.
     from mmload.behaviours.catalogue import unknown_subjects
 
     acting = [name for name, weight in _weights(settings, classes, environ).items() if weight]
-    wrong = unknown_subjects(settings.config.run.thresholds, acting)
+    wrong = [*unknown_subjects(run.thresholds, acting), *stage_problems(run.thresholds, parse_stages(run.stages))]
     if wrong:
         variable = OPTION_VARIABLES["threshold"]
         source = variable if environ.get(variable) else load(environ=environ).sources["config"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from mmload.config.coordinator_tables import DEFAULT_LOWEST_USERS, Coordinator
 from mmload.config.fields import FINITE, Check, Key, did_you_mean, keys
 from mmload.config.files import Object
-from mmload.config.stages import STORM_STAGES, StagesRefused, parse_stages, stage_names
+from mmload.config.stages import PROFILE_STAGES, STORM_STAGES, Stage, StagesRefused, parse_stages, stage_names
 from mmload.config.tables import Config, ConnectionSettings, GenController, SimulController, Users
 from mmload.config.threshold_syntax import ThresholdRefused, parse
 
@@ -244,6 +244,9 @@ def _of_config(config: Config) -> Iterator[Contradiction]:
     yield from _of_run(config)
 
 
+_OTHER_STAGES = " (of a storm); others come with RunConfiguration.Stages or a load profile"
+
+
 def _of_run(config: Config) -> Iterator[Contradiction]:
     """Stages, and thresholds that may name one."""
     try:
@@ -251,15 +254,23 @@ def _of_run(config: Config) -> Iterator[Contradiction]:
     except StagesRefused as error:
         yield Contradiction("RunConfiguration.Stages", str(error))
         return
-    names = stage_names(stages) or STORM_STAGES
+    # Without stages, a load profile may be picked when the test is started: `stage_problems` tells then.
+    picked_later = () if stages else PROFILE_STAGES
     try:
-        for text in config.run.thresholds:
-            stage = parse(text).stage
-            if stage and stage not in names:
-                known = ", ".join(names) + ("" if stages else " (of a storm), as RunConfiguration.Stages is not set")
-                yield Contradiction("RunConfiguration.Thresholds", f"{text!r}: no stage {stage}; known: {known}")
+        for problem in stage_problems(config.run.thresholds, stages, picked_later):
+            yield Contradiction("RunConfiguration.Thresholds", problem)
     except ThresholdRefused as error:
         yield Contradiction("RunConfiguration.Thresholds", str(error))
+
+
+def stage_problems(thresholds: Sequence[str], stages: Sequence[Stage], more: Sequence[str] = ()) -> Iterator[str]:
+    """Which thresholds name a stage that a load in these stages does not have; of `more` nothing is said."""
+    names = stage_names(stages) or STORM_STAGES
+    known = ", ".join(names) + ("" if stages else _OTHER_STAGES)
+    for text in thresholds:
+        stage = parse(text).stage
+        if stage and stage not in (*names, *more):
+            yield f"{text!r}: no stage {stage}; known: {known}"
 
 
 def _of_simulcontroller(simul: SimulController) -> Iterator[Contradiction]:

@@ -20,6 +20,8 @@ from mmload.errors import UsageError
 PEAK = "peak"
 # Of a run with a storm and no other stages.
 STORM_STAGES = BEFORE, DURING, AFTER = "before", "storm", "after"
+# Of a load profile (`of_profile`): it may be picked when the test is started, long after the thresholds are read.
+PROFILE_STAGES = (*(f"h{hour:02d}" for hour in range(24)), PEAK)
 MOST_STAGES = 2000
 MOST_USERS = 10_000_000
 LONGEST_SECONDS = 30 * 24 * 3600

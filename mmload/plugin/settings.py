@@ -15,9 +15,11 @@ from msgspec.structs import replace
 
 from mmload import users
 from mmload.config import Config, Settings, environment_name, load_settings
+from mmload.config.checking import stage_problems
 from mmload.config.credentials import credentials, origin, other_passwords, with_passwords_of
 from mmload.config.fields import url
 from mmload.config.stages import Stage
+from mmload.errors import ConfigurationError
 from mmload.plugin.runner.load_profiles import picked
 from mmload.plugin.runner.staged_load import shape_of, staged_load
 from mmload.user_classes import CLASSES
@@ -100,6 +102,13 @@ class ProcessSettings:
         self.own.settings = settings
         users.AccountUser.host = self.in_force.config.connection.server_url
         self._use_stages()
+
+    def check_stages(self) -> None:
+        """ConfigurationError: a threshold names a stage that the next test does not have. For when it is started."""
+        shape = shape_of(self._environment)
+        thresholds = self.in_force.config.run.thresholds
+        if wrong := [*stage_problems(thresholds, shape.stages if shape else ())]:
+            raise ConfigurationError(*(f"RunConfiguration.Thresholds: {each}" for each in wrong))
 
     def pick_profile(self, given: Mapping[str, Any]) -> None:
         """Use the load profile that the start form, or the command line, names. ConfigurationError: it is none."""

@@ -101,6 +101,8 @@ def _on_init(own: OwnSettings, encrypted: bool, environment: Any, **_: Any) -> N
     options = vars(environment.parsed_options) if environment.parsed_options else {}
     try:
         environment.mmload_settings.pick_profile(options)
+        if environment.web_ui is None and not isinstance(environment.runner, WorkerRunner):
+            environment.mmload_settings.check_stages()
     except ConfigurationError as error:
         refuse(environment, error)
         return
@@ -250,6 +252,7 @@ def _refusal(environment: Any, user_count: UserCount, form: Mapping[str, str]) -
         if user_count.target is None:
             user_count.prepare()
             settings.pick_profile(form)
+            settings.check_stages()
     except ConfigurationError as error:
         log.error("the test does not start: %s", error)
         return str(error)

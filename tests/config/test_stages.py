@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmload.config import load_settings
+from mmload.config.checking import stage_problems
 from mmload.config.stages import (
     Stage,
     StagesRefused,
@@ -162,12 +163,26 @@ def test_a_threshold_names_a_stage_that_there_is() -> None:
         load_settings(environ=environ | {"MMLOAD_RUNCONFIGURATION_THRESHOLDS": "p99(requests)[day] < 2s"})
     with pytest.raises(
         ConfigurationError,
-        match=r"no stage peak; known: before, storm, after \(of a storm\), as RunConfiguration\.Stages",
+        match=r"no stage noon; known: before, storm, after \(of a storm\); others come with RunConfiguration",
     ):
         load_settings(
             environ=environ
             | {"MMLOAD_RUNCONFIGURATION_STAGES": ""}
-            | {"MMLOAD_RUNCONFIGURATION_THRESHOLDS": "p99(requests)[peak] < 2s"}
+            | {"MMLOAD_RUNCONFIGURATION_THRESHOLDS": "p99(requests)[noon] < 2s"}
         )
     with pytest.raises(ConfigurationError, match="expected a stage such as"):
         load_settings(environ={"MMLOAD_RUNCONFIGURATION_STAGES": "lots"})
+
+
+def test_a_threshold_may_name_a_stage_of_a_profile_that_is_picked_later() -> None:
+    thresholds = "p99(requests)[h09] < 2s;errors[peak] < 1%"
+
+    config = load_settings(environ={"MMLOAD_RUNCONFIGURATION_THRESHOLDS": thresholds})[0].config
+
+    assert list(stage_problems(config.run.thresholds, of_profile([(540, 10), (1020, 2)], 1.0, 3600))) == []
+    assert [each.partition(" (")[0] for each in stage_problems(config.run.thresholds, ())] == [
+        "'p99(requests)[h09] < 2s': no stage h09; known: before, storm, after",
+        "'errors[peak] < 1%': no stage peak; known: before, storm, after",
+    ]
+    [unknown] = stage_problems(config.run.thresholds, of_profile([(0, 10), (600, 2)], 1.0, 3600))
+    assert unknown == "'p99(requests)[h09] < 2s': no stage h09; known: h00, h10, peak"

@@ -12,10 +12,13 @@ from mmload.config.stages import Stage
 from mmload.errors import ConfigurationError
 from mmload.plugin.runner.load_profiles import picked, profile_names
 from mmload.results.folder import read_run
+from mmload.results.thresholds import window
 from tests.plugin.driven import agent, await_that
 from tests.support import Admin
 
 MONDAY = '{"Points": [[0, 2], [720, 4]]}'
+# Of a stage that only the profile has.
+NOON = {"MMLOAD_RUNCONFIGURATION_THRESHOLDS": "errors(requests)[h12] < 1%"}
 IDLE = {"MMLOAD_USERCONTROLLERCONFIGURATION_TYPE": "idle"}
 
 
@@ -57,10 +60,10 @@ def test_what_is_no_profile_is_refused(folder: Path, given: dict[str, str], said
 
 
 def test_the_start_form_begins_the_profile_that_is_picked(fresh_sandbox: str, folder: Path) -> None:
-    """One that is broken begins nothing."""
+    """One that is broken begins nothing, nor does a test without the stage that a threshold names."""
     Admin(fresh_sandbox).team()
     form: dict[str, Any] = {"user_count": 1, "spawn_rate": 1, "load_profile_day": "8s"}
-    with agent(folder.parent, fresh_sandbox, **IDLE) as driven:
+    with agent(folder.parent, fresh_sandbox, **IDLE, **NOON) as driven:
         page = driven.ask("GET", "/").text
         assert '"choices": ["none", "broken", "monday"]' in page
 
@@ -72,8 +75,9 @@ def test_the_start_form_begins_the_profile_that_is_picked(fresh_sandbox: str, fo
             return any(json.loads(each.read_text())["ended_ms"] for each in folder.parent.glob("runs/*/run.json"))
 
         await_that(has_ended, "the day is over", seconds=90)
-        driven.swarm(1)
-        await_that(lambda: len(list(folder.parent.glob("runs/*"))) == 2, "another test, without a profile")
-    first, second = (read_run(each) for each in sorted(folder.parent.glob("runs/*")))
-    assert (first.facts.stages, second.facts.stages) == ("h00: 2>4 in 4s; h12: 4 for 4s", "")
-    assert max(each.target for each in first.seconds) == 4
+        refused = driven.ask("POST", "/swarm", data=form).json()
+        assert not refused["success"] and "no stage h12; known: before, storm, after" in refused["message"]
+    [run] = (read_run(each) for each in folder.parent.glob("runs/*"))
+    assert run.facts.stages == "h00: 2>4 in 4s; h12: 4 for 4s"
+    assert max(each.target for each in run.seconds) == 4
+    assert "h12" in window(run).stages

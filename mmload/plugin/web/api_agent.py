@@ -21,7 +21,7 @@ from mmload.plugin.runner import injection
 from mmload.plugin.runner.staged_load import shape_of
 from mmload.plugin.runner.user_count import UserCount
 from mmload.plugin.runner.user_stopping import UserTurnover
-from mmload.plugin.settings import settings_of
+from mmload.plugin.settings import process_settings, settings_of
 from mmload.results.folder import Order
 from mmload.results.model import Storm, StormKind
 
@@ -128,6 +128,7 @@ class ApiAgent:
             raise WrongState(NOT_STOPPED)
         try:
             self._user_count.prepare()
+            process_settings(self._environment).check_stages()
         except ConfigurationError as error:
             raise WrongState(f"the test could not begin: {'; '.join(error.problems)}") from error
         settings = self._settings.config
