@@ -46,7 +46,7 @@ class Server:
 
 
 @contextmanager
-def served(given: str, users: int) -> Iterator[Server]:
+def served(given: str, users: int, population: Mapping[str, str] | None = None) -> Iterator[Server]:
     """The one that is given, or a sandbox that grows with the number of users, so that each has as many neighbours."""
     # Inherited by the processes started below.
     raise_open_files(open_files_needed(users))
@@ -56,7 +56,7 @@ def served(given: str, users: int) -> Iterator[Server]:
     with sandbox.sandbox() as address, tempfile.TemporaryDirectory(prefix="mmload-accounts-") as folder:
         tell(f"populating a sandbox for {users} users")
         file = Path(folder) / "accounts.txt"
-        settle(address, os.environ, communities(users, COMMUNITY_PEOPLE), file)
+        settle(address, {**os.environ, **(population or {})}, communities(users, COMMUNITY_PEOPLE), file)
         yield Server(address, file)
 
 
@@ -104,6 +104,10 @@ class Crowd:
         if self.process.poll() is not None:
             ending = "\n".join(locust_process.last_lines(self.folder / LOG, 10, ()))
             raise MmloadError(f"Locust ended early:\n{ending}")
+
+    def end(self) -> None:
+        """Let all users go; the record is whole then."""
+        _end(self.process)
 
     def seconds(self) -> tuple[Second, ...]:
         """The run's record so far."""

@@ -29,6 +29,7 @@ import locust  # noqa: F401
 
 from benchmarks.measuring import Report, Table, tell, whole
 from mmload.behaviours import background, composing, drafts, events
+from mmload.behaviours.actions import posts
 from mmload.behaviours.catalogue import SIMULATIVE, WeightedChoice
 from mmload.behaviours.login import disconnect, enter
 from mmload.behaviours.person import Person
@@ -38,7 +39,21 @@ from mmload.cli.sandbox import sandbox, settle
 from mmload.config import load_settings
 from mmload.context import TestContext
 from mmload.learn.routes import WEB_SOCKET, purpose
-from mmload.learn.table import ENTRY, EVENTS, FILE
+from mmload.learn.table import (
+    ENTRY,
+    EVENTS,
+    FILE,
+    FIRST_SCROLL,
+    LEFT_BOX,
+    LEFT_PAST,
+    LINK,
+    NO_THREADS,
+    POST,
+    REPLY,
+    SCROLL,
+    THREADS,
+    VARIANTS,
+)
 from mmload.metrics.recorder import ActionOutcome, Recorder
 from mmload.users import new_person
 
@@ -52,8 +67,9 @@ _LAST_REST_SECONDS = 8.0
 _SELDOM = 0.06
 # What opens a WebSocket: no request of the REST client.
 _SOCKETS = dict.fromkeys((ENTRY, "FullReload", "LogoutLogin", "Reload", "ReconnectWebSocket"), 1.0)
+_PAGE, _THREAD = "GET /channels/{channel_id}/posts?before", "GET /posts/{post_id}/thread"
 # Rarer than this, it is chance; and so is such a deviation.
-_LEAST_PER_ACTION, _LEAST_DEVIATION = 0.002, 0.005
+_LEAST_PER_ACTION, _LEAST_DEVIATION, _LEAST_PER_BOX = 0.002, 0.005, 0.05
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -63,9 +79,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--write", action="store_true", help="store the table in the package")
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class _Doing:
-    """What a greenlet is doing, and what that has sent."""
+    """What a greenlet is doing, and what that has sent. Whether a post is a reply is known when it has begun."""
 
     name: str
     sent: Counter[str]
@@ -79,11 +95,17 @@ class Causes:
     skipped: Counter[str] = field(default_factory=Counter)
     sent: dict[str, Counter[str]] = field(default_factory=lambda: {EVENTS: Counter()})
     paused: Counter[str] = field(default_factory=Counter)
-    # Of that, while typing: people who are idle for less time type faster.
+    # While typing, by people of mean speed: who is idle for less time types faster.
     writing: Counter[str] = field(default_factory=Counter)
+    typed_seconds: Counter[str] = field(default_factory=Counter)
     doing: WeakKeyDictionary[Any, _Doing] = field(default_factory=WeakKeyDictionary)
-    # Who typed in a box: what is sent when it is left is theirs.
-    typed: dict[tuple[str, str, str], str] = field(default_factory=dict)
+    # Who typed in a box last.
+    typed: dict[tuple[str, str, str], _Doing] = field(default_factory=dict)
+    # How often the box of a channel was typed in, left, or left by who had just typed in it: (cause, what).
+    boxes: Counter[tuple[str, str]] = field(default_factory=Counter)
+    # Who has scrolled since they came to the channel; who leaves one just now.
+    scrolled: set[str] = field(default_factory=set)
+    leaving: str = ""
 
     def watch(self, person: Person) -> None:
         """Put every request of this person down to what its greenlet is doing."""
@@ -120,27 +142,73 @@ class Causes:
         with self.as_part_of(mine):
             outcome = act()
         if outcome in (None, ActionOutcome.OK):
-            self.done[name] += 1
-            self.sent.setdefault(name, Counter()).update(mine.sent)
-            self.paused[name] += person.paused_seconds - paused
+            if name == THREADS and not mine.sent[_THREAD]:
+                mine.name = NO_THREADS
+            self.done[mine.name] += 1
+            seconds = person.paused_seconds - paused
+            if name == SCROLL:
+                seconds -= self._scroll(person, mine, seconds)
+            self.sent.setdefault(mine.name, Counter()).update(mine.sent)
+            self.paused[mine.name] += seconds
         elif outcome is ActionOutcome.SKIPPED:
-            self.skipped[name] += 1
+            self.skipped[mine.name] += 1
+
+    def _scroll(self, person: Person, mine: _Doing, seconds: float) -> float:
+        """All pages but one, and the time for reading them, are of the first scrolling since somebody came."""
+        self.done[FIRST_SCROLL] += person.id not in self.scrolled
+        self.scrolled.add(person.id)
+        self.sent.setdefault(FIRST_SCROLL, Counter())[_PAGE] += mine.sent[_PAGE] - 1
+        self.paused[FIRST_SCROLL] += seconds
+        mine.sent[_PAGE] = 1
+        return seconds
 
     def write(self, person: Person, write: Callable[[], object]) -> None:
         """Somebody types: the time is that of what they do."""
         paused = person.paused_seconds
         write()
         if doing := self.doing.get(gevent.getcurrent()):
-            self.writing[doing.name] += person.paused_seconds - paused
+            seconds = person.paused_seconds - paused
+            self.typed_seconds[doing.name] += seconds
+            self.writing[doing.name] += seconds / composing.own_speed(person)
+
+    def answer(self, root_id: str) -> str:
+        """A post turns out to be a reply, if there is a thread to answer."""
+        doing = self.doing.get(gevent.getcurrent())
+        if root_id and doing is not None and doing.name == POST:
+            doing.name = REPLY
+        return root_id
 
     def type_in(self, box: tuple[str, str, str]) -> None:
         """Somebody types in a box (of a person, a channel, a thread)."""
-        if doing := self.doing.get(gevent.getcurrent()):
-            self.typed[box] = doing.name
+        doing = self.doing.get(gevent.getcurrent())
+        if doing is not None and self.typed.get(box) is not doing:
+            self.typed[box] = doing
+            if not box[2]:
+                self.boxes[doing.name, "typed"] += 1
 
     def later(self, box: tuple[str, str, str], calls: Iterable[Callable[[], object]]) -> list[Callable[[], object]]:
-        """What is sent when a box is left, as part of what was done when somebody typed in it."""
-        mine = self._for_good(self.typed.pop(box, None))
+        """What is sent when a box is left: part of what is done by who has just typed in it, else its own cause."""
+        before, here, calls = self.typed.pop(box, None), self.doing.get(gevent.getcurrent()), list(calls)
+        own = before is not None and before is here
+        if box[1] and not box[2]:
+            self.scrolled.discard(box[0])
+            self.leaving = box[0]
+        if here is not None and box[1] and not box[2]:
+            self.boxes[here.name, "saved" if own else "left"] += 1
+            self.boxes[here.name, "typed"] -= own
+        if own:
+            return calls
+        self.done[LEFT_BOX] += bool(calls)
+        mine = self._for_good(LEFT_BOX)
+        return [partial(self.called, mine, call) for call in calls]
+
+    def appear(self, person: Person, calls: list[Callable[[], object]]) -> list[Callable[[], object]]:
+        """What a box asks for that comes on the screen: its own cause after a message in a channel's past."""
+        doing, leaves, self.leaving = self.doing.get(gevent.getcurrent()), self.leaving == person.id, ""
+        if not (leaves and person.store.shows_past) or (doing is not None and doing.name == LINK):
+            return calls
+        self.done[LEFT_PAST] += 1
+        mine = self._for_good(LEFT_PAST)
         return [partial(self.called, mine, call) for call in calls]
 
     def going_on(self) -> _Doing | None:
@@ -180,6 +248,8 @@ class Causes:
             sent,
             self.paused + other.paused,
             self.writing + other.writing,
+            self.typed_seconds + other.typed_seconds,
+            boxes=self.boxes + other.boxes,
         )
 
 
@@ -198,8 +268,14 @@ def table(one: Causes, other: Causes) -> dict[str, dict[str, Any]]:
     return {
         "requests": requests,
         "deviations": {name: found for name, found in deviations.items() if found},
-        "pauses": _seconds(both.paused - both.writing, both, requests),
+        "pauses": _seconds(both.paused - both.typed_seconds, both, requests),
         "typing": _seconds(both.writing, both, requests),
+        "boxes": _boxes(both),
+        "shares": {
+            variant: round(both.done[variant] / (both.done[variant] + both.done[action]), 3)
+            for variant, action in VARIANTS.items()
+            if both.done[variant]
+        },
         "skipped": {
             name: round(count / (count + both.done[name]), 3)
             for name, count in both.skipped.items()
@@ -211,6 +287,15 @@ def table(one: Causes, other: Causes) -> dict[str, dict[str, Any]]:
 def _seconds(total: Counter[str], both: Causes, names: Iterable[str]) -> dict[str, float]:
     means = {name: round(total[name] / both.done[name], 2) for name in names if both.done[name]}
     return {name: mean for name, mean in means.items() if mean > 0}
+
+
+def _boxes(both: Causes) -> dict[str, dict[str, float]]:
+    """By cause: how often it types in the box of a channel, leaves one, or leaves its own. Pure."""
+    found: dict[str, dict[str, float]] = {}
+    for (name, what), times in sorted(both.boxes.items()):
+        if both.done[name] and (mean := round(times / both.done[name], 3)) >= _LEAST_PER_BOX:
+            found.setdefault(name, {})[what] = mean
+    return found
 
 
 def _deviation(name: str, handler: str, mean: float, one: Causes, other: Causes) -> float:
@@ -236,9 +321,12 @@ def _watched(causes: Causes) -> Iterator[None]:
                 causes.run(person, label, lambda: original(person, *args, **more))
 
             setattr(module, name, watched)
-        for name, watch in (("typed", _watched_typed), ("left", _watched_left)):
+        for name, watch in (("typed", _watched_typed), ("left", _watched_left), ("appeared", _watched_appeared)):
             undone.callback(setattr, drafts, name, getattr(drafts, name))
             setattr(drafts, name, partial(watch, causes, getattr(drafts, name)))
+        undone.callback(setattr, posts, "_thread_to_answer", posts._thread_to_answer)
+        answered = posts._thread_to_answer
+        posts._thread_to_answer = lambda person: causes.answer(answered(person))
         undone.callback(setattr, composing, "type_text", composing.type_text)
         type_text = composing.type_text
         composing.type_text = lambda person, *more: causes.write(person, lambda: type_text(person, *more))
@@ -274,6 +362,10 @@ def _watched_typed(
 
 def _watched_left(causes: Causes, original: Any, person: Person, channel_id: str, root_id: str = "") -> Any:
     return causes.later((person.id, channel_id, root_id), original(person, channel_id, root_id))
+
+
+def _watched_appeared(causes: Causes, original: Any, person: Person) -> Any:
+    return causes.appear(person, original(person))
 
 
 def _live(person: Person, causes: Causes, until: float, evenness: float) -> None:
@@ -325,9 +417,9 @@ def measure(args: argparse.Namespace) -> Report:
         one, other = (observed(args.people, args.seconds, evenness, *options) for evenness in _EVENNESS)
         tables[name] = table(one, other)
         tell(f"seldom done: {one.added(other).done.most_common()[:-9:-1]}")
-    full_speed = composing.FULL_SPEED_IDLE_MS / 1000
     if args.write:
-        tables["full_speed_idle_s"] = full_speed
+        speeds = [composing.QUICKEST, composing.SLOWEST]
+        tables["typists"] = {"full_speed_idle_s": composing.FULL_SPEED_IDLE_MS / 1000, "typing_speeds": speeds}
         FILE.write_text(json.dumps(tables, indent=1, sort_keys=True) + "\n")
     rows = [
         (cause, handler, mean)

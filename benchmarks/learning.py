@@ -12,7 +12,7 @@ import math
 import random
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,16 +22,18 @@ import msgspec
 
 from benchmarks.commands import mmload
 from benchmarks.crowd import Server, crowd, served
+from benchmarks.handlers import HISTORY
 from benchmarks.measuring import Report, Table, tell, whole
 from benchmarks.proxy import nginx
 from mmload.behaviours.catalogue import SIMULATIVE
 from mmload.errors import MmloadError
 from mmload.results.folder import TOTALS
-from mmload.results.model import Totals
+from mmload.results.model import RunPhase, Totals
 
 IDLE_SECONDS = 8.0
 # Of handlers and actions with fewer events, the difference is mostly chance.
 OFTEN = 400
+RETURN = "UnreadCheck"
 LOG, DONE, LEARNED = "access.log", "done.json", "learned"
 
 
@@ -77,7 +79,7 @@ def play(folder: Path, simulcontroller: Path, users: int, minutes: int) -> Truth
     """Have people on a fresh sandbox behind nginx for so long; their log and what they did are kept in the folder."""
     if not (folder / DONE).exists():
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix="mmload-nginx-") as made, served("", users) as server:
+        with tempfile.TemporaryDirectory(prefix="mmload-nginx-") as made, served("", users, HISTORY) as server:
             with nginx(server.url, Path(made)) as address:
                 done = _played(Server(address, server.accounts), simulcontroller, users, minutes)
             shutil.copy(Path(made) / LOG, folder / LOG)
@@ -90,13 +92,15 @@ def _played(server: Server, simulcontroller: Path, users: int, minutes: int) -> 
     with crowd(server, users, users / 10, more=more) as people:
         people.wait_for_steady()
         people.pause(minutes * 60)
+        # What is still done then is in the log, too.
+        people.end()
         seconds = people.seconds()
         totals = msgspec.json.decode((people.folder / TOTALS).read_bytes(), type=Totals)
     return {
         "actions": {name: figures.done for name, figures in totals.whole.actions.items()},
         "skipped": {name: figures.skipped for name, figures in totals.whole.actions.items() if figures.skipped},
         "most_users": max(each.active for each in seconds),
-        "user_hours": sum(each.active for each in seconds) / 3600,
+        "user_hours": sum(each.active for each in seconds if each.phase is not RunPhase.STOPPING) / 3600,
     }
 
 
@@ -136,30 +140,48 @@ def compared(
         (seed, "user hours", truth.user_hours, off(found["people"]["user_hours"], truth.user_hours)),
         (seed, "idle time", IDLE_SECONDS, off(fit["idle_s"], IDLE_SECONDS)),
     ]
-    unit = truth.actions["CreatePost"] / mix["CreatePost"]
     actions = [
         (
             seed,
             f"{name}{'' if fit['actions'][name]['told_apart'] else ' (not told apart)'}",
             count,
             off(fit["actions"][name]["count"], count),
-            off(fit["actions"][name]["frequency"] * truth.actions["CreatePost"] / unit, mix[name]),
+            off(fit["actions"][name]["frequency"] * mix["CreatePost"], mix[name]),
+            chance(count, truth.actions["CreatePost"]),
             100 * truth.skipped.get(name, 0) / (count + truth.skipped.get(name, 0)),
         )
-        for name, count in sorted(truth.actions.items(), key=lambda each: -each[1])
+        for name, count in sorted(done(truth).items(), key=lambda each: -each[1])
         if name in mix and name in fit["actions"] and count >= OFTEN
     ]
     handlers = []
     for name, figures in fit["handlers"].items():
         if figures["seen"] >= OFTEN:
-            rate = figures["seen"] / fit["user_hours"]
-            repeated = (
-                again["fit"]["handlers"].get(name, {}).get("seen", 0) / again["fit"]["user_hours"] if again else rate
-            )
-            handlers.append(
-                (seed, name, figures["seen"], off(figures["predicted"], figures["seen"]), off(repeated, rate))
-            )
+            row = (seed, name, figures["seen"], off(figures["predicted"], figures["seen"]))
+            repeated = again["fit"]["handlers"].get(name, {}).get("seen", 0) if again else math.nan
+            hours = again["fit"]["user_hours"] if again else math.nan
+            ratio = off(repeated / hours, figures["seen"] / fit["user_hours"])
+            handlers.append((*row, ratio, chance(figures["seen"], repeated)))
     return {"seed": seed, "people": people, "actions": actions, "handlers": handlers, "explained": fit["explained"]}
+
+
+def done(truth: Truth) -> dict[str, int]:
+    """How often the server saw each action: who came back to their window anyway sent what an UnreadCheck sends."""
+    return {
+        name: count + (truth.skipped.get(name, 0) if name == RETURN else 0) for name, count in truth.actions.items()
+    }
+
+
+def chance(*counts: float) -> float:
+    """By how many per cent the ratio of such counts differs by chance in one of 20 runs. Pure."""
+    return 200 * math.sqrt(sum(1 / count for count in counts if count)) if all(counts) else math.nan
+
+
+def within(rows: Sequence[tuple[Any, ...]], column: int, limit: float, by_chance: int | None = None) -> str:
+    """How many of the rows keep to the limit, or to what chance makes of it where that is more. Pure."""
+    told = [row for row in rows if not math.isnan(row[column])]
+    good = sum(abs(row[column]) <= limit for row in told)
+    excused = "" if by_chance is None else sum(abs(row[column]) <= max(limit, row[by_chance]) for row in told)
+    return f"{good} of {len(told)}" + (f" ({excused} by chance)" if by_chance is not None else "")
 
 
 def off(value: float, truth: float) -> float:
@@ -187,13 +209,27 @@ def measure(args: argparse.Namespace) -> Report:
             Table("People", ("mix", "figure", "truth", "learnt, off by %"), rows["people"]),
             Table(
                 f"Actions done at least {OFTEN} times",
-                ("mix", "action", "done", "learnt, off by %", "frequency, off by %", "skipped %"),
+                ("mix", "action", "done", "learnt, off by %", "frequency, off by %", "chance %", "skipped %"),
                 rows["actions"],
             ),
             Table(
                 f"Handlers with at least {OFTEN} requests",
-                ("mix", "handler", "in the log", "predicted, off by %", "played again, off by %"),
+                ("mix", "handler", "in the log", "predicted, off by %", "played again, off by %", "chance %"),
                 rows["handlers"],
+            ),
+            Table(
+                "Within the limit (or within what is chance)",
+                ("mix", "predicted within 3 %", "actions within 10 %", "frequencies", "played again within 10 %"),
+                tuple(
+                    (
+                        each["seed"],
+                        within(each["handlers"], 3, 3),
+                        within(each["actions"], 3, 10, 5),
+                        within(each["actions"], 4, 10, 5),
+                        within(each["handlers"], 4, 10, 5),
+                    )
+                    for each in mixes
+                ),
             ),
         ),
     )

@@ -128,9 +128,9 @@ SIMULATIVE: tuple[Action, ...] = (
     Action("UnreadCheck", focus.unread_check, 0.99),
     Action("CreatePost", posts.create_post, 1.0),
     Action("OpenDirectOrGroupChannel", channels.open_direct_or_group_channel, 0.9843),
-    Action("ViewGlobalThreads", threads.view_global_threads, 0.105, _threads),
+    Action("ViewGlobalThreads", threads.view_global_threads, 0.097, _threads),
     Action("UpsertDraft", posts.upsert_draft, 0.504, _drafts),
-    Action("UpdateThreadRead", threads.update_thread_read, 0.15, _threads),
+    Action("UpdateThreadRead", threads.update_thread_read, 0.11, _threads),
     # One message in a hundred has a link (PercentPostsWithPermalink), and each is followed once.
     Action("ClickPermalink", session.click_permalink, 0.01),
     Action("ViewThread", threads.view_thread, 0.0142, _threads),

@@ -98,11 +98,20 @@ def typing_pauses(keys: int, seconds_per_key: float) -> list[float]:
     return [TYPING_TOLD_EVERY_SECONDS] * int(whole) + ([rest] if rest > 0 or not whole else [])
 
 
+# Some people need so much of the mean time for a key, some so much: any between as likely.
+QUICKEST, SLOWEST = 0.5, 1.5
+
+
+def own_speed(person: Person) -> float:
+    """How much longer this person takes for a key than people do on average."""
+    return random.Random(person.account.number).uniform(QUICKEST, SLOWEST)
+
+
 def seconds_per_key(person: Person) -> float:
     """How fast this person types at the pace of this run."""
     simul = person.context.settings.simul
-    own = simul.avg_typing_ms_per_key * random.Random(person.account.number).uniform(0.5, 1.5)
-    return own / 1000 * min(1.0, person.rate * simul.avg_idle_time_ms / FULL_SPEED_IDLE_MS)
+    pace = min(1.0, person.rate * simul.avg_idle_time_ms / FULL_SPEED_IDLE_MS)
+    return simul.avg_typing_ms_per_key / 1000 * own_speed(person) * pace
 
 
 def type_text(person: Person, channel_id: str, message: str, root_id: str = "") -> None:

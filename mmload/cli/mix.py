@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     typed = overrides(args)
     simul = settings_in_force("mix", {**os.environ, **typed}, typed).simul
     frequencies = {action.name: frequency(simul, action) for action in SIMULATIVE}
-    rows = predicted(frequencies, measured_table("licensed" if args.licensed else "free"))
+    rows = predicted(frequencies, measured_table("licensed" if args.licensed else "free"), simul.percent_replies)
     if not rows:
         raise UsageError("nobody posts in this mix: there are no requests per post")
     if args.json:

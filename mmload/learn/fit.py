@@ -10,19 +10,34 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mmload.config import SimulController
 from mmload.learn.nnls import Matrix, nonnegative_least_squares
 from mmload.learn.observed import HOUR, NOTEWORTHY, Hour
 from mmload.learn.routes import SITE_ASSET, WEB_SOCKET, is_served
-from mmload.learn.table import ENTRY, EVENTS, ActionTable, Edition
+from mmload.learn.table import (
+    ENTRY,
+    EVENTS,
+    FIRST_SCROLL,
+    LEFT_BOX,
+    LEFT_PAST,
+    POST,
+    REPLY,
+    TOLD_AS,
+    VARIANTS,
+    ActionTable,
+    Edition,
+)
 
 POLL, LOOK_UP = "Poll", "LookUp"
 POLLS_PER_HOUR = 60.0
 CLIENT = "the client itself"
+# What follows from actions, and how far from what these say its number may be.
+_FOLLOWING = {LEFT_BOX: 0.2, LEFT_PAST: 0.2, FIRST_SCROLL: 0.5}
 _CAUSES = (POLL, ENTRY)
 # A channel whose posts a client has, and another.
 _SINCE = "GET /channels/{channel_id}/posts?since"
@@ -39,6 +54,9 @@ _LOOKED_UP = (
     "HEAD /files/{file_id}/thumbnail",
     "GET /users/{user_id}/teams/{team_id}/threads/{thread_id}",
     "GET /users/{user_id}/teams/{team_id}/threads",
+    # Letters are typed until nobody else has such a name; and who is shown a channel's beginning first is told once.
+    "GET /users/autocomplete",
+    "GET /users/stats",
     # Also fetched before anybody looks, of channels that have become unread.
     _UNREAD,
     SITE_ASSET,
@@ -51,6 +69,7 @@ _ROBUST = 1.5
 _ROUNDS = 8
 # However often an action finds nothing to do.
 _MOST_SKIPPED = 0.8
+_HALVINGS = 60
 # How far from the default mix an action may be expected: this many times its own frequency.
 _PRIOR_WIDTH = 5.0
 # An action is told apart when it is known at least so well: relative, or in standard deviations of its own number.
@@ -87,7 +106,7 @@ class Explained:
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """What was learnt. `unexplained`: requests whose handlers no action has."""
+    """What was learnt. `unexplained`: requests whose handlers no action has. `replies`: their share, if it is known."""
 
     actions: tuple[Learned, ...]
     handlers: tuple[Explained, ...]
@@ -97,6 +116,7 @@ class Fit:
     user_hours: float
     logins: float
     polls_per_user_hour: float
+    replies: float | None = None
 
     @property
     def explained_share(self) -> float:
@@ -114,6 +134,7 @@ class _System:
 
     causes: tuple[str, ...]
     is_action: NDArray[np.bool_]
+    is_expected: NDArray[np.bool_]
     handlers: tuple[str, ...]
     means: Matrix  # handlers × causes
     deviations: Matrix  # of the means
@@ -128,20 +149,39 @@ class _System:
         deviation = np.sqrt(level + (_MODEL_ERROR * self.seen) ** 2 + self.deviations**2 @ found**2)
         if found.any():
             deviation *= np.sqrt(np.maximum(1.0, np.abs(self.seen - predicted) / (_ROBUST * deviation)))
-        prior = np.diag(1.0 / self.width)[self.is_action]
+        prior = np.diag(1.0 / self.width)[self.is_expected]
         return (
             np.vstack([self.means / deviation[:, None], prior]),
-            np.concatenate([self.seen / deviation, (self.expected / self.width)[self.is_action]]),
+            np.concatenate([self.seen / deviation, (self.expected / self.width)[self.is_expected]]),
         )
+
+    def counts(self, found: Matrix) -> dict[str, float]:
+        """By cause; an action with its variants, whose columns are what they send more than it does."""
+        return dict(zip(self.causes, (float(each) for each in found), strict=True))
+
+    def expecting(self, following: Mapping[str, float]) -> _System:
+        """How often that happens which follows from other actions."""
+        expected, width = self.expected.copy(), self.width.copy()
+        for at, cause in enumerate(self.causes):
+            if cause in following:
+                expected[at], width[at] = following[cause], max(1.0, _FOLLOWING[cause] * following[cause])
+        return replace(self, expected=expected, width=width)
 
 
 def fit(
-    hour: Hour, table: ActionTable, defaults: Mapping[str, float], service_seconds: Mapping[str, float] | None = None
+    hour: Hour,
+    table: ActionTable,
+    defaults: Mapping[str, float],
+    service_seconds: Mapping[str, float] | None = None,
+    settings: SimulController = SimulController(),  # noqa: B008 — a frozen value
 ) -> Fit:
-    """The mix that explains the requests of `hour` (of any length). `defaults`: the frequencies of the default mix."""
-    system = _system(_openings_as_one(hour.handlers), table.counted(_opening), defaults)
-    found = _solved(system)
-    counts = dict(zip(system.causes, (float(each) for each in found), strict=True))
+    """The mix that explains the requests of `hour` (of any length). `defaults`: the frequencies of the default mix.
+
+    `settings`: what a log does not say, and the mix will be played with.
+    """
+    system = _system(_openings_as_one(hour.handlers), table.counted(_opening), defaults, settings.percent_replies)
+    system, found = _solved(system, table)
+    counts = system.counts(found)
     uncertainty = _uncertainty(system, found)
     user_hours = hour.user_seconds / HOUR
     actions = [name for name in defaults if name in table.requests]
@@ -150,8 +190,7 @@ def fit(
     total = sum(drawn.values())
     unit = _unit(drawn, defaults)
     between = HOUR * user_hours / total if total else math.inf
-    busy = sum(counts[name] * _duration(table, name, service_seconds or {}) for name in actions) / total if total else 0
-    typing = sum(counts[name] * table.typing.get(name, 0.0) for name in actions) / total if total else 0
+    pace = _pace(counts, total, table, service_seconds or {}, settings)
     return Fit(
         tuple(
             Learned(
@@ -166,19 +205,35 @@ def fit(
         _explained(system, found, table, hour.handlers),
         {name: count for name, count in hour.handlers.items() if _opening(name) not in system.handlers},
         between,
-        _idle(between - busy, typing, table.full_speed_idle_s),
+        pace.idle(between),
         user_hours,
         counts[ENTRY],
         counts[POLL] / user_hours if user_hours else 0.0,
+        _apart(counts)[REPLY] / counts[POST] if _is_known(REPLY, uncertainty) and counts.get(POST) else None,
     )
 
 
-def _solved(system: _System) -> Matrix:
+def _is_known(cause: str, uncertainty: Mapping[str, tuple[float, bool, tuple[str, ...]]]) -> bool:
+    return cause in uncertainty and uncertainty[cause][1]
+
+
+def _apart(counts: Mapping[str, float]) -> dict[str, float]:
+    """By cause; an action without its variants."""
+    found = dict(counts)
+    for variant, action in VARIANTS.items():
+        if variant in found:
+            found[variant] = min(found[variant], found[action])
+            found[action] -= found[variant]
+    return found
+
+
+def _solved(system: _System, table: ActionTable) -> tuple[_System, Matrix]:
     """How often each cause was: how sure an equation is depends on that itself, so it is found in a few rounds."""
     found = np.zeros(len(system.causes))
     for _ in range(_ROUNDS):
         found = nonnegative_least_squares(*system.weighted(found))
-    return found
+        system = system.expecting(table.following(_apart(system.counts(found))))
+    return system, found
 
 
 def _unit(drawn: Mapping[str, float], defaults: Mapping[str, float]) -> float:
@@ -189,28 +244,69 @@ def _unit(drawn: Mapping[str, float], defaults: Mapping[str, float]) -> float:
     return sum(drawn.values()) / whole if whole else 0.0
 
 
-def _idle(seconds: float, typing: float, full_speed_idle: float) -> float:
-    """The idle time between two actions that are so far apart. `typing`: at full speed; who idles less types faster."""
-    return max(
-        0.0, seconds - typing if seconds - typing >= full_speed_idle else seconds / (1 + typing / full_speed_idle)
-    )
+@dataclass(frozen=True, slots=True)
+class _Pace:
+    """How far actions are apart: they take `busy` seconds and `typing` at full speed, on average, and people idle.
+
+    Behind another window nobody acts: all the faster they do in front, but an action does not become shorter by that.
+    """
+
+    busy: float
+    typing: float
+    in_front: float
+    table: ActionTable
+
+    def between(self, idle: float) -> float:
+        """Seconds between two actions of all people. Who idles less types faster; who types slowly acts less often."""
+        typing = self.typing * min(1.0, idle / self.table.full_speed_idle_s) / self.in_front
+        fixed = idle + self.busy / self.in_front
+        quick, slow = (fixed + typing * speed for speed in self.table.typing_speeds)
+        return (slow - quick) / math.log(slow / quick) if slow > quick else quick
+
+    def idle(self, between: float) -> float:
+        """The idle time with which actions are so far apart."""
+        if math.isinf(between):
+            return between
+        low, high = 0.0, between
+        for _ in range(_HALVINGS):
+            middle = (low + high) / 2
+            low, high = (middle, high) if self.between(middle) < between else (low, middle)
+        return (low + high) / 2
+
+
+def _pace(
+    counts: Mapping[str, float],
+    total: float,
+    table: ActionTable,
+    service_seconds: Mapping[str, float],
+    settings: SimulController,
+) -> _Pace:
+    """How long the actions take, if so many are drawn in all."""
+    apart = _apart({name: times for name, times in counts.items() if name in table.requests and name not in _CAUSES})
+    busy = sum(times * _duration(table, name, service_seconds) for name, times in apart.items())
+    typing = sum(times * table.typing.get(name, 0.0) for name, times in apart.items())
+    number = max(1.0, total)
+    return _Pace(busy / number, typing / number, settings.percent_time_in_front, table)
 
 
 def _duration(table: ActionTable, action: str, service_seconds: Mapping[str, float]) -> float:
     """How long an action takes: the pauses in it but for typing, and its requests one after the other."""
-    requests = table.requests[action]
-    waiting = sum(mean * service_seconds.get(handler, 0.0) for handler, mean in requests.items())
+    requests = table.requests.get(action, {}).items()
+    waiting = sum(mean * service_seconds.get(handler, 0.0) for handler, mean in requests)
     return table.pauses.get(action, 0.0) + waiting
 
 
-def _system(seen: Mapping[str, int], table: ActionTable, defaults: Mapping[str, float]) -> _System:
+def _system(seen: Mapping[str, int], table: ActionTable, defaults: Mapping[str, float], replies: float) -> _System:
     actions = [name for name in defaults if name in table.requests]
     loose = dict.fromkeys([*_LOOKED_UP, *table.requests.get(EVENTS, ()), *_looked_up(table)])
     handlers = [name for name in table.handlers if name in seen or _expects(table, defaults, name)]
     # Elsewhere, or not logged: files of another server, sockets that are still open.
     handlers = [name for name in handlers if name in seen or name not in NOTEWORTHY]
-    causes = [*actions, *_CAUSES, *(name for name in loose if name in handlers)]
+    others = [name for name in (*VARIANTS, *_FOLLOWING) if name in table.requests]
+    causes = [*actions, *others, *_CAUSES, *(name for name in loose if name in handlers)]
     expected = _expected(seen, table, defaults, actions)
+    shares = {**table.shares, REPLY: replies}
+    expected |= {variant: shares.get(variant, 0.0) * expected.get(action, 0.0) for variant, action in VARIANTS.items()}
     means = _matrix(table.requests, handlers, causes, itself=1.0)
     deviations = _matrix(table.deviations, handlers, causes, itself=0.0)
     opening = np.array([name == _UNREAD for name in handlers])[:, None]
@@ -218,17 +314,23 @@ def _system(seen: Mapping[str, int], table: ActionTable, defaults: Mapping[str, 
     chance = np.minimum(means - np.floor(means), _CHANCE_ERROR * means)
     deviations = np.where(whole, 0.0, np.maximum(deviations, chance))
     # Of what is looked up, only what is certain: the client itself is there for the rest.
-    uncertain = np.array([name in loose for name in handlers])[:, None] & (deviations > 0)
-    means = np.where(uncertain, 0.0, means)
+    is_loose = np.array([name in loose for name in handlers])[:, None]
+    means = np.where(is_loose, np.where(whole, np.round(means), 0.0), means)
+    for variant, action in VARIANTS.items():
+        if variant in causes:
+            means[:, causes.index(variant)] -= means[:, causes.index(action)]
     return _System(
         tuple(causes),
         np.array([cause in actions for cause in causes]),
+        np.array([cause in actions or cause in VARIANTS or cause in _FOLLOWING for cause in causes]),
         tuple(handlers),
         means,
-        np.where(uncertain, 0.0, deviations),
+        np.where(is_loose, 0.0, deviations),
         np.array([float(seen.get(name, 0)) for name in handlers]),
         np.array([expected.get(cause, 0.0) for cause in causes]),
-        np.array([_PRIOR_WIDTH * max(expected.get(cause, 0.0), expected["least"]) for cause in causes]),
+        np.array(
+            [_PRIOR_WIDTH * max(expected.get(VARIANTS.get(cause, cause), 0.0), expected["least"]) for cause in causes]
+        ),
     )
 
 
@@ -293,10 +395,10 @@ def _explained(system: _System, found: Matrix, table: ActionTable, seen: Mapping
         shares = system.means[at] * found
         causes: dict[str, float] = {}
         for cause, share in zip(system.causes, shares, strict=True):
-            if share > 0:
-                name = cause if cause in table.requests and cause != POLL else CLIENT
+            if share:
+                name = TOLD_AS.get(cause, cause) if cause in table.requests and cause != POLL else CLIENT
                 causes[name] = causes.get(name, 0.0) + float(share)
-        largest = sorted(causes.items(), key=lambda each: -each[1])[:3]
+        largest = sorted(((name, share) for name, share in causes.items() if share > 0), key=lambda each: -each[1])[:3]
         names = [name for name in (handler, _SINCE) if _opening(name) == handler and (name in seen or name == handler)]
         for name in names:
             # Which of both is asked for depends on what a client has of a channel: as in the log.

@@ -59,6 +59,8 @@ def _zone(text: bytes) -> timezone:
     return timezone(-offset if text[:1] == b"-" else offset)
 
 
+# The year 9999 is the last that calendars know here; less a day, as there are zones ahead of UTC.
+_END_OF_TIME = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 _OFFSET = re.compile(rb"([+-])(\d\d):?(\d\d)$")
 # What a time in a line may raise when it is none.
 UNREADABLE_TIME = (ValueError, KeyError, OverflowError)
@@ -85,7 +87,10 @@ def epoch_of_any(text: bytes) -> float:
         number = float(text)
     except ValueError:
         return epoch_of_clf(text) if b"/" in text else epoch_of_iso(text)
-    return number / 1000 if number > 1e11 else number
+    seconds = number / 1000 if number > 1e11 else number
+    if not 0 <= seconds < _END_OF_TIME:
+        raise ValueError(f"{number} is no Unix time")
+    return seconds
 
 
 def _by_pattern(pattern: bytes) -> Callable[[bytes], Line | None]:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mmload.learn.routes import route_of
-from mmload.learn.table import ActionTable
+from mmload.learn.table import TOLD_AS, ActionTable
 
 POSTS = "POST /posts"
 # An action whose handler others cause often enough is done all the same, this share of its handler's ratio.
@@ -89,11 +89,12 @@ class PredictedHandler:
     production: ProductionRatio | None = None
 
 
-def predicted(frequencies: Mapping[str, float], table: ActionTable) -> list[PredictedHandler]:
-    """What a mix causes, most first; nothing where nobody posts."""
+def predicted(frequencies: Mapping[str, float], table: ActionTable, replies: float) -> list[PredictedHandler]:
+    """What a mix causes in which this share of the posts are replies, most first; nothing where nobody posts."""
     found: dict[str, dict[str, float]] = {}
-    for action, frequency in frequencies.items():
-        for purpose, count in table.requests.get(action, {}).items():
+    for cause, frequency in table.causes(frequencies, replies).items():
+        action = TOLD_AS.get(cause, cause)
+        for purpose, count in table.requests.get(cause, {}).items():
             if frequency > 0:
                 causes = found.setdefault(_handler(route_of(purpose)), {})
                 causes[action] = causes.get(action, 0.0) + frequency * count

@@ -21,6 +21,7 @@ def simulcontroller(fit: Fit) -> dict[str, Any]:
     idle = {"MinIdleTimeMs": min(LEAST_IDLE_MS, average // 2), "AvgIdleTimeMs": average} if average else {}
     return {
         **idle,
+        **({} if fit.replies is None else {"PercentReplies": _rounded(fit.replies)}),
         "ActionFrequencies": [
             {"ActionId": each.name, "Frequency": _rounded(each.frequency)}
             for each in sorted(fit.actions, key=lambda each: -each.frequency)
@@ -76,6 +77,7 @@ def _fitted(fit: Fit) -> dict[str, Any]:
         "user_hours": round(fit.user_hours, 2),
         "explained": round(fit.explained_share, 4),
         "idle_s": round(fit.idle_seconds, 3) if math.isfinite(fit.idle_seconds) else None,
+        "replies": None if fit.replies is None else round(fit.replies, 4),
         "logins": round(fit.logins),
         "polls_per_user_hour": round(fit.polls_per_user_hour, 2),
         "actions": {

@@ -28,6 +28,7 @@ _OTHER_PACKERS = {
     b"BZh": "bzip2",
     b"PK\x03\x04": "zip",
     b"\x04\x22\x4d\x18": "lz4",
+    _GZIP: "gzip twice",
 }
 # No line of a log is longer: without an end of line, a file of any size would be read at once.
 _LONGEST_LINE = 1 << 20

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from mmload.learn.agents import ClientKind, client_kind
 from mmload.learn.formats import UNREADABLE_TIME, LogFormat
 from mmload.learn.observed import DAY, HOUR, SLOT_SECONDS, Hour, Observed, Slot
-from mmload.learn.routes import PERFORMANCE_REPORT, HandlerFinder, own_id
+from mmload.learn.routes import PERFORMANCE_REPORT, WEB_SOCKET, HandlerFinder, own_id
 
 # Lines are written when requests end: they may be out of order by as much.
 _OPEN_SLOTS = 3
 _MOST_AGENTS = 10_000
-# Of the times that requests take, the mean of each 16th is near enough.
+# Of the times that requests take, the mean of each 16th is near enough. That of a WebSocket is how long it was open.
 _SAMPLED = 15
 JUMP_SECONDS = 900
 GAP_SECONDS = HOUR
@@ -145,7 +145,7 @@ class LogTally:
             counts[name] += 1
             if not handler.api:
                 continue
-            if seconds and not number & _SAMPLED:
+            if seconds and not number & _SAMPLED and name != WEB_SOCKET:
                 took = service[name]
                 took[0] += 1
                 took[1] += float(seconds) / scale
@@ -157,7 +157,7 @@ class LogTally:
                 marked.last[mark] = moment
                 marked.times += 1
                 continue
-            if address:
+            if address and address != b"-":
                 mark = hash((address, agent))
                 if mark not in clients.first:
                     clients.first[mark] = moment

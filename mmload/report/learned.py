@@ -116,6 +116,8 @@ def _actions(fit: Fit, defaults: Mapping[str, float]) -> list[str]:
             f"  one action every {fit.seconds_between_actions:.1f} s and user: {fit.idle_seconds:.1f} s idle, "
             f"{fit.seconds_between_actions - fit.idle_seconds:.1f} s for the action itself"
         )
+    if fit.replies is not None:
+        lines.append(f"  {percent(fit.replies)} of the posts are replies")
     lines.append(
         f"  {fit.polls_per_user_hour:.0f} polls per user and hour (an open client sends {POLLS_PER_HOUR:.0f}); "
         f"{fit.logins:.0f} log-ins"

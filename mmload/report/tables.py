@@ -11,7 +11,7 @@ from mmload.metrics.delta import RouteFigures, all_times
 from mmload.metrics.histogram import Histogram
 from mmload.metrics.recorder import DELIVERY, RECONNECT, SCHEDULE_LAG
 from mmload.report.findings import ProcessFigures, RunFindings, label, process_figures
-from mmload.report.wording import NONE, clock, count, megabytes, milliseconds, percent, rate, span
+from mmload.report.wording import NONE, clock, count, megabytes, milliseconds, percent, rate
 from mmload.results.model import StormRecovery
 from mmload.results.summary import FailureRow, actions_by_count, highest_users, routes_by_count
 from mmload.results.thresholds import ThresholdResult
@@ -202,8 +202,8 @@ def _stages(found: RunFindings) -> ReportTable:
 _STORM_COLUMNS = (
     Column("storm", "words"),
     *map(Column, ("recovered", "sockets", "p99", "failures", "failed", "peak req/s", "peak failed/s", "lost")),
-    Column("sockets: all, lowest", page_only=True),
-    Column("p99: band, highest ms", page_only=True),
+    Column("lowest sockets", page_only=True),
+    Column("highest p99", page_only=True),
 )
 
 
@@ -215,15 +215,15 @@ def _storms(found: RunFindings) -> ReportTable:
 
 def _storm_cells(each: StormRecovery) -> list[str]:
     spans = (each.recovered_seconds, each.sockets_seconds, each.p99_seconds, each.failures_seconds)
-    band, highest = (None if ms is None else ms / 1000 for ms in (each.p99_limit_ms, each.p99_highest_ms))
+    highest = None if each.p99_highest_ms is None else each.p99_highest_ms / 1000
     return [
-        *(NONE if seconds is None else span(seconds) for seconds in spans),
+        *(NONE if seconds is None else f"{seconds:,.0f} s" for seconds in spans),
         percent(each.failures / max(1, each.requests)),
         count(each.peak_requests),
         count(each.peak_failures),
         count(each.missing),
-        f"{count(each.sockets_level)}, {count(each.sockets_lowest)}",
-        f"{milliseconds(band)}, {milliseconds(highest)}",
+        count(each.sockets_lowest),
+        f"{milliseconds(highest)} ms",
     ]
 
 

@@ -12,13 +12,25 @@ from datetime import UTC, datetime
 from itertools import accumulate
 
 from mmload.behaviours.catalogue import SIMULATIVE
-from mmload.learn.table import ActionTable, measured_table
+from mmload.config import SimulController
+from mmload.learn.table import (
+    FIRST_SCROLL,
+    LEFT_BOX,
+    LEFT_PAST,
+    LINK,
+    REPLY,
+    SCROLL,
+    VARIANTS,
+    ActionTable,
+    measured_table,
+)
 
 DEFAULTS = {action.name: action.frequency for action in SIMULATIVE}
 START = 1_795_687_200  # 2026-11-26 10:00 UTC
 AGENT = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0 Safari/537.36"
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 IDLE_SECONDS = 8.0
+SETTINGS = SimulController()
 
 
 @dataclass(frozen=True)
@@ -59,7 +71,15 @@ def unusual_mix(seed: int, table: ActionTable) -> dict[str, float]:
     }
 
 
-def story(seed: int, *, people: int = 50, seconds: float = 3600, mix: Mapping[str, float] | None = None) -> Story:
+def story(
+    seed: int,
+    *,
+    people: int = 50,
+    seconds: float = 3600,
+    mix: Mapping[str, float] | None = None,
+    idle: float = IDLE_SECONDS,
+    replies: float = SETTINGS.percent_replies,
+) -> Story:
     """People who are idle for 8 s on average between actions, and poll once a minute."""
     rng, table = random.Random(f"story:{seed}"), measured_table("free")
     mix = unusual_mix(seed, table) if mix is None else mix
@@ -68,17 +88,46 @@ def story(seed: int, *, people: int = 50, seconds: float = 3600, mix: Mapping[st
     requests: list[Request] = []
     for number in range(people):
         address, user_id = f"10.1.{number // 250}.{number % 250}", an_id(rng)
-        moment = START + rng.uniform(0, IDLE_SECONDS)
+        moment = START + rng.uniform(0, idle)
+        speed = rng.uniform(*table.typing_speeds) * min(1.0, idle / table.full_speed_idle_s)
+        channel = Channel()
         while moment < START + seconds:
             [name] = rng.choices(names, cum_weights=weights)
             done[name] += 1
-            requests += sent(table.requests[name], moment, address, user_id, rng)
-            typing = table.typing.get(name, 0.0) * min(1.0, IDLE_SECONDS / table.full_speed_idle_s)
-            moment += table.pauses.get(name, 0.0) + typing + rng.uniform(1, 2 * IDLE_SECONDS - 1)
+            causes = channel.causes(name, table, replies, rng)
+            for cause in causes:
+                requests += sent(table.requests.get(cause, {}), moment, address, user_id, rng)
+            busy = sum(table.pauses.get(cause, 0.0) + speed * table.typing.get(cause, 0.0) for cause in causes)
+            # They are idle in front of the window; the time behind others comes to it.
+            moment += rng.uniform(1, 2 * idle - 1) + busy / SETTINGS.percent_time_in_front
         for minute in range(int(seconds // 60)):
             at = START + 60 * minute + 59.9 * number / people
             requests += sent(table.requests["Poll"], at, address, user_id, rng)
     return Story(sorted(requests, key=lambda each: each.moment), done, people, seconds)
+
+
+class Channel:
+    """The channel on somebody's screen: whether they have typed in its box, scrolled back, or came by a link."""
+
+    typed = scrolled = past = False
+
+    def causes(self, name: str, table: ActionTable, replies: float, rng: random.Random) -> list[str]:
+        """What an action is to the table: a variant of it, and what follows from those before it."""
+        shares = {**table.shares, REPLY: replies}
+        for variant, action in VARIANTS.items():
+            if action == name and rng.random() < shares.get(variant, 0.0):
+                name = variant
+        causes, box = [name], table.boxes.get(name, {})
+        if rng.random() < box.get("left", 0.0) + box.get("saved", 0.0):
+            causes += [LEFT_BOX] if self.typed and "saved" not in box else []
+            causes += [LEFT_PAST] if self.past else []
+            self.typed = self.scrolled = self.past = False
+        self.past |= name == LINK
+        self.typed |= rng.random() < box.get("typed", 0.0)
+        if name == SCROLL and not self.scrolled:
+            self.scrolled = True
+            causes.append(FIRST_SCROLL)
+        return causes
 
 
 def sent(

@@ -26,6 +26,7 @@ from tests.learn.logs import (
     AGENT,
     DEFAULTS,
     IDLE_SECONDS,
+    SETTINGS,
     START,
     WRITERS,
     Request,
@@ -82,7 +83,23 @@ def test_an_unusual_mix_is_found_in_the_log_of_its_people(seed: int, tmp_path: P
     assert len(often & told_apart) >= max(3, len(often) - 3)
     for name in often & told_apart:
         assert fit["actions"][name]["count"] == pytest.approx(truth.done[name], rel=0.10), name
-    assert fit["idle_s"] == pytest.approx(IDLE_SECONDS, rel=0.15)
+    assert fit["idle_s"] == pytest.approx(IDLE_SECONDS, rel=0.05)
+    assert fit["replies"] == pytest.approx(SETTINGS.percent_replies, rel=0.1)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_what_was_learnt_and_is_played_again_sends_as_many_requests_of_each_handler(seed: int, tmp_path: Path) -> None:
+    """Within 10 %, or what is chance; other people than those of the log."""
+    first = learn(tmp_path, written(tmp_path, "first.log", lines(story(seed).requests, timed)))["fit"]
+    mix = {name: each["count"] for name, each in first["actions"].items()}
+    others = story(1000 + seed, mix=mix, idle=first["idle_s"], replies=first["replies"])
+    again = learn(tmp_path, written(tmp_path, "again.log", lines(others.requests, timed)))["fit"]
+
+    often = {handler: each["seen"] for handler, each in first["handlers"].items() if each["seen"] >= 400}
+    assert len(often) > 10
+    for handler, seen in often.items():
+        chance = 4 * math.sqrt(seen)
+        assert again["handlers"][handler]["seen"] == pytest.approx(seen, rel=0.10, abs=chance), handler
 
 
 def test_what_is_written_is_a_configuration_with_the_learnt_frequencies(tmp_path: Path, short: Story) -> None:
@@ -94,6 +111,7 @@ def test_what_is_written_is_a_configuration_with_the_learnt_frequencies(tmp_path
     assert configured["CreatePost"] == 1
     assert configured["SwitchChannel"] == pytest.approx(found["fit"]["actions"]["SwitchChannel"]["frequency"])
     assert set(configured) <= set(DEFAULTS)
+    assert simul.percent_replies == pytest.approx(found["fit"]["replies"], rel=0.01)
     assert simul.avg_idle_time_ms == pytest.approx(found["fit"]["idle_s"] * 1000, abs=1)
 
 
@@ -338,6 +356,8 @@ def test_lines_of_another_form_are_counted(tmp_path: Path, short: Story) -> None
         (b"\x1f\x8b", "cannot be unpacked: it is cut off"),
         (b"\xfd7zXZ\0\0\x04rest", "this is packed with xz: expected an access log, plain or .gz; unpack it first"),
         (b"(\xb5/\xfdrest of it", "this is packed with zstd"),
+        (gzip.compress(gzip.compress(b"GET /")), "this is packed with gzip twice"),
+        (b'{"time": 1e300, "remote_addr": "10.0.0.1", "request": "GET / HTTP/1.1"}\n' * 9, "the format of this log is"),
         (b"\xff\xfe" + bytes(range(1, 256)) * 40, "the format of this log is not known"),
         (b'{"timestamp": "2026-11-26 10:00:00.000 Z", "level": "info", "msg": "Server is listening"}\n' * 9, "DEBUG"),
     ],

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mmload.config import SimulController
 from mmload.learn.fit import fit
 from mmload.learn.nnls import nonnegative_least_squares
 from mmload.learn.observed import Hour
-from mmload.learn.table import ActionTable
+from mmload.learn.table import LEFT_BOX, REPLY, ActionTable
 
 
 def solved(matrix: list[list[float]], wanted: list[float]) -> list[float]:
@@ -85,10 +88,62 @@ def test_actions_with_the_same_handlers_are_split_as_the_default_mix_does_and_it
 
 
 def test_the_idle_time_is_what_is_left_beside_the_actions() -> None:
-    found = fit(hour({"POST /posts": 3600}, users=10), TABLE, {"CreatePost": 1.0}, {"POST /posts": 0.5})
+    """An action takes 2.5 s in front of the window; who is there for half of the time only takes twice as long."""
+    for in_front in (1.0, 0.5):
+        found = fit(
+            hour({"POST /posts": 3600}, users=10),
+            *(TABLE, {"CreatePost": 1.0}, {"POST /posts": 0.5}),
+            SimulController(percent_time_in_front=in_front),
+        )
+        assert found.seconds_between_actions == pytest.approx(10, rel=0.01)
+        assert found.idle_seconds == pytest.approx(10 - 2.5 / in_front, rel=0.01)
 
-    assert found.seconds_between_actions == pytest.approx(10, rel=0.01)
-    assert found.idle_seconds == pytest.approx(10 - 2.5, rel=0.01)
+
+def test_who_idles_less_types_faster_and_who_types_slowly_acts_less_often() -> None:
+    """At 8 s of idle time, typing takes 0.4 of its 20 s: 8 s, or 4 s to 12 s by different people."""
+    always = SimulController(percent_time_in_front=1.0)
+    for speeds, between in (((1.0, 1.0), 16.0), ((0.5, 1.5), 8 / math.log(20 / 12))):
+        table = replace(TABLE, pauses={}, typing={"CreatePost": 20.0}, typing_speeds=speeds)
+        posts = round(10 * 3600 / between)
+        found = fit(hour({"POST /posts": posts}, users=10), table, {"CreatePost": 1.0}, settings=always)
+
+        assert found.idle_seconds == pytest.approx(8, rel=0.01)
+
+
+def test_the_share_of_replies_is_found_by_what_they_send_more() -> None:
+    root, reply = {"POST /posts": 1.0, "DELETE /drafts": 1.0}, {"POST /posts": 1.0, "GET /thread": 1.0}
+    table = ActionTable({"CreatePost": root, REPLY: reply, "ViewThread": {"GET /thread": 1.0, "GET /x": 1.0}})
+    seen = {"POST /posts": 1000, "DELETE /drafts": 600, "GET /thread": 700, "GET /x": 300}
+
+    found = fit(hour(seen), table, {"CreatePost": 1.0, "ViewThread": 0.3})
+
+    assert found.replies == pytest.approx(0.4, rel=0.02)
+    assert [round(each.count, -1) for each in found.actions] == [1000, 300]
+
+
+def test_boxes_that_are_left_are_no_posts() -> None:
+    """Half of the posts are left before the next one, and their drafts deleted once more."""
+    table = ActionTable(
+        {
+            "CreatePost": {"POST /posts": 1.0, "DELETE /drafts": 1.0},
+            "SwitchChannel": {"GET /stats": 1.0},
+            "DeleteDraft": {"DELETE /drafts": 1.0},
+            LEFT_BOX: {"DELETE /drafts": 1.0},
+        },
+        boxes={"CreatePost": {"typed": 1.0}, "SwitchChannel": {"left": 1.0}},
+    )
+    seen = {"POST /posts": 2000, "GET /stats": 2000, "DELETE /drafts": 3000}
+
+    found = fit(hour(seen), table, {"CreatePost": 1.0, "SwitchChannel": 1.0, "DeleteDraft": 0.001})
+
+    counts = {each.name: each.count for each in found.actions}
+    assert counts["CreatePost"] == pytest.approx(2000, rel=0.02)
+    assert counts["DeleteDraft"] < 40
+    [drafts] = [each for each in found.handlers if each.handler == "DELETE /drafts"]
+    assert drafts.predicted == pytest.approx(3000, rel=0.02)
+    name, count = drafts.causes[0]
+    assert name == "CreatePost"
+    assert count == pytest.approx(3000, rel=0.02)
 
 
 def test_handlers_that_no_action_has_are_left_over() -> None:

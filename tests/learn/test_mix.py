@@ -9,13 +9,15 @@ import pytest
 
 from mmload.behaviours.catalogue import SIMULATIVE, routes
 from mmload.cli import main
+from mmload.config import SimulController
 from mmload.errors import ExitCode
 from mmload.learn.mix import LEAST_SHARE, POSTS, PRODUCTION, PredictedHandler, ProductionRatio, predicted
 from mmload.learn.table import ActionTable, measured_table
 
+REPLIES = SimulController().percent_replies
 DEFAULTS = {action.name: action.frequency for action in SIMULATIVE}
 # The table is measured, and rare things by chance more or less often.
-TOLERANCE = 0.15
+TOLERANCE = 0.08
 LEAST = 0.0003
 # What other actions cause is more than on production servers already: people write there in other clients, too, which
 # delete no drafts, and find channels to join without the switcher.
@@ -23,7 +25,7 @@ CAUSED_BY_OTHERS = {"deleteDraft", "getPostThread", "searchAllChannels"}
 
 
 def by_handler(frequencies: dict[str, float], table: ActionTable | None = None) -> dict[str, PredictedHandler]:
-    return {row.handler: row for row in predicted(frequencies, table or measured_table("free"))}
+    return {row.handler: row for row in predicted(frequencies, table or measured_table("free"), REPLIES)}
 
 
 def wanted(ratio: ProductionRatio, row: PredictedHandler) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mmload.behaviours.catalogue import SIMULATIVE, routes
 from mmload.learn.routes import WEB_SOCKET, HandlerFinder, route_of
-from mmload.learn.table import ENTRY, EVENTS, ActionTable, measured_table
+from mmload.learn.table import ENTRY, EVENTS, FIRST_SCROLL, LEFT_BOX, LEFT_PAST, TOLD_AS, ActionTable, measured_table
 from tests.behaviours.action_reference import LOOK_UPS, REQUESTS
 
 AGAIN = "behaviours have changed: run `python -m benchmarks handlers --write`"
@@ -16,7 +16,7 @@ LATER = {"ReconnectWebSocket"}
 
 def test_every_action_is_in_the_table_of_a_licensed_server() -> None:
     actions = {action.name for action in SIMULATIVE if action.frequency}
-    causes = {ENTRY, EVENTS, "Poll", "LookUp"}
+    causes = {ENTRY, EVENTS, "Poll", "LookUp", *TOLD_AS}
 
     assert actions - set(measured_table("licensed").requests) <= NOT_MEASURED, AGAIN
     for table in (measured_table("free"), measured_table("licensed")):
@@ -40,6 +40,17 @@ def test_without_queries_the_purposes_of_a_route_are_one() -> None:
     table = ActionTable({"A": {"GET /users?in_team": 1.0, "GET /users": 0.5, "POST /posts": 2.0}}, {})
 
     assert table.counted(route_of).requests == {"A": {"GET /users": 1.5, "POST /posts": 2.0}}
+
+
+def test_boxes_are_left_and_channels_scrolled_as_often_as_others_make_it_so() -> None:
+    boxes = {"CreatePost": {"typed": 1.0}, "SwitchChannel": {"left": 1.0}, "UpsertDraft": {"saved": 1.0}}
+    table = ActionTable({}, boxes=boxes)
+
+    assert table.following({"CreatePost": 100})[LEFT_BOX] == 0, "nobody ever leaves"
+    assert table.following({"CreatePost": 100, "SwitchChannel": 100})[LEFT_BOX] == 50, "every other one is typed in"
+    assert table.following({"CreatePost": 100, "SwitchChannel": 50, "UpsertDraft": 50})[LEFT_BOX] == 25
+    assert table.following({"ScrollChannel": 30, "SwitchChannel": 10})[FIRST_SCROLL] == 7.5
+    assert table.following({"ClickPermalink": 10, "SwitchChannel": 10})[LEFT_PAST] == 5
 
 
 def test_a_path_is_found_as_the_route_that_the_client_sends_it_by() -> None:
