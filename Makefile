@@ -59,7 +59,7 @@ test-real: install
 # What some tests need of the system (Debian, Ubuntu); without it they are skipped, except in CI.
 system-packages:
 	apt-get update -qq
-	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium chromium-driver openssl iproute2 openssh-client openssh-server postgresql prometheus curl xz-utils jq nginx shellcheck
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium chromium-driver openssl iproute2 openssh-client openssh-server procps postgresql prometheus curl xz-utils jq nginx shellcheck
 
 wheel: install
 	$(BIN)/python -m build --wheel --no-isolation

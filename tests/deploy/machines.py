@@ -26,10 +26,11 @@ PATIENCE_SECONDS = 180
 USER = "load"
 HOME = f"/home/{USER}"
 HOME_BYTES = 1 << 30
-_PROGRAMS = ("sshd", "ssh", "ssh-keygen", "ip", "unshare", "nsenter", "mount", "pivot_root")
+_PROGRAMS = ("sshd", "ssh", "ssh-keygen", "ip", "unshare", "nsenter", "mount", "pivot_root", "pkill")
 _PATH = "/usr/local/sbin:/usr/sbin:/sbin:" + os.environ.get("PATH", "")
 _CLONE_NEWNET = 0x40000000
 _NETWORK = "10.77.0"
+_WAITS = ["sleep", "infinity"]
 # $1: an empty folder, $2: the machine's name. What comes after the first line is process 1: it reaps.
 _BOOT = f"""set -e
 hostname "$2"; ip link set lo up
@@ -53,7 +54,7 @@ echo '{USER}:*:20000:0:99999:7:::' >> /etc/shadow; sed -i 's/^root:[^:]*:/root:*
 grep -q ^sshd: /etc/passwd || echo 'sshd:x:7778:65534::/run/sshd:/usr/sbin/nologin' >> /etc/passwd
 printf '127.0.0.1 localhost %s\\n' "$2" > /etc/hosts
 echo ready
-while :; do sleep infinity & wait; done
+while :; do {" ".join(_WAITS)} & wait; done
 """
 
 
@@ -84,7 +85,6 @@ class NetworkMachine:
         self._await(lambda: "ready" in self.said(), "the machine is there")
         [first] = psutil.Process(self.process.pid).children()
         self.pid = first.pid
-        self._space = os.stat(f"/proc/{self.pid}/ns/pid").st_ino
 
     def said(self) -> str:
         return (self._folder / "said").read_text()
@@ -110,17 +110,15 @@ class NetworkMachine:
             env={"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root"},
         )
 
-    def processes(self) -> list[psutil.Process]:
-        """What runs there, but for its process 1 and sshd."""
-        return [each for each in self._all() if "sshd" not in each.name() and each.ppid() != self.process.pid]
-
-    def _all(self) -> Iterator[psutil.Process]:
-        for process in psutil.process_iter():
-            with suppress(psutil.Error, OSError):
-                inside = os.stat(f"/proc/{process.pid}/ns/pid").st_ino == self._space
-                waits = process.name() == "sleep" and process.ppid() == self.pid
-                if inside and process.status() != psutil.STATUS_ZOMBIE and not waits:
-                    yield process
+    def processes(self) -> list[list[str]]:
+        """The command lines of all that runs there, but for its process 1 and sshd."""
+        found = []
+        for entry in self.path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                line = os.fsdecode((entry / "cmdline").read_bytes()).split("\0")[:-1]
+                if line and entry.name != "1" and line != _WAITS and "sshd" not in line[0]:
+                    found.append(line)
+        return found
 
     def start_sshd(self, *options: str, before: tuple[str, ...] = ()) -> None:
         """Its sshd, with these options; `before` is what it is started by, such as `setarch`."""
@@ -140,10 +138,7 @@ class NetworkMachine:
 
     def kill_sshd(self) -> None:
         """Its sshd and all connections are gone; what runs there has to end by itself."""
-        for each in list(self._all()):
-            with suppress(psutil.NoSuchProcess):
-                if "sshd" in each.name():
-                    each.kill()
+        self.run("pkill", "-KILL", "sshd", check=False)
         self.path("/run/sshd.log").unlink(missing_ok=True)
 
     def let_in(self, public_key: Path) -> None:
@@ -152,10 +147,8 @@ class NetworkMachine:
 
     def empty(self) -> None:
         """Nothing runs there, and the home folder is empty; its sshd is a new one."""
-        self.kill_sshd()
-        for each in self.processes():
-            with suppress(psutil.NoSuchProcess):
-                each.kill()
+        self.run("sh", "-c", "kill -KILL -1", check=False)
+        self.path("/run/sshd.log").unlink(missing_ok=True)
         for left in self.home.iterdir():
             shutil.rmtree(left) if left.is_dir() else left.unlink()
         self.start_sshd()

@@ -25,16 +25,16 @@ USERS = 60
 
 def lines_of(desk: Desk) -> list[str]:
     """All command lines there."""
-    return [part for machine in desk.hosts for each in machine.processes() for part in each.cmdline()]
+    return [part for machine in desk.hosts for line in machine.processes() for part in line]
 
 
 def files_of(desk: Desk) -> list[Path]:
-    """All files there that have the password in them."""
-    found = []
-    for machine in desk.hosts:
-        for folder in (machine.home, machine.path("/tmp"), machine.path("/dev/shm")):
-            found += [each for each in folder.rglob("*") if each.is_file() and SECRET.encode() in each.read_bytes()]
-    return found
+    """All files there that have the password in them; packages are those that were copied."""
+    folders = [part for each in desk.hosts for part in (each.home, each.path("/tmp"), each.path("/dev/shm"))]
+    files = [each for folder in folders for each in folder.rglob("*") if each.is_file()]
+    written = [each for each in files if not {"site-packages", "wheels"} & set(each.parts)]
+    assert any(each.name == "workers.log" for each in written)
+    return [each for each in written if SECRET.encode() in each.read_bytes()]
 
 
 def wait_for_users(folder: Path, number: int) -> None:
