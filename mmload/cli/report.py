@@ -52,13 +52,14 @@ def run(args: argparse.Namespace) -> int:
 
 def _compared_capacities(args: argparse.Namespace) -> str | None:
     """The report of two servers whose capacities were compared; None of a run."""
-    from coordinator.difference import NAME
+    from coordinator.difference import NAME, read
+    from mmload.results.folder import is_run
 
-    folders = [Path(args.run), (args.runs_folder or runs_folder()) / args.run]
-    folder = next((each for each in folders if (each / NAME).is_file()), None)
-    if folder is None:
+    folder = Path(args.run)
+    if not is_run(folder) and not (folder / NAME).is_file():
+        folder = (args.runs_folder or runs_folder()) / args.run
+    if not (folder / NAME).is_file():
         return None
-    from coordinator.difference import read
     from mmload.report.capacities import FORMS as CAPACITY_FORMS
 
     try:

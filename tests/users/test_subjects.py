@@ -14,9 +14,10 @@ from mmload.behaviours.focus import BLUR, FOCUS
 from mmload.behaviours.generative import JOIN_TEAMS
 from mmload.behaviours.prefetching import PREFETCH
 from mmload.behaviours.returning import CATCH_UP
+from mmload.browser.steps import CYCLE, LOG_IN, OPEN
 from mmload.client.api import LOGIN_ROUTES
-from mmload.config.threshold_syntax import WHOLES
-from mmload.user_classes import CLASSES
+from mmload.config.threshold_syntax import BROWSER, WHOLES
+from mmload.user_classes import BROWSER_USER, CLASSES
 from tests.behaviours.action_reference import LOOK_UPS, REQUESTS
 
 # Recorded for everybody beside the tasks; and what no task of its own stands for.
@@ -25,13 +26,17 @@ NOT_A_TASK = {"GenerateUser": {JOIN_TEAMS}}
 NOT_RECORDED = {"IdleUser": {"Nothing"}}
 
 
-@pytest.mark.parametrize("name", CLASSES)
+@pytest.mark.parametrize("name", [name for name in CLASSES if name != BROWSER_USER])
 def test_the_actions_of_a_class_are_its_tasks(name: str) -> None:
     """One that was forgotten here would be refused in a threshold though it happens."""
     behaviours: list[Any] = getattr(users, name).tasks
     tasks = {task.action.name for behaviour in behaviours for task in behaviour.tasks}
 
     assert set(ACTIONS[name]) - BESIDE == (tasks | NOT_A_TASK.get(name, set())) - NOT_RECORDED.get(name, set())
+
+
+def test_the_actions_of_a_browser_user_are_the_steps_it_does() -> None:
+    assert set(ACTIONS[BROWSER_USER]) == {f"{BROWSER}.{step}" for step in (LOG_IN, OPEN, *CYCLE)}
 
 
 def test_every_route_that_an_action_asks_is_known() -> None:
