@@ -48,16 +48,9 @@ async def driven(start: StartBrowser, profile: Path) -> AsyncIterator[Drive]:
     async with async_playwright() as playwright:
         context = await playwright.chromium.launch_persistent_context(
             profile,
-            executable_path=start.executable,
-            headless=True,
-            # As root Chromium has no sandbox, and does not start without being told so.
-            chromium_sandbox=os.geteuid() != 0,
-            args=list(ARGUMENTS),
-            viewport=VIEWPORT,
-            locale="en-US",
+            **browser_options(start.executable, start.proxy),
+            **page_options(verify_tls=start.verify_tls),
             bypass_csp=True,
-            ignore_https_errors=not start.verify_tls,
-            proxy=_proxy(start.proxy),
             handle_sigint=False,
             handle_sigterm=False,
             handle_sighup=False,
@@ -73,6 +66,23 @@ async def driven(start: StartBrowser, profile: Path) -> AsyncIterator[Drive]:
         finally:
             with suppress(Error, asyncio.TimeoutError):
                 await asyncio.wait_for(context.close(), CLOSE_SECONDS)
+
+
+def browser_options(executable: str, proxy: str) -> dict[str, Any]:
+    """How each of our browsers is started. Pure, but for whose process this is."""
+    return {
+        "executable_path": executable,
+        "headless": True,
+        # As root Chromium has no sandbox, and does not start without being told so.
+        "chromium_sandbox": os.geteuid() != 0,
+        "args": list(ARGUMENTS),
+        "proxy": _proxy(proxy),
+    }
+
+
+def page_options(*, verify_tls: bool) -> dict[str, Any]:
+    """What each of our pages is like. Pure."""
+    return {"viewport": VIEWPORT, "locale": "en-US", "ignore_https_errors": not verify_tls}
 
 
 async def _with_headers(headers: dict[str, str], route: Route) -> None:

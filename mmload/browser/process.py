@@ -9,11 +9,11 @@ import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
-from typing import IO
+from typing import IO, TypeVar
 
 import msgspec
 
-from mmload.browser.messages import CloseBrowser, DoStep, Order, StartBrowser, StepDone
+from mmload.browser.messages import CloseBrowser, DoStep, StartBrowser, StepDone
 from mmload.errors import MmloadError
 
 # A browser closes in moments; one that hangs is killed.
@@ -21,17 +21,22 @@ END_SECONDS = 15.0
 # What Python and a browser need; no variable of ours, of which some are secret.
 _PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "VIRTUAL_ENV", "FONTCONFIG_PATH")
 
+Answer = TypeVar("Answer", bound=msgspec.Struct)
+
 
 class BrowserGone(MmloadError):
     """The browser's process could not start, or has ended."""
 
 
-class BrowserProcess:
-    """One browser in a process of its own, which ends when this side's end of its stdin is closed, for any reason."""
+class ServingProcess:
+    """A Python module that carries out orders, one JSON document a line, until this side's end of its stdin is closed.
 
-    def __init__(self, start: StartBrowser, niceness: int = 0) -> None:
+    Secrets go to it by that way only: none of our variables is in its environment, nor in its browser's.
+    """
+
+    def __init__(self, module: str, niceness: int = 0) -> None:
         self._child = subprocess.Popen(
-            [sys.executable, "-m", "mmload.browser"],
+            [sys.executable, "-m", module],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             # A Ctrl-C at the terminal is for us: we close it.
@@ -39,28 +44,28 @@ class BrowserProcess:
             preexec_fn=partial(os.nice, niceness),
             env=passed_on(os.environ),
         )
-        try:
-            began = self._ask(start)
-            if began.failure:
-                raise BrowserGone(began.failure)
-        except BaseException:
-            self.end()
-            raise
 
     @property
     def pid(self) -> int:
-        """The process that drives the browser."""
+        """Of the process."""
         return self._child.pid
 
-    def step(self, name: str) -> StepDone:
-        """Do a step. BrowserGone: the browser is not there any more."""
-        return self._ask(DoStep(name))
+    def ask(self, order: msgspec.Struct, answer: type[Answer]) -> Answer:
+        """Its answer. BrowserGone: it has ended."""
+        try:
+            self.send(order)
+            line = _pipe(self._child.stdout).readline()
+        except (OSError, ValueError):
+            line = b""
+        if not line:
+            raise BrowserGone("the browser's process has ended")
+        return msgspec.json.decode(line, type=answer)
 
-    def close(self, *, log_out: bool = False) -> None:
-        """Close the browser in order, and wait until all of it is gone."""
-        with suppress(OSError, ValueError):
-            self._send(CloseBrowser(log_out))
-        self.end()
+    def send(self, order: msgspec.Struct) -> None:
+        """Raises OSError, ValueError: it has ended."""
+        stdin = _pipe(self._child.stdin)
+        stdin.write(msgspec.json.encode(order) + b"\n")
+        stdin.flush()
 
     def end(self) -> None:
         """Wait until the process has cleaned up after itself; kill it if that takes long."""
@@ -74,20 +79,38 @@ class BrowserProcess:
             self._child.wait()
         _pipe(self._child.stdout).close()
 
-    def _ask(self, order: Order) -> StepDone:
-        try:
-            self._send(order)
-            line = _pipe(self._child.stdout).readline()
-        except (OSError, ValueError):
-            line = b""
-        if not line:
-            raise BrowserGone("the browser's process has ended")
-        return msgspec.json.decode(line, type=StepDone)
 
-    def _send(self, order: Order) -> None:
-        stdin = _pipe(self._child.stdin)
-        stdin.write(msgspec.json.encode(order) + b"\n")
-        stdin.flush()
+class BrowserProcess:
+    """One browser in a process of its own, which ends when this side's end of its stdin is closed, for any reason."""
+
+    def __init__(self, start: StartBrowser, niceness: int = 0) -> None:
+        self._process = ServingProcess("mmload.browser", niceness)
+        try:
+            began = self._process.ask(start, StepDone)
+            if began.failure:
+                raise BrowserGone(began.failure)
+        except BaseException:
+            self.end()
+            raise
+
+    @property
+    def pid(self) -> int:
+        """The process that drives the browser."""
+        return self._process.pid
+
+    def step(self, name: str) -> StepDone:
+        """Do a step. BrowserGone: the browser is not there any more."""
+        return self._process.ask(DoStep(name), StepDone)
+
+    def close(self, *, log_out: bool = False) -> None:
+        """Close the browser in order, and wait until all of it is gone."""
+        with suppress(OSError, ValueError):
+            self._process.send(CloseBrowser(log_out))
+        self.end()
+
+    def end(self) -> None:
+        """Wait until the process has cleaned up after itself; kill it if that takes long."""
+        self._process.end()
 
 
 def passed_on(environ: Mapping[str, str]) -> dict[str, str]:

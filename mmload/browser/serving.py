@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import sys
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -21,12 +20,10 @@ from playwright.async_api import Error
 
 from mmload.browser.driving import Drive, driven
 from mmload.browser.messages import CloseBrowser, Order, StartBrowser, StepDone
+from mmload.browser.orders import problem_of, stdin_lines, tell
 from mmload.browser.steps import LOG_IN
-from mmload.printable import harmless_line
 
 PROFILE_PREFIX = "mmload-browser-"
-# A session's cookies and a password are far smaller.
-_LONGEST_ORDER = 1 << 20
 STARTED = "Start"
 
 
@@ -62,8 +59,7 @@ def _remove(profile: Path) -> None:
 
 
 async def _serve(profile: Path) -> None:
-    reader = asyncio.StreamReader(limit=_LONGEST_ORDER)
-    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    reader = await stdin_lines()
     orders: asyncio.Queue[Order] = asyncio.Queue()
     work = asyncio.create_task(_work(orders, profile))
     reading = asyncio.create_task(_read(reader, orders))
@@ -84,10 +80,10 @@ async def _work(orders: asyncio.Queue[Order], profile: Path) -> None:
     assert isinstance(start, StartBrowser), "the first order"
     try:
         async with driven(start, profile) as drive:
-            _tell(StepDone(STARTED, usable_ms=0.0))
+            tell(StepDone(STARTED, usable_ms=0.0))
             await _carry_out(drive, orders)
     except Error as error:
-        _tell(StepDone(STARTED, failure=f"the browser ended: {harmless_line(str(error).partition(chr(10))[0][:300])}"))
+        tell(StepDone(STARTED, failure=f"the browser ended: {problem_of(error)}"))
 
 
 async def _carry_out(drive: Drive, orders: asyncio.Queue[Order]) -> None:
@@ -102,9 +98,4 @@ async def _carry_out(drive: Drive, orders: asyncio.Queue[Order]) -> None:
         if order.name == LOG_IN and not done.failure:
             user_id, token = await drive.session()
             done = replace(done, user_id=user_id, token=token)
-        _tell(done)
-
-
-def _tell(done: StepDone) -> None:
-    sys.stdout.buffer.write(msgspec.json.encode(done) + b"\n")
-    sys.stdout.buffer.flush()
+        tell(done)

@@ -8,6 +8,45 @@ from typing import Any
 
 from playwright.async_api import CDPSession
 
+_LOOK_SECONDS = 0.05
+
+
+class OpenRequests:
+    """Requests that are under way, by the browser's numbers for them."""
+
+    def __init__(self) -> None:
+        self._open: set[str] = set()
+        self._changed = time.monotonic()
+
+    def __contains__(self, number: str) -> bool:
+        return number in self._open
+
+    def stir(self) -> None:
+        """Something goes on now."""
+        self._changed = time.monotonic()
+
+    def began(self, number: str) -> None:
+        self._open.add(number)
+        self.stir()
+
+    def ended(self, number: str) -> bool:
+        """Whether it was one of them."""
+        was_open = number in self._open
+        if was_open:
+            self._open.discard(number)
+            self.stir()
+        return was_open
+
+    def forget(self) -> None:
+        """Nobody tells the end of these."""
+        self._open.clear()
+
+    async def quiet(self, seconds: float, longest: float) -> None:
+        """Until nothing was under way for so long, at longest for the second: a request may never end."""
+        deadline = time.monotonic() + longest
+        while (now := time.monotonic()) < deadline and (self._open or now - self._changed < seconds):
+            await asyncio.sleep(_LOOK_SECONDS)
+
 
 class PageTraffic:
     """Requests that went to the network since `start_over`, and their bytes (headers too, as compressed as they came).
@@ -18,8 +57,7 @@ class PageTraffic:
     def __init__(self, session: CDPSession) -> None:
         self.requests = 0
         self.bytes = 0
-        self._open: set[str] = set()
-        self._changed = time.monotonic()
+        self._open = OpenRequests()
         session.on("Network.requestWillBeSent", self._began)
         session.on("Network.requestServedFromCache", self._from_cache)
         session.on("Network.responseReceived", self._answered)
@@ -33,15 +71,12 @@ class PageTraffic:
 
     async def quiet(self, seconds: float, longest: float) -> None:
         """Until nothing was under way for so long."""
-        deadline = time.monotonic() + longest
-        while (now := time.monotonic()) < deadline and (self._open or now - self._changed < seconds):
-            await asyncio.sleep(0.05)
+        await self._open.quiet(seconds, longest)
 
     def _began(self, event: dict[str, Any]) -> None:
         if not event["request"]["url"].startswith(("data:", "blob:")):
             self.requests += 1
-            self._open.add(event["requestId"])
-            self._changed = time.monotonic()
+            self._open.began(event["requestId"])
 
     def _socket(self, event: dict[str, Any]) -> None:
         self.requests += 1
@@ -54,7 +89,5 @@ class PageTraffic:
             self.requests -= event["requestId"] in self._open
 
     def _finished(self, event: dict[str, Any]) -> None:
-        if event["requestId"] in self._open:
-            self._open.discard(event["requestId"])
+        if self._open.ended(event["requestId"]):
             self.bytes += int(event.get("encodedDataLength", 0))
-            self._changed = time.monotonic()

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
-import msgspec
-
+from mmload.browser.process import BrowserGone, ServingProcess
 from mmload.errors import MmloadError
 from mmload.fidelity.live.messages import Deed, OpenPage, PageAct, PageAnswer, PageOrder, SeenTraffic, TakeTraffic
 
@@ -16,7 +13,6 @@ from mmload.fidelity.live.messages import Deed, OpenPage, PageAct, PageAnswer, P
 QUIET_SECONDS, LONGEST_QUIET_SECONDS = 4.0, 20.0
 # The sandbox's page does nothing later.
 STAND_IN_QUIET_SECONDS = 0.3
-_END_SECONDS = 10.0
 
 
 class PageFailed(MmloadError):
@@ -26,7 +22,7 @@ class PageFailed(MmloadError):
 class LivePage:
     """What a person does on the page. Raises `PageFailed`."""
 
-    def __init__(self, process: subprocess.Popen[bytes], quiet_seconds: float = QUIET_SECONDS) -> None:
+    def __init__(self, process: ServingProcess, quiet_seconds: float = QUIET_SECONDS) -> None:
         self._process = process
         self._quiet_seconds = quiet_seconds
 
@@ -63,14 +59,10 @@ class LivePage:
         return self._ask(TakeTraffic(self._quiet_seconds, LONGEST_QUIET_SECONDS)).traffic
 
     def _ask(self, order: PageOrder) -> PageAnswer:
-        assert self._process.stdin is not None and self._process.stdout is not None
-        with suppress(BrokenPipeError):
-            self._process.stdin.write(msgspec.json.encode(order) + b"\n")
-            self._process.stdin.flush()
-        line = self._process.stdout.readline()
-        if not line:
-            raise PageFailed("the browser's process ended")
-        answer = msgspec.json.decode(line, type=PageAnswer)
+        try:
+            answer = self._process.ask(order, PageAnswer)
+        except BrowserGone as error:
+            raise PageFailed(str(error)) from None
         if answer.problem:
             raise PageFailed(answer.problem)
         return answer
@@ -83,18 +75,10 @@ class LivePage:
 @contextmanager
 def live_page(opening: OpenPage, quiet_seconds: float = QUIET_SECONDS) -> Iterator[LivePage]:
     """A page in a new browser, for the time of the context."""
-    command = [sys.executable, "-m", "mmload.fidelity.live"]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    assert process.stdin is not None
+    process = ServingProcess("mmload.fidelity.live")
     try:
         page = LivePage(process, quiet_seconds)
         page.open(opening)
         yield page
     finally:
-        with suppress(BrokenPipeError):
-            process.stdin.close()
-        try:
-            process.wait(_END_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        process.end()

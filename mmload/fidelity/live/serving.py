@@ -6,8 +6,6 @@ It ends, and leaves no browser behind, when its stdin is closed: whatever became
 from __future__ import annotations
 
 import asyncio
-import os
-import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
@@ -15,15 +13,13 @@ from typing import Any
 import msgspec
 from playwright.async_api import BrowserContext, Error, Locator, Page, async_playwright
 
-from mmload.browser.driving import ARGUMENTS, VIEWPORT
+from mmload.browser.driving import browser_options, page_options
+from mmload.browser.orders import problem_of, stdin_lines, tell
 from mmload.fidelity.live.messages import OpenPage, PageAct, PageAnswer, PageOrder, TakeTraffic
 from mmload.fidelity.live.watching import NetworkWatch
-from mmload.printable import harmless_line
 
 # No act waits that long for what it touches; a busy machine may be slow.
 PATIENCE_MS = 120_000.0
-_LONGEST_ORDER = 1 << 20
-_LONGEST_PROBLEM = 300
 _WHEEL_SECONDS = 0.5
 
 
@@ -36,27 +32,17 @@ def main() -> int:
 
 
 async def _serve() -> None:
-    reader = asyncio.StreamReader(limit=_LONGEST_ORDER)
-    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    reader = await stdin_lines()
     opening = msgspec.json.decode(await reader.readline(), type=OpenPage)
     try:
         async with async_playwright() as playwright:
-            browser = await playwright.chromium.launch(
-                executable_path=opening.executable,
-                # As root Chromium has no sandbox, and does not start without being told so.
-                chromium_sandbox=os.geteuid() != 0,
-                args=list(ARGUMENTS),
-                proxy={"server": opening.proxy} if opening.proxy else None,
-            )
+            browser = await playwright.chromium.launch(**browser_options(opening.executable, opening.proxy))
             context = await browser.new_context(
-                viewport=VIEWPORT,
-                locale="en-US",
-                ignore_https_errors=not opening.verify_tls,
-                extra_http_headers=opening.headers,
+                **page_options(verify_tls=opening.verify_tls), extra_http_headers=opening.headers
             )
             await _carry_out(await _watched(context, opening.url), reader)
     except Error as error:
-        _tell(PageAnswer(f"the browser ended: {_first_line(error)}"))
+        tell(PageAnswer(f"the browser ended: {problem_of(error)}"))
 
 
 async def _watched(context: BrowserContext, url: str) -> WatchedPage:
@@ -68,27 +54,18 @@ async def _watched(context: BrowserContext, url: str) -> WatchedPage:
 
 
 async def _carry_out(page: WatchedPage, reader: asyncio.StreamReader) -> None:
-    _tell(PageAnswer())
+    tell(PageAnswer())
     while line := await reader.readline():
         order = msgspec.json.decode(line, type=PageOrder)
         if isinstance(order, TakeTraffic):
             await page.watch.quiet(order.quiet_seconds, order.longest_seconds)
-            _tell(PageAnswer(traffic=page.watch.take()))
+            tell(PageAnswer(traffic=page.watch.take()))
             continue
         assert isinstance(order, PageAct), "it is open already"
         try:
-            _tell(PageAnswer(shown=bool(await page.do(order))))
+            tell(PageAnswer(shown=bool(await page.do(order))))
         except Error as error:
-            _tell(PageAnswer(f"{order.deed} {order.css}: {_first_line(error)}"))
-
-
-def _tell(answer: PageAnswer) -> None:
-    sys.stdout.buffer.write(msgspec.json.encode(answer) + b"\n")
-    sys.stdout.buffer.flush()
-
-
-def _first_line(error: Error) -> str:
-    return harmless_line(str(error).partition("\n")[0][:_LONGEST_PROBLEM])
+            tell(PageAnswer(f"{order.deed} {order.css}: {problem_of(error)}"))
 
 
 class WatchedPage:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from typing import Any
 
 from msgspec.structs import replace
 from playwright.async_api import CDPSession
 
+from mmload.browser.traffic import OpenRequests
 from mmload.fidelity.live.messages import SeenFrame, SeenRequest, SeenSocket, SeenTraffic
 
-_LOOK_SECONDS = 0.05
 _MS = 1000.0
 
 
@@ -23,8 +21,7 @@ class NetworkWatch:
         self._requests: list[tuple[str, SeenRequest]] = []
         self._sockets: list[SeenSocket] = []
         self._frames: list[SeenFrame] = []
-        self._open: set[str] = set()
-        self._changed = time.monotonic()
+        self._open = OpenRequests()
         session.on("Network.requestWillBeSent", self._began)
         session.on("Network.requestServedFromCache", self._from_cache)
         session.on("Network.responseReceived", self._answered)
@@ -35,10 +32,8 @@ class NetworkWatch:
 
     async def quiet(self, seconds: float, longest: float) -> None:
         """Until nothing was under way for so long from now on, at longest for the second: a request may never end."""
-        self._changed = time.monotonic()
-        deadline = time.monotonic() + longest
-        while (now := time.monotonic()) < deadline and (self._open or now - self._changed < seconds):
-            await asyncio.sleep(_LOOK_SECONDS)
+        self._open.stir()
+        await self._open.quiet(seconds, longest)
 
     def take(self) -> SeenTraffic:
         """What was sent since the last time."""
@@ -57,10 +52,10 @@ class NetworkWatch:
         kind = event.get("type")
         if kind == "Document":
             # Of what the page before it had asked for nobody tells the end.
-            self._open.clear()
+            self._open.forget()
         if kind != "Ping":
-            self._open.add(event["requestId"])
-        self._changed = time.monotonic()
+            self._open.began(event["requestId"])
+        self._open.stir()
 
     def _from_cache(self, event: dict[str, Any]) -> None:
         # The newest with this id: a redirected request has the same.
@@ -74,9 +69,7 @@ class NetworkWatch:
             self._from_cache(event)
 
     def _finished(self, event: dict[str, Any]) -> None:
-        if event["requestId"] in self._open:
-            self._open.discard(event["requestId"])
-            self._changed = time.monotonic()
+        self._open.ended(event["requestId"])
         for place in reversed(range(len(self._requests))):
             number, seen = self._requests[place]
             if number == event["requestId"]:
