@@ -95,10 +95,8 @@ def sentence(found: CapacityDifference) -> str:
 
 
 def _why_not(found: CapacityDifference) -> str:
-    ended = {Ending.AT_LEAST: "no limit of either was crossed"}
-    both = {found.base.answer.ended_by, found.new.answer.ended_by}
-    if both == {Ending.AT_LEAST}:
-        return ended[Ending.AT_LEAST]
+    if {found.base.answer.ended_by, found.new.answer.ended_by} == {Ending.AT_LEAST}:
+        return "no limit of either was crossed"
     first = next((each for each in (found.base, found.new) if each.answer.ended_by != Ending.OTHER_ENDED), found.base)
     return f"{first.server}: {first.answer.ended_by}: {first.answer.reason}"
 

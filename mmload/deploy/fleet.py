@@ -22,16 +22,15 @@ from mmload.config.documents import DEFAULTS, load
 from mmload.config.environment import DOCUMENT_VARIABLES, environment_name
 from mmload.config.files import read_document, read_text
 from mmload.deploy.checks import server_address, shortcomings, too_few_files
+from mmload.deploy.expected import LOOPBACK, TOKEN
 from mmload.deploy.ssh import HostFailed, SshSession
 from mmload.deploy.state import DeployedHost, Deployment
 from mmload.errors import ConfigurationError, MmloadError
 
-TOKEN = "MMLOAD_AGENT_TOKEN"
 # By this a worker is called in logs and in the run's record: the name that its user gave, not the machine's own.
 HOST_NAME = "MMLOAD_HOST_NAME"
 USERS_FILE = environment_name("UsersConfiguration", "UsersFilePath")
 AUTHORITIES = "SSL_CERT_FILE"
-LOOPBACK = "127.0.0.1"
 MASTER_SECONDS = 60.0
 STOP_TIMEOUT_SECONDS = 10
 LOOK_SECONDS = 0.25

@@ -16,7 +16,8 @@ from mmload.cli.deploy.status import status_words
 from mmload.config.environment import environment_name
 from mmload.deploy import ssh, wheels
 from mmload.deploy.checks import shortcomings, too_few_files
-from mmload.deploy.fleet import TOKEN, USERS_FILE, arguments, needs
+from mmload.deploy.expected import TOKEN
+from mmload.deploy.fleet import USERS_FILE, arguments, needs
 from mmload.deploy.state import DeployedHost, Deployment
 from mmload.deploy.wheels import HostPlatform
 from mmload.errors import ExitCode, UsageError

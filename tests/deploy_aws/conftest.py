@@ -18,6 +18,7 @@ from urllib.request import urlopen
 import pytest
 
 from mmload.cli.locust_process import free_port
+from tests.deploy_aws.machine import Instance, needed
 from tests.run import processes
 from tests.run.processes import Ended
 
@@ -198,3 +199,11 @@ def _wait(url: str, process: subprocess.Popen[bytes]) -> None:
             return
         assert process.poll() is None and time.monotonic() < deadline, "moto does not listen"
         time.sleep(0.2)
+
+
+@pytest.fixture
+def instance(tmp_path: Path) -> Iterator[Instance]:
+    needed()
+    made = Instance(tmp_path / "root")
+    yield made
+    made.end()

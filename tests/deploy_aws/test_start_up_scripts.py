@@ -6,13 +6,12 @@ import json
 import shutil
 import subprocess
 import tarfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from mmload.deploy.terraform import module_folder
-from tests.deploy_aws.machine import Instance, needed
+from tests.deploy_aws.machine import Instance
 
 SCRIPTS = module_folder() / "scripts"
 METADATA = "http://169.254.169.254/latest"
@@ -28,14 +27,6 @@ def user_data(role: str, **settings: str) -> str:
     quoted = {key: value.replace("'", "'\\''") for key, value in settings.items()}
     lines = ["#!/bin/bash", *(f"{key}='{value}'" for key, value in quoted.items())]
     return "\n".join(lines) + "\n" + "".join((SCRIPTS / f"{name}.sh").read_text() for name in ("common", role))
-
-
-@pytest.fixture
-def instance(tmp_path: Path) -> Iterator[Instance]:
-    needed()
-    made = Instance(tmp_path / "root")
-    yield made
-    made.end()
 
 
 def test_the_scripts_are_clean_shell() -> None:

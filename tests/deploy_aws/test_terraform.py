@@ -8,7 +8,6 @@ import stat
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from mmload.deploy.aws_prices import costs, machines
 from mmload.deploy.aws_settings import AwsSettings, RentedFromAws, secret_variables
 from mmload.deploy.prices import prices
 from tests.deploy_aws.conftest import COMMAND_SECONDS, PlayedAws, ended
-from tests.deploy_aws.machine import Instance, needed
+from tests.deploy_aws.machine import Instance
 from tests.run import processes
 
 pytestmark = pytest.mark.terraform
@@ -63,14 +62,6 @@ def key(tmp_path: Path) -> Path:
     path = tmp_path / "key"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", path], check=True)
     return path.with_suffix(".pub")
-
-
-@pytest.fixture
-def instance(tmp_path: Path) -> Iterator[Instance]:
-    needed()
-    made = Instance(tmp_path / "root")
-    yield made
-    made.end()
 
 
 def test_the_module_is_formatted() -> None:
