@@ -58,7 +58,7 @@ class LiveStage:
         """The id of the newest message that somebody else (or ann) wrote into a channel."""
         listed = self.stage.bob.api.newest_posts(self.stage.channels[channel].id, 30)
         ann = self.stage.ann.store.me.id
-        fitting = [each for each in listed.listed() if not each.type and (each.user_id == ann) is own]
+        fitting = [each for each in listed.listed() if not (each.type or each.root_id) and (each.user_id == ann) is own]
         if not fitting:
             raise PageFailed(f"no such message in the channel {channel}")
         return max(fitting, key=lambda post: post.create_at).id
@@ -470,7 +470,9 @@ LIVE_SCENARIOS: tuple[LiveScenario, ...] = (
         (
             ("manual_status_away", partial(LiveStage.account_menu, item="Away")),
             ("manual_status_online", partial(LiveStage.account_menu, item="Online")),
-        )
+        ),
+        # What the step before it has opened stands in front of the menu.
+        lambda live: live.page.press("Escape"),
     ),
     LiveScenario(
         (("switch_team", _switches_team), ("switch_team_back", _switches_team_back)), _opens("default", "big")
