@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.run.processes import end, mmload, start, wait_for_seconds
+from tests.run.processes import PATIENCE_SECONDS, end, mmload, start, wait_for_seconds
 from tests.support import Admin
 
 FAST = {"MMLOAD_SIMULCONTROLLER_MINIDLETIMEMS": "100", "MMLOAD_SIMULCONTROLLER_AVGIDLETIMEMS": "1500"}
@@ -107,6 +107,17 @@ def test_a_server_whose_database_is_away_for_a_while_had_an_outage(fresh_sandbox
     assert "Verdict: inconclusive" in ended.out
 
 
+def sockets_open(server: str) -> int:
+    return int(requests.get(f"{server}/sandbox/counts", timeout=10).json()["sockets_open"])
+
+
+def wait_for_sockets(server: str, number: int) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while sockets_open(server) < number:
+        assert time.monotonic() < deadline, f"{sockets_open(server)} of {number} sockets are open"
+        time.sleep(0.1)
+
+
 def test_lost_sockets_come_back_and_are_counted(fresh_sandbox: str, tmp_path: pathlib.Path) -> None:
     Admin(fresh_sandbox).team()
     process = subprocess.Popen(
@@ -116,10 +127,7 @@ def test_lost_sockets_come_back_and_are_counted(fresh_sandbox: str, tmp_path: pa
         stderr=subprocess.DEVNULL,
         text=True,
     )
-    counts_url = f"{fresh_sandbox}/sandbox/counts"
-    deadline = time.monotonic() + 30
-    while requests.get(counts_url, timeout=10).json()["sockets_open"] < 5 and time.monotonic() < deadline:
-        time.sleep(0.1)
+    wait_for_sockets(fresh_sandbox, 5)
     requests.post(f"{fresh_sandbox}/sandbox/faults", json={"drop_sockets": True}, timeout=10).raise_for_status()
     report, _ = process.communicate(timeout=180)
 
@@ -137,17 +145,14 @@ def test_an_interrupted_run_says_farewell_and_reports(fresh_sandbox: str, tmp_pa
         text=True,
         start_new_session=True,
     )
-    counts_url = f"{fresh_sandbox}/sandbox/counts"
-    deadline = time.monotonic() + 30
-    while requests.get(counts_url, timeout=10).json()["sockets_open"] < 5 and time.monotonic() < deadline:
-        time.sleep(0.1)
+    wait_for_sockets(fresh_sandbox, 5)
     process.send_signal(signal.SIGINT)
     report, said = process.communicate(timeout=180)
 
     assert process.returncode == 130, said
     assert "interrupted" in report
     assert "5 logged out" in report
-    assert requests.get(counts_url, timeout=10).json()["sockets_open"] == 0
+    assert sockets_open(fresh_sandbox) == 0
 
 
 @pytest.mark.parametrize(
