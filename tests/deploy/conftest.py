@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -28,6 +28,7 @@ class Desk:
     network: MachineNetwork
     cache: Path
     state: Path
+    begun: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def __getitem__(self, name: str) -> NetworkMachine:
         return self.network.machines[name]
@@ -38,7 +39,9 @@ class Desk:
 
     def start(self, *arguments: str, **more: str) -> subprocess.Popen[str]:
         """Begin a command."""
-        return processes.start(["-m", "mmload", *arguments], self.folder, XDG_CACHE_HOME=str(self.cache), **more)
+        cache = {"XDG_CACHE_HOME": str(self.cache)}
+        self.begun.append(processes.start(["-m", "mmload", *arguments], self.folder, **cache, **more))
+        return self.begun[-1]
 
     def begin(self, part: str, *arguments: str, **more: str) -> subprocess.Popen[str]:
         """Begin a part of `mmload deploy`."""
@@ -82,7 +85,12 @@ def desk(tmp_path: Path, wheels_cache: Path, network: MachineNetwork) -> Iterato
     """A desk of one's own; machines that have nothing of ours, neither before nor after."""
     network.write_config(tmp_path)
     with network.at_the_desk():
-        yield Desk(tmp_path, network, wheels_cache, tmp_path / "mmload-deploy.json")
+        made = Desk(tmp_path, network, wheels_cache, tmp_path / "mmload-deploy.json")
+        yield made
+    # A test that failed may have left one behind, even a stopped one.
+    for process in made.begun:
+        process.kill()
+        process.wait(PATIENCE_SECONDS)
     for name in HOSTS:
         network.mend(name)
         network.machines[name].empty()
