@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -9,13 +10,17 @@ import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
-from typing import IO, TypeVar
+from typing import IO, Any, TypeVar
 
 import msgspec
 
 from mmload.browser.messages import CloseBrowser, DoStep, StartBrowser, StepDone
 from mmload.errors import MmloadError
 
+# Of Linux' prctl.h and capability.h.
+_PR_CAPBSET_DROP, _CAP_SYS_NICE = 24, 23
+# Loaded here: between fork and exec as little as possible happens.
+_libc: Any = ctypes.CDLL(None) if sys.platform == "linux" else None
 # A browser closes in moments; one that hangs is killed.
 END_SECONDS = 15.0
 # What Python and a browser need; no variable of ours, of which some are secret.
@@ -41,7 +46,7 @@ class ServingProcess:
             stdout=subprocess.PIPE,
             # A Ctrl-C at the terminal is for us: we close it.
             start_new_session=True,
-            preexec_fn=partial(os.nice, niceness),
+            preexec_fn=partial(_give_way, niceness),
             env=passed_on(os.environ),
         )
 
@@ -116,6 +121,14 @@ class BrowserProcess:
 def passed_on(environ: Mapping[str, str]) -> dict[str, str]:
     """The variables of a browser's process. Pure."""
     return {name: environ[name] for name in _PASSED_ON if name in environ}
+
+
+def _give_way(niceness: int) -> None:
+    """In a child, before it becomes another program: others go first."""
+    os.nice(niceness)
+    # Chromium sets the niceness of its processes back to 0 and below, where it may: as root it may, with this capability.
+    if niceness and _libc is not None:
+        _libc.prctl(_PR_CAPBSET_DROP, _CAP_SYS_NICE, 0, 0, 0)
 
 
 def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
