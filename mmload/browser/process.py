@@ -126,7 +126,7 @@ def passed_on(environ: Mapping[str, str]) -> dict[str, str]:
 def _give_way(niceness: int) -> None:
     """In a child, before it becomes another program: others go first."""
     os.nice(niceness)
-    # Chromium sets the niceness of its processes back to 0 and below, where it may: as root it may, with this capability.
+    # Chromium sets the niceness of its processes back to 0 and below where it may: as root, who has this capability.
     if niceness and _libc is not None:
         _libc.prctl(_PR_CAPBSET_DROP, _CAP_SYS_NICE, 0, 0, 0)
 
