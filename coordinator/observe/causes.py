@@ -27,6 +27,8 @@ MOST_BACKENDS, FEWEST_BACKENDS = 0.5, 1.0
 MUCH_IO_WAIT = 0.2
 # A single query that takes so much of the time of all, and so long each time, is looked at before hardware is bought.
 DOMINANT_QUERY, SURELY_DOMINANT, SLOW_QUERY_MS = 0.5, 0.7, 20.0
+# One that reads no more blocks each time than an index does is slow because the disk is.
+FEW_BLOCKS = 50.0
 # Of the moments at the limit.
 _MOST, _SOME = 0.5, 0.3
 # Fewer looks say nothing.
@@ -163,7 +165,10 @@ def slow_query(evidence: Evidence) -> Full | None:
     if not dominant or _most_of(state.backends_in_locks, state.backends_active):
         return None
     full = _is_full(database_cpu(state)) or _database_is_throttled(state)
-    busy = full or _most_of(state.backends_in_io, state.backends_active)
+    reading = _most_of(state.backends_in_io, state.backends_active)
+    if reading and not full and (state.query_blocks or 0.0) < FEW_BLOCKS:
+        return None
+    busy = full or reading
     if not busy and (state.backends_active or 0.0) * (state.query_share or 0.0) < FEWEST_BACKENDS:
         return None
     text = f" `{state.query}`" if state.query else ""

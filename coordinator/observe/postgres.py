@@ -46,7 +46,7 @@ WHERE waiting.wait_event_type = 'Lock' AND waiting.datname = current_database()
 GROUP BY 1 ORDER BY count(*) DESC LIMIT 1
 """
 _STATEMENTS = """
-SELECT queryid, calls, {time}, left(query, 300) FROM {schema}.pg_stat_statements
+SELECT queryid, calls, {time}, shared_blks_read, left(query, 300) FROM {schema}.pg_stat_statements
 WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) AND queryid IS NOT NULL
 ORDER BY {time} DESC LIMIT {most}
 """
@@ -69,10 +69,11 @@ def normalised(query: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One line of pg_stat_statements: calls and milliseconds so far."""
+    """One line of pg_stat_statements: calls, milliseconds, and blocks read from outside the cache so far."""
 
     calls: int
     total_ms: float
+    blocks: int
     query: str
 
 
@@ -85,9 +86,13 @@ def slowest(before: Mapping[int, Statement], after: Mapping[int, Statement]) -> 
     if whole <= 0:
         return ObservedState()
     key = max(took, key=lambda each: took[each])
-    calls = after[key].calls - (before[key].calls if key in before else 0)
+    now, then = after[key], before.get(key, Statement(0, 0.0, 0, ""))
+    calls = max(1, now.calls - then.calls)
     return ObservedState(
-        query_share=took[key] / whole, query_ms=took[key] / max(1, calls), query=normalised(after[key].query)
+        query_share=took[key] / whole,
+        query_ms=took[key] / calls,
+        query_blocks=(now.blocks - then.blocks) / calls,
+        query=normalised(now.query),
     )
 
 
@@ -244,7 +249,10 @@ class PostgresServer:
         if self._statements_at is not None and now - self._statements_at < _STATEMENTS_EVERY_SECONDS:
             return self._slowest
         rows = session.execute(self._statements_query).fetchall()
-        latest = {int(key): Statement(int(calls), float(ms), str(query)) for key, calls, ms, query in rows}
+        latest = {
+            int(key): Statement(int(calls), float(ms), int(blocks), str(query))
+            for key, calls, ms, blocks, query in rows
+        }
         first, before = self._statements_at is None, self._statements
         self._statements_at, self._statements = now, latest
         self._slowest = ObservedState() if first else slowest(before, latest)

@@ -45,9 +45,11 @@ class ObservedState(msgspec.Struct, frozen=True, omit_defaults=True):
     backends_in_io: float | None = None
     backends_in_other: float | None = None  # that wait for another process, or a lock within memory
     cache_hits: float | None = None
-    # Of the time of all queries, the share of the greatest; how long one such takes; its text without values.
+    # Of the time of all queries, the share of the greatest; how long one such takes, and how many blocks it reads from
+    # outside the cache; its text without values.
     query_share: float | None = None
     query_ms: float | None = None
+    query_blocks: float | None = None
     query: str = ""
     blocker: str = ""  # the query that most of those in locks wait for
     # The load generator is on the server's machine.

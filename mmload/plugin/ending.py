@@ -36,6 +36,8 @@ def _end_early(number: int, _frame: FrameType | None) -> None:
         with suppress(psutil.NoSuchProcess):
             worker.send_signal(number)
     if not workers:
+        # What is just being made (a socket of ZeroMQ) is left half made: its destructor's complaint helps nobody.
+        sys.unraisablehook = lambda _: None
         sys.exit(int(ExitCode.INTERRUPTED))
 
 

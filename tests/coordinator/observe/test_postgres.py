@@ -205,10 +205,14 @@ def test_a_query_is_told_without_its_values(query: str, told: str) -> None:
 
 
 def test_the_slowest_query_is_that_of_the_time_in_between() -> None:
-    before = {1: Statement(1000, 90_000.0, "often"), 2: Statement(1, 100.0, "slow")}
-    after = {1: Statement(1010, 90_100.0, "often"), 2: Statement(4, 1000.0, "slow"), 3: Statement(1, 0.0, "new")}
+    before = {1: Statement(1000, 90_000.0, 5, "often"), 2: Statement(1, 100.0, 10, "slow")}
+    after = {
+        1: Statement(1010, 90_100.0, 5, "often"),
+        2: Statement(4, 1000.0, 70, "slow"),
+        3: Statement(1, 0.0, 0, "new"),
+    }
 
-    assert slowest(before, after) == ObservedState(query_share=0.9, query_ms=300.0, query="slow")
+    assert slowest(before, after) == ObservedState(query_share=0.9, query_ms=300.0, query_blocks=20.0, query="slow")
     assert slowest(after, after) == ObservedState()
 
 
