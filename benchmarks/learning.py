@@ -11,10 +11,13 @@ import json
 import math
 import random
 import shutil
+import statistics
 import tempfile
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +28,10 @@ from benchmarks.crowd import Server, crowd, served
 from benchmarks.handlers import HISTORY
 from benchmarks.measuring import Report, Table, tell, whole
 from benchmarks.proxy import nginx
-from mmload.behaviours.catalogue import SIMULATIVE
+from mmload.behaviours.catalogue import SIMULATIVE, routes
 from mmload.errors import MmloadError
+from mmload.learn.reading import examined
+from mmload.learn.routes import HandlerFinder
 from mmload.results.folder import TOTALS
 from mmload.results.model import RunPhase, Totals
 
@@ -34,6 +39,8 @@ IDLE_SECONDS = 8.0
 # Of handlers and actions with fewer events, the difference is mostly chance.
 OFTEN = 400
 RETURN = "UnreadCheck"
+# The first minutes are of people who come in and get to know one another.
+COMING_IN_MINUTES = 3
 LOG, DONE, LEARNED = "access.log", "done.json", "learned"
 
 
@@ -122,16 +129,34 @@ def judged(seed: int, folder: Path, args: argparse.Namespace) -> dict[str, Any]:
     tell(f"mix {seed}: {args.users} people for {args.minutes} min")
     truth = play(folder / "first", given, args.users, args.minutes)
     found = learn(folder / "first")
-    again = None
+    again, bursts = None, {}
     if not args.no_rerun:
         tell(f"mix {seed}: what was learnt is played")
         play(folder / "again", folder / "first" / LEARNED / "simulcontroller.json", args.users, args.minutes)
         again = learn(folder / "again")
-    return compared(seed, mix, truth, found, again)
+        bursts = burstiness([by_minute(folder / run / LOG) for run in ("first", "again")])
+    return compared(seed, mix, truth, found, again, bursts)
+
+
+def by_minute(log: Path) -> dict[str, list[int]]:
+    """Requests of each handler in each whole minute of the log, once people are in."""
+    found, find = examined(log), HandlerFinder(routes()).find
+    minutes: defaultdict[str, Counter[int]] = defaultdict(Counter)
+    with log.open("rb") as lines:
+        for fields in filter(None, map(found.format.parse, lines)):
+            minutes[find(fields[2], fields[3]).name][int(found.format.epoch(fields[1]) // 60)] += 1
+    known = [minute for each in minutes.values() for minute in each]
+    steady = range(min(known) + COMING_IN_MINUTES, max(known))
+    return {name: [each[minute] for minute in steady] for name, each in minutes.items()}
 
 
 def compared(
-    seed: int, mix: Mapping[str, float], truth: Truth, found: dict[str, Any], again: dict[str, Any] | None
+    seed: int,
+    mix: Mapping[str, float],
+    truth: Truth,
+    found: dict[str, Any],
+    again: dict[str, Any] | None,
+    bursts: Mapping[str, float],
 ) -> dict[str, Any]:
     """The differences of what was learnt from the truth, in per cent. Pure."""
     fit = found["fit"]
@@ -160,7 +185,7 @@ def compared(
             repeated = again["fit"]["handlers"].get(name, {}).get("seen", 0) if again else math.nan
             hours = again["fit"]["user_hours"] if again else math.nan
             ratio = off(repeated / hours, figures["seen"] / fit["user_hours"])
-            handlers.append((*row, ratio, chance(figures["seen"], repeated)))
+            handlers.append((*row, ratio, chance(figures["seen"], repeated) * math.sqrt(bursts.get(name, 1.0))))
     return {"seed": seed, "people": people, "actions": actions, "handlers": handlers, "explained": fit["explained"]}
 
 
@@ -174,6 +199,24 @@ def done(truth: Truth) -> dict[str, int]:
 def chance(*counts: float) -> float:
     """By how many per cent the ratio of such counts differs by chance in one of 20 runs. Pure."""
     return 200 * math.sqrt(sum(1 / count for count in counts if count)) if all(counts) else math.nan
+
+
+def burstiness(runs: Sequence[Mapping[str, Sequence[int]]]) -> dict[str, float]:
+    """How much more the counts scatter from minute to minute than if each request came by itself (at least 1). Pure.
+
+    One post has all who see it ask for something, and a browser with an empty cache asks for a hundred files at once:
+    so many requests are much fewer chances.
+    """
+    names = set.intersection(*(set(run) for run in runs))
+    found = {name: [_scatter(run[name]) for run in runs] for name in names}
+    return {name: max(1.0, statistics.mean(scatters)) for name, scatters in found.items()}
+
+
+def _scatter(counts: Sequence[int]) -> float:
+    """The variance by the mean; of the steps from one to the next, as rates change slowly, too."""
+    if len(counts) < 2 or not any(counts):
+        return 1.0
+    return statistics.mean((after - before) ** 2 for before, after in pairwise(counts)) / 2 / statistics.mean(counts)
 
 
 def within(rows: Sequence[tuple[Any, ...]], column: int, limit: float, by_chance: int | None = None) -> str:
