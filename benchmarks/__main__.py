@@ -26,6 +26,7 @@ BENCHMARKS = {
     "ramp": "how fast people come in by password and with kept sessions, and what that costs the server",
     "start": "import time and memory of a worker",
     "capacity": "how near the coordinator comes to the known capacity of simulated servers",
+    "looks": "CPU of the coordinator's look each second",
     "causes": "how often the right cause is named, of a server that is made to break in each way",
     "sweep": "how many people the sandbox with a capacity holds, measured the long way",
     "handlers": "how many requests of each handler an action sends: the table of `mmload learn`",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -18,6 +19,8 @@ from mmload.results.outages import FEWEST_UNANSWERED
 
 # A p99 of fewer says nothing; nor does a share of failures.
 FEWEST_SAMPLES = 5
+# More series than any agent has: a page whose labels are ever new is not remembered for ever.
+MOST_SERIES = 200_000
 # The slowest action is named only if it was done so often: else one slow moment names it.
 FEWEST_TO_NAME = 20
 _USERS, _SATURATED = "mmload_users", "mmload_generator_saturated"
@@ -52,24 +55,69 @@ _REQUEST, _ACTION, _DELIVERY = (
     "mmload_action_seconds_bucket",
     "mmload_delivery_seconds_bucket",
 )
-_NAMES = frozenset(
-    {*_STATES, _USERS, _SOCKETS, _WITHOUT_ACCOUNT, _SATURATED, _REQUESTS, _FAILURES, _REQUEST, _ACTION, _DELIVERY}
-)
+# What is read of a page, and the labels that matter.
+_BY = {
+    **dict.fromkeys(_STATES, ("process",)),
+    _SATURATED: (),
+    _SOCKETS: (),
+    _WITHOUT_ACCOUNT: (),
+    _USERS: ("state",),
+    _REQUESTS: ("kind",),
+    _FAILURES: ("kind", "reason"),
+    _REQUEST: ("kind", "le"),
+    _ACTION: ("action", "le"),
+    _DELIVERY: ("le",),
+}
+# The name of a metric, and its labels' values.
+Labelled = tuple[str, ...]
 
 
-def samples(page: str, names: Collection[str]) -> Iterator[Sample]:
-    """The samples of these names, in the order of the page; none of a page that is no Prometheus text. Pure.
+class Sums:
+    """`sum by (…)` of some metrics, as Prometheus has it, of pages that are read again and again.
 
-    The lines of other names are not parsed: a page has thousands, and it is read each second.
+    A page has thousands of lines, and nearly all its series are on the next one, too: what a name and its labels say is
+    parsed when they are first seen, and from then on only the value is. Lines of other metrics are not parsed at all.
     """
-    wanted = tuple(names)
-    lines = [line for line in page.splitlines() if line.startswith(wanted)]
-    try:
-        families = list(text_string_to_metric_families("\n".join(lines) + "\n"))
-    except ValueError:
-        return
-    for family in families:
-        yield from (sample for sample in family.samples if sample.name in names)
+
+    def __init__(self, by: Mapping[str, tuple[str, ...]]) -> None:
+        """`by`: the labels to keep, by the metric's name."""
+        self._by, self._beginnings = by, tuple(by)
+        self._known: dict[str, Labelled] = {}
+
+    def of(self, page: str) -> dict[Labelled, float]:
+        """Those of a page, by name and labels' values; none of one that is no Prometheus text."""
+        if len(self._known) > MOST_SERIES:
+            self._known.clear()
+        try:
+            return self._summed(page)
+        except ValueError:
+            return {}
+
+    def _summed(self, page: str) -> dict[Labelled, float]:
+        sums, known = dict[Labelled, float](), self._known
+        for line in page.split("\n"):
+            series, _, value = line.rpartition(" ")
+            found = known.get(series)
+            if found is not None:
+                sums[found] = sums.get(found, 0.0) + float(value)
+            elif line.startswith(self._beginnings):
+                for sample in self._parsed(line):
+                    found = self._kept(line, sample)
+                    sums[found] = sums.get(found, 0.0) + sample.value
+        return sums
+
+    def _parsed(self, line: str) -> Iterator[Sample]:
+        for family in text_string_to_metric_families(line + "\n"):
+            yield from (sample for sample in family.samples if sample.name in self._by)
+
+    def _kept(self, line: str, sample: Sample) -> Labelled:
+        found = (sample.name, *(sample.labels.get(label, "") for label in self._by[sample.name]))
+        series, _, value = line.rpartition(" ")
+        # Only where nothing but one space and the value is behind the series.
+        with suppress(ValueError):
+            if float(value) == sample.value and sample.timestamp is None:
+                self._known[series] = found
+        return found
 
 
 # Cumulative counts by upper bound, as Prometheus has them.
@@ -103,13 +151,18 @@ class Snapshot:
         return self.ended - sum(self.unanswered.values())
 
 
-def snapshot(pages: Mapping[str, str], seconds: float) -> Snapshot:
-    """The pages of the agents (by the agents' names) at one moment. Pure."""
+def agent_sums() -> Sums:
+    """The reader of agents' pages."""
+    return Sums(_BY)
+
+
+def snapshot(pages: Mapping[str, str], seconds: float, sums: Sums | None = None) -> Snapshot:
+    """The pages of the agents (by the agents' names) at one moment; `sums` has read those before."""
+    sums = sums or agent_sums()
     total = Snapshot(seconds, len(pages))
     for agent, page in pages.items():
         saturated, worst = False, dict[str, float]()
-        for sample in samples(page, _NAMES):
-            name, labels, value = sample.name, sample.labels, sample.value
+        for (name, *labels), value in sums.of(page).items():
             if name == _SATURATED:
                 saturated = value > 0
             elif name in _STATES:
@@ -135,39 +188,40 @@ def _told(worst: Mapping[str, float]) -> str:
     return ", ".join(_STATES[name].text.format(worst[name]) for name in named) or "by its own account"
 
 
-def _add(total: Snapshot, name: str, labels: Mapping[str, str], value: float) -> None:
+def _add(total: Snapshot, name: str, labels: Sequence[str], value: float) -> None:
+    """`labels` are those of `_BY`."""
     if name == _USERS:
-        if labels.get("state") == "active":
+        if labels[0] == "active":
             total.present = (total.present or 0) + int(value)
     elif name == _SOCKETS:
         total.connections += int(value)
     elif name == _WITHOUT_ACCOUNT:
         total.without_account += int(value)
     elif name == _ACTION:
-        _count(total.actions.setdefault(labels.get("action", ""), {}), labels, value)
+        _count(total.actions.setdefault(labels[0], {}), labels[1], value)
     elif name == _DELIVERY:
-        _count(total.delivery, labels, value)
+        _count(total.delivery, labels[0], value)
     else:
         _add_requests(total, name, labels, value)
 
 
-def _add_requests(total: Snapshot, name: str, labels: Mapping[str, str], value: float) -> None:
-    reason = labels.get("reason", "")
+def _add_requests(total: Snapshot, name: str, labels: Sequence[str], value: float) -> None:
+    kind, last = labels[0], labels[-1]
     if name == _REQUESTS:
         total.ended += value
-    elif name == _FAILURES and not answered(reason):
-        total.unanswered[reason] = total.unanswered.get(reason, 0.0) + value
-    if labels.get("kind") != "login":
+    elif name == _FAILURES and not answered(last):
+        total.unanswered[last] = total.unanswered.get(last, 0.0) + value
+    if kind != "login":
         if name == _REQUEST:
-            _count(total.request, labels, value)
+            _count(total.request, last, value)
         elif name == _REQUESTS:
             total.requests += value
         else:
             total.failures += value
 
 
-def _count(buckets: Buckets, labels: Mapping[str, str], value: float) -> None:
-    bound = float(labels.get("le", "inf"))
+def _count(buckets: Buckets, le: str, value: float) -> None:
+    bound = float(le or "inf")
     buckets[bound] = buckets.get(bound, 0.0) + value
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from threading import Event
 from typing import Protocol
 
-from coordinator.agent_metrics import Answers, Recent, Snapshot, snapshot
+from coordinator.agent_metrics import Answers, Recent, Snapshot, agent_sums, snapshot
 from coordinator.agents import AgentGroup, Look
 from coordinator.answer import Answer, Decider, Ending, Limits, SearchOutcome, Step
 from coordinator.journal import Cycle, End, JournalWriter
@@ -63,7 +63,7 @@ class Observer:
         self._prometheus = prometheus
         self._watch = watch
         self._recent = Recent(measures) if measures is not None else None
-        self._answers = Answers()
+        self._sums, self._answers = agent_sums(), Answers()
         self._clock, self._wall = clock, wall
         self._began: float | None = None
         self._users: dict[str, int] = {}
@@ -76,7 +76,7 @@ class Observer:
         look = self._agents.look()
         answered = self._prometheus.readings(seconds, self._wall())
         self._users |= look.users
-        latest = snapshot(look.pages, seconds)
+        latest = snapshot(look.pages, seconds, self._sums)
         own = self._own(look, latest)
         alerting = tuple(
             answered[q.description] for q in self._prometheus.queries if q.alert and q.description in answered

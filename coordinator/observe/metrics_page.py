@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 import requests
 
-from coordinator.agent_metrics import samples
+from coordinator.agent_metrics import Labelled, Sums
 from coordinator.observe.state import ObservedState
 from coordinator.polling import Unanswered, session
 from mmload.errors import transport_reason
@@ -20,15 +20,16 @@ _IN_USE, _MOST, _WAITED = (
     "go_sql_max_open_connections",
     "go_sql_wait_duration_seconds_total",
 )
-_NAMES = (*_CPU, _CORES, _IN_USE, _MOST, _WAITED)
+# What is read of it, and the labels that matter.
+BY = {**dict.fromkeys((*_CPU, _CORES), ()), **dict.fromkeys((_IN_USE, _MOST, _WAITED), ("db_name",))}
 
 
-def figures(page: str) -> dict[str, float]:
+def figures(sums: Mapping[Labelled, float]) -> dict[str, float]:
     """What is looked at, by name; of several databases the master's. Pure."""
     return {
-        sample.name: sample.value
-        for sample in samples(page, _NAMES)
-        if "master" in sample.labels.get("db_name", "master")
+        name: value
+        for (name, *database), value in sums.items()
+        if not database or "master" in (database[0] or "master")
     }
 
 
@@ -58,6 +59,7 @@ class MetricsPage:
     def __init__(self, url: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._url, self._clock = url, clock
         self._session = session(url)
+        self._sums = Sums(BY)
         self._before: dict[str, float] = {}
         self._last = 0.0
         self.notes: tuple[str, ...] = ()
@@ -70,7 +72,7 @@ class MetricsPage:
             raise Unanswered(transport_reason(error)) from None
         if answer.status_code != 200:
             raise Unanswered(f"it answers {answer.status_code}")
-        now, after = self._clock(), figures(answer.text)
+        now, after = self._clock(), figures(self._sums.of(answer.text))
         if not after:
             raise Unanswered("it is no page of Mattermost's metrics")
         state = state_between(self._before, after, now - self._last)

@@ -190,6 +190,8 @@ class Processes:
         self._server, self._database = urlsplit(server_url), urlsplit(postgres_url)
         self._proc, self._cgroups, self._clock = proc, cgroups, clock
         self._groups: dict[str, _Group] = {}
+        # Processes that belong to none of them.
+        self._others: set[int] = set()
         self._machine: MachineTimes | None = None
         self._last = 0.0
         self._found_at: float | None = None
@@ -197,17 +199,17 @@ class Processes:
 
     def found(self) -> str:
         """Which processes are looked at, in words; "" without a server here."""
-        processes = self._processes()
-        self._find(processes, self._clock())
+        processes = self._find(self._clock())
         return " and ".join(f"{processes[each.root].name} ({each.root})" for each in self._groups.values())
 
     def look(self) -> ObservedState:
         """What they did since the last look; nothing at the first, or where the server is not here."""
-        now, processes = self._clock(), self._processes()
-        if self._found_at is None or now - self._found_at >= _FIND_EVERY_SECONDS:
-            self._find(processes, now)
+        now = self._clock()
+        due = self._found_at is None or now - self._found_at >= _FIND_EVERY_SECONDS
+        processes = self._find(now) if due else self._processes()
         seconds, self._last = now - self._last, now
         if SERVER not in self._groups:
+            self._others.update(processes)
             return ObservedState()
         machine = machine_times(_text(self._proc / "stat"), _text(self._proc / "diskstats"))
         state = ObservedState(shared_machine=True)
@@ -215,6 +217,7 @@ class Processes:
             state = machine_state(self._machine, machine, seconds, os.cpu_count() or 1)
         self._machine = machine
         told = {name: self._used(group, processes, seconds) for name, group in self._groups.items()}
+        self._others |= processes.keys() - {pid for group in self._groups.values() for pid in group.cpu}
         return _together(state, told, self._groups)
 
     def close(self) -> None:
@@ -231,15 +234,19 @@ class Processes:
         return used(before, cpu) / seconds, throttled_share(was, throttling)
 
     def _processes(self) -> dict[int, ProcessTimes]:
+        """All but those that are known to belong to no group: who has no ancestor in one gets none later."""
         found = {}
         for entry in os.listdir(self._proc):
-            if entry.isdecimal():
+            if entry.isdecimal() and int(entry) not in self._others:
                 with suppress(OSError, ValueError, IndexError):
                     found[int(entry)] = process((self._proc / entry / "stat").read_text(errors="replace"))
         return found
 
-    def _find(self, processes: Mapping[int, ProcessTimes], now: float) -> None:
+    def _find(self, now: float) -> dict[int, ProcessTimes]:
+        """Look among all processes."""
         self._found_at = now
+        self._others.clear()
+        processes = self._processes()
         server = self._server_root(processes)
         wanted = {SERVER: server, DATABASE: self._database_root(processes, server)}
         for name, root in wanted.items():
@@ -247,6 +254,7 @@ class Processes:
                 self._groups.pop(name, None)
             elif name not in self._groups or self._groups[name].root != root:
                 self._groups[name] = self._group(root)
+        return processes
 
     def _server_root(self, processes: Mapping[int, ProcessTimes]) -> int | None:
         host = self._server.hostname
@@ -274,6 +282,9 @@ class Processes:
         for table in ("tcp", "tcp6"):
             sockets |= listening(_text(self._proc / "net" / table), port)
         inodes = {f"socket:[{inode}]" for inode in sockets}
+        group = self._groups.get(name)
+        if group is not None and group.root in processes and self._holds(group.root, inodes):
+            return group.root
         holders = {pid for pid in processes if inodes and self._holds(pid, inodes)}
         found = next((pid for pid in sorted(holders) if processes[pid].parent not in holders), None)
         if found is not None and processes[found].name not in _PROXIES:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from prometheus_client import Metric
+from prometheus_client.parser import text_string_to_metric_families
 
-from coordinator.agent_metrics import Answers, Recent, quantile, samples, slowest_action, snapshot
+from coordinator import agent_metrics
+from coordinator.agent_metrics import Answers, Recent, Sums, agent_sums, quantile, slowest_action, snapshot
 from mmload.config.coordinator_tables import ActionLimit, Measures
+from mmload.metrics.exposition import escaped
 from tests.coordinator.pages import page
 
 LIMITS = Measures(
@@ -200,15 +205,76 @@ def test_a_quantile_of_durations_with_an_exponential_tail_is_exact(mean: float, 
     assert found == pytest.approx(-mean * math.log(1.0 - share), rel=1e-3)
 
 
-def test_a_page_that_is_no_prometheus_text_has_no_samples() -> None:
-    assert list(samples("a 1\na broken\na{x=\n", {"a"})) == []
-    assert list(samples("<html>\na sad page</html>", {"a"})) == []
+# -- the text of a page ------------------------------------------------------------------------------------------
 
 
-def test_labels_are_unescaped_and_foreign_lines_left_out() -> None:
-    text = '# HELP a b\na{x="1\\"2\\\\n\\n",y="}"} 3\na_total 5\nb 7\na{x="2"} NaN 1700000000\n'
+def test_a_page_that_is_no_prometheus_text_has_no_sums() -> None:
+    assert Sums({"a": ()}).of("a 1\na broken\na{x=\n") == {}
+    assert Sums({"a": ()}).of("<html>\na sad page</html>") == {}
 
-    found = list(samples(text, {"a"}))
 
-    assert [each.labels for each in found] == [{"x": '1"2\\n\n', "y": "}"}, {"x": "2"}]
-    assert found[0].value == 3.0
+def test_series_are_added_up_by_the_labels_that_matter() -> None:
+    """Labels are unescaped, lines of other metrics left out."""
+    text = '# HELP a b\na{x="1\\"2\\\\n\\n",y="}"} 3\na_total 5\nb 7\na{x="2",y="p q"} 1\na{x="2",y="r"} 4 1700000000\n'
+
+    assert Sums({"a": ("x",)}).of(text) == {("a", '1"2\\n\n'): 3, ("a", "2"): 5}
+    assert Sums({"a": ("z",), "b": ()}).of(text) == {("a", ""): 8, ("b",): 7}
+
+
+LABELS = st.text(max_size=8)
+PAGES = st.lists(st.lists(st.tuples(LABELS, LABELS, st.integers(0, 10**6)), max_size=8), min_size=2, max_size=4)
+
+
+@settings(max_examples=30)
+@given(PAGES)
+def test_a_page_that_is_read_after_others_has_the_same_sums(pages: list[list[tuple[str, str, int]]]) -> None:
+    """Series come and go, whatever is in their labels."""
+    reader = Sums({"a": ("x", "y")})
+    for page_ in pages:
+        rows = {(x, y): value for x, y, value in page_}
+        text = "".join(
+            f'a{{x="{escaped(x)}",y="{escaped(y)}"}} {value}\nab{{x="{escaped(y)}"}} 1\n'
+            for (x, y), value in rows.items()
+        )
+        anew = Sums({"a": ("x", "y")}).of(text)
+
+        assert reader.of(text) == anew == {("a", x, y): value for (x, y), value in rows.items()}
+
+
+@pytest.mark.parametrize(
+    "line", ["a 5 {}", "a\t{}", "a {} ", "a  {}", "a {}\r", 'a{{x="y z"}}\t{}', 'a{{x="y z"}} {} 7', 'a{{x="y z"}}{}']
+)
+def test_a_value_is_found_however_the_line_is_spaced(line: str) -> None:
+    """Also of a series that was read before; a time behind the value is none."""
+    reader = Sums({"a": ()})
+    read = [reader.of(line.format(number) + "\n") for number in (1, 2)]
+
+    assert read == ([{("a",): 5}] * 2 if line == "a 5 {}" else [{("a",): 1}, {("a",): 2}])
+
+
+def test_a_page_is_not_parsed_again_where_only_its_values_are_new(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a look each second takes a fifth of a core."""
+    parsed: list[str] = []
+
+    def parse(text: str) -> Iterable[Metric]:
+        parsed.append(text)
+        return text_string_to_metric_families(text)
+
+    monkeypatch.setattr(agent_metrics, "text_string_to_metric_families", parse)
+    sums = agent_sums()
+    first = snapshot({"a": page([0.1] * 10, present=3)}, 0.0, sums)
+    before = len(parsed)
+    second = snapshot({"a": page([0.1] * 30, failures=1, present=7)}, 1.0, sums)
+
+    assert (first.requests, second.requests, second.present) == (10, 30, 7)
+    assert before > 0 and len(parsed) == before
+    assert second == snapshot({"a": page([0.1] * 30, failures=1, present=7)}, 1.0)
+
+
+def test_series_that_are_ever_new_are_not_remembered_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(agent_metrics, "MOST_SERIES", 10)
+    sums = Sums({"a": ()})
+    read = [sums.of(f'a{{x="{number}"}} 1\n') for number in range(50)]
+
+    assert read == [{("a",): 1}] * 50
+    assert len(sums._known) <= 11

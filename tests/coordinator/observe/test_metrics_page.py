@@ -8,8 +8,9 @@ from threading import Event, Thread
 import pytest
 import requests
 
+from coordinator.agent_metrics import Sums
 from coordinator.observe.causes import CauseKind, cause_of
-from coordinator.observe.metrics_page import MetricsPage, figures, state_between
+from coordinator.observe.metrics_page import BY, MetricsPage, figures, state_between
 from coordinator.observe.state import Moment, ObservedState, merged
 from coordinator.polling import Unanswered
 from mmload.cli.locust_process import free_port
@@ -28,7 +29,8 @@ go_sql_wait_duration_seconds_total{{db_name="master"}} {waited}
 
 
 def test_rates_are_of_the_time_between_two_pages() -> None:
-    before, after = figures(PAGE.format(cpu=10, waited=5)), figures(PAGE.format(cpu=13, waited=11))
+    sums = Sums(BY)
+    before, after = figures(sums.of(PAGE.format(cpu=10, waited=5))), figures(sums.of(PAGE.format(cpu=13, waited=11)))
 
     assert state_between(before, after, 2.0) == ObservedState(
         server_cpu=1.5, server_cores=2, pool_in_use=20, pool_most=20, pool_waiting=3.0

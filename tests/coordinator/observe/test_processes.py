@@ -155,6 +155,42 @@ def test_the_cpu_of_whoever_listens_at_the_servers_address_is_seen() -> None:
     assert state.shared_machine
 
 
+def test_a_process_of_the_server_counts_from_its_start_and_others_are_read_once(tmp_path: Path) -> None:
+    """A machine has hundreds of processes, and they are looked at each second."""
+    now, ticks = 0.0, processes._TICKS
+    written = {"stat": "cpu  1 0 1 7 1 0 0 0 0 0\n", "diskstats": ""}
+
+    def stat(pid: int, name: str, parent: int, seconds: float) -> None:
+        (tmp_path / str(pid)).mkdir(exist_ok=True)
+        text = f"{pid} ({name}) S {parent} 0 0 0 -1 0 0 0 0 0 {int(seconds * ticks)} 0 0 0 20 0 1 0 5 6 7"
+        (tmp_path / str(pid) / "stat").write_text(text)
+
+    def looked(seconds: float) -> float | None:
+        nonlocal now
+        now += seconds
+        return watched.look().server_cpu
+
+    for name, text in written.items():
+        (tmp_path / name).write_text(text)
+    watched = Processes("http://127.0.0.1:1", proc=tmp_path, cgroups=tmp_path, clock=lambda: now)
+    # Numbers that no process of a machine has.
+    server, plugin, other = 9_000_001, 9_000_002, 9_000_003
+    stat(server, "mattermost", 1, 5.0)
+    stat(other, "cron", 1, 5.0)
+    first = looked(0.0)
+    stat(server, "mattermost", 1, 6.0)
+    stat(plugin, "plugin", server, 0.5)
+    # Were it read once more, it would be the server's.
+    stat(other, "cron", server, 9.0)
+    second = looked(2.0)
+    stat(plugin, "plugin", server, 1.0)
+    third = looked(1.0)
+    fourth = looked(processes._FIND_EVERY_SECONDS)
+
+    assert (first, second, third) == (None, 0.75, 0.5)
+    assert fourth == pytest.approx(9.0 / processes._FIND_EVERY_SECONDS, abs=0.01)
+
+
 def test_a_server_elsewhere_tells_nothing() -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
