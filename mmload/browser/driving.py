@@ -3,41 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 import psutil
 from msgspec.structs import replace
-from playwright.async_api import BrowserContext, CDPSession, Error, Locator, Page, Route, ViewportSize, async_playwright
+from playwright.async_api import BrowserContext, CDPSession, Error, Locator, Page
 
 from mmload.browser.conditions import Condition
 from mmload.browser.messages import PageMeasures, StartBrowser, StepDone
+from mmload.browser.opening import opened
 from mmload.browser.selectors import Selectors, selectors_for
 from mmload.browser.steps import LOG_IN, OPEN, STEPS, StepFailed, StepSkipped
 from mmload.browser.traffic import PageTraffic
 from mmload.printable import harmless_line
 
 MEASURES = (Path(__file__).parent / "page_measures.js").read_text()
-VIEWPORT = ViewportSize(width=1366, height=768)
-# No traffic and no work of the browser's own; the graphics of a machine without a screen.
-ARGUMENTS = (
-    *("--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
-    *("--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"),
-)
 # The requests of a step: until there was none for so long, but not longer than the second.
 QUIET_SECONDS, LONGEST_QUIET_SECONDS = 0.5, 3.0
-CLOSE_SECONDS = 5.0
 _MOST_CONSOLE_LINES, _LONGEST_LINE = 20, 300
 _SCREENSHOT_QUALITY = 50
 _POLL_SECONDS = 0.05
+_SESSION_COOKIES = ("MMAUTHTOKEN", "MMUSERID")
 # The document goes while it is looked at: the application has sent the browser to another page.
 _NAVIGATED = re.compile("context was destroyed|navigat|Cannot find context|mmload is not defined|undefined \\(reading")
 
@@ -45,70 +37,17 @@ _NAVIGATED = re.compile("context was destroyed|navigat|Cannot find context|mmloa
 @asynccontextmanager
 async def driven(start: StartBrowser, profile: Path) -> AsyncIterator[Drive]:
     """A browser with an empty profile in this folder, closed in the end."""
-    async with async_playwright() as playwright:
-        context = await playwright.chromium.launch_persistent_context(
-            profile,
-            **browser_options(start.executable, start.proxy),
-            **page_options(verify_tls=start.verify_tls),
-            bypass_csp=True,
-            handle_sigint=False,
-            handle_sigterm=False,
-            handle_sighup=False,
-        )
-        try:
-            await context.add_init_script(MEASURES)
-            await context.add_cookies(_session_cookies(start))
-            if start.headers:
-                await context.route(f"{start.url}/**", partial(_with_headers, start.headers))
-            context.set_default_timeout(start.step_seconds * 1000)
-            page = context.pages[0] if context.pages else await context.new_page()
-            yield await _drive(start, context, page)
-        finally:
-            with suppress(Error, asyncio.TimeoutError):
-                await asyncio.wait_for(context.close(), CLOSE_SECONDS)
-
-
-def browser_options(executable: str, proxy: str) -> dict[str, Any]:
-    """How each of our browsers is started. Pure, but for whose process this is."""
-    return {
-        "executable_path": executable,
-        "headless": True,
-        # As root Chromium has no sandbox, and does not start without being told so.
-        "chromium_sandbox": os.geteuid() != 0,
-        "args": list(ARGUMENTS),
-        "proxy": _proxy(proxy),
-    }
-
-
-def page_options(*, verify_tls: bool) -> dict[str, Any]:
-    """What each of our pages is like. Pure."""
-    return {"viewport": VIEWPORT, "locale": "en-US", "ignore_https_errors": not verify_tls}
-
-
-async def _with_headers(headers: dict[str, str], route: Route) -> None:
-    """A request to the server, and to nobody else, with the configured headers."""
-    await route.continue_(headers={**route.request.headers, **headers})
-
-
-def _proxy(url: str) -> dict[str, str] | None:
-    """A proxy as the browser wants it: its credentials apart. Pure."""
-    if not url:
-        return None
-    parts = urlsplit(url)
-    proxy = {"server": f"{parts.scheme}://{parts.hostname}:{parts.port or 80}"}
-    return {**proxy, "username": unquote(parts.username or ""), "password": unquote(parts.password or "")}
-
-
-async def _drive(start: StartBrowser, context: BrowserContext, page: Page) -> Drive:
-    session = await context.new_cdp_session(page)
-    await session.send("Network.enable")
-    await session.send("Performance.enable")
-    return Drive(start, context, page, session)
+    async with opened(start, profile, bypass_csp=True) as (context, page, session):
+        await session.send("Performance.enable")
+        await context.add_init_script(MEASURES)
+        await context.add_cookies(_session_cookies(start))
+        context.set_default_timeout(start.step_seconds * 1000)
+        yield Drive(start, context, page, session)
 
 
 def _session_cookies(start: StartBrowser) -> list[Any]:
     """The cookies of a kept session. Pure."""
-    cookies = {"MMAUTHTOKEN": start.token, "MMUSERID": start.user_id}
+    cookies = dict(zip(_SESSION_COOKIES, (start.token, start.user_id), strict=True))
     return [{"name": name, "value": value, "url": start.url} for name, value in cookies.items() if value]
 
 
@@ -283,6 +222,11 @@ class Drive:
         if token and token not in self._secrets:
             self._secrets.append(token)
         return cookies.get("MMUSERID", ""), token
+
+    async def forget_session(self) -> None:
+        """Whoever still had one would not see the log-in page."""
+        for name in _SESSION_COOKIES:
+            await self._context.clear_cookies(name=name)
 
     async def log_out(self) -> None:
         """End the session on the server."""

@@ -5,19 +5,28 @@ from __future__ import annotations
 import msgspec
 
 
-class StartBrowser(msgspec.Struct, frozen=True, tag="start"):
-    """Open the browser. Secrets (password, session, headers) go this way only: on no command line, to no disk."""
+class Opening(msgspec.Struct, frozen=True, kw_only=True):
+    """Which browser, and how it reaches the server. Headers may be secret: they are nowhere but here."""
 
     url: str
-    version: str
     executable: str
+    headers: dict[str, str] = {}
+    proxy: str = ""
+    verify_tls: bool = True
+
+    def __repr__(self) -> str:
+        """Without the secrets."""
+        return f"{type(self).__name__}(url={self.url!r})"
+
+
+class StartBrowser(Opening, frozen=True, kw_only=True, tag="start"):
+    """Open the browser. Secrets (password, session, headers) go this way only: on no command line, to no disk."""
+
+    version: str
     login: str
     password: str
     user_id: str = ""
     token: str = ""
-    headers: dict[str, str] = {}
-    proxy: str = ""
-    verify_tls: bool = True
     step_seconds: float = 30.0
     seed: str = ""
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mmload.browser import serving
+from mmload.browser import orders
 from mmload.browser.checking import misfits, outcomes
 from mmload.browser.finding import find_browser
 from mmload.browser.messages import StartBrowser, StepDone
@@ -16,6 +16,7 @@ from mmload.browser.process import passed_on
 from mmload.browser.selectors import Selectors, selectors_for
 from mmload.browser.steps import CYCLE, STEPS
 from mmload.errors import ConfigurationError
+from mmload.fidelity.live.messages import OpenPage
 
 pytest.importorskip("playwright", reason="playwright is not installed")
 
@@ -32,7 +33,7 @@ def test_every_selector_is_known_to_every_family() -> None:
 
 def test_the_sandbox_page_has_what_the_steps_touch() -> None:
     """Renamed in the one, it would be missed in the other only when a browser looks for it."""
-    page = (Path(serving.__file__).parents[1] / "sandbox" / "page" / "application.js").read_text()
+    page = (Path(orders.__file__).parents[1] / "sandbox" / "page" / "application.js").read_text()
 
     for name in (
         "post_textbox",
@@ -67,16 +68,17 @@ def test_only_profiles_of_processes_that_are_gone_are_removed(tmp_path: Path) ->
     for folder in (left, own, other):
         (folder / "Default").mkdir(parents=True)
 
-    serving.remove_left_profiles(tmp_path)
+    orders.remove_left_profiles(tmp_path)
 
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted((own.name, other.name))
 
 
 def test_secrets_are_not_in_what_is_logged() -> None:
-    order = StartBrowser("http://a", "", "/usr/bin/chromium", "ann", "secret-1", token="secret-2")
+    told = {"url": "http://a", "executable": "/usr/bin/chromium", "headers": {"X-Key": "secret-0"}}
+    order = StartBrowser(**told, version="", login="ann", password="secret-1", token="secret-2")
     done = StepDone("LogIn", token="secret-3")
 
-    assert "secret" not in repr(order) + repr(done)
+    assert "secret" not in repr(order) + repr(done) + repr(OpenPage(**told))
     assert passed_on({"PATH": "/bin", "MMLOAD_USERSCONFIGURATION_PASSWORD": "secret"}) == {"PATH": "/bin"}
 
 

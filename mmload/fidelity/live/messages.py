@@ -6,18 +6,11 @@ from typing import Literal
 
 import msgspec
 
+from mmload.browser.messages import Opening
 
-class OpenPage(msgspec.Struct, frozen=True, tag="open"):
-    """Open an empty page in a browser without a past. Headers may be secret: they are nowhere but here."""
 
-    url: str
-    executable: str
-    headers: dict[str, str] = {}
-    proxy: str = ""
-    verify_tls: bool = True
-
-    def __repr__(self) -> str:
-        return f"OpenPage(url={self.url!r})"
+class OpenPage(Opening, frozen=True, kw_only=True, tag="open"):
+    """Open an empty page in a browser without a past."""
 
 
 Deed = Literal[

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from mmload.behaviours.composing import content
-from mmload.browser.finding import find_browser
+from mmload.browser.ordering import opening_of
 from mmload.browser.selectors import selectors_for
 from mmload.errors import MmloadError, UsageError
 from mmload.fidelity.live.lines import line_of
@@ -22,7 +22,6 @@ from mmload.fidelity.playing import PlayedStep, together
 from mmload.fidelity.recording import recorded_step, recording, step_of
 from mmload.fidelity.stage import ScenarioStage
 from mmload.fidelity.traffic import StepTraffic
-from mmload.network import own_headers, proxy_for
 
 _NOT_LIVE = "no browser is driven through it"
 
@@ -69,13 +68,7 @@ def live_stage(stage: ScenarioStage) -> Iterator[LiveStage]:
     """A browser for ann, for the time of the context."""
     context = stage.ann.context
     config, url = context.settings.config, context.transport.server_url
-    opening = OpenPage(
-        url=url,
-        executable=find_browser(config.browser.executable_path),
-        headers=own_headers(config.connection.headers),
-        proxy=proxy_for(url) if config.connection.use_proxy else "",
-        verify_tls=config.connection.verify_tls,
-    )
+    opening = OpenPage(**opening_of(config, url))
     quiet_seconds = STAND_IN_QUIET_SECONDS if stage.on_sandbox else QUIET_SECONDS
     with TemporaryDirectory(prefix="mmload-") as folder, live_page(opening, quiet_seconds) as page:
         picture = Path(folder) / "photo.png"

@@ -1,20 +1,20 @@
 """The process of one watched page: carries out the orders on its stdin, tells on its stdout what came of them.
 
-It ends, and leaves no browser behind, when its stdin is closed: whatever became of the process that started it.
+It ends, and leaves neither browser nor profile behind, when its stdin is closed: whatever became of the process that
+started it.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
-import msgspec
-from playwright.async_api import BrowserContext, Error, Locator, Page, async_playwright
+from playwright.async_api import BrowserContext, Error, Locator, Page
 
-from mmload.browser.driving import browser_options, page_options
-from mmload.browser.orders import problem_of, stdin_lines, tell
+from mmload.browser.opening import opened
+from mmload.browser.orders import problem_of, serve, tell
 from mmload.fidelity.live.messages import OpenPage, PageAct, PageAnswer, PageOrder, TakeTraffic
 from mmload.fidelity.live.watching import NetworkWatch
 
@@ -25,38 +25,25 @@ _WHEEL_SECONDS = 0.5
 
 def main() -> int:
     """Serve until stdin ends."""
-    # Whoever started it may be gone, and nobody reads what is told.
-    with suppress(BrokenPipeError):
-        asyncio.run(_serve())
-    return 0
+    return serve(PageOrder, _work)
 
 
-async def _serve() -> None:
-    reader = await stdin_lines()
-    opening = msgspec.json.decode(await reader.readline(), type=OpenPage)
+async def _work(orders: asyncio.Queue[PageOrder], profile: Path) -> None:
+    opening = await orders.get()
+    assert isinstance(opening, OpenPage), "the first order"
     try:
-        async with async_playwright() as playwright:
-            browser = await playwright.chromium.launch(**browser_options(opening.executable, opening.proxy))
-            context = await browser.new_context(
-                **page_options(verify_tls=opening.verify_tls), extra_http_headers=opening.headers
-            )
-            await _carry_out(await _watched(context, opening.url), reader)
+        async with opened(opening, profile) as (context, page, session):
+            page.set_default_timeout(PATIENCE_MS)
+            watch = NetworkWatch(session, opening.url)
+            await _carry_out(WatchedPage(opening.url, context, page, watch), orders)
     except Error as error:
         tell(PageAnswer(f"the browser ended: {problem_of(error)}"))
 
 
-async def _watched(context: BrowserContext, url: str) -> WatchedPage:
-    page = await context.new_page()
-    page.set_default_timeout(PATIENCE_MS)
-    session = await context.new_cdp_session(page)
-    await session.send("Network.enable")
-    return WatchedPage(url, context, page, NetworkWatch(session, url))
-
-
-async def _carry_out(page: WatchedPage, reader: asyncio.StreamReader) -> None:
+async def _carry_out(page: WatchedPage, orders: asyncio.Queue[PageOrder]) -> None:
     tell(PageAnswer())
-    while line := await reader.readline():
-        order = msgspec.json.decode(line, type=PageOrder)
+    while True:
+        order = await orders.get()
         if isinstance(order, TakeTraffic):
             await page.watch.quiet(order.quiet_seconds, order.longest_seconds)
             tell(PageAnswer(traffic=page.watch.take()))
