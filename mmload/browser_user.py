@@ -119,6 +119,9 @@ class BrowserUser(AccountUser):
             done = self._do(self._browser, OPEN)
             if not done.failure:
                 return ""
+            if not done.final:
+                # Slow, perhaps, but not without a session.
+                return done.failure
             self._forget_session()
         with self.context.admission.turn():
             done = self._do(self._browser, LOG_IN)

@@ -78,6 +78,7 @@ def _application(drive: Drive) -> tuple[Condition, ...]:
 @step(LOG_IN)
 async def log_in(drive: Drive) -> None:
     """From the click on Log in to a channel."""
+    await drive.forget_session()
     await drive.go_to("/login")
     await (await drive.find("login_name")).fill(drive.start.login)
     await (await drive.find("login_password")).fill(drive.start.password)
@@ -99,7 +100,7 @@ async def open_application(drive: Drive) -> None:
     refused = drive.shown("login_name")
     await drive.wait(either("a channel", Condition("a channel", any=(_application(drive),)), refused))
     if await drive.is_shown("login_name"):
-        raise StepFailed("the session has ended")
+        raise StepFailed("the session has ended", final=True)
 
 
 @step("Reload")

@@ -12,8 +12,8 @@ import psutil
 import pytest
 
 from mmload.browser.messages import StepDone
+from mmload.browser.orders import PROFILE_PREFIX
 from mmload.browser.process import BrowserProcess
-from mmload.browser.serving import PROFILE_PREFIX
 from mmload.browser.steps import CYCLE, LOG_IN, OPEN, STEPS
 from tests.browser.conftest import Place
 from tests.browser.support import PASSWORD, needs_a_browser, start_order
@@ -122,3 +122,15 @@ def test_a_refused_log_in_is_told_with_a_picture_and_what_the_console_said(place
     assert done.final and "refused" in done.failure
     assert done.screenshot.startswith(b"\xff\xd8") and any("401" in line for line in done.console)
     assert "wrong-password" not in str(done.console)
+
+
+def test_who_has_lost_the_session_or_has_one_still_can_log_in(place: Place) -> None:
+    browser = BrowserProcess(start_order(place.url, place.person(), user_id="u" * 26, token="t" * 26))
+    try:
+        opened, first, second = (browser.step(each) for each in (OPEN, LOG_IN, LOG_IN))
+    finally:
+        browser.close()
+
+    # Only this ends a kept session: a page that is slow does not.
+    assert opened.final and "session has ended" in opened.failure
+    assert (first.failure, second.failure) == ("", "") and first.token != second.token
