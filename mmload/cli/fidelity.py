@@ -84,7 +84,10 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Play and compare; the answer is the exit code."""
     import locust  # noqa: F401 — it patches the standard library, before anything else uses that
+    from gevent.hub import Hub
 
+    # What ends us may come while all greenlets wait: the hub hands it on to us, and need not print it.
+    Hub.NOT_ERROR = (*Hub.NOT_ERROR, KeyboardInterrupt)
     from mmload.fidelity.playing import scenarios_of
     from mmload.fidelity.recording import recording
 
