@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -74,7 +75,7 @@ def test_only_profiles_of_processes_that_are_gone_are_removed(tmp_path: Path) ->
 
 
 def test_secrets_are_not_in_what_is_logged() -> None:
-    told = {"url": "http://a", "executable": "/usr/bin/chromium", "headers": {"X-Key": "secret-0"}}
+    told: dict[str, Any] = {"url": "http://a", "executable": "/usr/bin/chromium", "headers": {"X-Key": "secret-0"}}
     order = StartBrowser(**told, version="", login="ann", password="secret-1", token="secret-2")
     done = StepDone("LogIn", token="secret-3")
 
