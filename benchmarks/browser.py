@@ -23,8 +23,8 @@ from benchmarks.crowd import Crowd, Server, crowd, served
 from benchmarks.measuring import Report, Table, cpu_seconds, tell, whole
 from mmload.browser.finding import find_browser
 from mmload.browser.messages import StartBrowser
+from mmload.browser.orders import PROFILE_PREFIX
 from mmload.browser.process import BrowserGone, BrowserProcess
-from mmload.browser.serving import PROFILE_PREFIX
 from mmload.browser.steps import CYCLE, LOG_IN
 from mmload.results.model import Second
 
