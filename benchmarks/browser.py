@@ -50,7 +50,15 @@ class Working:
             [f"testuser-{each}@example.com", "testPass123$"] for each in range(1, number + 1)
         ]
         orders = [
-            StartBrowser(server.url, "", find_browser(""), login, password, step_seconds=120, seed=login)
+            StartBrowser(
+                url=server.url,
+                version="",
+                executable=find_browser(""),
+                login=login,
+                password=password,
+                step_seconds=120,
+                seed=login,
+            )
             for login, password in accounts
         ]
         self._browsers = [BrowserProcess(order, niceness) for order in orders]

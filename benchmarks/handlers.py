@@ -118,7 +118,7 @@ class Causes:
             (doing.sent if doing else self.sent[EVENTS])[purpose(str(route), query)] += 1
             return once(route, path, *more, **options)
 
-        person.api.rest._once = counted  # type: ignore[method-assign]
+        person.api.rest._once = counted
 
     @contextmanager
     def as_part_of(self, mine: _Doing | None) -> Iterator[None]:
@@ -336,7 +336,7 @@ def _watched(causes: Causes) -> Iterator[None]:
         def watched_job(person: Person, do: Callable[[], object], *more: Any, **options: Any) -> None:
             start_job(person, partial(causes.called, causes.going_on(), do), *more, **options)
 
-        Person.start_job = watched_job  # type: ignore[method-assign]
+        Person.start_job = watched_job
         together = Person.together
         undone.callback(setattr, Person, "together", together)
 
@@ -349,7 +349,7 @@ def _watched(causes: Causes) -> Iterator[None]:
 
             together(person, [partial(one, call) for call in calls], *more)
 
-        Person.together = watched_together  # type: ignore[method-assign]
+        Person.together = watched_together
         yield
 
 
@@ -411,7 +411,7 @@ def observed(people: int, seconds: int, evenness: float, *options: str) -> Cause
 
 def measure(args: argparse.Namespace) -> Report:
     """The table of a free and of a licensed server."""
-    tables = {}
+    tables: dict[str, Any] = {}
     for name, options in (("free", ()), ("licensed", ("--licensed",))):
         tell(f"{args.people} people on a {name} server for {args.seconds} s")
         one, other = (observed(args.people, args.seconds, evenness, *options) for evenness in _EVENNESS)

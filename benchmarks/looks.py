@@ -13,8 +13,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from benchmarks.crowd import LONGEST_RAMP_SECONDS, Server, served, variables
 from benchmarks.measuring import Report, Table, spread, tell, whole
@@ -68,16 +69,15 @@ def _wait_for(agent: SwarmAgent, users: int) -> None:
     """Until all users are active."""
     deadline = time.monotonic() + LONGEST_RAMP_SECONDS
     ordered = False
-    while snapshot({"here": agent.page()} if ordered else {}, 0.0).present != users:
-        if time.monotonic() > deadline:
-            raise MmloadError(f"not all of {users} users came in")
-        time.sleep(_EVERY_SECONDS)
-        try:
+    while time.monotonic() < deadline:
+        with suppress(Unanswered):
             if not ordered:
                 agent.set_users(users)
-            ordered = True
-        except Unanswered:
-            continue
+                ordered = True
+            if snapshot({"here": agent.page()}, 0.0).present == users:
+                return
+        time.sleep(_EVERY_SECONDS)
+    raise MmloadError(f"not all of {users} users came in")
 
 
 def _look(agent: SwarmAgent, server: Server, sums: Sums, processes: Processes) -> Costs:
@@ -114,7 +114,7 @@ def _cpu_ms(act: Callable[[], object]) -> float:
 def report(users: int, lines: int, looks: list[Costs]) -> Report:
     """Table and figures. Pure."""
     parts = {part: tuple(spread([look[part][way] for look in looks]) for way in (0, 1)) for part in looks[0]}
-    rows: list[tuple[str, float, float, float, float, float]] = [
+    rows: list[tuple[Any, ...]] = [
         (part, first.minimum, first.median, later.minimum, later.median, first.median / later.median)
         for part, (first, later) in parts.items()
     ]

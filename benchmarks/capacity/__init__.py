@@ -27,7 +27,8 @@ SETS = {"proof": proof_servers, "tuning": tuning_servers}
 # Seeds of the runs. Constants were tuned with seeds from 1000 on; the proof's are from 500,000 on.
 FIRST_SEED = {"proof": 500_000, "tuning": 1_000}
 _CHUNK = 8
-T, R = TypeVar("T"), TypeVar("R")
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
