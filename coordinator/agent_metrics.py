@@ -102,7 +102,7 @@ class Sums:
                 sums[found] = sums.get(found, 0.0) + float(value)
             elif line.startswith(self._beginnings):
                 for sample in self._parsed(line):
-                    found = self._kept(line, sample)
+                    found = self._kept(series, value, sample)
                     sums[found] = sums.get(found, 0.0) + sample.value
         return sums
 
@@ -110,9 +110,8 @@ class Sums:
         for family in text_string_to_metric_families(line + "\n"):
             yield from (sample for sample in family.samples if sample.name in self._by)
 
-    def _kept(self, line: str, sample: Sample) -> Labelled:
+    def _kept(self, series: str, value: str, sample: Sample) -> Labelled:
         found = (sample.name, *(sample.labels.get(label, "") for label in self._by[sample.name]))
-        series, _, value = line.rpartition(" ")
         # Only where nothing but one space and the value is behind the series.
         with suppress(ValueError):
             if float(value) == sample.value and sample.timestamp is None:

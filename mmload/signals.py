@@ -1,4 +1,4 @@
-"""Signals that end us, and children that do not outlive us.
+"""Signals that end us, and children that do not outlive us, nor get in the way of others.
 
 Whatever becomes of a command (a signal at any moment, a closed terminal, `kill -9`), no load and no sandbox goes on.
 """
@@ -18,7 +18,8 @@ from typing import Any
 
 # SIGHUP comes when the terminal is closed.
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_PR_SET_PDEATHSIG = 1
+# Of Linux' prctl.h and capability.h.
+_PR_SET_PDEATHSIG, _PR_CAPBSET_DROP, _CAP_SYS_NICE = 1, 24, 23
 # Loaded here: between fork and exec as little as possible happens.
 _libc: Any = ctypes.CDLL(None) if sys.platform == "linux" else None
 
@@ -102,3 +103,11 @@ def end_with(parent: int) -> None:
     # It may have gone in between.
     if os.getppid() != parent:
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+def give_way(niceness: int) -> None:
+    """In a child, before it becomes another program: others go first, and it can't take that back. Only Linux can."""
+    os.nice(niceness)
+    # Chromium sets the niceness of its processes back to 0 and below where it may: as root, who has this capability.
+    if niceness and _libc is not None:
+        _libc.prctl(_PR_CAPBSET_DROP, _CAP_SYS_NICE, 0, 0, 0)

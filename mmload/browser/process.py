@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import subprocess
@@ -10,17 +9,14 @@ import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
-from typing import IO, Any, TypeVar
+from typing import IO, TypeVar
 
 import msgspec
 
 from mmload.browser.messages import CloseBrowser, DoStep, StartBrowser, StepDone
 from mmload.errors import MmloadError
+from mmload.signals import give_way
 
-# Of Linux' prctl.h and capability.h.
-_PR_CAPBSET_DROP, _CAP_SYS_NICE = 24, 23
-# Loaded here: between fork and exec as little as possible happens.
-_libc: Any = ctypes.CDLL(None) if sys.platform == "linux" else None
 # A browser closes in moments; one that hangs is killed.
 END_SECONDS = 15.0
 # What Python and a browser need; no variable of ours, of which some are secret.
@@ -46,7 +42,7 @@ class ServingProcess:
             stdout=subprocess.PIPE,
             # A Ctrl-C at the terminal is for us: we close it.
             start_new_session=True,
-            preexec_fn=partial(_give_way, niceness),
+            preexec_fn=partial(give_way, niceness),
             env=passed_on(os.environ),
         )
 
@@ -121,14 +117,6 @@ class BrowserProcess:
 def passed_on(environ: Mapping[str, str]) -> dict[str, str]:
     """The variables of a browser's process. Pure."""
     return {name: environ[name] for name in _PASSED_ON if name in environ}
-
-
-def _give_way(niceness: int) -> None:
-    """In a child, before it becomes another program: others go first."""
-    os.nice(niceness)
-    # Chromium sets the niceness of its processes back to 0 and below where it may: as root, who has this capability.
-    if niceness and _libc is not None:
-        _libc.prctl(_PR_CAPBSET_DROP, _CAP_SYS_NICE, 0, 0, 0)
 
 
 def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
