@@ -187,6 +187,7 @@ class Store:
         "preferences",
         "prefetched",
         "reactions",
+        "returns_to_page",
         "scheduled",
         "shared_objects",
         "shows_past",
@@ -261,11 +262,19 @@ class Store:
         self.typed: dict[tuple[str, str], str] = {}
         # Whether the channel on the screen is shown around a message in its past.
         self.shows_past = False
+        # Whether what comes on the screen was there when this browser was closed.
+        self.returns_to_page = False
         self.forget_prefetched()
 
     def forget_prefetched(self) -> None:
         """Have no channel count as fetched ahead since it became unread: after a loss, what is new is asked for."""
         self.prefetched = SeenKeys(self.shared_objects.places)
+
+    def has_picture(self, key: tuple[str, int]) -> bool:
+        """Whether the browser's cache has a picture that comes on the screen: it has all of a page that was left so."""
+        if key not in self.images and self.returns_to_page:
+            self.images.add(key)
+        return key in self.images
 
     # -- remembering -----------------------------------------------------------------------------------------
 

@@ -79,6 +79,7 @@ def _look_up_people(person: Person) -> None:
         # Now that their pictures' addresses are known.
         on_screen = {post.user_id for post in person.store.written_posts()}
         fetch_faces(person, [user_id for user_id in users if user_id in on_screen])
+        person.store.returns_to_page = False
 
 
 def _get_to_know(person: Person, channel_id: str) -> None:

@@ -212,7 +212,7 @@ def _face_requests(person: Person, user_ids: Iterable[str]) -> list[Request]:
     missing: list[Request] = []
     for user_id in user_ids:
         user = store.users.get(user_id)
-        if user is not None and (user.id, user.last_picture_update) not in store.images:
+        if user is not None and not store.has_picture((user.id, user.last_picture_update)):
             store.images.add((user.id, user.last_picture_update))
             missing.append(partial(_face, person, user.id, user.last_picture_update))
     return missing

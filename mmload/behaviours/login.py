@@ -84,12 +84,14 @@ def enter(person: Person, steps: Callable[[Start], Sequence[Step]] | None = None
             person.steps_taken, person.repeats = 0, False
         raise
     person.steps_taken = 0
+    # Of people who are yet to be looked up, the pictures are still part of the page that was closed.
+    person.store.returns_to_page = person.returning and bool(person.wants_users)
     if first:
         person.measured.append(("page_load", (person.clock() - began) * 1000, person.now_ms()))
 
 
 def _open_browser(person: Person) -> None:
-    person.returning = take_up_session(person)
+    person.returning = person.store.returns_to_page = take_up_session(person)
     if person.returning:
         open_page(person)
     else:

@@ -186,7 +186,7 @@ def load_team_channels(person: Person, team_id: str) -> None:
 
 def _sidebar_face(person: Person, user_id: str) -> None:
     """The picture beside a name in the sidebar: another address than beside messages, and so another in the cache."""
-    if (user_id, -1) not in person.store.images:
+    if not person.store.has_picture((user_id, -1)):
         person.store.images.add((user_id, -1))
         person.api.profile_image(user_id, None)
 

@@ -66,7 +66,7 @@ def _lone_picture(person: Person, file_id: str) -> list[Callable[[], object]]:
 
 
 def _unless_cached(person: Person, file_id: str, kind: int) -> list[Callable[[], object]]:
-    return [] if (file_id, kind) in person.store.images else [partial(fetch, person, file_id, kind)]
+    return [] if person.store.has_picture((file_id, kind)) else [partial(fetch, person, file_id, kind)]
 
 
 def fetch(person: Person, file_id: str, kind: int) -> None:

@@ -9,6 +9,8 @@ import pytest
 import requests
 
 from mmload.behaviours.actions.session import close_and_open, logout_login
+from mmload.behaviours.background import look_up
+from mmload.behaviours.channel_view import view_channel
 from mmload.behaviours.login import disconnect, enter, log_in_again
 from mmload.behaviours.person import Person
 from mmload.client.kept_sessions import Destination, KeptSessions
@@ -20,6 +22,7 @@ from mmload.users import administrator
 from tests.support import Admin, Crowd, settings_for
 
 LOGIN = "POST /users/login"
+FACE = "GET /users/{user_id}/image"
 
 
 class Scene:
@@ -54,10 +57,27 @@ class Scene:
 
     def one(self) -> Person:
         """The first person of a new test; `asked` has the requests of the entry."""
-        crowd = self.come_in_anew() if self.crowd.people else self.crowd
-        person = _newcomer(crowd)
+        person = self.newcomer()
         enter(person)
         return person
+
+    def newcomer(self) -> Person:
+        return _newcomer(self.come_in_anew() if self.crowd.people else self.crowd)
+
+    def somebody_writes(self, channel_id: str) -> str:
+        """A new account writes into a channel; its id."""
+        name = f"writer{len(self.admin.posts(channel_id))}-{channel_id}"[:22]
+        account = {"username": name, "email": f"{name}@example.com", "password": "Long-enough-1"}
+        writer_id: str = self.admin.ask("POST", "/users", account)["id"]
+        team_id = self.admin.ask("GET", f"/channels/{channel_id}")["team_id"]
+        self.admin.ask("POST", f"/teams/{team_id}/members", {"team_id": team_id, "user_id": writer_id})
+        self.admin.ask("POST", f"/channels/{channel_id}/members", {"user_id": writer_id})
+        login = {"login_id": name, "password": account["password"]}
+        token = requests.post(f"{self.server}/api/v4/users/login", json=login, timeout=30).headers["Token"]
+        post = {"channel_id": channel_id, "message": "Hello"}
+        headers = {"Authorization": f"Bearer {token}"}
+        requests.post(f"{self.server}/api/v4/posts", json=post, headers=headers, timeout=30).raise_for_status()
+        return writer_id
 
     @property
     def token(self) -> str:
@@ -97,13 +117,47 @@ def test_who_logged_in_once_needs_no_password_the_next_time(scene: Scene) -> Non
 
 
 def test_it_is_as_if_the_page_were_closed_and_opened_again(scene: Scene) -> None:
-    """To the request; only that there are no pictures in the browser's cache yet."""
+    """To the request."""
     person = scene.one()
-    came = Counter(each for each in scene.crowd.asked if "image" not in each)
+    came = Counter(scene.crowd.asked)
     scene.crowd.asked.clear()
     close_and_open(person)
 
-    assert came == Counter(each for each in scene.crowd.asked if "image" not in each)
+    assert came == Counter(scene.crowd.asked)
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_the_pictures_of_the_page_that_was_closed_are_in_the_browsers_cache(
+    scene: Scene, is_known: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also those of people who are looked up a little later. Whoever is met elsewhere has none there."""
+    first = scene.one()
+    channel, elsewhere = first.current_channel_id(), scene.admin.channel(first.store.current_team_id)["id"]
+    disconnect(first)
+    writer = scene.somebody_writes(channel)
+    person = scene.newcomer()
+    if not is_known:
+        monkeypatch.setattr(person.api, "users", lambda page, per_page: [])
+    enter(person)
+    assert (writer in person.wants_users) is not is_known
+    person.look_up_due = 0
+    look_up(person)
+
+    assert FACE not in scene.crowd.asked
+    scene.admin.ask("POST", f"/channels/{elsewhere}/members", {"user_id": person.id})
+    scene.somebody_writes(elsewhere)
+    view_channel(person, person.api.channel(elsewhere))
+    person.look_up_due = 0
+    look_up(person)
+
+    assert FACE in scene.crowd.asked
+
+
+def test_who_logs_in_fetches_the_pictures(scene: Scene) -> None:
+    crowd = scene.come_in_anew(MMLOAD_USERSCONFIGURATION_LOGINSHARE="1")
+    enter(_newcomer(crowd))
+
+    assert FACE in crowd.asked
 
 
 def test_a_session_that_expired_is_renewed_once_and_the_new_one_kept(scene: Scene) -> None:
