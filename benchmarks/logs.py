@@ -14,7 +14,6 @@ from mmload.learn.reading import counted, examined
 from tests.learn.logs import WRITERS, lines, story
 
 _PEOPLE, _SECONDS = 40, 1200
-_FORMATS = ("timed", "combined", "common", "haproxy", "caddy", "nginx_json", "mattermost")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -28,7 +27,7 @@ def measure(args: argparse.Namespace) -> Report:
     requests = story(1, people=_PEOPLE, seconds=_SECONDS).requests
     figures, rows = {}, []
     with tempfile.TemporaryDirectory() as folder:
-        for name in _FORMATS:
+        for name in WRITERS:
             path = Path(folder) / f"{name}.log"
             path.write_bytes(lines(requests, WRITERS[name]) * args.copies)
             rates = []

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from mmload.learn.fit import Fit
     from mmload.learn.observed import Observed
 
-_FORMATS = ("nginx-timed", "combined", "common", "haproxy", "caddy", "mattermost", "json")
+_FORMATS = (
+    *("traefik", "nginx-timed", "combined", "common", "haproxy", "alb", "caddy", "mattermost", "mattermost-text"),
+    "json",
+)
 
 
 def add_parser(subparsers: Any) -> None:
@@ -26,9 +29,9 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "learn",
         help="make a configuration from access logs: what your own people do, how often, and how many they are",
-        description="Reads access logs of nginx, Apache, HAProxy or Caddy, or Mattermost's own debug log, and writes "
-        "simulcontroller.json (frequencies of actions, idle time), profile.json (people over the day) and learned.json "
-        "(all figures). No address, name, id or text of a log is written or shown.",
+        description="Reads access logs of a proxy (nginx, Apache, HAProxy, Caddy, Traefik, AWS), or Mattermost's own "
+        "debug log, and writes simulcontroller.json (frequencies of actions, idle time), profile.json (people over the "
+        "day) and learned.json (all figures). No address, name, id or text of a log is written or shown.",
     )
     parser.add_argument("logs", metavar="LOG", nargs="*", type=Path, help="access logs, plain or .gz, in any order")
     metrics = parser.add_argument_group("from metrics instead of logs")

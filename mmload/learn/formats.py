@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
 from typing import Any
@@ -66,6 +66,11 @@ _OFFSET = re.compile(rb"([+-])(\d\d):?(\d\d)$")
 UNREADABLE_TIME = (ValueError, KeyError, OverflowError)
 
 
+def has_zone(text: bytes) -> bool:
+    """Whether a time says in which zone it is (Unix time is in none). Pure."""
+    return text.endswith(b"Z") or _OFFSET.search(text) is not None or text.replace(b".", b"").isdigit()
+
+
 def offset_of(text: bytes) -> int:
     """By how many seconds the clock of a log is ahead of UTC. Pure."""
     found = _OFFSET.search(text)
@@ -76,8 +81,8 @@ def offset_of(text: bytes) -> int:
 
 
 def epoch_of_iso(text: bytes) -> float:
-    """`2026-11-26T10:01:02+01:00`, also with a `Z`, or as Mattermost writes it (`2026-11-26 10:01:02.123 Z`)."""
-    moment = datetime.fromisoformat(text.decode().replace(" Z", "Z"))
+    """`2026-11-26T10:01:02+01:00`, also with `Z`, without zone (then UTC), or with a blank before it (Mattermost)."""
+    moment = datetime.fromisoformat(text.decode().replace(" Z", "Z").replace(" +", "+").replace(" -", "-"))
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
@@ -93,65 +98,90 @@ def epoch_of_any(text: bytes) -> float:
     return seconds
 
 
-def _by_pattern(pattern: bytes) -> Callable[[bytes], Line | None]:
-    """A parser by named groups; those that the pattern lacks are empty."""
-    lacking = (name for name in FIELDS if b"(?P<%s>" % name.encode() not in pattern)
-    match = re.compile(pattern + b"".join(b"(?P<%s>)" % name.encode() for name in lacking)).match
-
-    def parse(line: bytes) -> Line | None:
-        found: Any = match(line)
-        if found is None:
-            return None
-        fields: Line = found.group(*FIELDS)
-        return fields
-
-    return parse
+# What a line of text is matched by, in this order; a group that a pattern lacks, or that is not there, is empty.
+_GROUPS = ("address", "time", "method", "target", "status", "agent", "forwarded", "seconds", "person")
 
 
-def _quickly(usual: bytes, general: Callable[[bytes], Line | None]) -> Callable[[bytes], Line | None]:
-    """A parser by a pattern of usual lines, whose groups are the fields in order; others are left to `general`.
+def _by_pattern(general: bytes, usual: bytes = b"") -> Callable[[bytes], Line | None]:
+    """A parser by named groups. The client's address is the forwarded one, where a proxy tells it.
 
-    It takes half the time. Escaped quotes are unusual.
+    `usual`: a pattern of all groups but the person, in order, which reads usual lines in half the time. Escaped quotes
+    are unusual.
     """
-    match = re.compile(usual).match
+    lacking = (name for name in _GROUPS if b"(?P<%s>" % name.encode() not in general)
+    search = re.compile(general + b"".join(b"(?P<%s>)" % name.encode() for name in lacking)).match
+    quickly = re.compile(usual + b"()").match if usual else None
 
     def parse(line: bytes) -> Line | None:
-        found: Any = None if b"\\" in line else match(line)
-        if found is None:
-            return general(line)
-        fields: Line = found.groups()
-        return fields
+        found: Any = quickly(line) if quickly is not None and b"\\" not in line else None
+        if found is not None:
+            groups = found.groups(b"")
+        else:
+            found = search(line)
+            if found is None:
+                return None
+            groups = [each or b"" for each in found.group(*_GROUPS)]
+        address, time, method, target, status, agent, forwarded, seconds, person = groups
+        return forwarded or address, time, method, target, status, agent, seconds, person
 
     return parse
 
 
 _QUOTED = rb'[^"\\]*(?:\\.[^"\\]*)*'
+_ADDRESS = rb"(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F]*:[0-9a-fA-F:.]+)"
 _REQUEST = rb'"(?P<method>[A-Z]{2,10}) (?P<target>[^" ]*)[^"]*"'
-_COMMON = rb"(?:\S+ )??(?P<address>\S+) \S+ \S+ \[(?P<time>[^\]]+)\] " + _REQUEST + rb" (?P<status>\d{3}) \S+"
-_COMBINED = _COMMON + rb' "' + _QUOTED + rb'" "(?P<agent>' + _QUOTED + rb')"'
+# Before the address there may be a virtual host, behind it those of proxies.
+_COMMON = (
+    rb"(?:[^\s,]+ )??(?P<address>[^\s,]+)(?:, [^\s,]+)* \S+ \S+ \[(?P<time>[^\]]+)\] "
+    + _REQUEST
+    + rb" (?P<status>\d{3}) \S+"
+)
+_FORWARDED = rb'(?: "(?:(?P<forwarded>' + _ADDRESS + rb')[^"]*|-?)")?'
+_COMBINED = _COMMON + rb' "' + _QUOTED + rb'" "(?P<agent>' + _QUOTED + rb')"' + _FORWARDED
 # Behind the combined form: nginx' request time, bare, in quotes, or named (rt=0.012).
 _TIMED = _COMBINED + rb'.*?[ =]"?(?P<seconds>\d+\.\d{3})"?(?=[ "\r\n]|$)'
-_USUAL = rb'(\S+) \S+ \S+ \[([^\]]+)\] "([A-Z]+) ([^" ]*) [^"]*" (\d{3}) \S+ "[^"]*" "([^"]*)"'
-_USUAL_TIMED = _USUAL + rb' "?(\d+\.\d{3})(?=[ "\r\n]|$)()'
-_HAPROXY = (
-    rb"(?:[^\[]*haproxy\[\d+\]: )?(?P<address>[0-9a-fA-F.:]+):\d+ \[(?P<time>[^\]]+)\] \S+ \S+/\S+ "
-    rb"[-\d/]*/\+?(?P<seconds>-?\d+) (?P<status>-?\d{1,3}) \S+ \S+ \S+ \S+ [-\d/+]+ [-\d/+]+ "
-    rb"\{?(?P<agent>[^{}\"]*?)\}? ?(?:\{[^}]*\} )?" + _REQUEST
+_TRAEFIK = _COMBINED + rb' \d+ "[^"]*" "[^"]*" (?P<seconds>\d+)ms'
+_USUAL = (
+    rb'([^\s,]+) \S+ \S+ \[([^\]]+)\] "([A-Z]+) ([^" ]*) [^"]*" (\d{3}) \S+ "[^"]*" "([^"]*)"'
+    rb'(?: "(?:(' + _ADDRESS + rb')[^"]*|-?)")?'
 )
-
+_USUAL_TIMED = _USUAL + rb' (?:rt=)?"?(\d+\.\d{3})(?=[ "\r\n]|$)'
+_LOAD_BALANCER = (
+    rb"(?:https?|h2|wss?|grpcs?) (?P<time>\S+) \S+ \[?(?P<address>[0-9a-fA-F.:]+)\]?:\d+ \S+ "
+    rb"\S+ (?:-1|(?P<seconds>[\d.]+)) \S+ (?P<status>\S+) \S+ \d+ \d+ " + _REQUEST + rb' "(?P<agent>' + _QUOTED + rb')"'
+)
+# Mattermost's own log as text. Other lines than those of requests are of the format, with an empty method.
+_MATTERMOST_TEXT = (
+    rb"[a-z]+ +\[(?P<time>\d{4}-[^\]]+)\] (?:Received HTTP request .*?\bmethod=(?P<method>[A-Z]+) url=(?P<target>\S*)"
+    rb"(?:.*? user_id=(?P<person>\w+))?(?:.*? status_code=(?P<status>\d+))?|)"
+)
+_HAPROXY = (
+    rb"(?P<address>[0-9a-fA-F.:]+):\d+ \[(?P<time>[^\]]+)\] \S+ \S+ "
+    rb"[-\d/]*/\+?(?P<seconds>-?\d+) (?P<status>-?\d{1,3}) \S+ \S+ \S+ \S+ [-\d/+]+ [-\d/+]+ "
+    rb'(?:\{(?P<agent>[^{}"]*)\} )?(?:\{[^}]*\} )?' + _REQUEST
+)
 # The agent comes in the middle, and the time before the status.
 _USUAL_HAPROXY = re.compile(
-    rb"(?:[^\[]*haproxy\[\d+\]: )?([0-9a-fA-F.:]+):\d+ \[([^\]]+)\] \S+ \S+ (?:\d+/){4}(\d+) (\d{3}) "
-    rb'\S+ \S+ \S+ \S+ \S+ \S+ \{([^{}"]*)\} "([A-Z]+) ([^" ]*) '
+    rb"([0-9a-fA-F.:]+):\d+ \[([^\]]+)\] \S+ \S+ (?:\d+/){4}(\d+) (\d{3}) "
+    rb'\S+ \S+ \S+ \S+ \S+ \S+ (?:\{([^{}"]*)\} )?(?:\{[^}]*\} )?"([A-Z]+) ([^" ]*) '
 ).match
+_general_haproxy = _by_pattern(_HAPROXY)
+_AN_ADDRESS, _A_PRODUCT = re.compile(_ADDRESS).match, re.compile(rb"[A-Za-z][^/]*/\d").match
 
 
 def _parse_haproxy(line: bytes) -> Line | None:
+    """Of the headers that are captured, the agent and the forwarded address are told by their form."""
     found: Any = _USUAL_HAPROXY(line)
-    if found is None:
-        return _general_haproxy(line)
-    address, time, seconds, status, agent, method, target = found.groups()
-    return address, time, method, target, status, agent, seconds, b""
+    if found is not None:
+        address, time, seconds, status, captured, method, target = found.groups(b"")
+    elif (general := _general_haproxy(line)) is not None:
+        address, time, method, target, status, captured, seconds, _ = general
+    else:
+        return None
+    headers = captured.split(b"|")
+    agent = next(filter(_A_PRODUCT, headers), b"")
+    forwarded = next(filter(_AN_ADDRESS, headers), address) if len(headers) > 1 or not agent else address
+    return forwarded.partition(b",")[0], time, method, target, status, agent, seconds, b""
 
 
 class _Headers(msgspec.Struct):
@@ -171,7 +201,7 @@ class _CaddyLine(msgspec.Struct):
     ts: float | str
     request: _CaddyRequest
     status: int = 0
-    duration: float = 0.0
+    duration: float | str = 0.0
 
 
 class _MattermostLine(msgspec.Struct):
@@ -211,7 +241,7 @@ def _parse_caddy(line: bytes) -> Line | None:
         request.uri.encode(),
         b"%d" % found.status,
         request.headers.agent[0].encode() if request.headers.agent else b"",
-        b"%f" % found.duration,
+        b"%f" % found.duration if isinstance(found.duration, float) else b"",
         b"",
     )
 
@@ -237,17 +267,20 @@ def _parse_mattermost(line: bytes) -> Line | None:
     )
 
 
+# Nanoseconds.
+_TRAEFIKS_DURATION = "Duration"
 # What the fields of a JSON log are called: nginx' variables, and what guides and Traefik call them.
 _JSON_NAMES: Mapping[str, tuple[str, ...]] = {
-    "time": ("time_iso8601", "msec", "time_local", "@timestamp", "timestamp", "time", "StartUTC", "ts", "date"),
-    "address": ("http_x_forwarded_for", "remote_addr", "remote_ip", "client_ip", "client", "ClientHost", "remoteip"),
+    "time": ("time_iso8601", "msec", "time_local", "@timestamp", "timestamp", "StartUTC", "time", "ts", "date"),
+    "forwarded": ("http_x_forwarded_for", "x_forwarded_for", "request_X-Forwarded-For"),
+    "address": ("remote_addr", "remote_ip", "client_ip", "client", "ClientHost", "remoteip"),
     "method": ("request_method", "method", "RequestMethod", "verb", "http_method"),
     "target": ("request_uri", "uri", "RequestPath", "url", "path", "request_path"),
     "request": ("request", "request_line"),
     "status": ("status", "status_code", "DownstreamStatus", "response", "code"),
     "agent": ("http_user_agent", "user_agent", "agent", "request_User-Agent", "useragent", "request_user_agent"),
     "person": ("session_hash", "token_hash", "session", "user_id", "mmuserid", "cookie_MMUSERID"),
-    "seconds": ("request_time", "duration", "response_time", "upstream_response_time"),
+    "seconds": ("request_time", "duration", "response_time", "upstream_response_time", _TRAEFIKS_DURATION),
 }
 
 
@@ -275,42 +308,86 @@ def _json_parser(sample: Mapping[str, Any]) -> Callable[[bytes], Line | None] | 
             target = rest.partition(b" ")[0]
         else:
             method, target = text(found, "method"), text(found, "target")
-        address = text(found, "address").partition(b",")[0]
+        forwarded, seconds = text(found, "forwarded").partition(b",")[0], text(found, "seconds")
         return (
-            address,
+            forwarded if forwarded not in (b"", b"-") else text(found, "address"),
             text(found, "time"),
             method,
             target,
             text(found, "status"),
             text(found, "agent"),
-            text(found, "seconds"),
+            seconds if seconds.replace(b".", b"", 1).isdigit() else b"",
             text(found, "person"),
         )
 
     return parse
 
 
-_general_haproxy = _by_pattern(_HAPROXY)
-# In the order in which they are tried: the first that reads nearly all of the first lines.
-_TEXT_FORMATS = (
-    LogFormat("nginx combined with request time", _quickly(_USUAL_TIMED, _by_pattern(_TIMED)), epoch_of_clf),
-    LogFormat("combined (nginx, Apache)", _quickly(_USUAL + b"()()", _by_pattern(_COMBINED)), epoch_of_clf),
-    LogFormat("common (Apache)", _by_pattern(_COMMON), epoch_of_clf),
-    LogFormat("HAProxy HTTP", _parse_haproxy, epoch_of_clf, per_second=1000.0),
-)
-_JSON_FORMATS = (
-    LogFormat("Caddy JSON", _parse_caddy, epoch_of_any),
-    LogFormat("Mattermost server log", _parse_mattermost, epoch_of_iso, queries=False),
-)
-# The names for `--format`.
-SHORT_NAMES = ("nginx-timed", "combined", "common", "haproxy", "caddy", "mattermost", "json")
+# In the order in which they are tried: the first that reads nearly all of the first lines. By the names for `--format`.
+_FORMATS = {
+    "traefik": LogFormat("Traefik common", _by_pattern(_TRAEFIK), epoch_of_clf, per_second=1000.0),
+    "nginx-timed": LogFormat("nginx combined with request time", _by_pattern(_TIMED, _USUAL_TIMED), epoch_of_clf),
+    "combined": LogFormat("combined (nginx, Apache)", _by_pattern(_COMBINED, _USUAL + b"()"), epoch_of_clf),
+    "common": LogFormat("common (Apache)", _by_pattern(_COMMON), epoch_of_clf),
+    "haproxy": LogFormat("HAProxy HTTP", _parse_haproxy, epoch_of_clf, per_second=1000.0),
+    "alb": LogFormat("AWS load balancer", _by_pattern(_LOAD_BALANCER), epoch_of_iso),
+    "caddy": LogFormat("Caddy JSON", _parse_caddy, epoch_of_any),
+    "mattermost": LogFormat("Mattermost server log", _parse_mattermost, epoch_of_iso, queries=False),
+    "mattermost-text": LogFormat(
+        "Mattermost server log as text", _by_pattern(_MATTERMOST_TEXT), epoch_of_iso, queries=False
+    ),
+}
+SHORT_NAMES = (*_FORMATS, "json")
 # So much of the first lines has to be of a format: others are torn, or from before a change of the configuration.
 _ENOUGH = 0.8
+
+_DAY_AND_TIME = rb"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d"
+_ISO = rb"\d{4}-\d\d-\d\dT[\d:.,]+(?:Z|[+-]\d\d:?\d\d)"
+# What is written before a line by syslog (RFC 5424; RFC 3164, also with a time as in the other one) and by containers.
+_BEFORE = re.compile(
+    rb"<\d{1,3}>1 \S+ \S+ \S+ \S+ \S+ (?:-|(?:\[[^\]]*\])+) (?:\xef\xbb\xbf)?"
+    rb"|(?:<\d{1,3}>)?(?:" + _DAY_AND_TIME + rb"|" + _ISO + rb") (?:\S+ )?[^\s:\[]+(?:\[\d+\])?: "
+    rb"|" + _ISO + rb" (?:std(?:out|err) [FP] )?"
+).match
+
+
+class _ContainerLine(msgspec.Struct):
+    log: str
+    stream: str
+
+
+_container_line = _typed(_ContainerLine)
+
+
+def _behind_prefix(line: bytes) -> bytes:
+    found = _BEFORE(line)
+    return line[found.end() :] if found is not None else b""
+
+
+def _of_container(line: bytes) -> bytes:
+    found: _ContainerLine | None = _container_line(line)
+    return found.log.encode() if found is not None else b""
+
+
+# Lines of another log in those of a collector: what is told, and how they are got.
+_COLLECTORS = (("behind a prefix (syslog, container)", _behind_prefix), ("in a container's log", _of_container))
 
 
 def recognised(lines: Sequence[bytes], wanted: str = "") -> LogFormat | None:
     """The format of these lines, or the `wanted` one if it reads any of them. Pure."""
-    candidates = dict(zip(SHORT_NAMES, [*_TEXT_FORMATS, *_JSON_FORMATS, json_format(lines)], strict=True))
+    found = _recognised(lines, wanted)
+    for told, inner in _COLLECTORS:
+        if found is None and (within := _recognised([inner(line) for line in lines], wanted)) is not None:
+            found = replace(within, name=f"{within.name}, {told}", parse=_composed(within.parse, inner))
+    return found
+
+
+def _composed(parse: Callable[[bytes], Line | None], inner: Callable[[bytes], bytes]) -> Callable[[bytes], Line | None]:
+    return lambda line: parse(inner(line))
+
+
+def _recognised(lines: Sequence[bytes], wanted: str) -> LogFormat | None:
+    candidates = {**_FORMATS, "json": json_format(lines)}
     if wanted:
         chosen = candidates[wanted]
         return chosen if chosen and any(_reads(chosen, line) for line in lines) else None
@@ -341,5 +418,6 @@ def json_format(lines: Iterable[bytes]) -> LogFormat | None:
         parse = _json_parser(found) if isinstance(found, dict) else None
         if parse is not None:
             has_queries = not isinstance(found.get("path"), str) or "uri" in found or "request_uri" in found
-            return LogFormat("JSON", parse, epoch_of_any, queries=has_queries)
+            scale = 1e9 if _TRAEFIKS_DURATION in found else 1.0
+            return LogFormat("JSON", parse, epoch_of_any, queries=has_queries, per_second=scale)
     return None

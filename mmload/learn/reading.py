@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from mmload.errors import UsageError
-from mmload.learn.formats import UNREADABLE_TIME, LogFormat, offset_of, recognised
+from mmload.learn.formats import UNREADABLE_TIME, LogFormat, has_zone, offset_of, recognised
 from mmload.learn.observed import HOUR, Observed
 from mmload.learn.routes import HandlerFinder, is_served, route_of
 from mmload.learn.tally import JUMP_SECONDS, Jumps, LogTally
@@ -38,12 +38,16 @@ LEAST_SECONDS = 600
 
 @dataclass(frozen=True, slots=True)
 class AccessLog:
-    """A log whose format is known. `begins`: when its first request was (Unix seconds); `offset`: of its zone."""
+    """A log whose format is known. `begins`: when its first request was (Unix seconds); `offset`: of its zone.
+
+    Not `zoned`: its times do not say where they are, and are taken for UTC.
+    """
 
     path: Path
     format: LogFormat
     begins: float
     offset: int
+    zoned: bool
 
 
 @contextmanager
@@ -75,8 +79,8 @@ def examined(path: Path, wanted: str = "") -> AccessLog:
     found = recognised(head[:-1] or head, wanted)
     if found is None:
         raise UsageError(_unknown(path, head, wanted))
-    begins, offset = next(_moments(head, found), (0.0, 0))
-    return AccessLog(path, found, begins, offset)
+    begins, offset, zoned = next(_moments(head, found), (0.0, 0, True))
+    return AccessLog(path, found, begins, offset, zoned)
 
 
 def _refuse_packed(path: Path) -> None:
@@ -108,17 +112,20 @@ def _head(path: Path) -> list[bytes]:
     return lines
 
 
-def _moments(head: Iterable[bytes], log: LogFormat) -> Iterator[tuple[float, int]]:
-    """The time of each line, and by how many seconds its clock is ahead of UTC."""
+def _moments(head: Iterable[bytes], log: LogFormat) -> Iterator[tuple[float, int, bool]]:
+    """The time of each line, by how many seconds its clock is ahead of UTC, and whether it says so."""
     for line in head:
         fields = log.parse(line)
         if fields is not None:
             with suppress(*UNREADABLE_TIME):
-                yield log.epoch(fields[1]), offset_of(fields[1])
+                yield log.epoch(fields[1]), offset_of(fields[1]), has_zone(fields[1])
 
 
 def _unknown(path: Path, head: Sequence[bytes], wanted: str) -> str:
-    tried = wanted or "nginx and Apache (combined, common), HAProxy, Caddy, JSON, Mattermost's server log"
+    tried = wanted or (
+        "nginx and Apache (combined, common), HAProxy, Caddy, Traefik, AWS load balancer, JSON, "
+        "Mattermost's server log; each of them also in syslog or a container's log"
+    )
     shown = "\n".join(f"  {masked(line)}" for line in head[:_SHOWN_LINES])
     advice = "" if wanted else "\nanother format can be given with --format; docs/learn.md names the fields of each"
     begins = f"it begins (letters and digits masked):\n{shown}{advice}"
@@ -151,6 +158,8 @@ def counted(
     source = ", ".join(dict.fromkeys(log.format.name for log in in_order))
     observed = tally.observed(source, queries=queries, offset=in_order[0].offset)
     observed.as_counted = str if queries else route_of
+    if not all(log.zoned for log in in_order):
+        notes.append("the times have no zone: taken for UTC")
     observed.notes += [*notes, *_oddities(tally)]
     _refuse_others(observed, tally)
     return observed

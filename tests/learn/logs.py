@@ -7,7 +7,7 @@ import math
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import accumulate
 
@@ -28,6 +28,7 @@ from mmload.learn.table import (
 DEFAULTS = {action.name: action.frequency for action in SIMULATIVE}
 START = 1_795_687_200  # 2026-11-26 10:00 UTC
 AGENT = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0 Safari/537.36"
+_PROXY = "192.0.2.9"
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 IDLE_SECONDS = 8.0
 SETTINGS = SimulController()
@@ -183,13 +184,87 @@ def virtual_host(one: Request) -> str:
     return f"chat.example.com:443 {combined(one)}"
 
 
-def haproxy(one: Request) -> str:
+def main(one: Request, written_by: Callable[[Request], str] = combined) -> str:
+    """nginx' own `main` behind another proxy: whose client it is comes last."""
+    return f'{written_by(replace(one, address=_PROXY))} "{one.address}, {_PROXY}"'
+
+
+def main_timed(one: Request) -> str:
+    return f'{main(one)} rt={one.seconds:.3f} uct="0.000" urt="0.011"'
+
+
+def main_without_proxy(one: Request) -> str:
+    return f'{combined(one)} "-"'
+
+
+def forwarded_in_front(one: Request) -> str:
+    return combined(replace(one, address=f"{one.address}, {_PROXY}"))
+
+
+def traefik(one: Request) -> str:
+    return f'{combined(one)} 7 "mattermost@docker" "http://{_PROXY}:8065" {one.seconds * 1000:.0f}ms'
+
+
+def traefik_json(one: Request) -> str:
+    return json.dumps(
+        {"ClientAddr": f"{one.address}:50712", "ClientHost": one.address, "DownstreamStatus": one.status}
+        | {"Duration": round(one.seconds * 1e9), "RequestMethod": one.method, "RequestPath": one.target}
+        | {"RouterName": "mattermost@docker", "StartUTC": f"{_iso(one.moment)[:23]}123456Z", "level": "info"}
+        | {"msg": "", "request_User-Agent": one.agent, "time": _iso(one.moment + 1)}
+    )
+
+
+def load_balancer(one: Request) -> str:
+    return (
+        f"h2 {_iso(one.moment)[:23]}000Z app/chat/50dc6c495c0c9188 {one.address}:50712 {_PROXY}:8065 0.000 "
+        f'{one.seconds:.3f} 0.000 {one.status} {one.status} 34 512 "{one.method} '
+        f'https://chat.example.com:443{one.target} HTTP/2.0" "{one.agent}" TLS_AES_128_GCM_SHA256 TLSv1.3 '
+        'arn:aws:elasticloadbalancing:x "Root=1-5" "chat.example.com" "-" 0 2026-11-26T10:00:00.0Z "forward" "-" "-"'
+    )
+
+
+def haproxy(one: Request, captured: str | None = None) -> str:
     when = _clf(one.moment, "%d/%b/%Y:%H:%M:%S") + f".{int(one.moment % 1 * 1000):03d}"
     return (
-        f"Nov 26 10:00:00 lb haproxy[871]: {one.address}:50712 [{when}] https~ mattermost/app1 0/0/1/10/"
-        f"{one.seconds * 1000:.0f} {one.status} 512 - - ---- 120/118/1/1/0 0/0 {{{one.agent}}} "
+        f"{one.address}:50712 [{when}] https~ mattermost/app1 0/0/1/10/"
+        f"{one.seconds * 1000:.0f} {one.status} 512 - - ---- 120/118/1/1/0 0/0 "
+        f"{f'{{{one.agent}}} ' if captured is None else captured}"
         f'"{one.method} {one.target} HTTP/1.1"'
     )
+
+
+def haproxy_default(one: Request) -> str:
+    return haproxy(one, captured="")
+
+
+def haproxy_headers(one: Request) -> str:
+    return haproxy(
+        replace(one, address=_PROXY), captured=f"{{chat.example.com|{one.agent}|{one.address}}} {{text/html}} "
+    )
+
+
+def in_syslog(one: Request) -> str:
+    return f"Nov 26 10:00:00 lb haproxy[871]: {haproxy(one)}"
+
+
+def in_syslog_with_iso_times(one: Request) -> str:
+    return f"2026-11-26T10:00:00.123456+01:00 lb haproxy[871]: {haproxy_default(one)}"
+
+
+def in_syslog_by_nginx(one: Request) -> str:
+    return f"<190>Nov  6 10:00:00 lb nginx: {timed(one)}"
+
+
+def in_new_syslog(one: Request) -> str:
+    return f'<190>1 2026-11-26T10:00:00.123Z lb nginx 871 - [meta sequenceId="7"] {nginx_json(one)}'
+
+
+def in_container(one: Request) -> str:
+    return json.dumps({"log": f"{timed(one)}\n", "stream": "stdout", "time": "2026-11-26T10:00:00.123456789Z"})
+
+
+def in_pod(one: Request) -> str:
+    return f"2026-11-26T10:00:00.123456789+01:00 stdout F {main(one)}"
 
 
 def caddy(one: Request) -> str:
@@ -214,6 +289,20 @@ def nginx_json(one: Request) -> str:
     )
 
 
+def json_forwarded(one: Request) -> str:
+    """Times without a zone; who comes without a proxy has no forwarded address."""
+    behind = int(one.moment) % 2
+    return json.dumps(
+        {"time": _iso(one.moment)[:23], "remote_addr": _PROXY if behind else one.address}
+        | {"http_x_forwarded_for": f"{one.address}, {_PROXY}" if behind else "-", "method": one.method}
+        | {"uri": one.target, "status": one.status, "user_agent": one.agent, "upstream_response_time": "-"}
+    )
+
+
+def caddy_with_text_times(one: Request) -> str:
+    return caddy(one).replace(f"{one.moment}", f'"{_iso(one.moment)}"').replace(f"{one.seconds}", '"12ms"')
+
+
 def json_request_line(one: Request) -> str:
     return json.dumps(
         {"msec": f"{one.moment:.3f}", "remote_addr": one.address, "request": f"{one.method} {one.target} HTTP/1.1"}
@@ -221,8 +310,7 @@ def json_request_line(one: Request) -> str:
     )
 
 
-def mattermost(one: Request) -> str:
-    when = datetime.fromtimestamp(one.moment, UTC).strftime("%Y-%m-%d %H:%M:%S.000 Z")
+def _mattermost(one: Request, when: str) -> str:
     return json.dumps(
         {"timestamp": when, "level": "debug", "msg": "Received HTTP request", "caller": "web/handlers.go:189"}
         | {"method": one.method, "url": one.target.partition("?")[0], "request_id": "x" * 26, "user_id": one.user_id}
@@ -230,17 +318,39 @@ def mattermost(one: Request) -> str:
     )
 
 
+def mattermost(one: Request) -> str:
+    return _mattermost(one, f"{_clf(one.moment, '%Y-%m-%d %H:%M:%S')}.000 Z")
+
+
+def mattermost_with_zone(one: Request) -> str:
+    return _mattermost(one, f"{_clf(one.moment + 3600, '%Y-%m-%d %H:%M:%S')}.000 +01:00")
+
+
+def mattermost_text(one: Request) -> str:
+    return (
+        f"debug [{_clf(one.moment - 5 * 3600, '%Y-%m-%d %H:%M:%S')}.000 -05:00] Received HTTP request       "
+        f'caller="web/handlers.go:189" method={one.method} url={one.target.partition("?")[0]} request_id={"x" * 26} '
+        f"user_id={one.user_id} status_code={one.status}"
+    )
+
+
 WRITERS: dict[str, Callable[[Request], str]] = {
-    "common": common,
-    "combined": combined,
-    "timed": timed,
-    "named_times": named_times,
-    "virtual_host": virtual_host,
-    "haproxy": haproxy,
-    "caddy": caddy,
-    "nginx_json": nginx_json,
-    "json_request_line": json_request_line,
-    "mattermost": mattermost,
+    each.__name__: each
+    for each in (
+        *(common, combined, timed, named_times, virtual_host, forwarded_in_front, main, main_timed, main_without_proxy),
+        *(
+            traefik,
+            traefik_json,
+            load_balancer,
+            haproxy,
+            haproxy_default,
+            haproxy_headers,
+            caddy,
+            caddy_with_text_times,
+        ),
+        *(in_syslog, in_syslog_with_iso_times, in_syslog_by_nginx, in_new_syslog, in_container, in_pod),
+        *(nginx_json, json_request_line, json_forwarded, mattermost, mattermost_with_zone, mattermost_text),
+    )
 }
 
 

@@ -6,21 +6,52 @@ import random
 
 import pytest
 
-from mmload.learn.formats import SHORT_NAMES, epoch_of_any, epoch_of_clf, offset_of, recognised
+from mmload.learn.formats import SHORT_NAMES, epoch_of_any, epoch_of_clf, has_zone, offset_of, recognised
 from tests.learn.logs import AGENT, START, WRITERS, Request
 
+_JSON, _COMBINED, _TIMED, _HAPROXY = (
+    "JSON",
+    "combined (nginx, Apache)",
+    "nginx combined with request time",
+    "HAProxy HTTP",
+)
 NAMES = {
     "common": "common (Apache)",
-    "combined": "combined (nginx, Apache)",
-    "timed": "nginx combined with request time",
-    "named_times": "nginx combined with request time",
-    "virtual_host": "combined (nginx, Apache)",
-    "haproxy": "HAProxy HTTP",
+    "combined": _COMBINED,
+    "timed": _TIMED,
+    "named_times": _TIMED,
+    "virtual_host": _COMBINED,
+    "forwarded_in_front": _COMBINED,
+    "main": _COMBINED,
+    "main_timed": _TIMED,
+    "main_without_proxy": _COMBINED,
+    "traefik": "Traefik common",
+    "traefik_json": _JSON,
+    "load_balancer": "AWS load balancer",
+    "haproxy": _HAPROXY,
+    "haproxy_default": _HAPROXY,
+    "haproxy_headers": _HAPROXY,
+    "in_syslog": f"{_HAPROXY}, behind a prefix (syslog, container)",
+    "in_syslog_with_iso_times": f"{_HAPROXY}, behind a prefix (syslog, container)",
+    "in_syslog_by_nginx": f"{_TIMED}, behind a prefix (syslog, container)",
+    "in_new_syslog": f"{_JSON}, behind a prefix (syslog, container)",
+    "in_container": f"{_TIMED}, in a container's log",
+    "in_pod": f"{_COMBINED}, behind a prefix (syslog, container)",
     "caddy": "Caddy JSON",
-    "nginx_json": "JSON",
-    "json_request_line": "JSON",
+    "caddy_with_text_times": "Caddy JSON",
+    "nginx_json": _JSON,
+    "json_request_line": _JSON,
+    "json_forwarded": _JSON,
     "mattermost": "Mattermost server log",
+    "mattermost_with_zone": "Mattermost server log",
+    "mattermost_text": "Mattermost server log as text",
 }
+_OF_MATTERMOST = ("mattermost", "mattermost_with_zone", "mattermost_text")
+_WITHOUT_AGENT = ("common", "haproxy_default", "in_syslog_with_iso_times", *_OF_MATTERMOST)
+_WITHOUT_SECONDS = (
+    *("common", "combined", "virtual_host", "forwarded_in_front", "main", "main_without_proxy", "in_pod"),
+    *("caddy_with_text_times", "json_request_line", "json_forwarded", *_OF_MATTERMOST),
+)
 REQUEST = Request(START + 2, "10.1.2.3", "u" * 26, "POST", "/api/v4/users/ids?since=5", 201)
 
 
@@ -38,14 +69,18 @@ def test_a_format_is_recognised_by_its_first_lines_and_gives_the_request(write: 
     assert fields is not None
     address, time, method, target, status, agent, seconds, person = fields
     assert (method, status) == (b"POST", b"201")
-    assert target == (b"/api/v4/users/ids" if write == "mattermost" else b"/api/v4/users/ids?since=5")
-    assert found.queries == (write != "mattermost")
-    assert found.epoch(time) == START + 2
-    assert address == (b"" if write == "mattermost" else b"10.1.2.3")
-    assert agent == (b"" if write in ("common", "mattermost") else AGENT.encode())
-    if write in ("timed", "named_times", "haproxy", "caddy", "nginx_json"):
+    assert target.removeprefix(b"https://chat.example.com:443") == (
+        b"/api/v4/users/ids" if write in _OF_MATTERMOST else b"/api/v4/users/ids?since=5"
+    )
+    assert found.queries == (write not in _OF_MATTERMOST)
+    assert found.epoch(time) == pytest.approx(START + 2, abs=0.001)
+    assert address == (b"" if write in _OF_MATTERMOST else b"10.1.2.3")
+    assert agent == (b"" if write in _WITHOUT_AGENT else AGENT.encode())
+    if write in _WITHOUT_SECONDS:
+        assert seconds == b""
+    else:
         assert float(seconds) / found.per_second == pytest.approx(0.012)
-    if write in ("mattermost", "json_request_line"):
+    if write in (*_OF_MATTERMOST, "json_request_line"):
         assert person
 
 
@@ -101,12 +136,16 @@ def test_random_bytes_never_raise() -> None:
         (b"26/Nov/2026:10:00:02.250", START + 2.25),
         (b"2026-11-26T11:00:02+01:00", START + 2),
         (b"2026-11-26T10:00:02.250Z", START + 2.25),
+        (b"2026-11-26T10:00:02.250123456Z", START + 2.25),
+        (b"2026-11-26 11:00:02.250 +01:00", START + 2.25),
+        (b"2026-11-26 05:00:02.250 -05:00", START + 2.25),
+        (b"2026-11-26 10:00:02.250 Z", START + 2.25),
         (b"1795687202.250", START + 2.25),
         (b"1795687202250", START + 2.25),
     ],
 )
 def test_times_in_any_form_mean_the_same_moment(text: bytes, moment: float) -> None:
-    assert epoch_of_any(text) == pytest.approx(moment)
+    assert epoch_of_any(text) == pytest.approx(moment, abs=0.001)
 
 
 def test_a_day_that_there_is_not_is_no_time() -> None:
@@ -118,3 +157,14 @@ def test_the_offset_of_a_zone_is_read_in_both_spellings() -> None:
     assert offset_of(b"26/Nov/2026:10:00:02 +0130") == offset_of(b"2026-11-26T10:00:02+01:30") == 5400
     assert offset_of(b"26/Nov/2026:10:00:02 -0300") == -10800
     assert offset_of(b"1795687202.250") == offset_of(b"2026-11-26T10:00:02Z") == 0
+
+
+def test_a_time_without_a_zone_is_known_for_one() -> None:
+    zoned = (
+        b"26/Nov/2026:10:00:02 +0130",
+        b"2026-11-26 10:00:02.123 +01:00",
+        b"2026-11-26T10:00:02Z",
+        b"1795687202.250",
+    )
+    assert all(map(has_zone, zoned))
+    assert not any(map(has_zone, (b"26/Nov/2026:10:00:02.250", b"2026-11-26T10:00:02")))
