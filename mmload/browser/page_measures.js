@@ -49,8 +49,21 @@
     const box = element.getBoundingClientRect();
     return box.width > 0 && box.height > 0 && element.checkVisibility({checkVisibilityCSS: true});
   };
+  // A picture is an <img>, or the background of an element; nothing tells whether a background has come but an image of
+  // the same address, which the browser takes from its memory, or waits for with it: no request more.
+  const probes = new Map();
+  const probe = (address) => {
+    if (!probes.has(address)) probes.set(address, Object.assign(new Image(), {src: address}));
+    return probes.get(address);
+  };
+  const picturesOf = (element) => {
+    const images = element.tagName === "IMG" ? [element] : [...element.querySelectorAll("img")];
+    if (images.length) return images;
+    const [, address] = getComputedStyle(element).backgroundImage.match(/^url\("(.*)"\)$/) || [];
+    return address ? [probe(address)] : [];
+  };
   const hasItsPictures = (element) => {
-    const pictures = element.tagName === "IMG" ? [element] : [...element.querySelectorAll("img")];
+    const pictures = picturesOf(element);
     return pictures.length > 0 && pictures.every((each) => each.complete && each.naturalWidth > 0);
   };
   const holds = (condition) => {
@@ -74,6 +87,7 @@
       began = now(); input = null; loads = false;
       known = new Set(seen ? [...document.querySelectorAll(seen)].map((each) => each.id) : []);
       interactions = new Map(); shifts = []; tasks = [];
+      probes.clear();
     },
     // When all hold: the milliseconds since the person acted, or since the navigation began; else what does not hold.
     until(conditions, patience) {

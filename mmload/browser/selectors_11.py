@@ -17,7 +17,8 @@ SELECTORS_11 = Selectors(
     channel_beginning="#channelIntro",
     post='[data-testid="postView"]',
     written_post='[data-testid="postView"]:not(.post--system)',
-    post_picture='[data-testid="postView"] :is(.file-view--single .file__image, .post-image__thumbnail)',
+    # A single picture that is not folded, or small ones in a row, which are backgrounds; other files have an icon.
+    post_picture='[data-testid="postView"] :is(.file__image:not(:has([data-expanded="false"])), .post-image)',
     post_scroller="#postListScrollContainer, .post-list__dynamic",
     message_box="#post_textbox",
     reply_button='button[id^="CENTER_commentIcon_"]',

@@ -127,8 +127,26 @@ def _jpeg_size(content: bytes) -> tuple[int, int]:
 
 @lru_cache(maxsize=4)
 def jpeg_of_size(size_bytes: int) -> bytes:
-    """Bytes with a JPEG's start and end markers and the size of a recorded derivative."""
-    start, end = b"\xff\xd8\xff\xe0\x00\x10JFIF\x00", b"\xff\xd9"
+    """A grey JPEG of eight by eight pixels that has the size of a recorded derivative, by a comment in it."""
     # Incompressible, as the real thing is; made from a counter so that it is the same in every run.
     noise = b"".join(zlib.crc32(number.to_bytes(4, "big")).to_bytes(4, "big") for number in range(size_bytes // 4))
-    return start + noise[: size_bytes - len(start) - len(end)] + end
+    comment = noise[: size_bytes - len(_JPEG_START) - len(_GREY) - 4]
+    return _JPEG_START + _segment(0xFE, comment) + _GREY
+
+
+def _segment(marker: int, data: bytes) -> bytes:
+    return struct.pack(">BBH", 0xFF, marker, len(data) + 2) + data
+
+
+_JPEG_START = b"\xff\xd8" + _segment(0xE0, b"JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00")
+# One block: no difference from the middle of the scale, and the end of the block, each with the only code of its table.
+_ONE_CODE = bytes((1, *[0] * 15, 0))
+_GREY = b"".join(
+    (
+        _segment(0xDB, bytes((0, *[1] * 64))),
+        _segment(0xC0, bytes((8, 0, 8, 0, 8, 1, 1, 0x11, 0))),
+        _segment(0xC4, b"\x00" + _ONE_CODE),
+        _segment(0xC4, b"\x10" + _ONE_CODE),
+        _segment(0xDA, bytes((1, 1, 0, 0, 63, 0))) + b"\x3f\xff\xd9",
+    )
+)

@@ -20,7 +20,7 @@ LONG = 150
 
 @dataclass
 class Place:
-    """One team with a long channel, one with a picture, and one with unread messages."""
+    """One team with a long channel, one with pictures, and one with unread messages."""
 
     url: str
     admin: Admin
@@ -53,7 +53,7 @@ def place() -> Iterator[Place]:
     with running_sandbox() as url:
         admin = Admin(url)
         team = admin.team()
-        yield Place(url, admin, team, [_long(admin, team), _with_picture(admin, team), admin.channel(team["id"])])
+        yield Place(url, admin, team, [_long(admin, team), _with_pictures(admin, team), admin.channel(team["id"])])
 
 
 def _long(admin: Admin, team: dict[str, Any]) -> dict[str, Any]:
@@ -63,20 +63,26 @@ def _long(admin: Admin, team: dict[str, Any]) -> dict[str, Any]:
     return channel
 
 
-def _with_picture(admin: Admin, team: dict[str, Any]) -> dict[str, Any]:
+def _with_pictures(admin: Admin, team: dict[str, Any]) -> dict[str, Any]:
+    """One picture alone, and two beside a file that is none: the page draws them differently."""
     channel = admin.channel(team["id"])
+    picture = admin.session.get(f"{admin.server}/api/v4/users/me/image", timeout=30).content
+    attach(admin, channel, ("picture.png", picture))
+    attach(admin, channel, ("one.png", picture), ("two.png", picture), ("notes.txt", b"no picture"))
+    return channel
+
+
+def attach(admin: Admin, channel: dict[str, Any], *files: tuple[str, bytes]) -> None:
+    """A message with these files."""
     sent = admin.session.post(
         f"{admin.server}/api/v4/files",
         data={"channel_id": channel["id"]},
-        files={
-            "files": ("picture.png", admin.session.get(f"{admin.server}/api/v4/users/me/image", timeout=30).content)
-        },
+        files=[("files", each) for each in files],
         timeout=30,
     )
     sent.raise_for_status()
     file_ids = [each["id"] for each in sent.json()["file_infos"]]
-    admin.ask("POST", "/posts", {"channel_id": channel["id"], "message": "a picture", "file_ids": file_ids})
-    return channel
+    admin.ask("POST", "/posts", {"channel_id": channel["id"], "message": "look", "file_ids": file_ids})
 
 
 @pytest.fixture

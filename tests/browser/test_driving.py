@@ -15,7 +15,7 @@ from mmload.browser.messages import StepDone
 from mmload.browser.orders import PROFILE_PREFIX
 from mmload.browser.process import BrowserProcess
 from mmload.browser.steps import CYCLE, LOG_IN, OPEN, STEPS
-from tests.browser.conftest import Place
+from tests.browser.conftest import Place, attach
 from tests.browser.support import PASSWORD, needs_a_browser, start_order
 
 pytestmark = needs_a_browser
@@ -63,6 +63,25 @@ def test_a_step_is_measured_by_the_browser(steps: Steps) -> None:
     assert opened.requests and opened.bytes and opened.heap_bytes
     # What belongs to the loading of a page is not said of a click.
     assert switched.ttfb is switched.lcp is None and switched.requests
+
+
+def test_a_picture_that_does_not_come_is_waited_for(place: Place) -> None:
+    """Drawn as a background, of which the page itself knows nothing."""
+    login, patience = place.person(), 10.0
+    browser = BrowserProcess(start_order(place.url, login, step_seconds=patience))
+    channel = place.admin.channel(place.team["id"])
+    person = place.admin.ask("GET", f"/users/email/{login}")
+    place.admin.ask("POST", f"/channels/{channel['id']}/members", {"user_id": person["id"]})
+    attach(place.admin, channel, ("one.png", b"no picture at all"), ("notes.txt", b"none either"))
+    try:
+        assert not browser.step(LOG_IN).failure
+        visited = [browser.step("SwitchUnreadChannel") for _ in range(len(place.channels) + 2)]
+        assert not any(each.failure for each in visited) and visited[-1].skipped
+        switched = {browser.step("SwitchPictureChannel").failure for _ in range(4)}
+    finally:
+        browser.close()
+
+    assert "not in time: its pictures" in switched
 
 
 def test_a_browser_that_is_to_give_way_does_so_with_all_its_processes(steps: Steps, browser: BrowserProcess) -> None:

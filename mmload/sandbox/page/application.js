@@ -171,16 +171,32 @@
   // -- messages ------------------------------------------------------------------------------------------------
 
   const view = (post, testId, prefix) => {
-    const pictures = (post.metadata?.files || []).filter((each) => each.mime_type?.startsWith("image/")).map((each) =>
-      el("div", {class: "file-view--single"}, el("div", {class: "file__image"},
-        el("img", {src: `${API}/files/${each.id}`, alt: "file thumbnail"}))));
     const reactions = (post.metadata?.reactions || []).map((each) =>
       el("button", {id: `postReaction-${post.id}-${each.emoji_name}`, class: "Reaction"}, each.emoji_name));
     const classes = `post${post.type ? " post--system" : ""}${post.pending ? " post--pending" : ""}`;
     return el("div", {id: `${prefix}_${post.id}`, "data-testid": testId, class: classes, role: "listitem"},
       el("span", {class: "post__author"}, people[post.user_id] || "somebody"),
-      el("span", {class: "post__body"}, post.message), ...pictures, ...reactions,
+      el("span", {class: "post__body"}, post.message), ...attachments(post), ...reactions,
       ...(post.type || post.pending || prefix !== "post" ? [] : [menu(post)]));
+  };
+  // As there: one picture is an <img>, once the server has said that it may be seen; several files are a row, in which
+  // pictures are backgrounds and all others have an icon.
+  const attachments = (post) => {
+    const files = post.metadata?.files || [], isPicture = (each) => each.mime_type?.startsWith("image/");
+    if (!files.length) return [];
+    if (files.length === 1 && isPicture(files[0])) return [single(files[0])];
+    return [el("div", {class: "post-image__columns"}, ...files.map((each) => el("div", {class: "post-image__column"},
+      el("a", {class: "post-image__thumbnail", "aria-label": `file thumbnail ${each.name}`}, el("div", isPicture(each)
+        ? {class: "post-image normal", style: `background-image: url(${API}/files/${each.id}/thumbnail)`}
+        : {class: "file-icon generic"})))))];
+  };
+  const single = (file) => {
+    const place = el("div", {class: "file__image"}, el("div", {class: "image-header"}, file.name));
+    const show = () => place.replaceChildren(el("img", {src: `${API}/files/${file.id}${file.has_preview_image ? "/preview" : ""}`,
+      "aria-label": `file thumbnail ${file.name}`}));
+    if (file.has_preview_image) fetch(`${API}/files/${file.id}/thumbnail`, {method: "HEAD"}).finally(show);
+    else show();
+    return el("div", {class: "file-view--single"}, place);
   };
   const menu = (post) => el("div", {class: "post-menu"},
     el("button", {id: `CENTER_reaction_${post.id}`, "data-testid": "post-reaction-emoji-icon", "aria-label": "Add Reaction",
