@@ -23,7 +23,7 @@ from benchmarks.crowd import Crowd, Server, crowd, served
 from benchmarks.measuring import Report, Table, cpu_seconds, tell, whole
 from mmload.browser.finding import find_browser
 from mmload.browser.messages import StartBrowser
-from mmload.browser.orders import PROFILE_PREFIX
+from mmload.browser.orders import PROFILE_PREFIX, profiles_folder
 from mmload.browser.process import BrowserGone, BrowserProcess
 from mmload.browser.steps import CYCLE, LOG_IN
 from mmload.results.model import Second
@@ -122,7 +122,7 @@ def measure(args: argparse.Namespace) -> Report:
         finally:
             working.end()
     left = sum(each.is_running() and each.status() != psutil.STATUS_ZOMBIE for each in processes)
-    profiles = sum(1 for each in Path(tempfile.gettempdir()).glob(f"{PROFILE_PREFIX}*") if _is_of(each, processes))
+    profiles = sum(1 for each in profiles_folder(tempfile.gettempdir()).glob(f"{PROFILE_PREFIX}*") if _is_of(each, processes))
     return report(pairs, cost, args.browsers, {"processes_left": left, "profiles_left": profiles})
 
 

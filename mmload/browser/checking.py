@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from mmload.browser.messages import StartBrowser, StepDone
+from mmload.browser.messages import BUSY_SHARE, StartBrowser, StepDone
 from mmload.browser.process import BrowserProcess
 from mmload.browser.steps import CYCLE, LOG_IN, OPEN
 
+# The doctor waits so many times longer than a run does: what comes then is slow, and does fit.
+PATIENCE = 3
 # Channels first: the others need one with messages, and the one with pictures has to be seen once to be known. The list
 # of threads last: there is no channel on the screen then.
 _LAST = "OpenThreads"
@@ -42,7 +44,21 @@ def outcomes(do: Callable[[str], StepDone]) -> dict[str, StepDone]:
 
 
 def misfits(found: dict[str, StepDone]) -> Iterator[tuple[str, str]]:
-    """The steps that do not fit, and why."""
+    """The steps that do not fit, and why: what they wait for did not come though nothing was under way any more."""
     for name, done in found.items():
-        if done.failure:
+        if done.failure and not _is_slow(done):
             yield name, done.failure
+
+
+def laggards(found: dict[str, StepDone], step_seconds: float) -> Iterator[tuple[str, bool, str]]:
+    """The steps that take longer than this, whether they are known to fit all the same, and what is known."""
+    for name, done in found.items():
+        if done.usable_ms is not None and done.usable_ms > step_seconds * 1000:
+            yield name, True, f"it fits, and took {done.usable_ms / 1000:.0f} s"
+        elif done.failure and _is_slow(done):
+            why = f"requests not answered: {done.waiting}" if done.waiting else "this machine's CPUs were busy"
+            yield name, False, f"whether it fits is not known: {done.failure}; {why}"
+
+
+def _is_slow(done: StepDone) -> bool:
+    return not done.final and (done.waiting > 0 or done.host_cpu >= BUSY_SHARE)

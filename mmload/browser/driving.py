@@ -29,6 +29,8 @@ QUIET_SECONDS, LONGEST_QUIET_SECONDS = 0.5, 3.0
 _MOST_CONSOLE_LINES, _LONGEST_LINE = 20, 300
 _SCREENSHOT_QUALITY = 50
 _POLL_SECONDS = 0.05
+# What a message offers is there at once while the mouse is over it.
+_OFFER_MS = 2000.0
 _SESSION_COOKIES = ("MMAUTHTOKEN", "MMUSERID")
 # The document goes while it is looked at: the application has sent the browser to another page.
 _NAVIGATED = re.compile("context was destroyed|navigat|Cannot find context|mmload is not defined|undefined \\(reading")
@@ -124,10 +126,28 @@ class Drive:
         messages = self.page.locator(self.css("written_post"))
         if without:
             messages = messages.filter(has_not=self.page.locator(self.css(without)))
-        count = await messages.count()
-        if not count:
+        # By its id: what others write, and how they react, changes which one is the third of these.
+        ids: list[str] = await messages.evaluate_all("all => all.slice(-4).map((each) => each.id)")
+        if not ids:
             raise StepSkipped("no such message on the screen")
-        return messages.nth(count - 1 - self.rng.randrange(min(count, 4)))
+        return self.page.locator(f'[id="{self.rng.choice(ids)}"]')
+
+    async def click_at(self, message: Locator, name: str) -> None:
+        """Click what a message offers while the mouse is over it; StepFailed if it never does.
+
+        When others write, messages move away from under the mouse, and what was offered goes: it is moved there again.
+        """
+        button = message.locator(self.css(name)).first
+        deadline = time.monotonic() + self.start.step_seconds
+        while time.monotonic() < deadline:
+            try:
+                await message.hover(timeout=_OFFER_MS)
+                await button.click(timeout=_OFFER_MS)
+                return
+            except Error:
+                if self.page.is_closed():
+                    raise
+        raise StepFailed(f"not at the message: {self._said(name)}")
 
     async def close_panel(self) -> None:
         """Close what is open beside the channel."""
@@ -171,7 +191,7 @@ class Drive:
         if done.skipped:
             return done
         if done.failure:
-            return replace(done, screenshot=await self._screenshot())
+            return replace(done, waiting=self.traffic.waiting, screenshot=await self._screenshot())
         await self.traffic.quiet(QUIET_SECONDS, LONGEST_QUIET_SECONDS)
         return replace(done, usable_ms=self._usable_ms, measures=await self._measures())
 

@@ -64,6 +64,10 @@ class PageMeasures(msgspec.Struct, frozen=True, omit_defaults=True):
     heap_bytes: int = 0
 
 
+# On a machine whose CPUs are that busy, a browser waits for its turn and not for the server.
+BUSY_SHARE = 0.9
+
+
 class StepDone(msgspec.Struct, frozen=True, omit_defaults=True):
     """How a step went. `usable_ms` None: it failed, then `failure` says how; or was skipped, then `skipped` says why.
 
@@ -76,6 +80,7 @@ class StepDone(msgspec.Struct, frozen=True, omit_defaults=True):
     skipped: str = ""
     measures: PageMeasures = PageMeasures()
     host_cpu: float = 0.0
+    waiting: int = 0  # requests that were under way when it failed
     console: tuple[str, ...] = ()
     screenshot: bytes = b""  # JPEG
     # After a log-in by password: the session it brought.

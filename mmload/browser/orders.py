@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -22,14 +22,19 @@ from mmload.printable import harmless_line
 _LONGEST_ORDER = 1 << 20
 _LONGEST_PROBLEM = 300
 PROFILE_PREFIX = "mmload-browser-"
+# Chromium ends at once if the path of its socket (profile/.org.chromium.Chromium.XXXXXX/SingletonSocket) has more than
+# the 107 bytes that a socket may have; the profile's own name has up to 32.
+_LONGEST_FOLDER = 107 - 46 - 32
+_SHORT_FOLDERS = ("/tmp", "/var/tmp")
 # Carries out the orders of a queue, with a browser whose profile is in this folder.
 Work = Callable[[asyncio.Queue[Any], Path], Coroutine[Any, Any, None]]
 
 
 def serve(orders: Any, work: Work) -> int:
     """Let `work` carry out the orders of this type until it has done all, or stdin ends. It gets a folder to itself."""
-    remove_left_profiles()
-    profile = Path(tempfile.mkdtemp(prefix=f"{PROFILE_PREFIX}{os.getpid()}-"))
+    folder = profiles_folder(tempfile.gettempdir())
+    remove_left_profiles(folder)
+    profile = Path(tempfile.mkdtemp(prefix=f"{PROFILE_PREFIX}{os.getpid()}-", dir=folder))
     # What the driver and the browser put aside goes the same way, however they end.
     os.environ["TMPDIR"] = str(profile)
     try:
@@ -42,9 +47,15 @@ def serve(orders: Any, work: Work) -> int:
     return 0
 
 
-def remove_left_profiles(folder: Path | None = None) -> None:
+def profiles_folder(temporary: str, others: Sequence[str] = _SHORT_FOLDERS) -> Path:
+    """Where profiles are: the system's temporary folder, or another where Chromium could have no socket in it."""
+    usable = (each for each in others if os.access(each, os.W_OK | os.X_OK))
+    return Path(temporary if len(os.path.abspath(temporary)) <= _LONGEST_FOLDER else next(usable, temporary))
+
+
+def remove_left_profiles(folder: Path) -> None:
     """Profiles of processes of this user that were killed and could not remove them."""
-    for path in (folder or Path(tempfile.gettempdir())).glob(f"{PROFILE_PREFIX}*"):
+    for path in folder.glob(f"{PROFILE_PREFIX}*"):
         owner = path.name.removeprefix(PROFILE_PREFIX).partition("-")[0]
         with suppress(OSError):
             if owner.isdigit() and not psutil.pid_exists(int(owner)) and path.stat().st_uid == os.geteuid():

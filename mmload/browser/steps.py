@@ -200,8 +200,7 @@ async def _write(drive: Drive, box: str) -> str:
 async def react(drive: Drive) -> None:
     """From the click on an emoji to the reaction at the message."""
     post = await drive.message(without="reaction")
-    await post.hover()
-    await post.locator(drive.css("reaction_button")).first.click()
+    await drive.click_at(post, "reaction_button")
     search = await drive.find("emoji_search")
     await search.press_sequentially(drive.rng.choice(_EMOJI_WORDS), delay=_TYPING_MS)
     emoji = await drive.find("emoji")
@@ -214,9 +213,7 @@ async def open_thread(drive: Drive) -> None:
     """From the click on Reply at a message to its thread beside the channel."""
     await drive.close_panel()
     post = await drive.message()
-    await post.hover()
-    button = post.locator(drive.css("reply_button")).first
-    await drive.act(button.click, drive.shown("thread_post"), drive.shown("reply_box"))
+    await drive.act(lambda: drive.click_at(post, "reply_button"), drive.shown("thread_post"), drive.shown("reply_box"))
 
 
 @step("Search")

@@ -21,6 +21,9 @@ class OpenRequests:
     def __contains__(self, number: str) -> bool:
         return number in self._open
 
+    def __len__(self) -> int:
+        return len(self._open)
+
     def stir(self) -> None:
         """Something goes on now."""
         self._changed = time.monotonic()
@@ -69,6 +72,11 @@ class PageTraffic:
         """Count from zero; what is under way ends as before."""
         self.requests = self.bytes = 0
 
+    @property
+    def waiting(self) -> int:
+        """How many are under way."""
+        return len(self._open)
+
     async def quiet(self, seconds: float, longest: float) -> None:
         """Until nothing was under way for so long."""
         await self._open.quiet(seconds, longest)
@@ -76,6 +84,9 @@ class PageTraffic:
     def _began(self, event: dict[str, Any]) -> None:
         if not event["request"]["url"].startswith(("data:", "blob:")):
             self.requests += 1
+            if event.get("type") == "Document":
+                # Of what the page before it had asked for nobody tells the end.
+                self._open.forget()
             self._open.began(event["requestId"])
 
     def _socket(self, event: dict[str, Any]) -> None:

@@ -78,8 +78,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def browser_findings(settings: Settings) -> list[Finding]:
-    """Which steps of browser users fit the server's web application, and which do not."""
-    from mmload.browser.checking import misfits, try_steps
+    """Which steps of browser users fit the server's web application, which do not, and which are too slow."""
+    from mmload.browser.checking import PATIENCE, laggards, misfits, try_steps
     from mmload.browser.ordering import start_order
     from mmload.browser.process import BrowserGone
     from mmload.client.accounts import accounts
@@ -87,9 +87,10 @@ def browser_findings(settings: Settings) -> list[Finding]:
 
     users = settings.config.users
     who = accounts(users, 1, read_credentials(users.users_file_path) if users.users_file_path else ())[0]
-    url = settings.config.connection.server_url.rstrip("/")
+    url, limit = settings.config.connection.server_url.rstrip("/"), settings.config.browser.step_timeout_seconds
     try:
-        found = try_steps(start_order(settings.config, url, who.email, who.password, ("", ""), "doctor"))
+        order = start_order(settings.config, url, who.email, who.password, ("", ""), "doctor")
+        found = try_steps(structs.replace(order, step_seconds=PATIENCE * limit))
     except BrowserGone as error:
         return [Finding("error", f"no browser user can come in: {error}", fix="docs/browser.md", ours=True)]
     fix = "nothing of the server has to change: leave browser users out, or adapt mmload/browser/selectors_*.py"
@@ -97,11 +98,16 @@ def browser_findings(settings: Settings) -> list[Finding]:
         Finding("error", f"browser step {name} does not fit this server's web application", why, fix, ours=True)
         for name, why in misfits(found)
     ]
+    unhurried = "make the server or this machine less busy, or raise BrowserConfiguration.StepTimeoutSec"
+    slow = [
+        Finding("warning" if fits else "error", f"browser step {name} takes longer than {limit:g} s", why, unhurried)
+        for name, fits, why in laggards(found, limit)
+    ]
     fitting = [name for name, done in found.items() if done.usable_ms is not None]
     untried = [f"{name} ({done.skipped})" for name, done in found.items() if done.skipped]
     told = [Finding("info", f"browser steps that fit: {', '.join(fitting)}")] if fitting else []
     told += [Finding("warning", f"browser steps not tried: {'; '.join(untried)}")] if untried else []
-    return wrong + told
+    return wrong + slow + told
 
 
 def document(examination: Examination, url: str, users: int) -> dict[str, Any]:

@@ -6,11 +6,9 @@ from typing import Any
 
 import msgspec
 
-from mmload.browser.messages import PageMeasures, StepDone
+from mmload.browser.messages import BUSY_SHARE, PageMeasures, StepDone
 from mmload.metrics.histogram import Histogram
 
-# On a machine whose CPUs are that busy, a browser waits for its turn and not for the server.
-BUSY_SHARE = 0.9
 # The vitals of a page, in seconds; CLS has no unit.
 VITALS = ("ttfb", "lcp", "inp", "cls")
 _MOST_REASONS = 50

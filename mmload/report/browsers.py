@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmload.metrics.browser import BUSY_SHARE, VITALS, BrowserFailure, BrowserStep
+from mmload.browser.messages import BUSY_SHARE
+from mmload.metrics.browser import VITALS, BrowserFailure, BrowserStep
 from mmload.metrics.histogram import Histogram
 from mmload.report.findings import RunFindings
 from mmload.report.tables import Column, ReportTable, time_cells

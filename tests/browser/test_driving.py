@@ -6,13 +6,12 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from pathlib import Path
 
 import psutil
 import pytest
 
 from mmload.browser.messages import StepDone
-from mmload.browser.orders import PROFILE_PREFIX
+from mmload.browser.orders import PROFILE_PREFIX, profiles_folder
 from mmload.browser.process import BrowserProcess
 from mmload.browser.steps import CYCLE, LOG_IN, OPEN, STEPS
 from tests.browser.conftest import Place, attach
@@ -77,11 +76,40 @@ def test_a_picture_that_does_not_come_is_waited_for(place: Place) -> None:
         assert not browser.step(LOG_IN).failure
         visited = [browser.step("SwitchUnreadChannel") for _ in range(len(place.channels) + 2)]
         assert not any(each.failure for each in visited) and visited[-1].skipped
-        switched = {browser.step("SwitchPictureChannel").failure for _ in range(4)}
+        switched = {(done.failure, done.waiting) for done in (browser.step("SwitchPictureChannel") for _ in range(4))}
     finally:
         browser.close()
 
-    assert "not in time: its pictures" in switched
+    assert ("not in time: its pictures", 0) in switched
+
+
+def test_a_step_that_failed_while_the_server_was_slow_says_so(place: Place) -> None:
+    browser = BrowserProcess(start_order(place.url, place.person(), step_seconds=10.0))
+    faults = f"{place.url}/sandbox/faults"
+    try:
+        assert not browser.step(LOG_IN).failure
+        slow = {"route": "POST /api/v4/teams/{team_id}/posts/search", "delay_ms": 60_000.0}
+        place.admin.session.post(faults, json=slow, timeout=30).raise_for_status()
+        searched = browser.step("Search")
+    finally:
+        place.admin.session.delete(faults, timeout=30)
+        browser.close()
+
+    assert searched.failure.startswith("not in time") and searched.waiting == 1
+
+
+def test_a_browser_starts_however_long_the_path_of_the_temporary_folder_is(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = tmp_path / ("t" * 60)
+    long.mkdir()
+    monkeypatch.setenv("TMPDIR", str(long))
+
+    browser = BrowserProcess(start_order(place.url, place.person()))
+    try:
+        assert not browser.step(LOG_IN).failure
+    finally:
+        browser.close()
 
 
 def test_a_browser_that_is_to_give_way_does_so_with_all_its_processes(steps: Steps, browser: BrowserProcess) -> None:
@@ -105,7 +133,7 @@ def test_a_log_in_brings_a_session_that_another_browser_can_start_with(
     with_session = start_order(place.url, login, user_id=done.user_id, token=done.token)
     second = BrowserProcess(with_session)
     processes = [psutil.Process(second.pid), *psutil.Process(second.pid).children(recursive=True)]
-    profiles = list(Path(tempfile.gettempdir()).glob(f"{PROFILE_PREFIX}{second.pid}-*"))
+    profiles = list(profiles_folder(tempfile.gettempdir()).glob(f"{PROFILE_PREFIX}{second.pid}-*"))
     try:
         assert any("chrom" in each.name() for each in processes) and profiles
         assert not second.step(OPEN).failure

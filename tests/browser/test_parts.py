@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from mmload.browser import orders
-from mmload.browser.checking import misfits, outcomes
+from mmload.browser.checking import laggards, misfits, outcomes
 from mmload.browser.finding import find_browser
 from mmload.browser.messages import StartBrowser, StepDone
 from mmload.browser.process import passed_on
@@ -74,6 +74,15 @@ def test_only_profiles_of_processes_that_are_gone_are_removed(tmp_path: Path) ->
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted((own.name, other.name))
 
 
+def test_a_profile_is_where_chromium_can_have_its_socket(tmp_path: Path) -> None:
+    longest = "/" + "t" * 28
+
+    assert orders.profiles_folder("/tmp", ["/elsewhere"]) == Path("/tmp")
+    assert orders.profiles_folder(longest, [str(tmp_path)]) == Path(longest)
+    assert orders.profiles_folder(f"{longest}t", ["/not-there", str(tmp_path)]) == tmp_path
+    assert orders.profiles_folder(f"{longest}t", ["/not-there"]) == Path(f"{longest}t")
+
+
 def test_secrets_are_not_in_what_is_logged() -> None:
     told: dict[str, Any] = {"url": "http://a", "executable": "/usr/bin/chromium", "headers": {"X-Key": "secret-0"}}
     order = StartBrowser(**told, version="", login="ann", password="secret-1", token="secret-2")
@@ -102,3 +111,23 @@ def test_the_doctor_tries_each_step_until_it_could_be_done_once() -> None:
 
 def test_the_doctor_tries_nothing_more_where_nobody_can_log_in() -> None:
     assert list(outcomes(lambda name: StepDone(name, failure="refused"))) == ["LogIn"]
+
+
+def test_the_doctor_tells_a_step_that_does_not_fit_from_one_that_was_slow() -> None:
+    late = "not in time: its messages"
+    told = [
+        StepDone("Open", usable_ms=31_000.0),
+        StepDone("Reload", usable_ms=29_000.0),
+        StepDone("Search", failure=late, waiting=2),
+        StepDone("React", failure=late, host_cpu=0.97),
+        StepDone("Reply", failure=late, host_cpu=0.5),
+        StepDone("LogIn", failure="the log-in was refused", final=True, host_cpu=1.0),
+    ]
+    found = {done.step: done for done in told}
+
+    assert set(dict(misfits(found))) == {"Reply", "LogIn"}
+    assert list(laggards(found, 30.0)) == [
+        ("Open", True, "it fits, and took 31 s"),
+        ("Search", False, f"whether it fits is not known: {late}; requests not answered: 2"),
+        ("React", False, f"whether it fits is not known: {late}; this machine's CPUs were busy"),
+    ]
