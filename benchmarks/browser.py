@@ -122,7 +122,8 @@ def measure(args: argparse.Namespace) -> Report:
         finally:
             working.end()
     left = sum(each.is_running() and each.status() != psutil.STATUS_ZOMBIE for each in processes)
-    profiles = sum(1 for each in profiles_folder(tempfile.gettempdir()).glob(f"{PROFILE_PREFIX}*") if _is_of(each, processes))
+    folder = profiles_folder(tempfile.gettempdir())
+    profiles = sum(1 for each in folder.glob(f"{PROFILE_PREFIX}*") if _is_of(each, processes))
     return report(pairs, cost, args.browsers, {"processes_left": left, "profiles_left": profiles})
 
 
