@@ -1,6 +1,6 @@
 """The agents that simulate the users: what one of them can do, how users are shared among them, and all of them as one.
 
-`coordinator.agent_apis` and `coordinator.agent_apis` are the two ways to drive one.
+`coordinator.agent_apis` has the two ways to drive one.
 """
 
 from __future__ import annotations
