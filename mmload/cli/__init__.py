@@ -52,17 +52,18 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code (see `mmload.errors.ExitCode`)."""
-    args = _parser().parse_args(arguments)
-    command = importlib.import_module(f"mmload.cli.{args.command}")
+    name = "mmload"
     try:
         # From here on: whatever a command starts is ended by it.
         with raising_interrupts():
-            code = int(command.run(args))
+            args = _parser().parse_args(arguments)
+            name = f"mmload {args.command}"
+            code = int(importlib.import_module(f"mmload.cli.{args.command}").run(args))
             sys.stdout.flush()
             return code
     except MmloadError as error:
         for line in str(error).splitlines():
-            print(harmless_line(f"mmload {args.command}: {line}"), file=sys.stderr)
+            print(harmless_line(f"{name}: {line}"), file=sys.stderr)
         return int(error.exit_code)
     except BrokenPipeError:
         # The reader of our output went away (`mmload report … | head`).
@@ -72,12 +73,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if error.errno not in UNWRITABLE:
             raise
         print(
-            f"mmload {args.command}: {error.filename or 'the output'} can't be written: {error.strerror}",
+            f"{name}: {error.filename or 'the output'} can't be written: {error.strerror}",
             file=sys.stderr,
         )
         with suppress(OSError):
             sys.stdout.close()
         return int(ExitCode.USAGE)
     except KeyboardInterrupt:
-        print(f"mmload {args.command}: interrupted", file=sys.stderr)
+        print(f"{name}: interrupted", file=sys.stderr)
         return int(ExitCode.INTERRUPTED)

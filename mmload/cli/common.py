@@ -187,7 +187,8 @@ def tell_sessions(command: str, settings: Settings, users: int) -> int:
 
 def say(command: str, text: str) -> None:
     """A line to the person who typed the command: on stderr, results go to stdout."""
-    print(harmless(f"mmload {command}: {text}"), file=sys.stderr, flush=True)
+    # In one piece: several threads may have something to say.
+    print(harmless(f"mmload {command}: {text}\n"), end="", file=sys.stderr, flush=True)
 
 
 def print_json(value: Any) -> None:

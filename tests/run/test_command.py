@@ -99,6 +99,14 @@ def test_ctrl_c_before_locust_has_begun_is_no_fault_of_ours(tmp_path: Path) -> N
     assert "Verdict: inconclusive" in ended.out
 
 
+def test_a_signal_while_the_command_is_still_being_loaded_leaves_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("mmload.cli._parser", lambda: os.kill(os.getpid(), signal.SIGINT))
+    assert main(["run"]) == 130
+    assert capsys.readouterr().err == "mmload: interrupted\n"
+
+
 def test_a_locust_that_dies_is_told_with_the_end_of_its_log(tmp_path: Path) -> None:
     """And without the passwords that are in it."""
     broken = tmp_path / "broken.py"
