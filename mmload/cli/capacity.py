@@ -39,14 +39,17 @@ from mmload.cli.common import (
     tell_sessions,
 )
 from mmload.cli.report import HTML_NAME
+from mmload.cli.run import account_ranges
 from mmload.cli.sandbox import communities, settle
+from mmload.client.accounts import connections
 from mmload.config import Settings, environment_name, load_settings
 from mmload.config.coordinator_tables import AgentAddress, Coordinator, SearchSettings
 from mmload.config.environment import variables as variables_of
 from mmload.config.fields import keys
 from mmload.config.tables import Table
 from mmload.deploy import expected
-from mmload.errors import ExitCode, MmloadError, UsageError
+from mmload.errors import ExitCode, MmloadError, ServerNotReady, UsageError
+from mmload.open_files import users_of_one
 from mmload.results.folder import LOG, RunFolder, make_folder, read_run
 from mmload.results.model import Facts, Server, command
 from mmload.signals import child_setup, handling
@@ -123,6 +126,10 @@ def run(args: argparse.Namespace) -> int:
             environ = in_sandbox(stack, sandbox_options(args), environ, document, ours=not args.config)
             settings, _ = load_settings(environ=environ)
         if args.fleet is not None:
+            environ |= account_ranges_of(document, settings, args.fleet.workers) if args.fleet.sets_accounts else {}
+            settings, _ = load_settings(environ=environ)
+            users = settings.config.users
+            args.fleet.check(connections(users, users.max_active_users))
             connection = settings.config.connection
             args.fleet.connect("" if connection.use_proxy else connection.server_url)
             environ |= args.fleet.variables
@@ -133,6 +140,12 @@ def run(args: argparse.Namespace) -> int:
         code = coordinated(folder, coordinators(environ), ["-c", str(folder / COORDINATOR), *told(args)])
     search_report(folder)
     return code
+
+
+def account_ranges_of(document: Coordinator, settings: Settings, workers: int) -> dict[str, str]:
+    """The variables by which the accounts of so many workers are those of `mmload init`, without gaps. Pure."""
+    each = users_of_one(document.cluster.max_active_users, workers)
+    return account_ranges(min(each, settings.config.users.max_active_users))
 
 
 def in_sandbox(
@@ -307,6 +320,8 @@ def _agent(
             raise MmloadError(_ended_early(folder, secrets))
         if fleet is not None:
             fleet.start(process, environ)
+            if not _workers_are_there(process, port, fleet, environ.get(expected.TOKEN, "")):
+                raise MmloadError(_ended_early(folder, secrets))
             fleet.watch()
         yield port
         if process.poll() is not None:
@@ -322,6 +337,28 @@ def _answers(process: subprocess.Popen[bytes], port: int) -> bool:
     while process.poll() is None and time.monotonic() < deadline:
         with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
             return True
+        time.sleep(_POLL_SECONDS)
+    return False
+
+
+def _workers_are_there(process: subprocess.Popen[bytes], port: int, fleet: Fleet | ExpectedWorkers, token: str) -> bool:
+    """Wait for all workers: the coordinator asks once how many users they can have. False: the agent ended.
+
+    Raises ServerNotReady: they don't come; HostFailed: one can't.
+    """
+    from coordinator.agent_apis import SwarmAgent
+    from coordinator.polling import Unanswered
+
+    agent = SwarmAgent("here", f"http://127.0.0.1:{port}", spawn_rate=1, users_per_worker=1, token=token)
+    deadline, there = time.monotonic() + fleet.wait_seconds, 0
+    while process.poll() is None:
+        with suppress(Unanswered):
+            there = agent.status().most_users
+        if there >= fleet.workers:
+            return True
+        fleet.look(has_begun=False)
+        if time.monotonic() > deadline:
+            raise ServerNotReady(f"{there} of {fleet.workers} workers came within {fleet.wait_seconds} s")
         time.sleep(_POLL_SECONDS)
     return False
 

@@ -80,7 +80,10 @@ def test_a_run_goes_on_without_the_machines_it_loses_and_leaves_nothing(desk: De
 
 
 def test_a_storm_and_a_search_run_on_the_hosts_as_a_run_does(desk: Desk, server: str) -> None:
-    """With the documents and the file of users of the desk, which are on no disk there; Ctrl-C ends it all in order."""
+    """With the documents and the file of users of the desk, which are on no disk there; Ctrl-C ends it all in order.
+
+    A search waits for workers that come late, and its people are those of `mmload init`: nobody has to sign up.
+    """
     assert desk.up("--server", server).code == 0
     admin = Admin(server)
     admin.team()
@@ -103,6 +106,9 @@ def test_a_storm_and_a_search_run_on_the_hosts_as_a_run_does(desk: Desk, server:
     assert "on load1" in stormed.out and "6 logged out" in stormed.out
     assert desk.deploy("logs", "load1").out.startswith("== load1\n") and files_of(desk) == []
 
+    assert desk.start("init", "--server", server, "--users", "9", **PASSWORD).wait(180) == 0
+    [packages] = desk["load1"].home.glob("*/env-*/lib/python*/site-packages")
+    (packages / "late.pth").write_text("import time; time.sleep(5)\n")
     search = ("capacity", "--server", server, "--lowest-users", "6", "--highest-users", "9", "--name", "found")
     process = desk.begin("run", "--", *search, "--no-checks", **PASSWORD, **IDLE)
     wait_for_sockets(server, 6)
@@ -111,5 +117,7 @@ def test_a_storm_and_a_search_run_on_the_hosts_as_a_run_does(desk: Desk, server:
     ended = end(process)
 
     assert ended.code == 130 and "Traceback" not in ended.err, ended.err
+    [found] = desk.folder.glob("runs/*-found")
+    assert read_run(found).totals.whole.sessions.sign_ups == 0
     assert requests.get(f"{server}/sandbox/counts", timeout=10).json()["sockets_open"] == 0
     assert [each.processes() for each in desk.hosts] == [[], [], []]

@@ -207,6 +207,7 @@ def shortcomings(found: Mapping[str, Any], server: str) -> list[str]:
 
 
 def _run(args: argparse.Namespace) -> int:
+    from mmload.cli import capacity
     from mmload.cli import run as run_command
     from mmload.deploy import manifests
     from mmload.deploy.cluster_run import ClusterRun, settings_of
@@ -224,6 +225,8 @@ def _run(args: argparse.Namespace) -> int:
         environ |= run_command.account_ranges(users_each(most, workers))
         # By these variables it would be the number of one worker.
         rest += [] if inner.stages or inner.profile or inner.users else ["--users", str(users)]
+    elif workers:
+        environ |= capacity.account_ranges_of(capacity.documents(inner, environ)[0], settings, workers)
     made = settings_of(environ, secrets.token_hex(16), files)
     running = ClusterRun(cluster, _tell, float(seconds_of("--wait", args.wait)))
     command = manifests.command_in_pod(rest, workers, file_options())
