@@ -156,7 +156,7 @@ def _not_ready(folder: Path, name: str) -> str | None:
         log = "/var/log/cloud-init-output.log"
         raise MmloadError(f"{name}: its start-up script failed: {done.stdout.strip()} ({log} there says more)")
     if done.returncode == 255:
-        return why_ssh_failed(done.stderr.splitlines(), done.returncode, name)
+        return why_ssh_failed(done.stderr.splitlines(), done.returncode, name, str(folder / SSH_CONFIG))
     return "it is still being set up"
 
 

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from mmload.deploy.state import DeployedHost
 from mmload.errors import UsageError
 from mmload.open_files import users_possible
+from mmload.report.wording import plural
 
 # Certificates and sessions fail long before; deliveries are corrected for less.
 LARGEST_OFFSET_SECONDS = 30.0
@@ -53,7 +54,7 @@ def description(
     server = found["server"]
     parts = [
         f"mmload {versions['mmload']}, Locust {versions['locust']}, Python {'.'.join(map(str, found['python']))}",
-        f"{host.workers} workers on {found['cpus']} CPUs, {found['memory_mb'] / 1024:.1f} GB",
+        f"{plural(host.workers, 'worker')} on {plural(found['cpus'], 'CPU')}, {found['memory_mb'] / 1024:.1f} GB",
         files,
         clock or "clock agrees",
         f"{server['seconds'] * 1000:.1f} ms to the server" if server else "",

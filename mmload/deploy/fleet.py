@@ -26,6 +26,7 @@ from mmload.deploy.expected import LOOPBACK, TOKEN
 from mmload.deploy.ssh import HostFailed, SshSession
 from mmload.deploy.state import DeployedHost, Deployment
 from mmload.errors import ConfigurationError, MmloadError
+from mmload.report.wording import plural
 
 # By this a worker is called in logs and in the run's record: the name that its user gave, not the machine's own.
 HOST_NAME = "MMLOAD_HOST_NAME"
@@ -132,7 +133,7 @@ class Fleet:
             if problem := "; ".join(shortcomings(found, session.offset_seconds)):
                 raise HostFailed(host.name, problem)
             away = f", {found['server']['seconds'] * 1000:.1f} ms from the server" if found["server"] else ""
-            self._tell(f"{host.name}: {host.workers} workers{away}")
+            self._tell(f"{host.name}: {plural(host.workers, 'worker')}{away}")
 
     def start(
         self, master: subprocess.Popen[bytes], environ: Mapping[str, str], user_classes: Sequence[str] = ()

@@ -92,24 +92,25 @@ def command(name: str, config: str, remote: str, options: Sequence[str] = ()) ->
     return ["ssh", *(("-F", config) if config else ()), *own, *options, "-T", name, remote]
 
 
-def why_ssh_failed(said: Sequence[str], code: int, name: str) -> str:
+def why_ssh_failed(said: Sequence[str], code: int, name: str, config: str = "") -> str:
     """What ssh said as a sentence that says what to do. Pure."""
+    by_hand = " ".join(["ssh", *(("-F", shlex.quote(config)) if config else ()), name])
     text = "\n".join(said)
     if code == NO_PYTHON:
         return "no Python 3.11 or newer there: install one, or name it by --python"
     for sign, sentence in _FAILURES.items():
         if sign in text:
-            return sentence.format(name=name)
-    last = next((line for line in reversed(said) if line.strip()), f"ssh ended with exit code {code}")
-    return f"the connection failed: {last.strip()}"
+            return sentence.format(by_hand=by_hand)
+    last = [line.strip() for line in said if line.strip()][-2:] or [f"ssh ended with exit code {code}"]
+    return f"the connection failed: {'; '.join(last)}"
 
 
 _FAILURES = {
     "REMOTE HOST IDENTIFICATION HAS CHANGED": "its host key is another than before: somebody may be in between, or it "
     "was installed anew; if you know why, remove the old key (`ssh-keygen -R`) and connect by hand once",
-    "Host key verification failed": "its host key is not known here: connect once by hand (`ssh {name}`), compare the "
+    "Host key verification failed": "its host key is not known here: connect once by hand (`{by_hand}`), compare the "
     "fingerprint, and accept it",
-    "Permission denied": "it accepts none of your keys: `ssh {name}` must get in without asking for anything "
+    "Permission denied": "it accepts none of your keys: `{by_hand}` must get in without asking for anything "
     "(ssh-copy-id, ssh-add)",
     "Could not resolve hostname": "no host has this name (nor is it in ~/.ssh/config)",
     "Connection refused": "no sshd answers there: connection refused",
@@ -128,7 +129,7 @@ class SshSession:
     """One connection to a host, with the program at its other end. Made in the main thread: ssh ends with that."""
 
     def __init__(self, name: str, folder: str, *, config: str = "", python: str = "", tunnel_to: int = 0) -> None:
-        self.name = name
+        self.name, self._config = name, config
         self.offset_seconds, self.round_trip_seconds = 0.0, float("inf")
         self.events: queue.Queue[dict[str, Any]] = queue.Queue()
         self.tunnel_port = 0
@@ -218,7 +219,7 @@ class SshSession:
         with suppress(subprocess.TimeoutExpired):
             code = self._process.wait(1)
             self._threads[1].join(1)
-            return why_ssh_failed(list(self._said), code, self.name)
+            return why_ssh_failed(list(self._said), code, self.name, self._config)
         return f"it has said nothing for {SILENCE_SECONDS:.0f} s"
 
     def _send(self, told: Mapping[str, Any], payload: bytes = b"") -> None:

@@ -18,12 +18,16 @@ STATE = Path("mmload-deploy.json")
 
 
 class DeployedHost(msgspec.Struct):
-    """`environment` is "" until everything is there; `open_files` is what each of its workers may have."""
+    """`environment` is "" until everything is there; `open_files` is what each of its workers may have.
+
+    `untouched`: nothing was put there yet.
+    """
 
     name: str
     workers: int = 0
     environment: str = ""
     open_files: int = 0
+    untouched: bool = False
 
 
 class Deployment(msgspec.Struct):

@@ -76,9 +76,11 @@ def test_a_host_that_lets_nobody_in_is_told_and_the_others_are_set_up(desk: Desk
     desk["load3"].let_in(desk.network.key.with_suffix(".pub"))
 
     assert up.code == 4
-    assert "load1: its host key is not known here: connect once by hand (`ssh load1`)" in up.err
+    assert (
+        f"load1: its host key is not known here: connect once by hand (`ssh -F {tmp_path}/ssh_config load1`)" in up.err
+    )
     assert "load2: its host key is another than before" in up.err
-    assert "load3: it accepts none of your keys: `ssh load3` must get in" in up.err
+    assert f"load3: it accepts none of your keys: `ssh -F {tmp_path}/ssh_config load3` must get in" in up.err
     assert "mmload deploy down --hosts NAME" in up.err
     assert known.read_text() == "".join(others), "a key was accepted"
     desk["load3"].kill_sshd()
@@ -90,10 +92,13 @@ def test_a_host_that_lets_nobody_in_is_told_and_the_others_are_set_up(desk: Desk
     assert "load1: mmload" in again.out and folders(desk["load1"])
     refused = desk.deploy("run", "--", "run", "--users", "2", "--server", "http://127.0.0.1:9")
     assert refused.code == 2 and "load3: not set up" in refused.err
+    desk["load2"].kill_sshd()
     down = desk.deploy("down")
-    assert down.code == 4 and folders(desk["load1"]) == []
-    assert [host["name"] for host in json.loads(desk.state.read_text())["hosts"]] == ["load3"]
-    assert desk.deploy("down", "--forget").code == 0
+    assert down.code == 4 and folders(desk["load1"]) == [] and "load3: nothing was put there" in down.out
+    assert "load2: no sshd answers there" in down.err and "`mmload deploy down --forget`" in down.err
+    assert [host["name"] for host in json.loads(desk.state.read_text())["hosts"]] == ["load2"]
+    forgotten = desk.deploy("down", "--forget")
+    assert forgotten.code == 0 and f"~/{folders(desk['load2'])[0].name} may still be there" in forgotten.err
     assert not desk.state.exists()
 
 

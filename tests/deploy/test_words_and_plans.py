@@ -80,7 +80,7 @@ def test_without_a_python_of_3_11_the_exit_code_says_so() -> None:
 @pytest.mark.parametrize(
     ("said", "told"),
     [
-        ("Host key verification failed.", "`ssh load1`"),
+        ("Host key verification failed.", "`ssh -F 'my config' load1`"),
         ("@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\nHost key verification failed.", "another than before"),
         ("me@load1: Permission denied (publickey).", "ssh-copy-id"),
         ("ssh: Could not resolve hostname load1: Name or service not known", "no host has this name"),
@@ -91,7 +91,7 @@ def test_without_a_python_of_3_11_the_exit_code_says_so() -> None:
     ],
 )
 def test_a_failure_of_ssh_is_told_with_what_to_do(said: str, told: str) -> None:
-    assert told in ssh.why_ssh_failed(said.splitlines(), 255, "load1")
+    assert told in ssh.why_ssh_failed(said.splitlines(), 255, "load1", "my config")
 
 
 def test_a_host_that_is_fit_lacks_nothing() -> None:

@@ -137,7 +137,7 @@ def test_machines_are_rented_used_and_given_back(
     port.write_text(str(instance.port))
     done = ended(up)
     assert done.code == 0, done.err
-    assert "agent1 is ready" in done.err and "1 workers on 1 hosts" in done.err
+    assert "agent1 is ready" in done.err and "1 worker on 1 host" in done.err
     open_to_others = [path.name for path in folder.iterdir() if not path.is_dir() and mode(path) & 0o077]
     assert mode(folder) == 0o700 and open_to_others in ([], [".terraform.lock.hcl"])
     examine_the_agent(played_aws, deployment_id)

@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from mmload.cli.common import say
-from mmload.cli.deploy.hosts import add_part, on_all, sessions_with, told_problems
+from mmload.cli.deploy.hosts import add_part, on_all, sessions_with
 from mmload.deploy import state
 from mmload.errors import ExitCode
 
@@ -27,12 +27,22 @@ def run(args: argparse.Namespace) -> int:
             say("deploy", f"nothing is deployed (there is no {args.state})")
             return int(ExitCode.PASSED)
         hosts = state.chosen(deployment, host_names(args.hosts) if args.hosts else [])
-        with sessions_with(deployment, hosts) as sessions:
+        # One that was never reached, say a mistyped name: there is nothing to look for.
+        untouched = {host.name for host in hosts if host.untouched}
+        with sessions_with(deployment, [host for host in hosts if not host.untouched]) as sessions:
             told = on_all(sessions, lambda session: session.ask("clean"))
-        gone = {*told.answers, *(told.problems if args.forget else ())}
+        gone = {*untouched, *told.answers, *(told.problems if args.forget else ())}
         deployment.hosts = [host for host in deployment.hosts if host.name not in gone]
         state.write(args.state, deployment)
+    for name in sorted(untouched):
+        print(f"{name}: nothing was put there")
     for name, answer in told.answers.items():
         ended = f"{answer['processes']} processes ended, " if answer["processes"] else ""
         print(f"{name}: {ended}{'its folder is removed, ' if answer['existed'] else ''}nothing is left there")
-    return told_problems(told.problems, forgotten=args.forget)
+    for name, why in told.problems.items():
+        left = f" (forgotten: ~/{deployment.folder(name)} may still be there)" if args.forget else ""
+        say("deploy", f"{name}: {why}{left}")
+    if not told.problems or args.forget:
+        return int(ExitCode.PASSED)
+    say("deploy", "`down` again when that is mended, or `mmload deploy down --forget` to know nothing of it any more")
+    return int(ExitCode.CONFIGURATION_REFUSED)

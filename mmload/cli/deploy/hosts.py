@@ -9,10 +9,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from mmload.cli.common import say
 from mmload.deploy import state
 from mmload.deploy.state import DeployedHost, Deployment
-from mmload.errors import ExitCode, MmloadError
+from mmload.errors import MmloadError
 
 
 def add_part(parts: Any, name: str, meaning: str, run: Callable[[argparse.Namespace], int]) -> argparse.ArgumentParser:
@@ -55,10 +54,3 @@ def on_all(sessions: Sequence[Any], do: Callable[[Any], Any]) -> ToldByHosts:
         # Interrupted: what waits in it ends when the connections are closed.
         pool.shutdown(wait=False, cancel_futures=True)
     return told
-
-
-def told_problems(problems: dict[str, str], *, forgotten: bool = False) -> int:
-    for name, why in problems.items():
-        end = " (forgotten: its workers have ended by themselves, its files are still there)" if forgotten else ""
-        say("deploy", f"{name}: {why}{end}")
-    return int(ExitCode.CONFIGURATION_REFUSED if problems and not forgotten else ExitCode.PASSED)

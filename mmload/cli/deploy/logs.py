@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from mmload.cli.common import whole_number
-from mmload.cli.deploy.hosts import add_part, on_all, sessions_with, told_problems
+from mmload.cli.common import say, whole_number
+from mmload.cli.deploy.hosts import add_part, on_all, sessions_with
 from mmload.deploy import state
+from mmload.errors import ExitCode
 from mmload.printable import harmless
 
 LOG_LINES = 40
@@ -21,10 +22,11 @@ def add_parser(parts: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-
     deployment = state.existing(args.state)
     with sessions_with(deployment, state.chosen(deployment, args.host)) as sessions:
         told = on_all(sessions, lambda session: session.ask("logs", lines=args.lines)["lines"])
     for name, lines in told.answers.items():
         print(harmless("\n".join([f"== {name}", *(lines or ["(no run yet)"])])))
-    return told_problems(told.problems)
+    for name, why in told.problems.items():
+        say("deploy", f"{name}: {why}")
+    return int(ExitCode.CONFIGURATION_REFUSED if told.problems else ExitCode.PASSED)

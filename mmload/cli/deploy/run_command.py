@@ -13,6 +13,7 @@ from mmload.cli.deploy.hosts import add_part
 from mmload.cli.locust_process import free_port
 from mmload.deploy import state
 from mmload.errors import UsageError
+from mmload.report.wording import plural
 
 COMMANDS = ("run", "storm", "capacity")
 
@@ -38,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
         fleet = Fleet(deployment, free_port(), lambda text: say(inner.command, text))
         inner.fleet, inner.processes = fleet, fleet.workers
         with closing(fleet):
-            say("deploy", f"{fleet.workers} workers on {', '.join(host.name for host in deployment.hosts)}")
+            say("deploy", f"{plural(fleet.workers, 'worker')} on {', '.join(host.name for host in deployment.hosts)}")
             return int(command.run(inner))
 
 

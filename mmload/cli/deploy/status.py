@@ -11,6 +11,7 @@ from mmload.deploy import state
 from mmload.deploy.state import DeployedHost
 from mmload.errors import ExitCode
 from mmload.printable import harmless
+from mmload.report.wording import plural
 
 
 def add_parser(parts: Any) -> None:
@@ -54,6 +55,7 @@ def status_words(row: dict[str, Any]) -> str:
         return f"can't be looked at: {problem}"
     if not row["ready"]:
         return "not set up (any more): mmload deploy up"
-    doing = f"{row['processes']} processes run" if row["processes"] else "nothing runs"
+    running = row["processes"]
+    doing = {0: "nothing runs", 1: "1 process runs"}.get(running, f"{running} processes run")
     clock = f"clock {row['clock_offset_seconds']:+.3f} s"
-    return f"ready for {row['workers']} workers; {doing}; {clock}; {row['free_mb']} MB free"
+    return f"ready for {plural(row['workers'], 'worker')}; {doing}; {clock}; {row['free_mb']} MB free"

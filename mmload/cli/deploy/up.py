@@ -16,6 +16,7 @@ from mmload.deploy.checks import description, server_address, shortcomings
 from mmload.deploy.state import DeployedHost, Deployment
 from mmload.errors import ExitCode, UsageError
 from mmload.printable import harmless
+from mmload.report.wording import plural
 
 AUTO = "auto"
 _MAKING_WHEELS = threading.Lock()
@@ -43,8 +44,14 @@ def run(args: argparse.Namespace) -> int:
         _take_in(deployment, args, named)
         # Before anything is done there: whatever happens, `down` knows where to look.
         state.write(args.state, deployment)
-        problems = _set_up(deployment, named, wanted, server, lambda: state.write(args.state, deployment))
-        state.write(args.state, deployment)
+        writing = threading.Lock()
+
+        def keep() -> None:
+            with writing:
+                state.write(args.state, deployment)
+
+        problems = _set_up(deployment, named, wanted, server, keep)
+        keep()
     if problems:
         for problem in problems:
             say("deploy", problem)
@@ -53,7 +60,8 @@ def run(args: argparse.Namespace) -> int:
         )
         return int(ExitCode.CONFIGURATION_REFUSED)
     total = sum(host.workers for host in deployment.hosts)
-    say("deploy", f"{total} workers on {len(deployment.hosts)} hosts: mmload deploy run -- run --users … --server …")
+    where = f"{plural(total, 'worker')} on {plural(len(deployment.hosts), 'host')}"
+    say("deploy", f"{where}: mmload deploy run -- run --users … --server …")
     return int(ExitCode.PASSED)
 
 
@@ -69,10 +77,12 @@ def _workers(text: str | None) -> int | None:
 def _take_in(deployment: Deployment, args: argparse.Namespace, named: Sequence[str]) -> None:
     """What was said, into the deployment; what was said before holds otherwise. UsageError: no host."""
     if args.ssh_config is not None:
+        if not Path(args.ssh_config).is_file():
+            raise UsageError(f"--ssh-config {args.ssh_config}: there is no such file")
         deployment.ssh_config = str(Path(args.ssh_config).resolve())
     if args.python is not None:
         deployment.python = args.python
-    deployment.hosts += [DeployedHost(name) for name in named if deployment.host(name) is None]
+    deployment.hosts += [DeployedHost(name, untouched=True) for name in named if deployment.host(name) is None]
     if not deployment.hosts:
         raise UsageError("--hosts: which machines are to be set up? (load1,load2: names as ssh knows them)")
     others = [host.name for host in deployment.hosts if named and host.name not in named]
@@ -94,7 +104,7 @@ def _set_up(
     def prepare(session: Any) -> str:
         host = deployment.host(session.name)
         assert host is not None
-        return _prepared(host, session, wanted, server)
+        return _prepared(host, session, wanted, server, keep)
 
     # Nobody listens at that port: that there is a tunnel is what counts.
     with sessions_with(deployment, hosts, tunnel_to=free_port()) as sessions:
@@ -106,7 +116,13 @@ def _set_up(
     return [f"{name}: {why}" for name, why in told.problems.items()]
 
 
-def _prepared(host: DeployedHost, session: Any, wanted: int | None, server: tuple[str, int] | None) -> str:
+def _prepared(
+    host: DeployedHost,
+    session: Any,
+    wanted: int | None,
+    server: tuple[str, int] | None,
+    keep: Callable[[], None],
+) -> str:
     """One host, made ready; what it is, in words. Raises HostFailed."""
     from mmload.deploy import wheels
     from mmload.deploy.ssh import INSTALL_SECONDS, HostFailed
@@ -120,6 +136,8 @@ def _prepared(host: DeployedHost, session: Any, wanted: int | None, server: tupl
     needed = _wheels_for(target)
     copied = [wheel for wheel in needed if wheel.sha256 not in found["wheels"]]
     environment = wheels.environment_name(needed, target)
+    host.untouched = False
+    keep()
     if environment not in found["environments"] and copied:
         size = sum(wheel.path.stat().st_size for wheel in copied)
         say("deploy", f"{host.name}: copying {len(copied)} packages, {size / 1e6:.1f} MB")
