@@ -10,12 +10,13 @@ from mmload.browser.steps import CYCLE, LOG_IN, OPEN
 
 # The doctor waits so many times longer than a run does: what comes then is slow, and does fit.
 PATIENCE = 3
-# Channels first: the others need one with messages, and the one with pictures has to be seen once to be known. The list
-# of threads last: there is no channel on the screen then.
-_LAST = "OpenThreads"
+# Channels first: the others need one with messages. The list of threads last: there is no channel on the screen then.
+_READ, _UNREAD, _LAST = "SwitchChannel", "SwitchUnreadChannel", "OpenThreads"
+# One channel is short, the next has no pictures, or they have not been seen: so many are looked at.
+_MOST_VISITS = 10
 _ORDER = (
     LOG_IN,
-    *["SwitchChannel", "SwitchUnreadChannel"] * 3,
+    *(_READ, _UNREAD) * 3,
     *(each for each in CYCLE if each != _LAST),
     OPEN,
     _LAST,
@@ -39,7 +40,14 @@ def outcomes(do: Callable[[str], StepDone]) -> dict[str, StepDone]:
             continue
         found[name] = do(name)
         if name == LOG_IN and found[name].failure:
+            return found
+    for _ in range(_MOST_VISITS):
+        skipped = [name for name, done in found.items() if done.skipped and name != _UNREAD]
+        if not skipped:
             break
+        for name in (_UNREAD, _READ):
+            do(name)
+        found |= {name: do(name) for name in skipped}
     return found
 
 

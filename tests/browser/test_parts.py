@@ -109,6 +109,18 @@ def test_the_doctor_tries_each_step_until_it_could_be_done_once() -> None:
     assert dict(misfits(found)) == {"React": "not on the page: emoji search (#emojiPickerSearch)"}
 
 
+def test_the_doctor_looks_at_channels_until_it_has_seen_one_with_pictures() -> None:
+    tried: list[str] = []
+
+    def do(name: str) -> StepDone:
+        tried.append(name)
+        unseen = name == "SwitchPictureChannel" and tried.count("SwitchUnreadChannel") < 4
+        return StepDone(name, skipped="no such channel" if unseen else "", usable_ms=None if unseen else 5.0)
+
+    assert outcomes(do)["SwitchPictureChannel"].usable_ms
+    assert tried.count("SwitchPictureChannel") == 4
+
+
 def test_the_doctor_tries_nothing_more_where_nobody_can_log_in() -> None:
     assert list(outcomes(lambda name: StepDone(name, failure="refused"))) == ["LogIn"]
 
