@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 
 import gevent
 
-from mmload.behaviours.login import EntryRefused
+from mmload.behaviours.login import EntryRefused, log_in, log_out, release
+from mmload.behaviours.page_load import LOG_IN as START
+from mmload.behaviours.page_load import choose_team, load_account
 from mmload.browser.messages import StartBrowser, StepDone
 from mmload.browser.ordering import start_order
 from mmload.browser.process import BrowserGone, BrowserProcess
@@ -21,11 +23,11 @@ from mmload.client.accounts import Account, account
 from mmload.client.http.rules import retry_seconds
 from mmload.client.kept_sessions import logs_in
 from mmload.context import TestContext
-from mmload.errors import ConfigurationError
+from mmload.errors import ConfigurationError, RequestFailed
 from mmload.locust_internals import sleep_as_between_tasks
 from mmload.metrics.browser import BrowserFailure
 from mmload.metrics.recorder import process_recorder
-from mmload.users import AccountUser, context_of
+from mmload.users import AccountUser, context_of, new_person
 
 if TYPE_CHECKING:
     from locust.env import Environment
@@ -102,6 +104,8 @@ class BrowserUser(AccountUser):
             except BrowserGone as error:
                 self._close()
                 why = str(error)
+            except RequestFailed as error:
+                why = str(error)
             if not why:
                 return
             failures += 1
@@ -123,8 +127,7 @@ class BrowserUser(AccountUser):
                 # Slow, perhaps, but not without a session.
                 return done.failure
             self._forget_session()
-        with self.context.admission.turn():
-            done = self._do(self._browser, LOG_IN)
+        done = self._log_in(self._browser)
         sessions = self.context.recorder.sessions
         if done.failure:
             sessions.logins_failed += 1
@@ -136,6 +139,33 @@ class BrowserUser(AccountUser):
         if self.context.kept is not None:
             self.context.kept.began(self.account.email, done.user_id, done.token)
         return ""
+
+    def _log_in(self, browser: BrowserProcess) -> StepDone:
+        """By password. EntryRefused, RequestFailed: the account, which nobody knew, or its team could not be had."""
+        with self.context.admission.turn():
+            done, began = self._perform(browser, LOG_IN)
+        if not done.final:
+            self._record(done, began)
+            return done
+        try:
+            self._sign_up()
+        except EntryRefused:
+            self._record(done, began)
+            raise
+        with self.context.admission.turn():
+            return self._do(browser, LOG_IN)
+
+    def _sign_up(self) -> None:
+        """Nobody yet, or in no team: become what simulated users become at their first visit, by the API as they do."""
+        person = new_person(self.context, self._number, self._report)
+        person.account = self.account
+        try:
+            log_in(person)
+            load_account(person, START)
+            choose_team(person)
+            log_out(person)
+        finally:
+            release(person)
 
     def _order(self) -> StartBrowser:
         context, seed = self.context, f"{self.context.seed}:steps:{self._number}"
@@ -162,14 +192,18 @@ class BrowserUser(AccountUser):
     # -- steps ---------------------------------------------------------------------------------------------------
 
     def _do(self, browser: BrowserProcess, name: str) -> StepDone:
+        done, began = self._perform(browser, name)
+        self._record(done, began)
+        return done
+
+    def _perform(self, browser: BrowserProcess, name: str) -> tuple[StepDone, float]:
+        """A step, and when it began; only the end of the browser is on record yet."""
         began = time.time()
         try:
-            done = browser.step(name)
+            return browser.step(name), began
         except BrowserGone as error:
             self._record(StepDone(name, failure=str(error)), began)
             raise
-        self._record(done, began)
-        return done
 
     def _record(self, done: StepDone, began: float) -> None:
         host = socket.gethostname()

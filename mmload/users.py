@@ -159,6 +159,23 @@ class AccountUser(User):
             setattr(gauges, name, getattr(gauges, name) + 1)
         self._gauges = names
 
+    def _report(self, route: Route, start: float, seconds: float, size: int, failure: RequestFailed | None) -> None:
+        """One request's outcome, to our recorder and to Locust's tables (an expected refusal is no failure there)."""
+        expected = failure is not None and failure.expected
+        reason, request_id = (failure.reason, failure.request_id) if failure is not None else ("", "")
+        process_recorder().request(str(route), seconds, reason, route in LOGIN_ROUTES, request_id, expected)
+        self.environment.events.request.fire(
+            request_type=route.method,
+            name=route.path,
+            response_time=seconds * 1000,
+            response_length=size,
+            exception=None if expected else failure,
+            context={},
+            response=None,
+            start_time=start,
+            url=route.path,
+        )
+
 
 class MattermostUser(AccountUser):
     """The base of our simulated users: logs in patiently, acts by its `tasks`, logs out, gives its account back.
@@ -232,23 +249,6 @@ class MattermostUser(AccountUser):
         if self.person is not None:
             disconnect(self.person)
         gevent.joinall(closing)
-
-    def _report(self, route: Route, start: float, seconds: float, size: int, failure: RequestFailed | None) -> None:
-        """One request's outcome, to our recorder and to Locust's tables (an expected refusal is no failure there)."""
-        expected = failure is not None and failure.expected
-        reason, request_id = (failure.reason, failure.request_id) if failure is not None else ("", "")
-        process_recorder().request(str(route), seconds, reason, route in LOGIN_ROUTES, request_id, expected)
-        self.environment.events.request.fire(
-            request_type=route.method,
-            name=route.path,
-            response_time=seconds * 1000,
-            response_length=size,
-            exception=None if expected else failure,
-            context={},
-            response=None,
-            start_time=start,
-            url=route.path,
-        )
 
 
 def new_person(context: TestContext, number: int, report: Any, device: int = 0) -> Person:

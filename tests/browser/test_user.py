@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -22,9 +23,9 @@ from tests.browser.support import PASSWORD, needs_a_browser
 pytestmark = needs_a_browser
 
 
-def _variables(place: Place, folder: Path) -> dict[str, str]:
+def _variables(place: Place, folder: Path, logins: list[str]) -> dict[str, str]:
     accounts = folder / "accounts.txt"
-    accounts.write_text("".join(f"{place.person()} {PASSWORD}\n" for _ in range(2)))
+    accounts.write_text("".join(f"{login} {PASSWORD}\n" for login in logins))
     values = {
         ("UsersConfiguration", "UsersFilePath"): str(accounts),
         ("UserControllerConfiguration", "Type"): "idle",
@@ -34,6 +35,11 @@ def _variables(place: Place, folder: Path) -> dict[str, str]:
     }
     named = {environment_name(*key): value for key, value in values.items()}
     return {**os.environ, **named, "MMLOAD_RUN_FOLDER": str(folder), "MMLOAD_CHECKED": "1"}
+
+
+def _start(place: Place, folder: Path, logins: list[str], users: int) -> subprocess.Popen[bytes]:
+    command = locust_process.command(LocustLoad(users, 0, 3600, place.url), locust_process.locustfile())
+    return locust_process.start([sys.executable, *command[1:]], _variables(place, folder, logins), folder / LOG)
 
 
 def _names(processes: list[psutil.Process]) -> set[str]:
@@ -53,9 +59,7 @@ def _browser_processes(locust: psutil.Process) -> list[psutil.Process]:
 def test_a_browser_user_acts_beside_a_simulated_one_and_leaves_nothing_behind(
     place: Place, tmp_path: Path, until: Callable[[Callable[[], bool]], None]
 ) -> None:
-    load = LocustLoad(2, 0, 3600, place.url)
-    command = locust_process.command(load, locust_process.locustfile())
-    process = locust_process.start([sys.executable, *command[1:]], _variables(place, tmp_path), tmp_path / LOG)
+    process = _start(place, tmp_path, [place.person(), place.person()], 2)
     try:
         until(lambda: {"LogIn", "SwitchChannel"} <= set(_steps(tmp_path)))
         [second] = read_run(tmp_path).seconds[-1:]
@@ -69,6 +73,20 @@ def test_a_browser_user_acts_beside_a_simulated_one_and_leaves_nothing_behind(
     run = read_run(tmp_path)
     assert run.totals.whole.browser["LogIn"].times.count == 1 and not run.browser_failures
     assert run.totals.whole.browser_hosts
+
+
+def test_a_browser_user_whose_account_nobody_knows_signs_up_and_joins_a_team(
+    place: Place, tmp_path: Path, until: Callable[[Callable[[], bool]], None]
+) -> None:
+    process = _start(place, tmp_path, ["new-here@example.com"], 1)
+    try:
+        until(lambda: {"LogIn", "PostMessage"} <= set(_steps(tmp_path)))
+    finally:
+        locust_process.end(process, signal.SIGINT, 180)
+
+    run = read_run(tmp_path)
+    assert run.totals.whole.browser["LogIn"].times.count == 1 and not run.browser_failures
+    assert run.totals.whole.sessions.sign_ups == 1
 
 
 def _steps(folder: Path) -> list[str]:
