@@ -11,8 +11,10 @@ import os
 import signal
 import sys
 import termios
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -20,6 +22,7 @@ from typing import Any
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # Of Linux' prctl.h and capability.h.
 _PR_SET_PDEATHSIG, _PR_CAPBSET_DROP, _CAP_SYS_NICE = 1, 24, 23
+_MOST_TRIES, _NEXT_TRY_SECONDS = 10, 0.11
 # Loaded here: between fork and exec as little as possible happens.
 _libc: Any = ctypes.CDLL(None) if sys.platform == "linux" else None
 
@@ -111,3 +114,26 @@ def give_way(niceness: int) -> None:
     # Chromium sets the niceness of its processes back to 0 and below where it may: as root, who has this capability.
     if niceness and _libc is not None:
         _libc.prctl(_PR_CAPBSET_DROP, _CAP_SYS_NICE, 0, 0, 0)
+
+
+def sessions_give_way(processes: Collection[int]) -> None:
+    """The sessions that these processes lead get our niceness: it counts only among the processes of a session.
+
+    Linux shares the CPU among sessions first (autogroups), whatever the niceness of who is in them. Elsewhere, or where
+    it does not, nothing is done.
+    """
+    niceness = os.getpriority(os.PRIO_PROCESS, 0)
+    for process in processes if niceness > 0 else ():
+        group = Path(f"/proc/{process}/autogroup")
+        with suppress(OSError):
+            if os.getsid(process) in processes and not group.read_text().endswith(f" nice {niceness}\n"):
+                _write_patiently(group, str(niceness))
+
+
+def _write_patiently(file: Path, text: str) -> None:
+    """Who is not root may do this ten times a second, together with all others."""
+    for _ in range(_MOST_TRIES):
+        with suppress(BlockingIOError):
+            file.write_text(text)
+            return
+        time.sleep(_NEXT_TRY_SECONDS)

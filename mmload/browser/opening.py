@@ -9,10 +9,12 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import psutil
 from playwright.async_api import BrowserContext, CDPSession, Error, Page, ProxySettings, ViewportSize, async_playwright
 
 from mmload.browser.headers import send_headers
 from mmload.browser.messages import Opening
+from mmload.signals import sessions_give_way
 
 VIEWPORT = ViewportSize(width=1366, height=768)
 # No traffic and no work of the browser's own; the graphics of a machine without a screen.
@@ -45,6 +47,8 @@ async def opened(
             handle_sigterm=False,
             handle_sighup=False,
         )
+        driver = psutil.Process()
+        sessions_give_way({driver.pid, *(each.pid for each in driver.children(recursive=True))})
         try:
             page = context.pages[0] if context.pages else await context.new_page()
             session = await context.new_cdp_session(page)

@@ -125,6 +125,18 @@ def test_a_browser_that_is_to_give_way_does_so_with_all_its_processes(steps: Ste
     assert min(niceness) >= NICENESS
 
 
+@pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="this Linux does not share the CPU by sessions")
+def test_its_sessions_give_way_too(steps: Steps, browser: BrowserProcess) -> None:
+    """Linux shares the CPU among sessions first, of which a browser has one of its own."""
+    driver = psutil.Process(browser.pid)
+
+    told = set()
+    for each in (driver, *driver.children(recursive=True)):
+        with suppress(OSError):
+            told.add(Path(f"/proc/{each.pid}/autogroup").read_text().split()[-1])
+    assert told == {str(driver.nice())}
+
+
 def test_a_log_in_brings_a_session_that_another_browser_can_start_with(
     steps: Steps, place: Place, login: str, until: Callable[[Callable[[], bool]], None]
 ) -> None:
