@@ -26,29 +26,33 @@ LICENCE = "the-licence-of-a-test"
 
 
 class ByHand:
-    """Somebody who types `terraform` in the folder that was prepared."""
+    """Somebody who types `terraform` in the folder that was prepared, one command at a time."""
 
     def __init__(self, folder: Path, played: PlayedAws, settings: AwsSettings, deployment_id: str) -> None:
         folder.mkdir()
+        self._said = folder / "said"
         self.folder, self.rented = folder, RentedFromAws(deployment_id, settings)
         aws.prepare(folder, self.rented)
         secret = secret_variables(settings, folder)
         self.environ = {**processes.environ(folder), **played.environ, **secret}
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            ["terraform", *arguments], cwd=self.folder, env=self.environ, text=True,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        )  # fmt: skip
+        # Into a file: a plan is more than a pipe takes, and nobody reads while others are at work.
+        with self._said.open("w") as written:
+            return subprocess.Popen(
+                ["terraform", *arguments], cwd=self.folder, env=self.environ, text=True,
+                stdin=subprocess.DEVNULL, stdout=written, stderr=subprocess.STDOUT,
+            )  # fmt: skip
+
+    def end(self, process: subprocess.Popen[str]) -> str:
+        """What it said, when it has come to its end."""
+        code = process.wait(COMMAND_SECONDS)
+        said = self._said.read_text()
+        assert code == 0, said
+        return said
 
     def type(self, *arguments: str) -> str:
-        return said(self.start(*arguments))
-
-
-def said(process: subprocess.Popen[str]) -> str:
-    out, _ = process.communicate(timeout=COMMAND_SECONDS)
-    assert process.returncode == 0, out
-    return out
+        return self.end(self.start(*arguments))
 
 
 def settings(key: Path, **more: Any) -> AwsSettings:
@@ -65,7 +69,7 @@ def key(tmp_path: Path) -> Path:
 
 
 def test_the_module_is_formatted() -> None:
-    said(subprocess.Popen(["terraform", "fmt", "-check", "-recursive", terraform.module_folder()], text=True))
+    subprocess.run(["terraform", "fmt", "-check", "-recursive", terraform.module_folder()], check=True)
 
 
 def wait_for_line(log: Path, text: str, process: subprocess.Popen[str]) -> None:
@@ -149,7 +153,7 @@ def test_machines_are_rented_used_and_given_back(
     )
     assert run.code in (0, 6), run.err
     assert "its machines end by themselves at" in run.err and "on agent1" in run.out
-    assert "Apply complete" in said(making)
+    assert "Apply complete" in server.end(making)
     examine_the_server(played_aws, server)
 
     taking = server.start("destroy", "-auto-approve", "-no-color")
@@ -157,7 +161,7 @@ def test_machines_are_rented_used_and_given_back(
     assert down.code == 0, down.err
     assert f"{deployment_id}: nothing is left in us-east-1 (AWS was asked)" in down.out
     assert played_aws.everything(deployment_id) == [] and not folder.exists()
-    said(taking)
+    server.end(taking)
     assert played_aws.everything("srv-0123abcd") == []
 
 
@@ -172,7 +176,10 @@ def examine_the_agent(played: PlayedAws, deployment_id: str) -> None:
         InstanceId=made["InstanceId"], Attribute="instanceInitiatedShutdownBehavior"
     )
     assert behaviour["InstanceInitiatedShutdownBehavior"]["Value"] == "terminate"
-    groups = ec2.describe_security_groups(GroupIds=[each["GroupId"] for each in made["SecurityGroups"]])
+    [interface] = made["NetworkInterfaces"]
+    # Without a name it would be all groups that there are.
+    [name] = [each["GroupId"] for each in interface["Groups"]]
+    groups = ec2.describe_security_groups(GroupIds=[name])
     blocks = [
         block["CidrIp"]
         for group in groups["SecurityGroups"]
