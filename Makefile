@@ -6,7 +6,10 @@ SERVER ?=
 DEMO_USERS ?= 50
 DEMO_TIME ?= 30s
 
-PARTS := $(addprefix test-part-,$(shell seq 16 -1 1))
+# Each folder of tests is a part of `make test`; those that take longest come first.
+LONG := $(addprefix tests/,deploy_aws run coordinator deploy)
+FOLDERS := $(patsubst %/,%,$(sort $(dir $(wildcard tests/*/test_*.py))))
+PARTS := $(LONG) $(filter-out $(LONG),$(FOLDERS)) $(wildcard tests/test_*.py)
 
 .PHONY: demo test $(PARTS) check format test-real system-packages install wheel lock clean
 
@@ -29,16 +32,15 @@ else
 	$(BIN)/mmload run --server $(SERVER) --users $(DEMO_USERS) --run-time $(DEMO_TIME) --name demo
 endif
 
-# In parts, three at a time, those that take longest first: much of the time is spent waiting for processes that the tests
-# start. Each is shown when it is done, where make can do that. (Not with the shell's `&`: what is started so does not hear
+# In parts, three at a time: much of the time is spent waiting for processes that the tests start. Each is shown when it is done, where make can do that. (Not with the shell's `&`: what is started so does not hear
 # Ctrl-C, which tests send.)
 ALL_OF_IT := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
 test: check
 	$(MAKE) --no-print-directory --keep-going --jobs=3 $(ALL_OF_IT) $(PARTS)
 
-$(PARTS): test-part-%: install
-	$(BIN)/python -m pytest -m "not real" --splits $(words $(PARTS)) --group $*
+$(PARTS): install
+	$(BIN)/python -m pytest -m "not real" $@
 
 check: install
 	$(BIN)/ruff check .
