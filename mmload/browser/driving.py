@@ -13,7 +13,7 @@ from typing import Any
 
 import psutil
 from msgspec.structs import replace
-from playwright.async_api import BrowserContext, CDPSession, Error, Locator, Page
+from playwright.async_api import BrowserContext, CDPSession, Error, Locator, Page, TimeoutError
 
 from mmload.browser.conditions import Condition
 from mmload.browser.messages import PageMeasures, StartBrowser, StepDone
@@ -91,7 +91,10 @@ class Drive:
 
     async def go_to(self, path: str) -> None:
         """Go to a page of the server, without waiting for more than its first bytes."""
-        answer = await self.page.goto(self.start.url + path, wait_until="commit")
+        try:
+            answer = await self.page.goto(self.start.url + path, wait_until="commit")
+        except TimeoutError:
+            raise StepFailed("the page did not come in time") from None
         if answer is not None and not self.start.version:
             # "11.6.0.11.6.0.<hash>…"; selectors of the newest family where the server does not say it.
             self.selectors = selectors_for(answer.headers.get("x-version-id", ""))

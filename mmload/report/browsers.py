@@ -21,11 +21,13 @@ VITAL_PERCENT = 75
 MOST_PICTURES = 10
 LARGEST_PICTURE_BYTES = 500_000
 _PICTURE = re.compile(r"browser/\d+\.jpg")
-_COLUMNS = (
+_TIMES = (
     *(Column("step", "words"), Column("count"), Column("failed"), Column("skipped", page_only=True)),
     *(Column("p50 ms"), Column("p95"), Column("max"), Column("distribution", page_only=True)),
-    *(Column("TTFB p75", page_only=True), Column("LCP p75"), Column("INP p75"), Column("CLS p75", page_only=True)),
-    *(Column("requests"), Column("kB"), Column("long tasks ms", page_only=True), Column("heap MB", page_only=True)),
+)
+_PAGES = (
+    Column("step", "words"),
+    *map(Column, ("TTFB p75", "LCP p75", "INP p75", "CLS p75", "requests", "kB", "long tasks ms", "heap MB")),
 )
 
 
@@ -39,7 +41,7 @@ class FailedStep:
 
 
 def browser_tables(found: RunFindings) -> dict[str, ReportTable]:
-    """The steps, and why some failed."""
+    """The steps, what their pages measured, and why some failed."""
     steps = found.window.browser
     failures = [
         (name, reason, count(number))
@@ -47,7 +49,14 @@ def browser_tables(found: RunFindings) -> dict[str, ReportTable]:
         for reason, number in step.failures.items()
     ]
     return {
-        "browser": ReportTable("Browser users", _COLUMNS, [_row(*each) for each in steps.items()], "steps", True),
+        "browser": ReportTable("Browser users", _TIMES, [_times(*each) for each in steps.items()], "steps", True),
+        "browser pages": ReportTable(
+            "Pages of browser users",
+            _PAGES,
+            [_page(name, step) for name, step in steps.items() if step.times.count],
+            "steps",
+            True,
+        ),
         "browser failures": ReportTable(
             "Failed steps of browser users",
             (Column("step", "words"), Column("reason", "words"), Column("count")),
@@ -57,15 +66,17 @@ def browser_tables(found: RunFindings) -> dict[str, ReportTable]:
     }
 
 
-def _row(name: str, step: BrowserStep) -> Sequence[str | Histogram]:
+def _times(name: str, step: BrowserStep) -> Sequence[str | Histogram]:
+    p50, _, p95, _, _, longest = time_cells(step.times)
+    return (name, count(step.done), count(step.failed), count(step.skipped), p50, p95, longest, step.times)
+
+
+def _page(name: str, step: BrowserStep) -> Sequence[str | Histogram]:
     good = step.times.count
     vitals = [_vital(step, each) for each in VITALS]
-    sizes = [_mean(step.requests, good), _mean(step.bytes / 1000, good)] if good else [NONE, NONE]
-    tasks = milliseconds(step.long_task_ms / good / 1000) if good else NONE
+    sizes = [_mean(step.requests, good), _mean(step.bytes / 1000, good)]
     heap = megabytes(step.heap_bytes) if step.heap_bytes else NONE
-    counts = (name, count(step.done), count(step.failed), count(step.skipped))
-    p50, _, p95, _, _, longest = time_cells(step.times)
-    return (*counts, p50, p95, longest, step.times, *vitals, *sizes, tasks, heap)
+    return (name, *vitals, *sizes, milliseconds(step.long_task_ms / good / 1000), heap)
 
 
 def _vital(step: BrowserStep, name: str) -> str:

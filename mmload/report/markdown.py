@@ -68,7 +68,12 @@ def _sections(found: RunFindings) -> Iterator[tuple[str, str]]:
     account = (plain(delivery_text(figures)), _table(made["deliveries"]), _items(loss_texts(figures.deliveries)))
     yield "Delivery (whole run)", _joined(*account) if made["deliveries"].rows else ""
     yield f"Actions ({found.window_name})", _table(made["actions"])
-    browsers = (_table(made["browser"]), _items(host_sentences(found)), _table(made["browser failures"]))
+    browsers = (
+        _table(made["browser"]),
+        _table(made["browser pages"]),
+        _items(host_sentences(found)),
+        _table(made["browser failures"]),
+    )
     yield f"Browser users ({found.window_name})", _joined(*browsers) if any(browsers) else ""
     yield f"Routes ({found.window_name})", _table(made["routes"])
     share = f"{percent(whole.failures / max(1, whole.requests))} of all requests, without logins."

@@ -65,6 +65,7 @@ def _sections(found: RunFindings) -> Iterator[tuple[str, list[str]]]:
     yield f"Actions ({window})", _table(made["actions"])
     hosts = _paragraphs(host_sentences(found))
     yield f"Browser users: until the person could go on ({window})", [*_table(made["browser"]), *hosts]
+    yield f"What their pages measured, per step ({window})", _table(made["browser pages"])
     yield "Failed steps of browser users (whole run)", _table(made["browser failures"])
     yield f"Requests ({window})", _table(made["routes"])
     yield "Login requests (whole run)", _table(made["logins"])
