@@ -20,6 +20,7 @@ STATE, LOG, VARIABLES = "terraform.tfstate", "terraform.log", "terraform.tfvars.
 LOOK_SECONDS = 0.2
 # So often something that takes its time is told of.
 _TOLD_SECONDS = 60
+_CHANGES = ("add", "change", "remove", "import")
 ORDERLY = "interrupted: Terraform finishes what it has begun, and keeps its state"
 INSTALLATION = "https://developer.hashicorp.com/terraform/install"
 
@@ -168,8 +169,10 @@ def progress_of(event: Mapping[str, Any]) -> str:
     hook = event.get("hook") or {}
     address = (hook.get("resource") or {}).get("addr", "")
     seconds = hook.get("elapsed_seconds", 0)
-    if event.get("type") == "change_summary" and event["changes"].get("operation") == "plan":
-        return str(event.get("@message", ""))
+    changes = event.get("changes") or {}
+    if event.get("type") == "change_summary" and changes.get("operation") == "plan":
+        # Before an error it comes, too: as if there were nothing to do.
+        return str(event.get("@message", "")) if any(changes.get(each) for each in _CHANGES) else ""
     if address.startswith("data."):
         return ""
     if event.get("type") == "apply_complete":
@@ -189,6 +192,14 @@ def standing(folder: Path) -> int | None:
     except (OSError, ValueError):
         return None
     return sum(len(each.get("instances", ())) for each in state.get("resources", ()) if each.get("mode") == "managed")
+
+
+def has_begun(folder: Path) -> bool:
+    """Whether anything was made in a new folder, or may have been: by the state, or by the last command's words."""
+    log = folder / LOG
+    said = log.read_text(errors="replace").splitlines() if log.exists() else []
+    makes = any('"type":"apply_start"' in line and '"action":"read"' not in line for line in said)
+    return makes or standing(folder) != 0
 
 
 def _errors(lines: list[str]) -> list[str]:

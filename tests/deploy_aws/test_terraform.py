@@ -127,7 +127,7 @@ def test_machines_are_rented_used_and_given_back(
     options = ("--agents", "1", "--allow", "127.0.0.1", "--ssh-key", str(key), "--owner", "a test", "--workers", "1")
     up = played_aws.start(desk, "up", *options, **environ)
     folder = desk / "mmload-aws"
-    wait_for_line(folder / "terraform.log", '"type":"apply_start"', up)
+    wait_for_line(folder / "terraform.log", "aws_vpc.own[0]: Creating", up)
     up.send_signal(signal.SIGINT)
     interrupted = ended(up)
     assert interrupted.code == 130, interrupted.err
@@ -157,7 +157,9 @@ def test_machines_are_rented_used_and_given_back(
     examine_the_server(played_aws, server)
 
     taking = server.start("destroy", "-auto-approve", "-no-color")
-    down = played_aws.type(desk, "down")
+    other = played_aws.type(desk, "up", "--profile", "nobody")
+    assert other.code == 4 and "things stand, and may cost" in other.err
+    down = played_aws.type(desk, "down", "--profile", "")
     assert down.code == 0, down.err
     assert f"{deployment_id}: nothing is left in us-east-1 (AWS was asked)" in down.out
     assert played_aws.everything(deployment_id) == [] and not folder.exists()
@@ -245,11 +247,13 @@ def test_a_server_on_aurora_in_subnets_that_are_there_is_planned(
 def test_what_aws_or_terraform_refuses_is_told_and_nothing_stands(
     tmp_path: Path, played_aws: PlayedAws, key: Path
 ) -> None:
-    """A profile that there is not; and what is begun in one region is not lost for another."""
+    """A profile that there is not, and a type of machine: nothing of it holds for the next time."""
     options = ("--agents", "1", "--allow", "127.0.0.1", "--ssh-key", str(key), "--profile", "nobody")
     up = played_aws.type(tmp_path, "up", *options)
 
     assert up.code == 4
-    assert "nobody" in up.err and "nothing stands" in up.err and "Traceback" not in up.err
-    refused = played_aws.type(tmp_path, "up", "--region", "eu-west-1")
-    assert refused.code == 4 and "what stands is in us-east-1" in refused.err
+    assert "nobody" in up.err and "nothing stands, and mmload-aws is removed" in up.err
+    assert "Traceback" not in up.err and "Plan:" not in up.err
+    again = played_aws.type(tmp_path, "up", *options[:-2], "--agent-type", "no.such")
+    assert again.code == 4 and "nobody" not in again.err and "at least 0.01 USD" in again.err
+    assert not (tmp_path / "mmload-aws").exists()

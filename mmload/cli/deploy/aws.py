@@ -33,7 +33,8 @@ def add_parser(parts: Any) -> None:
     run_part.add_argument("rest", nargs=argparse.REMAINDER, metavar="-- COMMAND", help="as of mmload deploy run")
     status = _part(aws_parts, "status", "what there is, by AWS's own word, and until when", _status)
     status.add_argument("--json", action="store_true", help="as JSON")
-    _part(aws_parts, "down", "take all of it away, and look whether anything is left", _down)
+    down = _part(aws_parts, "down", "take all of it away, and look whether anything is left", _down)
+    down.add_argument("--profile", metavar="NAME", help="another profile of ~/.aws/config than `up` had")
 
 
 def _part(parts: Any, name: str, meaning: str, run: Callable[[argparse.Namespace], int]) -> argparse.ArgumentParser:
@@ -67,14 +68,17 @@ def _up(args: argparse.Namespace) -> int:
     from mmload.deploy.prices import prices
 
     with _at_work(args.folder), aws.private_files():
+        is_new = aws_settings.read(args.folder) is None
         rented = wanted(args, _now())
         settings = aws_settings.completed(rented.settings, Path.home())
-        hourly = sum(each.total for each in costs(settings, prices()))
-        _tell(f"{rented.id} in {settings.region}, about {hourly:.2f} USD per hour (`estimate` says more)")
+        paid = list(costs(settings, prices()))
+        about = "about" if all(each.each is not None for each in paid) else "at least"
+        hourly = sum(each.total for each in paid)
+        _tell(f"{rented.id} in {settings.region}, {about} {hourly:.2f} USD per hour (`estimate` says more)")
         _tell(f"machines end by themselves at {settings.expires_at}; what is known of them is kept in {args.folder}")
         _tell(f"reached from {', '.join(settings.allow)}; their keys and passwords are in {args.folder} only")
         aws.prepare(args.folder, rented)
-        with _telling_what_stands(args.folder):
+        with _telling_what_stands(args.folder, is_new=is_new):
             outputs = aws.made(args.folder, rented, _tell)
             aws.wait_for_hosts(args.folder, list(outputs["hosts"]), _tell)
             if url := outputs["server_url"]:
@@ -107,13 +111,19 @@ def _at_work(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _telling_what_stands(folder: Path) -> Iterator[None]:
+def _telling_what_stands(folder: Path, *, is_new: bool = False) -> Iterator[None]:
     """Whatever goes wrong, or is interrupted: what there is now, and how to go on."""
-    from mmload.deploy.terraform import standing
+    from mmload.deploy import aws
+    from mmload.deploy.terraform import has_begun, standing
 
     try:
         yield
     except (MmloadError, KeyboardInterrupt):
+        if is_new and not has_begun(folder):
+            # What was typed, say the name of a profile, is not to hold for the next time.
+            aws.forget(folder)
+            _tell(f"nothing stands, and {folder} is removed")
+            raise
         count = standing(folder)
         there = "what stands is not known" if count is None else f"{count} things stand, and may cost"
         if count == 0:
@@ -151,10 +161,10 @@ def _set_up(args: argparse.Namespace, outputs: dict[str, Any]) -> int:
     code = up.run(
         argparse.Namespace(
             state=hosts, hosts=",".join(agents), workers=args.workers, server=server, python=None,
-            ssh_config=str(args.folder / aws.SSH_CONFIG),
+            ssh_config=str(args.folder / aws.SSH_CONFIG), way="mmload deploy aws", or_else="",
         )
     )  # fmt: skip
-    _tell("run on them by `mmload deploy aws run -- run --users … --server …`; end by `mmload deploy aws down`")
+    _tell("`mmload deploy aws down` ends it")
     return code
 
 
@@ -218,6 +228,9 @@ def _down(args: argparse.Namespace) -> int:
         return int(ExitCode.PASSED)
     with _at_work(args.folder), aws.private_files():
         rented = aws_settings.existing(args.folder)
+        if args.profile is not None:
+            rented.settings.profile = args.profile or None
+            aws.prepare(args.folder, rented)
         # No run goes on there.
         with at_work(args.folder / aws.HOSTS), _telling_what_stands(args.folder):
             aws.unmade(args.folder, _tell)

@@ -31,6 +31,8 @@ def add_parser(parts: Any) -> None:
     up.add_argument("--server", metavar="URL", help="check that the hosts reach this server, and how far it is")
     up.add_argument("--python", metavar="PATH", help="the hosts' Python (default: the first of 3.11 or newer)")
     up.add_argument("--ssh-config", metavar="FILE", help="for ssh -F (default: your own ~/.ssh/config)")
+    # Rented hosts are set up by a command of their own.
+    up.set_defaults(way="mmload deploy", or_else="; `mmload deploy down --hosts NAME` leaves one out")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -55,13 +57,11 @@ def run(args: argparse.Namespace) -> int:
     if problems:
         for problem in problems:
             say("deploy", problem)
-        say(
-            "deploy", "after mending that, `mmload deploy up` goes on; `mmload deploy down --hosts NAME` leaves one out"
-        )
+        say("deploy", f"after mending that, `{args.way} up` goes on{args.or_else}")
         return int(ExitCode.CONFIGURATION_REFUSED)
     total = sum(host.workers for host in deployment.hosts)
     where = f"{plural(total, 'worker')} on {plural(len(deployment.hosts), 'host')}"
-    say("deploy", f"{where}: mmload deploy run -- run --users … --server …")
+    say("deploy", f"{where}: {args.way} run -- run --users … --server …")
     return int(ExitCode.PASSED)
 
 
