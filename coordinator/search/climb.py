@@ -291,7 +291,9 @@ class Ascent:
         if not self._holding:
             self._holding = True
             self._most = max(self._tuning.creep, sight.window.arrivals / 2.0)
-            self._bound = min(self._bound, sight.users * (1.0 + sight.window.arrivals))
+            if self._grown:
+                # Of the first ones, who come all at once, it is a queue that is seen: nobody waits so at a pace.
+                self._bound = min(self._bound, sight.users * (1.0 + sight.window.arrivals))
 
     def _hold(self, sight: Sight) -> Move:
         users = max(self._first, self._pace.held(sight))

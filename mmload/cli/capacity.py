@@ -69,9 +69,9 @@ DEMO_IDLE_MS, DEMO_P99_SECONDS = 1200, 0.3
 # Users hear of those in their own community alone: else each newcomer would be looked up by all others at once, and
 # would look up all of them, and these bursts are what would be measured.
 DEMO_COMMUNITY, DEMO_HIGHEST_USERS = 12, 400
-# A log-in, its page load and the first pictures are some 55 requests more than a user makes in that time, who makes 1.6
-# a second: 35 s of a user's. A real server hashes passwords and loads what the sandbox has at hand.
-DEMO_ARRIVAL_ACTIONS = 11
+# A page load is some 38 requests of a user who makes 1.6 a second: 24 s of a user's. A real server loads what the
+# sandbox has at hand.
+DEMO_ARRIVAL_ACTIONS = 8
 # Locust starts within 3 s on an idle machine; a busy one may need a multiple of that.
 START_SECONDS = 60.0
 # The agent ends within its stop-timeout and the users' log-outs.

@@ -131,12 +131,12 @@ class SearchSettings(Table, frozen=True):
             "load. 0: none."
         ),
         _COUNT,
-    ] = 12.0
+    ] = 7.0
     login_actions: Annotated[
         float,
         Ours("Further cost of a login by password, in user actions, for the share of users who have no kept session."),
         _COUNT,
-    ] = 18.0
+    ] = 11.0
     budget_minutes: Annotated[float, Ours("Time limit: then the best result so far is reported."), more_than(0)] = 30.0
     precision_percent: Annotated[
         float, Ours("Target half-width of the confidence interval; 0: as the default rule reaches."), between(0, 50)

@@ -5,6 +5,10 @@ they copy the table of response times once a second and keep the last twenty: 4 
 percentiles, which only those of all names together and `--csv-full-history` are ever asked for. And they keep what the
 charts of the web page and of `--html` show, every five seconds (0.6 MB an hour), where there is neither of them, too.
 
+Has the garbage collector leave alone what is there before the first user: modules and settings, which stay. A
+collection of everything stops all users while it lasts, and half of it went through them (120,000 objects with 200
+users).
+
 Gives memory that is free back to the system: the C library keeps it, in pieces between what is in use.
 
 Measured with 500 users: 3 of 93 MB. Where the C library has no such call (it is glibc's), nothing is done.
@@ -13,6 +17,7 @@ Measured with 500 users: 3 of 93 MB. Where the C library has no such call (it is
 from __future__ import annotations
 
 import ctypes
+import gc
 import time
 from collections.abc import Callable
 from typing import Any
@@ -29,6 +34,7 @@ _TRIM_EVERY_SECONDS = 60.0
 def register(events: Any) -> None:
     """Wire this into Locust; called once, where the locustfile is imported."""
     events.init.add_listener(_on_init)
+    events.test_start.add_listener(_leave_alone_what_is_there)
 
 
 def _on_init(environment: Any, **_: Any) -> None:
@@ -36,6 +42,12 @@ def _on_init(environment: Any, **_: Any) -> None:
     charts = environment.web_ui is not None or bool(getattr(environment.parsed_options, "html_file", None))
     gevent.spawn(_prune, environment.stats, keep_copies=keep_copies, charts=charts)
     give_back_free_memory()
+
+
+def _leave_alone_what_is_there(**_: Any) -> None:
+    """What is in no cycle is freed all the same when nobody refers to it any more. No user is there yet."""
+    gc.collect()
+    gc.freeze()
 
 
 def _prune(stats: Any, *, keep_copies: bool, charts: bool) -> None:

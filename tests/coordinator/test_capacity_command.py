@@ -34,7 +34,7 @@ def test_the_coordinator_has_secrets_from_the_environment_and_the_rest_from_the_
 
 def test_where_no_session_is_kept_everybody_is_reckoned_to_log_in() -> None:
     search = Coordinator().search
-    all_by_password = replace(search, arrival_actions=30.0, login_actions=0.0)
+    all_by_password = replace(search, arrival_actions=18.0, login_actions=0.0)
     none = replace(search, arrival_actions=0.0)
 
     assert arriving(search, kept=200) == search

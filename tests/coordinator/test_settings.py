@@ -54,17 +54,17 @@ def test_its_numbers_are_the_limits_of_the_search() -> None:
 
 
 def test_an_arrival_costs_a_page_load_and_a_log_in_for_those_who_have_no_session() -> None:
-    """In seconds of a user's load: a rest of 20 s for each of 12 actions, and for those of a log-in."""
+    """In seconds of a user's load: a rest of 20 s for each of 7 actions, and for those of a log-in."""
 
     def cost(share: float, search: SearchSettings) -> float:
         settings = Settings(config=replace(Settings().config, users=Users(login_share=share)))
         return limits_of(Coordinator(search=search), settings).arrival_seconds
 
-    action = cost(0.0, SearchSettings()) / 12
+    action = cost(0.0, SearchSettings()) / 7
 
     assert action == pytest.approx(Settings().simul.avg_idle_time_ms / 1000, abs=5)
-    assert cost(0.5, SearchSettings()) == pytest.approx((12 + 9) * action)
-    assert cost(1.0, SearchSettings(login_actions=30)) == pytest.approx((12 + 30) * action)
+    assert cost(0.5, SearchSettings()) == pytest.approx((7 + 5.5) * action)
+    assert cost(1.0, SearchSettings(login_actions=30)) == pytest.approx((7 + 30) * action)
     assert cost(1.0, SearchSettings(arrival_actions=0)) == 0.0
 
 
