@@ -11,6 +11,7 @@ import argparse
 import json
 import math
 import os
+import re
 import tempfile
 import time
 from collections import Counter
@@ -26,7 +27,9 @@ import gevent
 
 # Before anything else that uses sockets: Locust patches the standard library.
 import locust  # noqa: F401
+from gevent.pool import Pool
 
+from benchmarks.crowd import COMMUNITY_PEOPLE
 from benchmarks.measuring import Report, Table, tell, whole
 from mmload.behaviours import background, composing, drafts, events
 from mmload.behaviours.actions import posts
@@ -40,15 +43,16 @@ from mmload.config import load_settings
 from mmload.context import TestContext
 from mmload.learn.routes import WEB_SOCKET, purpose
 from mmload.learn.table import (
+    BACK_IN_DIRECT,
     ENTRY,
     EVENTS,
     FILE,
-    FIRST_SCROLL,
     LEFT_BOX,
     LEFT_PAST,
     LINK,
     NO_THREADS,
     POST,
+    RENEWED,
     REPLY,
     SCROLL,
     THREADS,
@@ -57,8 +61,8 @@ from mmload.learn.table import (
 from mmload.metrics.recorder import ActionOutcome, Recorder
 from mmload.users import new_person
 
-# On a server with a past: people scroll back and read threads until there are no more.
-HISTORY = {"MMLOAD_INSTANCECONFIGURATION_NUMPOSTS": "2000"}
+# On a server with a past, as production servers are: nobody scrolls back to the beginning of a busy channel.
+HISTORY = {"MMLOAD_INSTANCECONFIGURATION_NUMPOSTS": "10000"}
 # Their frequencies are raised to this power: 0 would draw all alike, 1 as often as people do them.
 _EVENNESS = (0.2, 0.6)
 _REST_SECONDS = 0.02
@@ -67,6 +71,8 @@ _LAST_REST_SECONDS = 8.0
 _SELDOM = 0.06
 # What opens a WebSocket: no request of the REST client.
 _SOCKETS = dict.fromkeys((ENTRY, "FullReload", "LogoutLogin", "Reload", "ReconnectWebSocket"), 1.0)
+_PERMALINK = re.compile(r" \S+/pl/[a-z0-9]{26}")
+_PREFERENCES = "PUT /users/{user_id}/preferences"
 _PAGE, _THREAD = "GET /channels/{channel_id}/posts?before", "GET /posts/{post_id}/thread"
 # Rarer than this, it is chance; and so is such a deviation.
 _LEAST_PER_ACTION, _LEAST_DEVIATION, _LEAST_PER_BOX = 0.002, 0.005, 0.05
@@ -89,10 +95,9 @@ class _Doing:
 
 @dataclass
 class Causes:
-    """What was done how often, and what it sent and paused; what was skipped half-way is left out, but told."""
+    """What was done how often, and what it sent and paused; what was skipped half-way is left out."""
 
     done: Counter[str] = field(default_factory=Counter)
-    skipped: Counter[str] = field(default_factory=Counter)
     sent: dict[str, Counter[str]] = field(default_factory=lambda: {EVENTS: Counter()})
     paused: Counter[str] = field(default_factory=Counter)
     # While typing, by people of mean speed: who is idle for less time types faster.
@@ -103,8 +108,7 @@ class Causes:
     typed: dict[tuple[str, str, str], _Doing] = field(default_factory=dict)
     # How often the box of a channel was typed in, left, or left by who had just typed in it: (cause, what).
     boxes: Counter[tuple[str, str]] = field(default_factory=Counter)
-    # Who has scrolled since they came to the channel; who leaves one just now.
-    scrolled: set[str] = field(default_factory=set)
+    # Who leaves a channel just now.
     leaving: str = ""
 
     def watch(self, person: Person) -> None:
@@ -144,32 +148,24 @@ class Causes:
         if outcome in (None, ActionOutcome.OK):
             if name == THREADS and not mine.sent[_THREAD]:
                 mine.name = NO_THREADS
+            if name == THREADS:
+                back = mine.sent.pop(_PREFERENCES, 0)
+                self.done[BACK_IN_DIRECT] += back
+                self.sent.setdefault(BACK_IN_DIRECT, Counter())[_PREFERENCES] += back
             self.done[mine.name] += 1
             seconds = person.paused_seconds - paused
-            if name == SCROLL:
-                seconds -= self._scroll(person, mine, seconds)
             self.sent.setdefault(mine.name, Counter()).update(mine.sent)
             self.paused[mine.name] += seconds
-        elif outcome is ActionOutcome.SKIPPED:
-            self.skipped[mine.name] += 1
 
-    def _scroll(self, person: Person, mine: _Doing, seconds: float) -> float:
-        """All pages but one, and the time for reading them, are of the first scrolling since somebody came."""
-        self.done[FIRST_SCROLL] += person.id not in self.scrolled
-        self.scrolled.add(person.id)
-        self.sent.setdefault(FIRST_SCROLL, Counter())[_PAGE] += mine.sent[_PAGE] - 1
-        self.paused[FIRST_SCROLL] += seconds
-        mine.sent[_PAGE] = 1
-        return seconds
-
-    def write(self, person: Person, write: Callable[[], object]) -> None:
-        """Somebody types: the time is that of what they do."""
+    def write(self, person: Person, message: str, write: Callable[[], object]) -> None:
+        """Somebody types: the time is that of what they do, without that for the links, of which there are too many."""
         paused = person.paused_seconds
         write()
         if doing := self.doing.get(gevent.getcurrent()):
             seconds = person.paused_seconds - paused
             self.typed_seconds[doing.name] += seconds
-            self.writing[doing.name] += seconds / composing.own_speed(person)
+            usual = len(_PERMALINK.sub("", message)) / max(1, len(message))
+            self.writing[doing.name] += seconds * usual / composing.own_speed(person)
 
     def answer(self, root_id: str) -> str:
         """A post turns out to be a reply, if there is a thread to answer."""
@@ -191,7 +187,6 @@ class Causes:
         before, here, calls = self.typed.pop(box, None), self.doing.get(gevent.getcurrent()), list(calls)
         own = before is not None and before is here
         if box[1] and not box[2]:
-            self.scrolled.discard(box[0])
             self.leaving = box[0]
         if here is not None and box[1] and not box[2]:
             self.boxes[here.name, "saved" if own else "left"] += 1
@@ -244,7 +239,6 @@ class Causes:
         }
         return Causes(
             self.done + other.done,
-            self.skipped + other.skipped,
             sent,
             self.paused + other.paused,
             self.writing + other.writing,
@@ -254,7 +248,7 @@ class Causes:
 
 
 def table(one: Causes, other: Causes) -> dict[str, dict[str, Any]]:
-    """By cause: requests, their deviations, the seconds of pauses, the share that finds nothing to do. Pure."""
+    """By cause: requests, their deviations, the seconds of pauses. Pure."""
     both = one.added(other)
     requests, deviations = {}, {}
     for name, means in both.means().items():
@@ -275,11 +269,6 @@ def table(one: Causes, other: Causes) -> dict[str, dict[str, Any]]:
             variant: round(both.done[variant] / (both.done[variant] + both.done[action]), 3)
             for variant, action in VARIANTS.items()
             if both.done[variant]
-        },
-        "skipped": {
-            name: round(count / (count + both.done[name]), 3)
-            for name, count in both.skipped.items()
-            if name in requests
         },
     }
 
@@ -318,7 +307,8 @@ def _watched(causes: Causes) -> Iterator[None]:
             undone.callback(setattr, module, name, original)
 
             def watched(person: Person, *args: Any, original: Any = original, label: str = label, **more: Any) -> None:
-                causes.run(person, label, lambda: original(person, *args, **more))
+                name = RENEWED if more.get("renewed") else label
+                causes.run(person, name, lambda: original(person, *args, **more))
 
             setattr(module, name, watched)
         for name, watch in (("typed", _watched_typed), ("left", _watched_left), ("appeared", _watched_appeared)):
@@ -329,7 +319,9 @@ def _watched(causes: Causes) -> Iterator[None]:
         posts._thread_to_answer = lambda person: causes.answer(answered(person))
         undone.callback(setattr, composing, "type_text", composing.type_text)
         type_text = composing.type_text
-        composing.type_text = lambda person, *more: causes.write(person, lambda: type_text(person, *more))
+        composing.type_text = lambda person, channel_id, message, *more: causes.write(
+            person, message, lambda: type_text(person, channel_id, message, *more)
+        )
         start_job = Person.start_job
         undone.callback(setattr, Person, "start_job", start_job)
 
@@ -386,17 +378,41 @@ def _live(person: Person, causes: Causes, until: float, evenness: float) -> None
     person.rest(_LAST_REST_SECONDS, background.run_background_tasks)
 
 
+def read_all(url: str, file: Path, users: int) -> None:
+    """Have all people of these accounts read all that there is in their channels, as people of a real server have.
+
+    Who has read nothing begins at the beginning of each channel, and cannot scroll back from there.
+    """
+    variables = {"MMLOAD_CONNECTIONCONFIGURATION_SERVERURL": url, "MMLOAD_USERSCONFIGURATION_USERSFILEPATH": str(file)}
+    context = TestContext(load_settings(environ={**os.environ, **variables})[0], url, Recorder())
+
+    def read(number: int) -> None:
+        person = new_person(context, number, lambda *_: None)
+        try:
+            enter(person)
+            for channel in person.store.my_channels():
+                person.api.view_channel(channel.id, person.store.collapsed_threads)
+        finally:
+            disconnect(person)
+
+    tell(f"{users} people read what there is")
+    Pool(20).map(read, range(1, users + 1))
+
+
 def observed(people: int, seconds: int, evenness: float, *options: str) -> Causes:
     """People on a sandbox with these options, for so long."""
     causes = Causes()
     with _watched(causes), sandbox(*options) as url, tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "accounts.txt"
-        environ = {**os.environ, **settle(url, {**os.environ, **HISTORY}, (people,), file)}
+        environ = {**os.environ, **settle(url, {**os.environ, **HISTORY}, (COMMUNITY_PEOPLE,), file)}
+        read_all(url, file, COMMUNITY_PEOPLE)
         environ["MMLOAD_CONNECTIONCONFIGURATION_SERVERURL"] = url
         # So that there are some to be clicked.
         environ["MMLOAD_SIMULCONTROLLER_PERCENTPOSTSWITHPERMALINK"] = "0.5"
         context = TestContext(load_settings(environ=environ)[0], url, Recorder())
-        crowd = [new_person(context, number, lambda *_: None) for number in range(1, people + 1)]
+        # Of all kinds: the first accounts of a community have written most of its history.
+        numbers = range(1, COMMUNITY_PEOPLE + 1)[:: max(1, COMMUNITY_PEOPLE // people)]
+        crowd = [new_person(context, number, lambda *_: None) for number in numbers[:people]]
         until = time.monotonic() + seconds
         try:
             for person in crowd:
@@ -406,6 +422,8 @@ def observed(people: int, seconds: int, evenness: float, *options: str) -> Cause
         finally:
             for person in crowd:
                 disconnect(person)
+    # Somebody would have read them, had it gone on.
+    causes.sent[SCROLL][_PAGE] += context.pages_left_unread
     return causes
 
 

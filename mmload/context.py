@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import deque
 from typing import Any
 
 from mmload.client.accounts import AccountPool, has_file_only, own_numbers
@@ -88,6 +89,10 @@ class TestContext:
         self._foreseen = Capabilities()
         # What generative users make together; the first of them begins it.
         self.generation: Any = None
+        # Actions that the people who drew them had nothing to do on, and how many have tried: the next ones do them.
+        self.left_undone: deque[tuple[Any, int]] = deque()
+        # How many pages those would have read who came to the beginning of a channel when they scrolled back.
+        self.pages_left_unread = 0
         # The static files that a page of the application names, and all that a browser without a cache fetches.
         self.site_files: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
 

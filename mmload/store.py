@@ -166,6 +166,7 @@ class Store:
 
     __slots__ = (
         "attribute_ids",
+        "beginnings",
         "bookmarks",
         "categories",
         "channels",
@@ -175,6 +176,7 @@ class Store:
         "drafts",
         "images",
         "last_channels",
+        "listed_threads",
         "loaded_threads",
         "me",
         "member_counts",
@@ -229,6 +231,8 @@ class Store:
         self.member_counts: Bounded[str, int] = Bounded(CHANNELS_KEPT)
         # The channels whose posts this page has, and up to when (ms).
         self.viewed_at: Bounded[str, int] = Bounded(CHANNELS_KEPT)
+        # Those whose very first posts this page has: nothing is before them to scroll back to.
+        self.beginnings = SeenKeys(self.shared_objects.places)
         # The unread channels, each with its mentions; those that never are.
         self.unread: Bounded[str, int] = Bounded(CHANNELS_KEPT)
         self.muted: frozenset[str] = frozenset()
@@ -248,7 +252,9 @@ class Store:
         if not cached:
             # What pictures are in our cache: (person, time of its last change), or of files (behaviours/pictures.py).
             self.images = SeenKeys(self.shared_objects.pictures)
+        # Of those that we follow, if this page has listed them.
         self.threads: Bounded[str, Thread] = Bounded(THREADS_KEPT)
+        self.listed_threads = False
         self.reactions: Bounded[tuple[str, str], None] = Bounded(REACTIONS_KEPT)
         self.drafts: Bounded[tuple[str, str], Draft] = Bounded(DRAFTS_KEPT)
         self.permalinks: Bounded[str, None] = Bounded(PERMALINKS_KEPT)

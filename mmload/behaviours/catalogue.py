@@ -111,7 +111,7 @@ class Action:
     """`frequency` is relative to CreatePost = 1 (the proportions of production servers); 0 = only when triggered.
 
     `at_once`: it happens to a connection, and never waits: who is ordered to do it does it in the middle of whatever
-    they do, at all of their devices.
+    they do, at all of their devices. `passed_on`: who has nothing to do it on leaves it to another person.
     """
 
     name: str
@@ -119,13 +119,15 @@ class Action:
     frequency: float
     offered: Callable[[Capabilities], bool] = _everywhere
     at_once: bool = False
+    passed_on: bool = True
 
 
 SIMULATIVE: tuple[Action, ...] = (
     Action("SwitchChannel", channels.switch_channel, 4.95),
     Action("ScrollChannel", posts.scroll_channel, 1.9873),
     Action("DeleteDraft", posts.delete_draft, 0.07, _drafts),
-    Action("UnreadCheck", focus.unread_check, 0.99),
+    # Who skips it has done it without being told.
+    Action("UnreadCheck", focus.unread_check, 0.99, passed_on=False),
     Action("CreatePost", posts.create_post, 1.0),
     Action("OpenDirectOrGroupChannel", channels.open_direct_or_group_channel, 0.9843),
     Action("ViewGlobalThreads", threads.view_global_threads, 0.097, _threads),
@@ -138,7 +140,7 @@ SIMULATIVE: tuple[Action, ...] = (
     Action("AddReaction", posts.add_reaction, 0.1306),
     Action("EditPost", posts.edit_post, 0.04, _editing),
     Action("GetDrafts", posts.get_drafts, 0.037, _drafts),
-    Action("SearchUsers", people.search_users, 0.0192),
+    Action("SearchUsers", people.search_users, 0.0167),
     Action("ClickUserProfile", people.click_user_profile, 0.03),
     Action("SearchPosts", people.search_posts, 0.0109),
     Action("SearchGroupChannels", people.search_group_channels, 0.0114),
@@ -146,7 +148,8 @@ SIMULATIVE: tuple[Action, ...] = (
     Action("SearchPostsAllTeams", people.search_posts_all_teams, 0.0109, _since(10, 7)),
     Action("CreateDirectChannel", channels.create_direct_channel, 0.0055),
     Action("UnfollowThread", threads.unfollow_thread, 0.005, _threads),
-    Action("JoinChannel", channels.join_channel, 0.0043),
+    # Nobody knows that there is none to join before they have looked for it.
+    Action("JoinChannel", channels.join_channel, 0.0043, passed_on=False),
     Action("DeletePost", posts.delete_post, 0.0049),
     Action("UpdateSidebarCategory", channels.update_sidebar_category, 0.004),
     Action("CreateGroupChannel", channels.create_group_channel, 0.0029),

@@ -68,6 +68,8 @@ def show_channel(
     store.viewed_at[channel.id] = person.now_ms()
     posts = [post for each in listed for post in each.listed()]
     filled = loaded_at is not None or fills_window(post.type for post in posts)
+    if loaded_at is None:
+        note_beginning(person, channel.id, listed[0])
     older = [] if filled or not listed[0].prev_post_id else [partial(_fill, person, channel.id, posts[-1].id)] * 2
     read_posts(person, posts, partial(mark_read, person, channel.id), *older, *then)
     if not filled and not channel.personal and not store.user_count_known:
@@ -79,7 +81,14 @@ def show_channel(
 def _fill(person: Person, channel_id: str, post_id: str) -> None:
     """Older posts, where those that came leave the window empty; the application asks for them twice."""
     older = person.api.posts_to_fill(channel_id, post_id, person.store.collapsed_threads)
+    note_beginning(person, channel_id, older)
     person.store.remember_posts(older.listed())
+
+
+def note_beginning(person: Person, channel_id: str, listed: PostList) -> None:
+    """Nothing was written in the channel before the posts of this list: nobody scrolls back from there."""
+    if not listed.prev_post_id:
+        person.store.beginnings.add(channel_id)
 
 
 def _keep(listed: list[PostList], fetch: Callable[[], PostList]) -> None:
@@ -99,7 +108,9 @@ def mark_read(person: Person, channel_id: str) -> None:
 def prefetch(person: Person, channel_id: str) -> None:
     """Fetch the posts of a channel that nobody looks at yet; threads, faces and pictures wait until it is opened."""
     store = person.store
-    posts = person.api.posts_around_unread(person.id, channel_id, store.collapsed_threads).listed()
+    listed = person.api.posts_around_unread(person.id, channel_id, store.collapsed_threads)
+    note_beginning(person, channel_id, listed)
+    posts = listed.listed()
     store.viewed_at[channel_id] = person.now_ms()
     alive = [post for post in posts if not post.delete_at]
     threads = [post.id for post in alive if post.reply_count and post.is_following]

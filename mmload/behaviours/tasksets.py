@@ -25,9 +25,18 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("mmload.behaviours")
 
+# How many people try an action that they have nothing to do on, before it is given up; and how many wait of a kind.
+# On a server on which nobody has read much yet, one in ten can scroll back from where they are.
+MOST_WHO_TRY, MOST_ALIKE = 100, 20
+# What one person tries in one turn: of what others left, and of what they draw themselves.
+MOST_OF_OTHERS, MOST_DRAWN = 5, 3
 
-def perform(person: Person, action: Action) -> ActionOutcome:
-    """Do one action and record its outcome and its duration without the person's own pauses. Never fails."""
+
+def perform(person: Person, action: Action, *, records_skipped: bool = True) -> ActionOutcome:
+    """Do one action and record its outcome and its duration without the person's own pauses. Never fails.
+
+    Unless `records_skipped`, nothing is recorded where there was nothing to do it on.
+    """
     began, paused = person.clock(), person.paused_seconds
     try:
         action.run(person)
@@ -38,6 +47,8 @@ def perform(person: Person, action: Action) -> ActionOutcome:
     except MmloadError as error:
         outcome = outcome_of(error)
         log.debug("%s %s: %s", action.name, outcome, error)
+    if outcome is ActionOutcome.SKIPPED and not records_skipped:
+        return outcome
     seconds = person.clock() - began - (person.paused_seconds - paused)
     person.context.recorder.action(action.name, max(0.0, seconds), outcome)
     return outcome
@@ -47,7 +58,7 @@ def task_of(action: Action) -> Task:
     """The action as a Locust task: shown, tagged and chosen by its name."""
 
     def task(behaviour: Behaviour) -> None:
-        behaviour.outcome = perform(behaviour.person, action)
+        behaviour.act(action)
 
     task.__name__ = task.__qualname__ = action.name
     task.__doc__ = action.run.__doc__
@@ -98,6 +109,10 @@ class Behaviour(TaskSet):
         """How often an action is drawn, relative to the others."""
         return action.frequency
 
+    def act(self, action: Action) -> None:
+        """Do an action that was drawn."""
+        self.outcome = perform(self.person, action)
+
     def get_next_task(self) -> Task:
         if self._mix is None:
             return nothing
@@ -131,6 +146,34 @@ class SimulatedBehaviour(Behaviour):
 
     def frequency_of(self, action: Action) -> float:
         return frequency(self.person.context.settings.simul, action)
+
+    def act(self, action: Action) -> None:
+        """Do an action that was drawn; what others had nothing to do on goes first.
+
+        Who has nothing to do it on either passes it on, and does something else at once. So actions are done as often
+        as configured, though many people have no direct channel to open, or no message of their own to edit.
+        """
+        left = self.person.context.left_undone
+        for _ in range(MOST_OF_OTHERS):
+            if left and self._does(*left.popleft()):
+                return
+        for _ in range(MOST_DRAWN):
+            if self._does(action) or self._mix is None:
+                return
+            action = self._mix.draw(self.person.rng).action  # type: ignore[attr-defined]
+
+    def _does(self, action: Action, tried: int = 0) -> bool:
+        """Whether the person did it; else it is left to others, and counts as skipped if too many have tried."""
+        context = self.person.context
+        self.outcome = perform(self.person, action, records_skipped=not action.passed_on)
+        if self.outcome is not ActionOutcome.SKIPPED or not action.passed_on:
+            return True
+        alike = sum(other is action for other, _ in context.left_undone)
+        if tried < MOST_WHO_TRY - 1 and alike < MOST_ALIKE:
+            context.left_undone.append((action, tried + 1))
+        else:
+            context.recorder.action(action.name, 0.0, ActionOutcome.SKIPPED)
+        return False
 
 
 class IdleBehaviour(Behaviour):

@@ -20,12 +20,13 @@ from mmload.learn.nnls import Matrix, nonnegative_least_squares
 from mmload.learn.observed import HOUR, NOTEWORTHY, Hour
 from mmload.learn.routes import SITE_ASSET, WEB_SOCKET, is_served
 from mmload.learn.table import (
+    BACK_IN_DIRECT,
     ENTRY,
     EVENTS,
-    FIRST_SCROLL,
     LEFT_BOX,
     LEFT_PAST,
     POST,
+    RENEWED,
     REPLY,
     TOLD_AS,
     VARIANTS,
@@ -37,8 +38,8 @@ POLL, LOOK_UP = "Poll", "LookUp"
 POLLS_PER_HOUR = 60.0
 CLIENT = "the client itself"
 # What follows from actions, and how far from what these say its number may be.
-_FOLLOWING = {LEFT_BOX: 0.2, LEFT_PAST: 0.2, FIRST_SCROLL: 0.5}
-_CAUSES = (POLL, ENTRY)
+_FOLLOWING = {LEFT_BOX: 0.2, LEFT_PAST: 0.2, BACK_IN_DIRECT: 0.2}
+_CAUSES = (POLL, ENTRY, RENEWED)
 # A channel whose posts a client has, and another.
 _SINCE = "GET /channels/{channel_id}/posts?since"
 _UNREAD = "GET /users/{user_id}/channels/{channel_id}/posts/unread"
@@ -61,14 +62,12 @@ _LOOKED_UP = (
     _UNREAD,
     SITE_ASSET,
 )
-# The table's means are right to about this share, however many requests there are; what is more than a whole number
-# depends on something, and may be none of it, but not more of the mean than the second one.
+# The table's means are right to about this share, however many requests there are; what is more or less than a whole
+# number depends on something, and may be none of it, but not more of the mean than the second one.
 _MODEL_ERROR, _CHANCE_ERROR = 0.02, 0.5
 # An equation that is off by more standard deviations counts for less (Huber's weights).
 _ROBUST = 1.5
 _ROUNDS = 8
-# However often an action finds nothing to do.
-_MOST_SKIPPED = 0.8
 _HALVINGS = 60
 # How far from the default mix an action may be expected: this many times its own frequency.
 _PRIOR_WIDTH = 5.0
@@ -185,10 +184,9 @@ def fit(
     uncertainty = _uncertainty(system, found)
     user_hours = hour.user_seconds / HOUR
     actions = [name for name in defaults if name in table.requests]
-    # Those that found nothing to do were drawn as well, and waited after.
-    drawn = {name: counts[name] / (1 - min(_MOST_SKIPPED, table.skipped.get(name, 0.0))) for name in actions}
-    total = sum(drawn.values())
-    unit = _unit(drawn, defaults)
+    done = {name: counts[name] for name in actions}
+    total = sum(done.values())
+    unit = _unit(done, defaults)
     between = HOUR * user_hours / total if total else math.inf
     pace = _pace(counts, total, table, service_seconds or {}, settings)
     return Fit(
@@ -197,7 +195,7 @@ def fit(
                 name,
                 counts[name] / user_hours if user_hours else 0.0,
                 counts[name],
-                drawn[name] / unit if unit else 0.0,
+                done[name] / unit if unit else 0.0,
                 *uncertainty[name],
             )
             for name in actions
@@ -236,12 +234,12 @@ def _solved(system: _System, table: ActionTable) -> tuple[_System, Matrix]:
     return system, found
 
 
-def _unit(drawn: Mapping[str, float], defaults: Mapping[str, float]) -> float:
+def _unit(done: Mapping[str, float], defaults: Mapping[str, float]) -> float:
     """The number of actions that has frequency 1: posts, as by default; without posts, so that the sums agree."""
-    if drawn.get("CreatePost", 0) > 0:
-        return drawn["CreatePost"]
-    whole = sum(defaults[name] for name in drawn)
-    return sum(drawn.values()) / whole if whole else 0.0
+    if done.get("CreatePost", 0) > 0:
+        return done["CreatePost"]
+    whole = sum(defaults[name] for name in done)
+    return sum(done.values()) / whole if whole else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,7 +279,7 @@ def _pace(
     service_seconds: Mapping[str, float],
     settings: SimulController,
 ) -> _Pace:
-    """How long the actions take, if so many are drawn in all."""
+    """How long the actions take, if there are so many in all."""
     apart = _apart({name: times for name, times in counts.items() if name in table.requests and name not in _CAUSES})
     busy = sum(times * _duration(table, name, service_seconds) for name, times in apart.items())
     typing = sum(times * table.typing.get(name, 0.0) for name, times in apart.items())
@@ -310,8 +308,10 @@ def _system(seen: Mapping[str, int], table: ActionTable, defaults: Mapping[str, 
     means = _matrix(table.requests, handlers, causes, itself=1.0)
     deviations = _matrix(table.deviations, handlers, causes, itself=0.0)
     opening = np.array([name == _UNREAD for name in handlers])[:, None]
-    whole = (np.abs(means - np.round(means)) <= _MODEL_ERROR) & ((deviations <= _MODEL_ERROR) | opening)
-    chance = np.minimum(means - np.floor(means), _CHANCE_ERROR * means)
+    whole = (np.abs(means - np.round(means)) <= _MODEL_ERROR * np.maximum(1.0, means)) & (
+        (deviations <= _MODEL_ERROR) | opening
+    )
+    chance = np.minimum(np.abs(means - np.round(means)), _CHANCE_ERROR * means)
     deviations = np.where(whole, 0.0, np.maximum(deviations, chance))
     # Of what is looked up, only what is certain: the client itself is there for the rest.
     is_loose = np.array([name in loose for name in handlers])[:, None]

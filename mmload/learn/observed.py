@@ -10,7 +10,8 @@ from mmload.learn.agents import ClientKind
 from mmload.learn.routes import SITE_ASSET, SITE_PAGE, WEB_SOCKET
 
 HOUR, DAY = 3600, 86_400
-_LEAST_FOR_REPORTS = 120.0
+# One a minute from each client, at a moment of its own: so long a time has one of each.
+_LEAST_FOR_REPORTS = 60.0
 # If reports say so much more than the other marks, these are of little worth.
 _MUCH_MORE = 1.2
 _MARKS = {
@@ -45,7 +46,7 @@ class Slot:
 
     @property
     def by_report(self) -> float:
-        """Open clients by their reports. Of less than two minutes they say too little."""
+        """Open clients by their reports. Of less than a minute they say too little."""
         return self.reports * 60 / self.seconds if self.seconds >= _LEAST_FOR_REPORTS else 0.0
 
 

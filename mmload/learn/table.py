@@ -20,12 +20,22 @@ POST, SCROLL, THREADS = "CreatePost", "ScrollChannel", "ViewGlobalThreads"
 REPLY, NO_THREADS = f"{POST} reply", f"{THREADS} empty"
 VARIANTS = {REPLY: POST, NO_THREADS: THREADS}
 # What follows from several actions: the box of a channel in which somebody typed is left by whatever comes next (its
-# draft is deleted once more); who followed a link into the past comes to a channel with a box again; and who scrolls
-# for the first time since they came has more to read.
-LEFT_BOX, LEFT_PAST, FIRST_SCROLL = "LeftBox", "LeftPast", "FirstScroll"
+# draft is deleted once more), who followed a link into the past comes to a channel with a box again, and who comes back
+# from the threads to a direct channel has it shown in the sidebar.
+LEFT_BOX, LEFT_PAST, BACK_IN_DIRECT = "LeftBox", "LeftPast", "BackInDirect"
+# All that is asked for once more where the server does not know a socket again, as after a restart.
+RENEWED = "SocketRenewed"
 LINK = "ClickPermalink"
+# What opens direct and group channels.
+TO_DIRECT = ("OpenDirectOrGroupChannel", "CreateDirectChannel", "CreateGroupChannel")
 # As which action a cause is told.
-TOLD_AS = {**VARIANTS, LEFT_BOX: POST, LEFT_PAST: LINK, FIRST_SCROLL: SCROLL}
+TOLD_AS = {
+    **VARIANTS,
+    LEFT_BOX: POST,
+    LEFT_PAST: LINK,
+    BACK_IN_DIRECT: THREADS,
+    RENEWED: "ReconnectWebSocket",
+}
 Edition = Literal["free", "licensed"]
 
 
@@ -35,9 +45,9 @@ class ActionTable:
 
     `pauses`: the seconds in which people read in an action; `typing`: in which they type, if they are idle for
     `full_speed_idle_s` or more between actions (who hurries types faster); people take from `typing_speeds[0]` to
-    `typing_speeds[1]` times as long. `skipped`: the share of an action's draws that find nothing to do. `deviations`:
-    how far the means may be off, where they depend on what else is done. `boxes`: how often it types
-    in the box of a channel, leaves one ("left"), or leaves its own at once ("saved"). `shares`: those of the variants.
+    `typing_speeds[1]` times as long. `deviations`: how far the means may be off where they depend on other actions.
+    `boxes`: how often it types in the box of a channel, leaves one ("left"), or leaves its own at once ("saved").
+    `shares`: those of the variants.
     """
 
     requests: Mapping[str, Mapping[str, float]]
@@ -45,7 +55,6 @@ class ActionTable:
     typing: Mapping[str, float] = field(default_factory=dict)
     full_speed_idle_s: float = 20.0
     typing_speeds: tuple[float, float] = (1.0, 1.0)
-    skipped: Mapping[str, float] = field(default_factory=dict)
     deviations: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     boxes: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     shares: Mapping[str, float] = field(default_factory=dict)
@@ -69,11 +78,13 @@ class ActionTable:
             sum(times * self.boxes.get(name, {}).get(what, 0.0) for name, times in counts.items())
             for what in ("typed", "left", "saved")
         )
-        past, scrolled = counts.get(LINK, 0.0), counts.get(SCROLL, 0.0)
+        past, visits = counts.get(LINK, 0.0), left + saved
+        direct = sum(counts.get(name, 0.0) for name in TO_DIRECT)
+        back = counts.get(THREADS, 0.0) + counts.get(NO_THREADS, 0.0)
         return {
             LEFT_BOX: typed * left / (typed + left + saved) if typed and left else 0.0,
-            LEFT_PAST: past * (left + saved) / (past + left + saved) if past else 0.0,
-            FIRST_SCROLL: scrolled * (left + saved) / (scrolled + left + saved) if scrolled else 0.0,
+            LEFT_PAST: past * visits / (past + visits) if past else 0.0,
+            BACK_IN_DIRECT: back * min(1.0, direct / visits) if visits else 0.0,
         }
 
     def counted(self, as_counted: Callable[[str], str]) -> ActionTable:

@@ -289,6 +289,12 @@ always in front.
 A post, thread or picture that somebody else deleted in the meantime is refused with 404, as it is to a real client: the
 client forgets it, the action counts as skipped, and the request as an expected refusal.
 
+Who draws an action that they have nothing to do on (no direct channel to open, no message of their own to edit) does
+something else at once, and passes it on: the next people of the process try it first, until one of them can, or 100
+could not. So actions are done as often as their frequencies say, on a server with little in it, too; what was given up
+counts as skipped. Two are not passed on: JoinChannel (whether there is a channel to join is known only when it was
+looked for) and UnreadCheck (it is skipped where the user has come back to the window anyway).
+
 | action | what the user does | frequency | needs | requests |
 |---|---|---|---|---|
 """

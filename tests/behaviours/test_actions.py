@@ -9,6 +9,7 @@ import pytest
 
 from mmload.behaviours.background import poll
 from mmload.behaviours.catalogue import SIMULATIVE, Action
+from mmload.behaviours.channel_view import view_channel
 from mmload.behaviours.composing import send_post
 from mmload.behaviours.login import close_socket
 from mmload.behaviours.person import Person
@@ -79,6 +80,7 @@ def test_scrolling_goes_back_page_by_page_to_the_beginning(scene: Scene) -> None
     channel_id = scene.at(2)
     sent = [send_post(scene.bob, channel_id, f"message {number}").id for number in range(70)]
     scene.ann.store.posts.clear()
+    scene.ann.store.beginnings.discard(channel_id)
     scene.ann.store.remember_posts([Post(id=sent[-1], channel_id=channel_id, create_at=scene.ann.now_ms())])
 
     pages = 0
@@ -86,8 +88,34 @@ def test_scrolling_goes_back_page_by_page_to_the_beginning(scene: Scene) -> None
         pages += main_requests(scene.does("ScrollChannel")).count(POSTS)
 
     # 69 older posts in pages of 30; two in one millisecond at a page's edge are skipped by the server.
-    assert 3 <= pages <= 7
+    assert pages == 3
     assert len(scene.ann.store.written_posts()) >= 60
+    assert scene.does("ScrollChannel", ActionOutcome.SKIPPED) == [], "there is nothing before the beginning"
+
+
+def test_pages_that_a_channel_lacks_are_read_by_the_next_who_scroll(scene: Scene) -> None:
+    """Else how much is read would depend on how long the channels of the server are."""
+    channel_id, context = scene.at(0), scene.crowd.context
+    sent = [send_post(scene.bob, channel_id, f"message {number}") for number in range(35)]
+    scene.ann.store.posts.clear()
+    scene.ann.store.beginnings.discard(channel_id)
+    scene.ann.store.remember_posts([Post(id=sent[-1].id, channel_id=channel_id, create_at=sent[-1].create_at)])
+    context.pages_left_unread = 2
+
+    assert main_requests(scene.does("ScrollChannel")).count(POSTS) == 2, "34 older posts, and no more"
+    assert 1 <= context.pages_left_unread <= 5, "of one to five and two more, two were read"
+
+
+def test_who_opens_a_short_channel_has_nothing_to_scroll(scene: Scene) -> None:
+    """The application asks for nothing before the first post: the posts of a channel say that it is among them."""
+    scene.ann.store.viewed_at.clear()
+    scene.ann.store.beginnings.discard(scene.channels[0]["id"])
+    send_post(scene.bob, scene.channels[0]["id"], "hello")
+    scene.at(1)
+    view_channel(scene.ann, scene.ann.store.channels[scene.channels[0]["id"]])
+
+    assert scene.ann.store.oldest_post_id()
+    assert scene.does("ScrollChannel", ActionOutcome.SKIPPED) == []
 
 
 def test_an_empty_channel_has_nothing_to_scroll(scene: Scene) -> None:

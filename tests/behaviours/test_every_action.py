@@ -308,8 +308,13 @@ def needs_urgent_post(scene: Scene) -> None:
     scene.ann.store.remember_posts([post])
 
 
+def needs_more_to_read(scene: Scene) -> None:
+    scene.ann.store.beginnings.discard(scene.at(1))
+
+
 PREPARED: dict[str, Callable[[Scene], None]] = {
     "SwitchChannel": needs_first_visit,
+    "ScrollChannel": needs_more_to_read,
     "UpsertDraft": needs_first_visit,
     "OpenTownSquare": needs_first_visit,
     "ViewGlobalThreads": needs_thread,

@@ -14,12 +14,14 @@ from itertools import accumulate
 from mmload.behaviours.catalogue import SIMULATIVE
 from mmload.config import SimulController
 from mmload.learn.table import (
-    FIRST_SCROLL,
+    BACK_IN_DIRECT,
     LEFT_BOX,
     LEFT_PAST,
     LINK,
     REPLY,
-    SCROLL,
+    THREADS,
+    TO_DIRECT,
+    TOLD_AS,
     VARIANTS,
     ActionTable,
     measured_table,
@@ -108,9 +110,9 @@ def story(
 
 
 class Channel:
-    """The channel on somebody's screen: whether they have typed in its box, scrolled back, or came by a link."""
+    """The channel on somebody's screen: whether they have typed in its box, came by a link, or are two alone."""
 
-    typed = scrolled = past = False
+    typed = past = direct = False
 
     def causes(self, name: str, table: ActionTable, replies: float, rng: random.Random) -> list[str]:
         """What an action is to the table: a variant of it, and what follows from those before it."""
@@ -122,12 +124,11 @@ class Channel:
         if rng.random() < box.get("left", 0.0) + box.get("saved", 0.0):
             causes += [LEFT_BOX] if self.typed and "saved" not in box else []
             causes += [LEFT_PAST] if self.past else []
-            self.typed = self.scrolled = self.past = False
+            self.typed = self.past = False
+            self.direct = name in TO_DIRECT
+        causes += [BACK_IN_DIRECT] if self.direct and TOLD_AS.get(name, name) == THREADS else []
         self.past |= name == LINK
         self.typed |= rng.random() < box.get("typed", 0.0)
-        if name == SCROLL and not self.scrolled:
-            self.scrolled = True
-            causes.append(FIRST_SCROLL)
         return causes
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mmload.behaviours.catalogue import SIMULATIVE, routes
 from mmload.learn.routes import WEB_SOCKET, HandlerFinder, route_of
-from mmload.learn.table import ENTRY, EVENTS, FIRST_SCROLL, LEFT_BOX, LEFT_PAST, TOLD_AS, ActionTable, measured_table
+from mmload.learn.table import BACK_IN_DIRECT, ENTRY, EVENTS, LEFT_BOX, LEFT_PAST, TOLD_AS, ActionTable, measured_table
 from tests.behaviours.action_reference import LOOK_UPS, REQUESTS
 
 AGAIN = "behaviours have changed: run `python -m benchmarks handlers --write`"
@@ -42,15 +42,22 @@ def test_without_queries_the_purposes_of_a_route_are_one() -> None:
     assert table.counted(route_of).requests == {"A": {"GET /users": 1.5, "POST /posts": 2.0}}
 
 
-def test_boxes_are_left_and_channels_scrolled_as_often_as_others_make_it_so() -> None:
+def test_boxes_are_left_as_often_as_others_make_it_so() -> None:
     boxes = {"CreatePost": {"typed": 1.0}, "SwitchChannel": {"left": 1.0}, "UpsertDraft": {"saved": 1.0}}
     table = ActionTable({}, boxes=boxes)
 
     assert table.following({"CreatePost": 100})[LEFT_BOX] == 0, "nobody ever leaves"
     assert table.following({"CreatePost": 100, "SwitchChannel": 100})[LEFT_BOX] == 50, "every other one is typed in"
     assert table.following({"CreatePost": 100, "SwitchChannel": 50, "UpsertDraft": 50})[LEFT_BOX] == 25
-    assert table.following({"ScrollChannel": 30, "SwitchChannel": 10})[FIRST_SCROLL] == 7.5
     assert table.following({"ClickPermalink": 10, "SwitchChannel": 10})[LEFT_PAST] == 5
+
+
+def test_who_comes_back_from_the_threads_is_in_a_direct_channel_as_often_as_these_are_opened() -> None:
+    table = ActionTable({}, boxes={name: {"left": 1.0} for name in ("OpenDirectOrGroupChannel", "SwitchChannel")})
+
+    counts = {"OpenDirectOrGroupChannel": 25, "SwitchChannel": 75, "ViewGlobalThreads": 8, "ViewGlobalThreads empty": 4}
+    assert table.following(counts)[BACK_IN_DIRECT] == 3
+    assert table.following({"ViewGlobalThreads": 8})[BACK_IN_DIRECT] == 0
 
 
 def test_a_path_is_found_as_the_route_that_the_client_sends_it_by() -> None:

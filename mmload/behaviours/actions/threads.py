@@ -165,6 +165,7 @@ def _require_collapsed(person: Person) -> None:
 def _fetch_threads(person: Person, *, unread: bool = False, before: str = "") -> list[str]:
     """A page of followed threads: their ids."""
     page = person.api.threads(person.id, person.store.current_team_id, unread=unread, before=before)
+    person.store.listed_threads = True
     authors = dict.fromkeys(thread.post.user_id for thread in page if thread.post is not None)
     for thread in page:
         if thread.post is not None:
@@ -175,8 +176,8 @@ def _fetch_threads(person: Person, *, unread: bool = False, before: str = "") ->
 
 
 def _some_thread(person: Person) -> Thread:
-    """A thread we follow; the list is fetched if we know none."""
+    """A thread we follow; the list is fetched if we know none, once."""
     _require_collapsed(person)
-    if not person.store.threads:
+    if not person.store.threads and not person.store.listed_threads:
         _fetch_threads(person)
     return person.pick(list(person.store.threads.values()), "no followed thread")
