@@ -92,7 +92,8 @@ def test_people_and_connections_are_counted_apart_and_all_of_them_leave(locust: 
     total.merge(recorder.take())
     assert total.sessions.logged_out == 2
     assert total.deliveries.reasons == {}
-    assert total.deliveries.delivered > total.deliveries.sent * 3, "a post is due at five sockets"
+    # At the two others of who wrote it, and at the three of the other person where both are in the channel.
+    assert total.deliveries.delivered > total.deliveries.sent * 2
     assert len(deliveries._tracker._free) == deliveries._tracker.seats == 6
 
 
