@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -96,6 +97,11 @@ class Observed:
         return _sum(self.hours.values())
 
     @property
+    def is_short(self) -> bool:
+        """Less than an hour: its parts before and after the full hour tell nothing of a day."""
+        return math.fsum(each.seconds for each in self.hours.values()) < HOUR
+
+    @property
     def busiest(self) -> tuple[int, Hour] | None:
         """The hour (its number since 1970) with the highest rate, of those that are logged for a quarter at least."""
         longest = max((each.seconds for each in self.hours.values()), default=0.0)
@@ -103,10 +109,10 @@ class Observed:
         return (max(whole)[1], self.hours[max(whole)[1]]) if whole else None
 
     def busy_hours(self) -> dict[int, Hour]:
-        """Those with at least half of the busiest one's rate."""
+        """Those with at least half of the busiest one's rate; all of less than an hour, wherever the clock strikes."""
         busiest = self.busiest
-        if busiest is None:
-            return {}
+        if busiest is None or self.is_short:
+            return self.hours
         return {number: each for number, each in self.hours.items() if each.rate >= BUSY_SHARE * busiest[1].rate}
 
     @property

@@ -75,6 +75,13 @@ def _sureness(observed: Observed) -> str:
     return f"{'sure' if sure else 'not sure, the larger is taken'}: {told}"
 
 
+def _learnt_from(observed: Observed) -> str:
+    if observed.is_short:
+        return "less than an hour: the mix is learnt from all of it"
+    busy = len(observed.busy_hours())
+    return f"{busy} of {len(observed.hours)} hours are busy (at least half of that); the mix is learnt from them"
+
+
 def _load(observed: Observed) -> list[str]:
     lines = []
     if (busiest := observed.busiest) is not None:
@@ -82,10 +89,7 @@ def _load(observed: Observed) -> list[str]:
         users = hour.user_seconds / hour.seconds if hour.seconds else 0
         when = iso(number * HOUR)[:16].replace("T", " ")
         lines.append(f"  busiest hour: {when} UTC, {hour.rate:.1f} requests/s, {users:.1f} people")
-        busy = len(observed.busy_hours())
-        lines.append(
-            f"  {busy} of {len(observed.hours)} hours are busy (at least half of that); the mix is learnt from them"
-        )
+        lines.append(f"  {_learnt_from(observed)}")
     if observed.reconnects is not None:
         lines.append(f"  WebSockets that came back: {_per_user_hour(observed.reconnects, observed)}")
     for handler, meaning in NOTEWORTHY.items():
