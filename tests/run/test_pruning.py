@@ -8,6 +8,7 @@ from typing import Any
 
 import gevent
 import pytest
+from locust.event import Events
 from locust.stats import RequestStats
 
 from mmload.locust_internals import copy_no_more, forget_before
@@ -60,10 +61,10 @@ def test_what_charts_show_is_kept_only_where_there_are_charts(
     monkeypatch.setattr(memory, "_PRUNE_EVERY_SECONDS", 0.01)
     stats = RequestStats()
     stats.history.append({"time": "now"})
-    listeners: list[Any] = []
-    memory.register(SimpleNamespace(init=SimpleNamespace(add_listener=listeners.append)))
+    events: Any = Events()  # type: ignore[no-untyped-call]
+    memory.register(events)
     options = SimpleNamespace(stats_history_enabled=False, html_file=html_file)
-    listeners[0](environment=SimpleNamespace(stats=stats, web_ui=web_ui, parsed_options=options))
+    events.init.fire(environment=SimpleNamespace(stats=stats, web_ui=web_ui, parsed_options=options))
     gevent.sleep(0.1)
 
     assert bool(stats.history) is kept
