@@ -32,8 +32,8 @@ else
 	$(BIN)/mmload run --server $(SERVER) --users $(DEMO_USERS) --run-time $(DEMO_TIME) --name demo
 endif
 
-# In parts, three at a time: much of the time is spent waiting for processes that the tests start. Each is shown when it is done, where make can do that. (Not with the shell's `&`: what is started so does not hear
-# Ctrl-C, which tests send.)
+# In parts, three at a time: much of the time is spent waiting for processes that the tests start. Each is shown when it is
+# done, where make can do that. (Not with the shell's `&`: what is started so does not hear Ctrl-C, which tests send.)
 ALL_OF_IT := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
 test: check
