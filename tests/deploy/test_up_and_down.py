@@ -152,10 +152,12 @@ def test_wherever_up_is_held_up_it_goes_on_and_down_finds_what_was_begun(desk: D
 
 
 def begin_to_copy(desk: Desk) -> subprocess.Popen[str]:
-    """An `up` of one host that was stopped when it had begun to copy."""
+    """An `up` of one host that was stopped when it had begun to copy; whatever an earlier one had copied is gone."""
     config = str(desk.folder / "ssh_config")
-    before = set(desk["load1"].home.glob("*/wheels/*"))
+    for wheel in desk["load1"].home.glob("*/wheels/*"):
+        wheel.unlink()
     up = desk.begin("up", "--hosts", "load1", "--workers", "1", "--ssh-config", config)
-    wait_until(lambda: set(desk["load1"].home.glob("*/wheels/*")) - before, "packages are copied")
+    wait_until(lambda: up.poll() is not None or set(desk["load1"].home.glob("*/wheels/*")), "packages are copied")
+    assert up.poll() is None, "it ended before it could be stopped"
     up.send_signal(signal.SIGSTOP)
     return up
