@@ -94,7 +94,7 @@ def _statuses(can: Capabilities) -> bool:
 
 
 def _editing(can: Capabilities) -> bool:
-    """a limit of editing other than 0"""
+    """a time limit for editing other than 0"""
     return can.edit_limit_seconds != 0
 
 

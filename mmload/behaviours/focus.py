@@ -88,7 +88,7 @@ def _look_for_channels(person: Person) -> None:
 
 
 def unread_check(person: Person) -> None:
-    """Look at another window for more than two minutes (not waited for) and return: the unread state is fetched."""
+    """Return from another window after more than two minutes (not waited for): the unread state is fetched."""
     # Where spells behind other windows were as long, they count: the server gets as many of these checks as the
     # action's frequency says.
     window = person.window

@@ -252,48 +252,72 @@ REQUESTS: dict[str, tuple[str, ...]] = {
 
 _HEAD = """# What simulated users do
 
-The table is generated from the code (`python -m tests.behaviours.action_reference > docs/behaviours.md`). *Frequency*
-is relative to CreatePost = 1, such that the handlers of the server are asked in the proportions of production
-servers: what other actions cause already is left out (`mmload mix` shows all handlers, per post, with their causes).
-An action of frequency 0 runs only when it is triggered (`mmload inject`). *Needs* is what the server must offer;
-where it does not, the action is not run, and the report lists it as not tested.
+Simulated users carry out the [actions](#actions) in the table at the end, with idle time between them. In addition,
+their clients send requests in the background, as the web application does. "In the report" below means that these
+requests have a row of their own there, under the name given.
 
-In addition, whenever posts or users come on the screen, a client looks up those it does not know yet: {look_ups}.
-Between actions a client polls once a minute (`POST /users/status/ids`, and `POST /client_perf` where the server wants
-it; `Poll` in the report) and looks up the users and channels that its WebSocket events name (`LookUp`).
+## Background requests
 
-A client whose WebSocket is lost (by the network, by a restart of the server, or by `ReconnectWebSocket`) comes back
-after 3 to 5 s, as the web application does, and asks at once for what it may have missed, whatever its user does
-meanwhile (`CatchUp` in the report). Then come posts of unread channels, and statuses of the people on the screen.
-If the server does not know the connection any more, the client asks all that once more, together with the server's
-configuration: some 22 requests by every user after a restart. At once are asked: {catch_up}.
+**Lookups.** When posts or users appear on the screen, the client looks up those that it does not know yet:
+{look_ups}.
+It also looks up the users and channels that its WebSocket events name (`LookUp` in the report).
 
-For each message of others that arrives in the channel on the screen it sends `POST
-/channels/members/{{user_id}}/view` at once (`ViewOnArrival`), while its window has the focus; in a burst (messages
-less than 100 ms after one another) not from the sixth message on. When the window loses the focus (`Blur`) it says
-that no channel is on the screen, and when it gets it back (`Focus`) which one is; after more than two minutes the
-team's channels and memberships are fetched as well.
+**Polling.** Once a minute, between actions, the client polls (`Poll` in the report): `POST /users/status/ids`, and
+`POST /client_perf` if the server wants it.
 
-A channel that becomes unread, or the one on the screen of a window without focus, is fetched before anybody opens it
-(`Prefetch`), once until the socket is lost or the page loaded anew: what is new where the page has it, else the posts
-around the message, within a second. Where more than 20 channels are unread none is, and from 10 on only those with
-mentions. Answers in a followed thread on the screen are read as they come (`ViewOnArrival`).
+**Messages of others.** When somebody else's message arrives in the channel on the screen, and the window has the
+focus, the client sends `POST /channels/members/{{user_id}}/view` at once (`ViewOnArrival` in the report). In a burst
+(messages less than 100 ms apart) it stops doing so from the sixth message on. Replies in a followed thread on the
+screen are marked as read when they arrive (also `ViewOnArrival`).
 
-A user is in front for `PercentTimeInFront` of the time (0.75), in spells of `AvgMinutesInFront` (6) on average, and
-acts only then, the more often: the mean idle time stays as configured. The default follows from the ratios of
-production servers: one UnreadCheck for each CreatePost is one return after more than two minutes every 23 minutes,
-and times away that are exponentially distributed explain that only if users are away for 24 % of the time or more,
-two minutes on average. Idle users (`IdleUser`) are always behind another window, those of simplecontroller.json
-always in front.
+**Prefetching.** If a channel becomes unread, or if the window has lost the focus and the channel on its screen gets a
+message, the client fetches the posts within a second, before anybody opens the channel (`Prefetch` in the report). It
+fetches the new posts if it already has the earlier ones, and the posts around the message otherwise. It does so once
+per channel, until the WebSocket is lost or the page is reloaded. From 10 unread channels on, it only fetches those
+with mentions, and with more than 20 it fetches none.
 
-A post, thread or picture that somebody else deleted in the meantime is refused with 404, as it is to a real client: the
-client forgets it, the action counts as skipped, and the request as an expected refusal.
+**Focus.** When the window loses the focus, the client tells the server that no channel is on the screen (`Blur` in the
+report). When it gets the focus back, it tells the server which channel is (`Focus`); after more than two minutes, it
+also fetches the team's channels and memberships.
 
-Who draws an action that they have nothing to do on (no direct channel to open, no message of their own to edit) does
-something else at once, and passes it on: the next people of the process try it first, until one of them can, or 100
-could not. So actions are done as often as their frequencies say, on a server with little in it, too; what was given up
-counts as skipped. Two are not passed on: JoinChannel (whether there is a channel to join is known only when it was
-looked for) and UnreadCheck (it is skipped where the user has come back to the window anyway).
+**Reconnecting.** If a client loses its WebSocket (because of the network, a server restart or `ReconnectWebSocket`),
+it reconnects after 3 to 5 s, as the web application does. It then fetches what it may have missed, no matter what its
+user is doing (`CatchUp` in the report). It starts with these requests:
+{catch_up}.
+The posts of unread channels and the statuses of the people on the screen follow. If the server no longer knows the
+connection, the client sends all of this once more and also fetches the server's configuration: after a restart, every
+user sends about 22 requests.
+
+## When users act
+
+A user's window is in front for `PercentTimeInFront` of the time (0.75), for `AvgMinutesInFront` (6) at a time on
+average. Users only act while their window is in front, and then more often, so that the mean idle time is the
+configured one. The windows of idle users (`IdleUser`) are never in front, and those of users that simplecontroller.json
+describes always are.
+
+The default follows from production servers, which get one UnreadCheck per CreatePost: a user returns after more than
+two minutes once every 23 minutes. If times away are exponentially distributed, users must be away for at least 24 % of
+the time, for two minutes on average.
+
+If the action that a user draws has nothing to act on (no direct channel to open, no message of their own to edit), the
+user does another one at once, and the drawn action is passed on: the next users of the process try it first, until one
+succeeds or 100 have tried. So actions happen as often as their frequencies say, even on a server with little content.
+An action that nobody could do counts as skipped. Two actions are not passed on: JoinChannel, because only looking for
+one shows whether there is a channel to join, and UnreadCheck, which is skipped if the user has just returned to the
+window anyway.
+
+If somebody else has deleted a post, thread or picture in the meantime, the server refuses it with 404, as it would for
+a real client. The client forgets it, the action counts as skipped, and the request as an expected refusal.
+
+## Actions
+
+- *Frequency* is relative to CreatePost = 1. The frequencies are chosen so that the server's API handlers get requests
+  in the proportions of production servers, after subtracting the requests that other actions cause. `mmload mix` shows
+  the requests to every handler per post, with their causes. An action of frequency 0 only runs when it is triggered
+  (`mmload inject`).
+- *Needs* is what the server must offer. If it does not, the action is not run, and the report lists it as not tested.
+
+The table is generated from the code: `python -m tests.behaviours.action_reference > docs/behaviours.md`.
 
 | action | what the user does | frequency | needs | requests |
 |---|---|---|---|---|

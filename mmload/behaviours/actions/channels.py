@@ -68,7 +68,7 @@ def switch_team(person: Person) -> None:
 
 
 def join_channel(person: Person) -> None:
-    """Find a public channel of the team in the channel switcher and join it; it opens."""
+    """Find a public channel of the team in the channel switcher, join it and open it."""
     store = person.store
     found = _unjoined(person)
     team = store.teams[store.current_team_id]
@@ -137,7 +137,7 @@ def _count_members(person: Person, channels: list[Channel]) -> None:
 
 
 def leave_channel(person: Person) -> None:
-    """Leave the channel on the screen, unless it is the default one; that one opens."""
+    """Leave the channel on the screen (unless it is the default channel); the default channel opens."""
     store = person.store
     channel = store.channels.get(person.current_channel_id())
     if channel is None or channel.personal or channel.name == DEFAULT_CHANNEL:

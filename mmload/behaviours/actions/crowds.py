@@ -10,18 +10,18 @@ from mmload.models import Channel
 
 
 def mention_all(person: Person) -> None:
-    """Post a message that mentions everybody into the channel that all are in, the default one of the first team."""
+    """Post a message that mentions everybody in the default channel of the first team, which all users are in."""
     channel = _meeting_place(person)
     send_post(person, channel.id, f"@all {compose(person)}"[: person.context.capabilities.longest_message])
 
 
 def open_town_square(person: Person) -> None:
-    """Open the channel that everybody is in, as after a notification."""
+    """Open the channel that all users are in, as after a notification."""
     view_channel(person, _meeting_place(person))
 
 
 def post_in_town_square(person: Person) -> None:
-    """Post a message into the channel that everybody is in, without opening it."""
+    """Post a message in the channel that all users are in, without opening it."""
     channel = _meeting_place(person)
     send_post(person, channel.id, compose(person))
 

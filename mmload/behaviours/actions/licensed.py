@@ -121,7 +121,7 @@ def create_persistent_notification_post(person: Person) -> None:
 
 
 def update_custom_attribute(person: Person) -> None:
-    """Change a custom attribute of the own profile."""
+    """Change a custom attribute of the user's own profile."""
     field_id = person.pick(person.store.attribute_ids, "no profile attribute is defined")
     person.api.set_custom_profile_attributes({field_id: text.words(person.rng, 1)[0]})
 

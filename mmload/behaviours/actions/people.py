@@ -33,7 +33,7 @@ def click_user_profile(person: Person) -> None:
 
 
 def update_status(person: Person) -> None:
-    """Set the own status to away and, later, to online again."""
+    """Set the user's own status to away and, later, back to online."""
     person.api.set_status(person.id, "away")
     person.pause(5, 30)
     person.api.set_status(person.id, "online")

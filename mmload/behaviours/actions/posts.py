@@ -28,7 +28,7 @@ CUSTOM_EMOJI_REQUESTS = 3
 def scroll_channel(person: Person) -> None:
     """Scroll back in the current channel by one to five pages, or to its beginning.
 
-    What is missing to the drawn number then, the next ones read who scroll: 3 pages each on average, wherever they are.
+    Pages that a short channel did not have are added for the next users who scroll, so the average stays at 3 pages.
     """
     store, context = person.store, person.context
     if store.current_channel_id in store.beginnings or not store.oldest_post_id():
@@ -115,7 +115,7 @@ def react(person: Person, post_id: str, emoji_name: str) -> None:
 
 
 def edit_post(person: Person) -> None:
-    """Edit an own post, while the server allows that."""
+    """Edit one of the user's own posts, while the server still allows it."""
     can = person.context.capabilities
     oldest = 0 if can.edit_limit_seconds < 0 else person.now_ms() - can.edit_limit_seconds * 1000
     post = _own_post(person, oldest)
@@ -129,7 +129,7 @@ def edit_post(person: Person) -> None:
 
 
 def delete_post(person: Person) -> None:
-    """Delete an own post."""
+    """Delete one of the user's own posts."""
     post = _own_post(person)
     person.store.forget_post(post.id)
     person.api.delete_post(post.id)
@@ -143,7 +143,7 @@ def create_post_reminder(person: Person) -> None:
 
 
 def remove_reaction(person: Person) -> None:
-    """Remove an own reaction."""
+    """Remove one of the user's own reactions."""
     key = person.pick(list(person.store.reactions), "no reaction of this user")
     del person.store.reactions[key]
     with forget_if_deleted(partial(person.store.forget_post, key[0])):
@@ -162,7 +162,7 @@ REPLY_DRAFT_SHARE = 0.1
 
 
 def upsert_draft(person: Person) -> None:
-    """Begin a message or a reply and leave it."""
+    """Start writing a message or a reply, and leave it unsent."""
     channel_id = person.current_channel_id()
     root_id = _thread_to_answer(person) if person.rng.random() < REPLY_DRAFT_SHARE else ""
     if root_id:
@@ -174,7 +174,7 @@ def upsert_draft(person: Person) -> None:
 
 
 def delete_draft(person: Person) -> None:
-    """Delete a draft in the list of drafts; who has none begins a message and empties the box again."""
+    """Delete a draft in the list of drafts; without drafts, start writing a message and clear the box again."""
     kept = list(person.store.drafts)
     if kept:
         drafts.forget(person, *person.rng.choice(kept))
@@ -193,7 +193,7 @@ def get_drafts(person: Person) -> None:
 
 
 def mark_unread(person: Person) -> None:
-    """Have the channel unread from a post on."""
+    """Mark the channel as unread from a post on."""
     post = person.pick(person.store.written_posts(), "no post to have unread")
     with forget_if_deleted(partial(person.store.forget_post, post.id)):
         person.api.set_unread(person.id, post.id, person.store.collapsed_threads)

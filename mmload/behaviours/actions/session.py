@@ -85,7 +85,7 @@ def logout_login(person: Person) -> None:
 
 
 def click_permalink(person: Person) -> None:
-    """Open a permalink: the post's channel is opened around it, and joined if necessary."""
+    """Open a permalink: the channel opens at that post, and is joined first if necessary."""
     store, api = person.store, person.api
     post_id = person.pick(list(store.permalinks), "no permalink was seen")
     try:

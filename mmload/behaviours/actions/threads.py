@@ -18,7 +18,7 @@ MOST_THREAD_PAGES = 20
 
 
 def view_global_threads(person: Person) -> None:
-    """Open the list of followed threads, scroll it, open one of them; then the unread tab; then back to the channel."""
+    """Open the list of followed threads, scroll it, open a thread, open the unread tab, and return to the channel."""
     _require_collapsed(person)
     store = person.store
     here, store.current_channel_id = store.channels.get(store.current_channel_id), ""
