@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from mmload.learn.agents import ClientKind, client_kind
-from mmload.learn.formats import UNREADABLE_TIME, LogFormat
+from mmload.learn.formats import UNREADABLE_TIME, Line, LogFormat
 from mmload.learn.observed import DAY, HOUR, SLOT_SECONDS, Hour, Observed, Slot
-from mmload.learn.routes import PERFORMANCE_REPORT, WEB_SOCKET, HandlerFinder, own_id
+from mmload.learn.routes import PERFORMANCE_REPORT, WEB_SOCKET, Handler, HandlerFinder, own_id
 
 # Lines are written when requests end: they may be out of order by as much.
 _OPEN_SLOTS = 3
@@ -30,6 +30,13 @@ class _Seen:
     first: dict[int, float] = field(default_factory=dict)
     last: dict[int, float] = field(default_factory=dict)
     times: int = 0
+
+    def note(self, mark: int, moment: float, today: set[int]) -> None:
+        if mark not in self.first:
+            self.first[mark] = moment
+            today.add(mark)
+        self.last[mark] = moment
+        self.times += 1
 
     def people(self, span: tuple[float, float], before: _Seen | None, after: _Seen | None) -> float:
         """How many there were on average. `before`, `after`: who was seen in the spans around; None: nobody looked."""
@@ -70,6 +77,31 @@ class _Day:
 
 
 @dataclass(slots=True)
+class _Place:
+    """Where requests are counted that were made in the same five minutes, and when those are over."""
+
+    until: float = -1.0
+    slot: _OpenSlot = field(default_factory=_OpenSlot)
+    day: _Day = field(default_factory=_Day)
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def see(self, fields: Line, moment: float, handler: Handler) -> None:
+        """Note by its marks whose request this was."""
+        address, _, _, target, _, agent, _, person = fields
+        slot, day = self.slot, self.day
+        if person and person != b"-":
+            slot.marked.note(hash(person), moment, day.marked)
+            return
+        if address and address != b"-":
+            slot.clients.note(hash((address, agent)), moment, day.clients)
+        if handler.own and (user := own_id(target)):
+            # Whoever changes the network goes on being one; who has two kinds of clients open is two.
+            slot.own_ids.note(hash((agent, user)), moment, day.own_ids)
+        elif handler.name == PERFORMANCE_REPORT:
+            slot.reports += 1
+
+
+@dataclass(slots=True)
 class Jumps:
     """What is odd about a log's clock."""
 
@@ -91,6 +123,7 @@ class LogTally:
         self._days: defaultdict[int, _Day] = defaultdict(_Day)
         self._daily: dict[int, int] = {}
         self._integrations: Counter[str] = Counter()
+        self._agents: dict[bytes, tuple[bool, list[int]]] = {}
         self._kinds = {kind: [0] for kind in ClientKind}
         self._statuses: Counter[str] = Counter()
         self._service: defaultdict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
@@ -100,40 +133,25 @@ class LogTally:
 
     def feed(self, lines: Iterable[bytes], log: LogFormat) -> None:
         """Count them. The loop is written for speed: `benchmarks logs` says what it costs."""
-        parse, epoch, find, report = log.parse, log.epoch, self._routes.find, PERFORMANCE_REPORT
-        service, scale = self._service, log.per_second
-        agents: dict[bytes, tuple[bool, list[int]]] = {}
-        written, moment, latest, until = b"", self._before, self._last, -1.0
-        slot, day, counts = _OpenSlot(), _Day(), Counter[str]()
-        marked, clients, own_ids = slot.marked, slot.clients, slot.own_ids
-        number, unreadable = self.lines, 0
+        parse, epoch, find, agents, service = log.parse, log.epoch, self._routes.find, self._agents, self._service
+        number, written, moment, place = self.lines, b"", self._before, _Place()
         for line in lines:
             number += 1
             fields = parse(line)
             if fields is None:
-                unreadable += line.strip() != b""
+                self.unreadable += line.strip() != b""
                 continue
-            address, time, method, target, status, agent, seconds, person = fields
+            _, time, method, target, status, agent, seconds, _ = fields
             if time != written:
-                before = moment
                 try:
                     moment = epoch(time)
                 except UNREADABLE_TIME:
-                    unreadable += 1
+                    self.unreadable += 1
                     continue
-                written = time
-                if moment > latest:
-                    latest = moment
-                if not until - SLOT_SECONDS <= moment < until:
-                    until = (moment // SLOT_SECONDS + 1) * SLOT_SECONDS
-                    slot, day, counts = self._at(moment, before, latest)
-                    marked, clients, own_ids = slot.marked, slot.clients, slot.own_ids
+                written, place = time, self._at(moment, place)
             if not method:
                 continue
-            known = agents.get(agent)
-            if known is None:
-                known = agents[agent] = self._agent(agent, agents)
-            is_program, seen = known
+            is_program, seen = agents.get(agent) or self._agent(agent)
             seen[0] += 1
             handler = find(method, target)
             name = handler.name
@@ -142,54 +160,37 @@ class LogTally:
             if is_program:
                 self._integrations[name] += 1
                 continue
-            counts[name] += 1
+            place.counts[name] += 1
             if not handler.api:
                 continue
             if seconds and not number & _SAMPLED and name != WEB_SOCKET:
                 took = service[name]
                 took[0] += 1
-                took[1] += float(seconds) / scale
-            if person and person != b"-":
-                mark = hash(person)
-                if mark not in marked.first:
-                    marked.first[mark] = moment
-                    day.marked.add(mark)
-                marked.last[mark] = moment
-                marked.times += 1
-                continue
-            if address and address != b"-":
-                mark = hash((address, agent))
-                if mark not in clients.first:
-                    clients.first[mark] = moment
-                    day.clients.add(mark)
-                clients.last[mark] = moment
-                clients.times += 1
-            if handler.own and (user := own_id(target)):
-                # Whoever changes the network goes on being one; who has two kinds of clients open is two.
-                mark = hash((agent, user))
-                if mark not in own_ids.first:
-                    own_ids.first[mark] = moment
-                    day.own_ids.add(mark)
-                own_ids.last[mark] = moment
-                own_ids.times += 1
-            elif name == report:
-                slot.reports += 1
-        self.lines, self._before, self._last = number, moment, latest
-        self.unreadable += unreadable
+                took[1] += float(seconds) / log.per_second
+            place.see(fields, moment, handler)
+        self.lines = number
 
-    def _agent(self, agent: bytes, agents: dict[bytes, tuple[bool, list[int]]]) -> tuple[bool, list[int]]:
+    def _agent(self, agent: bytes) -> tuple[bool, list[int]]:
         """Whether this is a program rather than somebody's client, and the count of its kind."""
-        if len(agents) >= _MOST_AGENTS:
-            agents.clear()
+        if len(self._agents) >= _MOST_AGENTS:
+            self._agents.clear()
         kind = client_kind(agent)
-        return kind is ClientKind.INTEGRATION, self._kinds[kind]
+        known = self._agents[agent] = kind is ClientKind.INTEGRATION, self._kinds[kind]
+        return known
 
-    def _at(self, moment: float, before: float, latest: float) -> tuple[_OpenSlot, _Day, Counter[str]]:
-        """Where requests of this moment are counted, and of others in the same five minutes."""
+    def _at(self, moment: float, place: _Place) -> _Place:
+        """Where requests of this moment are counted: there, unless it was in other five minutes."""
+        before, self._before = self._before, moment
+        if moment > self._last:
+            self._last = moment
+        if place.until - SLOT_SECONDS <= moment < place.until:
+            return place
         if before:
             self._note_jump(moment - before)
         self._first = min(self._first or moment, moment)
-        self._last = latest
+        return self._opened(moment)
+
+    def _opened(self, moment: float) -> _Place:
         number, day = int(moment // SLOT_SECONDS), int(moment // DAY)
         if number not in self._open:
             self._open[number] = _OpenSlot()
@@ -199,7 +200,8 @@ class LogTally:
             self._close_day(min(self._days))
         hour = self._hours[int(moment // HOUR)]
         # A slot that was closed already (the clock jumped back) is opened anew, and counts apart.
-        return self._open.get(number, _OpenSlot()), self._days[day], hour.handlers
+        slot = self._open.get(number, _OpenSlot())
+        return _Place((moment // SLOT_SECONDS + 1) * SLOT_SECONDS, slot, self._days[day], hour.handlers)
 
     def _note_jump(self, step: float) -> None:
         if -step > JUMP_SECONDS:
