@@ -33,11 +33,11 @@ def _shown(secret: bool, value: Any) -> Any:
 _INTRODUCTION = """\
 # Configuration
 
-This page is written by `mmload config describe`; the tables come from the code.
+`mmload config describe` generates this page from the code.
 
 mmload reads five documents, all of them optional. The defaults test a Mattermost server on `http://localhost:8065`.
 
-| document | contents | option, variable |
+| document | contents | option, environment variable |
 |---|---|---|
 | `config/config.json` | the server, the users, the run | `--config`, `MMLOAD_CONFIG` |
 | `config/simulcontroller.json` | the pace of the simulative user | `--simulcontroller`, `MMLOAD_SIMULCONTROLLER` |
@@ -45,55 +45,58 @@ mmload reads five documents, all of them optional. The defaults test a Mattermos
 | `config/gencontroller.json` | the goals of the generative user | `--gencontroller`, `MMLOAD_GENCONTROLLER` |
 | `config/coordinator.json` | the capacity search: agents, limits | `--coordinator`, `MMLOAD_COORDINATOR` |
 
-`mmload config new` copies the default documents into the folder `config`. Each may be TOML as well (`config.toml`).
-The documents of mattermost-load-test-ng run unchanged: keys that mmload does not support are ignored and named in a
-notice. An unknown key and a value of a wrong type or out of range are errors; all of them are reported at once, with
-the path of the key and what was expected. `null` is the same as leaving the key out.
-
-Values come from the defaults, the documents, the environment and the command line; a later one of these wins.
-
-- `mmload config check FILE…` reports the errors in files (exit code 4), or prints their values, secrets hidden.
+- `mmload config new` copies the default documents into the folder `config`. Documents can also be TOML
+  (`config.toml`).
+- `mmload config check FILE…` reports the errors in files (exit code 4), or prints their values with secrets hidden.
 - `mmload config show` prints the effective settings, and where each document came from.
 
-Every key that is a single value or a list of texts has an environment variable, named in the tables: `MMLOAD_`, the
-table, the key, in capitals. Booleans are written `true`, `false`, `1` or `0`, lists with `;` between the texts.
-Keep passwords there rather than in files: `MMLOAD_CONNECTIONCONFIGURATION_ADMINPASSWORD`. A variable that begins with
-`MMLOAD_` and is none of these is named in a notice.
+Values come from the defaults, the documents, the environment and the command line, in this order; later ones override
+earlier ones.
 
-Keys marked * are mmload's own; mattermost-load-test-ng refuses a document that has them.
+**Documents.** The documents of mattermost-load-test-ng (called the peer below) work unchanged: keys that mmload does
+not support are ignored and named in a notice. Unknown keys, and values of the wrong type or out of range, are errors.
+All errors are reported at once, each with the path of the key and the expected value. `null` has the same effect as
+leaving the key out. Keys marked * are mmload's own; mattermost-load-test-ng refuses documents that contain them.
+
+**Environment variables.** Every key whose value is a single value or a list of strings has an environment variable,
+which the tables name: `MMLOAD_`, the table and the key, in capitals. Booleans are `true`, `false`, `1` or `0`; the
+strings of a list are separated by `;`. Keep passwords in the environment rather than in files:
+`MMLOAD_CONNECTIONCONFIGURATION_ADMINPASSWORD`. If a variable starts with `MMLOAD_` but is not one of these, a notice
+names it.
 """
 _NETWORK = """\
 ## Certificates, proxies, headers
 
-REST calls, WebSockets, `mmload doctor`, `mmload init` and the queries to Prometheus follow the same rules.
+The same rules apply to REST calls, WebSockets, `mmload doctor`, `mmload init` and queries to Prometheus.
 
-- **Certificates.** Trusted are the system's authorities. `SSL_CERT_FILE` (a file in PEM form) and `SSL_CERT_DIR` (a
-  folder prepared with `openssl rehash`) replace them; Prometheus has `PrometheusCAFile` besides. `VerifyTLS` set to
-  false accepts any certificate of the server under test.
-- **Proxies.** `HTTP_PROXY`, `HTTPS_PROXY` and `ALL_PROXY` are not used, unless `UseProxy` is set: of
-  `ConnectionConfiguration` for the server under test, of `MonitorConfig` for Prometheus. A notice says so where one is
-  set. A load test through a proxy measures the proxy, too. With `UseProxy`, the variable for the URL's scheme counts
-  (`wss` is as `https`, `ws` as `http`), else `ALL_PROXY`; the value is `http://[user:password@]host:port`. Hosts in
-  `NO_PROXY` are reached directly: names, with all below them, addresses, networks such as `10.0.0.0/8`, `*` for all.
-  Agents are never reached through a proxy.
-- **Headers.** `Headers` of `ConnectionConfiguration` are sent with every request and every WebSocket to the server
-  under test, as a guarded staging server asks for: `["X-Staging-Key: ${STAGING_KEY}"]`. `${STAGING_KEY}` is read from
-  the environment of each process, so workers on other machines need it, too. They are never shown, and a redirect is
-  not followed.
-- **A protected Prometheus.** `PrometheusUser` with `MMLOAD_MONITORCONFIG_PROMETHEUSPASSWORD`, or
-  `MMLOAD_MONITORCONFIG_PROMETHEUSTOKEN`; these two are refused in a document. `PrometheusTenant` is sent as
+- **Certificates.** By default, the system's certificate authorities are trusted. `SSL_CERT_FILE` (a PEM file) and
+  `SSL_CERT_DIR` (a folder prepared with `openssl rehash`) replace them. For Prometheus, `PrometheusCAFile` adds more.
+  If `VerifyTLS` is false, any certificate of the server under test is accepted.
+- **Proxies.** `HTTP_PROXY`, `HTTPS_PROXY` and `ALL_PROXY` are ignored, with a notice, unless `UseProxy` is set: in
+  `ConnectionConfiguration` for the server under test, in `MonitorConfig` for Prometheus. A load test through a proxy
+  also measures the proxy. With `UseProxy`, the variable for the URL's scheme is used (`HTTPS_PROXY` also for `wss`,
+  `HTTP_PROXY` for `ws`), or else `ALL_PROXY`; its value is `http://[user:password@]host:port`. Hosts in `NO_PROXY` are
+  connected to directly: host names including their subdomains, addresses, networks such as `10.0.0.0/8`, or `*` for
+  all. mmload never connects to agents through a proxy.
+- **Headers.** `Headers` in `ConnectionConfiguration` are sent with every request and every WebSocket to the server
+  under test, for example for a protected staging server: `["X-Staging-Key: ${STAGING_KEY}"]`. `${STAGING_KEY}` is read
+  from the environment of each process, so workers on other machines need it too. Headers are never shown, and
+  redirects are not followed.
+- **A protected Prometheus.** Use `PrometheusUser` with `MMLOAD_MONITORCONFIG_PROMETHEUSPASSWORD`, or
+  `MMLOAD_MONITORCONFIG_PROMETHEUSTOKEN`. Password and token are refused in a document. `PrometheusTenant` is sent as
   `X-Scope-OrgID`.
 """
 _USERS_FILE = """\
-## The file of users
+## The users file
 
-`UsersFilePath` names a text file (UTF-8) with one account per line: `email password`, or CSV with commas or
-semicolons, `email,password` (in quotation marks if the password has the separator in it). A first line such as
-`username,email,password` names the columns: accounts log in with `email` if there is such a column, else with `login`
-or `username`. The first account is number 1, and so on. Users beyond the last line are refused, or get generated
-accounts if `AccountsBeyondFile` is set. Workers are dealt the lines when a test begins (docs/distributed.md). Blank
-lines and lines that begin with `#` are ignored. The prefix `mattermost:` before the e-mail address is accepted;
-`openid:` and `saml:` are refused, as mmload logs in by password.
+`UsersFilePath` names a text file (UTF-8) with one account per line, either as `email password` or as CSV with commas or
+semicolons: `email,password` (in quotation marks if the password contains the separator). The first line can name the
+columns, such as `username,email,password`. Accounts log in with `email` if there is such a column, otherwise with
+`login` or `username`. Blank lines and lines that begin with `#` are ignored. The prefix `mattermost:` before the email
+address is accepted; `openid:` and `saml:` are refused, because mmload logs in by password.
+
+The first account is number 1, and so on. Users beyond the last line are refused, or get generated accounts if
+`AccountsBeyondFile` is set. The lines are divided among the workers when a test starts (docs/distributed.md).
 """
 
 
@@ -153,8 +156,8 @@ def _allowed(key: Key) -> str:
 
 def _reserved() -> str:
     names = "\n".join(f"- `{name}`" for name in sorted(RESERVED))
-    what = "They name documents, or are for mmload's own processes and tests."
-    return f"## Variables that are no settings\n\n{what}\n\n{names}\n"
+    what = "These variables name documents, or are used by mmload's own processes and tests."
+    return f"## Other environment variables\n\n{what}\n\n{names}\n"
 
 
 def default_documents() -> dict[str, str]:
