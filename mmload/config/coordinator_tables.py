@@ -130,7 +130,7 @@ class SearchSettings(Table, frozen=True):
         Ours("`search` finds the capacity with its confidence interval; `classic` is the peer's rule."),
         one_of(*MODES),
     ] = "search"
-    lowest_users: Annotated[int, Ours("Number of users at the start."), at_least(1)] = DEFAULT_LOWEST_USERS
+    lowest_users: Annotated[int, Ours("Users at the start, and the minimum."), at_least(1)] = DEFAULT_LOWEST_USERS
     spawn_rate: Annotated[float, Ours("Users started per second, on all agents together."), more_than(0)] = 10.0
     arrival_actions: Annotated[
         float,

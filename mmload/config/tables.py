@@ -370,7 +370,7 @@ class SimulController(Table, frozen=True):
     avg_typing_ms_per_key: Annotated[
         int,
         Ours(
-            "Mean time for typing one character of a message (each user has an own speed, from half to one and a half "
+            "Mean time for typing one character of a message (each user has its own speed, from half to one and a half "
             "of that). Users who wait less than 20 s on average type faster in the same proportion."
         ),
         at_least(0),

@@ -39,7 +39,7 @@ def settings_of(environ: Mapping[str, str], token: str, files: Mapping[str, str]
         size = sum(len(value.encode()) for value in secret["stringData"].values())
         if size > LARGEST_SECRET_BYTES:
             raise ConfigurationError(
-                f"the documents and the file of users have {size} bytes: a Secret of Kubernetes holds "
+                f"the documents and the users file have {size} bytes: a Secret of Kubernetes holds "
                 f"{LARGEST_SECRET_BYTES}; leave out users that do not act"
             )
     return secrets

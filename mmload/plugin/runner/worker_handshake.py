@@ -360,7 +360,7 @@ class WorkerSide:
     def _on_lines(self, msg: Any, **_: Any) -> None:
         lines = self._environment.mmload_lines = None if msg.data is None else range(*msg.data)
         if lines is not None and not lines:
-            log.warning("this worker takes no users: no line of the file of users is left for it")
+            log.warning("this worker takes no users: no line of the users file is left for it")
 
     def _on_read_again(self, msg: Any, **_: Any) -> None:
         own, problem = self._settings.own, ""
