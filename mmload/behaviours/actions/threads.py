@@ -66,7 +66,7 @@ def _scroll_threads(person: Person, last: str, *, unread: bool) -> None:
 
 
 def view_thread(person: Person) -> None:
-    """Open a thread beside the channel and read all of its pages."""
+    """Open a thread in the right-hand sidebar and read all of its pages."""
     read_thread(person, _some_thread(person))
 
 
