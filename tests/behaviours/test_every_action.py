@@ -129,8 +129,7 @@ FREE: dict[str, Requests] = {
     "CreateDirectChannel": [
         "GET /users/autocomplete|POST /channels/search+",
         "POST /channels/direct",
-        "GET /channels/{channel_id}",
-        "GET /channels/{channel_id}/members/{user_id}",
+        MEMBERSHIP,
         (STATS, UNREAD_POSTS, PREFERENCES, PREFERENCES),
         VIEW,
         ("POST /posts", f"DELETE {DRAFTS}"),
