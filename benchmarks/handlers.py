@@ -41,8 +41,7 @@ from mmload.behaviours.tasksets import perform
 from mmload.cli.sandbox import sandbox, settle
 from mmload.config import load_settings
 from mmload.context import TestContext
-from mmload.learn.routes import WEB_SOCKET, purpose
-from mmload.learn.table import (
+from mmload.learn.handler_table import (
     BACK_IN_DIRECT,
     ENTRY,
     EVENTS,
@@ -58,6 +57,7 @@ from mmload.learn.table import (
     THREADS,
     VARIANTS,
 )
+from mmload.learn.routes import WEB_SOCKET, purpose
 from mmload.metrics.recorder import ActionOutcome, Recorder
 from mmload.users import new_person
 

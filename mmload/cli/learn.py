@@ -113,8 +113,8 @@ def _default_mix() -> dict[str, float]:
 
 def _fitted(observed: Observed, defaults: Mapping[str, float]) -> Fit:
     from mmload.learn.fit import edition_of, fit
+    from mmload.learn.handler_table import measured_table
     from mmload.learn.observed import merged
-    from mmload.learn.table import measured_table
 
     busy = merged(observed.busy_hours())
     table = measured_table(edition_of(busy.handlers))

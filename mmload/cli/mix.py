@@ -40,8 +40,8 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Predict and print."""
     from mmload.behaviours.catalogue import SIMULATIVE, frequency
+    from mmload.learn.handler_table import measured_table
     from mmload.learn.mix import predicted
-    from mmload.learn.table import measured_table
 
     typed = overrides(args)
     simul = settings_in_force("mix", {**os.environ, **typed}, typed).simul

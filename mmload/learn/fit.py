@@ -16,10 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmload.config import SimulController
-from mmload.learn.nnls import Matrix, nonnegative_least_squares
-from mmload.learn.observed import HOUR, NOTEWORTHY, Hour
-from mmload.learn.routes import SITE_ASSET, WEB_SOCKET, is_served
-from mmload.learn.table import (
+from mmload.learn.handler_table import (
     BACK_IN_DIRECT,
     ENTRY,
     EVENTS,
@@ -33,6 +30,9 @@ from mmload.learn.table import (
     ActionTable,
     Edition,
 )
+from mmload.learn.nnls import Matrix, nonnegative_least_squares
+from mmload.learn.observed import HOUR, NOTEWORTHY, Hour
+from mmload.learn.routes import SITE_ASSET, WEB_SOCKET, is_served
 
 POLL, LOOK_UP = "Poll", "LookUp"
 POLLS_PER_HOUR = 60.0

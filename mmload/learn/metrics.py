@@ -13,10 +13,10 @@ import requests
 
 from mmload.config.coordinator_tables import Monitor
 from mmload.errors import UNREADABLE, ServerNotReady, UsageError, transport_reason
-from mmload.learn.agents import ClientKind
 from mmload.learn.observed import DAY, HOUR, SLOT_SECONDS, Hour, Observed, Slot
 from mmload.learn.routes import OTHER, PERFORMANCE_REPORT, SITE_ASSET, WEB_SOCKET, route_of
 from mmload.learn.server_names import DRAFTS, ROUTES
+from mmload.learn.user_agents import ClientKind
 from mmload.web_session import prometheus_session
 
 SOURCE = "Mattermost's metrics in Prometheus"

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from mmload.learn.handler_table import TOLD_AS, ActionTable
 from mmload.learn.routes import route_of
-from mmload.learn.table import TOLD_AS, ActionTable
 
 POSTS = "POST /posts"
 # An action whose handler others cause often enough is done all the same, this share of its handler's ratio.

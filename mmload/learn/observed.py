@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from mmload.learn.agents import ClientKind
 from mmload.learn.routes import SITE_ASSET, SITE_PAGE, WEB_SOCKET
+from mmload.learn.user_agents import ClientKind
 
 HOUR, DAY = 3600, 86_400
 # One a minute from each client, at a moment of its own: so long a time has one of each.

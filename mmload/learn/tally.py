@@ -9,10 +9,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from mmload.learn.agents import ClientKind, client_kind
 from mmload.learn.formats import UNREADABLE_TIME, Line, LogFormat
 from mmload.learn.observed import DAY, HOUR, SLOT_SECONDS, Hour, Observed, Slot
 from mmload.learn.routes import PERFORMANCE_REPORT, WEB_SOCKET, Handler, HandlerFinder, own_id
+from mmload.learn.user_agents import ClientKind, client_kind
 
 # Lines are written when requests end: they may be out of order by as much.
 _OPEN_SLOTS = 3

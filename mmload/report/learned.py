@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from mmload.learn.agents import ClientKind
 from mmload.learn.fit import POLLS_PER_HOUR, Fit, Learned
 from mmload.learn.observed import HOUR, NOTEWORTHY, Observed
 from mmload.learn.output import iso, people_are_sure
+from mmload.learn.user_agents import ClientKind
 from mmload.report.wording import count, percent, span, table
 
 _HANDLERS_SHOWN = 40

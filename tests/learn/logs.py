@@ -13,7 +13,7 @@ from itertools import accumulate
 
 from mmload.behaviours.catalogue import SIMULATIVE
 from mmload.config import SimulController
-from mmload.learn.table import (
+from mmload.learn.handler_table import (
     BACK_IN_DIRECT,
     LEFT_BOX,
     LEFT_PAST,

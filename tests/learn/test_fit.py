@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from mmload.config import SimulController
 from mmload.learn.fit import fit
+from mmload.learn.handler_table import LEFT_BOX, REPLY, ActionTable
 from mmload.learn.nnls import nonnegative_least_squares
 from mmload.learn.observed import Hour
-from mmload.learn.table import LEFT_BOX, REPLY, ActionTable
 
 
 def solved(matrix: list[list[float]], wanted: list[float]) -> list[float]:

@@ -11,8 +11,8 @@ from mmload.behaviours.catalogue import SIMULATIVE, routes
 from mmload.cli import main
 from mmload.config import SimulController
 from mmload.errors import ExitCode
+from mmload.learn.handler_table import ActionTable, measured_table
 from mmload.learn.mix import LEAST_SHARE, POSTS, PRODUCTION, PredictedHandler, ProductionRatio, predicted
-from mmload.learn.table import ActionTable, measured_table
 
 REPLIES = SimulController().percent_replies
 DEFAULTS = {action.name: action.frequency for action in SIMULATIVE}

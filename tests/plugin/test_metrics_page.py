@@ -25,7 +25,7 @@ from mmload.metrics.histogram import Histogram
 from mmload.metrics.recorder import DELIVERY, ActionOutcome, Recorder
 from mmload.plugin.web import metrics
 from mmload.plugin.web.metrics import FAMILIES, METRICS, page
-from mmload.plugin.web.test_view import View
+from mmload.plugin.web.run_view import View
 from mmload.results.model import Facts, RunPhase, Second, Server, Totals
 
 DURATIONS = st.lists(st.floats(0, 200), max_size=60)

@@ -21,7 +21,7 @@ from mmload.cli.locust_process import free_port
 from mmload.metrics.exposition import Kind
 from mmload.plugin.web.metrics import FAMILIES
 from mmload.plugin.web.metrics import page as page_of
-from mmload.plugin.web.test_view import View
+from mmload.plugin.web.run_view import View
 from mmload.results.folder import read_run
 from mmload.results.generator_health import trust_in
 from mmload.results.model import Run

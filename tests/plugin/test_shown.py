@@ -9,8 +9,8 @@ import msgspec
 from mmload.metrics.counts import MISSING_REASONS, DeliveryCounts
 from mmload.metrics.delta import Delta, ProcessHealth
 from mmload.metrics.recorder import DELIVERY, ActionOutcome, Recorder
+from mmload.plugin.web.run_view import View
 from mmload.plugin.web.tabs import SERIES_SECONDS, actions, delivery, health
-from mmload.plugin.web.test_view import View
 from mmload.results.generator_health import MOST_CPU
 from mmload.results.model import RunPhase, Second, Totals
 

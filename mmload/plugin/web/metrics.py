@@ -27,7 +27,7 @@ from mmload.metrics.histogram import Histogram
 from mmload.metrics.recorder import DELIVERY
 from mmload.plugin.settings import settings_of
 from mmload.plugin.startup_checks import refuse
-from mmload.plugin.web.test_view import View, view_of
+from mmload.plugin.web.run_view import View, view_of
 from mmload.results.model import RunPhase
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from mmload.metrics.recorder import DELIVERY
 from mmload.plugin.runner import injection
 from mmload.plugin.web.api_agent import LONGEST_SPAN_SECONDS, ApiAgent, WrongState
 from mmload.plugin.web.metrics import HEALTH_SECONDS
-from mmload.plugin.web.test_view import View, view_of
+from mmload.plugin.web.run_view import View, view_of
 from mmload.results.generator_health import LIMITS, LOCAL, trust_in
 from mmload.results.model import Second, StormKind
 from mmload.results.storms import recoveries, so_far

@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 from mmload.behaviours.catalogue import SIMULATIVE, routes
+from mmload.learn.handler_table import (
+    BACK_IN_DIRECT,
+    ENTRY,
+    EVENTS,
+    LEFT_BOX,
+    LEFT_PAST,
+    TOLD_AS,
+    ActionTable,
+    measured_table,
+)
 from mmload.learn.routes import WEB_SOCKET, HandlerFinder, route_of
-from mmload.learn.table import BACK_IN_DIRECT, ENTRY, EVENTS, LEFT_BOX, LEFT_PAST, TOLD_AS, ActionTable, measured_table
 from tests.behaviours.action_reference import LOOK_UPS, REQUESTS
 
 AGAIN = "behaviours have changed: run `python -m benchmarks handlers --write`"
