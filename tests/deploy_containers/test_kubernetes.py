@@ -27,7 +27,7 @@ from mmload.cli.deploy.k8s import (
 )
 from mmload.config import load_settings
 from mmload.deploy import manifests, pods
-from mmload.deploy.cluster_run import settings_of
+from mmload.deploy.k8s_run import settings_of
 from mmload.deploy.kubectl import is_too_old, unpack
 from mmload.deploy.manifests import ClusterDeployment, as_yaml, command_in_pod
 from mmload.errors import ConfigurationError, UsageError

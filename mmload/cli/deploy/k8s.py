@@ -167,7 +167,7 @@ def _deployed(cluster: KubernetesCluster) -> ClusterDeployment:
 def _up(args: argparse.Namespace) -> int:
     from mmload.deploy import manifests
     from mmload.deploy.checks import server_address
-    from mmload.deploy.cluster_run import wait_for_check
+    from mmload.deploy.k8s_run import wait_for_check
 
     cluster, wait = _cluster(args), float(seconds_of("--wait", args.wait))
     server = server_address(args.server) if args.server else ()
@@ -210,7 +210,7 @@ def _run(args: argparse.Namespace) -> int:
     from mmload.cli import capacity
     from mmload.cli import run as run_command
     from mmload.deploy import manifests
-    from mmload.deploy.cluster_run import ClusterRun, settings_of
+    from mmload.deploy.k8s_run import ClusterRun, settings_of
 
     inner, rest = parsed(args.rest)
     cluster = _cluster(args)
@@ -290,7 +290,7 @@ def users_each(users: int, workers: int) -> int:
 
 def _fetch(args: argparse.Namespace) -> int:
     from mmload.deploy import manifests
-    from mmload.deploy.cluster_run import ClusterRun
+    from mmload.deploy.k8s_run import ClusterRun
 
     cluster = _cluster(args)
     if cluster.get("job", manifests.MASTER) is None:
