@@ -27,7 +27,7 @@ from mmload.printable import harmless
 if TYPE_CHECKING:
     from mmload.fidelity.compare import StepComparison
     from mmload.fidelity.playing import JudgedStep
-    from mmload.fidelity.stage import ScenarioStage
+    from mmload.fidelity.scenario_stage import ScenarioStage
 
 # Few people and messages: the scenarios make what they need.
 _PEOPLE, _POSTS = 6, 60
@@ -197,7 +197,7 @@ def _tell(judged: list[JudgedStep], args: argparse.Namespace, news: Sequence[Ste
 
 @contextmanager
 def _stage(args: argparse.Namespace) -> Iterator[ScenarioStage]:
-    from mmload.fidelity.stage import stage_on
+    from mmload.fidelity.scenario_stage import stage_on
 
     if args.server is None:
         with sandbox_stage() as stage:
@@ -214,7 +214,7 @@ def sandbox_stage(environ: Mapping[str, str] = os.environ) -> Iterator[ScenarioS
     """A stage on a sandbox of its own, for the time of the context."""
     from mmload.cli.sandbox import populate, population, sandbox
     from mmload.config import load_settings
-    from mmload.fidelity.stage import stage_on
+    from mmload.fidelity.scenario_stage import stage_on
 
     with sandbox() as url:
         here = {**environ, **population(1, _PEOPLE), OPTION_VARIABLES["posts"]: str(_POSTS), **server_variables(url)}

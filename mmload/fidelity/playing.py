@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 
 from mmload.behaviours.person import NothingToDo
 from mmload.errors import MmloadError, UsageError
-from mmload.fidelity.accepted import ACCEPTED, Accepted, reason_for
+from mmload.fidelity.accepted_differences import ACCEPTED, Accepted, reason_for
 from mmload.fidelity.compare import Departure, StepComparison, compare
 from mmload.fidelity.kinds import DATA_DEPENDENT, Rule
 from mmload.fidelity.recording import recorded_step, recording
+from mmload.fidelity.scenario_stage import ScenarioStage
 from mmload.fidelity.scenarios import NOT_PLAYED, SCENARIOS, Scenario
-from mmload.fidelity.stage import ScenarioStage
 from mmload.fidelity.traffic import SentRequest, StepTraffic
 
 WHOLE_RUN = "(all steps)"

@@ -18,7 +18,7 @@ from mmload.behaviours.channel_view import view_channel
 from mmload.behaviours.focus import blur, focus
 from mmload.behaviours.login import enter
 from mmload.behaviours.person import POLL_SECONDS
-from mmload.fidelity.stage import ScenarioStage
+from mmload.fidelity.scenario_stage import ScenarioStage
 
 LOGIN = "POST /users/login"
 

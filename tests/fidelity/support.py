@@ -7,15 +7,16 @@
     view_channel(person, channel)
     assert differences(capture, "switch_channel_back") == []
 
-The differences that mmload/fidelity/accepted.py accepts are left out; the rules for what depends on the server's
-content are in mmload/fidelity/kinds.py. `mmload fidelity --step NAME` plays the scenario of a step, and shows the same.
+The differences that mmload/fidelity/accepted_differences.py lists are left out; the rules for what depends on the
+server's content are in mmload/fidelity/kinds.py. `mmload fidelity --step NAME` plays the scenario of a step, and shows
+the same.
 """
 
 from __future__ import annotations
 
 from mmload.fidelity.capture import Capture
 from mmload.fidelity.playing import PlayedStep, judge, together
-from mmload.fidelity.stage import record
+from mmload.fidelity.scenario_stage import record
 
 __all__ = ["differences", "record"]
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from mmload.errors import UsageError
 from mmload.fidelity.compare import Departure, StepComparison, compare
-from mmload.fidelity.live.lines import line_of, shape
 from mmload.fidelity.live.messages import SeenFrame, SeenRequest, SeenSocket, SeenTraffic
 from mmload.fidelity.live.playing import LiveRecording, beside, live_scenarios_of
+from mmload.fidelity.live.recording_lines import line_of, shape
 from mmload.fidelity.live.scenarios import LIVE_SCENARIOS
 from mmload.fidelity.playing import PlayedStep
 from mmload.fidelity.printing import live_news_of

@@ -9,7 +9,7 @@ import pytest
 from mmload.cli.fidelity import sandbox_stage
 from mmload.fidelity.live.playing import LiveRecording, live_scenarios_of, live_stage, play_live
 from mmload.fidelity.live.scenarios import POST_TEXT
-from mmload.fidelity.stage import ScenarioStage
+from mmload.fidelity.scenario_stage import ScenarioStage
 from tests.browser.support import needs_a_browser
 
 pytestmark = needs_a_browser

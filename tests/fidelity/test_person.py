@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from mmload.cli.fidelity import judged_steps, sandbox_stage
-from mmload.fidelity.accepted import ACCEPTED
+from mmload.fidelity.accepted_differences import ACCEPTED
 from mmload.fidelity.playing import JudgedStep, unneeded, unplayed_reason
 from mmload.fidelity.printing import not_played_requests, text_of, totals
 from mmload.fidelity.recording import recording

@@ -14,13 +14,13 @@ from mmload.behaviours.composing import content
 from mmload.browser.ordering import opening_of
 from mmload.browser.selectors import selectors_for
 from mmload.errors import MmloadError, UsageError
-from mmload.fidelity.live.lines import line_of
 from mmload.fidelity.live.messages import OpenPage
 from mmload.fidelity.live.page import QUIET_SECONDS, STAND_IN_QUIET_SECONDS, live_page
+from mmload.fidelity.live.recording_lines import line_of
 from mmload.fidelity.live.scenarios import LIVE_SCENARIOS, LiveScenario, LiveStage
 from mmload.fidelity.playing import PlayedStep, together
 from mmload.fidelity.recording import recorded_step, recording, step_of
-from mmload.fidelity.stage import ScenarioStage
+from mmload.fidelity.scenario_stage import ScenarioStage
 from mmload.fidelity.traffic import StepTraffic
 
 _NOT_LIVE = "no browser is driven through it"

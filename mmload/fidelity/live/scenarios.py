@@ -17,7 +17,7 @@ from mmload.browser.selectors import Selectors
 from mmload.errors import MmloadError
 from mmload.fidelity.live import elements
 from mmload.fidelity.live.page import LivePage, PageFailed
-from mmload.fidelity.stage import ScenarioStage
+from mmload.fidelity.scenario_stage import ScenarioStage
 
 KEY_MS, FAST_KEY_MS, SEARCH_KEY_MS = 90.0, 40.0, 120.0
 POST_TEXT, SHORT_TEXT = "a message of some sixty letters, as people write them all day", "and a second, short one"
