@@ -25,11 +25,11 @@ from typing import Any
 from coordinator import answer
 from coordinator.agents import AgentGroup, ready
 from coordinator.answer import Decider, Limits, Mode, SearchOutcome, Step, clock_text
-from coordinator.difference import ComparedServer, difference
-from coordinator.difference import document as difference_document
-from coordinator.difference import exit_code as difference_exit_code
-from coordinator.difference import text as difference_text
-from coordinator.difference import write as write_difference
+from coordinator.capacity_difference import ComparedServer, difference
+from coordinator.capacity_difference import document as difference_document
+from coordinator.capacity_difference import exit_code as difference_exit_code
+from coordinator.capacity_difference import text as difference_text
+from coordinator.capacity_difference import write as write_difference
 from coordinator.journal import NAME, Head, JournalWriter
 from coordinator.loop import Loop, Observer, Seen, have_measures
 from coordinator.observe.causes import text as cause_text

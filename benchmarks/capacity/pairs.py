@@ -18,7 +18,7 @@ from benchmarks.capacity.runs import LONGEST_SECONDS, limits, observation
 from benchmarks.capacity.servers import Kind, Pressure, Server, Simulation, alone, with_dear_log_ins
 from benchmarks.measuring import Table
 from coordinator.answer import Answer, Limits, Mode
-from coordinator.difference import judged
+from coordinator.capacity_difference import judged
 from coordinator.search.decide import Search
 from coordinator.search.paired import DEFAULT_TURNS, PairedSearch, Ratio
 from mmload.results.comparison import Judgement

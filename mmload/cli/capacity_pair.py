@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
-from coordinator.difference import read as read_difference
+from coordinator.capacity_difference import read as read_difference
 from mmload.cli.capacity import (
     COORDINATOR,
     coordinated,

@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _compared_capacities(args: argparse.Namespace) -> str | None:
     """The report of two servers whose capacities were compared; None of a run."""
-    from coordinator.difference import NAME, read
+    from coordinator.capacity_difference import NAME, read
     from mmload.results.folder import is_run
 
     folder = Path(args.run)

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
 from coordinator.answer import Answer, capacity_text, minutes
-from coordinator.difference import CapacityDifference, ComparedServer, document, facts, text
+from coordinator.capacity_difference import CapacityDifference, ComparedServer, document, facts, text
 from mmload.report.html import PageTable, rendered
 from mmload.report.junit import SUITE, writable
 from mmload.report.markdown import code, plain, rows

@@ -13,7 +13,7 @@ from benchmarks.capacity.pairs import PairRun, PairTask, compared, pair_tasks
 from benchmarks.capacity.servers import Kind
 from benchmarks.capacity.truths import proof_servers, stored
 from coordinator.answer import Answer, Ending, Limits, Step
-from coordinator.difference import judged
+from coordinator.capacity_difference import judged
 from coordinator.search.decide import Search
 from coordinator.search.paired import BASE, DEFAULT_TURNS, NEW, PairedSearch, jackknife_error
 from coordinator.search.sample import Observation, Reading

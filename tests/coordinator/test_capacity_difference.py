@@ -12,7 +12,7 @@ import pytest
 from msgspec.structs import replace
 
 from coordinator.answer import Answer, Ending
-from coordinator.difference import CapacityDifference, ComparedServer, difference, exit_code, read, text, write
+from coordinator.capacity_difference import CapacityDifference, ComparedServer, difference, exit_code, read, text, write
 from coordinator.search.paired import Ratio
 from mmload.cli.capacity import add_parser
 from mmload.cli.capacity_pair import check, of_the_other
