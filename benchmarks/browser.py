@@ -21,10 +21,10 @@ import psutil
 
 from benchmarks.crowd import Crowd, Server, crowd, served
 from benchmarks.measuring import Report, Table, cpu_seconds, tell, whole
-from mmload.browser.finding import find_browser
+from mmload.browser.executable import find_browser
 from mmload.browser.messages import StartBrowser
-from mmload.browser.orders import PROFILE_PREFIX, profiles_folder
 from mmload.browser.process import BrowserGone, BrowserProcess
+from mmload.browser.stdio_server import PROFILE_PREFIX, profiles_folder
 from mmload.browser.steps import CYCLE, LOG_IN
 from mmload.results.model import Second
 

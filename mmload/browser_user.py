@@ -16,8 +16,8 @@ from mmload.behaviours.login import EntryRefused, log_in, log_out, release
 from mmload.behaviours.page_load import LOG_IN as START
 from mmload.behaviours.page_load import choose_team, load_account
 from mmload.browser.messages import StartBrowser, StepDone
-from mmload.browser.ordering import start_order
 from mmload.browser.process import BrowserGone, BrowserProcess
+from mmload.browser.start_order import start_order
 from mmload.browser.steps import CYCLE, LOG_IN, OPEN, StepFailed
 from mmload.client.accounts import Account, account
 from mmload.client.http.rules import retry_seconds

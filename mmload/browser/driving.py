@@ -15,9 +15,9 @@ import psutil
 from msgspec.structs import replace
 from playwright.async_api import BrowserContext, CDPSession, Error, Locator, Page, TimeoutError
 
-from mmload.browser.conditions import Condition
 from mmload.browser.messages import PageMeasures, StartBrowser, StepDone
 from mmload.browser.opening import opened
+from mmload.browser.page_conditions import Condition
 from mmload.browser.selectors import Selectors, selectors_for
 from mmload.browser.steps import LOG_IN, OPEN, STEPS, StepFailed, StepSkipped
 from mmload.browser.traffic import PageTraffic

@@ -14,7 +14,7 @@ from playwright.async_api import Error
 
 from mmload.browser.driving import Drive, driven
 from mmload.browser.messages import CloseBrowser, Order, StartBrowser, StepDone
-from mmload.browser.orders import problem_of, serve, tell
+from mmload.browser.stdio_server import problem_of, serve, tell
 from mmload.browser.steps import LOG_IN
 
 STARTED = "Start"

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from mmload.browser.conditions import Condition, either
+from mmload.browser.page_conditions import Condition, either
 
 if TYPE_CHECKING:
     from mmload.browser.driving import Drive

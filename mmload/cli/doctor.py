@@ -80,8 +80,8 @@ def run(args: argparse.Namespace) -> int:
 def browser_findings(settings: Settings) -> list[Finding]:
     """Which steps of browser users fit the server's web application, which do not, and which are too slow."""
     from mmload.browser.checking import PATIENCE, laggards, misfits, try_steps
-    from mmload.browser.ordering import start_order
     from mmload.browser.process import BrowserGone
+    from mmload.browser.start_order import start_order
     from mmload.client.accounts import accounts
     from mmload.population.readiness import Finding
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mmload.browser.finding import find_browser
+from mmload.browser.executable import find_browser
 from mmload.browser.messages import StartBrowser
 from mmload.errors import ConfigurationError
 

@@ -12,8 +12,8 @@ import psutil
 import pytest
 
 from mmload.browser.messages import StepDone
-from mmload.browser.orders import PROFILE_PREFIX, profiles_folder
 from mmload.browser.process import BrowserProcess
+from mmload.browser.stdio_server import PROFILE_PREFIX, profiles_folder
 from mmload.browser.steps import CYCLE, LOG_IN, OPEN, STEPS
 from tests.browser.conftest import Place, attach
 from tests.browser.support import PASSWORD, needs_a_browser, start_order

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from mmload.browser.finding import find_browser
+from mmload.browser.executable import find_browser
 from mmload.browser.headers import headers_of
 from mmload.browser.messages import Opening
 from mmload.browser.opening import opened

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from mmload.browser import orders
+from mmload.browser import stdio_server
 from mmload.browser.checking import laggards, misfits, outcomes
-from mmload.browser.finding import find_browser
+from mmload.browser.executable import find_browser
 from mmload.browser.messages import StartBrowser, StepDone
 from mmload.browser.process import passed_on
 from mmload.browser.selectors import Selectors, selectors_for
@@ -34,7 +34,7 @@ def test_every_selector_is_known_to_every_family() -> None:
 
 def test_the_sandbox_page_has_what_the_steps_touch() -> None:
     """Renamed in the one, it would be missed in the other only when a browser looks for it."""
-    page = (Path(orders.__file__).parents[1] / "sandbox" / "page" / "application.js").read_text()
+    page = (Path(stdio_server.__file__).parents[1] / "sandbox" / "page" / "application.js").read_text()
 
     for name in (
         "post_textbox",
@@ -69,7 +69,7 @@ def test_only_profiles_of_processes_that_are_gone_are_removed(tmp_path: Path) ->
     for folder in (left, own, other):
         (folder / "Default").mkdir(parents=True)
 
-    orders.remove_left_profiles(tmp_path)
+    stdio_server.remove_left_profiles(tmp_path)
 
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted((own.name, other.name))
 
@@ -77,10 +77,10 @@ def test_only_profiles_of_processes_that_are_gone_are_removed(tmp_path: Path) ->
 def test_a_profile_is_where_chromium_can_have_its_socket(tmp_path: Path) -> None:
     longest = "/" + "t" * 28
 
-    assert orders.profiles_folder("/tmp", ["/elsewhere"]) == Path("/tmp")
-    assert orders.profiles_folder(longest, [str(tmp_path)]) == Path(longest)
-    assert orders.profiles_folder(f"{longest}t", ["/not-there", str(tmp_path)]) == tmp_path
-    assert orders.profiles_folder(f"{longest}t", ["/not-there"]) == Path(f"{longest}t")
+    assert stdio_server.profiles_folder("/tmp", ["/elsewhere"]) == Path("/tmp")
+    assert stdio_server.profiles_folder(longest, [str(tmp_path)]) == Path(longest)
+    assert stdio_server.profiles_folder(f"{longest}t", ["/not-there", str(tmp_path)]) == tmp_path
+    assert stdio_server.profiles_folder(f"{longest}t", ["/not-there"]) == Path(f"{longest}t")
 
 
 def test_secrets_are_not_in_what_is_logged() -> None:

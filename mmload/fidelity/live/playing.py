@@ -11,8 +11,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from mmload.behaviours.composing import content
-from mmload.browser.ordering import opening_of
 from mmload.browser.selectors import selectors_for
+from mmload.browser.start_order import opening_of
 from mmload.errors import MmloadError, UsageError
 from mmload.fidelity.live.messages import OpenPage
 from mmload.fidelity.live.page import QUIET_SECONDS, STAND_IN_QUIET_SECONDS, live_page

@@ -14,7 +14,7 @@ from typing import Any
 from playwright.async_api import BrowserContext, Error, Locator, Page
 
 from mmload.browser.opening import opened
-from mmload.browser.orders import problem_of, serve, tell
+from mmload.browser.stdio_server import problem_of, serve, tell
 from mmload.fidelity.live.messages import OpenPage, PageAct, PageAnswer, PageOrder, TakeTraffic
 from mmload.fidelity.live.watching import NetworkWatch
 

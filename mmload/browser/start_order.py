@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mmload.browser.finding import find_browser
+from mmload.browser.executable import find_browser
 from mmload.browser.messages import StartBrowser
 from mmload.config import Config
 from mmload.network import own_headers, proxy_for
