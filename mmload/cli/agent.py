@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     sys.stdout.flush()
     sys.stderr.flush()
     if os.getpid() == 1 and not args.locust:
-        # In a container a SIGTERM would be lost until our locustfile heeds it (`plugin/ending.py`).
+        # In a container a SIGTERM would be lost until our locustfile heeds it (`plugin/shutdown.py`).
         signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
     # In place of this process, not below it: signals, terminal and exit code are Locust's.
     os.execve(sys.executable, arguments, environ)

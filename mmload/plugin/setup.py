@@ -24,7 +24,7 @@ from mmload.config import Settings
 from mmload.config.stages import most_users
 from mmload.context import websocket_url
 from mmload.errors import ConfigurationError, MmloadError, ServerNotReady
-from mmload.plugin import ending, memory, startup_checks
+from mmload.plugin import memory, shutdown, startup_checks
 from mmload.plugin.record import run_recorder
 from mmload.plugin.record.browser_failures import BrowserFailures
 from mmload.plugin.runner import injection
@@ -54,7 +54,7 @@ CHECKED_VARIABLE = "MMLOAD_CHECKED"
 
 def wire(events: Any) -> Settings:
     """Called once, when Locust imports the locustfile (before it forks workers): the settings of this process."""
-    ending.heed_signals()
+    shutdown.heed_signals()
     logging.setLogRecordFactory(HarmlessRecord)
     own, port = _settings_or_exit()
     port.take_over(events)

@@ -9,7 +9,7 @@ from mmload.errors import ExitCode
 
 HALF_MADE = """
 import os, signal
-from mmload.plugin.ending import heed_signals
+from mmload.plugin.shutdown import heed_signals
 
 class Socket:
     def __init__(self):
