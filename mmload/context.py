@@ -11,7 +11,7 @@ from mmload.client.capabilities import Capabilities, MissingFeatures, capabiliti
 from mmload.client.http.client import Transport
 from mmload.client.kept_sessions import Destination, KeptSessions
 from mmload.client.login_queue import Admission
-from mmload.client.net import tls_context
+from mmload.client.transport import tls_context
 from mmload.client.websocket.handshake import SocketRoute
 from mmload.config import ConnectionSettings, Settings, Users, read_credentials
 from mmload.delivery.account import Deliveries

@@ -17,7 +17,7 @@ from typing import Any
 from mmload.client.http.client import CONNECTIONS_PER_USER, Transport
 from mmload.client.http.pool import ConnectionPool
 from mmload.client.http.protocol import HttpAnswer
-from mmload.client.net import ByteChannel
+from mmload.client.transport import ByteChannel
 from mmload.client.websocket.frames import TEXT
 from mmload.client.websocket.handshake import SocketRoute
 from mmload.fidelity.recording import route_table

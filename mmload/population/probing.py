@@ -22,7 +22,7 @@ from mmload.client.accounts import accounts, has_file_only
 from mmload.client.http.cookies import Cookies, is_one_host
 from mmload.client.http.rules import API
 from mmload.client.kept_sessions import kept_for
-from mmload.client.net import tls_context
+from mmload.client.transport import tls_context
 from mmload.client.websocket.client import Timing, WebSocket
 from mmload.client.websocket.frames import WebSocketEvent
 from mmload.config import ConnectionSettings, Settings, read_credentials

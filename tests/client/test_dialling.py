@@ -13,7 +13,7 @@ from gevent.event import Event
 from gevent.server import StreamServer
 
 from mmload.client.http.cookies import Cookies
-from mmload.client.net import KEPT_SECONDS, Addresses, connect, rotated
+from mmload.client.transport import KEPT_SECONDS, Addresses, connect, rotated
 from mmload.client.websocket.handshake import Caller, shake_hands
 from tests.client.scripted import PATIENCE_SECONDS, serving
 

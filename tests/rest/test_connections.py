@@ -15,7 +15,7 @@ from gevent import socket
 from gevent.event import Event
 from gevent.server import StreamServer
 
-from mmload.client import net
+from mmload.client import transport
 from mmload.client.http.client import Transport
 from mmload.client.http.pool import CallTimer, ConnectionPool, Gone
 from mmload.client.http.protocol import request_bytes
@@ -263,8 +263,8 @@ def test_a_server_that_does_not_accept_ends_in_time_at_all_of_its_addresses(monk
         each.setblocking(False)
         each.connect_ex(full.getsockname())
     found = (socket.AF_INET, socket.SOCK_STREAM, 6, "", full.getsockname())
-    known = net.Addresses("chat", 80, resolve=lambda *_, **__: [found, found, found])
-    monkeypatch.setattr(net, "addresses", lambda host, port: known)
+    known = transport.Addresses("chat", 80, resolve=lambda *_, **__: [found, found, found])
+    monkeypatch.setattr(transport, "addresses", lambda host, port: known)
 
     mine = Transport("http://chat", connect_timeout_seconds=0.3, request_timeout_seconds=30).connections()
     with closing(mine), gevent.Timeout(5), pytest.raises(TimeoutError):

@@ -30,7 +30,7 @@ from mmload.client.http.protocol import (
     request_bytes,
 )
 from mmload.client.http.rules import API, is_expected, refusal
-from mmload.client.net import ByteChannel, byte_channel, connect, time_limit
+from mmload.client.transport import ByteChannel, byte_channel, connect, time_limit
 from mmload.errors import (
     UNREADABLE_JSON,
     BadAnswer,

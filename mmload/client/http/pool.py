@@ -13,7 +13,7 @@ from gevent.hub import Waiter
 from gevent.lock import BoundedSemaphore
 
 from mmload.client.http.protocol import HttpAnswer
-from mmload.client.net import NOT_NOW, ByteChannel
+from mmload.client.transport import NOT_NOW, ByteChannel
 from mmload.network import LARGEST_ANSWER_BYTES
 
 # Safe to repeat when nobody knows whether the server had the request (RFC 9110 §9.2.2).

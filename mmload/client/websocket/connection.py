@@ -8,7 +8,7 @@ import time
 from collections import deque
 from typing import Protocol
 
-from mmload.client.net import NOT_NOW, ByteChannel
+from mmload.client.transport import NOT_NOW, ByteChannel
 from mmload.client.websocket.epoll import NestedEpoll
 from mmload.client.websocket.frames import (
     CLOSE,

@@ -15,7 +15,7 @@ import websocket
 
 from mmload.client.http.cookies import Cookies
 from mmload.client.http.protocol import LONGEST_HEAD_BYTES, USER_AGENT, head_status
-from mmload.client.net import ByteChannel, byte_channel, connect, time_limit
+from mmload.client.transport import ByteChannel, byte_channel, connect, time_limit
 from mmload.errors import WebSocketFailed, transport_reason
 
 _READ_BYTES = 16384
