@@ -33,10 +33,10 @@ from benchmarks.crowd import COMMUNITY_PEOPLE
 from benchmarks.measuring import Report, Table, tell, whole
 from mmload.behaviours import background, composing, drafts, events
 from mmload.behaviours.actions import posts
+from mmload.behaviours.after_reconnect import CATCH_UP
 from mmload.behaviours.catalogue import SIMULATIVE, WeightedChoice
 from mmload.behaviours.login import disconnect, enter
 from mmload.behaviours.person import Person
-from mmload.behaviours.returning import CATCH_UP
 from mmload.behaviours.tasksets import perform
 from mmload.cli.sandbox import sandbox, settle
 from mmload.config import load_settings

@@ -15,14 +15,14 @@ from types import ModuleType
 from typing import Generic, TypeVar
 
 from mmload.behaviours import focus, goals
-from mmload.behaviours.actions import channels, crowds, licensed, people, posts, session, threads
+from mmload.behaviours.actions import channels, licensed, people, posts, session, storms, threads
+from mmload.behaviours.after_reconnect import CATCH_UP
 from mmload.behaviours.background import LOOK_UP, POLL
 from mmload.behaviours.events import VIEW_ON_ARRIVAL
 from mmload.behaviours.focus import BLUR, FOCUS
 from mmload.behaviours.login import HANDSHAKE
 from mmload.behaviours.person import Person
 from mmload.behaviours.prefetching import PREFETCH
-from mmload.behaviours.returning import CATCH_UP
 from mmload.browser.steps import STEPS
 from mmload.client import api
 from mmload.client.capabilities import Capabilities
@@ -185,9 +185,9 @@ SIMULATIVE: tuple[Action, ...] = (
     Action("UpdateStatus", people.update_status, 0.001, _statuses),
     Action("Reload", session.reload, 0),
     # What all do together in a storm.
-    Action("MentionAll", crowds.mention_all, 0),
-    Action("OpenTownSquare", crowds.open_town_square, 0),
-    Action("PostInTownSquare", crowds.post_in_town_square, 0),
+    Action("MentionAll", storms.mention_all, 0),
+    Action("OpenTownSquare", storms.open_town_square, 0),
+    Action("PostInTownSquare", storms.post_in_town_square, 0),
 )
 
 

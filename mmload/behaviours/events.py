@@ -8,10 +8,10 @@ from functools import partial
 import msgspec
 
 from mmload.behaviours.actions.threads import mark_thread_read
+from mmload.behaviours.after_reconnect import catch_up, say_where
 from mmload.behaviours.channel_view import mark_read
 from mmload.behaviours.person import Person, carry_out
 from mmload.behaviours.prefetching import became_unread
-from mmload.behaviours.returning import catch_up, say_where
 from mmload.client.http.protocol import USER_AGENT
 from mmload.client.websocket.client import FELL_SILENT
 from mmload.client.websocket.frames import WebSocketEvent

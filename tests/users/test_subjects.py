@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from mmload import users
+from mmload.behaviours.after_reconnect import CATCH_UP
 from mmload.behaviours.background import LOOK_UP, POLL
 from mmload.behaviours.catalogue import ACTIONS, routes, unknown_subjects
 from mmload.behaviours.events import VIEW_ON_ARRIVAL
 from mmload.behaviours.focus import BLUR, FOCUS
 from mmload.behaviours.generative import JOIN_TEAMS
 from mmload.behaviours.prefetching import PREFETCH
-from mmload.behaviours.returning import CATCH_UP
 from mmload.browser.steps import CYCLE, LOG_IN, OPEN
 from mmload.client.api import LOGIN_ROUTES
 from mmload.config.threshold_syntax import BROWSER, WHOLES

@@ -12,10 +12,10 @@ from urllib.parse import parse_qsl, urlsplit
 import gevent
 import pytest
 
+from mmload.behaviours.after_reconnect import CATCH_UP
 from mmload.behaviours.events import acknowledgement
 from mmload.behaviours.login import close_socket, open_socket
 from mmload.behaviours.person import Person
-from mmload.behaviours.returning import CATCH_UP
 from mmload.client.http.client import Route
 from mmload.client.websocket.client import WebSocket
 from mmload.metrics.recorder import ActionOutcome
