@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 from weakref import WeakKeyDictionary
 
 import gevent
@@ -298,51 +299,48 @@ def _deviation(name: str, handler: str, mean: float, one: Causes, other: Causes)
 def _watched(causes: Causes) -> Iterator[None]:
     """Polls, look-ups and catching up are causes of their own; of requests sent together it is who sends them."""
     with ExitStack() as undone:
-        for module, name, label in (
-            (background, "poll", background.POLL),
-            (background, "look_up", background.LOOK_UP),
-            (events, "catch_up", CATCH_UP),
-        ):
-            original = getattr(module, name)
-            undone.callback(setattr, module, name, original)
 
-            def watched(person: Person, *args: Any, original: Any = original, label: str = label, **more: Any) -> None:
-                name = RENEWED if more.get("renewed") else label
-                causes.run(person, name, lambda: original(person, *args, **more))
+        def replace(owner: Any, name: str, watched: Callable[..., Any]) -> None:
+            undone.enter_context(patch.object(owner, name, partial(watched, causes, getattr(owner, name))))
 
-            setattr(module, name, watched)
-        for name, watch in (("typed", _watched_typed), ("left", _watched_left), ("appeared", _watched_appeared)):
-            undone.callback(setattr, drafts, name, getattr(drafts, name))
-            setattr(drafts, name, partial(watch, causes, getattr(drafts, name)))
-        undone.callback(setattr, posts, "_thread_to_answer", posts._thread_to_answer)
-        answered = posts._thread_to_answer
-        posts._thread_to_answer = lambda person: causes.answer(answered(person))
-        undone.callback(setattr, composing, "type_text", composing.type_text)
-        type_text = composing.type_text
-        composing.type_text = lambda person, channel_id, message, *more: causes.write(
-            person, message, lambda: type_text(person, channel_id, message, *more)
-        )
-        start_job = Person.start_job
-        undone.callback(setattr, Person, "start_job", start_job)
-
-        def watched_job(person: Person, do: Callable[[], object], *more: Any, **options: Any) -> None:
-            start_job(person, partial(causes.called, causes.going_on(), do), *more, **options)
-
-        Person.start_job = watched_job
-        together = Person.together
-        undone.callback(setattr, Person, "together", together)
-
-        def watched_together(person: Person, calls: Iterable[Callable[[], object]], *more: Any) -> None:
-            mine = causes.doing.get(gevent.getcurrent())
-
-            def one(call: Callable[[], object]) -> None:
-                with causes.as_part_of(mine):
-                    call()
-
-            together(person, [partial(one, call) for call in calls], *more)
-
-        Person.together = watched_together
+        replace(background, "poll", partial(_watched_cause, background.POLL))
+        replace(background, "look_up", partial(_watched_cause, background.LOOK_UP))
+        replace(events, "catch_up", partial(_watched_cause, CATCH_UP))
+        replace(drafts, "typed", _watched_typed)
+        replace(drafts, "left", _watched_left)
+        replace(drafts, "appeared", _watched_appeared)
+        replace(posts, "_thread_to_answer", _watched_answer)
+        replace(composing, "type_text", _watched_text)
+        undone.enter_context(patch.object(Person, "start_job", _watched_job(causes, Person.start_job)))
+        undone.enter_context(patch.object(Person, "together", _watched_together(causes, Person.together)))
         yield
+
+
+def _watched_cause(label: str, causes: Causes, original: Any, person: Person, *args: Any, **more: Any) -> None:
+    causes.run(person, RENEWED if more.get("renewed") else label, lambda: original(person, *args, **more))
+
+
+def _watched_answer(causes: Causes, original: Any, person: Person) -> Any:
+    return causes.answer(original(person))
+
+
+def _watched_text(causes: Causes, original: Any, person: Person, channel_id: str, message: str, *more: Any) -> Any:
+    return causes.write(person, message, lambda: original(person, channel_id, message, *more))
+
+
+def _watched_job(causes: Causes, original: Any) -> Callable[..., None]:
+    def start_job(person: Person, do: Callable[[], object], *more: Any, **options: Any) -> None:
+        original(person, partial(causes.called, causes.going_on(), do), *more, **options)
+
+    return start_job
+
+
+def _watched_together(causes: Causes, original: Any) -> Callable[..., None]:
+    def together(person: Person, calls: Iterable[Callable[[], object]], *more: Any) -> None:
+        mine = causes.doing.get(gevent.getcurrent())
+        original(person, [partial(causes.called, mine, call) for call in calls], *more)
+
+    return together
 
 
 def _watched_typed(

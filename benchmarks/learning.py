@@ -185,18 +185,22 @@ def compared(
         for name, count in sorted(done(truth).items(), key=lambda each: -each[1])
         if name in mix and name in fit["actions"] and count >= OFTEN
     ]
-    handlers = []
-    for name, figures in fit["handlers"].items():
-        if figures["seen"] >= OFTEN:
-            row = (seed, name, figures["seen"], off(figures["predicted"], figures["seen"]))
-            rate = figures["seen"] / fit["user_hours"]
-            ratios = [
-                off(_rate(again[run]["fit"], name), rate) if run in again else math.nan for run in (AGAIN, CONTROL)
-            ]
-            # Both runs have about as many.
-            scatter = chance(figures["seen"], figures["seen"]) * math.sqrt(bursts.get(name, 1.0))
-            handlers.append((*row, *ratios, scatter))
+    handlers = [
+        (seed, *_compared_handler(name, fit, again, bursts.get(name, 1.0)))
+        for name, figures in fit["handlers"].items()
+        if figures["seen"] >= OFTEN
+    ]
     return {"seed": seed, "people": people, "actions": actions, "handlers": handlers, "explained": fit["explained"]}
+
+
+def _compared_handler(
+    name: str, fit: dict[str, Any], again: Mapping[str, dict[str, Any]], bursts: float
+) -> tuple[Any, ...]:
+    seen, predicted = fit["handlers"][name]["seen"], fit["handlers"][name]["predicted"]
+    rate = seen / fit["user_hours"]
+    ratios = [off(_rate(again[run]["fit"], name), rate) if run in again else math.nan for run in (AGAIN, CONTROL)]
+    # Both runs have about as many.
+    return name, seen, off(predicted, seen), *ratios, chance(seen, seen) * math.sqrt(bursts)
 
 
 def _rate(fit: dict[str, Any], handler: str) -> float:
@@ -242,6 +246,17 @@ def within(rows: Sequence[tuple[Any, ...]], column: int, limit: float, by_chance
     return f"{good} of {len(told)}" + (f" ({excused} by chance)" if by_chance is not None else "")
 
 
+def _kept(actions: Sequence[tuple[Any, ...]], handlers: Sequence[tuple[Any, ...]]) -> tuple[str, ...]:
+    """How many of one mix are within each limit."""
+    return (
+        within(handlers, 3, 3),
+        within(actions, 3, 10, 5),
+        within(actions, 4, 10, 5),
+        within(handlers, 4, 10, 6),
+        within(handlers, 5, 10, 6),
+    )
+
+
 def off(value: float, truth: float) -> float:
     """By how many per cent a value differs from the truth. Pure."""
     return 100 * (value / truth - 1) if truth else math.nan
@@ -284,17 +299,7 @@ def measure(args: argparse.Namespace) -> Report:
                     *("mix", "predicted within 3 %", "actions within 10 %", "frequencies", "played again within 10 %"),
                     "given mix again within 10 %",
                 ),
-                tuple(
-                    (
-                        each["seed"],
-                        within(each["handlers"], 3, 3),
-                        within(each["actions"], 3, 10, 5),
-                        within(each["actions"], 4, 10, 5),
-                        within(each["handlers"], 4, 10, 6),
-                        within(each["handlers"], 5, 10, 6),
-                    )
-                    for each in mixes
-                ),
+                tuple((each["seed"], *_kept(each["actions"], each["handlers"])) for each in mixes),
             ),
         ),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import ssl
 from collections import deque
 from typing import Any
 
@@ -56,34 +57,25 @@ class TestContext:
         self.kept = kept if goes_there and users.login_share < 1 else None
         secure = server_url.startswith("https") or self.websocket_url.startswith("wss")
         self.tls_context = tls_context(connection.verify_tls) if secure else None
-        self.transport = Transport(
-            server_url,
-            connection.connect_timeout_seconds,
-            connection.request_timeout_seconds,
-            self.tls_context,
-            connection.largest_answer_mb << 20,
-            own_headers(connection.headers),
-            proxy_for(server_url) if connection.use_proxy else "",
-        )
+        self.transport = _transport(connection, server_url, self.tls_context)
         self.socket_route = socket_route(connection, self.websocket_url)
-        self.admission = Admission(
-            users.max_logins_in_flight,
-            users.login_retry_min_seconds,
-            users.login_retry_max_seconds,
-            random.Random(f"{self.seed}:admission"),
-        )
+        self.admission = _admission(users, self.seed)
         self.missing = MissingFeatures(recorder.unavailable)
         self.shared_objects = SharedObjects()
         self.credentials = read_credentials(users.users_file_path) if users.users_file_path else ()
         has_same_file = before and before.settings.config.users.users_file_path == users.users_file_path
         if lines is None:
             lines = range(0) if shared else range(1, len(self.credentials) + 1)
-        self.accounts: AccountPool = before.accounts if before and has_same_file else pool(users, worker_index, lines)
+        self.accounts: AccountPool = before.accounts if before and has_same_file else _pool(users, worker_index, lines)
         self.deliveries: Deliveries = (
             before.deliveries if before else Deliveries(recorder, run.late_delivery_ms / 1000, shared=shared)
         )
         # The recorder settles it every second.
         recorder.account = self.deliveries
+        self._begin()
+
+    def _begin(self) -> None:
+        """Before the first user: what they find out about the server, and leave for one another."""
         self.can: Capabilities | None = None
         # What it says of itself before anybody has logged in.
         self._foreseen = Capabilities()
@@ -115,7 +107,24 @@ class TestContext:
             self.recorder.unavailable(feature, reason)
 
 
-def pool(users: Users, worker_index: int, lines: range) -> AccountPool:
+def _transport(connection: ConnectionSettings, server_url: str, tls: ssl.SSLContext | None) -> Transport:
+    return Transport(
+        server_url,
+        connection.connect_timeout_seconds,
+        connection.request_timeout_seconds,
+        tls,
+        connection.largest_answer_mb << 20,
+        own_headers(connection.headers),
+        proxy_for(server_url) if connection.use_proxy else "",
+    )
+
+
+def _admission(users: Users, seed: int) -> Admission:
+    rng = random.Random(f"{seed}:admission")
+    return Admission(users.max_logins_in_flight, users.login_retry_min_seconds, users.login_retry_max_seconds, rng)
+
+
+def _pool(users: Users, worker_index: int, lines: range) -> AccountPool:
     """The accounts of a process; `lines` are its own of the file of users, if there is one."""
     if has_file_only(users):
         return AccountPool(lines[: users.max_active_users], f"add lines to {users.users_file_path}, or use fewer users")

@@ -223,6 +223,19 @@ class Store:
 
         `cached`: the pictures stay, too, in the browser's cache.
         """
+        self._forget_channels()
+        self._forget_messages()
+        self._forget_people()
+        if not cached:
+            # What pictures are in our cache: (person, time of its last change), or of files (behaviours/pictures.py).
+            self.images = SeenKeys(self.shared_objects.pictures)
+        self.preferences: dict[tuple[str, str], str] = {}
+        # Whether the channel on the screen is shown around a message in its past.
+        self.shows_past = False
+        # Whether what comes on the screen was there when this browser was closed.
+        self.returns_to_page = False
+
+    def _forget_channels(self) -> None:
         self.teams: dict[str, Team] = {}
         self.channels: Bounded[str, Channel] = Bounded(CHANNELS_KEPT)
         self.members: set[str] = set()
@@ -236,41 +249,37 @@ class Store:
         # The unread channels, each with its mentions; those that never are.
         self.unread: Bounded[str, int] = Bounded(CHANNELS_KEPT)
         self.muted: frozenset[str] = frozenset()
-        # Whether this page has asked how many people there are.
-        self.user_count_known = False
         # Of those that were fetched ahead and never shown: the threads one follows, the authors, and the pictures of
         # messages with several, among their posts.
         self.unshown: Bounded[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = Bounded(CHANNELS_KEPT)
-        # The threads one follows whose full form this page has.
-        self.loaded_threads = SeenKeys(self.shared_objects.threads)
+        self.forget_prefetched()
+        self.categories: list[Category] = []
+        self.bookmarks: Bounded[str, list[Bookmark]] = Bounded(CHANNELS_KEPT)
+
+    def _forget_messages(self) -> None:
         self.posts: Bounded[str, Post] = Bounded(POSTS_KEPT)
         # It fills up within minutes: what a test will take is taken at its start, not all along.
         self.posts.reserve()
-        self.users = KnownPeople(self.shared_objects, PEOPLE_KEPT)
-        # Whose status we know: what it is, nobody reads.
-        self.statuses = SeenKeys(self.shared_objects.people)
-        if not cached:
-            # What pictures are in our cache: (person, time of its last change), or of files (behaviours/pictures.py).
-            self.images = SeenKeys(self.shared_objects.pictures)
         # Of those that we follow, if this page has listed them.
         self.threads: Bounded[str, Thread] = Bounded(THREADS_KEPT)
         self.listed_threads = False
+        # The threads one follows whose full form this page has.
+        self.loaded_threads = SeenKeys(self.shared_objects.threads)
         self.reactions: Bounded[tuple[str, str], None] = Bounded(REACTIONS_KEPT)
-        self.drafts: Bounded[tuple[str, str], Draft] = Bounded(DRAFTS_KEPT)
         self.permalinks: Bounded[str, None] = Bounded(PERMALINKS_KEPT)
-        self.preferences: dict[tuple[str, str], str] = {}
-        self.categories: list[Category] = []
-        self.bookmarks: Bounded[str, list[Bookmark]] = Bounded(CHANNELS_KEPT)
-        self.scheduled: Bounded[str, ScheduledPost] = Bounded(DRAFTS_KEPT)
         self.urgent_posts: Bounded[str, None] = Bounded(DRAFTS_KEPT)
-        self.attribute_ids: list[str] = []
+        self.drafts: Bounded[tuple[str, str], Draft] = Bounded(DRAFTS_KEPT)
+        self.scheduled: Bounded[str, ScheduledPost] = Bounded(DRAFTS_KEPT)
         # Message boxes that are open and were typed in, (channel, thread or ""), with what stands in them.
         self.typed: dict[tuple[str, str], str] = {}
-        # Whether the channel on the screen is shown around a message in its past.
-        self.shows_past = False
-        # Whether what comes on the screen was there when this browser was closed.
-        self.returns_to_page = False
-        self.forget_prefetched()
+
+    def _forget_people(self) -> None:
+        self.users = KnownPeople(self.shared_objects, PEOPLE_KEPT)
+        # Whether this page has asked how many people there are.
+        self.user_count_known = False
+        # Whose status we know: what it is, nobody reads.
+        self.statuses = SeenKeys(self.shared_objects.people)
+        self.attribute_ids: list[str] = []
 
     def forget_prefetched(self) -> None:
         """Have no channel count as fetched ahead since it became unread: after a loss, what is new is asked for."""

@@ -54,6 +54,15 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--step", metavar="NAME", action="append", default=[], help="only this step (may be given several times)"
     )
+    parser.add_argument("--list", action="store_true", help="name the steps of the recording, and what is done in them")
+    _add_other_sides(parser)
+    parser.add_argument(
+        "--json", metavar="FILE", type=Path, help="write the result as JSON to this file (-: to stdout)"
+    )
+
+
+def _add_other_sides(parser: argparse.ArgumentParser) -> None:
+    """What takes the recording's place."""
     parser.add_argument(
         "--har",
         metavar="FILE",
@@ -75,10 +84,6 @@ def add_parser(subparsers: Any) -> None:
         help="with --live: write what the web application sent as a recording (JSON lines; no names, texts, ids or "
         "secrets are in it)",
     )
-    parser.add_argument(
-        "--json", metavar="FILE", type=Path, help="write the result as JSON to this file (-: to stdout)"
-    )
-    parser.add_argument("--list", action="store_true", help="name the steps of the recording, and what is done in them")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -182,23 +182,17 @@ def fit(
     system, found = _solved(system, table)
     counts = system.counts(found)
     uncertainty = _uncertainty(system, found)
+    knows_replies = REPLY in uncertainty and uncertainty[REPLY][1]
     user_hours = hour.user_seconds / HOUR
-    actions = [name for name in defaults if name in table.requests]
-    done = {name: counts[name] for name in actions}
+    done = {name: counts[name] for name in defaults if name in table.requests}
     total = sum(done.values())
     unit = _unit(done, defaults)
     between = HOUR * user_hours / total if total else math.inf
     pace = _pace(counts, total, table, service_seconds or {}, settings)
     return Fit(
         tuple(
-            Learned(
-                name,
-                counts[name] / user_hours if user_hours else 0.0,
-                counts[name],
-                done[name] / unit if unit else 0.0,
-                *uncertainty[name],
-            )
-            for name in actions
+            Learned(name, _ratio(count, user_hours), count, _ratio(count, unit), *uncertainty[name])
+            for name, count in done.items()
         ),
         _explained(system, found, table, hour.handlers),
         {name: count for name, count in hour.handlers.items() if _opening(name) not in system.handlers},
@@ -206,13 +200,13 @@ def fit(
         pace.idle(between),
         user_hours,
         counts[ENTRY],
-        counts[POLL] / user_hours if user_hours else 0.0,
-        _apart(counts)[REPLY] / counts[POST] if _is_known(REPLY, uncertainty) and counts.get(POST) else None,
+        _ratio(counts[POLL], user_hours),
+        _apart(counts)[REPLY] / counts[POST] if knows_replies and counts.get(POST) else None,
     )
 
 
-def _is_known(cause: str, uncertainty: Mapping[str, tuple[float, bool, tuple[str, ...]]]) -> bool:
-    return cause in uncertainty and uncertainty[cause][1]
+def _ratio(count: float, by: float) -> float:
+    return count / by if by else 0.0
 
 
 def _apart(counts: Mapping[str, float]) -> dict[str, float]:

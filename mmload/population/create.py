@@ -91,6 +91,13 @@ def planned(settings: Settings) -> Plan:
     return plan(settings, settings.config.run.seed or DEFAULT_SEED, credentials)
 
 
+def _notices(made: Plan, *, can_be_urgent: bool) -> tuple[str, ...]:
+    urgent = 0 if can_be_urgent else sum(post.urgent for post in made.posts)
+    if not urgent:
+        return made.notices
+    return (*made.notices, f"{urgent} urgent posts were written as ordinary ones: message priority needs a licence")
+
+
 def carry_out(
     made: Plan,
     settings: Settings,
@@ -125,9 +132,7 @@ def carry_out(
     finally:
         progress.close()
         server.close()
-    notices = () if only_sessions else made.notices
-    if not only_sessions and (urgent := sum(post.urgent for post in made.posts)) and not can_be_urgent:
-        notices += (f"{urgent} urgent posts were written as ordinary ones: message priority needs a licence",)
+    notices = () if only_sessions else _notices(made, can_be_urgent=can_be_urgent)
     rows = tuple(Row(sort, job.tally.there[sort], job.tally.made[sort]) for sort in SORTS)
     version = facts.client_config.get("Version", "")
     return InitSummary(connection.server_url, version, made.seed, rows, notices, clock() - start)

@@ -10,11 +10,12 @@ from msgspec.structs import asdict
 
 from mmload.metrics.browser import VITALS, BrowserStep
 from mmload.metrics.counts import MISSING_REASONS
-from mmload.metrics.delta import RouteFigures, all_times
+from mmload.metrics.delta import Delta, RouteFigures, all_times
 from mmload.metrics.histogram import Histogram
 from mmload.metrics.recorder import RECONNECT, SCHEDULE_LAG
 from mmload.report.findings import RunFindings, process_figures
 from mmload.results.browser_health import untrusted
+from mmload.results.model import StormRecovery
 from mmload.results.storms import storm_sentence
 from mmload.results.summary import FailureRow, Summary, actions_by_count, highest_users, routes_by_count
 
@@ -34,59 +35,15 @@ def document(found: RunFindings) -> dict[str, Any]:
         "run": _run(found),
         "verdict": found.said,
         "window": _window(found),
-        "users": {
-            **asdict(figures.users),
-            "active": found.active,
-            **_without(figures.sessions, "rate_limited"),
-            "kept_out": figures.kept_out,
-        },
-        "requests": {
-            "count": figures.whole.requests,
-            "failures": figures.whole.failures,
-            "unanswered": sum(second.unanswered for second in found.run.seconds),
-            "rate_limited": figures.sessions.rate_limited,
-        },
+        "users": _users(found),
+        "requests": _requests(found),
         "delivery": _delivery(figures),
         "sockets": _without(figures.sockets, "posted_of_others"),
         "events": figures.events,
-        "generator": {
-            "saturated": found.trust.saturated,
-            "reasons": found.trust.sentences,
-            "saturated_seconds": len(found.trust.saturated_seconds),
-            "processes": process_figures(found.run.seconds),
-        },
-        "storms": [
-            {
-                "kind": each.storm.kind,
-                "began_ms": each.storm.ms,
-                "over_ms": each.storm.over_ms or None,
-                "users": each.storm.users,
-                "said": storm_sentence(each),
-                **_without(each, "storm"),
-            }
-            for each in found.run.storms
-        ],
-        "stages": [
-            {
-                "name": name,
-                "seconds": part.seconds,
-                "highest_active": highest_users(found.run.seconds).get(name, 0),
-                "requests": sum(route.count for route in part.figures.routes.values()),
-                "failures": sum(route.failed_times.count for route in part.figures.routes.values()),
-                "times": times_document(all_times(part.figures.routes)),
-            }
-            for name, part in found.run.stages.items()
-        ],
-        "actions": [
-            {
-                "name": name,
-                "count": action.done,
-                "failures": action.failed_times.count,
-                "skipped": action.skipped,
-                "times": times_document(action.times),
-            }
-            for name, action in actions_by_count(window)
-        ],
+        "generator": _generator(found),
+        "storms": [_storm(each) for each in found.run.storms],
+        "stages": _stages(found),
+        "actions": _actions(window),
         "browser": _browser(found),
         "routes": _routes(window.routes),
         "logins": _routes(whole.logins),
@@ -100,8 +57,75 @@ def document(found: RunFindings) -> dict[str, Any]:
     }
 
 
+def _users(found: RunFindings) -> dict[str, Any]:
+    figures = found.figures
+    return {
+        **asdict(figures.users),
+        "active": found.active,
+        **_without(figures.sessions, "rate_limited"),
+        "kept_out": figures.kept_out,
+    }
+
+
+def _requests(found: RunFindings) -> dict[str, int]:
+    return {
+        "count": found.figures.whole.requests,
+        "failures": found.figures.whole.failures,
+        "unanswered": sum(second.unanswered for second in found.run.seconds),
+        "rate_limited": found.figures.sessions.rate_limited,
+    }
+
+
+def _generator(found: RunFindings) -> dict[str, Any]:
+    return {
+        "saturated": found.trust.saturated,
+        "reasons": found.trust.sentences,
+        "saturated_seconds": len(found.trust.saturated_seconds),
+        "processes": process_figures(found.run.seconds),
+    }
+
+
+def _storm(recovery: StormRecovery) -> dict[str, Any]:
+    storm = recovery.storm
+    return {
+        "kind": storm.kind,
+        "began_ms": storm.ms,
+        "over_ms": storm.over_ms or None,
+        "users": storm.users,
+        "said": storm_sentence(recovery),
+        **_without(recovery, "storm"),
+    }
+
+
+def _stages(found: RunFindings) -> list[dict[str, Any]]:
+    highest = highest_users(found.run.seconds)
+    return [
+        {
+            "name": name,
+            "seconds": part.seconds,
+            "highest_active": highest.get(name, 0),
+            "requests": sum(route.count for route in part.figures.routes.values()),
+            "failures": sum(route.failed_times.count for route in part.figures.routes.values()),
+            "times": times_document(all_times(part.figures.routes)),
+        }
+        for name, part in found.run.stages.items()
+    ]
+
+
+def _actions(window: Delta) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": name,
+            "count": action.done,
+            "failures": action.failed_times.count,
+            "skipped": action.skipped,
+            "times": times_document(action.times),
+        }
+        for name, action in actions_by_count(window)
+    ]
+
+
 def _browser(found: RunFindings) -> dict[str, Any]:
-    """For JSON."""
     return {
         "trusted": not untrusted(found.run.totals.whole),
         "steps": [_browser_step(name, step) for name, step in found.window.browser.items()],

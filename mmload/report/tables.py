@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mmload.metrics.counts import MISSING_REASONS, DeliveryCounts
-from mmload.metrics.delta import RouteFigures, all_times
+from mmload.metrics.delta import Delta, RouteFigures, all_times
 from mmload.metrics.histogram import Histogram
 from mmload.metrics.recorder import DELIVERY, RECONNECT, SCHEDULE_LAG
 from mmload.report.findings import ProcessFigures, RunFindings, label, process_figures
@@ -59,11 +59,6 @@ _TIMES = (
 def tables(found: RunFindings) -> dict[str, ReportTable]:
     """All tables by name; those without rows are not shown."""
     figures, window, whole = found.figures, found.window, found.run.totals.whole
-    actions = [
-        (name, (each.done, each.failed_times.count, each.skipped), each.times)
-        for name, each in actions_by_count(window)
-    ]
-    spans = [(_SPANS[name], (window.spans[name].count,), window.spans[name]) for name in _SPANS if name in window.spans]
     return {
         "thresholds": ReportTable(
             "Thresholds",
@@ -76,10 +71,10 @@ def tables(found: RunFindings) -> dict[str, ReportTable]:
         "losses": _losses(found),
         "sockets": _numbers("WebSockets", "WebSockets", _socket_rows(found)),
         "events": _numbers("Events received", "event", [(name, number, "") for name, number in figures.events.items()]),
-        "actions": _timed("Actions", Column("action", "name"), ("count", "failed", "skipped"), actions),
+        "actions": _actions(window),
         "routes": _routes("Routes", window.routes),
         "logins": _routes("Logins", whole.logins),
-        "other times": _timed("Other times", Column("what", "words"), ("count",), spans),
+        "other times": _other_times(window),
         "failures": _refusals("Failures", figures.failures),
         "expected": _refusals("Expected refusals", figures.expected),
         "generator": ReportTable(
@@ -236,6 +231,21 @@ def _timed(
         (each, *map(count, numbers), *time_cells(times), times) for each, numbers, times in rows
     ]
     return ReportTable(caption, columns, body, caption.lower(), sortable=True)
+
+
+def _actions(window: Delta) -> ReportTable:
+    rows = [
+        (name, (each.done, each.failed_times.count, each.skipped), each.times)
+        for name, each in actions_by_count(window)
+    ]
+    return _timed("Actions", Column("action", "name"), ("count", "failed", "skipped"), rows)
+
+
+def _other_times(window: Delta) -> ReportTable:
+    spans = [(said, window.spans[name]) for name, said in _SPANS.items() if name in window.spans]
+    return _timed(
+        "Other times", Column("what", "words"), ("count",), [(said, (times.count,), times) for said, times in spans]
+    )
 
 
 def _routes(caption: str, routes: Mapping[str, RouteFigures]) -> ReportTable:

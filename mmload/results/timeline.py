@@ -166,8 +166,7 @@ def _together(levels: Iterable[UserGauges]) -> UserGauges:
 
 
 def _record(second: int, elapsed: int, phase: RunPhase, load: Load, users: UserGauges, delta: Delta) -> Second:
-    times = all_times(delta.routes)
-    p50, p95, p99 = _percentiles(times)
+    p50, p95, p99 = _percentiles(all_times(delta.routes))
     delivery = _percentiles(delta.spans.get(DELIVERY) or Histogram())
     return Second(
         ms=second * 1000,

@@ -125,24 +125,39 @@ def _who(saturated: bool, away: Sequence[Outage]) -> str:
 def _doubts(run: Run, trust: GeneratorTrust, away: Sequence[Outage]) -> Iterator[str]:
     totals = run.totals
     yield from run.missing
-    requests = sum(route.count for route in totals.whole.routes.values())
-    if requests == 0:
+    requests = any(route.count for route in totals.whole.routes.values())
+    if not requests:
         yield "no request was made"
     yield from _doubts_about_users(run)
     yield from _doubts_about_browsers(run)
     if requests and not totals.steady_seconds:
         yield "there was no steady phase: the run ended before all users had been active for a whole second"
-    elif requests and not sum(route.count for route in totals.steady.routes.values()):
+    elif requests and not any(route.count for route in totals.steady.routes.values()):
         yield "no request was made in the steady phase"
     if trust.saturated:
         yield "the load generator was saturated, so the response times may be its own and not the server's"
         yield from trust.sentences
-    for outage in away:
-        why = "something it needs (its database, say)" if outage.server_errors else "it was restarted or"
-        yield (
-            f"{outage.what} for {outage.seconds} s: {why} could not be reached, and what went before and after are two "
-            "different tests"
-        )
+    yield from map(_away, away)
+    yield from _doubts_about_storms(run, trust)
+    yield from _doubts_about_restarts(run)
+    if unreadable := totals.whole.sockets.unreadable:
+        yield f"{unreadable} WebSocket events could not be read: the server, or a proxy before it, sent broken data"
+    if errors := totals.whole.sockets.listener_errors:
+        yield f"{errors} WebSocket events could not be handled: a fault of mmload, or of your own user class"
+    for note in run.notes:
+        if note.kind in _DOUBTFUL:
+            yield note.text
+
+
+def _away(outage: Outage) -> str:
+    why = "something it needs (its database, say)" if outage.server_errors else "it was restarted or"
+    return (
+        f"{outage.what} for {outage.seconds} s: {why} could not be reached, and what went before and after are two "
+        "different tests"
+    )
+
+
+def _doubts_about_storms(run: Run, trust: GeneratorTrust) -> Iterator[str]:
     if run.facts.storm and not run.storms:
         yield f"the {run.facts.storm} storm was never raised: the load was never steady for long enough before it"
     for storm in run.storms:
@@ -152,20 +167,15 @@ def _doubts(run: Run, trust: GeneratorTrust, away: Sequence[Outage]) -> Iterator
             yield f"{storm_name(storm)}: {storm_sentence(storm)}, which may not be the server's doing: " + (
                 "the generator was saturated" if trust.saturated else "the load ended early"
             )
+
+
+def _doubts_about_restarts(run: Run) -> Iterator[str]:
     for ms in restarts(run.seconds):
-        if any(in_storm(ms, storm) for storm in run.storms):
-            continue
-        yield (
-            f"all sockets were lost at once after {(ms - run.seconds[0].ms) // 1000} s, and none was known any more: "
-            "the server was restarted"
-        )
-    if unreadable := totals.whole.sockets.unreadable:
-        yield f"{unreadable} WebSocket events could not be read: the server, or a proxy before it, sent broken data"
-    if errors := totals.whole.sockets.listener_errors:
-        yield f"{errors} WebSocket events could not be handled: a fault of mmload, or of your own user class"
-    for note in run.notes:
-        if note.kind in _DOUBTFUL:
-            yield note.text
+        if not any(in_storm(ms, storm) for storm in run.storms):
+            yield (
+                f"all sockets were lost at once after {(ms - run.seconds[0].ms) // 1000} s, and none was known any "
+                "more: the server was restarted"
+            )
 
 
 def _doubts_about_browsers(run: Run) -> Iterator[str]:

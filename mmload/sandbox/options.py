@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 
 from mmload.errors import UsageError
 
@@ -68,49 +69,28 @@ def _port(text: str) -> int:
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of `python -m mmload.sandbox` and `mmload sandbox`."""
     add = parser.add_argument
+    limit = partial(add, type=_count, default=0)
+    milliseconds = partial(add, type=_not_negative)
+    versions = [version.value for version in Version]
     add("--port", type=_port, default=8065, help="port to listen on; 0: any free port (default: %(default)s)")
     add("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    add(
-        "--version",
-        dest="server_version",
-        default="11.6",
-        choices=[v.value for v in Version],
-        help="Mattermost version to imitate",
-    )
+    add("--version", dest="server_version", default="11.6", choices=versions, help="Mattermost version to imitate")
     add("--licensed", action="store_true", help="enable licensed features: scheduled posts, bookmarks, urgent posts, …")
     add("--empty", action="store_true", help="start without any account; the first to sign up becomes system admin")
     add("--closed-signup", action="store_true", help="EnableUserCreation off: nobody can sign up")
     add("--no-open-server", action="store_true", help="EnableOpenServer off: sign-up needs an invitation")
-    add(
-        "--account-limit",
-        type=_count,
-        default=0,
-        help="maximum number of accounts (a free 11.6: 250; default: no limit)",
-    )
-    add(
+    limit("--account-limit", help="maximum number of accounts (a free 11.6: 250; default: no limit)")
+    limit(
         "--rate-limit",
-        type=_count,
-        default=0,
         metavar="PER_SEC",
         help="requests per second and client before it answers 429 (default: no limit)",
     )
-    add(
-        "--slots",
-        type=_count,
-        default=0,
-        help="number of requests served concurrently; others queue (default: no limit)",
-    )
-    add("--service-ms", type=_not_negative, default=0.0, help="service time: how long each request occupies its slot")
+    limit("--slots", help="number of requests served concurrently; others queue (default: no limit)")
+    milliseconds("--service-ms", default=0.0, help="service time: how long each request occupies its slot")
     add("--random-service", action="store_true", help="exponentially distributed service times with mean --service-ms")
-    add(
-        "--login-ms",
-        type=_not_negative,
-        default=5.0,
-        help="additional service time of a login or sign-up (default: %(default)s)",
-    )
-    add(
+    milliseconds("--login-ms", default=5.0, help="additional service time of a login or sign-up (default: %(default)s)")
+    milliseconds(
         "--login-cpu-ms",
-        type=_not_negative,
         default=0.0,
         help="CPU time that this process spends on each login and sign-up; 250 is what hashing a password costs "
         "Mattermost 11.6 (default: %(default)s)",
