@@ -39,9 +39,8 @@ from mmload.cli.common import (
     tell_sessions,
 )
 from mmload.cli.report import HTML_NAME
-from mmload.cli.run import account_ranges
+from mmload.cli.run import account_ranges, reach_fleet
 from mmload.cli.sandbox import communities, settle
-from mmload.client.accounts import connections
 from mmload.config import Settings, environment_name, load_settings
 from mmload.config.coordinator_tables import AgentAddress, Coordinator, SearchSettings
 from mmload.config.environment import variables as variables_of
@@ -128,11 +127,7 @@ def run(args: argparse.Namespace) -> int:
         if args.fleet is not None:
             environ |= account_ranges_of(document, settings, args.fleet.workers) if args.fleet.sets_accounts else {}
             settings, _ = load_settings(environ=environ)
-            users = settings.config.users
-            args.fleet.check(connections(users, users.max_active_users))
-            connection = settings.config.connection
-            args.fleet.connect("" if connection.use_proxy else connection.server_url)
-            environ |= args.fleet.variables
+            environ |= reach_fleet(args.fleet, settings, settings.config.users.max_active_users)
         document, server = known(document, settings, args)
         folder = _folder(settings)
         say("capacity", f"looking for the capacity of {server.url}; results in {folder}")

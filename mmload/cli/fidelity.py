@@ -54,11 +54,11 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--step", metavar="NAME", action="append", default=[], help="only this step (may be given several times)"
     )
-    parser.add_argument("--list", action="store_true", help="name the steps of the recording, and what is done in them")
     _add_other_sides(parser)
     parser.add_argument(
         "--json", metavar="FILE", type=Path, help="write the result as JSON to this file (-: to stdout)"
     )
+    parser.add_argument("--list", action="store_true", help="name the steps of the recording, and what is done in them")
 
 
 def _add_other_sides(parser: argparse.ArgumentParser) -> None:

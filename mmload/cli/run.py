@@ -187,28 +187,12 @@ def run(args: argparse.Namespace, course: Course | None = None) -> int:
         if args.fleet is None:
             find_browser(settings.config.browser.executable_path)
         users += 0 if parse_stages(settings.config.run.stages) else settings.config.browser.users
-    each = users_of_one(users + course.more_users, args.processes)
-    # Before a sandbox starts: it inherits the limit, and has as many sockets.
-    most = users + course.more_users if args.sandbox else each
-    if args.fleet is None:
-        raise_open_files(open_files_needed(connections(settings.config.users, most)))
-    else:
-        args.fleet.check(connections(settings.config.users, each))
-        args.fleet.connect("" if settings.config.connection.use_proxy else settings.config.connection.server_url)
-        environ |= args.fleet.variables
-    if args.processes > 1 and (args.fleet is None or args.fleet.sets_accounts):
-        # The parts follow each other without a gap: the same accounts act as in one process.
-        environ |= account_ranges(each)
+    most = users + course.more_users
+    environ |= _ready_processes(args, settings, most)
     with ExitStack() as stack:
         if args.sandbox:
-            say(args.command, "starting a sandbox")
-            environ |= server_variables(stack.enter_context(sandbox.sandbox()))
-            # It knows nobody yet, and is gone afterwards.
-            environ[LOGIN_SHARE] = "1"
-            settings, _ = load_settings(environ=environ)
-            sandbox.populate(settings.config.connection.server_url, environ)
+            settings = _in_sandbox(stack, args.command, environ)
         examined = for_these_users(settings, args.user_class or (), environ)
-        most = users + course.more_users
         given = examined_server(args.command, examined, most, args.processes, checked=not args.no_checks)
         given = replace(given, server=replace(given.server, sandbox=args.sandbox), storm=course.storm)
         if args.sandbox:
@@ -216,6 +200,41 @@ def run(args: argparse.Namespace, course: Course | None = None) -> int:
         else:
             tell_sessions(args.command, settings, most)
         return _carry_out(args, settings, environ, users, given, course)
+
+
+def _ready_processes(args: argparse.Namespace, settings: Settings, most: int) -> dict[str, str]:
+    """Have room for so many users here, or reach the hosts that have; the variables of their processes."""
+    variables: dict[str, str] = {}
+    each = users_of_one(most, args.processes)
+    if args.fleet is None:
+        # Before a sandbox starts: it inherits the limit, and has as many sockets.
+        raise_open_files(open_files_needed(connections(settings.config.users, most if args.sandbox else each)))
+    else:
+        variables |= reach_fleet(args.fleet, settings, each)
+    if args.processes > 1 and (args.fleet is None or args.fleet.sets_accounts):
+        # The parts follow each other without a gap: the same accounts act as in one process.
+        variables |= account_ranges(each)
+    return variables
+
+
+def reach_fleet(fleet: Any, settings: Settings, users_each: int) -> dict[str, str]:
+    """Check and reach the hosts of a fleet; the variables of the processes."""
+    connection = settings.config.connection
+    fleet.check(connections(settings.config.users, users_each))
+    fleet.connect("" if connection.use_proxy else connection.server_url)
+    variables: dict[str, str] = fleet.variables
+    return variables
+
+
+def _in_sandbox(stack: ExitStack, command: str, environ: dict[str, str]) -> Settings:
+    """Start a sandbox with accounts for the time of the stack; the settings, with its address."""
+    say(command, "starting a sandbox")
+    environ |= server_variables(stack.enter_context(sandbox.sandbox()))
+    # It knows nobody yet, and is gone afterwards.
+    environ[LOGIN_SHARE] = "1"
+    settings, _ = load_settings(environ=environ)
+    sandbox.populate(settings.config.connection.server_url, environ)
+    return settings
 
 
 def overrides(args: argparse.Namespace) -> dict[str, str]:
@@ -314,26 +333,11 @@ def _carry_out(
 ) -> int:
     """Run Locust, show its progress, report."""
     config = settings.config
-    stages = parse_stages(config.run.stages)
-    seconds = total_seconds(stages) or config.run.run_time_seconds
-    load = LocustLoad(
-        users=users,
-        spawn_rate=config.run.spawn_rate,
-        run_time_seconds=seconds,
-        server_url=config.connection.server_url,
-        processes=args.processes,
-        in_stages=bool(stages),
-        master_port=args.fleet.port if args.fleet is not None else 0,
-        master_host=args.fleet.host if args.fleet is not None else "",
-        workers_wait_seconds=args.fleet.wait_seconds if args.fleet is not None else 0,
-    )
+    load = _load(args, settings, users)
     folder = make_folder(Path(config.run.runs_folder), datetime.now(), config.run.name)
     typed = command(("mmload", *course.told(sys.argv[1:])))
     RunFolder(folder).write_facts(replace(given, name=config.run.name, command=typed))
-    many = f"{'up to ' if stages else ''}{users} users on {given.server.url}"
-    many += f" ({config.browser.users} of them in browsers)" if config.browser.users else ""
-    long = f"until the {course.storm} storm is over" if course.storm else f"for {load.run_time_seconds} s"
-    say(args.command, f"{many} {long}, seed {config.run.seed}; results in {folder}")
+    say(args.command, f"{_announced(load, given, config.browser.users)}, seed {config.run.seed}; results in {folder}")
     classes = _classes(args.user_class, config.browser.users)
     process = locust_process.start(
         locust_process.command(load, locust_process.locustfile(), classes, verbose=args.verbose),
@@ -354,6 +358,29 @@ def _carry_out(
         if process.poll() is None:
             locust_process.kill(process)
     return _conclude(args.command, ended, folder, settings)
+
+
+def _load(args: argparse.Namespace, settings: Settings, users: int) -> LocustLoad:
+    run, fleet = settings.config.run, args.fleet
+    stages = parse_stages(run.stages)
+    return LocustLoad(
+        users=users,
+        spawn_rate=run.spawn_rate,
+        run_time_seconds=total_seconds(stages) or run.run_time_seconds,
+        server_url=settings.config.connection.server_url,
+        processes=args.processes,
+        in_stages=bool(stages),
+        master_port=fleet.port if fleet is not None else 0,
+        master_host=fleet.host if fleet is not None else "",
+        workers_wait_seconds=fleet.wait_seconds if fleet is not None else 0,
+    )
+
+
+def _announced(load: LocustLoad, given: Facts, browser_users: int) -> str:
+    """How many users, where, and for how long. Pure."""
+    many = f"{'up to ' if load.in_stages else ''}{load.users} users on {given.server.url}"
+    many += f" ({browser_users} of them in browsers)" if browser_users else ""
+    return f"{many} until the {given.storm} storm is over" if given.storm else f"{many} for {load.run_time_seconds} s"
 
 
 def _looking_at_hosts(

@@ -83,6 +83,16 @@ def session_with(deployment: Deployment, host: DeployedHost, tunnel_to: int = 0)
     return SshSession(host.name, folder, config=deployment.ssh_config, python=deployment.python, tunnel_to=tunnel_to)
 
 
+def examined(session: SshSession, server: tuple[str, int] | None) -> dict[str, Any]:
+    """What a connected host is like, and how far `server` is from it. Raises HostFailed: it is not fit."""
+    session.wait_for_tunnel()
+    found: dict[str, Any] = session.ask("examine", server=server)
+    session.measure_clock()
+    if problem := "; ".join(shortcomings(found, session.offset_seconds)):
+        raise HostFailed(session.name, problem)
+    return found
+
+
 class Fleet:
     """All of it. A host that is lost is told of, once; the others go on.
 
@@ -127,11 +137,7 @@ class Fleet:
         server = server_address(server_url) if server_url else None
         for host in self._deployment.hosts:
             session = self._sessions[host.name]
-            session.wait_for_tunnel()
-            found = session.ask("examine", server=server)
-            session.measure_clock()
-            if problem := "; ".join(shortcomings(found, session.offset_seconds)):
-                raise HostFailed(host.name, problem)
+            found = examined(session, server)
             away = f", {found['server']['seconds'] * 1000:.1f} ms from the server" if found["server"] else ""
             self._tell(f"{host.name}: {plural(host.workers, 'worker')}{away}")
 

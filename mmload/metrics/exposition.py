@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeAlias
 
 from mmload.metrics.histogram import Histogram, bucket_of
 
@@ -20,8 +19,6 @@ EDGES_SECONDS = (
 )  # fmt: skip
 PEER_EDGES_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _EDGE_BUCKETS = tuple(bucket_of(round(edge * 1e6)) for edge in EDGES_SECONDS)
-
-Labels: TypeAlias = Mapping[str, str]
 
 
 class Kind(StrEnum):

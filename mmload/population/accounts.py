@@ -8,18 +8,13 @@ from typing import Any
 from urllib.parse import quote
 
 from mmload.client.accounts import Account
+from mmload.client.api.users import ACCOUNT_EXISTS
 from mmload.errors import Refused, ServerNotReady
 from mmload.population.init_job import LOGINS_IN_FLIGHT, NO_ROUTE, InitJob, batches, in_parallel
 
 NAMES_PER_CALL = 100
 # (method, path, body) → the server's document, or None if it does not exist (404).
 Ask = Callable[[str, str, Any], Any]
-ACCOUNT_EXISTS = (
-    "app.user.save.username_exists.app_error",
-    "app.user.save.email_exists.app_error",
-    "store.sql_user.save.username_exists.app_error",
-    "store.sql_user.save.email_exists.app_error",
-)
 
 
 def find_accounts(ask: Ask, wanted: Sequence[Account], stop: Event) -> dict[str, Mapping[str, Any]]:

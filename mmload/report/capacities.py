@@ -9,6 +9,7 @@ from xml.etree.ElementTree import Element, SubElement
 
 from coordinator.answer import Answer, capacity_text, minutes
 from coordinator.capacity_difference import CapacityDifference, ComparedServer, document, facts, text
+from mmload.report.comparison import KINDS
 from mmload.report.html import PageTable, rendered
 from mmload.report.junit import SUITE, writable
 from mmload.report.markdown import code, plain, rows
@@ -16,12 +17,6 @@ from mmload.report.wording import SIGNS
 from mmload.results.comparison import Judgement
 
 HEADINGS = ("", "server", "users", "what broke first", "cause", "minutes", "ended by")
-_KINDS = {
-    Judgement.SAME: "passed",
-    Judgement.BETTER: "passed",
-    Judgement.WORSE: "failed",
-    Judgement.UNKNOWN: "inconclusive",
-}
 
 
 def terminal_capacities(found: CapacityDifference) -> str:
@@ -34,13 +29,13 @@ def json_capacities(found: CapacityDifference) -> str:
 
 def markdown_capacities(found: CapacityDifference) -> str:
     """For a CI comment."""
-    sign = SIGNS[_KINDS[found.outcome]][1]
+    sign = SIGNS[KINDS[found.outcome]][1]
     table = rows(HEADINGS, [[plain(name), code(server), *map(plain, more)] for name, server, *more in _rows(found)])
     return f"## {sign} {plain(found.said)}\n\n{table}\n\n{plain(facts(found)[-1])}\n"
 
 
 def html_capacities(found: CapacityDifference) -> str:
-    kind = _KINDS[found.outcome]
+    kind = KINDS[found.outcome]
     one = {
         "kind": kind,
         "sign": SIGNS[kind][0],

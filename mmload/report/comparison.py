@@ -23,7 +23,7 @@ FOOTNOTE = (
 # Further runs than this to ask for would be no advice.
 _MOST_LONGER = 20.0
 _MINUS = "−"
-_KINDS = {
+KINDS = {
     Judgement.SAME: "passed",
     Judgement.BETTER: "passed",
     Judgement.WORSE: "failed",
@@ -226,7 +226,7 @@ def markdown_comparison(all_compared: Sequence[Compared]) -> str:
 
 def _markdown(compared: Compared) -> str:
     parts = [
-        f"## {SIGNS[_KINDS[compared.comparison.outcome]][1]} {plain(headline(compared))}",
+        f"## {SIGNS[KINDS[compared.comparison.outcome]][1]} {plain(headline(compared))}",
         "\n".join(f"- {plain(sentence)}" for sentence in (*facts(compared), *compared.all_notes)),
         _markdown_table(compared.part(primary=True)),
     ]
@@ -255,7 +255,7 @@ def html_comparison(all_compared: Sequence[Compared]) -> str:
 
 
 def _one(compared: Compared) -> dict[str, object]:
-    kind = _KINDS[compared.comparison.outcome]
+    kind = KINDS[compared.comparison.outcome]
     axis = axis_of(compared.comparison.differences)
     return {
         "kind": kind,

@@ -11,8 +11,6 @@ from mmload.errors import UsageError
 
 ADMIN_EMAIL = "sysadmin@sample.mattermost.com"
 ADMIN_PASSWORD = "Sys@dmin-sample1"
-# What a free 11.6 enforces: seen in its GET /limits/server.
-FREE_ACCOUNT_LIMIT = 250
 
 
 class Version(StrEnum):

@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from mmload.cli.common import say
-from mmload.cli.deploy.hosts import add_part, on_all, sessions_with
+from mmload.cli.deploy.hosts import add_part, on_all
 from mmload.deploy import state
 from mmload.errors import ExitCode
 
@@ -29,8 +29,8 @@ def run(args: argparse.Namespace) -> int:
         hosts = state.chosen(deployment, host_names(args.hosts) if args.hosts else [])
         # One that was never reached, say a mistyped name: there is nothing to look for.
         untouched = {host.name for host in hosts if host.untouched}
-        with sessions_with(deployment, [host for host in hosts if not host.untouched]) as sessions:
-            told = on_all(sessions, lambda session: session.ask("clean"))
+        touched = [host for host in hosts if not host.untouched]
+        told = on_all(deployment, touched, lambda session: session.ask("clean"))
         gone = {*untouched, *told.answers, *(told.problems if args.forget else ())}
         deployment.hosts = [host for host in deployment.hosts if host.name not in gone]
         state.write(args.state, deployment)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -30,18 +30,18 @@ class ToldByHosts:
         self.problems: dict[str, str] = {}
 
 
-@contextmanager
-def sessions_with(deployment: Deployment, hosts: Iterable[DeployedHost], tunnel_to: int = 0) -> Iterator[list[Any]]:
-    """A connection to each of these hosts."""
+def on_all(
+    deployment: Deployment, hosts: Iterable[DeployedHost], do: Callable[[Any], Any], tunnel_to: int = 0
+) -> ToldByHosts:
+    """Connect to these hosts and do the same on all at once. In the end each has answered, or it is known why not."""
     from mmload.deploy.fleet import session_with
 
     with ExitStack() as stack:
-        made = (session_with(deployment, host, tunnel_to) for host in hosts)
-        yield [stack.enter_context(session) for session in made]
+        sessions = [stack.enter_context(session_with(deployment, host, tunnel_to)) for host in hosts]
+        return _told_by(sessions, do)
 
 
-def on_all(sessions: Sequence[Any], do: Callable[[Any], Any]) -> ToldByHosts:
-    """The same on all hosts at once. In the end all of them have answered, or it is known why not."""
+def _told_by(sessions: Sequence[Any], do: Callable[[Any], Any]) -> ToldByHosts:
     told = ToldByHosts()
     pool = ThreadPoolExecutor(max_workers=max(1, len(sessions)))
     try:

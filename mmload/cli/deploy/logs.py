@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from mmload.cli.common import say, whole_number
-from mmload.cli.deploy.hosts import add_part, on_all, sessions_with
+from mmload.cli.deploy.hosts import add_part, on_all
 from mmload.deploy import state
 from mmload.errors import ExitCode
 from mmload.printable import harmless
@@ -23,8 +23,8 @@ def add_parser(parts: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     deployment = state.existing(args.state)
-    with sessions_with(deployment, state.chosen(deployment, args.host)) as sessions:
-        told = on_all(sessions, lambda session: session.ask("logs", lines=args.lines)["lines"])
+    hosts = state.chosen(deployment, args.host)
+    told = on_all(deployment, hosts, lambda session: session.ask("logs", lines=args.lines)["lines"])
     for name, lines in told.answers.items():
         print(harmless("\n".join([f"== {name}", *(lines or ["(no run yet)"])])))
     for name, why in told.problems.items():

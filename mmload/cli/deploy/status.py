@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from mmload.cli.common import print_json
-from mmload.cli.deploy.hosts import add_part, on_all, sessions_with
+from mmload.cli.deploy.hosts import add_part, on_all
 from mmload.deploy import state
 from mmload.deploy.state import DeployedHost
 from mmload.errors import ExitCode
@@ -33,8 +33,7 @@ def run(args: argparse.Namespace) -> int:
             "free_mb": found["free_bytes"] >> 20,
         }
 
-    with sessions_with(deployment, deployment.hosts) as sessions:
-        told = on_all(sessions, look)
+    told = on_all(deployment, deployment.hosts, look)
     rows = [
         {"host": host.name, "workers": host.workers, **told.answers.get(host.name, {})}
         | ({"problem": told.problems[host.name]} if host.name in told.problems else {})

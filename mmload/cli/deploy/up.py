@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from mmload.cli.common import say
-from mmload.cli.deploy.hosts import add_part, on_all, sessions_with
+from mmload.cli.deploy.hosts import add_part, on_all
 from mmload.cli.locust_process import free_port
 from mmload.deploy import state
-from mmload.deploy.checks import description, server_address, shortcomings
+from mmload.deploy.checks import description, server_address
 from mmload.deploy.state import DeployedHost, Deployment
 from mmload.errors import ExitCode, UsageError
 from mmload.printable import harmless
@@ -107,8 +107,7 @@ def _set_up(
         return _prepared(host, session, wanted, server, keep)
 
     # Nobody listens at that port: that there is a tunnel is what counts.
-    with sessions_with(deployment, hosts, tunnel_to=free_port()) as sessions:
-        told = on_all(sessions, prepare)
+    told = on_all(deployment, hosts, prepare, tunnel_to=free_port())
     keep()
     for host in hosts:
         if host.name not in told.problems:
@@ -125,13 +124,10 @@ def _prepared(
 ) -> str:
     """One host, made ready; what it is, in words. Raises HostFailed."""
     from mmload.deploy import wheels
-    from mmload.deploy.ssh import INSTALL_SECONDS, HostFailed
+    from mmload.deploy.fleet import examined
+    from mmload.deploy.ssh import INSTALL_SECONDS
 
-    session.wait_for_tunnel()
-    found = session.ask("examine", server=server)
-    session.measure_clock()
-    if problem := "; ".join(shortcomings(found, session.offset_seconds)):
-        raise HostFailed(host.name, problem)
+    found = examined(session, server)
     target = wheels.target_of(found)
     needed = _wheels_for(target)
     copied = [wheel for wheel in needed if wheel.sha256 not in found["wheels"]]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 LANDING_BUTTON = ".get-app__buttons .btn-tertiary"
 POST = '[id="post_{}"]'
-THREAD_POST = '[id="rhsPost_{}"]'
 MENU_BUTTON = '[id="CENTER_button_{}"]'
 REPLY_BUTTON = '[id="CENTER_commentIcon_{}"]'
 REACTION_BUTTON = '[id="CENTER_reaction_{}"]'
@@ -18,7 +17,6 @@ DELETE_CONFIRM = "#deletePostModalButton"
 OWN_REACTION = '[id^="postReaction-{}-"]'
 RECENT_REACTION = '[id="post_{}"] #recent_reaction_0'
 AUTHOR = '[id="post_{}"] .post__header .user-popover'
-POPOVER = ".user-profile-popover"
 FILE_INPUT = "#fileUploadInput"
 FILE_SENT = ".file-preview__container .post-image__thumbnail, .file-preview__container .post-image__details"
 CHANNEL = '[id="sidebarItem_{}"]'
@@ -34,7 +32,6 @@ CATEGORY_NAME = "#editCategoryModal input"
 DIALOG_CONFIRM = ".GenericModal__button.confirm, .GenericModal__button.delete"
 SUGGESTION = ".suggestion-list__item"
 SWITCHER = "#quickSwitchInput"
-SWITCHER_RESULT = "#suggestionList .suggestion-list__item"
 THREADS_UNREAD_TAB = "#threads-list-unread-button"
 THREADS_READ_ALL = "#threads-list__mark-all-as-read"
 THREADS_LIST = "#threads-list"
