@@ -55,7 +55,7 @@ from mmload.population.init_job import in_parallel
 from mmload.population.plan import team_prefix
 
 if TYPE_CHECKING:
-    from coordinator.observe.finding import SourceFound
+    from coordinator.observe.sources import SourceFound
 
 T = TypeVar("T")
 

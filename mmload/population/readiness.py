@@ -167,7 +167,7 @@ def examine(settings: Settings, users_wanted: int, coordinator: Coordinator | No
     facts = probe(settings, users_wanted, quick=False)
     if coordinator is not None and not facts.contact.trouble:
         # Brings the coordinator's reader of Prometheus along: a run's own check does without.
-        from coordinator.observe.finding import sources_found
+        from coordinator.observe.sources import sources_found
 
         facts.sources = sources_found(settings.config.connection.server_url, coordinator)
     return judge(facts, settings, users_wanted)

@@ -1,4 +1,4 @@
-"""Which sources of an ObserveConfiguration there are: what `mmload doctor` says of them."""
+"""The sources of an ObserveConfiguration: which of them exist, and what `mmload doctor` says of each."""
 
 from __future__ import annotations
 

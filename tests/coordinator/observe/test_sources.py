@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from urllib.parse import parse_qs, urlsplit
 
-from coordinator.observe.finding import SourceFound, sources_found, unused
+from coordinator.observe.sources import SourceFound, sources_found, unused
 from mmload.cli.locust_process import free_port
 from mmload.config import Settings
 from mmload.config.coordinator_tables import Coordinator, Monitor, Observe
