@@ -90,7 +90,7 @@ def until() -> Callable[[Callable[[], bool]], None]:
     """Wait for something that comes by itself."""
 
     def wait(holds: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + 180
+        deadline = time.monotonic() + 600
         while not holds():
             assert time.monotonic() < deadline, "it did not come"
             time.sleep(0.1)

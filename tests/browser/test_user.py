@@ -32,6 +32,8 @@ def _variables(place: Place, folder: Path, logins: list[str]) -> dict[str, str]:
         ("BrowserConfiguration", "Users"): "1",
         ("BrowserConfiguration", "PauseSec"): "0.1",
         ("BrowserConfiguration", "StepTimeoutSec"): "120",
+        # A busy machine would have nothing left for it.
+        ("BrowserConfiguration", "Niceness"): "0",
     }
     named = {environment_name(*key): value for key, value in values.items()}
     return {**os.environ, **named, "MMLOAD_RUN_FOLDER": str(folder), "MMLOAD_CHECKED": "1"}
