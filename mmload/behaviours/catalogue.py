@@ -124,7 +124,8 @@ class Action:
 
 SIMULATIVE: tuple[Action, ...] = (
     Action("SwitchChannel", channels.switch_channel, 4.95),
-    Action("ScrollChannel", posts.scroll_channel, 1.9873),
+    # Pages that were missing are read by others already.
+    Action("ScrollChannel", posts.scroll_channel, 1.9873, passed_on=False),
     Action("DeleteDraft", posts.delete_draft, 0.07, _drafts),
     # Who skips it has done it without being told.
     Action("UnreadCheck", focus.unread_check, 0.99, passed_on=False),

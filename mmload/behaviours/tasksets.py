@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("mmload.behaviours")
 
 # How many people try an action that they have nothing to do on, before it is given up; and how many wait of a kind.
-# On a server on which nobody has read much yet, one in ten can scroll back from where they are.
 MOST_WHO_TRY, MOST_ALIKE = 100, 20
 # What one person tries in one turn: of what others left, and of what they draw themselves.
 MOST_OF_OTHERS, MOST_DRAWN = 5, 3
