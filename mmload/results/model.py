@@ -19,8 +19,9 @@ from mmload.metrics.delta import Delta, ProcessHealth
 # Raised when a reader of the old form would misunderstand the new one; new fields alone do not raise it.
 SCHEMA = 2
 # What simulated users send, and when. Raised when that changes so much that the figures of a server do, too: a run from
-# before is not compared with one from after. 2: as the web application 11.6.
-TRAFFIC = 2
+# before is not compared with one from after. 2: as the web application 11.6. 3: as often as configured, however little
+# there is to do it on or to read.
+TRAFFIC = 3
 
 
 class RunPhase(StrEnum):

@@ -13,6 +13,7 @@ from mmload.cli.compare import sides, worst
 from mmload.errors import UsageError
 from mmload.results.comparison import Judgement
 from mmload.results.folder import FIGURES
+from mmload.results.model import TRAFFIC
 from tests.compare.simulated import changed, run
 from tests.run.processes import mmload
 
@@ -93,7 +94,7 @@ def test_the_page_is_one_file_that_is_well_formed_and_fetches_nothing(place: Pat
     ("arguments", "said"),
     [
         (("1-old", "5-other-mix"), "user classes: as configured (1-old), IdleUser (5-other-mix)"),
-        (("1-old", "10-other-traffic"), "traffic of the simulated users: 2 (1-old), 1 (10-other-traffic)"),
+        (("1-old", "10-other-traffic"), f"traffic of the simulated users: {TRAFFIC} (1-old), 1 (10-other-traffic)"),
         (("1-old", "9-torn"), "9-torn is torn: "),
         (("1-old", "8-no-figures"), "8-no-figures has figures of 0 of its 30 steady seconds"),
     ],
