@@ -91,7 +91,7 @@ def _handlers(settings: LogSettings) -> Iterator[tuple[logging.Handler, str, boo
             handler = logging.FileHandler(settings.file_location, encoding="utf-8")
         except OSError as error:
             raise UsageError(
-                f"LogSettings.FileLocation: {settings.file_location}: can't be written: {error.strerror}"
+                f"LogSettings.FileLocation: cannot write to {settings.file_location}: {error.strerror}"
             ) from None
         yield handler, settings.file_level, settings.file_json
 
@@ -109,7 +109,7 @@ class Progress:
     def __call__(self, seen: Seen, step: Step) -> None:
         now, sample = seen.observation.seconds, weigh(seen.observation)
         for name in sorted(set(seen.silent) - self._silent):
-            log.warning("%sagent %s does not answer: %s", self.whose, name, seen.silent[name])
+            log.warning("%sagent %s does not respond: %s", self.whose, name, seen.silent[name])
         self._silent = set(seen.silent)
         for name, reasons in seen.unobserved.items():
             for why in (each for each in reasons if f"{name}: {each}" not in self._unobserved):
@@ -124,7 +124,7 @@ def line(seen: Seen, step: Step) -> str:
     """How the search stands, in one line. Pure."""
     at = seen.observation
     measured = weigh(at).said if at.readings else seen.warming
-    saturated = f" · the load generator is not to be trusted: {at.saturated}" if at.saturated else ""
+    saturated = f" · the load generator is saturated: {at.saturated}" if at.saturated else ""
     reason = step.reason if step.ordered is None else f"rests with {step.ordered} users"
     return f"{clock_text(at.seconds)}  {at.users} of {at.target} users · {measured} · {reason}{saturated}"
 
@@ -141,7 +141,7 @@ def run(args: argparse.Namespace) -> int:
     if args.compare is None:
         return _run_alone(document, settings, args)
     if document.search.mode == Mode.CLASSIC:
-        raise UsageError("--compare: the classic rule gives no interval: leave --mode classic out")
+        raise UsageError("--compare: the classic rule gives no interval: omit --mode classic")
     return _run_pair(document, applied(load(args.compare).document, args), settings, args)
 
 
@@ -151,7 +151,7 @@ def _run_alone(document: Coordinator, settings: Settings, args: argparse.Namespa
         limits = limits_of(document, settings)
         outcome = _looped(begun, limits, Search(limits), folder, stop, Progress())
     told = _answered(outcome, limits, begun, folder, args)
-    log.info("journal and answer are in %s; %s", folder, outcome.left)
+    log.info("journal and result are in %s; %s", folder, outcome.left)
     _print(told if args.json else answer.text(outcome))
     return int(answer.exit_code(outcome.answer))
 
@@ -190,7 +190,7 @@ def _run_pair(base: Coordinator, new: Coordinator, settings: Settings, args: arg
     found = difference(servers[0], servers[1], pair.ratio, tolerance_of(args))
     write_difference(folder, found)
     for name, outcome in zip(SIDES, outcomes, strict=True):
-        log.info("%s: journal and answer are in %s; %s", name, folder / name, outcome.left)
+        log.info("%s: journal and result are in %s; %s", name, folder / name, outcome.left)
     _print(difference_document(found) if args.json else difference_text(found))
     return int(difference_exit_code(found))
 
@@ -267,7 +267,7 @@ def _looped(begun: Begun, limits: Limits, search: Decider, folder: Path, stop: E
 def _watching(document: Coordinator) -> Iterator[Watch]:
     """What is to be observed of the server, looked at until the search is over."""
     watched = sources(document.monitor, document.observe)
-    log.info("observing of the server: %s", ", ".join(watched) or "nothing (see ObserveConfiguration)")
+    log.info("observed on the server: %s", ", ".join(watched) or "nothing (see ObserveConfiguration)")
     watch = Watch(watched, time.monotonic)
     try:
         yield watch
@@ -280,7 +280,7 @@ def _warn_of_breaches(prometheus: Prometheus) -> None:
     alerting = {query.description for query in prometheus.queries if query.alert}
     for name, reading in prometheus.readings(0.0, time.time()).items():
         if name in alerting and reading.value is not None and reading.value > reading.limit:
-            told = "before any user is in, %s is %.4g already, its limit is %g: if it stays so, the search ends there"
+            told = "before any user has started, %s is already %.4g (limit %g): if it stays there, the search will end"
             log.warning(told, name, reading.value, reading.limit)
 
 
@@ -295,13 +295,13 @@ def _measured(agents: AgentGroup, document: Coordinator) -> bool:
         why = (
             "no limit is set"
             if measured
-            else "the agents export no measures of mmload on /metrics, and there are no queries"
+            else "the agents do not export mmload's measures on /metrics, and there are no queries"
         )
         raise ConfigurationError(
-            f"nothing says when the server has too much to do: {why}. Set a limit in MeasuresConfiguration, or queries "
+            f"nothing shows when the server is overloaded: {why}. Set a limit in MeasuresConfiguration, or queries "
             "with Alert in MonitorConfig"
         )
-    log.warning("the agents export no measures of mmload on /metrics: only the queries count")
+    log.warning("the agents do not export mmload's measures on /metrics: only the queries count")
     return False
 
 
@@ -311,7 +311,7 @@ def _folder(given: Path | None) -> Path:
     try:
         given.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError(f"--folder {given}: can't be made: {error.strerror}") from None
+        raise UsageError(f"--folder {given}: cannot create it: {error.strerror}") from None
     return given
 
 

@@ -51,7 +51,7 @@ class SwarmAgent:
         # No run_time, no user_classes: they would end the test, or crash the start of users.
         said = self._json("POST", "/swarm", {"user_count": str(users), "spawn_rate": f"{rate:g}"})
         if not said.get("success"):
-            raise Unanswered(f"/swarm was refused: {said.get('message', 'without a reason')}")
+            raise Unanswered(f"/swarm was refused: {said.get('message', 'no reason given')}")
         self._ordered = users
 
     def release(self) -> None:
@@ -68,9 +68,9 @@ class SwarmAgent:
         try:
             said = answer.json()
         except requests.JSONDecodeError:
-            raise Unanswered(f"{path} answers no JSON: is this Locust's web UI?") from None
+            raise Unanswered(f"{path} did not return JSON: is this Locust's web UI?") from None
         if not isinstance(said, dict):
-            raise Unanswered(f"{path} answers something else than Locust does")
+            raise Unanswered(f"{path} did not return what Locust returns")
         return said
 
     def _ask(
@@ -85,7 +85,7 @@ class SwarmAgent:
 def refused(path: str, status: int) -> str:
     """Why an agent said no, in words that help. Pure."""
     if status in (301, 302, 401, 403):
-        return f"{path} needs a log-in (HTTP status {status}): set MMLOAD_AGENT_TOKEN to the agent's token"
+        return f"{path} requires a login (HTTP status {status}): set MMLOAD_AGENT_TOKEN to the agent's token"
     return f"{path}: HTTP status {status}"
 
 
@@ -97,7 +97,7 @@ def status_of(said: dict[str, Any], users_per_worker: int) -> AgentStatus:
         missing = [str(worker["id"]) for worker in workers if worker["state"] == "missing"]
         busy = [str(worker["id"]) for worker in workers if float(worker.get("cpu_usage") or 0) > _BUSY_PERCENT]
     except (KeyError, TypeError, ValueError):
-        raise Unanswered("/stats/requests answers something else than Locust does") from None
+        raise Unanswered("/stats/requests did not return what Locust returns") from None
     distributed = "workers" in said
     able = len(workers) - len(missing) if distributed else 1
     return AgentStatus(users, running, users_per_worker * able, _trouble(missing, busy, none=distributed and able == 0))
@@ -105,7 +105,7 @@ def status_of(said: dict[str, Any], users_per_worker: int) -> AgentStatus:
 
 def _trouble(missing: list[str], busy: list[str], *, none: bool) -> str:
     if none:
-        return "no worker is there"
+        return "no worker is connected"
     if missing:
         return f"worker {', '.join(missing)} is missing"
     return f"worker {', '.join(busy)} uses more than {_BUSY_PERCENT:.0f} % of its core" if busy else ""
@@ -198,7 +198,7 @@ class LoadAgent:
             status = said["status"]
             return AgentStatus(int(status["NumUsers"]), status["State"] == "running", self._most_users)
         except (KeyError, TypeError, ValueError):
-            raise Unanswered("its status has not the form of a load-test agent's") from None
+            raise Unanswered("its status is not that of a load-test agent") from None
 
     def _call(
         self, method: str, path: str, body: Any = None, *, query: str = "", seconds: float = REQUEST_SECONDS
@@ -209,7 +209,7 @@ class LoadAgent:
             said = answer.json()
         except requests.JSONDecodeError:
             raise Unanswered(refused(f"/loadagent/{path}", answer.status_code)) from None
-        error = str(said.get("error", "")) if isinstance(said, dict) else "an answer of another form"
+        error = str(said.get("error", "")) if isinstance(said, dict) else "an unexpected response"
         if answer.status_code == 404:
             raise NoSuchAgent(error or f"no agent {self._name}")
         if error or answer.status_code not in (200, 201):

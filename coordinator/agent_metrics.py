@@ -39,14 +39,14 @@ class _State:
 # By the names on the page.
 _STATES = {
     "mmload_generator_cpu_ratio": _State("CPU {:.0%} of a core", generator_health.MOST_CPU),
-    "mmload_generator_loop_lag_seconds": _State("late by up to {:.0f} ms", generator_health.MOST_LAG_MS, 1000),
+    "mmload_generator_loop_lag_seconds": _State("event-loop lag up to {:.0f} ms", generator_health.MOST_LAG_MS, 1000),
     "mmload_generator_backlog_sockets": _State("{:.0f} sockets readable at once", generator_health.MOST_BACKLOG),
-    "mmload_generator_gc_seconds": _State("{:.0f} ms of collecting garbage", generator_health.MOST_GC_MS, 1000),
+    "mmload_generator_gc_seconds": _State("{:.0f} ms of garbage collection", generator_health.MOST_GC_MS, 1000),
     "mmload_generator_steal_ratio": _State(
-        "{:.0%} of the machine's CPU taken by its host", generator_health.MOST_STEAL
+        "{:.0%} of the machine's CPU stolen by its host", generator_health.MOST_STEAL
     ),
     "mmload_generator_throttled_seconds": _State(
-        "held back for its quota by {:.0f} ms", generator_health.MOST_THROTTLED_MS, 1000
+        "throttled by its CPU quota for {:.0f} ms", generator_health.MOST_THROTTLED_MS, 1000
     ),
 }
 _REQUESTS, _FAILURES = "mmload_requests_total", "mmload_request_failures_total"
@@ -169,7 +169,7 @@ def snapshot(pages: Mapping[str, str], seconds: float, sums: Sums | None = None)
             else:
                 _add(total, name, labels, value)
         if saturated and _is_at_its_limit(worst):
-            total.saturated = f"agent {agent} is at its own limit ({_told(worst)})"
+            total.saturated = f"agent {agent} is at its limit: {_told(worst)}"
     return total
 
 
@@ -184,7 +184,7 @@ def _told(worst: Mapping[str, float]) -> str:
     """How the agent's processes are, the worst of them: CPU and lag always, the rest where it is too much."""
     always = ("mmload_generator_cpu_ratio", "mmload_generator_loop_lag_seconds")
     named = [name for name, value in worst.items() if value > 0 and (name in always or value >= _STATES[name].most)]
-    return ", ".join(_STATES[name].text.format(worst[name]) for name in named) or "by its own account"
+    return ", ".join(_STATES[name].text.format(worst[name]) for name in named) or "according to itself"
 
 
 def _add(total: Snapshot, name: str, labels: Sequence[str], value: float) -> None:
@@ -299,7 +299,7 @@ class Recent:
     def readings(self) -> tuple[Reading, ...]:
         """One for each limit that is set."""
         if not self._snapshots:
-            return tuple(self._nothing("no page of /metrics yet"))
+            return tuple(self._nothing("no /metrics page yet"))
         return measured(self._limits, self._snapshots[0], self._snapshots[-1])
 
     def unknown(self, reason: str) -> tuple[Reading, ...]:

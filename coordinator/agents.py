@@ -66,7 +66,7 @@ def shares(users: int, limits: Sequence[int]) -> tuple[int, ...]:
     """The users of each agent: in proportion to the limits, whole, together `users` (largest remainders). Pure."""
     whole = sum(limits)
     if users > whole:
-        raise ValueError(f"{users} users, but the agents carry {whole}")
+        raise ValueError(f"{users} users, but the agents can run only {whole}")
     if users <= 0:
         return (0,) * len(limits)
     exact = [users * limit / whole for limit in limits]
@@ -208,8 +208,7 @@ def _refuse_busy(agents: Sequence[Agent], statuses: Sequence[AgentStatus]) -> No
     for agent, status in zip(agents, statuses, strict=True):
         if status.busy:
             raise AgentBusy(
-                f"agent {agent.name} already runs {status.users} users of something else: "
-                "stop it, or take it up with --take-up"
+                f"agent {agent.name} is already running {status.users} users: stop it, or take it over with --take-up"
             )
 
 
@@ -223,7 +222,7 @@ def _asked(agent: Agent, ask: Callable[[], Any]) -> Any:
         return ask()
     except Unanswered as error:
         raise ServerNotReady(
-            f"agent {agent.name} can't be driven: {error}; start it, or correct its ApiURL in ClusterConfig.Agents"
+            f"cannot control agent {agent.name}: {error}; start it, or correct its ApiURL in ClusterConfig.Agents"
         ) from None
 
 
@@ -232,6 +231,6 @@ def _check_ceiling(most_users: int, agents: Sequence[Agent], limits: Sequence[in
     if most_users > carried:
         each = ", ".join(f"{agent.name}: {limit}" for agent, limit in zip(agents, limits, strict=True))
         raise ConfigurationError(
-            f"ClusterConfig.MaxActiveUsers: expected at most {carried}, which is what the agents can carry ({each}), "
+            f"ClusterConfig.MaxActiveUsers: expected at most {carried}, which is what the agents can run ({each}), "
             f"found {most_users}: lower it, or add agents"
         )

@@ -179,7 +179,7 @@ def plan_lines(plan: Sequence[PlannedCapacity], today: Today) -> Iterator[str]:
     for row in plan:
         told = [f"  p99 {row.p99_seconds:g} s: {_planned_text(row)}"]
         if row.users is not None and today.peak_factor != 1:
-            told.append(f"{usual_users(row.users, today):,} people who are as busy on average")
+            told.append(f"{usual_users(row.users, today):,} people of average activity")
         if _has_headroom(row, today):
             told.append(_headroom_text(row, today))
         yield "; ".join(told)
@@ -191,7 +191,7 @@ def _planned_text(row: PlannedCapacity) -> str:
     if row.low is not None:
         return f"not reached: {row.low:,} users were fine"
     if row.high is not None:
-        return f"not reached: {row.high:,} users were too many, and it was not tried with fewer for long enough"
+        return f"not reached: {row.high:,} users were too many, and fewer were not tried for long enough"
     return "not reached"
 
 

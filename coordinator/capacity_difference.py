@@ -87,7 +87,7 @@ def sentence(found: CapacityDifference) -> str:
         return f"{new} holds {_one_sided(found)} users than {base}"
     between = f"between {_signed(found.low)} and {_signed(found.high)} users, {_sure(found)}"
     if found.outcome is Judgement.UNKNOWN:
-        return f"can't tell whether {new} holds more users than {base}: {between}: search longer, or with --precision"
+        return f"can't tell whether {new} holds more users than {base}: {between}: search longer, or use --precision"
     if found.outcome is Judgement.SAME and found.low <= 0 <= found.high:
         return f"no difference seen between {new} and {base}: {between}"
     tolerated = ", which is tolerated" if found.outcome is Judgement.SAME else ""
@@ -96,7 +96,7 @@ def sentence(found: CapacityDifference) -> str:
 
 def _why_not(found: CapacityDifference) -> str:
     if {found.base.answer.ended_by, found.new.answer.ended_by} == {Ending.AT_LEAST}:
-        return "no limit of either was crossed"
+        return "neither server crossed a limit"
     first = next((each for each in (found.base, found.new) if each.answer.ended_by != Ending.OTHER_ENDED), found.base)
     return f"{first.server}: {first.answer.ended_by}: {first.answer.reason}"
 

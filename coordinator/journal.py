@@ -78,15 +78,15 @@ class JournalWriter:
         try:
             self._file: BinaryIO = path.open("xb", buffering=0)
         except FileExistsError:
-            raise UsageError(f"{path}: there is a journal already; name another folder") from None
+            raise UsageError(f"{path}: the journal already exists; use another folder") from None
         except OSError as error:
-            raise UsageError(f"{path}: the journal can't be written: {error.strerror}") from None
+            raise UsageError(f"cannot write the journal {path}: {error.strerror}") from None
 
     def add(self, line: Line) -> None:
         try:
             self._file.write(_ENCODER.encode(line) + b"\n")
         except OSError as error:
-            self.trouble = self.trouble or f"{self.path}: the journal can't be written: {error.strerror}"
+            self.trouble = self.trouble or f"cannot write the journal {self.path}: {error.strerror}"
 
     def close(self) -> None:
         self._file.close()
@@ -107,17 +107,17 @@ def read(path: Path) -> Journal:
     path = path / NAME if path.is_dir() else path
     try:
         if path.exists() and not path.is_file():
-            raise UsageError(f"{path}: this is no file")
+            raise UsageError(f"{path}: not a file")
         data = path.read_bytes()
     except OSError as error:
-        raise UsageError(f"{path}: can't be read: {error.strerror}") from None
+        raise UsageError(f"cannot read {path}: {error.strerror}") from None
     whole, _, rest = data.rpartition(b"\n")
     lines = list(_lines(path, whole))
     if not lines or not isinstance(lines[0], Head):
-        raise UsageError(f"{path}: this is no journal: its first line does not have the limits")
+        raise UsageError(f"{path}: not a journal: its first line does not contain the limits")
     if lines[0].schema > SCHEMA:
         raise UsageError(
-            f"{path}: a journal of form {lines[0].schema}; this version reads form {SCHEMA}: update mmload"
+            f"{path}: a journal with schema {lines[0].schema}; this version reads schema {SCHEMA}: update mmload"
         )
     cycles = tuple(line for line in lines if isinstance(line, Cycle))
     end = next((line for line in lines if isinstance(line, End)), None)
@@ -129,7 +129,7 @@ def _lines(path: Path, data: bytes) -> Iterator[Line]:
         try:
             yield _DECODER.decode(line)
         except msgspec.MsgspecError as error:
-            raise UsageError(f"{path}: line {number}: not a line of a journal: {error}") from None
+            raise UsageError(f"{path}: line {number}: not a journal line: {error}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,8 +164,8 @@ def replayed(journal: Journal, changes: Changes, search: Callable[[Limits], Deci
     head = journal.head
     if head.schema < SCHEMA:
         raise UsageError(
-            f"the journal has form {head.schema}, of mmload {head.mmload or 'before 0.1.0'}, which does not tell the "
-            f"numbers that its search went by; only form {SCHEMA} can be replayed: use the version that wrote it"
+            f"the journal has schema {head.schema}, of mmload {head.mmload or 'before 0.1.0'}, without the numbers "
+            f"that its search used; only schema {SCHEMA} can be replayed: use the version that wrote it"
         )
     decider = search(dataclasses.replace(head.limits, **changes.limits))
     differences, answer, count = [], None, 0
@@ -230,16 +230,16 @@ def _of_limits(limits: Limits, name: str, given: str, text: str) -> Any:
 
 def text(replay: Replay, journal: Journal, *, most: int = 20) -> str:
     """What is decided otherwise, the first ones of many. Pure."""
-    lines = [f"{replay.cycles} cycles; {len(replay.differences)} are decided otherwise"]
+    lines = [f"{replay.cycles} cycles; {len(replay.differences)} are decided differently"]
     lines += [_line(each) for each in replay.differences[:most]]
     if len(replay.differences) > most:
         lines.append(f"… and {len(replay.differences) - most} more")
     if replay.differences:
-        lines.append("From the first difference on, the load that is on record is that of the old decisions.")
+        lines.append("From the first difference on, the recorded load is that of the old decisions.")
     if journal.torn:
-        lines.append("The last line is torn: the search was cut off while it was being written.")
+        lines.append("The last line is incomplete: the search was cut off while it was being written.")
     was = journal.end.answer if journal.end is not None else None
-    lines += [f"answer on record: {_answer(was)}", f"answer now:       {_answer(replay.answer)}"]
+    lines += [f"recorded result: {_answer(was)}", f"result now:      {_answer(replay.answer)}"]
     return "\n".join(lines)
 
 

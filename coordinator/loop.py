@@ -100,7 +100,7 @@ class Observer:
                 answered[q.description] for q in self._prometheus.queries if not q.alert and q.description in answered
             ),
             self._recent.slowest() if self._recent is not None else "",
-            "" if readings else "no query is asked yet (MinIntervalSec)",
+            "" if readings else "no query is due yet (MinIntervalSec)",
             self._watch.state() if self._watch is not None else None,
             self._watch.troubles() if self._watch is not None else {},
         )
@@ -253,9 +253,9 @@ class Loop:
         good = answer.low if answer is not None else None
         if self._hold and good:
             failed = self._agents.set_users(good)
-            return _left(f"{good} users stay on the agents", f"could not be told to keep {good} users", failed)
+            return _left(f"{good} users keep running on the agents", f"could not be told to keep {good} users", failed)
         failed = self._agents.release()
-        return _left("all users of the agents are stopped", "could not be told to stop their users", failed)
+        return _left("all users of the agents have been stopped", "could not be told to stop their users", failed)
 
     def _ms(self) -> int:
         return int(self._wall() * 1000)

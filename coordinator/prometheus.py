@@ -49,7 +49,7 @@ def elements(result: Any) -> tuple[Element, ...]:
     if isinstance(result, list) and len(result) == 2 and not isinstance(result[0], dict):
         return (_element(result),)
     if not isinstance(result, list) or not all(isinstance(each, dict) and "value" in each for each in result):
-        raise Unanswered("the query gives no single value for each element (a range, or histograms)")
+        raise Unanswered("the query does not return a single value for each element (a range, or histograms)")
     return tuple(_element(each["value"]) for each in result)
 
 
@@ -58,7 +58,7 @@ def _element(pair: Any) -> Element:
         sampled, value = pair
         return Element(float(sampled), float(value))
     except (TypeError, ValueError):
-        raise Unanswered("the answer is no number") from None
+        raise Unanswered("the result is not a number") from None
 
 
 def reading(query: Query, found: Sequence[Element], now: float, stale_after_seconds: float) -> Reading:
@@ -134,8 +134,8 @@ class Prometheus:
             proxy = "" if monitor.use_proxy else unused_proxy(monitor.prometheus_url, "MonitorConfig.UseProxy")
             trust = trust_advice(str(answers[0]), "MonitorConfig.PrometheusCAFile")
             raise ServerNotReady(
-                f"Prometheus at {monitor.prometheus_url} gives no answer: {answers[0]}; {trust or 'start it'}, or "
-                "correct MonitorConfig.PrometheusURL, or leave out the queries: the agents' own measures need none"
+                f"Prometheus at {monitor.prometheus_url} does not respond: {answers[0]}; {trust or 'start it'}, "
+                "correct MonitorConfig.PrometheusURL, or remove the queries: the agents' own measures need none"
                 + (f" ({proxy})" if proxy else "")
             )
 
@@ -165,11 +165,11 @@ def _asked(monitor: Monitor, query: str) -> Any:
         except PrometheusApiClientException as error:
             raise refusal(str(error)) from None
         except (requests.JSONDecodeError, UnicodeDecodeError, RecursionError):
-            raise Unanswered("the answer is no JSON: is this a Prometheus?") from None
+            raise Unanswered("the response is not JSON: is this Prometheus?") from None
         except requests.RequestException as error:
             raise Unanswered(transport_reason(error)) from None
         except (KeyError, TypeError, ValueError):
-            raise Unanswered("the answer has not the form of a Prometheus answer") from None
+            raise Unanswered("this is not a Prometheus response") from None
 
     return ask
 
@@ -188,7 +188,7 @@ def refusal(text: str) -> Unanswered:
         said = ""
     if status in (401, 403):
         return Unanswered(
-            f"HTTP status {status}: it wants a log-in; set MonitorConfig.PrometheusUser with "
+            f"HTTP status {status}: it requires a login; set MonitorConfig.PrometheusUser with "
             "MMLOAD_MONITORCONFIG_PROMETHEUSPASSWORD, or MMLOAD_MONITORCONFIG_PROMETHEUSTOKEN"
         )
     if status in (400, 422) and said:

@@ -132,7 +132,7 @@ def _speaking(agent: tables.AgentAddress, swarm: SwarmAgent, load: LoadAgent) ->
             return candidate
     reasons = dict.fromkeys(refusals)
     raise ServerNotReady(
-        f"agent {agent.id} at {agent.api_url} can't be driven: {'; '.join(reasons)}: start it (`mmload agent`), "
+        f"cannot control agent {agent.id} at {agent.api_url}: {'; '.join(reasons)}: start it (`mmload agent`), "
         "or correct its ApiURL in ClusterConfig.Agents"
     )
 
@@ -151,8 +151,8 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="mmload-coordinator",
         description="Changes the number of users of the agents until it is known how many users the server holds. "
-        "Exit code: 0 a number was found, 4 the configuration is refused, 5 an agent or Prometheus can't be reached, "
-        "6 it can't be known (and why), 130 interrupted.",
+        "Exit code: 0 a number was found, 4 the configuration was refused, 5 an agent or Prometheus cannot be "
+        "reached, 6 the number cannot be determined (and why), 130 interrupted.",
     )
     made.add_argument("--version", action="version", version=f"mmload-coordinator {__version__}")
     made.add_argument("-c", "--config", metavar="FILE", type=Path, help="coordinator.json (config/coordinator.json)")
@@ -162,15 +162,23 @@ def parser() -> argparse.ArgumentParser:
         "--ltagent-config",
         metavar="FILE",
         type=Path,
-        help="config.json, for agents that are still to be created, and for how many users one carries",
+        help="config.json, for agents that have yet to be created, and for the number of users that one can run",
     )
-    made.add_argument("--folder", metavar="DIR", type=Path, help="where journal and answer go (a new one in runs/)")
     made.add_argument(
-        "--compare", metavar="FILE", type=Path, help="the coordinator.json of another server: how many more it holds"
+        "--folder",
+        metavar="DIR",
+        type=Path,
+        help="where journal and result are written (default: a new folder in runs/)",
     )
-    made.add_argument("--take-up", action="store_true", help="take up agents that run already")
     made.add_argument(
-        "--hold", action="store_true", help="in the end keep as many users as the server surely holds (AtEnd)"
+        "--compare",
+        metavar="FILE",
+        type=Path,
+        help="the coordinator.json of a second server: how many more users does it hold?",
+    )
+    made.add_argument("--take-up", action="store_true", help="take over agents that are already running")
+    made.add_argument(
+        "--hold", action="store_true", help="at the end, keep as many users running as the interval's lower end (AtEnd)"
     )
     add_search_options(made)
     return made
@@ -179,18 +187,32 @@ def parser() -> argparse.ArgumentParser:
 def add_search_options(made: argparse.ArgumentParser) -> None:
     """The options that `mmload capacity` has as well."""
     add = made.add_argument
-    add("--mode", choices=MODES, help="search (climb, retreat, measure), or classic: the peer's rule")
+    add(
+        "--mode",
+        choices=MODES,
+        help="search (climb, retreat, measure), or classic: the rule of mattermost-load-test-ng",
+    )
     add("--lowest-users", metavar="N", type=int, help="users at the start (SearchConfiguration.LowestUsers)")
-    add("--highest-users", metavar="N", type=int, help="never more than these (ClusterConfig.MaxActiveUsers)")
-    add("--spawn-rate", metavar="R", type=float, help="new users per second (SearchConfiguration.SpawnRate)")
-    add("--budget", metavar="TIME", help="the answer is due after this time: 900, 15m, 1h (BudgetMinutes)")
-    add("--precision", metavar="PERCENT", help="half the width of the interval, such as 2%% (PrecisionPercent)")
-    add("--p99", metavar="SEC", type=float, help="the limit of requests' p99; 0: none (RequestP99Sec)")
-    add("--failures", metavar="PERCENT", help="the limit of failed requests, such as 1%%; 0: none (FailurePercent)")
-    add("--people", metavar="N", type=int, help="how many people the server has today: the answer says their headroom")
-    add("--peak-factor", metavar="F", type=float, help="at their busiest they are so many times as busy as usual (1)")
-    add("--json", action="store_true", help="print the answer as JSON")
-    add("--tolerance", metavar="PERCENT", help="with --compare: smaller differences pass (5%%)")
+    add("--highest-users", metavar="N", type=int, help="maximum number of users (ClusterConfig.MaxActiveUsers)")
+    add(
+        "--spawn-rate",
+        metavar="R",
+        type=float,
+        help="maximum number of users started per second (SearchConfiguration.SpawnRate)",
+    )
+    add("--budget", metavar="TIME", help="time limit of the search: 900, 15m, 1h (BudgetMinutes)")
+    add("--precision", metavar="PERCENT", help="half-width of the interval to reach, such as 2%% (PrecisionPercent)")
+    add("--p99", metavar="SEC", type=float, help="limit for the p99 of requests; 0: none (RequestP99Sec)")
+    add("--failures", metavar="PERCENT", help="limit for failed requests, such as 1%%; 0: none (FailurePercent)")
+    add(
+        "--people",
+        metavar="N",
+        type=int,
+        help="number of people on the server today: the result says how many more fit",
+    )
+    add("--peak-factor", metavar="F", type=float, help="how many times as busy as usual they are at peak times (1)")
+    add("--json", action="store_true", help="print the result as JSON")
+    add("--tolerance", metavar="PERCENT", help="with --compare: smaller differences are tolerated (5%%)")
 
 
 def applied(document: Coordinator, args: argparse.Namespace) -> Coordinator:

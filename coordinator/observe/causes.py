@@ -96,7 +96,7 @@ def cause_of(moments: Sequence[Moment], window_seconds: float, fine_users: int =
     if not seen:
         return None
     if len(seen) < FEWEST_MOMENTS:
-        few = f"the server was looked at only {len(seen)} times at the limit"
+        few = f"the server was observed only {len(seen)} times at the limit"
         return Cause(CauseKind.NOT_KNOWN, False, (few,), "")
     return judged(Evidence(mean([m.state for m in seen if m.state is not None]), tuple(seen)))
 
@@ -155,7 +155,7 @@ def locks(evidence: Evidence) -> Full | None:
         return None
     behind = f": most wait for `{state.blocker}`" if state.blocker else ""
     free = _known_free(database_cpu(state)) and not _is_full(server_cpu(state))
-    return Full(CauseKind.LOCKS, free, f"look at what holds locks in the database{behind}")
+    return Full(CauseKind.LOCKS, free, f"check what holds locks in the database{behind}")
 
 
 def slow_query(evidence: Evidence) -> Full | None:
@@ -173,7 +173,7 @@ def slow_query(evidence: Evidence) -> Full | None:
         return None
     text = f" `{state.query}`" if state.query else ""
     sure = busy and (state.query_share or 0.0) >= SURELY_DOMINANT
-    return Full(CauseKind.SLOW_QUERY, sure, f"look at the plan of one query{text}: an index may do more than hardware")
+    return Full(CauseKind.SLOW_QUERY, sure, f"check the plan of one query{text}: an index may help more than hardware")
 
 
 def database_cpu_full(evidence: Evidence) -> Full | None:
@@ -320,11 +320,11 @@ def _cpu_told(state: ObservedState) -> Iterator[str]:
         yield f"the server's CPU was at {_percent(server)} of {_cores(state.server_cores)}"
     if (state.server_throttled or 0.0) >= MUCH_THROTTLED:
         whose = "it and PostgreSQL were" if state.shared_quota else "it was"
-        yield f"{whose} held back by a CPU quota in {_percent(state.server_throttled)} of all periods"
+        yield f"{whose} throttled by a CPU quota in {_percent(state.server_throttled)} of all periods"
     if database is not None:
         yield f"PostgreSQL at {_percent(database)} of {_cores(state.database_cores)}"
     if _database_is_throttled(state):
-        yield f"which was held back by a CPU quota in {_percent(state.database_throttled)} of all periods"
+        yield f"which was throttled by a CPU quota in {_percent(state.database_throttled)} of all periods"
     if state.machine_cpu is not None:
         yield f"the machine's CPU at {_percent(state.machine_cpu)}{_others_told(state)}"
     if state.database_machine_cpu is not None:
@@ -337,7 +337,7 @@ def _others_told(state: ObservedState) -> str:
         return ""
     busy = (state.machine_cpu or 0.0) * state.machine_cores
     others = max(0.0, busy - (state.server_cpu or 0.0) - (state.database_cpu or 0.0))
-    return f" ({others:.1f} of {_cores(state.machine_cores)} by others, the load generator among them)"
+    return f" ({others:.1f} of {_cores(state.machine_cores)} by others, including the load generator)"
 
 
 def _database_told(evidence: Evidence) -> Iterator[str]:
@@ -345,7 +345,7 @@ def _database_told(evidence: Evidence) -> Iterator[str]:
     if state.pool_in_use is not None and state.pool_most:
         yield _in_use(evidence, state.pool_in_use, state.pool_most)
     if state.connections is not None and state.connections_most and evidence.share(_connections_are_full):
-        yield f"{state.connections:.0f} of {state.connections_most:.0f} connections of PostgreSQL were taken"
+        yield f"{state.connections:.0f} of {state.connections_most:.0f} connections of PostgreSQL were in use"
     active = state.backends_active
     if active is not None:
         waits = [

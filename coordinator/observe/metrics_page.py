@@ -71,10 +71,10 @@ class MetricsPage:
         except requests.RequestException as error:
             raise Unanswered(transport_reason(error)) from None
         if answer.status_code != 200:
-            raise Unanswered(f"it answers {answer.status_code}")
+            raise Unanswered(f"HTTP status {answer.status_code}")
         now, after = self._clock(), figures(self._sums.of(answer.text))
         if not after:
-            raise Unanswered("it is no page of Mattermost's metrics")
+            raise Unanswered("this is not Mattermost's metrics page")
         state = state_between(self._before, after, now - self._last)
         self._before, self._last = after, now
         return state

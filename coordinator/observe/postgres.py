@@ -216,7 +216,7 @@ class PostgresServer:
         known = ObservedState(connections=float(connections or 0), connections_most=float(most))
         blocker = self._blocker(session) if locks else ""
         if hidden:
-            told = "other users' queries are hidden from this one: GRANT pg_monitor TO it"
+            told = "other users' queries are hidden from this user: GRANT pg_monitor TO it"
             self.notes = tuple(dict.fromkeys([*self.notes, told]))
         else:
             known = ObservedState(

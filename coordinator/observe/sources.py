@@ -67,7 +67,7 @@ def _processes(server_url: str, observe: Observe) -> Iterator[SourceFound]:
 def _prometheus(monitor: Monitor, observe: Observe) -> Iterator[SourceFound]:
     """A Prometheus that nobody configured, and that is not there, is no news."""
     if presets(observe):
-        yield from _looked(f"exporters by Prometheus at {monitor.prometheus_url}", lambda: Exporters(monitor, observe))
+        yield from _looked(f"exporters in Prometheus at {monitor.prometheus_url}", lambda: Exporters(monitor, observe))
     try:
         yield from unused(observe, _asking(monitor))
     except (requests.RequestException, *UNREADABLE, KeyError, TypeError, ConfigurationError):
@@ -108,7 +108,7 @@ def _postgres(observe: Observe) -> Iterator[SourceFound]:
 
 def _looked(name: str, make: Callable[[], Source]) -> Iterator[SourceFound]:
     """One look at what is configured."""
-    why = "a capacity search will say less of why a limit was crossed"
+    why = "a capacity search will say less about why a limit was crossed"
     try:
         source = make()
         try:
@@ -116,7 +116,7 @@ def _looked(name: str, make: Callable[[], Source]) -> Iterator[SourceFound]:
         finally:
             source.close()
     except (Unanswered, ConfigurationError) as error:
-        yield SourceFound(f"{name} can't be observed: {error}", why, "see docs/observe.md", trouble=True)
+        yield SourceFound(f"cannot observe {name}: {error}", why, "see docs/observe.md", trouble=True)
         return
     for note in source.notes:
         yield SourceFound(f"{name}: {note}", why, trouble=True)

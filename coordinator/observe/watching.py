@@ -45,7 +45,7 @@ def sources(monitor: Monitor, observe: Observe) -> dict[str, Source]:
     if observe.metrics_url:
         found[f"Mattermost's metrics at {observe.metrics_url}"] = MetricsPage(observe.metrics_url)
     if presets(observe):
-        found[f"exporters by Prometheus at {monitor.prometheus_url}"] = Exporters(monitor, observe)
+        found[f"exporters in Prometheus at {monitor.prometheus_url}"] = Exporters(monitor, observe)
     return found
 
 

@@ -73,9 +73,7 @@ class Ceiling:
         self._seconds += sight.elapsed
         if self._seconds < self._wanted_seconds:
             return Move(users, f"at the ceiling: {sight.sample.said}")
-        reason = (
-            f"no limit was crossed by {sight.users} users, the most that were allowed, for {self._wanted_seconds:.0f} s"
-        )
+        reason = f"no limit was crossed by {sight.users} users, the maximum allowed, for {self._wanted_seconds:.0f} s"
         return Move(sight.users, reason, ending=Ending.AT_LEAST)
 
 
@@ -105,7 +103,7 @@ class Climb:
         if self._breaches >= self._tuning.breaches:
             return self._retreat(sight)
         if sample.breached or sight.reached < (1.0 - self._tuning.behind) * self._want - 1.0:
-            return self._wait(f"climb: {sight.users} of {round(self._want)} users are in, {sample.said}")
+            return self._wait(f"climb: {sight.users} of {round(self._want)} users are active, {sample.said}")
         if sight.reached >= self._limits.highest_users:
             return self._ceiling.stay(sight, round(self._want))
         return self._grow(sight)
@@ -162,7 +160,7 @@ class Retreat:
     def next(self, sight: Sight) -> Move:
         """Wait for the server, or step back further."""
         if sight.users > self.users:
-            return Move(self.users, f"retreat: {sight.users} users are still in")
+            return Move(self.users, f"retreat: {sight.users} users are still active")
         self._seconds += sight.elapsed
         sample = sight.sample
         if sample.ratio is not None and not sample.breached and self._seconds >= self._tuning.recover_seconds:
@@ -225,11 +223,11 @@ class Stairs:
         if self._breaches >= self._tuning.breaches or self._crawl_seconds >= self._tuning.crawl_seconds:
             return self._retreat(sight)
         if sample.ratio is None or not settled or sight.reached < (1.0 - self._tuning.missing) * self._want:
-            return Move(self._want, f"stairs: {sight.users} of {self._want} users, log-ins pass, {sample.said}")
+            return Move(self._want, f"stairs: {sight.users} of {self._want} users, waiting for logins, {sample.said}")
         self._worst = sample.ratio if self._seconds == 0.0 else max(self._worst, sample.ratio)
         self._seconds += sight.elapsed
         if self._seconds < self._tuning.look_seconds or sample.breached:
-            return Move(self._want, f"stairs: looking at {sight.users} users, {sample.said}")
+            return Move(self._want, f"stairs: observing {sight.users} users, {sample.said}")
         return self._up(sight)
 
     def _up(self, sight: Sight) -> Move:
@@ -297,14 +295,14 @@ class Ascent:
 
     def _hold(self, sight: Sight) -> Move:
         users = max(self._first, self._pace.held(sight))
-        return Move(users, f"ascent: {sight.users} of {users} users, log-ins pass, {sight.sample.said}")
+        return Move(users, f"ascent: {sight.users} of {users} users, waiting for logins, {sight.sample.said}")
 
     def _grow(self, sight: Sight, ratio: float) -> Move:
         if sight.reached < self._first:
             return Move(self._first, f"ascent: {sight.users} of {self._first} users, {sight.sample.said}")
         self._grown = True
         users = self._pace.towards(self._limits.highest_users, sight, self._share(sight, ratio))
-        return Move(users, f"ascent: {sight.users} users, +{sight.window.arrivals:.0%} log-ins, {sight.sample.said}")
+        return Move(users, f"ascent: {sight.users} users, +{sight.window.arrivals:.0%} logins, {sight.sample.said}")
 
     def _share(self, sight: Sight, ratio: float) -> float:
         """How many log-ins the server may have, as a share of its users' load."""
@@ -342,4 +340,4 @@ class Passing:
         passed = sight.window.settled and self._seconds >= self._limits.window_seconds
         if sample.breached and (passed or self._seconds >= self._tuning.crawl_seconds):
             return _back(self._limits, self._after, sight, max(1, users))
-        return Move(users, f"too much with the log-ins of {users} users, which pass: {sample.said}", then=self)
+        return Move(users, f"too much with the logins of {users} users, waiting for these: {sample.said}", then=self)

@@ -78,7 +78,7 @@ class Searching:
         if self._window.strict or not self._login_breaches.proven:
             return None
         self._window.strict = True
-        reason = f"log-ins alone cross the limit, {sight.users} users are fine without: {sight.sample.said}"
+        reason = f"logins alone cross the limit, {sight.users} users without them do not: {sight.sample.said}"
         return Move(sight.users, reason, then=Stairs(self._limits, self._measuring, sight.users))
 
     def _enter(self, phase: Phase) -> None:
@@ -117,7 +117,7 @@ class Searching:
         estimate = self._measure.estimate if self._measure else None
         if wanted is None or estimate is None:
             return over
-        return f"{over}: ±{estimate.half_width:.1%} was reached, ±{wanted:.1%} was asked for"
+        return f"{over}: ±{estimate.half_width:.1%} was reached, ±{wanted:.1%} was requested"
 
     def answer(self, ending: str, reason: str, seconds: float) -> Answer:
         """What is known now, ended for that reason."""

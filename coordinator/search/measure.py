@@ -99,7 +99,7 @@ class Measure:
 
     def _climb_again(self, sight: Sight) -> Move:
         make = Stairs if self._limits.arrival_seconds > 0.0 else Climb
-        reason = f"{sight.users} users are fine, the breach before was none of theirs: {sight.sample.said}"
+        reason = f"{sight.users} users are fine, the earlier breach had another cause: {sight.sample.said}"
         return Move(sight.users, reason, then=make(self._limits, self._again, sight.users))
 
     def _leave(self, sight: Sight) -> Move:
@@ -109,7 +109,7 @@ class Measure:
         self._above_seconds += self._limits.window_seconds
         self._bad_seconds = self._dwelt = 0.0
         retreat = Retreat(self._limits, self._tuning.leave_factor * sight.users, lambda slow: self._back(here, slow))
-        return Move(retreat.users, f"too much: {sight.users} users, {sight.sample.said}", then=retreat)
+        return Move(retreat.users, f"too many: {sight.users} users, {sight.sample.said}", then=retreat)
 
     def _back(self, here: float, slow: bool) -> Phase:
         self._target = here - (self._tuning.next_after_leave_slow if slow else self._tuning.next_after_leave)

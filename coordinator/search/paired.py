@@ -280,7 +280,7 @@ class PairedSearch:
         turns = self._turns
         if self._answers[1 - which] is not None:
             if self._evidences[which].finished >= turns.fewest_pairs:
-                self._over = (Ending.OTHER_ENDED, "the other server holds more than was asked for")
+                self._over = (Ending.OTHER_ENDED, "the other server holds more users than are allowed")
             return
         found = ratio_of(self._evidences[BASE], self._evidences[NEW], turns)
         if found is not None:

@@ -161,15 +161,15 @@ class Absence:
             self._held = min(seen.target, max(seen.users, self._limits.lowest_users))
         self._passed_at = seen.seconds + self._limits.window_seconds
         if away < self._limits.window_seconds + self._tuning.away_extra_seconds:
-            return Move(self._held, f"the server gives no answer, holding: {seen.unanswered}")
-        reason = f"the server has not answered for {away:.0f} s, with {self._users} users in: {seen.unanswered}"
+            return Move(self._held, f"the server does not respond, holding: {seen.unanswered}")
+        reason = f"the server has not answered for {away:.0f} s, with {self._users} active users: {seen.unanswered}"
         return Move(self._held, reason, ending=Ending.SERVER_LOST)
 
     def _passing(self, seen: Observation) -> Move | None:
         if self._held is None or seen.seconds >= self._passed_at:
             self._held = None
             return None
-        return Move(self._held, "the server gave no answer, its readings must pass")
+        return Move(self._held, "the server did not respond, waiting for new readings")
 
 
 class Darkness:
@@ -223,7 +223,7 @@ class Saturation:
             return Move(held, f"the load generator is saturated, holding: {why}")
         self._calm_seconds += sight.elapsed
         if self._calm_seconds < self._window_seconds:
-            return Move(held, "the load generator was saturated, its readings must pass")
+            return Move(held, "the load generator was saturated, waiting for new readings")
         self._seconds = 0.0
         return None
 

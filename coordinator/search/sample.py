@@ -97,7 +97,7 @@ def weigh(observation: Observation) -> Sample:
 
 def _why_unknown(readings: Sequence[Reading]) -> str:
     if not readings:
-        return "no limit was looked at"
+        return "no limit was checked"
     reasons = [f"{each.name}: {each.unknown or 'no value'}" for each in readings if ratio(each) is None]
     return "; ".join(reasons)
 

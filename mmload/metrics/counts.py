@@ -12,10 +12,10 @@ from msgspec.structs import replace
 
 # Why a delivery is missing: the field that counts it, and what it means.
 MISSING_REASONS = {
-    "never_came": "it never came, though the socket stayed connected",
-    "socket_silent": "the socket was dead though it stayed connected: no ping was answered",
-    "socket_lost": "the socket was lost, and the server did not take it up again",
-    "socket_down": "the socket was lost, and not back by the end",
+    "never_came": "never received, although the socket stayed connected",
+    "socket_silent": "the socket stayed connected but was dead: no ping was answered",
+    "socket_lost": "the socket was lost, and the server did not resume it",
+    "socket_down": "the socket was lost, and had not reconnected by the end",
 }
 
 

@@ -97,7 +97,7 @@ def host_sentences(found: RunFindings) -> list[str]:
     told = [doubt] if doubt else []
     for name, host in whole.browser_hosts.items():
         told.append(
-            f"{name}: CPU {percent(host.cpu_mean)} in the mean of {count(host.steps)} steps, at most "
+            f"{name}: mean CPU {percent(host.cpu_mean)} over {count(host.steps)} steps, at most "
             f"{percent(host.cpu_max)}; busy (over {percent(BUSY_SHARE)}) in {count(host.busy)} of them"
         )
     return told

@@ -162,7 +162,7 @@ def storm_charts(found: RunFindings, time: Timeframe) -> list[Chart]:
     seconds = found.run.seconds
     sockets = [Series("connected", thinned(points(seconds, lambda second: second.sockets)))]
     level = told[-1].sockets_level
-    p99 = [Series("p99 of each second", thinned(points(seconds, lambda second: second.p99_ms)))]
+    p99 = [Series("p99 per second", thinned(points(seconds, lambda second: second.p99_ms)))]
     limit = told[-1].p99_limit_ms
     band = (limit, f"band: up to {limit:,.0f} ms") if limit is not None else None
     return [

@@ -15,10 +15,10 @@ from mmload.report.wording import SIGNS, plural, rate, span, table, wrapped
 from mmload.results.comparison import Comparison, FigureDifference, Judgement, Scale
 
 SCHEMA = 1
-HEADINGS = ("figure", "base", "new", "difference", "95 % interval", "said")
+HEADINGS = ("figure", "base", "new", "difference", "95 % interval", "outcome")
 FOOTNOTE = (
-    "The outcome follows from the first table alone. An action's times also depend on how many requests it took, and "
-    "throughput on what people happened to do."
+    "Only the figures in the first table decide the outcome. The times of an action also depend on how many requests "
+    "it made, and throughput depends on what the users happened to do."
 )
 # Further runs than this to ask for would be no advice.
 _MOST_LONGER = 20.0
@@ -88,7 +88,7 @@ def said(each: FigureDifference) -> str:
     if each.judgement is not Judgement.UNKNOWN:
         return f"{direction(each)} by {amount(each)}"
     if each.leaves_out_zero:
-        return f"can't tell: {direction(each)} by {amount(each)}, if that is no chance among so many figures"
+        return f"can't tell: {direction(each)} by {amount(each)}, unless it is chance among so many figures"
     return f"can't tell: spread {_width(each)}"
 
 
@@ -167,7 +167,7 @@ def facts(compared: Compared) -> list[str]:
     ]
     if comparison.differences:
         sentences.append(
-            f"differences up to {_percent(comparison.tolerance)} are tolerated; the common mix of routes holds "
+            f"differences up to {_percent(comparison.tolerance)} are tolerated; the common mix of routes covers "
             f"{comparison.covered * 100:.0f} % of the requests"
         )
     return sentences
@@ -210,7 +210,7 @@ def _terminal(compared: Compared) -> list[str]:
     lines = [*wrapped([headline(compared)], indent=""), ""]
     lines += [f"  {sentence}" for sentence in facts(compared)]
     lines += [f"  note: {note}" for note in compared.all_notes]
-    for heading, primary in (("What the outcome follows from", True), ("More figures", False)):
+    for heading, primary in (("Figures that decide the outcome", True), ("Other figures", False)):
         if part := compared.part(primary=primary):
             lines += ["", heading, *table(HEADINGS[:5], [cells(each)[:5] for each in part])]
             # What stands in no column for want of room.
@@ -231,7 +231,7 @@ def _markdown(compared: Compared) -> str:
         _markdown_table(compared.part(primary=True)),
     ]
     if others := _markdown_table(compared.part(primary=False)):
-        parts.append(f"<details><summary>More figures</summary>\n\n{others}\n\n{FOOTNOTE}\n\n</details>")
+        parts.append(f"<details><summary>Other figures</summary>\n\n{others}\n\n{FOOTNOTE}\n\n</details>")
     return "\n\n".join(part for part in parts if part) + "\n"
 
 

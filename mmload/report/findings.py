@@ -213,9 +213,9 @@ def unseen_text(deliveries: DeliveryCounts) -> str:
     if deliveries.missing or not deliveries.delivered:
         return ""
     if deliveries.delivered <= _THREE:
-        return "nothing is missing, but too little was delivered to say how often something is lost"
+        return "nothing is missing, but too few deliveries were made to say how often one is lost"
     none = f"none of {count(deliveries.delivered)} deliveries is missing"
-    return f"{none}: a loss rate below {percent(_THREE / deliveries.delivered)} could have gone unseen"
+    return f"{none}: a loss rate below {percent(_THREE / deliveries.delivered)} could have gone unnoticed"
 
 
 def loss_texts(deliveries: DeliveryCounts) -> list[str]:

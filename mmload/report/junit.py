@@ -94,7 +94,7 @@ def _browser_step(suite: Element, name: str, step: BrowserStep) -> None:
     if step.failed and not step.times.count:
         SubElement(case, "failure", message=writable(reasons), type="browser")
     elif not step.done:
-        SubElement(case, "skipped", message="there was nothing to do it on")
+        SubElement(case, "skipped", message="there was nothing to perform it on")
     else:
         times = f"p50 {milliseconds(step.times.percentile(50))} ms, p95 {milliseconds(step.times.percentile(95))} ms"
         failed = f"; {step.failed} failed: {reasons}" if step.failed else ""

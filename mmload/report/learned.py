@@ -35,7 +35,7 @@ def _source(observed: Observed) -> list[str]:
     requests = observed.handlers.total() + observed.integrations.total()
     lines = [f"  {observed.source}: {count(requests)} requests, {_interval(observed.start, observed.end)}"]
     if not observed.queries:
-        lines.append("  without query strings: actions that differ in them alone are told apart by the default mix")
+        lines.append("  no query strings: actions that differ only in these are told apart by the default mix")
     return lines + [f"  {note}" for note in observed.notes]
 
 
@@ -45,21 +45,21 @@ def _interval(start: float, end: float) -> str:
 
 def _people(observed: Observed) -> list[str]:
     if not observed.mark:
-        return ["  no request says who sent it: the number of people is not known"]
+        return ["  no request identifies its sender: the number of people is not known"]
     average = observed.user_hours * HOUR / observed.seconds if observed.seconds else 0
     lines = [
-        f"  {count(observed.most_people)} at once at most, {average:.1f} on average (in 5 minutes)",
-        f"  told apart by {observed.mark}; {_sureness(observed)}",
+        f"  at most {count(observed.most_people)} at once, {average:.1f} on average (in 5 minutes)",
+        f"  identified by {observed.mark}; {_sureness(observed)}",
     ]
     if observed.daily:
         most = max(observed.daily.values())
-        lines.append(f"  {count(most)} different people a day at most")
+        lines.append(f"  at most {count(most)} different people per day")
     total = observed.kinds.total()
     shares = [f"{kind.value} {percent(number / total)}" for kind, number in observed.kinds.most_common()]
     lines.append(f"  requests by client: {', '.join(shares)}")
     if observed.kinds[ClientKind.MOBILE]:
         lines.append(
-            "  mobile applications are not simulated: their requests are put down to users of the web application"
+            "  mobile applications are not simulated: their requests are attributed to users of the web application"
         )
     return lines
 
@@ -67,19 +67,19 @@ def _people(observed: Observed) -> list[str]:
 def _sureness(observed: Observed) -> str:
     sure = people_are_sure(observed)
     if any(each.marked or each.sockets for each in observed.slots):
-        return "sure"
+        return "certain"
     if sure is None:
         return "not checked: the clients' reports (POST /client_perf, one a minute) are not in the log"
     by_others, by_reports = observed.counted_twice()
     told = f"{by_others:.1f} user hours by ids and addresses, {by_reports:.1f} by the clients' reports"
-    return f"{'sure' if sure else 'not sure, the larger is taken'}: {told}"
+    return f"{'certain' if sure else 'uncertain, the larger is used'}: {told}"
 
 
 def _learnt_from(observed: Observed) -> str:
     if observed.is_short:
-        return "less than an hour: the mix is learnt from all of it"
+        return "less than an hour: the mix is learned from all of it"
     busy = len(observed.busy_hours())
-    return f"{busy} of {len(observed.hours)} hours are busy (at least half of that); the mix is learnt from them"
+    return f"{busy} of {len(observed.hours)} hours are busy (at least half of that); the mix is learned from them"
 
 
 def _load(observed: Observed) -> list[str]:
@@ -91,7 +91,7 @@ def _load(observed: Observed) -> list[str]:
         lines.append(f"  busiest hour: {when} UTC, {hour.rate:.1f} requests/s, {users:.1f} people")
         lines.append(f"  {_learnt_from(observed)}")
     if observed.reconnects is not None:
-        lines.append(f"  WebSockets that came back: {_per_user_hour(observed.reconnects, observed)}")
+        lines.append(f"  WebSocket reconnects: {_per_user_hour(observed.reconnects, observed)}")
     for handler, meaning in NOTEWORTHY.items():
         if not observed.as_counted(handler):
             continue
@@ -117,14 +117,14 @@ def _actions(fit: Fit, defaults: Mapping[str, float]) -> list[str]:
         lines.append(f"  {rare} more actions do not occur")
     if math.isfinite(fit.idle_seconds):
         lines.append(
-            f"  one action every {fit.seconds_between_actions:.1f} s and user: {fit.idle_seconds:.1f} s idle, "
+            f"  one action per user every {fit.seconds_between_actions:.1f} s: {fit.idle_seconds:.1f} s idle, "
             f"{fit.seconds_between_actions - fit.idle_seconds:.1f} s for the action itself"
         )
     if fit.replies is not None:
         lines.append(f"  {percent(fit.replies)} of the posts are replies")
     lines.append(
         f"  {fit.polls_per_user_hour:.0f} polls per user and hour (an open client sends {POLLS_PER_HOUR:.0f}); "
-        f"{fit.logins:.0f} log-ins"
+        f"{fit.logins:.0f} logins"
     )
     return lines
 

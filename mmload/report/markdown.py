@@ -76,10 +76,10 @@ def _sections(found: RunFindings) -> Iterator[tuple[str, str]]:
     )
     yield f"Browser users ({found.window_name})", _joined(*browsers) if any(browsers) else ""
     yield f"Routes ({found.window_name})", _table(made["routes"])
-    share = f"{percent(whole.failures / max(1, whole.requests))} of all requests, without logins."
+    share = f"{percent(whole.failures / max(1, whole.requests))} of all requests, excluding logins."
     yield "Failures (whole run)", _joined(share, _table(made["failures"])) if made["failures"].rows else ""
     yield "Why users could not become active (whole run)", _table(made["kept_out"])
-    yield "Expected refusals, no failures (whole run)", _table(made["expected"])
+    yield "Expected refusals, not failures (whole run)", _table(made["expected"])
     yield (
         "Outages",
         _items(

@@ -152,7 +152,7 @@ def _facts(found: RunFindings) -> Sequence[tuple[str, str]]:
 
 _BARS = 24
 MOST_ROWS = 100
-_FEW = "In italics: too few samples, so this percentile is only the longest of them."
+_FEW = "In italics: too few samples for this percentile, so it is only the longest of them."
 # Where names may go on in the next line: before a slash, before a capital, after a bracket or a dot.
 _BREAKS = r"(?=/)|(?<=[a-z])(?=[A-Z])|(?<=[(.])(?=\D)"
 _OUTCOMES = {"passed": "passed", "failed": "failed"}

@@ -111,7 +111,7 @@ def _users_chart(search: Journal, time: Timeframe) -> Chart:
     ends = list(_interval(search.end.answer, target)) if search.end is not None else []
     values = [value for line in (*lines, *ends) for _, value in line.points if value is not None]
     users = search.end.answer.users if search.end is not None else None
-    limit = (float(users), f"the answer ({users:,})") if users is not None else None
+    limit = (float(users), f"the result ({users:,})") if users is not None else None
     axis = linear_axis(values, limit[0] if limit else 0.0)
     return time.chart("Users", "", [*lines, *ends], axis, height=240, limit=limit)
 
@@ -165,7 +165,7 @@ def _server_charts(search: Journal, time: Timeframe) -> list[Chart]:
             lines.append(Series(name, thinned(_inside(points, time))))
     if not lines:
         return []
-    return [time.chart("The server, % of what it may use", "%", lines, linear_axis([100.0], 0.0), height=200)]
+    return [time.chart("Server load, % of what it may use", "%", lines, linear_axis([100.0], 0.0), height=200)]
 
 
 def _value(cycle: Cycle, name: str) -> float | None:

@@ -64,13 +64,13 @@ def _sections(found: RunFindings) -> Iterator[tuple[str, list[str]]]:
     yield "Stages", _table(made["stages"])
     yield f"Actions ({window})", _table(made["actions"])
     hosts = _paragraphs(host_sentences(found))
-    yield f"Browser users: until the person could go on ({window})", [*_table(made["browser"]), *hosts]
-    yield f"What their pages measured, per step ({window})", _table(made["browser pages"])
+    yield f"Browser users: time until the user could continue ({window})", [*_table(made["browser"]), *hosts]
+    yield f"Browser users: measured by their pages, per step ({window})", _table(made["browser pages"])
     yield "Failed steps of browser users (whole run)", _table(made["browser failures"])
     yield f"Requests ({window})", _table(made["routes"])
     yield "Login requests (whole run)", _table(made["logins"])
     yield "Failures (whole run)", _table(made["failures"])
-    yield "Expected refusals, no failures (whole run)", _table(made["expected"])
+    yield "Expected refusals, not failures (whole run)", _table(made["expected"])
     yield "Messages (whole run)", _messages(figures)
     yield "Deliveries (whole run)", [*_table(made["deliveries"]), *losses]
     yield "WebSockets (whole run)", wrapped([_socket(*map(str, row)) for row in made["sockets"].rows])
@@ -125,7 +125,7 @@ def _users(figures: Summary) -> list[str]:
         plural(sessions.sign_ups, "sign-up"),
     ]
     if sessions.kept_sessions:
-        second.append(f"{count(sessions.kept_sessions)} came in with a kept session")
+        second.append(f"{count(sessions.kept_sessions)} started with a kept session")
     if sessions.relogins:
         second.append(f"{count(sessions.relogins)} logged in again after a lost session")
     second.append(f"{count(sessions.logged_out)} logged out")
@@ -159,7 +159,7 @@ def _messages(figures: Summary) -> list[str]:
     sent = [plural(deliveries.sent, "post") + " sent"]
     if deliveries.uncertain:
         sent.append(f"{count(deliveries.uncertain)} without an answer (stored or not)")
-    sent.append(f"{plural(figures.sockets.posted_of_others, '`posted` event')} received about posts of others")
+    sent.append(f"{plural(figures.sockets.posted_of_others, '`posted` event')} received for posts of other users")
     return [*wrapped(sent), *_events(figures.events)]
 
 

@@ -14,8 +14,9 @@ def untrusted(figures: Delta) -> str:
     busy = {name: host for name, host in figures.browser_hosts.items() if host.busy > MOST_BUSY_STEPS * host.steps}
     if not busy:
         return ""
-    return f"browser host was busy: its times are worthless ({'; '.join(_told(*each) for each in busy.items())})"
+    hosts = "; ".join(_told(*each) for each in busy.items())
+    return f"the times of browser users cannot be trusted, as their host was busy ({hosts})"
 
 
 def _told(name: str, host: BrowserHost) -> str:
-    return f"{name}: in {host.busy} of {host.steps} steps"
+    return f"{name} in {host.busy} of {host.steps} steps"

@@ -74,7 +74,7 @@ def _unfit(runs: Mapping[str, Run]) -> Iterator[str]:
     """Runs that can't be compared with any other."""
     for name, run in runs.items():
         if run.missing:
-            yield f"{name} is torn: {'; '.join(run.missing)}"
+            yield f"{name} is incomplete: {'; '.join(run.missing)}"
             continue
         said = verdict(run)
         if said.outcome is VerdictKind.INCONCLUSIVE:
@@ -133,7 +133,7 @@ def _differing(what: str, values: Mapping[str, Any]) -> Iterator[str]:
 def _unlike_traffic(facts: Mapping[str, Facts]) -> Iterator[str]:
     """Users that send something else make other figures on the same server."""
     for sentence in _differing("traffic of the simulated users", {name: each.traffic for name, each in facts.items()}):
-        yield f"{sentence}: they send other requests, at other times; run the older one again with this mmload"
+        yield f"{sentence}: they send different requests; repeat the older run with this version of mmload"
 
 
 def _unlike_memory(facts: Mapping[str, Facts]) -> Iterator[str]:
@@ -191,8 +191,8 @@ def _worth_knowing(runs: Mapping[str, Run]) -> Iterator[str]:
         yield from _differing(
             f"version of {library}", {name: versions.get(library, "") for name, versions in libraries.items()}
         )
-    unavailable = {name: ", ".join(sorted(run.totals.whole.unavailable)) or "nothing" for name, run in runs.items()}
-    yield from _differing("not tested, because unavailable", unavailable)
+    unavailable = {name: ", ".join(sorted(run.totals.whole.unavailable)) or "none" for name, run in runs.items()}
+    yield from _differing("features that were not tested", unavailable)
     yield from _unlike_arrivals(runs)
     lengths = {name: run.totals.steady_seconds for name, run in runs.items()}
     if max(lengths.values()) > _LENGTH_RATIO * min(lengths.values()):
@@ -204,7 +204,9 @@ def _unlike_arrivals(runs: Mapping[str, Run]) -> Iterator[str]:
     sessions = {name: run.totals.whole.sessions for name, run in runs.items()}
     shares = {name: each.logins / max(1, each.logins + each.kept_sessions) for name, each in sessions.items()}
     if max(shares.values()) - min(shares.values()) > _LOGIN_MARGIN:
-        yield from _differing("came in by password", {name: f"{share:.0%}" for name, share in shares.items()})
+        yield from _differing(
+            "users who logged in by password", {name: f"{share:.0%}" for name, share in shares.items()}
+        )
 
 
 def incomplete(run: Run, window: SteadyWindow) -> Iterator[str]:
@@ -212,6 +214,6 @@ def incomplete(run: Run, window: SteadyWindow) -> Iterator[str]:
     steady = run.totals.steady_seconds
     if window.seconds < steady:
         yield (
-            f"{Path(run.folder).name} has figures of {window.seconds} of its {steady} steady seconds ({FIGURES} is "
-            "torn, or of an older mmload)"
+            f"{Path(run.folder).name} has figures for only {window.seconds} of its {steady} steady seconds "
+            f"({FIGURES} is incomplete, or was written by an older mmload)"
         )

@@ -313,7 +313,7 @@ def _notes(mix: RequestMix) -> tuple[str, ...]:
     if mix.covered >= 0.5:
         return ()
     return (
-        f"the routes that are frequent in all runs give only {mix.covered * 100:.0f} % of the requests: run longer",
+        f"the routes that are frequent in all runs make up only {mix.covered * 100:.0f} % of the requests: run longer",
     )
 
 

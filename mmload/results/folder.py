@@ -90,9 +90,9 @@ def make_folder(runs: Path, when: datetime, name: str) -> Path:
                 break
             continue
         except OSError as error:
-            raise UsageError(f"{runs}: the folder for the results can't be made: {error.strerror}") from None
+            raise UsageError(f"{runs}: cannot create the results folder: {error.strerror}") from None
         return folder
-    raise UsageError(f"{runs}: the folder for the results can't be made: something is in the way")
+    raise UsageError(f"{runs}: cannot create the results folder: a file is in the way")
 
 
 def spare_folder(folder: Path) -> Path:
@@ -203,8 +203,8 @@ class RunFolder:
                 whole = content[: content.rfind(b"\n") + 1] if name.endswith(".jsonl") else content
                 (spare / name).write_bytes(whole)
         self.trouble = (
-            f"{self.path} can't be written: {error.strerror}; the record goes on in memory, in {spare}, without the "
-            "figures of each second"
+            f"cannot write to {self.path}: {error.strerror}; the record continues in memory, in {spare}, without "
+            "the figures of each second"
         )
         self.path = spare
         self.add_note(Note(int(time.time() * 1000), NoteKind.RECORD, self.trouble))
@@ -262,7 +262,7 @@ def read_run(folder: Path) -> Run:
         raise UsageError(f"{folder}: no such folder")
     place = place_of(folder)
     if not any((place / name).exists() for name in (FACTS, SECONDS, TOTALS)):
-        raise UsageError(f"{folder}: not the folder of a run (no {FACTS}, {SECONDS} or {TOTALS} in it)")
+        raise UsageError(f"{folder}: not a run folder (no {FACTS}, {SECONDS} or {TOTALS} in it)")
     missing: list[str] = []
     facts = _document(place / FACTS, Facts, missing) or Facts()
     totals = _document(place / TOTALS, Totals, missing) or Totals()
@@ -340,10 +340,10 @@ def _torn(facts: Facts, totals: Totals, seconds: tuple[Second, ...]) -> list[str
     """What an end out of order left out."""
     sentences = []
     if facts.started_ms and not facts.ended_ms:
-        sentences.append("the run was cut off: its end was never written")
+        sentences.append("the run was cut off: its end was never recorded")
     lost = len(seconds) - totals.seconds
     if totals.seconds and lost > 0:
-        sentences.append(f"the totals lack the last {lost} s of the run")
+        sentences.append(f"the totals do not include the last {lost} s of the run")
     return sentences
 
 
@@ -351,17 +351,17 @@ def _document(path: Path, kind: type[T], missing: list[str]) -> T | None:
     try:
         document = msgspec.json.decode(path.read_bytes(), type=kind)
     except FileNotFoundError:
-        missing.append(f"{path.name} is not there")
+        missing.append(f"{path.name} is missing")
         return None
     except (OSError, *_UNREADABLE) as error:
-        missing.append(f"{path.name} can't be read: {error}")
+        missing.append(f"cannot read {path.name}: {error}")
         return None
     schema = getattr(document, "schema", SCHEMA)
     if schema > SCHEMA:
         raise UsageError(f"{path}: written by a newer mmload (schema {schema}): upgrade to read it")
     if schema < SCHEMA:
         raise UsageError(
-            f"{path}: written by an older mmload (schema {schema}, this one reads {SCHEMA}), whose figures have other "
+            f"{path}: written by an older mmload (schema {schema}; this one reads {SCHEMA}), whose figures have other "
             "names and meanings: read it with that version, or run the test again"
         )
     return document
@@ -373,10 +373,10 @@ def lines(path: Path, kind: type[T], missing: list[str], *, required: bool = Tru
         content = path.read_bytes()
     except FileNotFoundError:
         if required:
-            missing.append(f"{path.name} is not there")
+            missing.append(f"{path.name} is missing")
         return ()
     except OSError as error:
-        missing.append(f"{path.name} can't be read: {error.strerror}")
+        missing.append(f"cannot read {path.name}: {error.strerror}")
         return ()
     found: list[T] = []
     broken = 0
@@ -386,7 +386,7 @@ def lines(path: Path, kind: type[T], missing: list[str], *, required: bool = Tru
         except _UNREADABLE:
             broken += 1
     if broken:
-        missing.append(f"{path.name}: {broken} lines can't be read")
+        missing.append(f"{path.name}: {broken} lines cannot be read")
     return tuple(found)
 
 
@@ -403,7 +403,7 @@ def newest(runs: Path) -> Path:
     """The newest run below a folder: names begin with the time, so the last name is it. `UsageError` if none."""
     found = sorted(path for path in runs.iterdir() if is_run(path)) if runs.is_dir() else []
     if not found:
-        raise UsageError(f"{runs}: no run here; name its folder, or where the runs are with --runs-folder")
+        raise UsageError(f"{runs}: no run here; give the run's folder, or the folder of the runs with --runs-folder")
     return found[-1]
 
 
@@ -415,10 +415,10 @@ def run_folder(given: str, runs: Path) -> Path:
         if folder.is_dir():
             return _checked(folder)
     places = given if Path(given).is_absolute() else f"{given} or {runs / given}"
-    raise UsageError(f"{places}: no such folder; `{LATEST}` is the newest run below {runs}")
+    raise UsageError(f"{places}: no such folder; `{LATEST}` is the newest run in {runs}")
 
 
 def _checked(folder: Path) -> Path:
     if not is_run(folder):
-        raise UsageError(f"{folder}: not the folder of a run (no {', '.join(_SIGNS_OF_A_RUN)} in it)")
+        raise UsageError(f"{folder}: not a run folder (no {', '.join(_SIGNS_OF_A_RUN)} in it)")
     return folder

@@ -55,12 +55,12 @@ class Limit:
 
 
 LIMITS = (
-    Limit("cpu", MOST_CPU, "was short of CPU: it used {worst:.0%} of its one core in the worst second"),
-    Limit("lag_ms", MOST_LAG_MS, "had an event-loop lag of {worst:,.0f} ms in the worst case"),
-    Limit("backlog", MOST_BACKLOG, "fell behind its sockets: {worst:,.0f} were readable at once"),
-    Limit("gc_ms", MOST_GC_MS, "paused to collect garbage: {worst:,.0f} ms in the worst second"),
-    Limit("steal", MOST_STEAL, "ran on a machine whose host took {worst:.0%} of its CPU time away"),
-    Limit("throttled_ms", MOST_THROTTLED_MS, "was held back for its CPU quota: {worst:,.0f} ms in the worst second"),
+    Limit("cpu", MOST_CPU, "was short of CPU: it used up to {worst:.0%} of a core"),
+    Limit("lag_ms", MOST_LAG_MS, "had an event-loop lag of up to {worst:,.0f} ms"),
+    Limit("backlog", MOST_BACKLOG, "fell behind: up to {worst:,.0f} sockets were readable at once"),
+    Limit("gc_ms", MOST_GC_MS, "paused for garbage collection: up to {worst:,.0f} ms in a second"),
+    Limit("steal", MOST_STEAL, "ran on a machine that lost up to {worst:.0%} of its CPU time to its host (steal)"),
+    Limit("throttled_ms", MOST_THROTTLED_MS, "was throttled by its CPU quota: up to {worst:,.0f} ms in a second"),
 )
 
 
@@ -133,7 +133,7 @@ def _sentences(seconds: Sequence[Second], silent: Mapping[str, frozenset[int]]) 
         yield from _crossed(_called(name), told[name])
         gone = sum(second.elapsed in missing for second in seconds)
         if gone:
-            yield f"{_called(name)} stood still: it told nothing of itself in {gone} of {len(seconds)} s"
+            yield f"{_called(name)} stalled: it reported nothing in {gone} of {len(seconds)} s"
 
 
 def _crossed(who: str, told: Sequence[ProcessHealth]) -> Iterator[str]:

@@ -160,7 +160,7 @@ def frequent_drops(seconds: Sequence[Second]) -> str:
         return ""
     return (
         f"WebSockets dropped {dropped:,} times, after {lived / dropped:.0f} s on average: a proxy or load balancer "
-        "with a short time-out, or a server that ends them"
+        "may have a short timeout, or the server closes them"
     )
 
 

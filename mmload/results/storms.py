@@ -77,7 +77,7 @@ def _untold(storm: Storm, before: int, during: int) -> str:
     if storm.problem:
         return storm.problem
     if before < FEWEST_BEFORE_SECONDS:
-        return f"the load had been steady for {before} s only before it: {FEWEST_BEFORE_SECONDS} s are needed"
+        return f"the load had been steady for only {before} s before it: {FEWEST_BEFORE_SECONDS} s are needed"
     return "" if during >= QUIET_SECONDS else f"the load ended {during} s after it: {QUIET_SECONDS} s are needed"
 
 
@@ -236,7 +236,7 @@ def so_far(each: StormRecovery) -> str:
     """The same while the load goes on."""
     if each.storm.problem or each.recovered_seconds is not None:
         return f"{storm_name(each)}: {storm_sentence(each)}"
-    return f"{storm_name(each)}: not recovered yet, after {each.watched_seconds:.0f} s"
+    return f"{storm_name(each)}: not yet recovered after {each.watched_seconds:.0f} s"
 
 
 def _parts(each: StormRecovery) -> list[str]:
@@ -245,7 +245,7 @@ def _parts(each: StormRecovery) -> list[str]:
         spans["failures"] = each.failures_seconds
     told = {name: "not back" if seconds is None else f"{seconds:.0f} s" for name, seconds in spans.items()}
     if each.p99_limit_ms is None:
-        told["p99"] = "too few requests before to tell"
+        told["p99"] = "unknown: too few requests before the storm"
     return [f"{name} {text}" for name, text in told.items()]
 
 
@@ -258,4 +258,4 @@ def _failures(each: StormRecovery) -> str:
 def _lost(each: StormRecovery) -> str:
     if each.missing:
         return f"{each.missing:,} of {each.expected:,} deliveries lost"
-    return "no message lost" if each.expected else "no message was due"
+    return "no message lost" if each.expected else "no message was expected"

@@ -192,9 +192,9 @@ def _delivery_count(threshold: Threshold, over: ThresholdWindow) -> tuple[float,
     if threshold.measure in _ALWAYS_COUNTED:
         return count, ""
     if not expected:
-        raise _Untold("no delivery was expected: nobody wrote where another user of this test was connected")
+        raise _Untold("no delivery was expected: nobody posted in a channel of another connected user of this test")
     settled = counts.delivered + counts.missing + counts.withdrawn
-    lacks = f"{expected - settled} deliveries are not settled: the record ends too early" if settled < expected else ""
+    lacks = f"{expected - settled} deliveries were not settled when the record ended" if settled < expected else ""
     return (count / expected if threshold.unit is Unit.SHARE else count), lacks
 
 
@@ -205,14 +205,14 @@ def _sampled(threshold: Threshold, over: ThresholdWindow) -> tuple[float, str]:
         return sample.count, ""
     if threshold.measure == "rate":
         if not sample.seconds:
-            raise _Untold("the record has no seconds of this run")
+            raise _Untold("no seconds of this run were recorded")
         return sample.count / sample.seconds, ""
     if threshold.measure == "errors":
         if not sample.count:
-            raise _Untold("nothing of it was done in this window")
+            raise _Untold("there were none in this window")
         return (sample.failed / sample.count if threshold.unit is Unit.SHARE else sample.failed), ""
     if not sample.times.count:
-        raise _Untold("nothing of it went well in this window, so there are no times")
+        raise _Untold("none succeeded in this window, so there are no times")
     needed = fewest(threshold)
     lacks = _lacks(sample.times.count, needed) if sample.times.count < needed else ""
     return _time(threshold, sample.times), lacks
@@ -221,7 +221,7 @@ def _sampled(threshold: Threshold, over: ThresholdWindow) -> tuple[float, str]:
 def _lacks(count: int, needed: int) -> str:
     """What to do about too small a sample, too."""
     samples = "1 sample" if count == 1 else f"{count:,} samples"
-    return f"of {samples}; {needed:,} are needed: run about {math.ceil(needed / count)} times as long"
+    return f"from only {samples}; {needed:,} are needed: run about {math.ceil(needed / count)} times as long"
 
 
 def _time(threshold: Threshold, times: Histogram) -> float:
@@ -293,7 +293,8 @@ def _of_browsers(subject: str, over: ThresholdWindow) -> ThresholdSample:
     for step in _matching(name, over.steady.browser):
         whole.merge(step)
     if whole.busy > MOST_BUSY_STEPS * whole.done:
-        raise _Untold(f"the browser's host was busy in {whole.busy} of {whole.done} steps, so its times are worthless")
+        busy = f"{whole.busy} of {whole.done} steps"
+        raise _Untold(f"the browser's host was busy in {busy}, so its times cannot be trusted")
     if vital:
         return ThresholdSample(whole.vitals.get(vital[0].lower()) or Histogram(), 0, over.steady_seconds)
     return ThresholdSample(whole.times, whole.failed, over.steady_seconds)

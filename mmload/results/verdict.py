@@ -108,17 +108,17 @@ def _blame(
     # An account of the whole run can't be taken apart by seconds, nor are the sums of a stage.
     if counted or threshold.stage or run.undisturbed is None:
         who = _who(trust.saturated, away)
-        return f"{who} in that time" if who else ""
+        return f"{who} during that time" if who else ""
     steady, whole = run.undisturbed.steady, run.undisturbed.whole
     undisturbed = ThresholdWindow(steady.figures, steady.seconds, whole.figures, whole.seconds)
     if judge(threshold, undisturbed).passed is False:
         return ""
-    return f"not without the seconds in which {_who(bool(trust.saturated_seconds), away)}"
+    return f"not if the seconds in which {_who(bool(trust.saturated_seconds), away)} are left out"
 
 
 def _who(saturated: bool, away: Sequence[Outage]) -> str:
     parts = ["the generator was saturated"] if saturated else []
-    parts += ["the server was away"] if away else []
+    parts += ["the server was down"] if away else []
     return " and ".join(parts)
 
 
@@ -135,36 +135,36 @@ def _doubts(run: Run, trust: GeneratorTrust, away: Sequence[Outage]) -> Iterator
     elif requests and not any(route.count for route in totals.steady.routes.values()):
         yield "no request was made in the steady phase"
     if trust.saturated:
-        yield "the load generator was saturated, so the response times may be its own and not the server's"
+        yield "the load generator was saturated, so the response times may be its own rather than the server's"
         yield from trust.sentences
     yield from map(_away, away)
     yield from _doubts_about_storms(run, trust)
     yield from _doubts_about_restarts(run)
     if unreadable := totals.whole.sockets.unreadable:
-        yield f"{unreadable} WebSocket events could not be read: the server, or a proxy before it, sent broken data"
+        yield f"{unreadable} WebSocket events could not be read: the server, or a proxy before it, sent malformed data"
     if errors := totals.whole.sockets.listener_errors:
-        yield f"{errors} WebSocket events could not be handled: a fault of mmload, or of your own user class"
+        yield f"{errors} WebSocket events could not be handled: an internal error, or a bug in your own user class"
     for note in run.notes:
         if note.kind in _DOUBTFUL:
             yield note.text
 
 
 def _away(outage: Outage) -> str:
-    why = "something it needs (its database, say)" if outage.server_errors else "it was restarted or"
+    why = "something it depends on (such as its database)" if outage.server_errors else "it was restarted or"
     return (
-        f"{outage.what} for {outage.seconds} s: {why} could not be reached, and what went before and after are two "
+        f"{outage.what} for {outage.seconds} s: {why} could not be reached, so the load before and after are two "
         "different tests"
     )
 
 
 def _doubts_about_storms(run: Run, trust: GeneratorTrust) -> Iterator[str]:
     if run.facts.storm and not run.storms:
-        yield f"the {run.facts.storm} storm was never raised: the load was never steady for long enough before it"
+        yield f"the {run.facts.storm} storm was never triggered: the load was not steady for long enough"
     for storm in run.storms:
         if storm.untold:
-            yield f"{storm_name(storm)}: nothing can be told of its recovery: {storm.untold}"
+            yield f"{storm_name(storm)}: its recovery cannot be determined: {storm.untold}"
         elif storm.recovered_seconds is None and (trust.saturated or not lasted(storm)):
-            yield f"{storm_name(storm)}: {storm_sentence(storm)}, which may not be the server's doing: " + (
+            yield f"{storm_name(storm)}: {storm_sentence(storm)}, which may not be the server's fault: " + (
                 "the generator was saturated" if trust.saturated else "the load ended early"
             )
 
@@ -173,8 +173,8 @@ def _doubts_about_restarts(run: Run) -> Iterator[str]:
     for ms in restarts(run.seconds):
         if not any(in_storm(ms, storm) for storm in run.storms):
             yield (
-                f"all sockets were lost at once after {(ms - run.seconds[0].ms) // 1000} s, and none was known any "
-                "more: the server was restarted"
+                f"all WebSockets were lost at once after {(ms - run.seconds[0].ms) // 1000} s, and none could be "
+                "resumed: the server was restarted"
             )
 
 
@@ -209,7 +209,7 @@ def _main_reason(run: Run) -> str:
     if not reasons:
         return ""
     reason = max(reasons, key=lambda each: reasons[each])
-    return f": {reason} ({reasons[reason]} of {sum(reasons.values())} failed tries)"
+    return f": {reason} ({reasons[reason]} of {sum(reasons.values())} failed attempts)"
 
 
 def _doubts_about_dropouts(run: Run) -> Iterator[str]:
@@ -219,19 +219,19 @@ def _doubts_about_dropouts(run: Run) -> Iterator[str]:
     if len(short) >= FEWEST_SECONDS and len(short) > MOST_SHARE * len(steady):
         worst = min(short, key=lambda second: second.active / second.target)
         yield (
-            f"users dropped out: only {worst.active} of {worst.target} were active at the worst "
-            f"({len(short)} of {len(steady)} s were more than {MOST_AWAY_SHARE:.0%} short)"
+            f"users dropped out: at worst, only {worst.active} of {worst.target} were active "
+            f"(more than {MOST_AWAY_SHARE:.0%} were missing in {len(short)} of {len(steady)} s)"
         )
 
 
 def _doubts_about_size(run: Run, highest: int) -> Iterator[str]:
     if 0 < highest < FEWEST_USERS:
-        yield "one user alone says nothing about many: the thresholds were evaluated on too small a population"
+        yield "a single user says nothing about many: the load was too small to evaluate the thresholds"
     posts = run.facts.population.get("posts")
     if posts is not None and posts < FEW_POSTS:
         yield (
-            f"the server held only {posts} posts before the run, all of them in its caches: thresholds that hold "
-            "there say nothing about a grown one; fill it with `mmload init`"
+            f"the server had only {posts} posts before the run, all of them in its caches: thresholds that hold "
+            "there say nothing about a server with more content; create some with `mmload init`"
         )
 
 
@@ -239,7 +239,7 @@ def _warnings(run: Run, trust: GeneratorTrust) -> Iterator[str]:
     """What a reader should know though the verdict stands."""
     posts = run.facts.population.get("posts")
     if posts is not None and posts < FEW_POSTS and not run.facts.thresholds:
-        yield f"the server held only {posts} posts before the run: a grown one answers more slowly (`mmload init`)"
+        yield f"the server had only {posts} posts before the run: with more it answers more slowly (`mmload init`)"
     if trust.saturated_seconds and not trust.saturated:
         yield from trust.sentences
     if not run.storms and (frequent := frequent_drops(run.seconds)):

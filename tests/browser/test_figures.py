@@ -78,7 +78,7 @@ def test_times_of_a_busy_host_are_worth_nothing_and_the_run_says_so() -> None:
     said = verdict(run)
 
     assert said.thresholds[0].passed is None and "busy in 10 of 30 steps" in said.thresholds[0].said
-    assert any("browser host was busy" in reason and "host-1" in reason for reason in said.reasons)
+    assert any("their host was busy" in reason and "host-1" in reason for reason in said.reasons)
 
 
 def test_a_few_busy_moments_are_no_reason_to_doubt() -> None:

@@ -95,8 +95,8 @@ def test_the_page_is_one_file_that_is_well_formed_and_fetches_nothing(place: Pat
     [
         (("1-old", "5-other-mix"), "user classes: as configured (1-old), IdleUser (5-other-mix)"),
         (("1-old", "10-other-traffic"), f"traffic of the simulated users: {TRAFFIC} (1-old), 1 (10-other-traffic)"),
-        (("1-old", "9-torn"), "9-torn is torn: "),
-        (("1-old", "8-no-figures"), "8-no-figures has figures of 0 of its 30 steady seconds"),
+        (("1-old", "9-torn"), "9-torn is incomplete: "),
+        (("1-old", "8-no-figures"), "8-no-figures has figures for only 0 of its 30 steady seconds"),
     ],
 )
 def test_unlike_and_torn_runs_are_refused_and_the_way_around_is_named(
@@ -140,7 +140,7 @@ def test_a_run_too_short_cant_be_told(place: Path) -> None:
         (("1-old", "1-old"), "named twice"),
         (("1-old", "runs/1-old"), "named twice"),
         (("1-old", "nowhere"), "nowhere or runs/nowhere: no such folder"),
-        (("1-old", "."), "not the folder of a run"),
+        (("1-old", "."), "not a run folder"),
         (("1-old", "2-old", "--base", "3-slower"), "either RUN RUN…, or repeated runs"),
         (("1-old", "2-old", "--tolerance", "much"), "much is not a percentage"),
         (("1-old", "2-old", "--tolerance", "0"), "0 is not a percentage"),

@@ -99,7 +99,7 @@ def test_runs_whose_users_sent_other_traffic_are_refused_and_it_says_what_to_do(
     [sentence] = refusals(changed(traffic=older))
 
     assert sentence.startswith(f"traffic of the simulated users: {TRAFFIC} (a), 1 (b): ")
-    assert sentence.endswith("run the older one again with this mmload")
+    assert sentence.endswith("repeat the older run with this version of mmload")
 
 
 def test_what_a_run_itself_adds_to_the_population_is_no_difference() -> None:
@@ -107,12 +107,12 @@ def test_what_a_run_itself_adds_to_the_population_is_no_difference() -> None:
 
 
 def test_a_torn_run_and_an_inconclusive_one_are_refused_with_their_reasons() -> None:
-    torn = made("runs/torn", missing=("run.json is not there",))
+    torn = made("runs/torn", missing=("run.json is missing",))
     lost = made("runs/lost", notes=(Note(1, NoteKind.WORKER_LOST, "worker 1 was lost"),))
 
     found = comparability([made("runs/a"), torn, lost]).refusals
 
-    assert found[0] == "torn is torn: run.json is not there"
+    assert found[0] == "torn is incomplete: run.json is missing"
     assert found[1].startswith("lost is inconclusive: worker 1 was lost")
 
 
@@ -132,7 +132,7 @@ def test_users_that_came_in_by_password_beside_kept_sessions_are_noted() -> None
     whole = replace(first.totals.whole, sessions=SessionCounts(logins=2, kept_sessions=98))
     second = replace(second, totals=replace(second.totals, whole=whole))
 
-    assert "came in by password: 100% (a), 2% (b)" in comparability([first, second]).notes
+    assert "users who logged in by password: 100% (a), 2% (b)" in comparability([first, second]).notes
 
 
 def longer(totals: Totals) -> Totals:

@@ -48,7 +48,7 @@ def compared(*differences: FigureDifference, outcome: Judgement, notes: tuple[st
             0.15,
             Judgement.UNKNOWN,
             Scale.TIME,
-            "can't tell: slower by 1–15 %, if that is no chance among so many figures",
+            "can't tell: slower by 1–15 %, unless it is chance among so many figures",
         ),
     ],
 )

@@ -31,7 +31,7 @@ def test_shares_are_whole_and_proportional_and_within_the_limits(limits: list[in
 
 
 def test_more_users_than_the_agents_carry_is_an_error() -> None:
-    with pytest.raises(ValueError, match="the agents carry 30"):
+    with pytest.raises(ValueError, match="the agents can run only 30"):
         shares(31, [10, 20])
 
 
@@ -114,7 +114,7 @@ def test_a_silent_agent_is_told_and_stops_no_other() -> None:
 def test_an_agent_that_runs_something_else_is_refused_unless_taken_up() -> None:
     busy = MadeUpAgent(users=30, running=True)
 
-    with pytest.raises(AgentBusy, match=r"agent lt0 already runs 30 users of something else: .*--take-up"):
+    with pytest.raises(AgentBusy, match=r"agent lt0 is already running 30 users: .*--take-up"):
         made_ready([busy])
     made_ready([busy], take_up=True).set_users(12)
 
@@ -134,7 +134,7 @@ def test_an_agent_that_was_just_stopped_is_asked_again() -> None:
 
 
 def test_an_agent_that_cannot_be_reached_is_named_before_the_search() -> None:
-    with pytest.raises(ServerNotReady, match="agent lt0 can't be driven: connection refused; start it, or correct"):
+    with pytest.raises(ServerNotReady, match="cannot control agent lt0: connection refused; start it, or correct"):
         made_ready([MadeUpAgent(silent="connection refused")])
 
 
@@ -170,7 +170,7 @@ def test_a_single_process_carries_one_workers_users() -> None:
         ([worker(), worker(name="w2")], 4000, ""),
         ([worker(), worker("missing", name="w2")], 2000, "worker w2 is missing"),
         ([worker(cpu=95.0)], 2000, "worker w1 uses more than 90 % of its core"),
-        ([], 0, "no worker is there"),
+        ([], 0, "no worker is connected"),
     ],
 )
 def test_trouble_of_workers_is_trouble_of_the_generator(workers: list[Any], most: int, trouble: str) -> None:
@@ -207,9 +207,9 @@ def test_swarm_is_told_a_number_and_a_rate_and_shown_the_token() -> None:
     ("answer", "why"),
     [
         (Answer(200, '{"success": false, "message": "no"}'), "/swarm was refused: no"),
-        (Answer(302, ""), r"/swarm needs a log-in \(HTTP status 302\): set MMLOAD_AGENT_TOKEN"),
-        (Answer(401, ""), "/swarm needs a log-in"),
-        (Answer(200, "<html>", "text/html"), "/swarm answers no JSON: is this Locust's web UI?"),
+        (Answer(302, ""), r"/swarm requires a login \(HTTP status 302\): set MMLOAD_AGENT_TOKEN"),
+        (Answer(401, ""), "/swarm requires a login"),
+        (Answer(200, "<html>", "text/html"), "/swarm did not return JSON: is this Locust's web UI?"),
         (Answer(500, ""), "/swarm: HTTP status 500"),
     ],
 )

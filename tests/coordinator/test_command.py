@@ -67,7 +67,7 @@ def test_an_agent_that_cannot_be_reached_is_named_with_what_to_do(tmp_path: Path
 
     ended = run(tmp_path, *arguments(), MMLOAD_AGENT_TOKEN="sesame")
 
-    refused(ended, ExitCode.SERVER_NOT_READY, f"agent lt0 at http://127.0.0.1:{port} can't be driven", "mmload agent")
+    refused(ended, ExitCode.SERVER_NOT_READY, f"cannot control agent lt0 at http://127.0.0.1:{port}", "mmload agent")
     assert "sesame" not in ended.err
 
 
@@ -77,7 +77,7 @@ def test_an_agent_that_runs_something_else_is_left_alone(tmp_path: Path) -> None
         written(tmp_path, url)
         ended = run(tmp_path, *arguments())
 
-    refused(ended, ExitCode.SERVER_NOT_READY, "agent lt0 already runs 25 users of something else", "--take-up")
+    refused(ended, ExitCode.SERVER_NOT_READY, "agent lt0 is already running 25 users", "--take-up")
     assert (locust.ordered, locust.stops) == ([], 0)
 
 
@@ -97,7 +97,7 @@ def test_an_agent_without_measures_and_no_query_is_nothing_to_go_by(tmp_path: Pa
         written(tmp_path, url)
         ended = run(tmp_path, *arguments())
 
-    refused(ended, ExitCode.CONFIGURATION_REFUSED, "nothing says when the server has too much to do")
+    refused(ended, ExitCode.CONFIGURATION_REFUSED, "nothing shows when the server is overloaded")
     assert locust.ordered == []
 
 
@@ -108,7 +108,7 @@ def test_a_prometheus_that_is_down_is_told_before_any_user_comes(tmp_path: Path)
         written(tmp_path, url, MonitorConfig={"PrometheusURL": nowhere, "Queries": [query]})
         ended = run(tmp_path, *arguments())
 
-    refused(ended, ExitCode.SERVER_NOT_READY, f"Prometheus at {nowhere} gives no answer: connection refused")
+    refused(ended, ExitCode.SERVER_NOT_READY, f"Prometheus at {nowhere} does not respond: connection refused")
     assert locust.ordered == []
 
 
@@ -136,7 +136,7 @@ def test_a_folder_with_a_journal_is_not_written_over(tmp_path: Path) -> None:
         written(tmp_path, url)
         ended = run(tmp_path, *arguments())
 
-    refused(ended, ExitCode.USAGE, "there is a journal already; name another folder")
+    refused(ended, ExitCode.USAGE, "the journal already exists; use another folder")
     assert (tmp_path / FOLDER / NAME).read_text() == "precious\n"
 
 
@@ -158,7 +158,7 @@ def test_a_limit_that_is_crossed_without_users_is_told_at_once_and_ends_the_sear
         ended = run(tmp_path, *arguments("--json"))
 
     answer = json.loads(ended.out)
-    assert "before any user is in, cpu is 97 already, its limit is 85" in ended.err
+    assert "before any user has started, cpu is already 97 (limit 85)" in ended.err
     assert (ended.code, answer["ended_by"], answer["users"]) == (ExitCode.INCONCLUSIVE, "breached already", None)
     assert "breached already by 10 users: cpu 97 of 85" in answer["reason"]
     assert max(locust.ordered) == 30 and locust.stops == 1
@@ -198,7 +198,7 @@ def test_a_killed_search_leaves_its_users_and_another_one_takes_them_up(tmp_path
         ended = run(tmp_path, *arguments("--take-up", "--budget", "2", "--json"))
 
     assert left >= 10 and read(tmp_path / "before").end is None
-    refused(busy, ExitCode.SERVER_NOT_READY, "take it up with --take-up")
+    refused(busy, ExitCode.SERVER_NOT_READY, "take it over with --take-up")
     assert json.loads(ended.out)["ended_by"] == "time over"
     assert (locust.users, locust.stops) == (0, 1)
 
@@ -219,9 +219,9 @@ def test_time_that_is_over_before_a_breach_tells_what_was_fine_and_holds_it(tmp_
     assert (locust.users, locust.stops) == (answer["low"], 0)
     same = run(tmp_path, "mmload", "replay", FOLDER)
     other = run(tmp_path, "mmload", "replay", FOLDER, "--limit", "p99 of requests (s)=0.05")
-    assert (same.code, same.out.splitlines()[0].endswith("; 0 are decided otherwise")) == (ExitCode.PASSED, True)
+    assert (same.code, same.out.splitlines()[0].endswith("; 0 are decided differently")) == (ExitCode.PASSED, True)
     assert other.code == ExitCode.PASSED
-    assert "breached by" in other.out and "; 0 are decided otherwise" not in other.out
+    assert "breached by" in other.out and "; 0 are decided differently" not in other.out
 
 
 def test_a_journal_that_another_program_wrote_is_told_apart(tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ def test_a_breach_that_was_false_leaves_no_number_behind() -> None:
         return 3.0 if 20 <= second < 25 else 0.2
 
     searched = search(slow_to_learn, spiky, seconds=600)
-    again = next(n for n, step in enumerate(searched.steps, start=1) if "none of theirs" in step.reason)
+    again = next(n for n, step in enumerate(searched.steps, start=1) if "had another cause" in step.reason)
     before, after = (estimate_so_far(slow_to_learn, searched.seen[:n]) for n in (again - 1, again))
 
     assert before.users is not None and "p99 3 of 1" in before.broke_first
@@ -302,7 +302,7 @@ def test_a_precision_that_the_time_allowed_was_too_short_for_is_told_with_the_on
 
     assert (answer.ended_by, answer.confidence) == (Ending.TIME_OVER, 0.95)
     assert re.fullmatch(
-        r"the time allowed \(10 minutes\) is over: ±\d+\.\d% was reached, ±0\.1% was asked for", answer.reason
+        r"the time allowed \(10 minutes\) is over: ±\d+\.\d% was reached, ±0\.1% was requested", answer.reason
     )
 
 

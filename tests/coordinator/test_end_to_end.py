@@ -87,7 +87,7 @@ def test_a_search_sees_what_prometheus_sees_of_a_real_agent(sandbox: str, tmp_pa
     replayed = run(tmp_path, "mmload", "replay", FOLDER)
 
     assert ended.code == ExitCode.INTERRUPTED, ended.err
-    assert "all users of the agents are stopped" in ended.err and "Traceback" not in ended.err
+    assert "all users of the agents have been stopped" in ended.err and "Traceback" not in ended.err
     assert f"what broke first: {QUERY}" in ended.out
     turned = next(cycle for cycle in seen if "breached by" in cycle.reason)
     assert turned.seen.users > MOST_PRESENT >= turned.users
@@ -140,9 +140,9 @@ def test_a_server_that_dies_ends_the_search_in_order_and_is_no_limit_that_was_cr
 
     assert ended.code == ExitCode.SERVER_NOT_READY, ended.err
     assert (answer["ended_by"], answer["users"], answer["broke_first"]) == ("server lost", None, "")
-    said = r"the server has not answered for \d+ s, with \d+ users in: \d+ requests in a row, connection refused"
+    said = r"the server has not answered for \d+ s, with \d+ active users: \d+ requests in a row, connection refused"
     assert re.fullmatch(said, answer["reason"]) and answer["reason"] in ended.out
-    assert "all users of the agents are stopped" in ended.err and "Traceback" not in ended.err
+    assert "all users of the agents have been stopped" in ended.err and "Traceback" not in ended.err
     assert journal.end is not None and journal.end.answer.ended_by == "server lost"
     assert replayed.code == ExitCode.PASSED, replayed.out
     assert "gave no answer" in (folder / "report.html").read_text()
@@ -207,7 +207,7 @@ def test_two_servers_are_searched_in_turns_and_the_comparison_is_there_in_all_fo
     assert ended.out.startswith("can't tell whether http://127.0.0.1:") and shown.out == ended.out
     assert compared["outcome"] == "can't tell"
     assert compared["base"]["server"] != compared["new"]["server"]
-    assert ended.err.count("all users of the agents are stopped") == 2
+    assert ended.err.count("all users of the agents have been stopped") == 2
     assert {path.suffix for path in folder.glob("comparison.*")} == {".json", ".html", ".md", ".xml"}
     for name, journal in sides.items():
         assert journal.end is not None and journal.end.answer.ended_by == "interrupted"

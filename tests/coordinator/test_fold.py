@@ -234,7 +234,7 @@ def test_log_ins_that_cross_the_limit_by_themselves_are_waited_for_from_then_on(
     step = made.next(seen(2.0))
 
     assert before.reason == "on"
-    assert step.reason.startswith("log-ins alone cross the limit, 50 users are fine without: p99 0.5 of 1")
+    assert step.reason.startswith("logins alone cross the limit, 50 users without them do not: p99 0.5 of 1")
     assert made._window.strict is True
     assert isinstance(made._phase, Stairs)
     made._phase = Scripted(Move(50, "on"))

@@ -94,9 +94,9 @@ def test_a_server_that_is_gone_on_the_way_up_is_no_limit_that_was_crossed() -> N
 
     assert (answer.ended_by, answer.users, answer.high, answer.broke_first) == (Ending.SERVER_LOST, None, None, "")
     assert answer.reason.startswith("the server has not answered for 45 s, with ")
-    assert answer.reason.endswith(f" users in: {REFUSED}")
+    assert answer.reason.endswith(f" active users: {REFUSED}")
     assert answer.low is not None and answer.low > 1
-    held = [step.users for step in searched.steps if "gives no answer, holding" in step.reason]
+    held = [step.users for step in searched.steps if "does not respond, holding" in step.reason]
     assert len(held) == 35 and set(held) == {searched.steps[-1].users}
 
 

@@ -59,9 +59,9 @@ def test_a_torn_last_line_costs_that_line_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        ("", "its first line does not have the limits"),
-        ("hello\n", "line 1: not a line of a journal"),
-        ('{"line":"cycle"}\n', "line 1: not a line of a journal"),
+        ("", "its first line does not contain the limits"),
+        ("hello\n", "line 1: not a journal line"),
+        ('{"line":"cycle"}\n', "line 1: not a journal line"),
     ],
 )
 def test_what_is_no_journal_is_said_to_be_none(tmp_path: Path, content: str, told: str) -> None:
@@ -72,7 +72,7 @@ def test_what_is_no_journal_is_said_to_be_none(tmp_path: Path, content: str, tol
 
 
 def test_a_folder_without_a_journal_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"journal\.jsonl: can't be read: No such file"):
+    with pytest.raises(UsageError, match=r"cannot read .*journal\.jsonl: No such file"):
         read(tmp_path)
 
 
@@ -80,7 +80,7 @@ def test_a_journal_of_a_later_form_is_refused(tmp_path: Path) -> None:
     path = written(tmp_path)
     path.write_text(path.read_text().replace('"schema":2', '"schema":99'))
 
-    with pytest.raises(UsageError, match="a journal of form 99; this version reads form 2: update mmload"):
+    with pytest.raises(UsageError, match="a journal with schema 99; this version reads schema 2: update mmload"):
         read(path)
 
 
@@ -91,14 +91,14 @@ def test_a_journal_of_an_older_form_can_be_read_but_not_replayed(tmp_path: Path)
     journal = read(path)
 
     assert journal.cycles == CYCLES
-    with pytest.raises(UsageError, match=r"the journal has form 1, of mmload 1, .*only form 2 can be replayed"):
+    with pytest.raises(UsageError, match=r"the journal has schema 1, of mmload 1, .*only schema 2 can be replayed"):
         replayed(journal, Changes(), Doubling)
 
 
 def test_a_journal_is_never_overwritten(tmp_path: Path) -> None:
     written(tmp_path)
 
-    with pytest.raises(UsageError, match="there is a journal already"):
+    with pytest.raises(UsageError, match="the journal already exists"):
         JournalWriter(tmp_path / NAME)
 
 
@@ -212,5 +212,5 @@ def test_the_exit_code_says_whether_there_is_a_number(ended_by: str, users: int 
 
 def test_what_is_no_file_is_no_journal() -> None:
     """It may have no end."""
-    with pytest.raises(UsageError, match="/dev/zero: this is no file"):
+    with pytest.raises(UsageError, match="/dev/zero: not a file"):
         read(Path("/dev/zero"))

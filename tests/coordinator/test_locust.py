@@ -62,7 +62,7 @@ def test_users_come_and_go_on_two_agents_and_are_measured(agents: AgentGroup, tw
 def test_a_running_agent_is_refused_and_can_be_taken_up(agents: AgentGroup, two_agents: list[SwarmAgent]) -> None:
     seen_with(agents, Observer(agents, Prometheus(Monitor()), Measures()), 3)
 
-    with pytest.raises(AgentBusy, match="agent one already runs 2 users of something else"):
+    with pytest.raises(AgentBusy, match="agent one is already running 2 users"):
         ready(two_agents, 100, [0, 0], take_up=False)
     again = ready(two_agents, 100, [0, 0], take_up=True)
 

@@ -69,7 +69,7 @@ def test_in_the_end_the_users_are_brought_down(tmp_path: Path) -> None:
     outcome = search.run()
 
     assert (search.agent.users, search.agent.released) == (0, 1)
-    assert outcome.left == "all users of the agents are stopped"
+    assert outcome.left == "all users of the agents have been stopped"
 
 
 def test_in_the_end_the_users_may_be_held_where_it_is_safe(tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_in_the_end_the_users_may_be_held_where_it_is_safe(tmp_path: Path) -> No
     outcome = search.run()
 
     assert (search.agent.users, search.agent.released) == (78, 0)
-    assert outcome.left == "78 users stay on the agents"
+    assert outcome.left == "78 users keep running on the agents"
 
 
 @pytest.mark.parametrize(
@@ -197,4 +197,4 @@ def test_a_journal_that_cannot_be_written_is_told_and_the_search_goes_on(tmp_pat
     search.journal.close()
 
     assert outcome.answer.users == 80
-    assert "can't be written: No space left on device" in search.journal.trouble
+    assert "cannot write the journal" in search.journal.trouble and "No space left on device" in search.journal.trouble

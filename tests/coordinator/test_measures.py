@@ -148,17 +148,17 @@ def test_a_saturated_generator_is_named_with_its_state() -> None:
     late = 'mmload_generator_loop_lag_seconds{process="worker 1"} 0.34\nmmload_generator_steal_ratio{process="x"} 0\n'
     told = snapshot({"a": page(), "b": page(saturated=True) + late}, 0.0).saturated
 
-    assert told == "agent b is at its own limit (CPU 97% of a core, late by up to 340 ms)"
+    assert told == "agent b is at its limit: CPU 97% of a core, event-loop lag up to 340 ms"
 
 
 @pytest.mark.parametrize(
     ("state", "told"),
     [
         ("loop_lag_seconds 0.099", ""),
-        ("loop_lag_seconds 0.1", "late by up to 100 ms"),
-        ("steal_ratio 0.25", "25% of the machine's CPU taken by its host"),
+        ("loop_lag_seconds 0.1", "event-loop lag up to 100 ms"),
+        ("steal_ratio 0.25", "25% of the machine's CPU stolen by its host"),
         ("backlog_sockets 2000", "2000 sockets readable at once"),
-        ("throttled_seconds 0.3", "held back for its quota by 300 ms"),
+        ("throttled_seconds 0.3", "throttled by its CPU quota for 300 ms"),
         ("gc_seconds 0.02", ""),
     ],
 )
@@ -166,13 +166,13 @@ def test_a_generator_that_was_saturated_minutes_ago_is_trusted_again(state: str,
     """An agent remembers for ten minutes; the search would end for three bad seconds at its beginning."""
     page = f"mmload_generator_saturated 1\nmmload_generator_{state}\n"
 
-    assert snapshot({"a": page}, 0.0).saturated == (f"agent a is at its own limit ({told})" if told else "")
+    assert snapshot({"a": page}, 0.0).saturated == (f"agent a is at its limit: {told}" if told else "")
 
 
 def test_a_saturated_generator_that_says_no_more_is_believed() -> None:
     assert (
         snapshot({"a": "mmload_generator_saturated 1\n"}, 0.0).saturated
-        == "agent a is at its own limit (by its own account)"
+        == "agent a is at its limit: according to itself"
     )
 
 

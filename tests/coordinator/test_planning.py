@@ -102,7 +102,7 @@ def lines(today: Today) -> list[str]:
 def test_the_table_says_what_was_reached() -> None:
     assert lines(Today()) == [
         "planning:",
-        "  p99 0.5 s: not reached: 216 users were too many, and it was not tried with fewer for long enough",
+        "  p99 0.5 s: not reached: 216 users were too many, and fewer were not tried for long enough",
         "  p99 1 s: 220 users (215–226)",
         "  p99 2 s: not reached: 223 users were fine",
     ]
@@ -112,7 +112,7 @@ def test_the_headroom_is_of_the_lower_end_at_the_peak() -> None:
     grow, shrink = lines(Today(80, 2.0)), lines(Today(120, 2.0))
 
     assert grow[0] == "planning, with a peak 2 times as busy:"
-    assert grow[2].endswith("110 people who are as busy on average; room for 34 % more than the 80 people of today")
+    assert grow[2].endswith("110 people of average activity; room for 34 % more than the 80 people of today")
     assert shrink[2].endswith("10 % below what the 120 people of today need")
     assert (
         grow[3]

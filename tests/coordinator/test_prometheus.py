@@ -121,9 +121,9 @@ def test_a_slow_query_delays_no_other_and_is_unknown() -> None:
     ("answer", "unknown"),
     [
         (Answer(503, "busy", "text/plain"), "HTTP status 503"),
-        (Answer(200, "<html>", "text/html"), "the answer is no JSON: is this a Prometheus?"),
-        (Answer(200, "{}"), "the answer has not the form of a Prometheus answer"),
-        (Answer(200, "[]"), "the answer has not the form of a Prometheus answer"),
+        (Answer(200, "<html>", "text/html"), "the response is not JSON: is this Prometheus?"),
+        (Answer(200, "{}"), "this is not a Prometheus response"),
+        (Answer(200, "[]"), "this is not a Prometheus response"),
     ],
 )
 def test_a_bad_answer_is_unknown_with_its_reason_after_one_request(answer: Answer, unknown: str) -> None:
@@ -171,7 +171,7 @@ def test_a_query_is_not_asked_before_its_min_interval() -> None:
 
 
 def test_a_search_does_not_begin_without_prometheus() -> None:
-    with pytest.raises(ServerNotReady, match=r"Prometheus at http://127.0.0.1:9 gives no answer: connection refused"):
+    with pytest.raises(ServerNotReady, match=r"Prometheus at http://127.0.0.1:9 does not respond: connection refused"):
         Prometheus(monitor("http://127.0.0.1:9", "one")).check()
 
 
@@ -250,7 +250,7 @@ def test_a_real_prometheus_is_read(real_prometheus: str) -> None:
     assert [found[name].value for name in ("value", "scalar", "several")] == [3.0, 5.0, 9.0]
     assert found["nothing"].unknown == "no data (empty result)"
     assert found["no number"].unknown.startswith("not a number")
-    assert found["a range"].unknown.startswith("the query gives no single value")
+    assert found["a range"].unknown.startswith("the query does not return a single value")
 
 
 def test_a_real_prometheus_gives_no_sample_older_than_asked_for(real_prometheus: str) -> None:

@@ -126,7 +126,7 @@ def test_the_mix_and_the_people_are_found_in_metrics(
         assert actions[name]["count"] == pytest.approx(told.done[name], abs=4 * math.sqrt(told.done[name])), name
     assert found["fit"]["explained"] > 0.9
     assert json.loads((tmp_path / "profile.json").read_text())["Points"][0] == [600, told.people]
-    assert "told apart by open WebSockets; sure" in capsys.readouterr().out
+    assert "identified by open WebSockets; certain" in capsys.readouterr().out
 
 
 def test_a_selector_is_put_into_all_queries(told: Story, tmp_path: Path) -> None:

@@ -28,9 +28,9 @@ def with_deliveries(delivered: int, missing: int = 0) -> Run:
 @pytest.mark.parametrize(
     ("delivered", "said"),
     [
-        (50, ["none of 50 deliveries is missing: a loss rate below 6.0 % could have gone unseen"]),
-        (3000, ["none of 3,000 deliveries is missing: a loss rate below 0.1 % could have gone unseen"]),
-        (3, ["nothing is missing, but too little was delivered to say how often something is lost"]),
+        (50, ["none of 50 deliveries is missing: a loss rate below 6.0 % could have gone unnoticed"]),
+        (3000, ["none of 3,000 deliveries is missing: a loss rate below 0.1 % could have gone unnoticed"]),
+        (3, ["nothing is missing, but too few deliveries were made to say how often one is lost"]),
         (0, []),
     ],
 )
@@ -42,7 +42,7 @@ def test_an_account_without_a_loss_says_which_losses_it_could_not_have_seen(deli
 
 def test_where_something_is_missing_the_reasons_are_told_instead() -> None:
     assert loss_texts(findings(with_deliveries(50, missing=2)).figures.deliveries) == [
-        "2 missing: it never came, though the socket stayed connected"
+        "2 missing: never received, although the socket stayed connected"
     ]
 
 
@@ -50,7 +50,7 @@ def test_every_form_of_the_report_says_it() -> None:
     found = findings(with_deliveries(50))
     forms = (terminal_report(found.run), markdown_report(found), html_report(found))
 
-    assert all("a loss rate below 6.0 % could have gone unseen" in form for form in forms)
+    assert all("a loss rate below 6.0 % could have gone unnoticed" in form for form in forms)
 
 
 def test_seconds_beside_those_that_count_are_not_denied() -> None:
@@ -64,7 +64,7 @@ def test_seconds_beside_those_that_count_are_not_denied() -> None:
 
     assert generator_sentences(calm) == ["The generator kept up: none of its limits was crossed."]
     assert generator_sentences(shaken)[0].endswith("only during ramp-up or while users were stopping (1 s).")
-    assert "had an event-loop lag of 140 ms" in generator_sentences(hit)[0]
+    assert "had an event-loop lag of up to 140 ms" in generator_sentences(hit)[0]
 
 
 def test_a_threshold_does_not_say_its_outcome_twice() -> None:

@@ -52,8 +52,8 @@ def test_a_line_is_broken_where_there_is_no_value() -> None:
 
 
 def test_a_chart_without_values_says_so() -> None:
-    assert "No figures." in drawn(simple(Series("p99", [(0.0, None)])))
-    assert "No figures." in drawn(simple())
+    assert "No data." in drawn(simple(Series("p99", [(0.0, None)])))
+    assert "No data." in drawn(simple())
 
 
 def test_a_chart_tells_its_ranges_to_those_who_do_not_see_it() -> None:

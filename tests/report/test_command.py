@@ -89,8 +89,8 @@ def test_html_is_written_into_the_runs_folder_unless_it_is_wanted_elsewhere(plac
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("nowhere",), "nowhere or runs/nowhere: no such folder; `latest` is the newest run below runs"),
-        (("zzz",), "runs/zzz: not the folder of a run"),
+        (("nowhere",), "nowhere or runs/nowhere: no such folder; `latest` is the newest run in runs"),
+        (("zzz",), "runs/zzz: not a run folder"),
         (("latest", "--runs-folder", "empty"), "empty: no run here"),
         (("latest", "--json", "--markdown"), "not allowed with argument"),
         ((), "the following arguments are required: RUN"),

@@ -98,10 +98,10 @@ def test_what_was_not_measured_is_null_and_not_zero() -> None:
 
 
 def test_a_run_of_which_nothing_is_left_is_a_document_all_the_same() -> None:
-    document = report(run(seconds=(), totals=Totals(), missing=("seconds.jsonl is not there",)))
+    document = report(run(seconds=(), totals=Totals(), missing=("seconds.jsonl is missing",)))
 
     assert document["verdict"]["outcome"] == "inconclusive"
-    assert document["run"]["missing"] == ["seconds.jsonl is not there"]
+    assert document["run"]["missing"] == ["seconds.jsonl is missing"]
     assert document["users"]["active"] == 0
 
 

@@ -75,7 +75,7 @@ def test_names_from_outside_can_not_break_the_file() -> None:
 
 
 def test_a_run_of_which_nothing_is_left_is_a_file_all_the_same() -> None:
-    found = suite(run(seconds=(), totals=Totals(), missing=("seconds.jsonl is not there",)))
+    found = suite(run(seconds=(), totals=Totals(), missing=("seconds.jsonl is missing",)))
 
     assert found.get("errors") == "1"
     assert found.get("time") == "0"

@@ -80,6 +80,6 @@ def test_a_hostile_name_does_not_get_out_of_its_heading() -> None:
 
 
 def test_a_run_of_which_nothing_is_left_is_reported_all_the_same() -> None:
-    text = report(run(seconds=(), totals=Totals(), missing=("seconds.jsonl is not there",)))
+    text = report(run(seconds=(), totals=Totals(), missing=("seconds.jsonl is missing",)))
 
-    assert "- seconds.jsonl is not there" in text
+    assert "- seconds.jsonl is missing" in text

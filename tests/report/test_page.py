@@ -194,11 +194,11 @@ def test_words_from_outside_never_become_markup() -> None:
 
 
 def test_a_run_of_which_nothing_is_left_is_a_page_all_the_same() -> None:
-    torn = run(seconds=(), totals=Totals(), missing=("seconds.jsonl is not there",))
+    torn = run(seconds=(), totals=Totals(), missing=("seconds.jsonl is missing",))
     words = Read(html_report(findings(torn))).words()
 
-    assert "seconds.jsonl is not there" in words
-    assert "No figures." in words
+    assert "seconds.jsonl is missing" in words
+    assert "No data." in words
 
 
 def test_percentiles_of_too_few_times_are_marked() -> None:

@@ -45,7 +45,7 @@ def test_the_answer_the_limit_and_every_decision_are_on_the_page(searched: Searc
     decided = decisions(found.cycles)
 
     assert f"about {answer.users} users ({answer.low}–{answer.high}, 95 %)" in words
-    assert f"the answer ({answer.users})" in words and f"interval, from {answer.low}" in words
+    assert f"the result ({answer.users})" in words and f"interval, from {answer.low}" in words
     assert "limit (1)" in words
     assert len(decided) >= 5
     assert all(f"{cycle.users} users: {cycle.reason}" in words for cycle in decided)
@@ -127,6 +127,6 @@ def test_a_journal_that_cannot_be_read_is_told_in_its_place(tmp_path: Path) -> N
 
     told = read_search(tmp_path)
 
-    assert isinstance(told, str) and "line 1: not a line of a journal" in told
-    assert "line 1: not a line of a journal" in page(told).words()
+    assert isinstance(told, str) and "line 1: not a journal line" in told
+    assert "line 1: not a journal line" in page(told).words()
     assert read_search(tmp_path / "elsewhere") is None

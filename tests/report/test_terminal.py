@@ -161,7 +161,7 @@ def test_what_the_server_lacks_is_named() -> None:
 
 def test_a_cut_off_run_says_what_is_missing() -> None:
     """The report works on what is left."""
-    torn = run(missing=("the run was cut off: its end was never written",), seconds=(), totals=Totals(), facts=Facts())
+    torn = run(missing=("the run was cut off: its end was never recorded",), seconds=(), totals=Totals(), facts=Facts())
     text = terminal_report(torn)
 
     assert "  - the run was cut off" in text

@@ -99,7 +99,7 @@ def test_a_folder_that_cant_be_made_is_said(tmp_path: Path) -> None:
     """One clear message instead of a traceback."""
     (tmp_path / "runs").write_text("a file is in the way")
 
-    with pytest.raises(UsageError, match="can't be made"):
+    with pytest.raises(UsageError, match="cannot create the results folder"):
         make_folder(tmp_path / "runs", WHEN, "a")
 
 
@@ -125,7 +125,7 @@ def test_a_broken_line_in_the_middle_is_told(tmp_path: Path) -> None:
     run = read_run(tmp_path)
 
     assert len(run.seconds) == 9
-    assert f"{SECONDS}: 1 lines can't be read" in run.missing
+    assert f"{SECONDS}: 1 lines cannot be read" in run.missing
 
 
 @pytest.mark.parametrize("name", [FACTS, TOTALS, SECONDS])
@@ -134,7 +134,7 @@ def test_a_missing_part_is_told(tmp_path: Path, name: str) -> None:
     written(tmp_path)
     (tmp_path / name).unlink()
 
-    assert f"{name} is not there" in read_run(tmp_path).missing
+    assert f"{name} is missing" in read_run(tmp_path).missing
 
 
 def test_a_run_without_an_end_was_cut_off(tmp_path: Path) -> None:
@@ -145,13 +145,13 @@ def test_a_run_without_an_end_was_cut_off(tmp_path: Path) -> None:
 
     missing = read_run(tmp_path).missing
 
-    assert "the run was cut off: its end was never written" in missing
-    assert "the totals lack the last 3 s of the run" in missing
+    assert "the run was cut off: its end was never recorded" in missing
+    assert "the totals do not include the last 3 s of the run" in missing
 
 
 def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
     """So is none at all."""
-    with pytest.raises(UsageError, match="not the folder of a run"):
+    with pytest.raises(UsageError, match="not a run folder"):
         read_run(tmp_path)
     with pytest.raises(UsageError, match="no such folder"):
         read_run(tmp_path / "nowhere")
@@ -225,7 +225,7 @@ def test_a_full_disk_costs_no_figure(
     assert (run.facts, run.totals, run.seconds) == (expected.facts, expected.totals, expected.seconds)
     told = [note.text for note in run.notes if note.kind is NoteKind.RECORD]
     assert told == [files.trouble]
-    assert f"{there} can't be written: No space left on device; the record goes on in memory" in files.trouble
+    assert f"cannot write to {there}: No space left on device; the record continues in memory" in files.trouble
     assert verdict(run).outcome is VerdictKind.INCONCLUSIVE
 
 

@@ -117,7 +117,7 @@ def test_those_who_come_with_a_spike_are_to_have_sockets_too() -> None:
 @pytest.mark.parametrize(
     ("began", "seconds", "reason"),
     [
-        (storm(at=3), outage(3, 5, 5), "the load had been steady for 3 s only before it: 5 s are needed"),
+        (storm(at=3), outage(3, 5, 5), "the load had been steady for only 3 s before it: 5 s are needed"),
         (storm(at=85), outage(85, 88, 88), "the load ended 5 s after it: 10 s are needed"),
         (replace(storm(), problem="the command failed (exit code 3)"), outage(20, 25, 25), "the command failed"),
     ],
@@ -132,7 +132,7 @@ def test_too_few_requests_make_no_band_for_p99() -> None:
     told = recovery(storm(), seconds)
 
     assert (told.recovered_seconds, told.p99_seconds, told.p99_limit_ms) == (2, None, None)
-    assert "p99 too few requests before to tell" in storm_sentence(told)
+    assert "p99 unknown: too few requests before the storm" in storm_sentence(told)
 
 
 def test_a_later_line_of_a_storm_takes_the_place_of_the_first() -> None:
@@ -203,13 +203,13 @@ def test_a_load_that_ends_before_the_patience_says_nothing() -> None:
     said = verdict(stormy(outage(20, 26, 10_000), began=replace(storm(), patience_seconds=300.0)))
 
     assert said.outcome is VerdictKind.INCONCLUSIVE
-    assert said.reasons[0].endswith("which may not be the server's doing: the load ended early")
+    assert said.reasons[0].endswith("which may not be the server's fault: the load ended early")
 
 
 def test_a_storm_that_was_never_raised_is_a_doubt() -> None:
     told = run(facts=replace(run().facts, storm="restart"))
 
-    assert "the restart storm was never raised" in verdict(told).reasons[0]
+    assert "the restart storm was never triggered" in verdict(told).reasons[0]
 
 
 def test_the_folder_keeps_storms_and_its_stages_are_made_of_them(tmp_path: Path) -> None:

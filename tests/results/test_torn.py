@@ -69,7 +69,7 @@ def test_whichever_file_is_missing_the_rest_is_reported(tmp_path: Path, whole: F
 
     report_all(run)
     if name in (FACTS, TOTALS, SECONDS):
-        assert f"{name} is not there" in run.missing
+        assert f"{name} is missing" in run.missing
         assert verdict(run).outcome is VerdictKind.INCONCLUSIVE
 
 
@@ -77,7 +77,7 @@ def test_whichever_file_is_missing_the_rest_is_reported(tmp_path: Path, whole: F
 def test_any_file_alone_is_reported_or_no_run_at_all(tmp_path: Path, whole: Files, name: str) -> None:
     laid(tmp_path, {name: whole[name]})
     if name in (FIGURES, NOTES):
-        with pytest.raises(UsageError, match="not the folder of a run"):
+        with pytest.raises(UsageError, match="not a run folder"):
             read_run(tmp_path)
     else:
         report_all(read_run(tmp_path))
@@ -102,7 +102,7 @@ def test_all_files_cut_off_in_the_middle_are_reported_with_what_is_missing(tmp_p
     run = read_run(laid(tmp_path, {name: content[: len(content) // 2] for name, content in whole.items()}))
 
     report_all(run)
-    assert any("run.json can't be read" in each for each in run.missing)
+    assert any("cannot read run.json" in each for each in run.missing)
     assert 5 < len(run.seconds) < 20
 
 
@@ -116,7 +116,7 @@ def test_a_real_run_that_was_killed_is_reported_up_to_its_last_second(tmp_path: 
 
     assert len(run.seconds) >= 4
     assert run.totals.seconds >= 1
-    assert "the run was cut off: its end was never written" in run.missing
+    assert "the run was cut off: its end was never recorded" in run.missing
     assert verdict(run).outcome is VerdictKind.INCONCLUSIVE
     assert "the run was cut off" in terminal_report(run)
     report_all(run)

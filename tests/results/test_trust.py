@@ -43,15 +43,15 @@ def test_a_generator_that_keeps_up_is_believed() -> None:
 @pytest.mark.parametrize(
     ("figure", "limit", "sentence"),
     [
-        ("cpu", MOST_CPU, "the generator was short of CPU: it used 90% of its one core in the worst second"),
-        ("lag_ms", MOST_LAG_MS, "the generator had an event-loop lag of 100 ms in the worst case"),
-        ("backlog", MOST_BACKLOG, "the generator fell behind its sockets: 2,000 were readable at once"),
-        ("gc_ms", MOST_GC_MS, "the generator paused to collect garbage: 100 ms in the worst second"),
-        ("steal", MOST_STEAL, "the generator ran on a machine whose host took 10% of its CPU time away"),
+        ("cpu", MOST_CPU, "the generator was short of CPU: it used up to 90% of a core"),
+        ("lag_ms", MOST_LAG_MS, "the generator had an event-loop lag of up to 100 ms"),
+        ("backlog", MOST_BACKLOG, "the generator fell behind: up to 2,000 sockets were readable at once"),
+        ("gc_ms", MOST_GC_MS, "the generator paused for garbage collection: up to 100 ms in a second"),
+        ("steal", MOST_STEAL, "the generator ran on a machine that lost up to 10% of its CPU time to its host (steal)"),
         (
             "throttled_ms",
             MOST_THROTTLED_MS,
-            "the generator was held back for its CPU quota: 100 ms in the worst second",
+            "the generator was throttled by its CPU quota: up to 100 ms in a second",
         ),
     ],
 )
@@ -127,7 +127,7 @@ def test_one_worker_that_is_late_makes_its_seconds_doubtful() -> None:
     trust = trust_in(seconds)
 
     assert trust.saturated
-    assert trust.sentences == ("worker 1 had an event-loop lag of 250 ms in the worst case (20 of 20 s)",)
+    assert trust.sentences == ("worker 1 had an event-loop lag of up to 250 ms (20 of 20 s)",)
 
 
 def test_a_loop_that_stands_still_for_seconds_is_not_taken_for_a_good_one() -> None:
@@ -140,8 +140,8 @@ def test_a_loop_that_stands_still_for_seconds_is_not_taken_for_a_good_one() -> N
     assert trust.saturated_seconds == frozenset(range(10, 15))
     assert trust.saturated
     assert trust.sentences == (
-        "the generator had an event-loop lag of 4,500 ms in the worst case (1 of 26 s)",
-        "the generator stood still: it told nothing of itself in 4 of 30 s",
+        "the generator had an event-loop lag of up to 4,500 ms (1 of 26 s)",
+        "the generator stalled: it reported nothing in 4 of 30 s",
     )
 
 

@@ -71,7 +71,7 @@ def test_a_run_while_the_database_was_away_is_inconclusive() -> None:
 
     assert said.outcome is VerdictKind.INCONCLUSIVE
     assert (
-        "the server answered most requests with errors (5xx) for 4 s: something it needs (its database, say)"
+        "the server answered most requests with errors (5xx) for 4 s: something it depends on (such as its database)"
         in said.reasons[0]
     )
 
@@ -101,7 +101,7 @@ def test_an_interrupted_run_answers_so() -> None:
 
 def test_notes_of_normal_events_raise_no_doubt() -> None:
     """Phases, and a worker that joined."""
-    notes = (Note(1, NoteKind.PHASE, "steady"), Note(2, NoteKind.WORKER_CAME, "worker 2 came"))
+    notes = (Note(1, NoteKind.PHASE, "steady"), Note(2, NoteKind.WORKER_CAME, "worker 2 connected"))
 
     assert verdict(run(notes=notes)).outcome is VerdictKind.PASSED
 
@@ -159,7 +159,7 @@ def test_users_who_drop_out_besides_those_who_gave_up_are_told() -> None:
 
     assert dropped == (
         "5 users gave up and never logged in",
-        "users dropped out: only 12 of 20 were active at the worst (10 of 60 s were more than 10% short)",
+        "users dropped out: at worst, only 12 of 20 were active (more than 10% were missing in 10 of 60 s)",
     )
 
 
@@ -206,7 +206,7 @@ def test_the_worst_second_is_the_one_with_the_smallest_share_of_its_target() -> 
     grown_run = run(seconds=grown, totals=replace(run().totals, highest_active=100))
 
     assert verdict(grown_run).reasons == (
-        "users dropped out: only 30 of 100 were active at the worst (20 of 20 s were more than 10% short)",
+        "users dropped out: at worst, only 30 of 100 were active (more than 10% were missing in 20 of 20 s)",
     )
 
 
@@ -231,7 +231,7 @@ def test_two_users_are_the_fewest_that_thresholds_say_something_of(users: int, d
     few = tuple(second(at, target=users, active=users) for at in range(10))
     small = run(facts=facts, seconds=few, totals=replace(run().totals, highest_active=users))
 
-    assert any("one user alone" in reason for reason in verdict(small).reasons) is doubted
+    assert any("a single user" in reason for reason in verdict(small).reasons) is doubted
 
 
 @pytest.mark.parametrize(("posts", "few"), [(0, True), (99, True), (100, False), (None, False)])
@@ -242,7 +242,7 @@ def test_a_hundred_posts_are_the_fewest_of_a_grown_server(
     """Fewer are a doubt where there are thresholds, a warning where there are none, never both."""
     population = {} if posts is None else {"posts": posts}
     said = verdict(run(facts=replace(run().facts, thresholds=thresholds, population=population)))
-    named = f"the server held only {posts} posts"
+    named = f"the server had only {posts} posts"
 
     assert any(each.startswith(named) for each in said.reasons) is (few and bool(thresholds))
     assert any(each.startswith(named) for each in said.warnings) is (few and not thresholds)

@@ -229,7 +229,7 @@ def test_the_packaged_locustfile_is_there() -> None:
 def test_the_report_of_no_run_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Exit code 2, and what would be one."""
     assert main(["report", str(tmp_path)]) == 2
-    assert "not the folder of a run" in capsys.readouterr().err
+    assert "not a run folder" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("form", [[], ["--json"], ["--html", "--output", "-"]])

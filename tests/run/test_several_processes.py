@@ -50,7 +50,7 @@ def test_two_processes_act_as_the_accounts_of_one_and_report_together(fresh_sand
     assert "Traceback" not in ran.stdout + ran.stderr
     assert "target 7, 7 active" in ran.stdout
     # Some log out and in again.
-    kept = number(r"(\d+) came in with a kept session", ran.stdout)
+    kept = number(r"(\d+) started with a kept session", ran.stdout)
     assert kept > 0 and kept + number(r"(\d+) logins?, 0 failed, 0 sign-ups", ran.stdout) >= 7
     assert number(r"(\d[\d,]*) posts? sent", ran.stdout) == posts_at(fresh_sandbox) - before > 0
     assert "7 logged out" in ran.stdout

@@ -57,7 +57,7 @@ def test_a_run_begins_with_kept_sessions_and_writes_none_down(
 
     assert "sessions of 4 of 4 users are kept: they come in without a password" in done.stderr
     assert (counted.logins, counted.kept_sessions, counted.relogins) == (revoked, 4, revoked), done.stdout
-    assert "4 came in with a kept session" in " ".join(done.stdout.split())
+    assert "4 started with a kept session" in " ".join(done.stdout.split())
     after = file.read()
     renewed = {login for login in before if after[login] != before[login]}
     assert renewed == set(list(before)[:revoked])

@@ -204,7 +204,7 @@ def test_the_sentence_has_the_figures_and_what_to_do_first() -> None:
 def test_who_else_is_on_the_machine_is_told() -> None:
     told = text(why(state(machine_cpu=1.0, shared_machine=True, server_cpu=0.5, database_cpu=0.3)))
 
-    assert "the machine's CPU at 100 % (3.2 of 4 cores by others, the load generator among them)" in told
+    assert "the machine's CPU at 100 % (3.2 of 4 cores by others, including the load generator)" in told
 
 
 def test_a_slow_query_and_a_lock_are_named() -> None:

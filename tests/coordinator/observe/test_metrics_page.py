@@ -41,7 +41,7 @@ def test_rates_are_of_the_time_between_two_pages() -> None:
 
 @pytest.mark.parametrize(
     ("answer", "why"),
-    [(Answer(404, "not found"), "it answers 404"), (Answer(200, "<html>"), "no page of Mattermost's metrics")],
+    [(Answer(404, "not found"), "HTTP status 404"), (Answer(200, "<html>"), "not Mattermost's metrics page")],
 )
 def test_what_is_no_page_of_metrics_is_told(answer: Answer, why: str) -> None:
     with serving(lambda _: answer) as url, pytest.raises(Unanswered, match=why):

@@ -55,7 +55,7 @@ def test_what_is_configured_and_does_not_answer_is_a_warning() -> None:
     exporters, postgres = sources_found(ELSEWHERE, Coordinator(monitor=monitor, observe=observe))
 
     assert exporters.trouble and "connection refused" in exporters.what
-    assert postgres.trouble and postgres.what.startswith("PostgreSQL at postgresql://127.0.0.1:")
+    assert postgres.trouble and postgres.what.startswith("cannot observe PostgreSQL at postgresql://127.0.0.1:")
 
 
 def test_doctor_tells_them_as_findings() -> None:

@@ -101,7 +101,7 @@ def test_only_what_is_configured_is_a_source() -> None:
     ]
     assert list(sources(monitor, Observe(postgres_url="postgresql://db0/mm", server_node="app0:9100"))) == [
         "PostgreSQL at postgresql://db0/mm",
-        "exporters by Prometheus at http://localhost:9090",
+        "exporters in Prometheus at http://localhost:9090",
     ]
 
 
