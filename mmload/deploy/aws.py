@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import shutil
@@ -17,7 +18,7 @@ import msgspec
 import requests
 
 from mmload.config.documents import default_document
-from mmload.deploy import terraform
+from mmload.deploy import aws_lost, terraform
 from mmload.deploy.aws_settings import (
     DATABASE_PASSWORD,
     HOST_KEY,
@@ -29,18 +30,18 @@ from mmload.deploy.aws_settings import (
     variables,
 )
 from mmload.deploy.ssh import command, why_ssh_failed
-from mmload.deploy.terraform import Terraform
+from mmload.deploy.terraform import Terraform, TerraformFailed
 from mmload.errors import MmloadError, ServerNotReady
 from mmload.signals import child_setup
 
 HOSTS, SSH_CONFIG, KNOWN_HOSTS = "hosts.json", "ssh_config", "known_hosts"
-LOOK = "look"
+LOOK, LOST = "look", "lost.tfstate"
 # From the order to a machine that has installed what it needs; Mattermost and its database may take longer.
 READY_SECONDS = 900.0
 _PAUSE_SECONDS = 5.0
 _SSH_SECONDS = 60
-# AWS's list of what has a tag is behind by some seconds.
-LOOKS, _LOOK_PAUSE_SECONDS = 4, 15.0
+# AWS's list of what has a tag is behind by some seconds; after the first look there is no pause.
+LOOKS, _LOOK_PAUSE_SECONDS = 5, 15.0
 # Prometheus of metrics.sh finds a run there.
 METRICS_PORT = 8089
 # What is taken away needs no secrets, but Terraform checks that there are some.
@@ -91,27 +92,48 @@ def unmade(folder: Path, tell: Tell) -> None:
 
 def looked(folder: Path, rented: RentedFromAws) -> dict[str, list[str]]:
     """What AWS itself says is there with our tag, by its kind. Raises TerraformFailed."""
+    return _look(folder, rented, lambda _text: None).apply(below=LOOK)
+
+
+def _look(folder: Path, rented: RentedFromAws, tell: Tell) -> Terraform:
     settings = rented.settings
     told = {"deployment_id": rented.id, "region": settings.region} | (
         {"profile": settings.profile} if settings.profile else {}
     )
     environ = terraform.environment({f"TF_VAR_{name}": value for name, value in told.items()})
-    works = Terraform(folder, environ, lambda _text: None)
+    works = Terraform(folder, environ, tell)
     works.initialise()
     # The provider is that of the folder above.
     shutil.copy(folder / ".terraform.lock.hcl", folder / LOOK)
-    return works.apply(below=LOOK)
+    return works
 
 
 def left(folder: Path, rented: RentedFromAws, tell: Tell) -> list[str]:
-    """What is still there after all was taken away, as names of AWS."""
+    """What is still there when all is taken away that Terraform's state knew, and that it did not; names of AWS."""
+    refused: list[str] = []
     for looks in range(LOOKS):
-        found = [each for names in looked(folder, rented).values() for each in names]
-        if not found or looks == LOOKS - 1:
+        found = looked(folder, rented)
+        names = [each for names in found.values() for each in names]
+        if looks == LOOKS - 1 or (looks and not names and not refused):
             break
-        tell(f"{len(found)} things are still listed; looking again in {_LOOK_PAUSE_SECONDS:.0f} s")
-        time.sleep(_LOOK_PAUSE_SECONDS)
-    return found
+        refused = _take_away(folder, rented, found | aws_lost.untagged(rented), tell)
+        if looks:
+            tell(f"{len(names or refused)} things are still there; looking again in {_LOOK_PAUSE_SECONDS:.0f} s")
+            time.sleep(_LOOK_PAUSE_SECONDS)
+    return names or refused
+
+
+def _take_away(folder: Path, rented: RentedFromAws, found: Mapping[str, Sequence[str]], tell: Tell) -> list[str]:
+    """By a state for this alone: no other look is to take anything away. What could not be."""
+    works = _look(folder, rented, tell)
+    lost = folder / LOOK / LOST
+    lost.write_text(json.dumps(aws_lost.state(rented.id, found)))
+    try:
+        works.destroy(f"-state={LOST}", below=LOOK)
+    except TerraformFailed as error:
+        tell(str(error))
+        return aws_lost.names(json.loads(lost.read_text()))
+    return []
 
 
 def forget(folder: Path) -> None:

@@ -79,9 +79,9 @@ class Terraform:
         """Make it so, and give the outputs. Raises TerraformFailed, KeyboardInterrupt."""
         return self._followed("apply", "-auto-approve", *options, below=below)
 
-    def destroy(self, *options: str) -> None:
+    def destroy(self, *options: str, below: str = "") -> None:
         """Take all of it away. Raises TerraformFailed, KeyboardInterrupt."""
-        self._followed("destroy", "-auto-approve", *options)
+        self._followed("destroy", "-auto-approve", *options, below=below)
 
     def _followed(self, command: str, *options: str, below: str = "") -> dict[str, Any]:
         outputs: dict[str, Any] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import stat
 import subprocess
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from mmload.deploy import aws, terraform
+from mmload.deploy import aws, aws_lost, terraform
 from mmload.deploy.aws_prices import costs, machines
 from mmload.deploy.aws_settings import AwsSettings, RentedFromAws, secret_variables
 from mmload.deploy.prices import prices
@@ -109,7 +110,7 @@ def stand_in(played: PlayedAws, instance: Instance, deployment_id: str) -> None:
 def test_machines_are_rented_used_and_given_back(
     tmp_path: Path, played_aws: PlayedAws, key: Path, instance: Instance, fresh_sandbox: str
 ) -> None:
-    """Ctrl-C in the middle of `up` loses nothing; another deployment in the same account is not touched.
+    """After Ctrl-C in the middle of `up`, `down` leaves nothing; another deployment in the same account is not touched.
 
     That one is a server under test, made and unmade by hand at the same time.
     """
@@ -134,7 +135,13 @@ def test_machines_are_rented_used_and_given_back(
     assert "Terraform finishes what it has begun" in interrupted.err
     assert "`mmload deploy aws up` goes on, `mmload deploy aws down` takes all of it away" in interrupted.err
 
-    up = played_aws.start(desk, "up", "--workers", "1", "--server", fresh_sandbox, **environ)
+    # AWS may have made what was in flight: a key pair of that name would be in the way of an `up`.
+    interrupted_id = json.loads((folder / "settings.json").read_text())["id"]
+    cleared = played_aws.type(desk, "down")
+    assert cleared.code == 0, cleared.out + cleared.err
+    assert played_aws.everything(interrupted_id) == []
+
+    up = played_aws.start(desk, "up", *options, "--server", fresh_sandbox, **environ)
     wait_for_line(folder / "terraform.log", "Apply complete", up)
     deployment_id = json.loads((folder / "settings.json").read_text())["id"]
     stand_in(played_aws, instance, deployment_id)
@@ -257,3 +264,97 @@ def test_what_aws_or_terraform_refuses_is_told_and_nothing_stands(
     again = played_aws.type(tmp_path, "up", *options[:-2], "--agent-type", "no.such")
     assert again.code == 4 and "nobody" not in again.err and "at least 0.01 USD" in again.err
     assert not (tmp_path / "mmload-aws").exists()
+
+
+def tagged(kind: str, deployment_id: str) -> list[dict[str, Any]]:
+    return [{"ResourceType": kind, "Tags": tags(deployment_id)}]
+
+
+def tags(deployment_id: str) -> list[dict[str, str]]:
+    return [{"Key": "mmload-deployment", "Value": deployment_id}]
+
+
+def ordered(played: PlayedAws, deployment_id: str) -> None:
+    """One of each kind that the module makes, but a database, as if their answers had been lost."""
+    ec2, iam = played.client("ec2"), played.client("iam")
+
+    def spec(kind: str) -> dict[str, Any]:
+        return {"TagSpecifications": tagged(kind, deployment_id)}
+
+    vpc = ec2.create_vpc(CidrBlock="10.77.0.0/16", **spec("vpc"))["Vpc"]["VpcId"]
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.77.1.0/24", **spec("subnet"))["Subnet"]["SubnetId"]
+    group = ec2.create_security_group(
+        VpcId=vpc, GroupName=f"{deployment_id}-hosts", Description="x", **spec("security-group")
+    )["GroupId"]
+    gateway = ec2.create_internet_gateway(**spec("internet-gateway"))["InternetGateway"]["InternetGatewayId"]
+    ec2.attach_internet_gateway(VpcId=vpc, InternetGatewayId=gateway)
+    table = ec2.create_route_table(VpcId=vpc, **spec("route-table"))["RouteTable"]["RouteTableId"]
+    ec2.associate_route_table(SubnetId=subnet, RouteTableId=table)
+    ec2.create_key_pair(KeyName=deployment_id, **spec("key-pair"))
+    ec2.run_instances(
+        ImageId="ami-debianamd64", MinCount=2, MaxCount=2, SubnetId=subnet, SecurityGroupIds=[group],
+        TagSpecifications=[*tagged("instance", deployment_id), *tagged("volume", deployment_id)],
+    )  # fmt: skip
+    ec2.create_volume(AvailabilityZone="us-east-1a", Size=1, **spec("volume"))
+    ec2.allocate_address(Domain="vpc", **spec("elastic-ip"))
+    with_tags = {"Tags": tags(deployment_id)}
+    played.client("rds").create_db_subnet_group(
+        DBSubnetGroupName=deployment_id, DBSubnetGroupDescription="x", SubnetIds=[subnet], **with_tags
+    )
+    s3 = played.client("s3")
+    s3.create_bucket(Bucket=f"{deployment_id}-files")
+    s3.put_bucket_tagging(Bucket=f"{deployment_id}-files", Tagging={"TagSet": tags(deployment_id)})
+    s3.put_object(Bucket=f"{deployment_id}-files", Key="a/file", Body=b"x")
+    played.client("ssm").put_parameter(Name=f"/{deployment_id}/licence", Value="x", Type="SecureString", **with_tags)
+    rights = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}}
+    for name in (f"{deployment_id}-server", f"{deployment_id}-ending"):
+        iam.create_role(RoleName=name, AssumeRolePolicyDocument="{}")
+        iam.put_role_policy(RoleName=name, PolicyName="x", PolicyDocument=json.dumps(rights))
+    iam.create_instance_profile(InstanceProfileName=f"{deployment_id}-server")
+    iam.add_role_to_instance_profile(InstanceProfileName=f"{deployment_id}-server", RoleName=f"{deployment_id}-server")
+    played.client("scheduler").create_schedule(
+        Name=f"{deployment_id}-ending", ScheduleExpression="at(2999-01-01T00:00:00)",
+        FlexibleTimeWindow={"Mode": "OFF"}, Target={"Arn": "arn:aws:scheduler:::x", "RoleArn": "arn:aws:iam::1:role/x"},
+    )  # fmt: skip
+
+
+def test_what_aws_has_and_the_state_has_not_is_taken_away(tmp_path: Path, played_aws: PlayedAws, key: Path) -> None:
+    """An order whose answer was lost, by Ctrl-C or with mmload itself: its tag or its name tells."""
+    folder = tmp_path / "mmload-aws"
+    folder.mkdir()
+    aws.prepare(folder, RentedFromAws("lost-0123abcd", settings(key, app_count=1)))
+    ordered(played_aws, "lost-0123abcd")
+    ordered(played_aws, "kept-0123abcd")
+    # One only: moto gives all databases the same id, by which the provider waits for its end.
+    played_aws.client("rds").create_db_instance(
+        DBInstanceIdentifier="lost-0123abcd", Engine="postgres", DBInstanceClass="db.r7g.large", AllocatedStorage=20,
+        MasterUsername="u", MasterUserPassword="p" * 12, DBSubnetGroupName="lost-0123abcd", Tags=tags("lost-0123abcd"),
+    )  # fmt: skip
+    kept = played_aws.everything("kept-0123abcd")
+    lost = played_aws.everything("lost-0123abcd")
+    assert len(lost) == len(kept) + 1
+
+    status = played_aws.type(tmp_path, "status")
+    assert "2 of 5 machines run" in status.out, status.err
+    assert played_aws.everything("lost-0123abcd") == lost, "only `down` takes anything away"
+    down = played_aws.type(tmp_path, "down")
+
+    assert down.code == 0, down.out + down.err
+    assert re.search(r'aws_vpc\.lost\["vpc-\w+"\] removed', down.err), down.err
+    assert played_aws.everything("lost-0123abcd") == []
+    assert not folder.exists()
+    assert played_aws.everything("kept-0123abcd") == kept
+
+
+def test_the_provider_has_the_types_of_lost_things_as_they_are_written(
+    tmp_path: Path, played_aws: PlayedAws, key: Path
+) -> None:
+    reader = ByHand(tmp_path / "reader", played_aws, settings(key), "read-0123abcd")
+    reader.type("init", "-no-color")
+
+    [provider] = json.loads(reader.type("providers", "schema", "-json"))["provider_schemas"].values()
+
+    for kind in aws_lost.KINDS:
+        schema = provider["resource_schemas"][kind.type]
+        assert schema["version"] == kind.version, kind.type
+        assert kind.more.keys() <= schema["block"]["attributes"].keys(), kind.type

@@ -12,7 +12,7 @@ import msgspec
 import psutil
 import pytest
 
-from mmload.deploy import aws, aws_settings, terraform
+from mmload.deploy import aws, aws_lost, aws_settings, terraform
 from mmload.deploy.aws_prices import costs, told
 from mmload.deploy.aws_settings import AwsSettings, RentedFromAws
 from mmload.deploy.prices import prices
@@ -252,3 +252,35 @@ def test_prometheus_reads_a_run_through_a_tunnel_that_ends_with_it(
 
     assert f"-N -R 127.0.0.1:8089:{address} -T metrics" in called.read_text()
     assert begun and not any(each.is_running() for each in begun)
+
+
+def test_lost_things_by_their_names() -> None:
+    """Twice listed is one thing; what is of no kind that we make is left for people."""
+    arn = "arn:aws:{}:us-east-1:1:{}"
+    found = {
+        "instances": ["i-0a", "i-0b"],
+        "databases": ["x-01234567", "x-01234567-2"],
+        "others": [
+            arn.format("rds", "cluster:x-01234567"), arn.format("rds", "subgrp:x-01234567"),
+            arn.format("ec2", "vpc/vpc-1"), arn.format("ec2", "key-pair/key-0c"), arn.format("ec2", "natgateway/nat-1"),
+            "arn:aws:s3:::x-01234567-files", arn.format("ssm", "parameter/x-01234567/licence"),
+        ],
+    }  # fmt: skip
+    found |= aws_lost.untagged(RentedFromAws("x-01234567", AwsSettings(app_count=1)))
+
+    resources = aws_lost.state("x-01234567", found)["resources"]
+
+    assert {each["type"]: [one["attributes"]["id"] for one in each["instances"]] for each in resources} == {
+        "aws_instance": ["i-0a", "i-0b"],
+        "aws_rds_cluster_instance": ["x-01234567-2"],
+        "aws_db_instance": ["x-01234567"],
+        "aws_rds_cluster": ["x-01234567"],
+        "aws_db_subnet_group": ["x-01234567"],
+        "aws_vpc": ["vpc-1"],
+        "aws_key_pair": ["x-01234567"],
+        "aws_s3_bucket": ["x-01234567-files"],
+        "aws_ssm_parameter": ["/x-01234567/licence"],
+        "aws_scheduler_schedule": [f"default/x-01234567{which}-ending" for which in ("-1", "-cluster", "")],
+        "aws_iam_instance_profile": ["x-01234567-server"],
+        "aws_iam_role": ["x-01234567-ending", "x-01234567-server"],
+    }

@@ -127,7 +127,7 @@ def _telling_what_stands(folder: Path, *, is_new: bool = False) -> Iterator[None
         count = standing(folder)
         there = "what stands is not known" if count is None else f"{count} things stand, and may cost"
         if count == 0:
-            there = "nothing stands"
+            there = "nothing stands that Terraform knows of"
         _tell(f"{there}: `mmload deploy aws up` goes on, `mmload deploy aws down` takes all of it away")
         raise
 
@@ -206,6 +206,9 @@ def _status(args: argparse.Namespace) -> int:
         return int(ExitCode.PASSED if there == wanted else ExitCode.CONFIGURATION_REFUSED)
     print(until(rented, _now()))
     print(f"{there} of {wanted} machines run; {counted(found)}")
+    if there > wanted:
+        _tell("more machines than are wanted, of an interrupted command: `mmload deploy aws down` takes all of it away")
+        return int(ExitCode.CONFIGURATION_REFUSED)
     if there != wanted:
         _tell("machines have ended (at their time, or AWS took them back): `mmload deploy aws up` makes them anew")
         return int(ExitCode.CONFIGURATION_REFUSED)
@@ -239,7 +242,7 @@ def _down(args: argparse.Namespace) -> int:
             for name in names:
                 print(name)
             tag = f"mmload-deployment={rented.id}"
-            _tell(f"{len(names)} things with the tag {tag} are left: take them away in AWS's console")
+            _tell(f"{len(names)} things with the tag {tag} are left: repeat `down`, or take them away in AWS's console")
             return int(ExitCode.CONFIGURATION_REFUSED)
         aws.forget(args.folder)
     print(f"{rented.id}: nothing is left in {rented.settings.region} (AWS was asked); {args.folder} is removed")

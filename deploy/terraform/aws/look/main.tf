@@ -62,7 +62,7 @@ output "databases" {
 }
 
 output "addresses" {
-  value = sort(data.aws_eips.addresses.public_ips)
+  value = sort(data.aws_eips.addresses.allocation_ids)
 }
 
 output "others" {
