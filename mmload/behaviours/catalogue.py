@@ -111,7 +111,8 @@ class Action:
     """`frequency` is relative to CreatePost = 1 (the proportions of production servers); 0 = only when triggered.
 
     `at_once`: it happens to a connection, and never waits: who is ordered to do it does it in the middle of whatever
-    they do, at all of their devices. `passed_on`: who has nothing to do it on leaves it to another person.
+    they do, at all of their devices. `passed_on`: who has nothing to do it on leaves it to another person. `instead`:
+    what whoever gives it up does in the time that it takes.
     """
 
     name: str
@@ -120,12 +121,12 @@ class Action:
     offered: Callable[[Capabilities], bool] = _everywhere
     at_once: bool = False
     passed_on: bool = True
+    instead: Callable[[Person], None] | None = None
 
 
 SIMULATIVE: tuple[Action, ...] = (
     Action("SwitchChannel", channels.switch_channel, 4.95),
-    # Pages that were missing are read by others already.
-    Action("ScrollChannel", posts.scroll_channel, 1.9873, passed_on=False),
+    Action("ScrollChannel", posts.scroll_channel, 1.9873, instead=posts.read_screen),
     Action("DeleteDraft", posts.delete_draft, 0.07, _drafts),
     # Who skips it has done it without being told.
     Action("UnreadCheck", focus.unread_check, 0.99, passed_on=False),

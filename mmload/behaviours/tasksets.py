@@ -162,7 +162,7 @@ class SimulatedBehaviour(Behaviour):
             action = self._mix.draw(self.person.rng).action  # type: ignore[attr-defined]
 
     def _does(self, action: Action, tried: int = 0) -> bool:
-        """Whether the person did it; else it is left to others, and counts as skipped if too many have tried."""
+        """Whether that was the person's turn; else it is left to others, or skipped if too many have tried."""
         context = self.person.context
         self.outcome = perform(self.person, action, records_skipped=not action.passed_on)
         if self.outcome is not ActionOutcome.SKIPPED or not action.passed_on:
@@ -170,9 +170,12 @@ class SimulatedBehaviour(Behaviour):
         alike = sum(other is action for other, _ in context.left_undone)
         if tried < MOST_WHO_TRY - 1 and alike < MOST_ALIKE:
             context.left_undone.append((action, tried + 1))
-        else:
-            context.recorder.action(action.name, 0.0, ActionOutcome.SKIPPED)
-        return False
+            return False
+        context.recorder.action(action.name, 0.0, ActionOutcome.SKIPPED)
+        if action.instead is None:
+            return False
+        action.instead(self.person)
+        return True
 
 
 class IdleBehaviour(Behaviour):

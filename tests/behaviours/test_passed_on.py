@@ -115,3 +115,21 @@ def test_what_was_done_by_itself_is_not_passed_on(alone: Scene) -> None:
     assert not alone.crowd.context.left_undone
     assert skipped(alone, "Never") == 1
     assert not ACTIONS["UnreadCheck"].passed_on
+
+
+def test_where_nobody_has_anything_to_scroll_back_to_the_time_goes_by_all_the_same(alone: Scene) -> None:
+    """Else users did everything else all the more often, and ever more while the channels of a server are read."""
+    done: Counter[str] = Counter()
+    ann, scroll = alone.ann, ACTIONS["ScrollChannel"]
+    ann.store.posts.clear()
+    before, draws = ann.paused_seconds, 200
+
+    for _ in range(draws):
+        behaviour_of(ann, always(done)).act(scroll)
+
+    waiting = len(alone.crowd.context.left_undone)
+    assert waiting <= MOST_ALIKE
+    given_up = skipped(alone, scroll.name)
+    assert given_up == draws - waiting
+    # One to five pages of one to ten seconds each: 16.5 s, with a standard deviation of 9 s.
+    assert ann.paused_seconds - before == pytest.approx(16.5 * given_up, rel=0.2)

@@ -30,32 +30,34 @@ def scroll_channel(person: Person) -> None:
 
     Pages that a short channel did not have are added for the next users who scroll, so the average stays at 3 pages.
     """
-    # It takes the time of its own pages, however many are read. Else users would do everything else more often on a
-    # server that has little to read, and ever more often during a test: five times as often if they hardly pause.
-    context = person.context
-    own = person.rng.randint(1, MOST_PAGES_SCROLLED)
+    store, context = person.store, person.context
+    if store.current_channel_id in store.beginnings or not store.oldest_post_id():
+        raise NothingToDo("the channel's beginning is on the screen")
     others = min(context.pages_left_unread, MOST_PAGES_SCROLLED)
     context.pages_left_unread -= others
-    unread = own + others
-    for turns in range(own, 0, -1):
-        for _ in range(-(-unread // turns)):
-            if not _has_older_posts(person):
-                break
-            # In a function of its own: while somebody pauses, a page's texts (40 KB) are not held.
-            _read_back(person)
-            unread -= 1
+    for missing in reversed(range(person.rng.randint(1, MOST_PAGES_SCROLLED) + others)):
+        # In a function of its own: while somebody pauses, a page's texts (40 KB) are not held.
+        _read_back(person)
         person.pause(1, 10)
-    context.pages_left_unread += unread
-    if context.pages_left_unread > MOST_PAGES_LEFT:
-        context.pages_left_unread = MOST_PAGES_LEFT
-        if unread == own + others:
-            raise NothingToDo("the channel's beginning is on the screen, and others find nothing to read either")
+        if store.current_channel_id in store.beginnings:
+            taken = min(missing, MOST_PAGES_LEFT - context.pages_left_unread)
+            context.pages_left_unread += taken
+            _look_at(person, missing - taken)
+            return
 
 
-def _has_older_posts(person: Person) -> bool:
-    """Whether there may be posts before those that are known of the current channel."""
-    store = person.store
-    return store.current_channel_id not in store.beginnings and bool(store.oldest_post_id())
+def read_screen(person: Person) -> None:
+    """In the time that scrolling takes, read what is on the screen, as nobody has anything to scroll back to.
+
+    Else users did everything else more often on a server that has little to read, and ever more often during a test:
+    five times as often if they hardly rest.
+    """
+    _look_at(person, person.rng.randint(1, MOST_PAGES_SCROLLED))
+
+
+def _look_at(person: Person, pages: int) -> None:
+    for _ in range(pages):
+        person.pause(1, 10)
 
 
 def _read_back(person: Person) -> None:
