@@ -103,7 +103,7 @@ class Crowd:
         """`MmloadError`, with the end of its log, if the process is no more."""
         if self.process.poll() is not None:
             ending = "\n".join(locust_process.last_lines(self.folder / LOG, 10, ()))
-            raise MmloadError(f"Locust ended early:\n{ending}")
+            raise MmloadError(f"Locust exited early:\n{ending}")
 
     def end(self) -> None:
         """Let all users go; the record is whole then."""

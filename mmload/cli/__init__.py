@@ -73,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if error.errno not in UNWRITABLE:
             raise
         print(
-            f"{name}: {error.filename or 'the output'} can't be written: {error.strerror}",
+            f"{name}: {error.filename or 'the output'} cannot be written: {error.strerror}",
             file=sys.stderr,
         )
         with suppress(OSError):

@@ -26,27 +26,27 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "agent",
         help="start an agent: Locust's web UI and an HTTP API that control the load while it runs",
-        description="Start an agent: Locust's web UI and the /loadagent API on one port. It starts no users until it "
-        "is told to. To listen on an interface other than loopback it needs a token in MMLOAD_AGENT_TOKEN; so do its "
-        "workers on other machines (docs/distributed.md).",
+        description="Start an agent: Locust's web UI and the /loadagent API on one port. It starts no users until "
+        "it is told to. To listen on an interface other than loopback, it needs a token in MMLOAD_AGENT_TOKEN, and "
+        "workers on other machines need the same token (docs/distributed.md).",
     )
     add_server_option(parser)
     parser.add_argument("--host", metavar="ADDRESS", default=LOOPBACK, help=f"listen address (default: {LOOPBACK})")
     parser.add_argument("--port", metavar="N", type=int, default=PORT, help=f"listen port (default: {PORT})")
     kind = parser.add_mutually_exclusive_group()
-    kind.add_argument("--master", action="store_true", help="run no users here: workers on other machines connect")
+    kind.add_argument("--master", action="store_true", help="run no users here; workers on other machines do")
     kind.add_argument("--worker-of", metavar="HOST", help="run as a worker of the master on HOST")
     parser.add_argument("--workers", metavar="N", type=int, help="number of worker processes on this machine")
     parser.add_argument(
         "--master-port",
         metavar="N",
         type=int,
-        help=f"port of the master for its workers (default: {MEETING_PORT}, --workers: a free one)",
+        help=f"the master's port for its workers (default: {MEETING_PORT}; with --workers: a free port)",
     )
     parser.add_argument(
         "--master-bind-host",
         metavar="ADDRESS",
-        help=f"with --master: where it listens for workers (default: {LOOPBACK}; others need MMLOAD_AGENT_TOKEN)",
+        help=f"with --master: listen address for workers (default: {LOOPBACK}; others need MMLOAD_AGENT_TOKEN)",
     )
     add_document_options(parser)
     parser.add_argument("locust", nargs="*", metavar="OPTION", help="more options for Locust, after --")
@@ -74,7 +74,7 @@ def waiting_for(host: str, port: int) -> str:
     try:
         socket.getaddrinfo(host, port)
     except OSError as error:
-        return f"waiting up to 5 minutes for the master {host}:{port}, whose name is not known here: {error.strerror}"
+        return f"waiting up to 5 minutes for the master {host}:{port}; cannot resolve its name yet: {error.strerror}"
     return f"waiting up to 5 minutes for the master {host}:{port}"
 
 
@@ -110,13 +110,11 @@ def command(args: argparse.Namespace, server: str) -> list[str]:
     if args.worker_of == "":
         raise UsageError("--worker-of: expected the name or address of the master's machine")
     if args.master_bind_host and not args.master:
-        raise UsageError("--master-bind-host: only with --master; other agents have no workers on other machines")
+        raise UsageError("--master-bind-host needs --master: other agents have no workers on other machines")
     if args.workers is not None and args.workers < 1:
         raise UsageError(f"--workers {args.workers}: expected one or more")
     if args.workers and args.master:
-        raise UsageError(
-            "--workers and --master: a master for other machines runs no workers; start them by --worker-of"
-        )
+        raise UsageError("--workers and --master exclude each other: start the workers of this master with --worker-of")
     return [
         *(sys.executable, "-m", "locust", "-f", str(locustfile()), "--stop-timeout", str(STOP_TIMEOUT_SECONDS)),
         *(_worker(args) if args.worker_of else _controlled(args, server)),

@@ -84,26 +84,26 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "capacity",
         help="find out how many users the server holds",
-        description="Change the number of simulated users until it is known how many the server holds, and with what "
-        "spread. Exit code: 0 a number was found, 5 the server is not ready, 6 it can't be known (and why). With "
-        "--compare: 0 no difference seen or better, 3 worse, 6 can't tell.",
+        description="Vary the number of simulated users until it is known how many the server holds, with a confidence "
+        "interval. Exit code: 0 a number was found, 5 the server is not ready, 6 no number can be given (the output "
+        "says why). With --compare: 0 no difference seen or better, 3 worse, 6 can't tell.",
     )
     target = parser.add_mutually_exclusive_group()
     add_server_option(target)
-    target.add_argument("--sandbox", action="store_true", help="a stand-in server with a capacity, started for this")
+    target.add_argument("--sandbox", action="store_true", help="a simulated server with limited capacity")
     other = parser.add_mutually_exclusive_group()
     other.add_argument("--compare", metavar="URL", help="a second server: how many more users does it hold?")
-    other.add_argument("--compare-slots", metavar="N", type=int, help="a second sandbox, with so many slots")
-    parser.add_argument("--slots", metavar="N", type=int, help=f"requests it serves at a time ({DEMO_SLOTS})")
-    parser.add_argument("--service-ms", metavar="MS", type=float, help=f"time for each of them ({DEMO_SERVICE_MS:g})")
+    other.add_argument("--compare-slots", metavar="N", type=int, help="a second sandbox with N slots")
+    parser.add_argument("--slots", metavar="N", type=int, help=f"sandbox: concurrent requests ({DEMO_SLOTS})")
+    parser.add_argument("--service-ms", metavar="MS", type=float, help=f"time for each of these ({DEMO_SERVICE_MS:g})")
     add_search_options(parser)
     parser.add_argument("--coordinator", metavar="FILE", type=Path, help="coordinator.json: queries, limits, search")
     add_document_options(parser)
     expected.add_options(parser)
     parser.add_argument("--seed", metavar="N", type=int, help="random seed (default: drawn, and reported)")
-    parser.add_argument("--name", metavar="NAME", help="a name for this search")
-    parser.add_argument("--runs-folder", metavar="DIR", help="where the folders of the results are")
-    parser.add_argument("--no-checks", action="store_true", help="don't examine the server before the search")
+    parser.add_argument("--name", metavar="NAME", help="name of this search, part of its folder's name")
+    parser.add_argument("--runs-folder", metavar="DIR", help="parent folder of the search's folder (default: runs)")
+    parser.add_argument("--no-checks", action="store_true", help="do not check the server before the search")
     # Workers on other machines: `mmload deploy run` gives them.
     parser.set_defaults(fleet=None)
 
@@ -130,7 +130,7 @@ def run(args: argparse.Namespace) -> int:
             environ |= reach_fleet(args.fleet, settings, settings.config.users.max_active_users)
         document, server = known(document, settings, args)
         folder = _folder(settings)
-        say("capacity", f"looking for the capacity of {server.url}; results in {folder}")
+        say("capacity", f"searching for the capacity of {server.url}; results in {folder}")
         ready_to_search(stack, document, settings, environ, server, folder, args.fleet)
         code = coordinated(folder, coordinators(environ), ["-c", str(folder / COORDINATOR), *told(args)])
     search_report(folder)
@@ -224,7 +224,7 @@ def _with_accounts(stack: ExitStack, url: str, environ: Mapping[str, str], users
     environ = {**environ, SESSIONS_FOLDER: str(folder / "sessions")}
     keeping = load_settings(environ=environ)[0].config.users.login_share < 1
     if keeping:
-        say("capacity", "everybody logs in to the sandbox once; the sessions are kept until it ends")
+        say("capacity", "all users log in to the sandbox once; their sessions are kept until it ends")
     if ours:
         sizes = communities(users, DEMO_COMMUNITY)
         made = settle(url, environ, sizes, folder / "accounts.txt", keeping=keeping)
@@ -237,13 +237,13 @@ def _with_accounts(stack: ExitStack, url: str, environ: Mapping[str, str], users
 def sandbox_options(args: argparse.Namespace, other_slots: int | None = None) -> tuple[str, ...]:
     """The sandbox's command line; that of the other one, which differs by its slots. Pure."""
     if not args.sandbox and (args.slots, args.service_ms, args.compare_slots) != (None, None, None):
-        raise UsageError("--slots, --compare-slots and --service-ms are the sandbox's: add --sandbox")
+        raise UsageError("--slots, --compare-slots and --service-ms apply to the sandbox only: add --sandbox")
     slots = DEMO_SLOTS if args.slots is None else args.slots
     slots = slots if other_slots is None else other_slots
     service_ms = DEMO_SERVICE_MS if args.service_ms is None else args.service_ms
     if slots < 1 or not 0 < service_ms < float("inf"):
         raise UsageError(
-            "--slots, --compare-slots and --service-ms: expected numbers above 0: without them the sandbox has no limit"
+            "--slots, --compare-slots and --service-ms: expected numbers above 0, as the sandbox would have no limit"
         )
     return ("--slots", str(slots), "--service-ms", f"{service_ms:g}", "--random-service")
 
@@ -323,7 +323,7 @@ def _agent(
             say("capacity", _ended_early(folder, secrets))
     finally:
         if not locust_process.end(process, signal.SIGINT, END_SECONDS):
-            say("capacity", "the agent did not stop in time: killed")
+            say("capacity", "the agent did not stop in time and was killed")
 
 
 def _answers(process: subprocess.Popen[bytes], port: int) -> bool:
@@ -353,14 +353,14 @@ def _workers_are_there(process: subprocess.Popen[bytes], port: int, fleet: Fleet
             return True
         fleet.look(has_begun=False)
         if time.monotonic() > deadline:
-            raise ServerNotReady(f"{there} of {fleet.workers} workers came within {fleet.wait_seconds} s")
+            raise ServerNotReady(f"{there} of {fleet.workers} workers connected within {fleet.wait_seconds} s")
         time.sleep(_POLL_SECONDS)
     return False
 
 
 def _ended_early(folder: Path, secrets: tuple[str, ...]) -> str:
     last = locust_process.last_lines(folder / LOG, _LOG_LINES, secrets)
-    return "\n".join([f"the agent ended by itself, or did not start. The end of {folder / LOG}:", *last])
+    return "\n".join([f"the agent exited unexpectedly, or did not start. The end of {folder / LOG}:", *last])
 
 
 def told(args: argparse.Namespace) -> list[str]:
@@ -404,6 +404,6 @@ def search_report(folder: Path) -> None:
     try:
         page.write_text(html_of_folder(findings(read_run(folder))), encoding="utf-8")
     except (OSError, UsageError) as error:
-        say("capacity", f"the report can't be written: {error}")
+        say("capacity", f"cannot write the report: {error}")
     else:
-        say("capacity", f"the search as a picture: {page}")
+        say("capacity", f"report with a chart of the search: {page}")

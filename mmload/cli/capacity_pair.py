@@ -61,18 +61,20 @@ def run_pair(args: argparse.Namespace) -> int:
 def check(args: argparse.Namespace, document: Coordinator, server: str) -> None:
     """Raises UsageError. Pure."""
     if args.fleet is not None:
-        raise UsageError("--compare runs on this machine: start agents by hand for two servers (`mmload-coordinator`)")
+        raise UsageError(
+            "--compare works on this machine only: for other machines, start the agents by hand (`mmload-coordinator`)"
+        )
     if args.sandbox and args.compare_slots is None:
-        raise UsageError("--compare with --sandbox: name the second sandbox's slots: --compare-slots N")
+        raise UsageError("--compare with --sandbox: use --compare-slots N, the slots of the second sandbox")
     sandbox_options(args, args.compare_slots)
     if args.sandbox:
         return
     server_variables(args.compare)
     if args.compare.rstrip("/") == server.rstrip("/"):
-        raise UsageError(f"--compare {without_credentials(args.compare)}: that is the server itself")
+        raise UsageError(f"--compare {without_credentials(args.compare)}: this is the same server")
     if any(query.alert for query in document.monitor.queries):
         raise UsageError(
-            "--compare: the queries of MonitorConfig are those of one server: give each a document of its own "
+            "--compare: the queries of MonitorConfig apply to one server only: write a document for each server "
             "(`mmload-coordinator -c ONE.json --compare OTHER.json`)"
         )
 
@@ -117,6 +119,6 @@ def _report(folder: Path) -> None:
     except FileNotFoundError:
         return  # it ended before there was a comparison
     except (OSError, msgspec.MsgspecError) as error:
-        say("capacity", f"the comparison can't be reported: {error}")
+        say("capacity", f"cannot write the comparison: {error}")
     else:
-        say("capacity", f"the comparison: {folder / 'comparison.html'}")
+        say("capacity", f"report of the comparison: {folder / 'comparison.html'}")

@@ -71,7 +71,9 @@ def add_report_options(parser: argparse.ArgumentParser, forms: Mapping[str, str]
     for name, meaning in forms.items():
         group.add_argument(f"--{name}", dest="form", action="store_const", const=name, help=meaning)
     parser.add_argument("--output", metavar="FILE", type=Path, help="write to this file (-: to the terminal)")
-    parser.add_argument("--runs-folder", metavar="DIR", type=Path, help="where the runs are (default: as configured)")
+    parser.add_argument(
+        "--runs-folder", metavar="DIR", type=Path, help="parent folder of the runs (default: as configured)"
+    )
 
 
 def runs_folder(environ: Mapping[str, str] = os.environ) -> Path:
@@ -100,7 +102,7 @@ def overrides(args: argparse.Namespace, *more: str) -> dict[str, str]:
     for option in (*_SHARED_OPTIONS, *more):
         value = given.get(option)
         if option != "name" and any(isinstance(each, str) and not each.strip() for each in _each(value)):
-            raise UsageError(f"--{option.replace('_', '-')}: an empty text was given (a variable that is not set?)")
+            raise UsageError(f"--{option.replace('_', '-')}: the value is empty (is a shell variable not set?)")
         if isinstance(value, list):
             variables[OPTION_VARIABLES[option]] = ";".join(value)
         elif value is not None and value is not False:

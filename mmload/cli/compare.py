@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mmload.results.statistics import SteadyWindow
 
 FORMS = {
-    "markdown": "as Markdown, for a comment of a CI system",
+    "markdown": "as Markdown, for a comment in a CI system",
     "json": "as JSON, for scripts (docs/compare.md)",
     "html": "as one HTML file (default: comparison.html in the last run's folder)",
 }
@@ -33,24 +33,22 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "compare",
         help="compare runs: is the new server slower?",
-        description="Compare runs that differ in the server alone. Exit code: 0 no difference seen or better, "
+        description="Compare runs that differ only in the server. Exit code: 0 no difference seen or better, "
         "3 worse, 6 can't tell, 4 the runs are not comparable.",
     )
-    parser.add_argument("runs", metavar="RUN", nargs="*", help="the base, then what is compared with it, one by one")
-    parser.add_argument("--base", metavar="RUN", nargs="+", help="repeated runs of the base")
-    parser.add_argument("--new", metavar="RUN", nargs="+", help="repeated runs of what is compared with it")
+    parser.add_argument("runs", metavar="RUN", nargs="*", help="the base run, then runs to compare with it, one by one")
+    parser.add_argument("--base", metavar="RUN", nargs="+", help="repeated runs of the base server")
+    parser.add_argument("--new", metavar="RUN", nargs="+", help="repeated runs of the server to compare")
     parser.add_argument(
-        "--tolerance", metavar="PERCENT", type=_percent, default=0.05, help="smaller differences pass (default: 5)"
+        "--tolerance", metavar="PERCENT", type=_percent, default=0.05, help="tolerate smaller differences (default: 5)"
     )
     parser.add_argument(
         "--between-runs",
         metavar="PERCENT",
         type=_percent,
-        help="how much the typical time differs from run to run of one server (default: 1)",
+        help="how much the typical time varies between runs of the same server (default: 1)",
     )
-    parser.add_argument(
-        "--anyway", action="store_true", help="compare incomplete, inconclusive and different runs, too"
-    )
+    parser.add_argument("--anyway", action="store_true", help="compare even incomplete, inconclusive or different runs")
     add_report_options(parser, FORMS)
 
 
@@ -58,7 +56,7 @@ def _percent(text: str) -> float:
     with suppress(ValueError):
         if 0 < (value := float(text.removesuffix("%"))) < 100:
             return value / 100
-    raise argparse.ArgumentTypeError(f"{text} is not a percentage of more than 0 and less than 100")
+    raise argparse.ArgumentTypeError(f"{text} is not a percentage between 0 and 100")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +89,13 @@ def sides(
 ) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
     """The base's runs, and those of each that is compared with it. Pure."""
     if runs and (base or new):
-        raise UsageError("give either RUN RUN…, or repeated runs after --base and --new")
+        raise UsageError("give either RUN RUN…, or repeated runs with --base and --new")
     if runs:
         base, news = runs[:1], [runs[at : at + 1] for at in range(1, len(runs))]
     else:
         news = [new] if new else []
     if not base or not news:
-        raise UsageError("at least two runs are needed: `mmload compare BASE NEW`, or `--base RUN RUN --new RUN RUN`")
+        raise UsageError("expected at least two runs: `mmload compare BASE NEW`, or `--base RUN RUN --new RUN RUN`")
     return base, news
 
 
@@ -118,7 +116,7 @@ def _recorded(names: Sequence[Sequence[str]], runs_folder: Path | None) -> list[
     flat = [folder.resolve() for side in folders for folder in side]
     for folder in flat:
         if flat.count(folder) > 1:
-            raise UsageError(f"{folder}: named twice; a run can't be compared with itself")
+            raise UsageError(f"{folder}: given twice; a run cannot be compared with itself")
     runs = [[(folder, read_run(folder)) for folder in side] for side in folders]
     return [[Recorded(run, read_window(folder, run.facts.users)) for folder, run in side] for side in runs]
 
@@ -130,9 +128,7 @@ def _comparability(all_recorded: Sequence[Recorded], *, anyway: bool) -> tuple[s
     found = comparability([each.run for each in all_recorded])
     refusals = (*found.refusals, *(why for each in all_recorded for why in incomplete(each.run, each.window)))
     if refusals and not anyway:
-        raise ConfigurationError(
-            "these runs are not comparable:", *refusals, "(use --anyway to compare them nevertheless)"
-        )
+        raise ConfigurationError("these runs are not comparable:", *refusals, "(--anyway compares them nevertheless)")
     return (*(f"compared nevertheless: {refusal}" for refusal in refusals), *found.notes)
 
 

@@ -37,7 +37,7 @@ def add_parser(subparsers: Any) -> None:
         "doctor",
         help="check whether the server is ready for a load test",
         description="Check everything that affects a load test: the server's version, licence, settings and accounts, "
-        "the way to it, and this machine. Says what to change and where; changes nothing. Exit code: 0 ready, "
+        "the route to it, and this machine. Says what to change and where, but changes nothing. Exit code: 0 ready, "
         "5 the server is not ready, 4 mmload's configuration has to change.",
     )
     add_server_option(parser)
@@ -51,8 +51,8 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--browser",
         action="store_true",
-        help="also do each step of browser users once, as the first account: says which do not fit its version. "
-        "Unlike all else it changes something: it writes a message, a reply and a reaction",
+        help="also do each step of browser users once, with the first account, to find steps that do not work with the "
+        "server's version. This check does change something: it writes a message, a reply and a reaction",
     )
     add_unsupported_server_option(parser)
     parser.add_argument("--json", action="store_true", help="print the findings as JSON on stdout")
@@ -92,20 +92,20 @@ def browser_findings(settings: Settings) -> list[Finding]:
         order = start_order(settings.config, url, who.email, who.password, ("", ""), "doctor")
         found = try_steps(structs.replace(order, step_seconds=PATIENCE * limit))
     except BrowserGone as error:
-        return [Finding("error", f"no browser user can come in: {error}", fix="docs/browser.md", ours=True)]
-    fix = "nothing of the server has to change: leave browser users out, or adapt mmload/browser/selectors_*.py"
+        return [Finding("error", f"browser users cannot log in: {error}", fix="docs/browser.md", ours=True)]
+    fix = "the server need not change: run without browser users, or adapt mmload/browser/selectors_*.py"
     wrong = [
-        Finding("error", f"browser step {name} does not fit this server's web application", why, fix, ours=True)
+        Finding("error", f"browser step {name} does not work with this server's web application", why, fix, ours=True)
         for name, why in misfits(found)
     ]
-    unhurried = "make the server or this machine less busy, or raise BrowserConfiguration.StepTimeoutSec"
+    unhurried = "reduce the load on the server or this machine, or raise BrowserConfiguration.StepTimeoutSec"
     slow = [
         Finding("warning" if fits else "error", f"browser step {name} takes longer than {limit:g} s", why, unhurried)
         for name, fits, why in laggards(found, limit)
     ]
     fitting = [name for name, done in found.items() if done.usable_ms is not None]
     untried = [f"{name} ({done.skipped})" for name, done in found.items() if done.skipped]
-    told = [Finding("info", f"browser steps that fit: {', '.join(fitting)}")] if fitting else []
+    told = [Finding("info", f"browser steps that work: {', '.join(fitting)}")] if fitting else []
     told += [Finding("warning", f"browser steps not tried: {'; '.join(untried)}")] if untried else []
     return wrong + slow + told
 

@@ -37,28 +37,27 @@ def add_parser(subparsers: Any) -> None:
     """`mmload fidelity …`."""
     parser = subparsers.add_parser(
         "fidelity",
-        help="compare the simulated person's requests with those of Mattermost's web application",
-        description="One simulated person does each step of a recording of Mattermost's web application (11.6, in a "
+        help="compare the simulated user's requests with those of Mattermost's web application",
+        description="A simulated user repeats each step of a recording of Mattermost's web application (11.6, in a "
         "browser). Requests and WebSocket frames are compared by method, route, query, fields of the body and order. "
-        "Exit code: 0 equal, or the differences are accepted ones; 3 others; 2 the command line or a file is wrong.",
+        "Exit code: 0 equal, or only accepted differences; 3 other differences; 2 wrong command line or file; 5 the "
+        "server is not ready.",
     )
     where = parser.add_mutually_exclusive_group()
     add_server_option(where)
     where.add_argument(
         "--sandbox",
         action="store_true",
-        help="on a sandbox of its own (the default). On a server, accounts 1 to 3 of `mmload init` do it: new channels "
-        "and messages are left there",
+        help="use a sandbox of its own (the default). On a server, accounts 1 to 3 of `mmload init` are used, and new "
+        "channels and messages remain there",
     )
     add_document_options(parser, ["config"])
-    parser.add_argument(
-        "--step", metavar="NAME", action="append", default=[], help="only this step (may be given several times)"
-    )
+    parser.add_argument("--step", metavar="NAME", action="append", default=[], help="only this step; repeatable")
     _add_other_sides(parser)
     parser.add_argument(
         "--json", metavar="FILE", type=Path, help="write the result as JSON to this file (-: to stdout)"
     )
-    parser.add_argument("--list", action="store_true", help="name the steps of the recording, and what is done in them")
+    parser.add_argument("--list", action="store_true", help="list the steps of the recording, and what is done in them")
 
 
 def _add_other_sides(parser: argparse.ArgumentParser) -> None:
@@ -67,22 +66,22 @@ def _add_other_sides(parser: argparse.ArgumentParser) -> None:
         "--har",
         metavar="FILE",
         type=Path,
-        help="instead of the recording: what your browser sent in this one --step, saved by its developer tools; "
-        "also told is how it differs from 11.6. Nothing secret in the file is shown or written",
+        help="instead of the recording: what your browser sent in one --step, saved by its developer tools. The output "
+        "also says how it differs from 11.6. No secrets in the file are shown or written",
     )
     parser.add_argument(
         "--live",
         action="store_true",
-        help="instead of the recording: what the server's own web application sends now. It is driven in an installed "
-        "Chromium through all steps that can be done there (about 20 minutes), then the simulated person does them. "
+        help="instead of the recording: what the server's own web application sends. It is driven in an installed "
+        "Chromium through all steps that are possible there (about 20 minutes), then the simulated user does them. "
         "Needs mmload[browser]",
     )
     parser.add_argument(
         "--write",
         metavar="FILE",
         type=Path,
-        help="with --live: write what the web application sent as a recording (JSON lines; no names, texts, ids or "
-        "secrets are in it)",
+        help="with --live: save what the web application sent as a recording (JSON lines, without names, texts, ids or "
+        "secrets)",
     )
 
 
@@ -105,7 +104,7 @@ def run(args: argparse.Namespace) -> int:
     if args.live:
         return _compare_live(args)
     if args.write is not None:
-        raise UsageError("--write FILE goes with --live: there is nothing else to record")
+        raise UsageError("--write FILE needs --live: there is nothing else to record")
     scenarios_of(args.step, args.server is None)
     with _stage(args) as stage:
         judged = judged_steps(stage, args.step, _progress)
@@ -119,9 +118,9 @@ def _compare_har(args: argparse.Namespace) -> int:
     from mmload.fidelity.playing import judge, play, recorded_for, scenarios_of, unplayed_reason
 
     if args.live:
-        raise UsageError("--har FILE and --live: one of them, since both take the recording's place")
+        raise UsageError("--har FILE and --live exclude each other, since each replaces the recording")
     if len(args.step) != 1:
-        raise UsageError("--har FILE: name the step that it is of by one --step; `mmload fidelity --list` has them")
+        raise UsageError("--har FILE: name the recorded step with one --step; `mmload fidelity --list` lists them")
     step = args.step[0]
     recorded = recorded_for(step)
     seen = har_step(args.har, recorded.name, args.server or "")

@@ -32,8 +32,8 @@ def add_parser(subparsers: Any) -> None:
         help="create accounts, teams, channels and posts on the server",
         description="Create the data that a load test needs: accounts, teams, channels of all four types with their "
         "members, and a history of posts. Existing data is kept, so it can be run again at any time: after an "
-        "interruption it creates what is missing. The same seed gives the same data. At the end everybody logs in, "
-        "once, and the sessions are kept: users of load tests then come in without a login.",
+        "interruption it creates what is missing. The same seed gives the same data. At the end every account logs in "
+        "once, and its session is kept, so that the users of load tests need no password login.",
     )
     add_server_option(parser)
     add_document_options(parser, ["config"])
@@ -48,7 +48,7 @@ def add_parser(subparsers: Any) -> None:
         "--seed", metavar="N", type=whole_number(0), help="random seed (default: RunConfiguration.Seed, or 1)"
     )
     parser.add_argument(
-        "--sessions", action="store_true", help="create nothing: log in those who have no valid session, and keep it"
+        "--sessions", action="store_true", help="create nothing: log in accounts without a valid session, and keep it"
     )
     add_unsupported_server_option(parser)
     parser.add_argument("--json", action="store_true", help="print the summary as JSON on stdout")
@@ -81,20 +81,20 @@ def _session_file(settings: Settings, *, needed: bool) -> SessionFile | None:
     """Where sessions are to be kept, if they are. Refused before anything is created."""
     if settings.config.users.login_share >= 1:
         if needed:
-            raise UsageError("--sessions: UsersConfiguration.LoginShare is 1: no user would take up a session")
+            raise UsageError("--sessions: UsersConfiguration.LoginShare is 1, so no user would use a kept session")
         return None
     file = session_file(settings.config, settings.config.connection.server_url)
     if file is not None:
         file.read()
     elif needed:
-        raise ConfigurationError("this user has no home to keep sessions in: set RunConfiguration.SessionsFolder")
+        raise ConfigurationError("there is no home folder to keep sessions in: set RunConfiguration.SessionsFolder")
     return file
 
 
 def _about_sessions(file: SessionFile | None) -> list[str]:
     if file is None:
         return []
-    return [f"Sessions are kept in {file.path}: they are as good as passwords, and only this user can read them."]
+    return [f"Sessions are kept in {file.path}. They are as good as passwords; only you can read them."]
 
 
 def text_of(summary: InitSummary) -> str:
@@ -106,5 +106,5 @@ def text_of(summary: InitSummary) -> str:
     if summary.made:
         lines.append(f"Created {summary.made:,} objects in {summary.seconds:.1f} seconds.")
     else:
-        lines.append("Everything exists already: nothing was created.")
+        lines.append("Everything exists already; nothing was created.")
     return "\n".join(lines)

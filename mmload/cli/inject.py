@@ -21,10 +21,10 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "inject",
         help="trigger an action in a running test",
-        description="Trigger an action of some or all users in a running test, such as a reconnect, reload or login "
+        description="Make some or all users of a running test do an action at once, as in a reconnect, reload or login "
         "storm.",
     )
-    parser.add_argument("action", metavar="ACTION", help="name of the action, such as ReconnectWebSocket or FullReload")
+    parser.add_argument("action", metavar="ACTION", help="the action, such as ReconnectWebSocket or FullReload")
     parser.add_argument("--users", metavar="N", type=int, default=0, help="number of users (default: all)")
     parser.add_argument(
         "--within", metavar="TIME", default="0", help="spread the actions over this time: 10, 10s, 1m (default: 0)"

@@ -28,23 +28,26 @@ def add_parser(subparsers: Any) -> None:
     """`mmload learn …`."""
     parser = subparsers.add_parser(
         "learn",
-        help="make a configuration from access logs: what your own people do, how often, and how many they are",
+        help="create a configuration from access logs: what your people do, how often, and how many they are",
         description="Reads access logs of a proxy (nginx, Apache, HAProxy, Caddy, Traefik, AWS), or Mattermost's own "
-        "debug log, and writes simulcontroller.json (frequencies of actions, idle time), profile.json (people over the "
-        "day) and learned.json (all figures). No address, name, id or text of a log is written or shown.",
+        "debug log, and writes simulcontroller.json (frequencies of actions, idle time), profile.json (number of "
+        "people over the day) and learned.json (all figures). No address, name, id or text from a log is written or "
+        "shown.",
     )
     parser.add_argument("logs", metavar="LOG", nargs="*", type=Path, help="access logs, plain or .gz, in any order")
     metrics = parser.add_argument_group("from metrics instead of logs")
     metrics.add_argument("--prometheus", metavar="URL", help="a Prometheus that scrapes the server (with a licence)")
-    metrics.add_argument("--from", dest="start", metavar="TIME", help="since when: 2026-11-20T08:00 (local time)")
-    metrics.add_argument("--to", dest="end", metavar="TIME", default="now", help="until when (default: now)")
-    metrics.add_argument("--match", metavar="LABELS", default="", help="which server: 'job=\"mattermost\"'")
+    metrics.add_argument(
+        "--from", dest="start", metavar="TIME", help="start of the time: 2026-11-20T08:00 (local time)"
+    )
+    metrics.add_argument("--to", dest="end", metavar="TIME", default="now", help="end of the time (default: now)")
+    metrics.add_argument("--match", metavar="LABELS", default="", help="labels of the server: 'job=\"mattermost\"'")
     parser.add_argument(
-        "--format", choices=_FORMATS, help="the format of the logs (default: seen from their first lines)"
+        "--format", choices=_FORMATS, help="format of the logs (default: recognised by their first lines)"
     )
     parser.add_argument("--output", metavar="DIR", type=Path, default=Path("learned"), help="folder for the documents")
-    parser.add_argument("--force", action="store_true", help="overwrite documents of that folder")
-    parser.add_argument("--anyway", action="store_true", help="learn from less than ten minutes, too")
+    parser.add_argument("--force", action="store_true", help="overwrite documents in that folder")
+    parser.add_argument("--anyway", action="store_true", help="learn even from less than ten minutes")
     parser.add_argument("--json", action="store_true", help="print all figures as JSON")
 
 
@@ -60,13 +63,13 @@ def run(args: argparse.Namespace) -> int:
     reason = _why_not(observed, anyway=args.anyway)
     fit = None if reason else _fitted(observed, defaults)
     if fit is not None and not any(each.count for each in fit.actions):
-        fit, reason = None, "no request is one of an action"
+        fit, reason = None, "no request belongs to an action"
     if args.json:
         print_json(output.everything(observed, fit))
     else:
         print(learned_report(observed, fit, defaults), end="", flush=True)
     if fit is None:
-        raise UsageError(f"nothing is written: {reason}")
+        raise UsageError(f"nothing was written: {reason}")
     curve = {"Points": output.profile(observed.slots, observed.offset)}
     documents = (output.simulcontroller(fit), curve, output.everything(observed, fit))
     _write(args.output, dict(zip(names, documents, strict=True)))
@@ -126,9 +129,9 @@ def _why_not(observed: Observed, *, anyway: bool) -> str:
     from mmload.learn.reading import LEAST_SECONDS
 
     if not observed.mark:
-        return "no request says who sent it (no own user id in a path, no address), so there is no rate per user"
+        return "no request identifies its sender (by a user id in the path or an address), so no rate per user is known"
     if not observed.user_hours:
-        return "all requests have the same time"
+        return "all requests have the same timestamp"
     if observed.seconds < LEAST_SECONDS and not anyway:
         return (
             f"the log covers {observed.seconds:.0f} s; expected at least {LEAST_SECONDS} s (--anyway learns from less)"
@@ -147,6 +150,6 @@ def _write(folder: Path, documents: Mapping[str, Any]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         for name, document in documents.items():
             (folder / name).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-            say("learn", f"written: {folder / name}")
+            say("learn", f"wrote {folder / name}")
     except OSError as error:
         raise UsageError(f"{error.filename or folder}: cannot be written: {error.strerror}") from None

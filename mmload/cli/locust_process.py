@@ -130,7 +130,7 @@ def watch(
     while True:
         try:
             if clock() > deadline:
-                progress.tell(f"mmload {progress.command}: Locust did not stop in time: killed")
+                progress.tell(f"mmload {progress.command}: Locust did not stop in time and was killed")
                 kill(process)
             code = _wait(process, progress)
             if code is not None:

@@ -17,9 +17,9 @@ _MOST_CAUSES = 4
 # What comes less often is left out of the table.
 _LEAST = 0.0005
 _BY_OTHERS = (
-    "Not in it: what a client asks at the log-in, once a minute, and when somebody else writes (a view from each\n"
-    "person with the channel on the screen and the focus, unknown authors, channels that become unread), which grows\n"
-    "with the number of people."
+    "Not included: requests at login, once a minute, and when somebody else writes (a view by each user who has the\n"
+    "channel on the screen and the focus, unknown authors, channels that become unread), which grow with the number\n"
+    "of users."
 )
 
 
@@ -28,12 +28,12 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "mix",
         help="show which requests the simulative users cause per post, and which actions cause them",
-        description="By handler of the server: requests per post, the figure of production servers where there is one, "
-        "and the actions that cause them. ActionFrequencies of simulcontroller.json count. What an action sends was "
-        "measured on the sandbox.",
+        description="For each handler of the server: requests per post, the figure of production servers if there is "
+        "one, and the actions that cause the requests, with the ActionFrequencies of simulcontroller.json. What an "
+        "action sends was measured on the sandbox.",
     )
     add_document_options(parser, ["simulcontroller"])
-    parser.add_argument("--licensed", action="store_true", help="on a server with a licence")
+    parser.add_argument("--licensed", action="store_true", help="assume a server with a licence")
     parser.add_argument("--json", action="store_true", help="print all figures as JSON")
 
 
@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     frequencies = {action.name: frequency(simul, action) for action in SIMULATIVE}
     rows = predicted(frequencies, measured_table("licensed" if args.licensed else "free"), simul.percent_replies)
     if not rows:
-        raise UsageError("nobody posts in this mix: there are no requests per post")
+        raise UsageError("no user posts in this mix, so there are no requests per post")
     if args.json:
         print_json({"schema": 1, "handlers": [_document(row) for row in rows]})
     else:

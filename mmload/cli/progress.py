@@ -84,7 +84,7 @@ class RunProgress:
         seconds = self._tail.new()
         if not self._trouble and place_of(self._folder) != self._folder:
             self._trouble = True
-            why = f"{self._folder} can't be written (is its disk full?): the record goes on in memory"
+            why = f"cannot write to {self._folder}: is its disk full? The record continues in memory"
             self.tell(f"mmload {self.command}: {why}")
         for second in seconds:
             self._posts += second.posts

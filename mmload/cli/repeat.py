@@ -59,8 +59,8 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "repeat",
         help="repeat the same run, on one server or alternating between two",
-        description="Repeat the same run N times on each server. Two servers take turns (A B B A A B …), so that drift "
-        "of the load generator affects both alike.",
+        description="Repeat the same run N times on each server. Two servers take turns (A B B A A B …), so that a "
+        "drift of the load generator affects both alike.",
         usage=USAGE,
     )
     parser.add_argument("times", metavar="N", type=int, help="number of runs (with --servers: on each)")
@@ -138,12 +138,12 @@ def _target(server: str) -> tuple[str, ...]:
 def checked(times: int, words: Sequence[str], *, several: bool) -> list[str]:
     """The options of the run that is repeated; `UsageError` for what can't be. Pure."""
     if times < 1:
-        raise UsageError(f"N {times}: at least one run")
+        raise UsageError(f"N {times}: expected 1 or more")
     if words[:1] != ["run"]:
-        raise UsageError("what to repeat is missing: `mmload repeat 3 -- run --users 50 --run-time 5m`")
+        raise UsageError("the command to repeat is missing: `mmload repeat 3 -- run --users 50 --run-time 5m`")
     targets = [word for word in words if word.partition("=")[0] in ("--server", "--sandbox")]
     if several and targets:
-        raise UsageError(f"{targets[0]} is in the way of --servers: the servers are named there")
+        raise UsageError(f"{targets[0]} and --servers exclude each other: leave {targets[0]} out")
     return list(words[1:])
 
 

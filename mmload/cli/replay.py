@@ -16,20 +16,20 @@ def add_parser(subparsers: Any) -> None:
     """`mmload replay …`."""
     parser = subparsers.add_parser(
         "replay",
-        help="make the decisions of a capacity search again",
-        description="Make the decisions in the journal of a capacity search again. With its own limits they must be "
-        "the same (exit code 3 if not); with other limits it is shown where they would have been others. A journal "
-        "that cannot be read or is of an older form: exit code 2.",
+        help="repeat the decisions of a capacity search",
+        description="Repeat the decisions of a capacity search from its journal. With the same limits they must be "
+        "the same (exit code 3 if not); with other limits, the output shows where they would have differed. Exit code "
+        "2: the journal cannot be read, or was written by a version that is too old.",
     )
-    parser.add_argument("journal", metavar="JOURNAL", type=Path, help="journal.jsonl, or the folder it is in")
+    parser.add_argument("journal", metavar="JOURNAL", type=Path, help="journal.jsonl, or its folder")
     parser.add_argument(
         "--limit",
         metavar="NAME=VALUE",
         action="append",
         default=[],
-        help="another limit: a threshold by its name in the journal ('p99 of requests (s)=1.5'), or highest_users=500",
+        help="change a limit: a threshold by its name in the journal ('p99 of requests (s)=1.5'), or highest_users=500",
     )
-    parser.add_argument("--mode", choices=("search", "classic"), help="the other rule")
+    parser.add_argument("--mode", choices=("search", "classic"), help="use the other search rule")
     parser.add_argument("--json", action="store_true", help="print all differences as JSON")
 
 

@@ -13,9 +13,9 @@ from mmload.errors import ExitCode, UsageError
 from mmload.results.model import Run
 
 FORMS = {
-    "markdown": "as Markdown, for a comment of a CI system",
+    "markdown": "as Markdown, for a comment in a CI system",
     "json": "as JSON, for scripts (docs/report.md)",
-    "junit": "as JUnit XML: a test per threshold, and one for the verdict",
+    "junit": "as JUnit XML: a test for each threshold, and one for the verdict",
     "html": "as one HTML file (default: report.html in the run's folder)",
 }
 HTML_NAME = "report.html"
@@ -25,10 +25,10 @@ def add_parser(subparsers: Any) -> None:
     """`mmload report …`."""
     parser = subparsers.add_parser(
         "report",
-        help="report a run again, from its folder",
-        description="Report a run from its folder: on the terminal, or in another form.",
+        help="show the report of a run again",
+        description="Show the report of a run on the terminal, or write it in another format.",
     )
-    parser.add_argument("run", metavar="RUN", help="its folder, the folder's name below the runs, or `latest`")
+    parser.add_argument("run", metavar="RUN", help="the run's folder, its name among the runs, or `latest`")
     add_report_options(parser, FORMS)
 
 
@@ -65,7 +65,7 @@ def _compared_capacities(args: argparse.Namespace) -> str | None:
     try:
         found = read(folder)
     except (OSError, msgspec.MsgspecError) as error:
-        raise UsageError(f"{folder / NAME}: can't be read: {error}") from None
+        raise UsageError(f"{folder / NAME}: cannot be read: {error}") from None
     if args.form == "html" and args.output is None:
         args.output = folder / "comparison.html"
     return CAPACITY_FORMS[args.form](found)

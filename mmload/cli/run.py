@@ -110,13 +110,13 @@ def add_load(parser: argparse.ArgumentParser) -> None:
         action="append",
         choices=list(CLASSES),
         default=[],
-        help="the user class, instead of the configured one; repeat the option for a mix",
+        help="the user class, instead of the configured one; repeatable, for a mix of classes",
     )
     parser.add_argument(
         "--browser-users",
         metavar="N",
         type=int,
-        help="users in real browsers besides the simulated ones (BrowserConfiguration.Users; docs/browser.md)",
+        help="users in real browsers, in addition to the others (BrowserConfiguration.Users; docs/browser.md)",
     )
     parser.add_argument("--spawn-rate", metavar="R", type=float, help="users started per second (0: all at once)")
     parser.add_argument(
@@ -134,7 +134,7 @@ def _add_time(parser: argparse.ArgumentParser) -> None:
         "--stages", metavar="TEXT", help="stages of the load: '0>200 in 5m; peak: 200 for 10m; 200>50 in 2m'"
     )
     stages.add_argument("--profile", metavar="FILE", type=Path, help="a load profile: the users over a day (JSON)")
-    parser.add_argument("--scale", metavar="N", type=_factor, help="times the profile's users (default: 1)")
+    parser.add_argument("--scale", metavar="N", type=_factor, help="multiply the profile's users by N (default: 1)")
     parser.add_argument("--day-in", metavar="TIME", help="play the profile's day in this time (default: a day)")
     parser.add_argument("--run-time", metavar="TIME", help="duration of the test: 90, 90s, 5m, 1h30m")
 
@@ -196,7 +196,7 @@ def run(args: argparse.Namespace, course: Course | None = None) -> int:
         given = examined_server(args.command, examined, most, args.processes, checked=not args.no_checks)
         given = replace(given, server=replace(given.server, sandbox=args.sandbox), storm=course.storm)
         if args.sandbox:
-            say(args.command, "the sandbox is new: nobody has a session there, and everybody logs in by password")
+            say(args.command, "the sandbox is new and has no sessions, so all users log in by password")
         else:
             tell_sessions(args.command, settings, most)
         return _carry_out(args, settings, environ, users, given, course)
@@ -242,7 +242,7 @@ def overrides(args: argparse.Namespace) -> dict[str, str]:
     variables = common.overrides(args, "spawn_rate", "threshold", "stages", "browser_users")
     if stages := _stages_of(args):
         if not (args.users is None and args.run_time is None):
-            raise UsageError("--stages and --profile say how many users and how long: leave out --users and --run-time")
+            raise UsageError("--stages and --profile set the users and the duration: leave out --users and --run-time")
         variables[OPTION_VARIABLES["stages"]] = stages
     if args.run_time is not None:
         variables[OPTION_VARIABLES["run_time"]] = str(seconds_of("--run-time", args.run_time))
@@ -252,7 +252,7 @@ def overrides(args: argparse.Namespace) -> dict[str, str]:
 def _stages_of(args: argparse.Namespace) -> str:
     """The stages that the options ask for; "" for none. UsageError, ConfigurationError: there is something wrong."""
     if args.profile is None and not (args.scale is None and args.day_in is None):
-        raise UsageError("--scale and --day-in belong to --profile")
+        raise UsageError("--scale and --day-in need --profile")
     if args.profile is None:
         return args.stages or ""
     text, day_seconds = read_text(args.profile), seconds_of("--day-in", args.day_in or "24h")
@@ -312,7 +312,7 @@ def _users(option: int | None, settings: Settings, processes: int, more: int) ->
     if users < 1:
         raise UsageError(f"{source} {users}: a load test needs at least one user")
     if users < processes:
-        raise UsageError(f"--processes {processes}: more than there are users ({source} {users})")
+        raise UsageError(f"--processes {processes}: more processes than users ({source} {users})")
     most = settings.config.users.max_active_users * processes
     if users + more > most:
         raise ConfigurationError(
@@ -404,14 +404,17 @@ def _conclude(name: str, ended: Ended, folder: Path, settings: Settings) -> int:
     # Python's own for an output that can't be written, its log's on a full disk.
     good = ended.code in _GOOD_CODES or (ended.code == _LOST_OUTPUT and place_of(folder) != folder)
     if (not good and not ended.interrupted) or ended.code == ExitCode.SERVER_NOT_READY:
-        say(name, f"Locust ended early (exit code {ended.code}). The end of {folder / LOG}:")
+        say(name, f"Locust exited early (exit code {ended.code}). The end of {folder / LOG}:")
         hidden = (settings.config.connection.admin_password, settings.config.users.password)
         for line in locust_process.last_lines(folder / LOG, _LOG_LINES, hidden):
             print(harmless_line(f"  {line}"), file=sys.stderr)
     run = read_run(folder)
     print_report(run)
     if (place := place_of(folder)) != folder:
-        say(name, f"the record is in memory, in {place}: copy its files to {folder} when there is room, then remove it")
+        say(
+            name,
+            f"the recording is in memory, in {place}: copy its files to {folder} when there is room, then remove it",
+        )
         return int(exit_code(run))
     if ended.interrupted:
         return int(ExitCode.INTERRUPTED)

@@ -31,10 +31,10 @@ def add_parser(subparsers: Any) -> None:
 
     parser = subparsers.add_parser(
         "sandbox",
-        help="run a simulated Mattermost server, for trying mmload out",
+        help="run a simulated Mattermost server, to try mmload out",
         description="A simulated Mattermost server in one process, for demonstrations and tests: "
-        "its performance says nothing about Mattermost. It prints its address on stdout when it is ready; SIGTERM or "
-        "Ctrl-C stop it.",
+        "its performance says nothing about Mattermost. It prints its address on stdout when it is ready. SIGTERM or "
+        "Ctrl-C stops it.",
     )
     add_options(parser)
 
@@ -148,4 +148,4 @@ def _init(environ: Mapping[str, str], *, keeping: bool) -> None:
 
 
 def _last_line(text: str) -> str:
-    return next((line for line in reversed(text.splitlines()) if line.strip()), "it said nothing")
+    return next((line for line in reversed(text.splitlines()) if line.strip()), "it printed nothing")

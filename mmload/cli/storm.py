@@ -36,12 +36,12 @@ LONGEST_RAISING_SECONDS = 60.0
 # What people take part within, where it is not said.
 _WITHIN = {StormKind.LOGIN: "10s", StormKind.MENTION_ALL: "10s", StormKind.CHANNEL_FLOOD: "10s"}
 _MEANINGS: Mapping[StormKind, str] = {
-    StormKind.RECONNECT: "all WebSockets are lost at once",
-    StormKind.RESTART: "the server is restarted, by --command",
-    StormKind.LOGIN: "all users log out and in again",
-    StormKind.SPIKE: "more users come at once, and stay (--more, default: as many again)",
-    StormKind.MENTION_ALL: "a post mentions everybody, and all open its channel",
-    StormKind.CHANNEL_FLOOD: "all users post into one channel",
+    StormKind.RECONNECT: "all users lose their WebSockets at once",
+    StormKind.RESTART: "--command restarts the server",
+    StormKind.LOGIN: "all users log out and log in again",
+    StormKind.SPIKE: "more users arrive at once, and stay (--more, default: twice the users)",
+    StormKind.MENTION_ALL: "a post mentions everybody, and all users open its channel",
+    StormKind.CHANNEL_FLOOD: "all users post to one channel",
 }
 
 
@@ -50,9 +50,9 @@ def add_parser(subparsers: Any) -> None:
     kinds = "\n".join(f"  {kind:14} {meaning}" for kind, meaning in _MEANINGS.items())
     parser = subparsers.add_parser(
         "storm",
-        help="what the server does when everybody comes back at once: restart, reconnect, login storm",
-        description="A steady load, an event in its middle, and how long until all WebSockets are back and p99 is as "
-        f"before (docs/storms.md).\n\n{kinds}",
+        help="measure how the server recovers from a sudden event: restart, reconnect, login storm",
+        description="Put a steady load on the server, trigger an event, and measure how long it takes until all "
+        f"WebSockets are back and p99 is back to normal (docs/storms.md).\n\n{kinds}",
         # A command must be known for one: it is left out of the record.
         allow_abbrev=False,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -64,15 +64,15 @@ def add_parser(subparsers: Any) -> None:
     add("--before", metavar="TIME", default="60s", help="steady load before the event (default: 60s)")
     add("--after", metavar="TIME", default="30s", help="load after the recovery (default: 30s)")
     add("--patience", metavar="TIME", default="5m", help="how long to wait for the recovery (default: 5m)")
-    add("--within", metavar="TIME", help="spread over this time what users do (default: 10s; reconnect, spike: 0)")
-    add("--more", metavar="N", type=int, help="spike: number of users that come (default: as many as there are)")
+    add("--within", metavar="TIME", help="spread the users' actions over this time (default: 10s; reconnect, spike: 0)")
+    add("--more", metavar="N", type=int, help="spike: number of additional users (default: as many as before)")
     add(
         "--command",
         metavar="CMD",
         dest="shell_command",
         help="restart: the shell command that restarts the server, or switches the load balancer",
     )
-    add("--outage", metavar="TIME", help="restart with --sandbox: how long it is away (default: 5s)")
+    add("--outage", metavar="TIME", help="restart with --sandbox: how long it is down (default: 5s)")
     run_command.add_record(parser)
     parser.set_defaults(stages=None, profile=None, scale=None, day_in=None, run_time=None)
 
@@ -81,7 +81,7 @@ def _kind(text: str) -> StormKind:
     try:
         return StormKind(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(StormKind)}") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is not one of {', '.join(StormKind)}") from None
 
 
 def run(args: argparse.Namespace) -> int:
@@ -89,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
     course = _course(args)
     settings = settings_in_force("storm", {**os.environ, **run_command.overrides(args)}).config
     if settings.run.stages:
-        raise UsageError("a storm comes into a steady load: leave RunConfiguration.Stages out")
+        raise UsageError("a storm needs a steady load: leave RunConfiguration.Stages out")
     users = settings.users.initial_active_users if args.users is None else args.users
     if course.order.storm is not None and args.kind is StormKind.SPIKE:
         course.more_users = args.more or users
@@ -105,10 +105,10 @@ def _course(args: argparse.Namespace) -> StormCourse:
     _check(args)
     before = seconds_of("--before", args.before)
     if before < SHORTEST_BEFORE_SECONDS:
-        raise UsageError(f"--before {args.before}: {SHORTEST_BEFORE_SECONDS}s are needed to know what is usual")
+        raise UsageError(f"--before {args.before}: expected at least {SHORTEST_BEFORE_SECONDS}s, for the baseline")
     patience = seconds_of("--patience", args.patience)
     if patience < QUIET_SECONDS:
-        raise UsageError(f"--patience {args.patience}: {QUIET_SECONDS}s are needed to see a recovery")
+        raise UsageError(f"--patience {args.patience}: expected at least {QUIET_SECONDS}s, to see a recovery")
     within = args.within or _WITHIN.get(args.kind, "0")
     order = Order(
         within_seconds=0.0 if within in ("0", "0s") else float(seconds_of("--within", within)),
@@ -127,14 +127,14 @@ def _check(args: argparse.Namespace) -> None:
     restart = args.kind is StormKind.RESTART
     if restart and not args.sandbox and not (args.shell_command or "").strip():
         raise UsageError(
-            "restart: say with --command how the server is restarted: 'ssh mm1 systemctl restart mattermost'"
+            "restart: give the command that restarts the server: --command 'ssh mm1 systemctl restart mattermost'"
         )
     if args.shell_command is not None and (not restart or args.sandbox):
-        raise UsageError("--command belongs to restart, on a server of your own")
+        raise UsageError("--command works only with restart, on a server of your own")
     if args.outage is not None and not (restart and args.sandbox):
-        raise UsageError("--outage belongs to restart with --sandbox")
+        raise UsageError("--outage works only with restart and --sandbox")
     if args.more is not None and (args.kind is not StormKind.SPIKE or args.more < 1):
-        raise UsageError("--more belongs to spike, and is a number of users")
+        raise UsageError("--more works only with spike, and needs a number of users of 1 or more")
 
 
 class StormRaiser:
@@ -167,8 +167,8 @@ class CommandRun(StormRaiser):
     def over(self) -> bool:
         code = self._process.poll()
         if code:
-            how = f"exit code {code}" if code > 0 else f"by {signal.Signals(-code).name}"
-            self.problem = f"the command failed ({how}); what it said is in {self._log}"
+            how = f"exit code {code}" if code > 0 else f"killed by {signal.Signals(-code).name}"
+            self.problem = f"the command failed ({how}); its output is in {self._log}"
         return code is not None
 
     def wait(self) -> None:
@@ -239,13 +239,13 @@ class StormCourse(run_command.Course):
         if new and (told := self._recovery()) is not None:
             self._look_at(told)
         elif new and told is None and time.monotonic() - self._raised_at > LONGEST_RAISING_SECONDS:
-            self._end("the storm was not raised; the notes of the run may say why")
+            self._end("the storm was not triggered; the notes of the run may say why")
 
     def _wait_for_steady_load(self) -> None:
         if sum(each.phase is RunPhase.STEADY for each in self._seconds) >= self.before_seconds:
             self._raise()
         elif len(self._seconds) > self.coming_seconds + self.before_seconds:
-            self._end(f"the load was not steady for {self.before_seconds} s: the storm is not raised")
+            self._end(f"the load was not steady for {self.before_seconds} s, so the storm was not triggered")
 
     def _raise(self) -> None:
         self._raised_at = time.monotonic()
@@ -255,7 +255,7 @@ class StormCourse(run_command.Course):
             order = Order(storm=self._outside)
             self._raiser = self._new_raiser(self._folder, self._server_url)
         add_order(self._folder, order)
-        self._tell(f"{self.storm} storm")
+        self._tell(f"{self.storm} storm triggered")
 
     def _look_after_raiser(self) -> None:
         if self._raiser is None or self._outside is None:
@@ -263,7 +263,7 @@ class StormCourse(run_command.Course):
         over, now = self._raiser.over(), int(time.time() * 1000)
         problem = self._raiser.problem
         if not over and now - self._outside.ms > self.patience_seconds * 1000:
-            problem = f"the command had not ended after {self.patience_seconds:.0f} s"
+            problem = f"the command had not finished after {self.patience_seconds:.0f} s"
         if over or problem:
             add_order(self._folder, Order(storm=replace(self._outside, over_ms=now, problem=problem)))
             self._outside = None

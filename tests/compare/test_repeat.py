@@ -65,15 +65,18 @@ def test_the_last_line_is_the_command_that_compares_them() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("0", "--", "run"), "N 0: at least one run"),
+        (("0", "--", "run"), "N 0: expected 1 or more"),
         (("two", "--", "run"), "argument N: invalid int value: 'two'"),
         ((), "the following arguments are required: N"),
-        (("2",), "what to repeat is missing"),
-        (("2", "--pause", "1"), "what to repeat is missing"),
-        (("2", "--", "compare", "a", "b"), "what to repeat is missing"),
+        (("2",), "the command to repeat is missing"),
+        (("2", "--pause", "1"), "the command to repeat is missing"),
+        (("2", "--", "compare", "a", "b"), "the command to repeat is missing"),
         (("2", "--pause", "-1", "--", "run"), "-1 is not a number of seconds"),
         (("2", "--servers", "http://a", "localhost", "--", "run"), "--server 'localhost': expected a URL"),
-        (("2", "--servers", "http://a", "http://b", "--", "run", "--sandbox"), "--sandbox is in the way of --servers"),
+        (
+            ("2", "--servers", "http://a", "http://b", "--", "run", "--sandbox"),
+            "--sandbox and --servers exclude each other",
+        ),
         (("2", "--servers", "http://a", "http://b", "--", "run", "--server=http://c"), "in the way of --servers"),
         (("2", "--", "run", "--users", "many"), "argument --users: invalid int value: 'many'"),
         (("2", "--", "run", "--run-time", "soon"), "--run-time 'soon'"),

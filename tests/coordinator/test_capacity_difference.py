@@ -146,7 +146,7 @@ def test_a_torn_comparison_is_told_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "comparison.json").write_text("{")
     options = argparse.Namespace(run=str(tmp_path), runs_folder=tmp_path, form=None, output=None)
 
-    with pytest.raises(UsageError, match=r"comparison\.json: can't be read"):
+    with pytest.raises(UsageError, match=r"comparison\.json: cannot be read"):
         report(options)
 
 
@@ -166,7 +166,7 @@ def checked(*given: str, document: Coordinator | None = None) -> None:
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        (("--compare", f"{OLD}/"), "that is the server itself"),
+        (("--compare", f"{OLD}/"), "this is the same server"),
         (("--compare", "new"), "expected a URL"),
         (("--compare-slots", "3"), "add --sandbox"),
         (("--sandbox", "--compare", NEW), "--compare-slots N"),

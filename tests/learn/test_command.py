@@ -263,7 +263,7 @@ def test_less_than_ten_minutes_is_told_and_not_learnt_from_unless_asked(
     assert main(["learn", str(log), "--output", str(tmp_path / "learned")]) == ExitCode.USAGE
 
     captured = capsys.readouterr()
-    assert "nothing is written: the log covers" in captured.err and "--anyway" in captured.err
+    assert "nothing was written: the log covers" in captured.err and "--anyway" in captured.err
     assert "POST /posts" in captured.out
     assert not (tmp_path / "learned").exists()
     assert learn(tmp_path, log, options=("--anyway",))["people"]["most"] == 12
@@ -283,7 +283,7 @@ def test_a_log_without_any_mark_of_its_users_is_told_and_not_learnt_from(
     assert main(["learn", str(log), "--output", str(tmp_path / "learned")]) == ExitCode.USAGE
 
     captured = capsys.readouterr()
-    assert "no request says who sent it" in captured.err
+    assert "no request identifies its sender" in captured.err
     assert "POST /posts" in captured.out
 
 

@@ -277,7 +277,7 @@ def test_the_command_tells_what_there_is(server: str) -> None:
     assert (first.returncode, second.returncode) == (0, 0)
     assert "mmload init: accounts: 6 of 6 done" in first.stderr
     assert "posts" in first.stdout
-    assert "Everything exists already: nothing was created." in second.stdout
+    assert "Everything exists already; nothing was created." in second.stdout
     assert "testPass123$" not in first.stdout + first.stderr
 
 

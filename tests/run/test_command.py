@@ -116,7 +116,7 @@ def test_a_locust_that_dies_is_told_with_the_end_of_its_log(tmp_path: Path) -> N
     ended = end(start([MADE_UP, "--users", "1", "--run-time", "5s", "--no-checks"], tmp_path, **more))
 
     assert ended.code == 1
-    assert "Locust ended early" in ended.err
+    assert "Locust exited early" in ended.err
     assert "no way: ********" in ended.err
     assert "s3cret" not in ended.out + ended.err
 
@@ -143,7 +143,7 @@ def test_a_server_nobody_listens_on_stops_it_before_anything_is_written(tmp_path
         (["--users", "5000"], ConfigurationError, "MaxActiveUsers"),
         (["--users", "5000", "--processes", "2"], ConfigurationError, "more than 2 x 2000 users"),
         (["--processes", "0"], UsageError, "--processes 0: expected 1 or more"),
-        (["--users", "3", "--processes", "4"], UsageError, "more than there are users"),
+        (["--users", "3", "--processes", "4"], UsageError, "more processes than users"),
         (["--run-time", "1d"], UsageError, "--run-time '1d'"),
         (["--run-time", ""], UsageError, "--run-time ''"),
         (["--run-time", "0s"], UsageError, "--run-time '0s'"),
@@ -153,10 +153,10 @@ def test_a_server_nobody_listens_on_stops_it_before_anything_is_written(tmp_path
         (["--name", "a/b"], ConfigurationError, "--name: "),
         (["--config", "nowhere.json"], ConfigurationError, "nowhere.json"),
         # As of a variable that is not set.
-        (["--threshold", ""], UsageError, "--threshold: an empty text was given"),
-        (["--threshold", "errors < 1%", "--threshold", " "], UsageError, "--threshold: an empty text was given"),
-        (["--config", ""], UsageError, "--config: an empty text was given"),
-        (["--runs-folder", ""], UsageError, "--runs-folder: an empty text was given"),
+        (["--threshold", ""], UsageError, "--threshold: the value is empty"),
+        (["--threshold", "errors < 1%", "--threshold", " "], UsageError, "--threshold: the value is empty"),
+        (["--config", ""], UsageError, "--config: the value is empty"),
+        (["--runs-folder", ""], UsageError, "--runs-folder: the value is empty"),
     ],
 )
 def test_bad_options_are_refused_in_their_own_words(
@@ -244,7 +244,7 @@ def test_an_output_that_cannot_be_written_is_one_line_and_an_exit_code(tmp_path:
 
     assert (done.returncode, done.stderr) == (
         2,
-        "mmload report: the output can't be written: No space left on device\n",
+        "mmload report: the output cannot be written: No space left on device\n",
     )
 
 

@@ -102,7 +102,7 @@ def test_a_command_that_fails_ends_the_storm(fresh_sandbox: str, tmp_path: Path)
     )
 
     assert ran.returncode == 6, ran.stdout + ran.stderr
-    assert "the command failed (exit code 5); what it said is in" in " ".join(ran.stdout.split())
+    assert "the command failed (exit code 5); its output is in" in " ".join(ran.stdout.split())
     assert next(tmp_path.glob("runs/*/storm-command.log")).read_text() == "no such unit\n"
 
 
@@ -132,10 +132,10 @@ def test_the_command_ends_with_us(fresh_sandbox: str, tmp_path: Path) -> None:
     ("arguments", "said"),
     [
         (["restart"], "say with --command how the server is restarted"),
-        (["reconnect", "--command", "true"], "--command belongs to restart"),
-        (["reconnect", "--outage", "5s"], "--outage belongs to restart with --sandbox"),
-        (["login", "--more", "5"], "--more belongs to spike"),
-        (["reconnect", "--before", "5s"], "10s are needed to know what is usual"),
+        (["reconnect", "--command", "true"], "--command works only with restart"),
+        (["reconnect", "--outage", "5s"], "--outage works only with restart and --sandbox"),
+        (["login", "--more", "5"], "--more works only with spike"),
+        (["reconnect", "--before", "5s"], "expected at least 10s, for the baseline"),
     ],
 )
 def test_options_that_do_not_fit_are_refused(tmp_path: Path, arguments: list[str], said: str) -> None:

@@ -142,7 +142,7 @@ def test_a_command_says_how_it_ended(tmp_path: Path) -> None:
     bad.wait()
 
     assert (good.over(), good.problem) == (True, "")
-    assert bad.over() and bad.problem.startswith("the command failed (exit code 3); what it said is in")
+    assert bad.over() and bad.problem.startswith("the command failed (exit code 3); its output is in")
 
 
 def test_what_a_command_left_behind_stays(tmp_path: Path) -> None:
