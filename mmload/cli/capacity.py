@@ -90,7 +90,7 @@ def add_parser(subparsers: Any) -> None:
     )
     target = parser.add_mutually_exclusive_group()
     add_server_option(target)
-    target.add_argument("--sandbox", action="store_true", help="a simulated server with limited capacity")
+    target.add_argument("--sandbox", action="store_true", help="a stand-in server with limited capacity")
     other = parser.add_mutually_exclusive_group()
     other.add_argument("--compare", metavar="URL", help="a second server: how many more users does it hold?")
     other.add_argument("--compare-slots", metavar="N", type=int, help="a second sandbox with N slots")

@@ -86,7 +86,7 @@ def add_target(parser: argparse.ArgumentParser) -> None:
     """The server."""
     target = parser.add_mutually_exclusive_group()
     add_server_option(target)
-    target.add_argument("--sandbox", action="store_true", help="test a simulated server that is started for this run")
+    target.add_argument("--sandbox", action="store_true", help="test a stand-in server, started for this run")
     # Workers on other machines: `mmload deploy run` gives them.
     parser.set_defaults(fleet=None)
 

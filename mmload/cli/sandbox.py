@@ -31,8 +31,8 @@ def add_parser(subparsers: Any) -> None:
 
     parser = subparsers.add_parser(
         "sandbox",
-        help="run a simulated Mattermost server, to try mmload out",
-        description="A simulated Mattermost server in one process, for demonstrations and tests: "
+        help="run a stand-in Mattermost server, to try mmload out",
+        description="A stand-in Mattermost server in one process, for demonstrations and tests: "
         "its performance says nothing about Mattermost. It prints its address on stdout when it is ready. SIGTERM or "
         "Ctrl-C stops it.",
     )

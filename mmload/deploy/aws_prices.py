@@ -72,16 +72,16 @@ def told(settings: AwsSettings, prices: Mapping[str, Any], hours: float) -> str:
     least = "at least " if unknown else ""
     lines += [
         f"{'':>6}   {'USD per hour':<44} {least + format(hourly, '.3f'):>10}",
-        f"{'':>6}   {f'USD until the expiry in {_hours(hours)}':<44} {least + format(hourly * hours, '.2f'):>10}",
+        f"{'':>6}   {f'USD until it expires in {_hours(hours)}':<44} {least + format(hourly * hours, '.2f'):>10}",
         f"Prices of {prices['region']} on {prices['date']}, on demand, without tax"
-        + ("" if settings.region == prices["region"] else f"; those of {settings.region} are other ones")
-        + ". Not in it: traffic (about 0.09 per GB that leaves AWS, 0.01 between zones)"
+        + ("" if settings.region == prices["region"] else f"; prices in {settings.region} differ")
+        + ". Not included: traffic (about 0.09 per GB that leaves AWS, 0.01 between zones)"
         + (", requests to S3" if settings.with_server else "")
         + (" and Aurora's storage and I/O" if settings.with_server and settings.database_engine == "aurora" else "")
         + ".",
     ]
     if unknown:
-        lines.append(f"No price is known here of {', '.join(unknown)}: https://aws.amazon.com/ec2/pricing/on-demand/")
+        lines.append(f"Price not known: {', '.join(unknown)} (see https://aws.amazon.com/ec2/pricing/on-demand/)")
     return "\n".join(lines)
 
 

@@ -97,7 +97,7 @@ def existing(folder: Path) -> RentedFromAws:
     rented = read(folder)
     if rented is None:
         raise UsageError(
-            f"nothing is rented: there is no {folder / SETTINGS} (mmload deploy aws up; --folder names another)"
+            f"nothing is rented: there is no {folder / SETTINGS} (run `mmload deploy aws up`, or name another --folder)"
         )
     return rented
 
@@ -115,8 +115,8 @@ def settings_from(before: AwsSettings | None, document: Mapping[str, Any], optio
         raise ConfigurationError(f"--settings: {error}") from None
     if before is not None and before.region != settings.region:
         raise ConfigurationError(
-            f"--region {settings.region}: what stands is in {before.region}, and would be lost track of: "
-            "`mmload deploy aws down` first, or another --folder"
+            f"--region {settings.region}: this deployment is in {before.region}: run `mmload deploy aws down` first, "
+            "or use another --folder"
         )
     return settings
 
@@ -124,7 +124,7 @@ def settings_from(before: AwsSettings | None, document: Mapping[str, Any], optio
 def expiry(now: datetime, seconds: int) -> str:
     """The time in so many seconds, as the tag has it. UsageError: too long. Pure."""
     if seconds > LONGEST_SECONDS:
-        raise UsageError("--expire: 168h (a week) at most; `up` with another --expire moves it at any time")
+        raise UsageError("--expire: expected 168h (a week) at most; you can extend it at any time with `up --expire`")
     return (now + timedelta(seconds=seconds)).strftime(_TIME)
 
 
@@ -147,7 +147,7 @@ def _own_key(home: Path) -> Path:
     for name in _KEYS:
         if (path := home / ".ssh" / f"{name}.pub").is_file():
             return path
-    raise UsageError("--ssh-key FILE: your public key; ~/.ssh has none (ssh-keygen makes one)")
+    raise UsageError("--ssh-key is missing: ~/.ssh has no public key; name one, or create one with ssh-keygen")
 
 
 def public_key(settings: AwsSettings) -> str:
@@ -155,7 +155,7 @@ def public_key(settings: AwsSettings) -> str:
     path = settings.ssh_public_key_file
     text = read_text(Path(path)).strip()
     if "PRIVATE KEY" in text:
-        raise ConfigurationError(f"{path}: that is the private key; name its file that ends in .pub")
+        raise ConfigurationError(f"{path}: this is the private key; name the file with the public key (.pub)")
     if not text.startswith(("ssh-ed25519 ", "ssh-rsa ", "ecdsa-")) or "\n" in text:
         raise ConfigurationError(f"{path}: expected one public key such as ssh-ed25519 AAAA…")
     return text
@@ -168,7 +168,7 @@ def checked_block(text: str) -> str:
     except ValueError:
         raise UsageError(f"--allow {text}: expected an IPv4 address or block such as 203.0.113.7/32") from None
     if block.prefixlen < 8:
-        raise UsageError(f"--allow {text}: machines are not opened to the whole internet; name your own address")
+        raise UsageError(f"--allow {text}: access from the whole internet is refused; name your own address")
     return str(block)
 
 
@@ -178,7 +178,7 @@ def own_address(fetch: Callable[[str], str]) -> str:
         return checked_block(str(ipaddress.IPv4Address(fetch(ADDRESS_URL).strip())))
     except (OSError, ValueError) as error:
         raise UsageError(
-            f"this machine's public address is not known ({ADDRESS_URL}: {error}): name it, --allow 203.0.113.7/32"
+            f"cannot find this machine's public address ({ADDRESS_URL}: {error}): name it with --allow 203.0.113.7/32"
         ) from None
 
 
@@ -224,7 +224,7 @@ def make_secrets(folder: Path) -> None:
         try:
             subprocess.run(command, check=True, capture_output=True)
         except (OSError, subprocess.CalledProcessError) as error:
-            raise MmloadError(f"ssh-keygen (OpenSSH) can't make a key for the machines: {error}") from None
+            raise MmloadError(f"ssh-keygen (OpenSSH) cannot create a key for the machines: {error}") from None
 
 
 def ssh_config(rented: RentedFromAws, folder: Path, hosts: Mapping[str, str]) -> str:
@@ -241,7 +241,7 @@ def ssh_config(rented: RentedFromAws, folder: Path, hosts: Mapping[str, str]) ->
         f'  UserKnownHostsFile "{folder.resolve() / "known_hosts"}"',
         "  GlobalKnownHostsFile /dev/null",
         "  StrictHostKeyChecking yes",
-        "# What else your own configuration says, such as a jump host.",
+        "# The rest of your own configuration, such as a jump host.",
         "Host *",
         "  Include ~/.ssh/config",
     ]

@@ -32,9 +32,9 @@ def shortcomings(found: dict[str, Any], offset_seconds: float) -> Iterator[str]:
     if found["system"] != "Linux" or found["implementation"] != "cpython":
         yield f"{found['implementation']} on {found['system']}: workers need CPython on Linux"
     if not found["venv"]:
-        yield "its Python has no module venv: install it (Debian: python3-venv)"
+        yield "its Python lacks the module venv: install it (Debian: python3-venv)"
     if not found["environments"] and found["free_bytes"] < NEEDED_BYTES:
-        yield f"{found['free_bytes'] >> 20} MB are free in its home folder: {NEEDED_BYTES >> 20} MB are needed"
+        yield f"{found['free_bytes'] >> 20} MB are free in its home folder, but {NEEDED_BYTES >> 20} MB are needed"
     if abs(offset_seconds) > LARGEST_OFFSET_SECONDS:
         direction = "ahead of" if offset_seconds > 0 else "behind"
         yield f"its clock is {abs(offset_seconds):.0f} s {direction} this machine's: set it (chrony, timedatectl)"
@@ -48,7 +48,7 @@ def description(
     """A host that is ready, in words. Pure."""
     files = "no limit of open files"
     if host.open_files >= 0:
-        files = f"{host.open_files} open files (enough for {users_possible(host.open_files)} users in each)"
+        files = f"{host.open_files} open files (enough for {users_possible(host.open_files)} users per worker)"
     uncertainty = round_trip / 2
     clock = f"clock {offset:+.3f} s (±{uncertainty:.3f})" if abs(offset) > max(TOLD_OFFSET_SECONDS, uncertainty) else ""
     server = found["server"]
@@ -65,8 +65,8 @@ def description(
 def too_few_files(hosts: Iterable[DeployedHost], users_each: int) -> list[str]:
     """Which hosts' workers may not have so many users, in words. Pure."""
     return [
-        f"{host.name}: {users_each} users for each worker, but its {host.open_files} open files are enough for "
-        f"{users_possible(host.open_files)}: more workers (--workers), or a higher limit there "
+        f"{host.name}: {users_each} users per worker, but its limit of {host.open_files} open files is enough for "
+        f"{users_possible(host.open_files)}: use more workers (--workers), or raise the limit there "
         "(/etc/security/limits.conf, LimitNOFILE= of its sshd)"
         for host in hosts
         if host.open_files >= 0 and users_possible(host.open_files) < users_each

@@ -26,9 +26,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--master-bind-host",
         metavar="ADDRESS",
-        help=f"with --expect-workers: where they connect (default: {LOOPBACK}; others need {TOKEN})",
+        help=f"with --expect-workers: listen address for them (default: {LOOPBACK}; others need {TOKEN})",
     )
-    parser.add_argument("--master-port", metavar="N", type=int, help=f"and on which port (default: {DEFAULT_PORT})")
+    parser.add_argument("--master-port", metavar="N", type=int, help=f"and the port (default: {DEFAULT_PORT})")
 
 
 class ExpectedWorkers:
@@ -64,18 +64,20 @@ def expected_workers(args: argparse.Namespace, environ: Mapping[str, str]) -> Ex
     """What the options ask for, or None. UsageError, ConfigurationError: they can't be had."""
     if args.expect_workers is None:
         if not (args.master_bind_host is None and args.master_port is None):
-            raise UsageError("--master-bind-host and --master-port belong to --expect-workers")
+            raise UsageError("--master-bind-host and --master-port need --expect-workers")
         return None
     if args.expect_workers < 1:
         raise UsageError(f"--expect-workers {args.expect_workers}: expected 1 or more")
     if args.sandbox:
-        raise UsageError("--sandbox: that is on this machine's loopback, where other machines don't reach it")
+        raise UsageError("--sandbox: other machines cannot reach a sandbox on this machine's loopback; use --server")
     if getattr(args, "processes", 1) != 1:
-        raise UsageError("--processes and --expect-workers: the workers are either here, or started by others")
+        raise UsageError(
+            "--processes and --expect-workers exclude each other: workers are started either here or by you"
+        )
     host = args.master_bind_host or LOOPBACK
     if host != LOOPBACK and not environ.get(TOKEN):
         raise ConfigurationError(
-            f"--master-bind-host {host}: whoever reaches this address could join as a worker; set {TOKEN} to a secret "
-            "of your own, here and for the workers"
+            f"--master-bind-host {host}: anybody who reaches this address could join as a worker; set {TOKEN} to a "
+            "secret, here and for the workers"
         )
     return ExpectedWorkers(args.expect_workers, host, args.master_port or DEFAULT_PORT)

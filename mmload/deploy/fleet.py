@@ -170,7 +170,9 @@ class Fleet:
                 if not has_begun:
                     raise HostFailed(name, why)
                 left = len(self._done) < len(self._sessions)
-                (tell or self._tell)(f"{name}: {why}; {'the others take up its users' if left else 'no host is left'}")
+                (tell or self._tell)(
+                    f"{name}: {why}; {'the other workers take over its users' if left else 'no host is left'}"
+                )
 
     def watch(self) -> None:
         """Look in a thread of its own, for commands that are busy waiting."""
@@ -195,8 +197,8 @@ def _end_of(session: SshSession) -> str | None:
     with suppress(queue.Empty):
         event = session.events.get_nowait()
         said = "".join(f"\n  {line}" for line in event["said"])
-        return f"its workers ended by themselves (exit code {event['code']}):{said}\n" if event["code"] else ""
-    return f"the host is lost: {session.failure()}" if session.is_lost else None
+        return f"its workers exited unexpectedly (exit code {event['code']}):{said}\n" if event["code"] else ""
+    return f"the host was lost: {session.failure()}" if session.is_lost else None
 
 
 def _stop(session: SshSession) -> None:

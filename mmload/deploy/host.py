@@ -97,7 +97,7 @@ class OnHost:
     def wheel(self, told: Answer) -> Answer:
         """Keep one wheel, under the name of its content."""
         if hashlib.sha256(self.payload).hexdigest() != told["sha256"]:
-            raise NotHere("what was copied is damaged: try again")
+            raise NotHere("the copied package is damaged: try again")
         wheels = self.folder / "wheels"
         wheels.mkdir(parents=True, exist_ok=True, mode=0o700)
         part = wheels / f"{told['sha256']}.part"
@@ -140,7 +140,9 @@ class OnHost:
             [made / "bin/python", "-c", versions], capture_output=True, text=True, env=clean_environ()
         )
         if done.returncode:
-            raise NotHere(f"the environment does not work here: {(done.stderr.splitlines() or ['no reason told'])[-1]}")
+            raise NotHere(
+                f"the Python environment does not work there: {(done.stderr.splitlines() or ['no reason given'])[-1]}"
+            )
         mmload, locust = json.loads(done.stdout.splitlines()[-1])
         (made / MARKER).write_text(json.dumps({"mmload": mmload, "locust": locust}))
 
@@ -152,7 +154,7 @@ class OnHost:
     def start(self, told: Answer) -> Answer:
         """Start workers. Settings and secrets are in their environment, documents in memory: nothing is on the disk."""
         if not (self.folder / told["environment"] / MARKER).exists():
-            raise NotHere("nothing is set up here (any more): mmload deploy up")
+            raise NotHere("it is not set up: run `mmload deploy up`")
         files = {name: in_memory(text) for name, text in told["files"].items()}
         paths = {name: f"/proc/self/fd/{number}" for name, number in files.items()}
         environment = self.folder / told["environment"]
@@ -205,7 +207,7 @@ class OnHost:
             shutil.rmtree(self.folder)
         left = list(processes_of(self.folder))
         if left or self.folder.exists():
-            raise NotHere(f"left over: processes {left}, folder {self.folder}")
+            raise NotHere(f"not removed: processes {left}, folder {self.folder}")
         return {"processes": len(ended), "existed": existed}
 
 
@@ -255,7 +257,7 @@ def latency(host: str, port: int) -> Answer:
             with socket.create_connection((host, port), timeout=5):
                 taken.append(time.monotonic() - start)
         except OSError as error:
-            return {"problem": f"{host}:{port} can't be reached from there: {error.strerror or error}"}
+            return {"problem": f"it cannot reach {host}:{port}: {error.strerror or error}"}
     return {"seconds": min(taken)}
 
 

@@ -15,6 +15,7 @@ from mmload.deploy.kubectl import ClusterFailed, KubernetesCluster
 from mmload.deploy.manifests import MASTER, RESULTS, WORKER, ClusterDeployment, Manifest
 from mmload.errors import ConfigurationError, ExitCode, MmloadError
 from mmload.printable import harmless_line
+from mmload.report.wording import plural
 from mmload.signals import handling
 
 RUNS = "runs"
@@ -39,8 +40,8 @@ def settings_of(environ: Mapping[str, str], token: str, files: Mapping[str, str]
         size = sum(len(value.encode()) for value in secret["stringData"].values())
         if size > LARGEST_SECRET_BYTES:
             raise ConfigurationError(
-                f"the documents and the users file have {size} bytes: a Secret of Kubernetes holds "
-                f"{LARGEST_SECRET_BYTES}; leave out users that do not act"
+                f"the documents and the users file have {size} bytes, but a Kubernetes Secret holds "
+                f"{LARGEST_SECRET_BYTES}: leave out accounts that the test does not need"
             )
     return secrets
 
@@ -48,7 +49,7 @@ def settings_of(environ: Mapping[str, str], token: str, files: Mapping[str, str]
 def workers_words(workers: Sequence[Manifest]) -> str:
     """How many workers there are, and where. Pure."""
     nodes = sorted({pod["spec"].get("nodeName", "?") for pod in workers})
-    return f"{len(workers)} workers run on {len(nodes)} nodes ({', '.join(nodes)})"
+    return f"{plural(len(workers), 'worker')} running on {plural(len(nodes), 'node')} ({', '.join(nodes)})"
 
 
 class ClusterRun:
@@ -77,7 +78,7 @@ class ClusterRun:
             self._cluster.apply([manifests.master_job(deployment, command)])
             self._wait(MASTER, "master", 1)
         except BaseException:
-            self._tell("removing what was begun")
+            self._tell("removing what was started")
             self.remove()
             raise
 
@@ -101,7 +102,10 @@ class ClusterRun:
         """The first signal stops the run, as on this machine; the second leaves it alone."""
         self._interrupts += 1
         if self._interrupts > 1:
-            self._tell("the run goes on there: `mmload deploy k8s fetch`, or `down --discard`")
+            self._tell(
+                "the run continues in the cluster: reconnect with `mmload deploy k8s fetch`, or end it with "
+                "`down --discard`"
+            )
             raise KeyboardInterrupt
         self._tell("interrupted; stopping all users (Ctrl-C again leaves them to the cluster)")
         with suppress(ClusterFailed, IndexError):
@@ -122,9 +126,9 @@ class ClusterRun:
                 return
             wrong = [f"{pods.name_of(pod)}: {pods.problem(pod)}" for pod in found if pods.problem(pod)]
             if any(pods.is_hopeless(pod) for pod in found) or time.monotonic() > deadline:
-                late = f"{len(there)} of {count} run after {self._patience:.0f} s"
+                late = f"{len(there)} of {count} running after {self._patience:.0f} s"
                 raise ClusterFailed(*(wrong or [f"{component}: {late}"]))
-            now = "; ".join([f"{component}: {len(there)} of {count} run", *wrong[:1]])
+            now = "; ".join([f"{component}: {len(there)} of {count} running", *wrong[:1]])
             if now != seen:
                 self._tell(seen := now)
             time.sleep(LOOK_SECONDS)
@@ -144,8 +148,8 @@ class ClusterRun:
                 lost = lost or time.monotonic()
                 if time.monotonic() - lost > PATIENCE_SECONDS:
                     raise MmloadError(
-                        f"the cluster is out of reach ({error or 'the pod of the master is gone'}); a run goes on "
-                        "there: `mmload deploy k8s fetch` brings its results"
+                        f"lost contact with the run ({error or 'the pod of the master is gone'}); it continues in the "
+                        "cluster: `mmload deploy k8s fetch` reconnects and copies its results"
                     ) from None
             time.sleep(LOOK_SECONDS)
 
@@ -180,14 +184,14 @@ def wait_for_check(cluster: KubernetesCluster, pod: Manifest, patience: float, t
         while True:
             found = cluster.get("pod", name)
             if found is None:
-                raise ClusterFailed(f"{name}: somebody has removed it")
+                raise ClusterFailed(f"{name}: it was removed by somebody else")
             container = found["spec"]["containers"][0]["name"]
             if (code := pods.exit_code(found, container)) == 0:
                 return cluster.ask("logs", name, "--container", container)
             wrong = pods.problem(found)
             if code is not None or pods.is_hopeless(found) or time.monotonic() > deadline:
                 said = cluster.ask("logs", name, "--container", container) if code is not None else ""
-                raise ClusterFailed(f"{name}: {wrong or f'it does not run after {patience:.0f} s'} {said}".strip())
+                raise ClusterFailed(f"{name}: {wrong or f'not running after {patience:.0f} s'} {said}".strip())
             if wrong and wrong != seen:
                 tell(seen := wrong)
             time.sleep(LOOK_SECONDS)

@@ -52,7 +52,7 @@ class KubernetesCluster:
             )
         except FileNotFoundError:
             raise UsageError(
-                "kubectl is not installed, or not in PATH: https://kubernetes.io/docs/tasks/tools/"
+                "kubectl was not found: install it (https://kubernetes.io/docs/tasks/tools/), or add it to PATH"
             ) from None
         except subprocess.TimeoutExpired:
             raise ClusterFailed(f"kubectl {arguments[0]}: no answer within {seconds:.0f} s") from None
@@ -64,7 +64,7 @@ class KubernetesCluster:
         """The server's. ClusterFailed: it can't be reached, or is too old."""
         server = json.loads(self.ask("get", "--raw", "/version"))
         if is_too_old(str(server.get("major", "")), str(server.get("minor", ""))):
-            raise ClusterFailed(f"Kubernetes {server['gitVersion']}: 1.{OLDEST_MINOR} or newer is needed")
+            raise ClusterFailed(f"Kubernetes {server['gitVersion']}: expected 1.{OLDEST_MINOR} or newer")
         return str(server["gitVersion"])
 
     def apply(self, objects: Iterable[Manifest]) -> None:
@@ -133,7 +133,7 @@ class KubernetesCluster:
             except (tarfile.TarError, EOFError, OSError) as error:
                 process.kill()
                 said = process.stderr.read().decode(errors="replace").strip()
-                raise MmloadError(f"the results could not be copied: {said or error}; they are still there") from None
+                raise MmloadError(f"cannot copy the results: {said or error}; they are still in the cluster") from None
 
 
 def unpack(stream: IO[bytes], to: Path) -> list[str]:

@@ -9,13 +9,13 @@ from mmload.deploy.manifests import COMPONENT, Manifest
 
 # Reasons of a container that waits for something that won't come by itself.
 _HOPELESS = {
-    "ErrImagePull": "the image can't be had",
-    "ImagePullBackOff": "the image can't be had",
-    "InvalidImageName": "that is no name of an image",
+    "ErrImagePull": "cannot pull the image",
+    "ImagePullBackOff": "cannot pull the image",
+    "InvalidImageName": "not a valid name of an image",
     "ErrImageNeverPull": "the image is not on the node",
-    "CreateContainerConfigError": "it can't be started",
-    "CreateContainerError": "it can't be started",
-    "RunContainerError": "it can't be started",
+    "CreateContainerConfigError": "cannot start",
+    "CreateContainerError": "cannot start",
+    "RunContainerError": "cannot start",
 }
 
 
@@ -63,16 +63,16 @@ def problem(pod: Manifest) -> str:
             return f"{_HOPELESS[waiting['reason']]}: {waiting.get('message') or waiting['reason']}"
         ended = (each.get("state") or {}).get("terminated") or {}
         if ended.get("exitCode"):
-            return f"it ended with exit code {ended['exitCode']} ({ended.get('reason', 'Error')})"
+            return f"exited with code {ended['exitCode']} ({ended.get('reason', 'Error')})"
     if phase(pod) == "Failed":
-        return f"{status.get('reason', 'Failed')}: {status.get('message', 'it has failed')}"
+        return f"{status.get('reason', 'Failed')}: {status.get('message', 'no reason given')}"
     return "; ".join(_unscheduled(status))
 
 
 def _unscheduled(status: dict[str, Any]) -> Iterator[str]:
     for condition in status.get("conditions", ()):
         if condition["type"] == "PodScheduled" and condition["status"] == "False":
-            yield f"no node takes it: {condition.get('message') or condition.get('reason', 'Unschedulable')}"
+            yield f"no suitable node: {condition.get('message') or condition.get('reason', 'Unschedulable')}"
 
 
 def is_hopeless(pod: Manifest) -> bool:

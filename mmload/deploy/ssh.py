@@ -60,9 +60,9 @@ def host_names(text: str) -> list[str]:
     names = [each.strip() for each in text.split(",") if each.strip()]
     for name in names:
         if _NOT_A_HOST.search(name):
-            raise UsageError(f"--hosts: {name!r} is no name of a host: expected load1, user@load1 or ssh://load1:2222")
+            raise UsageError(f"--hosts: {name!r} is not a host name: expected load1, user@load1 or ssh://load1:2222")
     if not names:
-        raise UsageError("--hosts: expected names of hosts with commas between them, such as load1,load2")
+        raise UsageError("--hosts: expected host names separated by commas, such as load1,load2")
     return list(dict.fromkeys(names))
 
 
@@ -97,7 +97,7 @@ def why_ssh_failed(said: Sequence[str], code: int, name: str, config: str = "") 
     by_hand = " ".join(["ssh", *(("-F", shlex.quote(config)) if config else ()), name])
     text = "\n".join(said)
     if code == NO_PYTHON:
-        return "no Python 3.11 or newer there: install one, or name it by --python"
+        return "it has no Python 3.11 or newer: install one, or name it with --python"
     for sign, sentence in _FAILURES.items():
         if sign in text:
             return sentence.format(by_hand=by_hand)
@@ -106,14 +106,14 @@ def why_ssh_failed(said: Sequence[str], code: int, name: str, config: str = "") 
 
 
 _FAILURES = {
-    "REMOTE HOST IDENTIFICATION HAS CHANGED": "its host key is another than before: somebody may be in between, or it "
-    "was installed anew; if you know why, remove the old key (`ssh-keygen -R`) and connect by hand once",
+    "REMOTE HOST IDENTIFICATION HAS CHANGED": "its host key has changed: somebody may be intercepting the connection, "
+    "or it was reinstalled; if you know why, remove the old key (`ssh-keygen -R`) and connect once by hand",
     "Host key verification failed": "its host key is not known here: connect once by hand (`{by_hand}`), compare the "
     "fingerprint, and accept it",
-    "Permission denied": "it accepts none of your keys: `{by_hand}` must get in without asking for anything "
+    "Permission denied": "it accepts none of your keys: `{by_hand}` must connect without a prompt "
     "(ssh-copy-id, ssh-add)",
-    "Could not resolve hostname": "no host has this name (nor is it in ~/.ssh/config)",
-    "Connection refused": "no sshd answers there: connection refused",
+    "Could not resolve hostname": "the host name was not found, neither by DNS nor in ~/.ssh/config",
+    "Connection refused": "connection refused: no sshd is listening there",
     "No route to host": "there is no route to it",
     "Connection timed out": "it did not answer in time",
     "timed out": "it did not answer in time",
@@ -220,7 +220,7 @@ class SshSession:
             code = self._process.wait(1)
             self._threads[1].join(1)
             return why_ssh_failed(list(self._said), code, self.name, self._config)
-        return f"it has said nothing for {SILENCE_SECONDS:.0f} s"
+        return f"no message for {SILENCE_SECONDS:.0f} s"
 
     def _send(self, told: Mapping[str, Any], payload: bytes = b"") -> None:
         self._write(json.dumps(told).encode() + b"\n" + payload)

@@ -58,14 +58,16 @@ def read(path: Path) -> Deployment | None:
     except FileNotFoundError:
         return None
     except (OSError, msgspec.MsgspecError) as error:
-        raise ConfigurationError(f"{path}: not a state of mmload deploy: {error}") from None
+        raise ConfigurationError(f"{path}: not a state file of mmload deploy: {error}") from None
 
 
 def existing(path: Path) -> Deployment:
     """The deployment. UsageError: there is none."""
     deployment = read(path)
     if deployment is None:
-        raise UsageError(f"nothing is deployed: there is no {path} (mmload deploy up --hosts …; --state names another)")
+        raise UsageError(
+            f"nothing is deployed: there is no {path} (run `mmload deploy up --hosts …`, or name another --state)"
+        )
     return deployment
 
 
@@ -80,9 +82,7 @@ def at_work(path: Path) -> Iterator[None]:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
     except BlockingIOError:
-        raise UsageError(
-            f"another mmload deploy is at work with {path}: wait for its end, or end it by Ctrl-C"
-        ) from None
+        raise UsageError(f"another mmload deploy is using {path}: wait until it ends, or stop it with Ctrl-C") from None
     finally:
         if not os.fstat(file).st_size and os.fstat(file).st_nlink:
             path.unlink(missing_ok=True)
@@ -107,5 +107,5 @@ def chosen(deployment: Deployment, names: Iterable[str]) -> list[DeployedHost]:
     for name in names:
         if deployment.host(name) is None:
             known = ", ".join(each.name for each in deployment.hosts)
-            raise UsageError(f"{name} is no host of this deployment (it has {known})")
+            raise UsageError(f"{name} is not a host of this deployment (it has {known})")
     return [each for each in deployment.hosts if not names or each.name in names]

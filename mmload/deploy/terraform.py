@@ -21,7 +21,7 @@ LOOK_SECONDS = 0.2
 # So often something that takes its time is told of.
 _TOLD_SECONDS = 60
 _CHANGES = ("add", "change", "remove", "import")
-ORDERLY = "interrupted: Terraform finishes what it has begun, and keeps its state"
+ORDERLY = "interrupted: Terraform finishes the operations that it has started, and keeps its state"
 INSTALLATION = "https://developer.hashicorp.com/terraform/install"
 
 
@@ -176,7 +176,7 @@ def progress_of(event: Mapping[str, Any]) -> str:
     if address.startswith("data."):
         return ""
     if event.get("type") == "apply_complete":
-        done = {"create": "made", "delete": "removed", "update": "changed"}.get(hook.get("action", ""), "done")
+        done = {"create": "created", "delete": "destroyed", "update": "changed"}.get(hook.get("action", ""), "done")
         return f"{address} {done} ({seconds:.0f} s)"
     if event.get("type") == "apply_progress" and seconds and seconds % _TOLD_SECONDS == 0:
         return f"{address}: {seconds:.0f} s so far"

@@ -125,7 +125,7 @@ def _required(name: str, extras: frozenset[str]) -> Iterator[tuple[str, frozense
 def packed(distribution: metadata.Distribution) -> bytes:
     """An installed distribution as the content of a wheel; commands are left out."""
     if distribution.files is None:
-        raise MmloadError(f"{distribution.name}: its list of files (RECORD) is missing: install it by pip")
+        raise MmloadError(f"{distribution.name}: its list of files (RECORD) is missing: install it with pip")
     inside = [each for each in distribution.files if ".." not in each.parts and each.suffix != ".pyc"]
     return zipped({str(each): Path(str(each.locate())).read_bytes() for each in inside})
 
@@ -168,7 +168,7 @@ def fetched(target: HostPlatform, pins: list[str], cache: Path) -> list[Wheel]:
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=_FETCH_SECONDS, check=False)
         except subprocess.TimeoutExpired:
-            raise MmloadError(f"no wheels for {target}: pip did not get them within {_FETCH_SECONDS} s") from None
+            raise MmloadError(f"no wheels for {target}: pip did not download them within {_FETCH_SECONDS} s") from None
         if done.returncode:
             raise MmloadError(f"no wheels for {target}: {_why(done.stderr)}")
         (folder / "complete").touch()

@@ -77,7 +77,10 @@ def test_the_last_line_is_the_command_that_compares_them() -> None:
             ("2", "--servers", "http://a", "http://b", "--", "run", "--sandbox"),
             "--sandbox and --servers exclude each other",
         ),
-        (("2", "--servers", "http://a", "http://b", "--", "run", "--server=http://c"), "in the way of --servers"),
+        (
+            ("2", "--servers", "http://a", "http://b", "--", "run", "--server=http://c"),
+            "--server=http://c and --servers exclude each other",
+        ),
         (("2", "--", "run", "--users", "many"), "argument --users: invalid int value: 'many'"),
         (("2", "--", "run", "--run-time", "soon"), "--run-time 'soon'"),
     ],

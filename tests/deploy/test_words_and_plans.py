@@ -74,16 +74,19 @@ def test_without_a_python_of_3_11_the_exit_code_says_so() -> None:
     )
 
     assert done.returncode == ssh.NO_PYTHON
-    assert ssh.why_ssh_failed([], done.returncode, "load1").startswith("no Python 3.11 or newer there")
+    assert ssh.why_ssh_failed([], done.returncode, "load1").startswith("it has no Python 3.11 or newer")
 
 
 @pytest.mark.parametrize(
     ("said", "told"),
     [
         ("Host key verification failed.", "`ssh -F 'my config' load1`"),
-        ("@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\nHost key verification failed.", "another than before"),
+        (
+            "@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\nHost key verification failed.",
+            "its host key has changed",
+        ),
         ("me@load1: Permission denied (publickey).", "ssh-copy-id"),
-        ("ssh: Could not resolve hostname load1: Name or service not known", "no host has this name"),
+        ("ssh: Could not resolve hostname load1: Name or service not known", "the host name was not found"),
         ("ssh: connect to host load1 port 22: Connection timed out", "did not answer in time"),
         ("Error: remote port forwarding failed for listen port 0", "AllowTcpForwarding"),
         ("Timeout, server load1 not responding.", "does not respond"),
@@ -107,7 +110,7 @@ def test_a_host_that_is_fit_lacks_nothing() -> None:
         ({"free_bytes": 12 << 20}, 0, "12 MB are free in its home folder: 250 MB are needed"),
         ({}, 185.0, "its clock is 185 s ahead of this machine's"),
         ({}, -185.0, "its clock is 185 s behind this machine's"),
-        ({"server": {"problem": "chat:443 can't be reached from there: timed out"}}, 0, "can't be reached"),
+        ({"server": {"problem": "it cannot reach chat:443: timed out"}}, 0, "cannot reach"),
     ],
 )
 def test_what_a_host_lacks_is_told_before_anything_is_copied(found: dict[str, Any], offset: float, told: str) -> None:
@@ -125,7 +128,7 @@ def test_a_host_with_few_open_files_is_told_before_a_run() -> None:
 
     [sentence] = too_few_files(hosts, 500)
 
-    assert sentence.startswith("load1: 500 users for each worker, but its 1024 open files are enough for 128")
+    assert sentence.startswith("load1: 500 users per worker, but its limit of 1024 open files is enough for 128")
 
 
 def test_workers_are_given_the_settings_in_force_and_files_in_memory(tmp_path: Path) -> None:
@@ -210,11 +213,11 @@ def test_pip_is_asked_for_the_hosts_own_python_and_machine() -> None:
 @pytest.mark.parametrize(
     ("row", "told"),
     [
-        ({"problem": "no route"}, "can't be looked at: no route"),
-        ({"ready": False}, "not set up (any more): mmload deploy up"),
+        ({"problem": "no route"}, "no status: no route"),
+        ({"ready": False}, "not set up: run `mmload deploy up`"),
         (
             {"ready": True, "workers": 2, "processes": 3, "clock_offset_seconds": 0.01, "free_mb": 5},
-            "ready for 2 workers; 3 processes run; clock +0.010 s; 5 MB free",
+            "ready for 2 workers; 3 processes running; clock +0.010 s; 5 MB free",
         ),
     ],
 )
@@ -227,8 +230,8 @@ def test_the_state_of_a_host_in_words(row: dict[str, Any], told: str) -> None:
     [
         ([], "expected -- and one of run, storm, capacity"),
         (["--", "init"], "expected -- and one of run, storm, capacity"),
-        (["--", "run", "--sandbox"], "the hosts don't reach it"),
-        (["--", "run", "--processes", "2"], "the workers are those of"),
+        (["--", "run", "--sandbox"], "the hosts cannot reach a sandbox"),
+        (["--", "run", "--processes", "2"], "set the number of workers with"),
     ],
 )
 def test_what_cannot_run_on_hosts_is_refused(

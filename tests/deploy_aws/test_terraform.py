@@ -132,7 +132,7 @@ def test_machines_are_rented_used_and_given_back(
     up.send_signal(signal.SIGINT)
     interrupted = ended(up)
     assert interrupted.code == 130, interrupted.err
-    assert "Terraform finishes what it has begun" in interrupted.err
+    assert "Terraform finishes the operations that it has started" in interrupted.err
     assert "`mmload deploy aws up` goes on, `mmload deploy aws down` takes all of it away" in interrupted.err
 
     # AWS may have made what was in flight: a key pair of that name would be in the way of an `up`.

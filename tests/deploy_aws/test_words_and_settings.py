@@ -86,19 +86,19 @@ def test_ones_own_address_is_asked_for_where_it_cannot_be_found_out() -> None:
 
     assert aws_settings.own_address(lambda url: "203.0.113.7\n" if "amazonaws" in url else "") == "203.0.113.7/32"
     for fetch in (offline, lambda _url: "<html>log in to this wireless network</html>"):
-        with pytest.raises(UsageError, match=r"checkip\.amazonaws\.com.*name it, --allow 203\.0\.113\.7/32"):
+        with pytest.raises(UsageError, match=r"checkip\.amazonaws\.com.*name it with --allow 203\.0\.113\.7/32"):
             aws_settings.own_address(fetch)
 
 
 def test_a_private_key_is_not_sent_to_aws(tmp_path: Path) -> None:
     path = tmp_path / "key"
     path.write_text("-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n")
-    with pytest.raises(ConfigurationError, match="that is the private key"):
+    with pytest.raises(ConfigurationError, match="this is the private key"):
         aws_settings.public_key(AwsSettings(ssh_public_key_file=str(path)))
     path.write_text("hello\n")
     with pytest.raises(ConfigurationError, match="expected one public key"):
         aws_settings.public_key(AwsSettings(ssh_public_key_file=str(path)))
-    with pytest.raises(UsageError, match="ssh-keygen makes one"):
+    with pytest.raises(UsageError, match="create one with ssh-keygen"):
         aws_settings.completed(AwsSettings(), tmp_path, lambda _url: "203.0.113.7")
 
 
@@ -113,7 +113,7 @@ def test_what_was_said_before_holds_until_something_else_is_said() -> None:
     [
         ({"agent_cuont": 5}, "agent_cuont: no such setting. did you mean agent_count"),
         ({"agent_count": "many"}, "agent_count"),
-        ({"region": "us-east-2"}, "what stands is in us-east-1, and would be lost track of"),
+        ({"region": "us-east-2"}, "this deployment is in us-east-1"),
     ],
 )
 def test_settings_that_cannot_be(document: dict[str, Any], message: str) -> None:
@@ -144,8 +144,8 @@ def test_an_estimate_adds_up() -> None:
 
 def test_an_estimate_says_what_it_does_not_know() -> None:
     table = told(AwsSettings(agent_type="x9.huge", region="eu-west-1"), prices(), 1)
-    assert "at least" in table and "No price is known here of x9.huge (agents)" in table
-    assert "those of eu-west-1 are other ones" in table
+    assert "at least" in table and "Price not known: x9.huge (agents)" in table
+    assert "prices in eu-west-1 differ" in table
 
 
 def test_an_estimate_needs_no_aws_and_leaves_nothing(tmp_path: Path) -> None:

@@ -109,7 +109,7 @@ def test_from_nothing_to_a_report_and_back(desk: Desk) -> None:
     (desk.folder / "mine.json").write_text(json.dumps({"UsersConfiguration": {"InitialActiveUsers": 6}}))
     ran = desk.run("run", "--", "run", "--config", "mine.json", "--server", desk.server, "--run-time", "6s")
 
-    assert "2 workers run on 2 nodes (node1, node2)" in ran
+    assert "2 workers running on 2 nodes (node1, node2)" in ran
     (folder,) = (desk.folder / "runs").iterdir()
     assert f"results in runs/{folder.name}" in ran
     run = read_run(folder)
@@ -122,7 +122,7 @@ def test_from_nothing_to_a_report_and_back(desk: Desk) -> None:
     assert SECRET not in desk.asked()
 
     assert "0 pods" in desk.run("status")
-    assert "nothing is left there" in desk.run("down")
+    assert "nothing left" in desk.run("down")
     assert not list(desk.cluster.glob("*/*.json"))
     assert desk.processes() == []
 
@@ -133,8 +133,8 @@ def test_a_run_that_was_lost_sight_of_is_fetched_and_ctrl_c_ends_it_in_order(des
     desk.await_in("mmload-master", "steady: 3/3 users")
     lost.kill()
     lost.communicate()
-    assert "a run goes on" in desk.run("down", code=2)
-    assert "a run is there already" in desk.run("run", "--", "run", "--users", "3", "--server", desk.server, code=2)
+    assert "a run is still running" in desk.run("down", code=2)
+    assert "there is a run already" in desk.run("run", "--", "run", "--users", "3", "--server", desk.server, code=2)
 
     again = desk.start("fetch")
     assert again.stdout is not None

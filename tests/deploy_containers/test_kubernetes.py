@@ -145,7 +145,7 @@ def test_settings_go_into_secrets_with_a_token_of_the_run(monkeypatch: pytest.Mo
 
 
 def test_documents_that_are_too_large_are_refused() -> None:
-    with pytest.raises(ConfigurationError, match="a Secret of Kubernetes holds"):
+    with pytest.raises(ConfigurationError, match="a Kubernetes Secret holds"):
         settings_of({}, "drawn", {"profile": "x" * 1_100_000})
 
 
@@ -218,13 +218,13 @@ UNSCHEDULED = {"type": "PodScheduled", "status": "False", "message": "0/3 nodes 
         (pod("Pending", {"waiting": {"reason": "ContainerCreating"}}), False, None, False, ""),
         (
             pod("Pending", {"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}),
-            *(False, None, True, "the image can't be had: no such image"),
+            *(False, None, True, "cannot pull the image: no such image"),
         ),
-        (pod(conditions=[UNSCHEDULED]), False, None, False, f"no node takes it: {UNSCHEDULED['message']}"),
+        (pod(conditions=[UNSCHEDULED]), False, None, False, f"no suitable node: {UNSCHEDULED['message']}"),
         (pod("Succeeded", {"terminated": {"exitCode": 0}}), False, 0, False, ""),
         (
             pod("Failed", {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}),
-            *(False, 137, True, "it ended with exit code 137 (OOMKilled)"),
+            *(False, 137, True, "exited with code 137 (OOMKilled)"),
         ),
         (pod("Failed", reason="Evicted", message="low on memory"), False, 1, True, "Evicted: low on memory"),
     ],

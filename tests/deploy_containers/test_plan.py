@@ -91,7 +91,7 @@ def test_the_command_tells_machines_types_prices_and_log_ins() -> None:
     told = said("--people", "20000")
     document = json.loads(said("--people", "20000", "--json"))
 
-    assert told.startswith("20,000 people: 12 workers of 1,667")
+    assert told.startswith("20,000 users: 12 workers with 1,667 users each")
     assert "USD per hour" in told and "c7i.xlarge" in told
     assert "mmload deploy k8s up --workers 12" in told
     assert document["workers"] == 12

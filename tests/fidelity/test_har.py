@@ -164,4 +164,4 @@ def test_a_har_file_needs_the_name_of_its_step(tmp_path: Path, capsys: pytest.Ca
     assert main(["fidelity", "--har", str(path)]) == ExitCode.USAGE
     assert main(["fidelity", "--har", str(path), "--step", "no_such_step"]) == ExitCode.USAGE
     told = capsys.readouterr().err
-    assert "name the step that it is of" in told and "no such step" in told
+    assert "name the recorded step" in told and "no such step" in told

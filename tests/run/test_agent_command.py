@@ -12,4 +12,6 @@ def test_a_worker_says_for_whom_it_waits() -> None:
 def test_a_master_whose_name_nobody_knows_is_named_as_such() -> None:
     said = waiting_for("no.such.host.invalid", 5557)
 
-    assert said.startswith("waiting up to 5 minutes for the master no.such.host.invalid:5557, whose name is not known")
+    assert said.startswith(
+        "waiting up to 5 minutes for the master no.such.host.invalid:5557; cannot resolve its name yet"
+    )

@@ -131,7 +131,7 @@ def test_the_command_ends_with_us(fresh_sandbox: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["restart"], "say with --command how the server is restarted"),
+        (["restart"], "give the command that restarts the server"),
         (["reconnect", "--command", "true"], "--command works only with restart"),
         (["reconnect", "--outage", "5s"], "--outage works only with restart and --sandbox"),
         (["login", "--more", "5"], "--more works only with spike"),

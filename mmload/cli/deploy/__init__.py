@@ -16,9 +16,9 @@ def add_parser(subparsers: Any) -> None:
     """`mmload deploy …`."""
     parser = subparsers.add_parser(
         "deploy",
-        help="load from other machines: set them up by SSH, run on them, leave nothing there",
-        description="Load from other machines, reached by OpenSSH's own ssh (docs/deploy.md). What is deployed is "
-        f"kept in one file, {state.STATE}, in the current folder.",
+        help="generate load from other machines: set them up, run tests on them, leave nothing behind",
+        description="Generate load from other machines, reached by OpenSSH (docs/deploy.md). The deployment is "
+        f"recorded in one file, {state.STATE}, in the current folder.",
     )
     parts = parser.add_subparsers(dest="part", metavar="PART", required=True)
     for name in PARTS:

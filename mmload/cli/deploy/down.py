@@ -13,9 +13,9 @@ from mmload.errors import ExitCode
 
 def add_parser(parts: Any) -> None:
     """`mmload deploy down`."""
-    part = add_part(parts, "down", "end what runs on the hosts, and remove all files there", run)
-    part.add_argument("--hosts", metavar="NAMES", default="", help="of these hosts only")
-    part.add_argument("--forget", action="store_true", help="forget hosts that can't be reached, too")
+    part = add_part(parts, "down", "stop everything that runs on the hosts, and remove all files there", run)
+    part.add_argument("--hosts", metavar="NAMES", default="", help="only on these hosts")
+    part.add_argument("--forget", action="store_true", help="also drop hosts that cannot be reached")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -35,14 +35,14 @@ def run(args: argparse.Namespace) -> int:
         deployment.hosts = [host for host in deployment.hosts if host.name not in gone]
         state.write(args.state, deployment)
     for name in sorted(untouched):
-        print(f"{name}: nothing was put there")
+        print(f"{name}: nothing was copied there")
     for name, answer in told.answers.items():
-        ended = f"{answer['processes']} processes ended, " if answer["processes"] else ""
-        print(f"{name}: {ended}{'its folder is removed, ' if answer['existed'] else ''}nothing is left there")
+        stopped = f"processes stopped: {answer['processes']}; " if answer["processes"] else ""
+        print(f"{name}: {stopped}{'folder removed, ' if answer['existed'] else ''}nothing left")
     for name, why in told.problems.items():
-        left = f" (forgotten: ~/{deployment.folder(name)} may still be there)" if args.forget else ""
+        left = f" (dropped; ~/{deployment.folder(name)} may still be there)" if args.forget else ""
         say("deploy", f"{name}: {why}{left}")
     if not told.problems or args.forget:
         return int(ExitCode.PASSED)
-    say("deploy", "`down` again when that is mended, or `mmload deploy down --forget` to know nothing of it any more")
+    say("deploy", "fix this and run `mmload deploy down` again, or drop these hosts with `mmload deploy down --forget`")
     return int(ExitCode.CONFIGURATION_REFUSED)

@@ -54,23 +54,23 @@ def add_parser(parts: Any) -> None:
     meaning = "in a Kubernetes cluster, through kubectl"
     parser = parts.add_parser("k8s", help=meaning, description=f"Master and workers {meaning} (docs/deploy.md).")
     k8s_parts = parser.add_subparsers(dest="k8s_part", metavar="PART", required=True)
-    up = _part(k8s_parts, "up", "make what runs need, and see that the image and the server can be reached", _up)
+    up = _part(k8s_parts, "up", "create what runs need, and check that pods get the image and reach the server", _up)
     _add_deployment(up)
-    up.add_argument("--server", metavar="URL", help="check that pods reach this server, and how far it is")
+    up.add_argument("--server", metavar="URL", help="check that pods reach this server, and measure the latency")
     _add_wait(up)
     run_part = _part(
         k8s_parts, "run", "run a command there: mmload deploy k8s run -- run --users 2000 --server …", _run
     )
     _add_wait(run_part)
     _add_rest(run_part)
-    _add_wait(_part(k8s_parts, "fetch", "go on with a run that was lost sight of, and bring its results", _fetch))
-    status = _part(k8s_parts, "status", "what is there, and what its pods do", _status)
+    _add_wait(_part(k8s_parts, "fetch", "reconnect to a run, and copy its results", _fetch))
+    status = _part(k8s_parts, "status", "show the deployment and its pods", _status)
     status.add_argument("--json", action="store_true", help="as JSON")
-    down = _part(k8s_parts, "down", "remove all of it, and look whether anything is left", _down)
+    down = _part(k8s_parts, "down", "remove everything, and check that nothing is left", _down)
     down.add_argument(
-        "--discard", action="store_true", help="also a run that goes on, or whose results are still there"
+        "--discard", action="store_true", help="even a run that is still running, or whose results have not been copied"
     )
-    render = _part(k8s_parts, "render", "print the manifests instead, for kubectl by hand", _render)
+    render = _part(k8s_parts, "render", "print the manifests, to apply them by hand", _render)
     _add_deployment(render)
     _add_rest(render)
 
@@ -79,23 +79,27 @@ def _part(parts: Any, name: str, meaning: str, run: Callable[[argparse.Namespace
     part: argparse.ArgumentParser = parts.add_parser(name, help=meaning, description=meaning[0].upper() + meaning[1:])
     part.set_defaults(run=run)
     part.add_argument("--namespace", metavar="NAME", default=NAMESPACE, help=f"default: {NAMESPACE}")
-    part.add_argument("--context", metavar="NAME", default="", help="of your kubeconfig (default: the current one)")
+    part.add_argument(
+        "--context", metavar="NAME", default="", help="context of your kubeconfig (default: the current one)"
+    )
     return part
 
 
 def _add_deployment(part: argparse.ArgumentParser) -> None:
     add = part.add_argument
-    add("--image", metavar="IMAGE", help="mmload's image, as the nodes can pull it")
-    add("--workers", metavar="N", type=whole_number(1), help="worker pods, each with a core (default: 1)")
-    add("--worker-cpu", metavar="CPU", help="what each asks for (default: 1)")
-    add("--worker-memory", metavar="SIZE", help="what each asks for, and may have (default: 1Gi)")
-    add("--pull-secret", metavar="NAME", help="the Secret for the image's registry")
+    add("--image", metavar="IMAGE", help="image of mmload that the nodes can pull")
+    add("--workers", metavar="N", type=whole_number(1), help="number of worker pods (default: 1)")
+    add("--worker-cpu", metavar="CPU", help="CPU request of each worker (default: 1)")
+    add("--worker-memory", metavar="SIZE", help="memory request and limit of each worker (default: 1Gi)")
+    add("--pull-secret", metavar="NAME", help="Secret for the image's registry")
     add("--node-selector", metavar="KEY=VALUE", action="append", help="only nodes with this label; repeatable")
-    add("--toleration", metavar="KEY[=VALUE][:EFFECT]", action="append", help="nodes with this taint; repeatable")
+    add("--toleration", metavar="KEY[=VALUE][:EFFECT]", action="append", help="also nodes with this taint; repeatable")
 
 
 def _add_wait(part: argparse.ArgumentParser) -> None:
-    part.add_argument("--wait", metavar="TIME", default=PATIENCE, help=f"how long pods may take (default: {PATIENCE})")
+    part.add_argument(
+        "--wait", metavar="TIME", default=PATIENCE, help=f"how long to wait for pods (default: {PATIENCE})"
+    )
 
 
 def _add_rest(part: argparse.ArgumentParser) -> None:
@@ -129,7 +133,7 @@ def _deployment(args: argparse.Namespace, before: ClusterDeployment | None = Non
     if before is not None:
         return msgspec.structs.replace(before, **given)
     if not args.image:
-        raise UsageError("--image: which image do the nodes pull? (docs/deploy.md says how to build it)")
+        raise UsageError("--image is missing: the image that the nodes pull (docs/deploy.md says how to build it)")
     return ClusterDeployment(**given)
 
 
@@ -137,7 +141,7 @@ def label(text: str) -> tuple[str, str]:
     """Of `--node-selector`. Pure."""
     name, equals, value = text.partition("=")
     if not name or not equals:
-        raise UsageError(f"--node-selector {text}: expected KEY=VALUE, a label of the nodes")
+        raise UsageError(f"--node-selector {text}: expected a label of the nodes as KEY=VALUE")
     return name, value
 
 
@@ -146,7 +150,9 @@ def toleration(text: str) -> dict[str, str]:
     taint, _, effect = text.partition(":")
     key, equals, value = taint.partition("=")
     if not key or effect not in ("", "NoSchedule", "NoExecute", "PreferNoSchedule"):
-        raise UsageError(f"--toleration {text}: expected KEY, KEY=VALUE or KEY=VALUE:NoSchedule, a taint of the nodes")
+        raise UsageError(
+            f"--toleration {text}: expected a taint of the nodes as KEY, KEY=VALUE or KEY=VALUE:NoSchedule"
+        )
     told = {"key": key, "operator": "Equal" if equals else "Exists"}
     return told | ({"value": value} if equals else {}) | ({"effect": effect} if effect else {})
 
@@ -160,7 +166,9 @@ def _existing(cluster: KubernetesCluster) -> ClusterDeployment | None:
 
 def _deployed(cluster: KubernetesCluster) -> ClusterDeployment:
     if (deployment := _existing(cluster)) is None:
-        raise UsageError(f"nothing is deployed in the namespace {cluster.namespace}: mmload deploy k8s up --image …")
+        raise UsageError(
+            f"nothing is deployed in the namespace {cluster.namespace}: run `mmload deploy k8s up --image …`"
+        )
     return deployment
 
 
@@ -201,8 +209,8 @@ def found_words(found: Mapping[str, Any], deployment: ClusterDeployment) -> str:
 
 def shortcomings(found: Mapping[str, Any], server: str) -> list[str]:
     """What is wrong with the image or the way to the server, in words. Pure."""
-    other = f"the image has mmload {found['mmload']}, this is {__version__}: build and push it again"
-    away = f"pods do not reach {server}: {found.get('problem')}"
+    other = f"the image has mmload {found['mmload']}, this machine {__version__}: build and push the image again"
+    away = f"pods cannot reach {server}: {found.get('problem')}"
     return [*([other] if found["mmload"] != __version__ else []), *([away] if "problem" in found else [])]
 
 
@@ -216,7 +224,9 @@ def _run(args: argparse.Namespace) -> int:
     cluster = _cluster(args)
     deployment = _deployed(cluster)
     if cluster.get("job", manifests.MASTER) is not None:
-        raise UsageError("a run is there already: `mmload deploy k8s fetch` goes on with it, `down --discard` ends it")
+        raise UsageError(
+            "there is a run already: reconnect with `mmload deploy k8s fetch`, or end it with `down --discard`"
+        )
     workers = deployment.workers if inner.command in WITH_WORKERS else 0
     environ, settings = _environment(inner)
     files = {name: read_text(Path(path)) for name in FILE_OPTIONS if (path := getattr(inner, name, None)) is not None}
@@ -251,9 +261,13 @@ def parsed(rest: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
         )
     inner = _parser().parse_args(words)
     if getattr(inner, "sandbox", False):
-        raise UsageError("--sandbox: that is on the master's loopback, where workers don't reach it; use --server")
+        raise UsageError(
+            "--sandbox: workers in other pods cannot reach a sandbox on the master's loopback; use --server"
+        )
     if getattr(inner, "processes", 1) != 1 or getattr(inner, "expect_workers", None) is not None:
-        raise UsageError("the workers are those of `mmload deploy k8s up --workers`")
+        raise UsageError(
+            "--processes, --expect-workers: set the number of workers with `mmload deploy k8s up --workers`"
+        )
     return inner, words
 
 
@@ -284,7 +298,9 @@ def users_each(users: int, workers: int) -> int:
     from mmload.open_files import users_of_one
 
     if users < workers:
-        raise UsageError(f"{users} users for {workers} workers: `mmload deploy k8s up --workers` with fewer")
+        raise UsageError(
+            f"{users} users for {workers} workers: set fewer workers with `mmload deploy k8s up --workers`"
+        )
     return users_of_one(users, workers)
 
 
@@ -324,18 +340,18 @@ def _down(args: argparse.Namespace) -> int:
     cluster = _cluster(args)
     if not args.discard and cluster.get("job", manifests.MASTER) is not None:
         raise UsageError(
-            "a run goes on, or its results were not brought here: `mmload deploy k8s fetch` does, "
-            "--discard forgets them"
+            "a run is still running, or its results have not been copied: copy them with `mmload deploy k8s fetch`, "
+            "or discard them with --discard"
         )
     cluster.delete(KINDS, "--selector", manifests.SELECTOR)
     left = cluster.left()
     if not left and cluster.owns_namespace():
         cluster.delete(f"namespace/{args.namespace}")
-        _tell(f"the namespace {args.namespace} is removed")
+        _tell(f"removed the namespace {args.namespace}")
     if left:
-        _tell(f"still there: {', '.join(left)}; again: mmload deploy k8s down")
+        _tell(f"still there: {', '.join(left)}; run `mmload deploy k8s down` again")
         return int(ExitCode.CONFIGURATION_REFUSED)
-    print(f"{args.namespace}: nothing is left there")
+    print(f"{args.namespace}: everything removed, nothing left")
     return int(ExitCode.PASSED)
 
 
@@ -359,10 +375,10 @@ def render_head(namespace: str) -> str:
     from mmload.deploy.manifests import FILES, MASTER, RESULTS, SETTINGS
 
     return f"""\
-# The settings are not in this file. With the namespace made, and variables as VARIABLE=VALUE in lines of stdin:
+# The settings are not in this file. Create the namespace, then (with the variables as lines VARIABLE=VALUE on stdin):
 #   kubectl create -n {namespace} secret generic {SETTINGS} --from-env-file=/dev/stdin   (MMLOAD_AGENT_TOKEN at least)
 #   kubectl create -n {namespace} secret generic {FILES}
 #   kubectl apply -n {namespace} -f THIS_FILE
-# The results, when the container master has ended:
+# Copy the results when the container master has ended:
 #   kubectl cp -n {namespace} -c {RESULTS} POD_OF_{MASTER}:runs runs
 """

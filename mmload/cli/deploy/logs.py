@@ -16,8 +16,8 @@ LOG_LINES = 40
 
 def add_parser(parts: Any) -> None:
     """`mmload deploy logs`."""
-    part = add_part(parts, "logs", "the end of the workers' logs of the last run", run)
-    part.add_argument("host", metavar="HOST", nargs="*", help="of these hosts only")
+    part = add_part(parts, "logs", "show the end of the workers' logs from the last run", run)
+    part.add_argument("host", metavar="HOST", nargs="*", help="only of these hosts")
     part.add_argument("--lines", metavar="N", type=whole_number(1), default=LOG_LINES, help=f"default: {LOG_LINES}")
 
 

@@ -35,7 +35,9 @@ def run(args: argparse.Namespace) -> int:
         deployment = state.existing(args.state)
         if missing := [host.name for host in deployment.hosts if not host.environment]:
             names = ",".join(missing)
-            raise UsageError(f"{names}: not set up: `mmload deploy up`, or `mmload deploy down --hosts {names}`")
+            raise UsageError(
+                f"{names}: not set up: run `mmload deploy up`, or drop with `mmload deploy down --hosts {names}`"
+            )
         fleet = Fleet(deployment, free_port(), lambda text: say(inner.command, text))
         inner.fleet, inner.processes = fleet, fleet.workers
         with closing(fleet):
@@ -52,7 +54,7 @@ def _parsed(rest: Sequence[str]) -> tuple[argparse.Namespace, Any]:
         raise UsageError(f"expected -- and one of {', '.join(COMMANDS)}: mmload deploy run -- run --users 2000")
     inner = _parser().parse_args(rest)
     if inner.sandbox:
-        raise UsageError("--sandbox: that is on this machine's loopback, where the hosts don't reach it; use --server")
+        raise UsageError("--sandbox: the hosts cannot reach a sandbox on this machine's loopback; use --server")
     if getattr(inner, "processes", 1) != 1:
-        raise UsageError("--processes: the workers are those of `mmload deploy up --workers`")
+        raise UsageError("--processes: set the number of workers with `mmload deploy up --workers`")
     return inner, importlib.import_module(f"mmload.cli.{inner.command}")

@@ -14,7 +14,7 @@ from mmload.deploy import state
 
 def add_parser(parts: Any) -> None:
     """`mmload deploy shell HOST`."""
-    part = add_part(parts, "shell", "a shell on a host, in the folder of the deployment", run)
+    part = add_part(parts, "shell", "open a shell on a host, in the folder of the deployment", run)
     part.add_argument("host", metavar="HOST")
 
 

@@ -16,7 +16,7 @@ from mmload.report.wording import plural
 
 def add_parser(parts: Any) -> None:
     """`mmload deploy status`."""
-    part = add_part(parts, "status", "what is on the hosts, and whether they answer", run)
+    part = add_part(parts, "status", "show whether each host responds, is set up, and is running something", run)
     part.add_argument("--json", action="store_true", help="as JSON")
 
 
@@ -51,10 +51,10 @@ def run(args: argparse.Namespace) -> int:
 def status_words(row: dict[str, Any]) -> str:
     """One host's state. Pure."""
     if problem := row.get("problem"):
-        return f"can't be looked at: {problem}"
+        return f"no status: {problem}"
     if not row["ready"]:
-        return "not set up (any more): mmload deploy up"
+        return "not set up: run `mmload deploy up`"
     running = row["processes"]
-    doing = {0: "nothing runs", 1: "1 process runs"}.get(running, f"{running} processes run")
+    doing = {0: "nothing running", 1: "1 process running"}.get(running, f"{running} processes running")
     clock = f"clock {row['clock_offset_seconds']:+.3f} s"
     return f"ready for {plural(row['workers'], 'worker')}; {doing}; {clock}; {row['free_mb']} MB free"

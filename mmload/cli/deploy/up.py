@@ -25,14 +25,14 @@ _WHEELS: dict[Any, Any] = {}
 
 def add_parser(parts: Any) -> None:
     """`mmload deploy up`."""
-    up = add_part(parts, "up", "set up hosts; again: what has changed", run)
+    up = add_part(parts, "up", "set up hosts; run it again to apply changes", run)
     up.add_argument("--hosts", metavar="NAMES", default="", help="names as ssh knows them: load1,user@load2")
     up.add_argument("--workers", metavar="N", help="worker processes on each host (default: auto, one per CPU)")
-    up.add_argument("--server", metavar="URL", help="check that the hosts reach this server, and how far it is")
-    up.add_argument("--python", metavar="PATH", help="the hosts' Python (default: the first of 3.11 or newer)")
-    up.add_argument("--ssh-config", metavar="FILE", help="for ssh -F (default: your own ~/.ssh/config)")
+    up.add_argument("--server", metavar="URL", help="check that the hosts reach this server, and measure the latency")
+    up.add_argument("--python", metavar="PATH", help="the hosts' Python (default: the first one that is 3.11 or newer)")
+    up.add_argument("--ssh-config", metavar="FILE", help="configuration for ssh (default: your own ~/.ssh/config)")
     # Rented hosts are set up by a command of their own.
-    up.set_defaults(way="mmload deploy", or_else="; `mmload deploy down --hosts NAME` leaves one out")
+    up.set_defaults(way="mmload deploy", or_else=", or drop a host with `mmload deploy down --hosts NAME`")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     if problems:
         for problem in problems:
             say("deploy", problem)
-        say("deploy", f"after mending that, `{args.way} up` goes on{args.or_else}")
+        say("deploy", f"fix this and run `{args.way} up` again{args.or_else}")
         return int(ExitCode.CONFIGURATION_REFUSED)
     total = sum(host.workers for host in deployment.hosts)
     where = f"{plural(total, 'worker')} on {plural(len(deployment.hosts), 'host')}"
@@ -78,17 +78,17 @@ def _take_in(deployment: Deployment, args: argparse.Namespace, named: Sequence[s
     """What was said, into the deployment; what was said before holds otherwise. UsageError: no host."""
     if args.ssh_config is not None:
         if not Path(args.ssh_config).is_file():
-            raise UsageError(f"--ssh-config {args.ssh_config}: there is no such file")
+            raise UsageError(f"--ssh-config {args.ssh_config}: file not found")
         deployment.ssh_config = str(Path(args.ssh_config).resolve())
     if args.python is not None:
         deployment.python = args.python
     deployment.hosts += [DeployedHost(name, untouched=True) for name in named if deployment.host(name) is None]
     if not deployment.hosts:
-        raise UsageError("--hosts: which machines are to be set up? (load1,load2: names as ssh knows them)")
+        raise UsageError("--hosts is missing: the machines to set up, by the names that ssh knows (load1,load2)")
     others = [host.name for host in deployment.hosts if named and host.name not in named]
     if others:
         removal = f"mmload deploy down --hosts {','.join(others)}"
-        say("deploy", f"{', '.join(others)}: still part of the deployment ({removal} leaves them out)")
+        say("deploy", f"{', '.join(others)}: still part of the deployment (to drop them: {removal})")
 
 
 def _set_up(
