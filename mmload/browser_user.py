@@ -110,7 +110,7 @@ class BrowserUser(AccountUser):
                 return
             failures += 1
             self.context.recorder.kept_out(f"browser: {why}")
-            log.warning("browser user with account %d could not come in yet: %s", self._number, why)
+            log.warning("browser user with account %d could not log in yet: %s", self._number, why)
             wait = retry_seconds(failures, users.login_retry_min_seconds, users.login_retry_max_seconds, self._rng)
             sleep_as_between_tasks(self, wait)
 

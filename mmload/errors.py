@@ -164,8 +164,8 @@ _TLS_REASONS = {
     "certificate has expired": "the certificate has expired",
     "Hostname mismatch": "the certificate is for another host name",
     "IP address mismatch": "the certificate is for another address",
-    "unable to get local issuer": "the certificate's authority is not known here",
-    "unable to get issuer": "the certificate's authority is not known here",
+    "unable to get local issuer": "the certificate's authority is unknown",
+    "unable to get issuer": "the certificate's authority is unknown",
     "certificate is not yet valid": "the certificate is not valid yet",
     "verify failed": "the certificate is not trusted",
     "VERIFY_FAILED": "the certificate is not trusted",
@@ -199,7 +199,7 @@ def transport_reason(error: BaseException) -> str:
     if isinstance(error, AnswerTooLarge):
         return "answer too large (ConnectionConfiguration.LargestAnswerMB)"
     if isinstance(error, (ValueError, HTTPException, zlib.error)):
-        return "answer was not HTTP, or cut off"
+        return "answer was not HTTP, or was cut off"
     number = getattr(error, "errno", None)
     if number in (errno.ENETUNREACH, errno.EHOSTUNREACH):
         return "network unreachable"

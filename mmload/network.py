@@ -44,7 +44,7 @@ def trust_advice(reason: str, key: str) -> str:
     if not reason.startswith("TLS failed: the certificate"):
         return ""
     if "host name" in reason or "address" in reason:
-        return "use the name that the certificate is for"
+        return "use the name that the certificate was issued for"
     if "expired" in reason or "not valid yet" in reason:
         return "renew the certificate, or correct the clock"
     return f"name its authority's file (PEM) in the variable SSL_CERT_FILE, or set {key}"
@@ -72,7 +72,11 @@ def proxy_for(url: str, environ: Mapping[str, str] = os.environ) -> str:
 def unused_proxy(url: str, key: str, environ: Mapping[str, str] = os.environ) -> str:
     """The sentence for somebody whose environment names a proxy that is not used for a URL; "" if it names none."""
     variable, _ = _named_proxy(url, environ)
-    return f"{variable} is not used for {url}; set {key} to true if only the proxy reaches it" if variable else ""
+    return (
+        f"{variable} is not used for {url}; set {key} to true if it can only be reached through the proxy"
+        if variable
+        else ""
+    )
 
 
 def _named_proxy(url: str, environ: Mapping[str, str]) -> tuple[str, str]:

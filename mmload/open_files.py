@@ -51,7 +51,7 @@ def raise_open_files(needed: int) -> None:
             wanted = None
     if wanted is None:
         raise ConfigurationError(
-            f"this process would need {needed} open files, and the system allows it {hard}: raise the limit "
+            f"this process would need {needed} open files, but the system allows only {hard}: raise the limit "
             "(`ulimit -n`, LimitNOFILE= of a systemd unit, --ulimit nofile of a container), or spread the users over "
             "more processes"
         )

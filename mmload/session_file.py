@@ -29,7 +29,7 @@ _LOCK_LOOK_SECONDS = 0.02
 _OURS_ALONE = 0o600
 # Of 100,000 accounts; a file by that name that is larger is another's.
 _LARGEST_BYTES = 64 << 20
-_HOW_TO_RENEW = "remove it, and run mmload init --sessions"
+_HOW_TO_RENEW = "remove it, and run `mmload init --sessions`"
 
 
 class KeptAccount(msgspec.Struct):
@@ -109,10 +109,10 @@ class SessionFile:
             found = _DECODER.decode(content)
         except UNREADABLE_JSON:
             # What msgspec says of it may quote it.
-            raise ConfigurationError(f"{self.path}: this is no file of kept sessions: {_HOW_TO_RENEW}") from None
+            raise ConfigurationError(f"{self.path}: not a file of kept sessions: {_HOW_TO_RENEW}") from None
         if found.server != self.server_url:
             raise ConfigurationError(
-                f"{self.path}: its sessions are of another server than {self.server_url}: {_HOW_TO_RENEW}"
+                f"{self.path}: its sessions are for a server other than {self.server_url}: {_HOW_TO_RENEW}"
             )
         return found.accounts
 
@@ -123,8 +123,8 @@ def session_file(config: Config, server_url: str, environ: Mapping[str, str] = o
     folder = Path(configured) if configured else _default_folder(environ)
     if configured and Path(configured).resolve().is_relative_to(runs.resolve()):
         raise ConfigurationError(
-            f"RunConfiguration.SessionsFolder {configured}: it is in the folder of the runs, which are passed on, and "
-            "sessions are as secret as passwords: choose another folder"
+            f"RunConfiguration.SessionsFolder {configured}: it is in the runs folder, but run folders are passed on, "
+            "and sessions are as secret as passwords: choose another folder"
         )
     if folder is None:
         return None
@@ -146,12 +146,12 @@ def _default_folder(environ: Mapping[str, str]) -> Path | None:
 def told(kept: int, share: float, users: int | None = None) -> str:
     """How the users of a test come in, in words: `kept` of them have a session. Pure."""
     if share >= 1:
-        return "everybody logs in by password (UsersConfiguration.LoginShare is 1)"
+        return "all users log in by password (UsersConfiguration.LoginShare is 1)"
     if not kept:
-        return "no sessions are kept for these users: everybody logs in by password (mmload init keeps sessions)"
+        return "no sessions are kept for these users, so all log in by password (`mmload init` keeps sessions)"
     who = f"sessions of {kept} accounts are kept" if users is None else f"sessions of {kept} of {users} users are kept"
     return (
-        f"{who}: they come in without a password, but for {100 * share:g}% who log in all the same "
+        f"{who}: these users need no password login, except for the {100 * share:g}% that log in anyway "
         "(UsersConfiguration.LoginShare)"
     )
 
@@ -170,7 +170,7 @@ def _check_folder(folder: Path) -> None:
     if found.st_uid != os.geteuid():
         raise ConfigurationError(f"{folder}: it belongs to another user: set RunConfiguration.SessionsFolder")
     if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        raise ConfigurationError(f"{folder}: others may write in it: chmod go-w {folder}")
+        raise ConfigurationError(f"{folder}: other users can write to it: run `chmod go-w {folder}`")
 
 
 def _read(path: Path) -> bytes:
@@ -178,13 +178,13 @@ def _read(path: Path) -> bytes:
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
         found = os.fstat(file.fileno())
         if not stat.S_ISREG(found.st_mode) or found.st_size > _LARGEST_BYTES:
-            raise ConfigurationError(f"{path}: this is no file of kept sessions: {_HOW_TO_RENEW}")
+            raise ConfigurationError(f"{path}: not a file of kept sessions: {_HOW_TO_RENEW}")
         if found.st_uid != os.geteuid():
             raise ConfigurationError(f"{path}: it belongs to another user: {_HOW_TO_RENEW}")
         if mode := stat.S_IMODE(found.st_mode) & ~_OURS_ALONE:
             raise ConfigurationError(
-                f"{path}: others may use it (mode {_OURS_ALONE | mode:04o} instead of {_OURS_ALONE:04o}), and whoever "
-                f"read it can act as these people: {_HOW_TO_RENEW}"
+                f"{path}: other users can access it (mode {_OURS_ALONE | mode:04o} instead of {_OURS_ALONE:04o}), and "
+                f"anybody who has read it can act as these accounts: {_HOW_TO_RENEW}"
             )
         return file.read()
 

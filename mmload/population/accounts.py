@@ -88,7 +88,7 @@ def _known_accounts(job: InitJob, planned: Sequence[Account]) -> dict[str, str]:
 
 def _must_be_verified(job: InitJob) -> bool:
     """Whether the server lets in only who has answered its e-mail, or was verified by the administrator."""
-    config = job.admin.call("GET", "/config", step="asking for settings")
+    config = job.admin.call("GET", "/config", step="reading settings")
     return bool((config.get("EmailSettings") or {}).get("RequireEmailVerification"))
 
 
@@ -97,13 +97,13 @@ def _require_room(job: InitJob, missing: int) -> None:
     if not missing:
         return
     try:
-        limits = job.admin.call("GET", "/limits/server", step="asking for limits", passes=NO_ROUTE)
+        limits = job.admin.call("GET", "/limits/server", step="reading limits", passes=NO_ROUTE)
     except Refused:
         return
     hard, active = limits.get("maxUsersHardLimit", 0), limits.get("activeUserCount", 0)
     if hard and active + missing > hard:
         raise ServerNotReady(
-            f"accounts: this server takes {hard} accounts without a licence and has {active}; {missing} more are "
+            f"accounts: this server allows {hard} accounts without a licence and has {active}; {missing} more are "
             f"needed. Lower InstanceConfiguration.NumUsers (--users) by {active + missing - hard}, or add a licence"
         )
 

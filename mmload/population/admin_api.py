@@ -103,8 +103,8 @@ class Retrying:
                     self._tell(f"{step}: {error.reason}; trying again")
             if failures > MOST_FAILURES or rate_limits > MOST_RATE_LIMITS:
                 raise ServerNotReady(
-                    f"{step}: {last.reason}; gave up after {time.monotonic() - start:.0f} seconds. `mmload init` again "
-                    "continues where this one stopped."
+                    f"{step}: {last.reason}; gave up after {time.monotonic() - start:.0f} seconds. Run `mmload init` "
+                    "again to continue where this one stopped."
                 ) from last
             self._pause(wait)
 
@@ -154,7 +154,7 @@ class ApiServer:
             # Not by `requests`, which guesses at bytes that are no UTF-8.
             return JsonAnswer(response.headers, json.loads(response.content))
         except UNREADABLE:
-            raise NoAnswer("the answer is no JSON", route=route) from None
+            raise NoAnswer("the answer is not JSON", route=route) from None
 
     def exchange(self, method: str, path: str, body: Any = None, token: str = "") -> requests.Response:
         """One request, whatever its answer; `NoAnswer` if there is none. Redirects are not followed."""
@@ -190,7 +190,7 @@ def refusal(response: requests.Response, route: str) -> RequestFailed:
     if isinstance(error, Redirected):
         error.reason = f"the server redirects to {redirect_target(response)} ({error.status})"
     elif not error.error_id and headers.get("Content-Type", "").startswith("text/html"):
-        error.reason = f"a web page instead of Mattermost's answer: a proxy's? ({error.reason})"
+        error.reason = f"a web page instead of Mattermost's answer, possibly from a proxy ({error.reason})"
     elif words := error.message.rstrip(".") or ("" if isinstance(error, RateLimited) else response.reason):
         error.reason = f"{words} ({error.reason})"
     return error
@@ -215,7 +215,7 @@ def roles_of(login: JsonAnswer) -> str:
     """The roles of who has logged in. `NoAnswer` if the answer is no user."""
     roles = login.document.get("roles") if isinstance(login.document, dict) else None
     if not isinstance(roles, str):
-        raise NoAnswer("the answer to the login is no user", route="POST /users/login")
+        raise NoAnswer("the answer to the login is not a user", route="POST /users/login")
     return roles
 
 
@@ -250,7 +250,7 @@ class Session:
         self.log_in()
         if "system_admin" not in self._roles.split():
             raise ServerNotReady(
-                f"{self.account.email} is no system administrator: make it one (System Console > User Management > "
+                f"{self.account.email} is not a system administrator: make it one (System Console > User Management > "
                 "Users, or mmctl roles system-admin), or set ConnectionConfiguration.AdminEmail and AdminPassword"
             )
 
@@ -263,7 +263,7 @@ class Session:
             # An account of the population is there, but not with our password.
             if error.status == 401 and error.error_id and self.account.number:
                 told += (
-                    ". Set UsersConfiguration.Password to the one it was made with, or choose another UsernamePrefix"
+                    ". Set UsersConfiguration.Password to the one it was created with, or choose another UsernamePrefix"
                 )
             raise ServerNotReady(told) from error
 
@@ -307,12 +307,12 @@ TOO_MANY_ATTEMPTS = "api.user.check_user_login_attempts.too_many"
 def advice(error: RequestFailed) -> str:
     """The setting behind a refusal, where there is one. Pure."""
     if isinstance(error, Redirected):
-        return "; set ConnectionConfiguration.ServerURL (--server) to where the API answers"
+        return "; set ConnectionConfiguration.ServerURL (--server) to the address of the API"
     settings = {
         "max_accounts": "TeamSettings.MaxUsersPerTeam (System Console > Site Configuration > Users and Teams)",
         "max_channels": "TeamSettings.MaxChannelsPerTeam (System Console > Site Configuration > Users and Teams)",
-        "user_limits": "the limit of accounts; use fewer, or add a licence",
-        "safety_limits": "the limit of accounts; use fewer, or add a licence",
+        "user_limits": "the server's limit of accounts; use fewer, or add a licence",
+        "safety_limits": "the server's limit of accounts; use fewer, or add a licence",
         "pwd_": "PasswordSettings of the server, or change UsersConfiguration.Password",
         "accepted_domain": "TeamSettings.RestrictCreationToDomains (System Console > Authentication > Signup)",
     }
@@ -324,18 +324,18 @@ def login_refused(email: str, error: RequestFailed) -> str:
     """Why an account cannot log in, and what to do. Pure."""
     if error.error_id.startswith(TOO_MANY_ATTEMPTS):
         return (
-            f"{email}: locked after too many wrong passwords; reset it in System Console > User Management > Users, "
+            f"{email}: locked after too many wrong passwords; unlock it in System Console > User Management > Users, "
             "or raise ServiceSettings.MaximumLoginAttempts"
         )
     if "mfa" in error.error_id:
-        return f"{email}: needs multi-factor authentication, which a load test cannot give; use an account without it"
+        return f"{email}: needs multi-factor authentication, which mmload does not support; use an account without it"
     if "not_verified" in error.error_id:
         return (
             f"{email}: its address is not verified; switch off System Console > Authentication > Email > Require Email "
             "Verification (EmailSettings.RequireEmailVerification)"
         )
     if error.status == 401 and not error.error_id:
-        return f"{email}: not Mattermost, but a proxy or portal in front of it, refused the login: {error.reason}"
+        return f"{email}: the login was refused by a proxy or portal in front of Mattermost: {error.reason}"
     if error.status == 401:
         return (
             f"{email}: wrong password, or no such account ({error.error_id}); set "

@@ -95,7 +95,7 @@ def _notices(made: Plan, *, can_be_urgent: bool) -> tuple[str, ...]:
     urgent = 0 if can_be_urgent else sum(post.urgent for post in made.posts)
     if not urgent:
         return made.notices
-    return (*made.notices, f"{urgent} urgent posts were written as ordinary ones: message priority needs a licence")
+    return (*made.notices, f"{urgent} urgent posts were created as ordinary ones, as message priority needs a licence")
 
 
 def carry_out(

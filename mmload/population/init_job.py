@@ -74,11 +74,11 @@ class InitJob:
     def holds(self, token: str) -> bool:
         """Whether the server still knows a session. `ServerNotReady` if it does not say."""
         try:
-            self.patience.run("looking at kept sessions", lambda: self._server.call("GET", "/users/me", token=token))
+            self.patience.run("checking kept sessions", lambda: self._server.call("GET", "/users/me", token=token))
         except SessionExpired:
             return False
         except RequestFailed as error:
-            raise ServerNotReady(f"looking at kept sessions: {error.reason}") from error
+            raise ServerNotReady(f"checking kept sessions: {error.reason}") from error
         return True
 
     def each(

@@ -152,7 +152,9 @@ def plan(settings: Settings, seed: int, credentials: Sequence[tuple[str, str]] =
     admins = (f"{users.username_prefix}-admin-{number}" for number in range(1, instance.num_admins + 1))
     notices: list[str] = []
     if len(people) < instance.num_users:
-        notices.append(f"{len(people)} accounts instead of {instance.num_users}: {users.users_file_path} has no more")
+        notices.append(
+            f"{len(people)} accounts instead of {instance.num_users}: there are no more in {users.users_file_path}"
+        )
     channels = tuple(_channels(settings, seed, len(people), len(teams), notices.append))
     posts = planned_posts(instance, seed, channels, len(people))
     if instance.num_posts and not posts:
@@ -184,7 +186,7 @@ def _channels(
     wanted = dict(zip(shares, portions(instance.num_channels, list(shares.values())), strict=True))
     for kind in (ChannelKind.PUBLIC, ChannelKind.PRIVATE):
         if wanted[kind] and not teams:
-            tell(f"no {kind} channels: they need a team, and InstanceConfiguration.NumTeams is 0")
+            tell(f"no {kind} channels, as they need a team and InstanceConfiguration.NumTeams is 0")
         for index in range(wanted[kind] if teams else 0):
             yield _team_channel(kind, index, seed, team_prefix(prefix), accounts, teams)
     for kind in (ChannelKind.DIRECT, ChannelKind.GROUP):

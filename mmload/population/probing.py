@@ -225,7 +225,7 @@ def contact(server: ApiServer, patience: Retrying, clock: Callable[[], float] = 
         return response
 
     try:
-        response = patience.run("first contact", ping, only_rate_limits=True)
+        response = patience.run("connecting", ping, only_rate_limits=True)
     except RequestFailed as error:
         return Contact(trouble=error.reason, advice=_connecting_advice(error.reason, server.url))
     return recognised(response, clock())
@@ -241,11 +241,11 @@ def _connecting_advice(reason: str, url: str) -> str:
         return "see the proxy's log, and the user and password in its variable (HTTP_PROXY, HTTPS_PROXY)"
     if reason == "connection refused":
         return "start the server, or correct the port in ConnectionConfiguration.ServerURL (--server)"
-    return "correct ConnectionConfiguration.ServerURL (--server), or the network between this machine and the server"
+    return "correct ConnectionConfiguration.ServerURL (--server), or fix the network between here and the server"
 
 
 _OTHER_SERVER = "set ConnectionConfiguration.ServerURL (--server) to a Mattermost server's address, without /api/v4"
-NOT_MATTERMOST = "this is not a Mattermost server: its answers have another form ({error})"
+NOT_MATTERMOST = "this is not a Mattermost server: its answers have a different format ({error})"
 
 
 def recognised(response: requests.Response, now: float) -> Contact:
@@ -264,7 +264,9 @@ def recognised(response: requests.Response, now: float) -> Contact:
             )
         return Contact("", "", version, _ahead_seconds(response.headers.get("Date", ""), now))
     if version and status in (200, 404):
-        return Contact("Mattermost answers there, but not below this path", "remove the path from the server's URL")
+        return Contact(
+            "Mattermost answers at this address, but not below this path", "remove the path from the server's URL"
+        )
     if status != 404 and (between := _answered_between(response)):
         return between
     if response.headers.get("Content-Type", "").startswith("text/html"):
@@ -272,25 +274,25 @@ def recognised(response: requests.Response, now: float) -> Contact:
     return Contact(f"this is not a Mattermost server: it answered {status} without Mattermost's fields", advice)
 
 
-_LET_PAST = "let this machine past it, or send what it asks for with ConnectionConfiguration.Headers"
+_LET_PAST = "exempt this machine from it, or send what it requires with ConnectionConfiguration.Headers"
 
 
 def _redirected(response: requests.Response) -> Contact:
     """Judge a redirect: to where the API is, or to a page where people log in. Pure."""
     if "Location" not in response.headers:
-        return Contact(f"the server answers {response.status_code} and does not say where to", "see its log")
+        return Contact(f"the server answers {response.status_code} without a Location", "see its log")
     status, target = response.status_code, redirect_target(response)
     if target == response.url.partition(API)[0] and leads_to_api(response):
         what = f"the server redirects to the same address ({status})"
-        return Contact(what, "correct the proxy's redirect rule: it may not know that the client speaks TLS")
+        return Contact(what, "correct the proxy's redirect rule: the proxy may not know that the client uses TLS")
     if leads_to_api(response):
         if not _SERVER_URL.accepts(target):
             return Contact(f"the server redirects to an address that cannot be used ({status})", _OTHER_SERVER)
         return Contact(f"the server redirects to {target}", f"set ConnectionConfiguration.ServerURL to {target}")
     if _LOGIN_ADDRESS.search(target):
-        return Contact(f"a log-in portal is in front of the server: it redirects to {target} ({status})", _LET_PAST)
+        return Contact(f"a login portal in front of the server redirects to {target} ({status})", _LET_PAST)
     what = f"the server redirects to {target} ({status}), which is not the API's address"
-    return Contact(what, f"{_OTHER_SERVER}; if a log-in portal is there, {_LET_PAST}")
+    return Contact(what, f"{_OTHER_SERVER}; if this is a login portal, {_LET_PAST}")
 
 
 def _answered_between(response: requests.Response) -> Contact | None:
@@ -302,9 +304,9 @@ def _answered_between(response: requests.Response) -> Contact | None:
         fix = "use https:// in ConnectionConfiguration.ServerURL (--server)"
         return Contact(f"the port speaks HTTPS only ({named})", fix)
     if status in (401, 407) or (is_page and _PASSWORD_FIELD.search(page)):
-        return Contact(f"something in front of the server asks for a log-in ({named})", _LET_PAST)
+        return Contact(f"something in front of the server requires a login ({named})", _LET_PAST)
     if status in (502, 503, 504):
-        what = f"a proxy in front of the server answers {named}: it does not get through to Mattermost"
+        what = f"a proxy in front of the server answers {named}: it cannot reach Mattermost"
         return Contact(what, "start Mattermost, or see the proxy's log")
     if status >= 500:
         return Contact(f"the server, or a proxy in front of it, answers {named}", "see its log")
@@ -413,7 +415,7 @@ def _look_at_sessions(server: ApiServer, settings: Settings, users_wanted: int) 
 
 def _is_valid(server: ApiServer, token: str) -> bool:
     try:
-        Retrying().run("looking at kept sessions", lambda: server.call("GET", "/users/me", token=token))
+        Retrying().run("checking kept sessions", lambda: server.call("GET", "/users/me", token=token))
     except (RequestFailed, ServerNotReady):
         return False
     return True

@@ -219,12 +219,12 @@ def sign_up(case: Case) -> Iterator[Finding]:
         "EnableOpenServer": ("Signup > Enable Open Server", "TeamSettings.EnableOpenServer"),
         "EnableSignUpWithEmail": email,
     }
-    why = f"{case.missing} of {case.users} accounts do not exist, and such users sign up when they start"
-    before = f"create them with mmload init --users {case.users}"
+    why = f"{case.missing} of {case.users} accounts do not exist, and their users sign up when they start"
+    before = f"create the accounts with `mmload init --users {case.users}`"
     closed = [key for key in switches if case.client(key) == "false"]
     for key in closed:
         place, setting = switches[key]
-        fix = f"{_console(f'Authentication > {place}', setting)}; or mmload init --users {case.users}"
+        fix = f"{_console(f'Authentication > {place}', setting)}; or {before}"
         yield Finding("error", f"sign-up is closed ({key} is false)", why, fix)
     if not closed:
         yield Finding("info", why, "a sign-up is as expensive as a login", before)
@@ -247,7 +247,7 @@ def addresses(case: Case) -> Iterator[Finding]:
     """New accounts need addresses and a password that the server accepts."""
     domains = case.setting("TeamSettings", "RestrictCreationToDomains", "")
     if case.missing and domains and OUR_DOMAIN not in domains:
-        what, why = f"accounts need an e-mail address of {domains}", f"the users' addresses are of {OUR_DOMAIN}"
+        what, why = f"accounts need an e-mail address at {domains}", f"the users' addresses are at {OUR_DOMAIN}"
         place = "Authentication > Signup > Restrict account creation to specified email domains"
         fix = f"{_console(place, 'TeamSettings.RestrictCreationToDomains')}: add {OUR_DOMAIN}"
         yield Finding("error", what, why, fix)
@@ -278,7 +278,7 @@ def password(case: Case) -> Iterator[Finding]:
     if lacking:
         fix = f"use another one, or {_console('Authentication > Password', 'PasswordSettings')}"
         what = f"passwords need {', '.join(lacking)}"
-        yield Finding("error", what, "UsersConfiguration.Password does not fulfil that", fix, ours=True)
+        yield Finding("error", what, "UsersConfiguration.Password does not meet this", fix, ours=True)
     if len(ours.encode()) > LONGEST_PASSWORD:
         why = "UsersConfiguration.Password is longer"
         yield Finding("error", f"passwords have at most {LONGEST_PASSWORD} bytes", why, "use a shorter one", ours=True)
@@ -291,7 +291,7 @@ def account_limit(case: Case) -> Iterator[Finding]:
     if hard and case.missing and over > 0:
         yield Finding(
             "error",
-            f"this server takes {hard} accounts, has {active}, and {case.missing} more are needed",
+            f"this server allows {hard} accounts, has {active}, and {case.missing} more are needed",
             "a sign-up over the limit is refused (ERROR_SAFETY_LIMITS_EXCEEDED)",
             f"use at most {max(0, case.users - over)} users, deactivate other accounts, or add a licence "
             "(System Console > About > Edition and License)",
@@ -302,17 +302,17 @@ def login(case: Case) -> Iterator[Finding]:
     """Whether accounts can log in with e-mail address and password."""
     if case.client("EnableSignInWithEmail") == "false":
         fix = _console("Authentication > Email > Enable sign-in with email", "EmailSettings.EnableSignInWithEmail")
-        yield Finding("error", "login with an e-mail address is disabled", "that is how users log in", fix)
+        yield Finding("error", "login with an e-mail address is disabled", "users log in this way", fix)
     if case.client("EnforceMultifactorAuthentication") == "true":
         fix = _console("Authentication > MFA > Enforce", "ServiceSettings.EnforceMultifactorAuthentication")
-        yield Finding("error", "multi-factor authentication is enforced", "users have no second factor", fix)
+        yield Finding("error", "multi-factor authentication is enforced", "mmload's users have no second factor", fix)
     if case.setting("EmailSettings", "RequireEmailVerification") and (case.missing or case.facts.unverified):
         fix = _console("Authentication > Email > Require Email Verification", "EmailSettings.RequireEmailVerification")
         what = "e-mail addresses must be verified before the first login"
-        why = f"{case.missing} accounts do not exist, and users who sign up read no e-mail"
+        why = f"{case.missing} accounts do not exist, and users that sign up cannot read e-mail"
         if case.facts.unverified:
             why = f"{case.facts.unverified} of {case.facts.looked_at} accounts are not verified"
-        yield Finding("error", what, why, f"mmctl user verify, mmload init (for new accounts), or {fix}")
+        yield Finding("error", what, why, f"`mmctl user verify`, `mmload init` (for new accounts), or {fix}")
 
 
 def locked_accounts(case: Case) -> Iterator[Finding]:
@@ -325,7 +325,7 @@ def locked_accounts(case: Case) -> Iterator[Finding]:
         yield Finding("error", what, "they cannot log in", fix)
     attempts = case.setting("ServiceSettings", "MaximumLoginAttempts", FEW_LOGIN_ATTEMPTS)
     if attempts < FEW_LOGIN_ATTEMPTS:
-        what, why = f"accounts are locked after {attempts} failed logins", "logins that fail under load may count"
+        what, why = f"accounts are locked after {attempts} failed logins", "logins that fail under load may count, too"
         fix = _console("Authentication > Password > Maximum Login Attempts", "ServiceSettings.MaximumLoginAttempts")
         yield Finding("warning", what, why, fix)
 
@@ -338,16 +338,18 @@ def teams(case: Case) -> Iterator[Finding]:
     if not case.facts.open_teams and (joining or not case.facts.teams):
         # Generative users create teams, and the system console needs none.
         level: Level = "warning" if case.settings.config.controller.type in ("generative", "cluster") else "error"
-        what = "no team is open to everybody" if case.facts.teams else "there is no team"
-        why = f"{joining} of {case.missing + case.facts.looked_at} users are in no team, and join an open one"
-        fix = "run mmload init; or Team Settings > Access > Users on this server (allow_open_invite)"
+        what = "no team is open to all users" if case.facts.teams else "there is no team"
+        why = f"{joining} of {case.missing + case.facts.looked_at} users are in no team, and would join an open one"
+        fix = "run `mmload init`, or open a team: Team Settings > Access > Users on this server (allow_open_invite)"
         yield Finding(level, what, why, fix)
     most = case.setting("TeamSettings", "MaxUsersPerTeam", 0)
     fullest = case.facts.most_members
     if joining and 0 < most < fullest + joining:
-        why = f"{joining} users join one" + (f", and one has {fullest} members already" if fullest else "")
+        why = f"{joining} users will join one" + (f", and one already has {fullest} members" if fullest else "")
         place = "Site Configuration > Users and Teams > Max Users Per Team"
-        yield Finding("error", f"a team takes {most} members", why, _console(place, "TeamSettings.MaxUsersPerTeam"))
+        yield Finding(
+            "error", f"a team may have {most} members at most", why, _console(place, "TeamSettings.MaxUsersPerTeam")
+        )
 
 
 def generator(case: Case) -> Iterator[Finding]:
@@ -355,15 +357,15 @@ def generator(case: Case) -> Iterator[Finding]:
     most = case.settings.config.users.max_active_users
     here = users_of_one(case.users, case.processes)
     if here > most:
-        what = f"{case.users} users are more than MaxActiveUsers, {most}"
+        what = f"{case.users} users are more than MaxActiveUsers ({most})"
         fix = "raise UsersConfiguration.MaxActiveUsers, or use several workers"
-        yield Finding("error", what, "that is the maximum of one process", fix, ours=True)
+        yield Finding("error", what, "this is the maximum of one process", fix, ours=True)
     needed = open_files_needed(connections(case.settings.config.users, here))
     limit = case.facts.open_files_limit
     if 0 < limit < needed:
-        what = f"a process may open only {limit} files on this machine"
+        what = f"a process on this machine may only open {limit} files"
         why = f"{here} users need {needed}: a WebSocket each, and up to six connections while a page loads"
-        fix = f"ulimit -n {needed} in the shell that starts mmload, or LimitNOFILE in its unit"
+        fix = f"`ulimit -n {needed}` in the shell that starts mmload, or LimitNOFILE in its systemd unit"
         yield Finding("error", what, why, fix, ours=True)
 
 
@@ -374,11 +376,13 @@ def version(case: Case) -> Iterator[Finding]:
     known = parse_version(told)
     allowed: Level = "warning" if case.settings.config.connection.allow_unsupported_server else "error"
     option = "ConnectionConfiguration.AllowUnsupportedServer (--allow-unsupported-server)"
-    fix = f"use a server from 6.7 to 11.x, or set {option}"
+    fix = f"use a server of version 6.7 to 11.x, or set {option}"
     if known is None:
         yield Finding(allowed, f"the server's version is not known ({told or 'it reports none'})", fix=fix)
     elif known < OLDEST_SUPPORTED:
-        yield Finding(allowed, f"Mattermost {told} is older than 6.7", "its API lacks what the users do", fix)
+        yield Finding(
+            allowed, f"Mattermost {told} is older than 6.7", "its API lacks endpoints that the users call", fix
+        )
     elif known[0] > NEWEST_KNOWN_MAJOR:
         yield Finding(allowed, f"Mattermost {told} is newer than 11.x", "its API may have changed", fix)
 
@@ -388,13 +392,13 @@ def administrator(case: Case) -> Iterator[Finding]:
     if case.client("EnableSignInWithEmail") == "false":
         return  # nobody can log in, whatever the password: another rule says so
     if case.facts.admin_trouble:
-        why = "without it neither settings nor limits can be read"
+        why = "without an administrator, neither settings nor limits can be read"
         variables = "MMLOAD_CONNECTIONCONFIGURATION_ADMINEMAIL, …_ADMINPASSWORD"
         fix = f"set ConnectionConfiguration.AdminEmail and AdminPassword ({variables})"
         yield Finding("error", f"administrator {case.facts.admin_trouble}", why, fix)
     elif "system_admin" not in case.facts.admin_roles.split():
-        what = f"{case.settings.config.connection.admin_email} is no system administrator"
-        fix = "System Console > User Management > Users: make it System Admin (mmctl roles system-admin NAME)"
+        what = f"{case.settings.config.connection.admin_email} is not a system administrator"
+        fix = "System Console > User Management > Users: make it a System Admin (mmctl roles system-admin NAME)"
         yield Finding("error", what, "it cannot create accounts, teams and members, and cannot read settings", fix)
 
 
@@ -405,11 +409,12 @@ def rate_limit(case: Case) -> Iterator[Finding]:
     allowed = case.setting("RateLimitSettings", "PerSec", 0)
     expected = case.users * REQUESTS_PER_USER_SECOND
     shared = not case.setting("RateLimitSettings", "VaryByUser")
-    scope = "for all users of this machine together" if shared else "for each user"
+    scope = "for all users of this machine together" if shared else "per user"
     yield Finding(
         "error" if shared and expected > allowed else "warning",
-        f"rate limiting is on: {allowed} requests a second {scope}",
-        f"{case.users} users send about {expected:.0f} a second at the default pace: this would measure the limiter",
+        f"rate limiting is on: {allowed} requests per second {scope}",
+        f"{case.users} users send about {expected:.0f} per second at the default pace: the test would measure the "
+        "limiter",
         _console("Environment > Rate Limiting > Enable Rate Limiting", "RateLimitSettings.Enable") + ": false",
     )
 
@@ -420,7 +425,7 @@ def population(case: Case) -> Iterator[Finding]:
         prefix = case.settings.config.users.username_prefix
         what = f"no channels of mmload init with the prefix {prefix!r} were found"
         yield Finding(
-            "warning", what, "users of an empty server have little to read: the load is too light", "mmload init"
+            "warning", what, "on an empty server there is little to read, so the load is too light", "run `mmload init`"
         )
 
 
@@ -434,11 +439,11 @@ def sessions(case: Case) -> Iterator[Finding]:
         hours = 24 * case.setting("ServiceSettings", "SessionLengthWebInDays", 0)
     why, place = "users log in again during the test, which is expensive", "Environment > Session Lengths"
     if 0 < idle * 60 < run_seconds:
-        what = f"sessions end after {idle} idle minutes, the test takes {run_seconds // 60}"
+        what = f"sessions end after {idle} idle minutes, but the test takes {run_seconds // 60} minutes"
         fix = _console(f"{place} > Session Idle Timeout", "ServiceSettings.SessionIdleTimeoutInMinutes")
         yield Finding("warning", what, why, fix)
     if 0 < hours * 3600 < run_seconds:
-        what = f"sessions end after {hours} hours, the test takes {run_seconds // 3600}"
+        what = f"sessions end after {hours} hours, but the test takes {run_seconds // 3600} hours"
         yield Finding("warning", what, why, _console(place, "ServiceSettings.SessionLengthWebInHours"))
 
 
@@ -447,35 +452,35 @@ def kept_sessions(case: Case) -> Iterator[Finding]:
     facts = case.facts.sessions
     if facts is None:
         return
-    fix = f"mmload init --sessions --users {case.users}"
+    fix = f"run `mmload init --sessions --users {case.users}`"
     if facts.trouble:
         yield Finding("error", facts.trouble, ours=True)
     elif not facts.kept:
-        what = "no sessions are kept: when a test begins, everybody logs in by password"
-        yield Finding("info", what, "which is the most expensive thing that users do", fix)
+        what = "no sessions are kept, so all users log in by password when a test starts"
+        yield Finding("info", what, "a password login is the most expensive thing that users do", fix)
     else:
         ended = facts.looked_at - facts.valid
-        looked = "" if facts.looked_at == facts.kept else f" of {facts.looked_at} that were looked at"
+        looked = "" if facts.looked_at == facts.kept else f" of {facts.looked_at} that were checked"
         number = "" if facts.kept == facts.of_users else f" ({facts.kept} of them)"
         what = (
             f"sessions of {facts.of_users} of {case.users} users are kept{number}, and {facts.valid}{looked} are valid"
         )
-        why = "the others log in by password when a test begins" if ended or facts.of_users < case.users else ""
+        why = "the other users log in by password when a test starts" if ended or facts.of_users < case.users else ""
         yield Finding("warning" if ended else "info", what, why, fix if why else "")
 
 
 def shared_sessions(case: Case) -> Iterator[Finding]:
     """All nodes behind the address know a session, or one node gets all requests of a client."""
     lost, elsewhere = case.facts.sessions_lost, case.facts.sessions_lost_without_cookies
-    what = "several nodes answer at this address, and do not share sessions"
+    what = "several nodes answer at this address, but do not share sessions"
     fix = (
         "give all nodes one database and one cluster (ClusterSettings), or correct the load balancer's list of servers"
     )
     if lost:
-        why = f"{lost} of {SESSION_LOOKS} requests of a client that had just logged in were answered as if it had not"
-        yield Finding("error", what, why, f"{fix}, or let it keep a client at one node (sticky sessions)")
+        why = f"{lost} of {SESSION_LOOKS} requests of a client that had just logged in were refused as not logged in"
+        yield Finding("error", what, why, f"{fix}, or make it keep each client on one node (sticky sessions)")
     elif elsewhere:
-        why = "users stay at one node by a cookie, but messages and events may not reach users of another node"
+        why = "a cookie keeps each user on one node, but messages and events may not reach users on other nodes"
         yield Finding("warning", what, why, fix)
 
 
@@ -490,7 +495,7 @@ def websocket(case: Case) -> Iterator[Finding]:
 def clock(case: Case) -> Iterator[Finding]:
     ahead = case.facts.contact.clock_ahead_seconds
     if abs(ahead) > CLOCK_TOLERANCE_SECONDS:
-        what = f"the server's clock is {abs(ahead):.0f} seconds {'ahead of' if ahead > 0 else 'behind'} ours"
+        what = f"the server's clock is {abs(ahead):.0f} seconds {'ahead of' if ahead > 0 else 'behind'} this machine's"
         why = "server logs and graphs will not line up with the report"
         yield Finding("warning", what, why, "synchronise both clocks (chrony, systemd-timesyncd)")
 
@@ -499,15 +504,13 @@ def character(case: Case) -> Iterator[Finding]:
     """What makes this server's load different from another's: good to know, nothing to fix."""
     for key, name in (("EnableUserTypingMessages", "typing messages"), ("EnableUserStatuses", "user statuses")):
         if case.client(key) == "false":
-            yield Finding(
-                "info", f"{name} are disabled", "the load is lighter than with them", f"ServiceSettings.{key}"
-            )
+            yield Finding("info", f"{name} are disabled", "the load is lighter without them", f"ServiceSettings.{key}")
     if case.setting("ClusterSettings", "Enable"):
-        yield Finding("info", "the server is part of a cluster: settings and figures are those of all its nodes")
+        yield Finding("info", "the server is part of a cluster: settings and figures apply to all its nodes")
     if case.setting("PluginSettings", "Enable"):
         states = case.setting("PluginSettings", "PluginStates", {}) or {}
         active = sorted(name for name, state in states.items() if state.get("Enable"))
-        yield Finding("info", f"plugins are on ({', '.join(active) or 'none enabled'}): they share the server's CPU")
+        yield Finding("info", f"plugins are on ({', '.join(active) or 'none enabled'}) and share the server's CPU")
     if threads := case.client("CollapsedThreads"):
         yield Finding("info", f"collapsed threads: {threads}")
 

@@ -199,9 +199,9 @@ def test_requests_and_sockets_go_through_a_proxy(kind: str, secure: bool, certif
     [
         (b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", "the proxy answers 407"),
         (b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 5\r\n\r\nhello", "the proxy answers 502"),
-        (b"SSH-2.0\r\n", "answer was not HTTP, or cut off"),
-        (b"HTTP/1.1 200 ", "answer was not HTTP, or cut off"),
-        (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 20_000, "answer was not HTTP, or cut off"),
+        (b"SSH-2.0\r\n", "answer was not HTTP, or was cut off"),
+        (b"HTTP/1.1 200 ", "answer was not HTTP, or was cut off"),
+        (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 20_000, "answer was not HTTP, or was cut off"),
     ],
 )
 def test_a_proxy_that_gives_no_tunnel_is_named(said: bytes, reason: str) -> None:
@@ -300,7 +300,7 @@ def test_authorities_of_the_environment_count_everywhere_alike(kind: str, trust:
     ("reason", "advice"),
     [
         ("TLS failed: the certificate is self-signed", "SSL_CERT_FILE"),
-        ("TLS failed: the certificate's authority is not known here", "SSL_CERT_FILE"),
+        ("TLS failed: the certificate's authority is unknown", "SSL_CERT_FILE"),
         ("TLS failed: the certificate is for another host name", "use the name"),
         ("TLS failed: the certificate has expired", "renew"),
         ("connection refused", ""),

@@ -64,7 +64,7 @@ def test_a_process_gets_what_it_needs() -> None:
 def test_a_process_that_may_not_have_it_is_told_what_to_do() -> None:
     said = in_a_process_allowed(256, needed=300)
 
-    assert said.startswith("ConfigurationError this process would need 300 open files, and the system allows it 256")
+    assert said.startswith("ConfigurationError this process would need 300 open files, but the system allows only 256")
     assert "ulimit -n" in said
 
 

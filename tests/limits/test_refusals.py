@@ -48,7 +48,7 @@ def test_it_is_refused_with_what_is_needed_and_how_to_get_it(tmp_path: Path, arg
     ended = started(tmp_path, *arguments)
 
     assert ended.returncode == 4, ended.stderr
-    assert f"would need 268 open files, and the system allows it {FILES}" in ended.stderr
+    assert f"would need 268 open files, but the system allows only {FILES}" in ended.stderr
     assert "ulimit -n" in ended.stderr
     assert "Traceback" not in ended.stderr
     assert not (tmp_path / "runs").exists()

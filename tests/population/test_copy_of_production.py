@@ -74,7 +74,7 @@ def test_who_is_in_no_team_or_not_verified_is_counted(production: str, tmp_path:
 
     assert found == {
         "e-mail addresses must be verified before the first login": "4 of 4 accounts are not verified",
-        "no team is open to everybody": "4 of 4 users are in no team, and join an open one",
+        "no team is open to all users": "4 of 4 users are in no team, and would join an open one",
     }
 
 

@@ -111,7 +111,7 @@ def test_a_user_is_no_administrator(fresh_sandbox: str) -> None:
     )
 
     assert done.returncode == 5
-    assert "testuser-1@example.com is no system administrator" in done.stdout
+    assert "testuser-1@example.com is not a system administrator" in done.stdout
 
 
 @pytest.mark.parametrize("examined", [examine, examine_quickly])

@@ -73,7 +73,7 @@ def test_a_good_server_has_nothing_in_the_way() -> None:
         ({"client_config": CLIENT | {"Version": "12.0.0"}}, "newer than 11.x", "AllowUnsupportedServer"),
         ({"client_config": {"Version": "?"}}, "version is not known", "AllowUnsupportedServer"),
         ({"admin_trouble": "root@example.com: wrong password"}, "wrong password", "AdminEmail"),
-        ({"admin_roles": "system_user"}, "no system administrator", "System Console > User Management"),
+        ({"admin_roles": "system_user"}, "not a system administrator", "System Console > User Management"),
         ({"websocket_trouble": "timed out"}, "WebSocket", "Upgrade"),
         ({"client_config": CLIENT | {"EnableSignInWithEmail": "false"}}, "login", "EnableSignInWithEmail"),
         ({"admin_config": VERIFICATION, "unverified": 2, "looked_at": 20}, "verified", "RequireEmail"),
@@ -86,7 +86,7 @@ def test_a_good_server_has_nothing_in_the_way() -> None:
         (
             {"client_config": CLIENT | {"EnableUserCreation": "false"}, "accounts_there": 5},
             "sign-up is closed (EnableUserCreation",
-            "TeamSettings.EnableUserCreation); or mmload init --users 20",
+            "TeamSettings.EnableUserCreation); or create the accounts with `mmload init --users 20`",
         ),
         (
             {"client_config": CLIENT | {"EnableOpenServer": "false"}, "accounts_there": 5},
@@ -126,7 +126,7 @@ def test_too_few_open_files_are_an_error_of_this_machine() -> None:
     """Twenty users need 268: found before the run, not by requests that fail."""
     examination = judged(open_files_limit=120)
 
-    assert told(examination) == ["a process may open only 120 files on this machine"]
+    assert told(examination) == ["a process on this machine may only open 120 files"]
     assert "ulimit -n 268" in examination.errors[0].fix
     assert exit_code(examination) == ExitCode.CONFIGURATION_REFUSED
 
@@ -148,7 +148,7 @@ def test_several_processes_share_the_users_and_what_they_need() -> None:
         ({"admin_config": {"RateLimitSettings": {"Enable": True, "PerSec": 500}}}, "rate limiting is on"),
         (
             {"admin_config": {"RateLimitSettings": {"Enable": True, "PerSec": 5, "VaryByUser": True}}},
-            "5 requests a second for each user",
+            "5 requests per second per user",
         ),
     ],
 )

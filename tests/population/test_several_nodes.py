@@ -20,7 +20,7 @@ from tests.conftest import running_sandbox
 from tests.population.making_settings import settings
 from tests.support import Admin, Crowd, settings_for
 
-NODES_APART = "several nodes answer at this address, and do not share sessions"
+NODES_APART = "several nodes answer at this address, but do not share sessions"
 _PASSED_ON = ("Authorization", "Content-Type")
 _PASSED_BACK = ("Content-Type", "Token", "X-Version-Id", "Date")
 

@@ -59,7 +59,7 @@ def test_a_rate_limit_is_waited_for_as_the_server_says() -> None:
         (ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong"), "TLS failed: the port does not speak TLS"),
         (ssl.SSLCertVerificationError(1, "self-signed certificate"), "TLS failed: the certificate is self-signed"),
         (ssl.SSLEOFError(8, "EOF occurred"), "connection closed by the server"),
-        (BadAnswer("cut off"), "answer was not HTTP, or cut off"),
+        (BadAnswer("cut off"), "answer was not HTTP, or was cut off"),
         (OSError(113, "No route to host 10.1.2.3"), "network unreachable"),
         (OSError(24, "Too many open files"), "network error 24"),
     ],

@@ -167,7 +167,7 @@ def test_an_unsafe_file_is_refused_before_anything_is_done(populated: str, tmp_p
     for command in (("init", "--users", "6"), ("run", "--no-checks", "--run-time", "5"), ("doctor",)):
         done = mmload(*command, "--server", populated, **folder)
         assert done.returncode == 4, done.stderr
-        assert "others may use it (mode 0644 instead of 0600)" in done.stdout + done.stderr
+        assert "other users can access it (mode 0644 instead of 0600)" in done.stdout + done.stderr
         assert "s3cret-token" not in done.stdout + done.stderr
     # That of the doctor's administrator.
     assert logins(populated) == before + 1
@@ -183,7 +183,7 @@ def test_the_doctor_says_how_many_are_valid(populated: str) -> None:
     of = settings(populated, instance=SMALL)
     file = session_file(of.config, populated)
     assert file is not None
-    assert session_findings(of, 6) == ["no sessions are kept: when a test begins, everybody logs in by password"]
+    assert session_findings(of, 6) == ["no sessions are kept, so all users log in by password when a test starts"]
 
     log_in(populated, file)
     assert session_findings(of, 6) == ["sessions of 6 of 6 users are kept, and 6 are valid"]

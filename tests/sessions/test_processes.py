@@ -191,7 +191,7 @@ def test_without_a_file_nothing_is_kept(own: dict[str, str]) -> None:
 def test_an_unsafe_file_is_refused_before_a_test(own: dict[str, str]) -> None:
     kept(own).path.chmod(0o640)
 
-    assert "others may use it" in str(file_problem(process(Runner())))
+    assert "other users can access it" in str(file_problem(process(Runner())))
 
 
 def moved(environment: Any, **connection: str) -> None:
@@ -233,5 +233,5 @@ def test_a_process_that_cannot_write_says_so_and_goes_on(
     keeper._note(SessionChange("testuser-1@example.com", "id-1", "s3cret"))
     keeper.write()
 
-    assert "sessions are not kept" in caplog.text and "others may write in it" in caplog.text
+    assert "sessions are not kept" in caplog.text and "other users can write to it" in caplog.text
     assert "s3cret" not in caplog.text

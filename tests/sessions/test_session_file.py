@@ -77,8 +77,8 @@ def test_the_file_of_another_user_is_refused(kept: SessionFile, monkeypatch: pyt
 def test_a_folder_in_which_others_write_is_refused(kept: SessionFile) -> None:
     kept.path.parent.chmod(0o777)
 
-    assert "others may write in it" in refused(kept)
-    with pytest.raises(ConfigurationError, match="others may write in it"):
+    assert "other users can write to it" in refused(kept)
+    with pytest.raises(ConfigurationError, match="other users can write to it"):
         kept.change([ANN])
 
 
@@ -94,14 +94,14 @@ def test_a_link_to_a_file_is_refused(kept: SessionFile, tmp_path: Path) -> None:
 def test_a_damaged_file_is_refused_and_not_quoted(kept: SessionFile, content: bytes) -> None:
     kept.path.write_bytes(content)
 
-    assert "this is no file of kept sessions" in refused(kept)
+    assert "not a file of kept sessions" in refused(kept)
 
 
 def test_a_pipe_by_that_name_holds_nobody_up(kept: SessionFile) -> None:
     kept.path.unlink()
     os.mkfifo(kept.path, 0o600)
 
-    assert "this is no file of kept sessions" in refused(kept)
+    assert "not a file of kept sessions" in refused(kept)
 
 
 def test_sessions_go_to_no_other_server(kept: SessionFile) -> None:
@@ -200,13 +200,13 @@ def test_no_token_is_in_what_is_shown(kept: SessionFile) -> None:
 @pytest.mark.parametrize(
     ("kept", "share", "said"),
     [
-        (0, 1.0, "everybody logs in by password (UsersConfiguration.LoginShare is 1)"),
-        (0, 0.02, "no sessions are kept for these users: everybody logs in by password (mmload init keeps sessions)"),
+        (0, 1.0, "all users log in by password (UsersConfiguration.LoginShare is 1)"),
+        (0, 0.02, "no sessions are kept for these users, so all log in by password (`mmload init` keeps sessions)"),
         (
             198,
             0.02,
-            "sessions of 198 of 200 users are kept: they come in without a password, but for 2% who log in all the "
-            "same (UsersConfiguration.LoginShare)",
+            "sessions of 198 of 200 users are kept: these users need no password login, except for the 2% that log in "
+            "anyway (UsersConfiguration.LoginShare)",
         ),
     ],
 )

@@ -338,7 +338,7 @@ class WebSocket:
             gevent.sleep(wait_seconds)
             if refused and not self._fetch_token():
                 self._counts.given_up += 1
-                log.warning("a WebSocket is given up: its session has expired, and there is no new one")
+                log.warning("gave up on a WebSocket: its session has expired and could not be renewed")
                 return
             asked = asked or refused
             try:
@@ -346,7 +346,7 @@ class WebSocket:
                 # If it was lost again in the same breath, that loss has a greenlet of its own.
                 return
             except WebSocketFailed as failure:
-                log.debug("no WebSocket yet: %s", failure.reason)
+                log.debug("WebSocket not connected yet: %s", failure.reason)
                 self._failures += 1
                 refused = failure.status == 401
             # The first fresh token is fetched at once; if that is refused too, there is no hurry.

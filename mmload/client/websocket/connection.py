@@ -250,7 +250,7 @@ class WebSocketConnection:
             raise BrokenPipeError("the WebSocket is closed")
         if self._outgoing is not None:
             if sum(map(len, self._outgoing)) > LONGEST_BACKLOG_BYTES:
-                raise BrokenPipeError("the server reads no more")
+                raise BrokenPipeError("the server stopped reading")
             self._outgoing.append(frame)
             return
         sent = self._send_some(frame)

@@ -123,7 +123,7 @@ class NestedEpoll:
                     self._serve(fd, watched, events)
             except Exception:
                 # An internal error in one connection must neither stop the others nor come again at once, for ever.
-                log.exception("a connection is given up after an internal error")
+                log.exception("a connection was dropped after an internal error")
                 self.remove(fd)
                 watched.on_fault()
         if busy:

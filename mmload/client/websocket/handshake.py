@@ -148,7 +148,7 @@ def _upgraded(url: str, caller: Caller, connection: Any) -> bytes:
             enable_multithread=False,
         )
     except websocket.WebSocketException as error:
-        wrong = WebSocketFailed("handshake answered wrongly: no WebSocket server")
+        wrong = WebSocketFailed("handshake answered incorrectly: not a WebSocket server")
         raise (buffered.refusal() or wrong) from error
     # The library's object must not close the socket when it goes.
     upgraded.sock = None
