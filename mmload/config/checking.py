@@ -27,7 +27,7 @@ _KINDS: Mapping[type, str] = {
     bool: "true or false",
     int: "a whole number",
     float: "a number",
-    str: "a text",
+    str: "a string",
     type(None): "null",
     list: "a list",
     dict: "a table",
@@ -72,13 +72,13 @@ def table_values(table: type[msgspec.Struct], given: Mapping[str, Any], path: st
     """The struct that a decoded table describes; what is wrong in it goes to `check`."""
     values = {}
     for name in getattr(given, "repeated", ()):
-        check.refuse(join(path, _printable(name)), "the key is there more than once")
+        check.refuse(join(path, _printable(name)), "the key occurs more than once")
     for name, value in given.items():
         key = _known_key(name, table, given, path, check)
         # null is what the peer writes for a list that is not set: the same as leaving the key out.
         if key is not None and value is not None:
             if key.says.environment_only and value:
-                check.refuse(join(path, key.name), "a secret: expected in the environment only")
+                check.refuse(join(path, key.name), "this secret is only accepted from the environment")
                 continue
             values[key.attribute] = checked_value(key, value, join(path, key.name), check)
     return table(**values)
@@ -93,7 +93,7 @@ def _known_key(
         return by_name[name]
     respelled = next((known for known in by_name if known.lower() == name.lower()), "")
     if respelled in given:
-        check.refuse(join(path, _printable(name)), f"the key is there twice, also as {respelled}")
+        check.refuse(join(path, _printable(name)), f"the key occurs twice, also as {respelled}")
         return None
     if respelled:
         check.respelled.append(f"{join(path, name)} (for {respelled})")
@@ -101,7 +101,7 @@ def _known_key(
     if name.lower() in {unsupported.lower() for unsupported in getattr(table, "unsupported", ())}:
         check.unsupported.append(re.sub(r"\[\d+\]", "[]", join(path, name)))
         return None
-    hint = did_you_mean(name, by_name) or f"known here: {', '.join(by_name)}"
+    hint = did_you_mean(name, by_name) or f"known keys: {', '.join(by_name)}"
     check.refuse(join(path, _printable(name)), f"unknown key; {hint}")
     return None
 
@@ -125,7 +125,7 @@ def checked_value(key: Key, given: Any, path: str, check: DocumentCheck, source:
 def _nested(table: type[msgspec.Struct], given: Any, path: str, check: DocumentCheck, default: Any) -> Any:
     if isinstance(given, dict):
         return table_values(table, given, path, check)
-    check.refuse(path, f"expected a table of keys, found {_kind(given)}")
+    check.refuse(path, f"expected a table, found {_kind(given)}")
     return default
 
 
@@ -154,7 +154,7 @@ def _typed(key: Key, kind: type, given: Any) -> Any:
         raise _RefusedValue(f"expected {_KINDS[kind]}, found {_shown(key, given)}")
     # JSON lets a lone half of a surrogate pair pass, which cannot be sent.
     if isinstance(given, str) and ("\0" in given or any("\ud800" <= character <= "\udfff" for character in given)):
-        raise _RefusedValue("expected a text of UTF-8 characters, without a null character")
+        raise _RefusedValue("expected a string of UTF-8 characters, without a null character")
     return given
 
 
@@ -244,7 +244,7 @@ def _of_config(config: Config) -> Iterator[Contradiction]:
     yield from _of_run(config)
 
 
-_OTHER_STAGES = " (of a storm); others come with RunConfiguration.Stages or a load profile"
+_OTHER_STAGES = " (of a storm); other stages need RunConfiguration.Stages or a load profile"
 
 
 def _of_run(config: Config) -> Iterator[Contradiction]:
@@ -270,7 +270,7 @@ def stage_problems(thresholds: Sequence[str], stages: Sequence[Stage], more: Seq
     for text in thresholds:
         stage = parse(text).stage
         if stage and stage not in (*names, *more):
-            yield f"{text!r}: no stage {stage}; known: {known}"
+            yield f"{text!r}: there is no stage {stage}; known: {known}"
 
 
 def _of_simulcontroller(simul: SimulController) -> Iterator[Contradiction]:
@@ -296,17 +296,19 @@ def _of_channel_members(generate: GenController) -> Iterator[Contradiction]:
 def _of_coordinator(coordinator: Coordinator) -> Iterator[Contradiction]:
     for number, query in enumerate(coordinator.monitor.queries, start=1):
         if not (query.description and query.query):
-            problem = f"expected a Description and a Query in each, found none in number {number}"
+            problem = f"expected a Description and a Query for each query; one is missing in number {number}"
             yield Contradiction("MonitorConfig.Queries", problem)
             break
     if coordinator.monitor.prometheus_user and coordinator.monitor.prometheus_token:
-        yield Contradiction("MonitorConfig.PrometheusToken", "expected a user or a token for Prometheus, found both")
+        yield Contradiction(
+            "MonitorConfig.PrometheusToken", "expected either a user or a token for Prometheus, found both"
+        )
     names = [agent.id for agent in coordinator.cluster.agents]
     twice = next((name for name in names if names.count(name) > 1), "")
     if not names:
         yield Contradiction("ClusterConfig.Agents", "expected at least one agent")
     if twice:
-        yield Contradiction("ClusterConfig.Agents", f"expected a different Id for each, found {twice} twice")
+        yield Contradiction("ClusterConfig.Agents", f"expected a different Id for each agent, found {twice} twice")
     lowest, most = coordinator.search.lowest_users, coordinator.cluster.max_active_users
     if lowest > most and lowest != DEFAULT_LOWEST_USERS:
         problem = f"expected at most ClusterConfig.MaxActiveUsers ({most}), found {lowest}"

@@ -35,7 +35,7 @@ def _kind(name: str, table: type[Table]) -> DocumentKind:
 
 
 def _unread(name: str, top_keys: str, why: str) -> DocumentKind:
-    return DocumentKind(name, _lower(*top_keys.split()), unread=f"not read at all: it is for the peer's {why}")
+    return DocumentKind(name, _lower(*top_keys.split()), unread=f"it is for mattermost-load-test-ng's {why}")
 
 
 def _lower(*names: str) -> frozenset[str]:
@@ -50,7 +50,7 @@ OURS = tuple(_kind(name, table) for name, table in DOCUMENTS.items())
 # The peer's other documents, by keys that only they have.
 _UNREAD = (
     _unread("browsercontroller", "SimulationId RunInHeadless SimulationTimeoutMs", "browser agents"),
-    _unread("comparison", "BaseBuild NewBuild LoadTests Output", "comparisons of builds that it deploys"),
+    _unread("comparison", "BaseBuild NewBuild LoadTests Output", "comparisons of builds"),
     _unread("metricswatcher", "PrometheusConfiguration Queries", "metricswatcher"),
     _unread(
         "deployer",
@@ -59,7 +59,7 @@ _UNREAD = (
         ProxyInstanceType SSHPublicKey TerraformStateDir TerraformDBSettings ExternalDBSettings
         ExternalBucketSettings MattermostDownloadURL LoadTestDownloadURL ElasticSearchSettings JobServerSettings
         StorageSizes PyroscopeSettings""",
-        "deployments, and mmload deploys no servers",
+        "deployments",
     ),
 )
 
@@ -210,7 +210,7 @@ def _unused_proxies(document: Any, environ: Mapping[str, str]) -> Iterator[str]:
 def _wrong_document(kind: DocumentKind, values: Object, source: str) -> str:
     """Why these values are not the document they should be, or ""."""
     if kind.unread:
-        return f"{source}: this is a {kind.name} document; it is {kind.unread}"
+        return f"{source}: this is a {kind.name} document, which mmload does not read: {kind.unread}"
     seems = recognised(values)
     if seems is kind or matching_keys(kind, values) or not matching_keys(seems, values):
         return ""

@@ -154,7 +154,7 @@ def _is_url(text: str, schemes: Iterable[str]) -> bool:
     return parts.scheme in schemes and bool(parts.hostname) and port != 0
 
 
-NOT_EMPTY = Check("a text that is not empty", bool)
+NOT_EMPTY = Check("a string that is not empty", bool)
 EMAIL = matching(r"[^@\s]+@[^@\s]+", "an e-mail address")
 FINITE = Check("a finite number", math.isfinite)
 SHARE = between(0, 1)

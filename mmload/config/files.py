@@ -40,7 +40,9 @@ def read_text(path: Path) -> str:
         with path.open("rb") as file:
             data = file.read(_LARGEST_BYTES + 1)
         if len(data) > _LARGEST_BYTES:
-            raise ConfigurationError(f"{path}: larger than {_LARGEST_BYTES // 1024**2} MB: this is not a configuration")
+            raise ConfigurationError(
+                f"{path}: larger than {_LARGEST_BYTES // 1024**2} MB, so it is not a configuration document"
+            )
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ConfigurationError(f"{path}: not UTF-8 text (byte {error.start + 1})") from None
@@ -71,9 +73,9 @@ def _from_json(path: Path, text: str) -> Object:
         raise ConfigurationError(f"{path}: {place}: not JSON: {_lower(error.msg)}") from None
     except ValueError:
         # Python declines to read a number of thousands of digits.
-        raise ConfigurationError(f"{path}: not JSON: a number in it is too long") from None
+        raise ConfigurationError(f"{path}: not JSON: it contains a number that is too long") from None
     if not isinstance(value, Object):
-        raise ConfigurationError(f"{path}: expected an object {{…}} at the top")
+        raise ConfigurationError(f"{path}: expected an object {{…}} at the top level")
     return value
 
 
@@ -87,7 +89,7 @@ def _from_toml(path: Path, text: str) -> Object:
             place = f"line {len(lines)}, column {len(lines[-1]) + 1}"
         raise ConfigurationError(f"{path}: {place.rstrip(')')}: not TOML: {_lower(what)}") from None
     except ValueError:
-        raise ConfigurationError(f"{path}: not TOML: a number in it is too long") from None
+        raise ConfigurationError(f"{path}: not TOML: it contains a number that is too long") from None
 
 
 def _lower(message: str) -> str:
@@ -129,7 +131,7 @@ def read_credentials(path: str | Path) -> tuple[Credential, ...]:
     if problems:
         raise ConfigurationError(*problems)
     if not taken:
-        raise ConfigurationError(f"{path}: no account in it; expected lines of the form: {_FORM}")
+        raise ConfigurationError(f"{path}: it contains no accounts; expected lines of the form: {_FORM}")
     return tuple(taken)
 
 

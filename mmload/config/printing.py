@@ -145,7 +145,7 @@ def _row(key: Key, variable: str) -> str:
 
 
 def _allowed(key: Key) -> str:
-    kinds = {bool: "true or false", int: "whole number", float: "number", str: "text"}
+    kinds = {bool: "true or false", int: "whole number", float: "number", str: "string"}
     checks = "; ".join(check.expected for check in key.checks)
     if key.element is not None:
         return f"list; each: {checks}" if checks else "list"

@@ -70,9 +70,9 @@ def parse_stages(text: str) -> tuple[Stage, ...]:
         raise StagesRefused(f"expected at most {MOST_STAGES} stages, found {len(parts)}")
     stages = tuple(_stage(part, number) for number, part in enumerate(parts, start=1))
     if sum(stage.seconds for stage in stages) > LONGEST_SECONDS:
-        raise StagesRefused("expected stages of 30 days at most")
+        raise StagesRefused("expected stages of at most 30 days in total")
     if stages and not most_users(stages):
-        raise StagesRefused("expected users in one stage at least")
+        raise StagesRefused("expected users in at least one stage")
     return stages
 
 
@@ -142,7 +142,7 @@ def profile_points(text: str) -> list[tuple[float, float]]:
         raise StagesRefused(f'expected {{"Points": [[minute, users], …]}}: {error}') from None
     minutes = [minute for minute, _ in points]
     if not points or minutes != sorted(set(minutes)) or not 0 <= minutes[0] < minutes[-1] + 1 <= DAY_MINUTES + 1:
-        raise StagesRefused("expected Points with minutes of the day that rise from 0 to 1440")
+        raise StagesRefused("expected Points with minutes of the day from 0 to 1440, in rising order")
     if not all(0 <= users <= MOST_USERS for _, users in points):
         raise StagesRefused(f"expected users from 0 to {MOST_USERS}")
     return points

@@ -93,7 +93,7 @@ def parse(text: str, names: Sequence[str] = ()) -> Threshold:
         if stage is None and text[figure.end() :].startswith("["):
             raise _refusal(text, figure.end(), "expected a stage's name in brackets, such as [peak]")
         if text[figure.end() :].startswith("("):
-            raise _refusal(text, figure.end(), "there is no ) to this parenthesis")
+            raise _refusal(text, figure.end(), "this parenthesis is not closed")
         raise _refusal(text, figure.end(), "expected <, <=, >, >= or ==")
     limit = _LIMIT.match(text, operator.end())
     if limit is None:
@@ -102,9 +102,9 @@ def parse(text: str, names: Sequence[str] = ()) -> Threshold:
         raise _refusal(text, limit.end(), "expected the end of the threshold")
     measure, subject, percent = _meaning(text, figure, names)
     if stage and subject == DELIVERY and measure in DELIVERY_COUNTS:
-        raise _refusal(text, stage.start(), "messages are accounted for over the whole run, not by stages")
+        raise _refusal(text, stage.start(), "messages are counted over the whole run, not per stage")
     if stage and measure == RECOVERY:
-        raise _refusal(text, stage.start(), "a recovery is of the whole run, not of a stage")
+        raise _refusal(text, stage.start(), "recovery is measured for the whole run, not for a stage")
     value, unit = _limit(text, measure, limit)
     return Threshold(
         text.strip(), measure, subject, operator["operator"], value, unit, percent, stage["stage"] if stage else ""
@@ -121,7 +121,7 @@ def _meaning(text: str, figure: re.Match[str], names: Sequence[str]) -> tuple[st
     measure, percent = _measure(text, measure, figure.start("measure") if figure["measure"] else at, subject)
     _check_subject(text, subject, at, names)
     if subject in SPANS and measure in ("errors", "rate"):
-        raise _refusal(text, figure.start(), f"{subject} has times and a count, no {measure}")
+        raise _refusal(text, figure.start(), f"{subject} has times and a count, but no {measure}")
     return measure, _single_blanks(subject), percent
 
 
@@ -140,8 +140,8 @@ def _without_parentheses(text: str, figure: re.Match[str]) -> tuple[str, str, in
     if dot and subject in WHOLES:
         return measure, subject, at + len(subject) + 1
     hint = f"{name}(requests), {name}(CreatePost)" if _PERCENTILE.fullmatch(name) or name in _TIMES else ""
-    meant = f"say of what: {hint}" if hint else did_you_mean(name, (*_BARE, "delivery.p95", "delivery.missing"))
-    raise _refusal(text, at, f"{name} is no figure by itself; {meant or _known_measures()}")
+    meant = f"it needs a subject: {hint}" if hint else did_you_mean(name, (*_BARE, "delivery.p95", "delivery.missing"))
+    raise _refusal(text, at, f"{name} is not a figure by itself; {meant or _known_measures()}")
 
 
 def _measure(text: str, measure: str, at: int, subject: str) -> tuple[str, float]:
@@ -158,7 +158,7 @@ def _measure(text: str, measure: str, at: int, subject: str) -> tuple[str, float
 
 def _check_subject(text: str, subject: str, at: int, names: Sequence[str]) -> None:
     if not subject or not _SUBJECT.fullmatch(subject):
-        what = "an action (CreatePost), a route (GET /users/me), a class of them (Create*)"
+        what = "an action (CreatePost), a route (GET /users/me), a pattern of either (Create*)"
         raise _refusal(text, at, f"expected {what} or one of {', '.join(WHOLES)}")
     subject = _single_blanks(subject)
     if subject.startswith(f"{BROWSER}."):
@@ -170,7 +170,7 @@ def _check_subject(text: str, subject: str, at: int, names: Sequence[str]) -> No
     if is_route:
         hint = did_you_mean(subject, known) or "routes are written as in the report: GET /users/{user_id}/image"
         raise _refusal(text, at, f"there is no route {subject}; {hint}")
-    hint = did_you_mean(subject, (*WHOLES, *known)) or f"known besides the actions: {', '.join(WHOLES)}"
+    hint = did_you_mean(subject, (*WHOLES, *known)) or f"known in addition to actions: {', '.join(WHOLES)}"
     raise _refusal(text, at, f"there is no action {subject}; {hint}")
 
 
@@ -190,7 +190,7 @@ def _limit(text: str, measure: str, limit: re.Match[str]) -> tuple[float, Unit]:
     if measure in ("percentile", *_TIMES, RECOVERY):
         if unit in _UNITS_OF_TIME:
             return number / _UNITS_OF_TIME[unit], Unit.SECONDS
-        raise _refusal(text, at, f"{limit['number']} of what? A time needs ms, s or min")
+        raise _refusal(text, at, "a time needs a unit: ms, s or min")
     if measure == "rate":
         if unit in ("/s", "/min"):
             return number / (60 if unit == "/min" else 1), Unit.PER_SECOND
@@ -205,7 +205,7 @@ def _limit(text: str, measure: str, limit: re.Match[str]) -> tuple[float, Unit]:
 
 
 def _known_measures(known: Sequence[str] = _MEASURES) -> str:
-    return f"known are {', '.join(known)}"
+    return f"known: {', '.join(known)}"
 
 
 def _refusal(text: str, column: int, what: str) -> ThresholdRefused:

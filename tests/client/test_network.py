@@ -348,7 +348,9 @@ def test_a_prometheus_that_wants_a_login_says_which_settings() -> None:
 def test_its_secrets_are_taken_from_the_environment_only(tmp_path: Path) -> None:
     document = tmp_path / "coordinator.json"
     document.write_text('{"MonitorConfig": {"PrometheusPassword": "sesame"}}')
-    with pytest.raises(ConfigurationError, match="PrometheusPassword: a secret: expected in the environment") as no:
+    with pytest.raises(
+        ConfigurationError, match="PrometheusPassword: this secret is only accepted from the environment"
+    ) as no:
         load_document(COORDINATOR, {}, given=document)
     assert "sesame" not in str(no.value)
 

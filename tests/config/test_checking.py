@@ -96,7 +96,7 @@ def test_a_key_in_two_spellings_is_refused() -> None:
     """Nobody can say which of the two was meant."""
     (problem,) = problems({"MinIdleTimeMs": 5, "minidletimems": 6}, SIMUL)
 
-    assert problem == "here.json: minidletimems: the key is there twice, also as MinIdleTimeMs"
+    assert problem == "here.json: minidletimems: the key occurs twice, also as MinIdleTimeMs"
 
 
 def test_a_repeated_key_is_refused(tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_a_repeated_key_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "simulcontroller.json"
     path.write_text('{"MinIdleTimeMs": 1, "MinIdleTimeMs": 2}')
 
-    with pytest.raises(ConfigurationError, match="MinIdleTimeMs: the key is there more than once"):
+    with pytest.raises(ConfigurationError, match="MinIdleTimeMs: the key occurs more than once"):
         load_settings({}, tmp_path)
 
 
@@ -118,9 +118,9 @@ def test_null_is_the_same_as_leaving_the_key_out() -> None:
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
-        ({"UsersConfiguration": []}, "UsersConfiguration: expected a table of keys, found a list"),
+        ({"UsersConfiguration": []}, "UsersConfiguration: expected a table, found a list"),
         ({"UserControllerConfiguration": {"RatesDistribution": {}}}, "expected a list, found a table"),
-        ({"UserControllerConfiguration": {"RatesDistribution": [3]}}, "RatesDistribution[0]: expected a table of keys"),
+        ({"UserControllerConfiguration": {"RatesDistribution": [3]}}, "RatesDistribution[0]: expected a table"),
         (
             {"UserControllerConfiguration": {"RatesDistribution": [{"Rate": -1}]}},
             "RatesDistribution[0].Rate: expected 0 or more, found -1.0",
@@ -129,7 +129,7 @@ def test_null_is_the_same_as_leaving_the_key_out() -> None:
         ({"UserControllerConfiguration": {"ServerVersion": "new"}}, "expected a version such as 11.6.0, or nothing"),
         ({"UsersConfiguration": {"UsernamePrefix": "Über"}}, "UsernamePrefix: expected up to 54 lower-case letters"),
         ({"RunConfiguration": {"Name": "../x"}}, "Name: expected letters, digits"),
-        ({"RunConfiguration": {"Name": "\ud800"}}, "Name: expected a text of UTF-8 characters"),
+        ({"RunConfiguration": {"Name": "\ud800"}}, "Name: expected a string of UTF-8 characters"),
     ],
 )
 def test_what_was_expected_is_said(values: dict[str, Any], expected: str) -> None:

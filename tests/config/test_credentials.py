@@ -58,7 +58,7 @@ def test_a_first_account_is_no_header_because_of_its_password(tmp_path: Path) ->
         ("a@x.com,\n", "line 1: expected"),
         ('a@x.com,"sesame\n', "line 1: a quotation mark is not closed"),
         ("email,password\na@x.com\n", "line 2: fewer columns than the first line names"),
-        ("email,password\n", "no account in it"),
+        ("email,password\n", "it contains no accounts"),
         ("ldap:a@x.com,sesame\n", "line 1: unknown login method"),
     ],
 )
@@ -86,7 +86,7 @@ def test_what_can_not_be_used_is_refused_by_its_line(tmp_path: Path) -> None:
 
 def test_a_file_without_accounts_is_refused(tmp_path: Path) -> None:
     """It was named to be used."""
-    with pytest.raises(ConfigurationError, match="no account in it"):
+    with pytest.raises(ConfigurationError, match="it contains no accounts"):
         read_credentials(written(tmp_path, "# nobody\n"))
 
 

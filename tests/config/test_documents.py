@@ -70,7 +70,7 @@ def test_the_peers_other_documents_are_recognised_and_said_not_to_be_read(name: 
 
     (problem,) = check_file(path).problems
 
-    assert f"this is a {name} document; it is not read" in problem
+    assert f"this is a {name} document, which mmload does not read" in problem
 
 
 def test_one_document_in_anothers_place_is_named(tmp_path: Path) -> None:

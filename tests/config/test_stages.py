@@ -55,8 +55,8 @@ def test_an_empty_text_means_none(text: str) -> None:
         ("200 for 5 minutes", "expected a stage such as"),
         ("200 for 5y", "expected a time such as 90s, 5m or 1h30m, found '5y'"),
         ("200 for 0s", "expected a time"),
-        ("0 for 5m", "expected users in one stage at least"),
-        ("200 for 900h", "30 days at most"),
+        ("0 for 5m", "expected users in at least one stage"),
+        ("200 for 900h", "at most 30 days"),
         (";".join(["1 for 1s"] * 2001), "at most 2000 stages"),
     ],
 )
@@ -163,7 +163,7 @@ def test_a_threshold_names_a_stage_that_there_is() -> None:
         load_settings(environ=environ | {"MMLOAD_RUNCONFIGURATION_THRESHOLDS": "p99(requests)[day] < 2s"})
     with pytest.raises(
         ConfigurationError,
-        match=r"no stage noon; known: before, storm, after \(of a storm\); others come with RunConfiguration",
+        match=r"no stage noon; known: before, storm, after \(of a storm\); other stages need RunConfiguration",
     ):
         load_settings(
             environ=environ

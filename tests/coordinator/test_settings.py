@@ -106,10 +106,13 @@ def test_the_environment_overrides_the_document(tmp_path: Path) -> None:
     [
         ({"NumUsersIncr": 1}, "NumUsersIncr: unknown key; did you mean NumUsersInc?"),
         ({"NumUsersInc": 0}, "NumUsersInc: expected 1 or more, found 0"),
-        ({"MonitorConfig": {"Queries": [{"Query": "up"}]}}, "expected a Description and a Query in each"),
+        ({"MonitorConfig": {"Queries": [{"Query": "up"}]}}, "expected a Description and a Query for each query"),
         ({"MonitorConfig": {"PrometheusURL": "localhost"}}, "PrometheusURL: expected a URL"),
         ({"ClusterConfig": {"Agents": []}}, "ClusterConfig.Agents: expected at least one agent"),
-        ({"ClusterConfig": {"Agents": [{"Id": "a"}, {"Id": "a"}]}}, "expected a different Id for each, found a twice"),
+        (
+            {"ClusterConfig": {"Agents": [{"Id": "a"}, {"Id": "a"}]}},
+            "expected a different Id for each agent, found a twice",
+        ),
         (
             {"ClusterConfig": {"MaxActiveUsers": 10}, "SearchConfiguration": {"LowestUsers": 11}},
             "LowestUsers: expected at most ClusterConfig.MaxActiveUsers (10)",

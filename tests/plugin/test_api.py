@@ -309,7 +309,7 @@ def test_no_password_is_in_the_log_or_the_answers(lt: Driven, server: str) -> No
     whole["LoadTestConfig"]["ConnectionConfiguration"]["AdminPassword"] = 17
     refused = lt.ask("POST", "/loadagent/create?id=y", json=whole)
 
-    assert "AdminPassword: expected a text, found a whole number" in refused.text
+    assert "AdminPassword: expected a string, found a whole number" in refused.text
     assert "a secret of ours" not in refused.text + lt.said()
     assert "Sys@dmin" not in lt.said()
 

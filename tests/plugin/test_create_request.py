@@ -174,7 +174,7 @@ def test_a_posted_load_profile_is_played_in_stages() -> None:
     ("profile", "run", "said"),
     [
         ({"Points": [[0, "many"]]}, {}, "LoadProfile: expected"),
-        ({"Points": []}, {}, "LoadProfile: expected Points with minutes of the day that rise"),
+        ({"Points": []}, {}, "LoadProfile: expected Points with minutes of the day from 0 to 1440"),
         ({**DAY, "Day": "soon"}, {}, "LoadProfile: Day 'soon'"),
         ({**DAY, "Scale": 0}, {}, "LoadProfile: '0' is not a factor"),
         (DAY, {"stages": "5 for 10s"}, "leave out LoadTestConfig.RunConfiguration.Stages"),

@@ -205,6 +205,6 @@ def test_a_log_in_that_a_portal_refuses_is_no_wrong_password() -> None:
     """A Mattermost says with an error id what it refuses; whoever stands in front of it has none."""
     portal = SessionExpired("Unauthorized (401)", status=401)
 
-    assert "proxy or portal in front of it" in login_refused("a@x", portal)
+    assert "proxy or portal in front of Mattermost" in login_refused("a@x", portal)
     assert "wrong password" not in login_refused("a@x", portal)
     assert "wrong password" in login_refused("a@x", SessionExpired("401", status=401, error_id="api.user.login"))

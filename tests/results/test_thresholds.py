@@ -379,7 +379,7 @@ def test_a_threshold_of_a_stage_looks_at_that_stage_alone() -> None:
         ("p99(requests)[] < 2s", "expected a stage's name in brackets"),
         ("p99(requests)[two words] < 2s", "expected a stage's name in brackets"),
         ("p99(requests)[peak < 2s", "expected a stage's name in brackets"),
-        ("delivery.missing[peak] == 0", "over the whole run, not by stages"),
+        ("delivery.missing[peak] == 0", "over the whole run, not per stage"),
     ],
 )
 def test_what_names_no_stage_is_refused(text: str, said: str) -> None:

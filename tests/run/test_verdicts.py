@@ -95,7 +95,7 @@ def test_a_misspelled_threshold_stops_a_run_before_it_begins(tmp_path: Path) -> 
 
     assert ran.returncode == 4
     assert "--threshold: " in ran.stderr
-    assert "'p99(CreatePost) < 2 parsecs', column 21: 2 of what? A time needs ms, s or min" in ran.stderr
+    assert "'p99(CreatePost) < 2 parsecs', column 21: a time needs a unit: ms, s or min" in ran.stderr
     assert list(tmp_path.iterdir()) == []
 
 
