@@ -62,10 +62,10 @@ def laggards(found: dict[str, StepDone], step_seconds: float) -> Iterator[tuple[
     """The steps that take longer than this, whether they are known to fit all the same, and what is known."""
     for name, done in found.items():
         if done.usable_ms is not None and done.usable_ms > step_seconds * 1000:
-            yield name, True, f"it fits, and took {done.usable_ms / 1000:.0f} s"
+            yield name, True, f"it works, but took {done.usable_ms / 1000:.0f} s"
         elif done.failure and _is_slow(done):
-            why = f"requests not answered: {done.waiting}" if done.waiting else "this machine's CPUs were busy"
-            yield name, False, f"whether it fits is not known: {done.failure}; {why}"
+            why = f"unanswered requests: {done.waiting}" if done.waiting else "this machine's CPUs were busy"
+            yield name, False, f"cannot tell whether it works: {done.failure}; {why}"
 
 
 def _is_slow(done: StepDone) -> bool:

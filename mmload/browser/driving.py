@@ -94,7 +94,7 @@ class Drive:
         try:
             answer = await self.page.goto(self.start.url + path, wait_until="commit")
         except TimeoutError:
-            raise StepFailed("the page did not come in time") from None
+            raise StepFailed("the page did not load in time") from None
         if answer is not None and not self.start.version:
             # "11.6.0.11.6.0.<hash>…"; selectors of the newest family where the server does not say it.
             self.selectors = selectors_for(answer.headers.get("x-version-id", ""))
@@ -150,7 +150,7 @@ class Drive:
             except Error:
                 if self.page.is_closed():
                     raise
-        raise StepFailed(f"not at the message: {self._said(name)}")
+        raise StepFailed(f"not offered at the message: {self._said(name)}")
 
     async def close_panel(self) -> None:
         """Close what is open beside the channel."""
@@ -179,7 +179,7 @@ class Drive:
                 self._usable_ms = round(told["ms"], 1)
                 return
             raise StepFailed(f"not in time: {told['missing']}")
-        raise StepFailed("the page did not come in time")
+        raise StepFailed("the page did not load in time")
 
     # -- for whoever asks for steps ------------------------------------------------------------------------------
 

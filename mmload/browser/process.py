@@ -59,7 +59,7 @@ class ServingProcess:
         except (OSError, ValueError):
             line = b""
         if not line:
-            raise BrowserGone("the browser's process has ended")
+            raise BrowserGone("the browser's process has exited")
         return msgspec.json.decode(line, type=answer)
 
     def send(self, order: msgspec.Struct) -> None:

@@ -33,7 +33,7 @@ async def _work(orders: asyncio.Queue[Order], profile: Path) -> None:
             tell(StepDone(STARTED, usable_ms=0.0))
             await _carry_out(drive, orders)
     except Error as error:
-        tell(StepDone(STARTED, failure=f"the browser ended: {problem_of(error)}"))
+        tell(StepDone(STARTED, failure=f"the browser exited: {problem_of(error)}"))
 
 
 async def _carry_out(drive: Drive, orders: asyncio.Queue[Order]) -> None:

@@ -83,14 +83,14 @@ async def log_in(drive: Drive) -> None:
     await (await drive.find("login_name")).fill(drive.start.login)
     await (await drive.find("login_password")).fill(drive.start.password)
     button = await drive.find("login_button")
-    teamless = Condition("the choice of a team", path="/select_team")
+    teamless = Condition("the selection of a team", path="/select_team")
     refused = drive.shown("login_error")
     inside = Condition("a channel", any=(_application(drive),))
-    await drive.act(button.click, either("a channel after the log-in", inside, refused, teamless))
+    await drive.act(button.click, either("a channel after the login", inside, refused, teamless))
     if await drive.is_shown("login_error"):
-        raise StepFailed("the log-in was refused (a wrong password, or no such account: see mmload init)", final=True)
+        raise StepFailed("the login was refused (wrong password, or no such account: see `mmload init`)", final=True)
     if drive.path.endswith("/select_team"):
-        raise StepFailed("the account is in no team (see mmload init)", final=True)
+        raise StepFailed("the account is in no team (see `mmload init`)", final=True)
 
 
 @step(OPEN)
@@ -139,7 +139,7 @@ async def _switch(drive: Drive, paths: list[str], *more: Condition) -> None:
     await drive.act(
         link.click,
         Condition("the channel's address", path=path),
-        Condition("its messages, and no others", drive.css("post"), fresh=True),
+        Condition("its messages and no others", drive.css("post"), fresh=True),
         either("its messages", drive.shown("post"), drive.shown("channel_beginning")),
         drive.shown("channel_title"),
         drive.shown("message_box"),
@@ -154,7 +154,7 @@ async def _switch(drive: Drive, paths: list[str], *more: Condition) -> None:
 async def scroll_back(drive: Drive) -> None:
     """From the turn of the wheel to older messages than were loaded on the screen."""
     if await drive.is_in_sight("channel_beginning"):
-        raise StepSkipped("the channel's beginning is on the screen")
+        raise StepSkipped("the start of the channel is on the screen")
     await (await drive.find("post_scroller")).hover()
     older = Condition("older messages", drive.css("post"), first_is_new=True)
     await drive.act(
@@ -170,7 +170,7 @@ async def post_message(drive: Drive) -> None:
     text = await _write(drive, "message_box")
     await drive.act(
         lambda: drive.page.keyboard.press("Enter"),
-        Condition("the message, taken by the server", drive.css("post"), text=text, id=f"^post_{ID}$"),
+        Condition("the message, accepted by the server", drive.css("post"), text=text, id=f"^post_{ID}$"),
     )
 
 
@@ -182,7 +182,7 @@ async def reply(drive: Drive) -> None:
     text = await _write(drive, "reply_box")
     await drive.act(
         lambda: drive.page.keyboard.press("Enter"),
-        Condition("the reply, taken by the server", drive.css("thread_post"), text=text, id=f"^rhsPost_{ID}$"),
+        Condition("the reply, accepted by the server", drive.css("thread_post"), text=text, id=f"^rhsPost_{ID}$"),
     )
     await drive.close_panel()
 
@@ -225,7 +225,7 @@ async def search(drive: Drive) -> None:
     await field.press_sequentially(drive.rng.choice(_WORDS), delay=_TYPING_MS)
     await drive.act(
         lambda: field.press("Enter"),
-        either("the found messages", drive.shown("search_result"), drive.shown("nothing_found")),
+        either("the search results", drive.shown("search_result"), drive.shown("nothing_found")),
     )
     await drive.close_panel()
 

@@ -28,13 +28,17 @@ class Accepted:
 
 
 _HEARD = ("receive_reply_closed_thread", "receive_mention_other_channel", "receive_dm")
-_NO_NOTICES = "the recorded browser was not allowed to show notices, and gave that as reason; ours shows them"
-_LEFT_ONE = "the recorded page named no channel after it had left one; ours names the one on the screen"
-_LATE = "of the channel that was opened just before the server went away"
-_LINK_SEEN = "the recorded page asked for the channel when the link came on the screen, ours does when it is clicked"
-_TOLD_EARLY = "the recorded page told its team a moment before its socket was open, and the message was lost"
-_MINUTES = "the minute's poll and the minute's report of the client's speed come in either order, by chance"
-_BROKEN_FACE = "only after a face whose first answer did not come, in the restart of the server"
+_NO_NOTICES = (
+    "the recorded browser was not allowed to show notifications, and gave this as the reason; mmload shows them"
+)
+_LEFT_ONE = "the recorded page named no channel after it had left one; mmload names the one on the screen"
+_LATE = "it concerns the channel that was opened just before the server went down"
+_LINK_SEEN = (
+    "the recorded page requested the channel when the link appeared on the screen; mmload does when it is clicked"
+)
+_TOLD_EARLY = "the recorded page announced its team just before its socket was open, and the message was lost"
+_MINUTES = "the poll and the performance report, each sent once a minute, come in either order by chance"
+_BROKEN_FACE = "only after the answer with a profile picture was lost, in the restart of the server"
 
 ACCEPTED: tuple[Accepted, ...] = (
     Accepted("missing", "frame posted_notify_ack {data: text", _NO_NOTICES, _HEARD),

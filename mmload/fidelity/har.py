@@ -118,16 +118,16 @@ def _read(path: Path) -> HarFile:
         if size > LARGEST_HAR_BYTES:
             limit = LARGEST_HAR_BYTES >> 20
             raise UsageError(
-                f"{path}: {size >> 20} MB, {limit} at most: record one step, and export it without content"
+                f"{path}: {size >> 20} MB, expected at most {limit}: record one step, and export it without content"
             )
         return msgspec.json.decode(path.read_bytes().removeprefix(b"\xef\xbb\xbf"), type=HarFile)
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
     except msgspec.ValidationError as error:
-        raise UsageError(f"{path}: no HAR file: {error}") from None
+        raise UsageError(f"{path}: not a HAR file: {error}") from None
     except UNREADABLE_JSON as error:
-        why = "it is cut off" if "truncated" in str(error) else "it is no JSON"
-        raise UsageError(f"{path}: no HAR file: {why}; export it again from the browser's developer tools") from None
+        why = "it is cut off" if "truncated" in str(error) else "it is not JSON"
+        raise UsageError(f"{path}: not a HAR file: {why}; export it again from the browser's developer tools") from None
 
 
 def _origin(path: Path, entries: Sequence[HarEntry], server_url: str) -> str:
@@ -135,12 +135,14 @@ def _origin(path: Path, entries: Sequence[HarEntry], server_url: str) -> str:
     asked = Counter(_origin_of(each.request.url) for each in entries if f"{API}/" in urlsplit(each.request.url).path)
     if not asked:
         seen = ", ".join(sorted({_origin_of(each.request.url) for each in entries})[:3]) or "nothing"
-        raise UsageError(f"{path}: no request of Mattermost's API ({API}) in it, only of {seen}")
+        raise UsageError(f"{path}: it has no requests to Mattermost's API ({API}), only to {seen}")
     wanted = _origin_of(server_url)
     if server_url and wanted not in asked:
         raise UsageError(f"{path}: recorded at {', '.join(sorted(asked))}, not at {wanted}")
     if not server_url and len(asked) > 1:
-        raise UsageError(f"{path}: of several servers ({', '.join(sorted(asked))}): name yours with --server")
+        raise UsageError(
+            f"{path}: it has requests to several servers ({', '.join(sorted(asked))}): name yours with --server"
+        )
     return wanted if server_url else next(iter(asked))
 
 
@@ -170,7 +172,7 @@ def _ms(path: Path, entry: HarEntry) -> float:
     try:
         return datetime.fromisoformat(entry.began).timestamp() * 1000
     except ValueError:
-        raise UsageError(f"{path}: no HAR file: a time (startedDateTime) cannot be read") from None
+        raise UsageError(f"{path}: not a HAR file: a time (startedDateTime) cannot be read") from None
 
 
 def _request(entry: HarEntry, at: float) -> SentRequest:

@@ -60,11 +60,11 @@ def unplayed_reason(step: str, on_sandbox: bool = True) -> str:
     """Why no scenario plays a step; "" if one does."""
     playing = next((each for each in SCENARIOS if step in each.steps), None)
     if playing is not None:
-        return "on a sandbox only" if playing.sandbox_only and not on_sandbox else ""
+        return "only on a sandbox" if playing.sandbox_only and not on_sandbox else ""
     traffic = recording()[step]
     if not traffic.requests and not traffic.frames:
-        return "nothing is sent in it"
-    return NOT_PLAYED.get(step, "no scenario is written for it yet")
+        return "nothing is sent in this step"
+    return NOT_PLAYED.get(step, "there is no scenario for it yet")
 
 
 def recorded_for(step: str) -> StepTraffic:
@@ -96,7 +96,7 @@ def _played(stage: ScenarioStage, scenario: Scenario) -> list[PlayedStep]:
         scenario.do(stage)
         stage.settle()
     except NothingToDo as reason:
-        problem = f"the person found nothing to do: {reason}"
+        problem = f"the simulated user found nothing to do: {reason}"
     except MmloadError as error:
         problem = str(error)
     stage.capture.online = True

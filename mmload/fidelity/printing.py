@@ -18,7 +18,7 @@ NEWS: Mapping[Way, str] = {
     "query": "with another query",
     "body": "with other fields in its body",
     "order": "in another order",
-    "waits": "one after the other, at once in 11.6",
+    "waits": "one after the other; at once in 11.6",
 }
 # What a browser asks at once, a busy machine asks in turn.
 _OF_THE_MACHINE: tuple[Way, ...] = ("order", "waits")
@@ -92,9 +92,9 @@ def _result(each: JudgedStep) -> str:
 def news_of(comparison: StepComparison) -> str:
     """What a HAR file shows that the recording of 11.6 does not."""
     if comparison.equal:
-        return "Your application sends in this step what 11.6 sends.\n"
+        return "In this step your application sends the same as 11.6.\n"
     lines = [_told(each, NEWS) for each in comparison.differences]
-    return "\n".join(["Your application, beside the recording of 11.6:", *lines]) + "\n"
+    return "\n".join(["Your application, compared with the recording of 11.6:", *lines]) + "\n"
 
 
 def live_news_of(news: Sequence[StepComparison]) -> str:
@@ -102,8 +102,8 @@ def live_news_of(news: Sequence[StepComparison]) -> str:
     changed = {each.step: [one for one in each.differences if one.way not in _OF_THE_MACHINE] for each in news}
     changed = {step: differences for step, differences in changed.items() if differences}
     if not changed:
-        return "Your application sends in these steps what 11.6 sends.\n" if news else ""
-    lines = ["Your application, beside the recording of 11.6:"]
+        return "In these steps your application sends the same as 11.6.\n" if news else ""
+    lines = ["Your application, compared with the recording of 11.6:"]
     for step, differences in changed.items():
         lines += [f"{step.replace('+', ' + ')}:", *(_told(each, NEWS) for each in differences)]
     return "\n".join(lines) + "\n"
@@ -137,11 +137,11 @@ def _summary(judged: Sequence[JudgedStep], not_played: Iterable[str], of: str) -
     equal = sum(each.good and not each.accepted for each in judged)
     accepted = sum(each.good and bool(each.accepted) for each in judged)
     return [
-        f"{found.matched} of {found.recorded} requests of {of} ({found.matched_share:.1%}) are sent alike: "
-        f"method, route, query and group.",
-        f"{found.extra} of {found.sent} requests of the person ({found.extra_share:.1%}) are not in it.",
+        f"{found.matched} of {found.recorded} requests of {of} ({found.matched_share:.1%}) have a match in "
+        "method, route, query and group.",
+        f"{found.extra} of {found.sent} requests of the simulated user ({found.extra_share:.1%}) are extra.",
         *left,
-        f"Of {_steps(len(judged))} {equal} equal, {accepted} with accepted differences only, "
+        f"{_steps(len(judged))}: {equal} equal, {accepted} with accepted differences only, "
         f"{len(judged) - equal - accepted} different.",
     ]
 

@@ -128,7 +128,7 @@ class ScenarioStage:
         events = self.ann.context.recorder.events
         before = events[event]
         do()
-        self.wait_until(lambda: events[event] > before, f"no event {event!r} came")
+        self.wait_until(lambda: events[event] > before, f"no event {event!r} arrived")
 
     def wait_until(self, fulfilled: Callable[[], bool], otherwise: str) -> None:
         """Ann does what is due meanwhile, as a person at rest does."""
@@ -153,7 +153,7 @@ class ScenarioStage:
             quiet = 0 if self.capture.busy or self.ann.jobs else quiet + 1
             return quiet >= QUIET_LOOKS
 
-        self.wait_until(looked, "requests go on and on")
+        self.wait_until(looked, "requests did not stop")
 
 
 @contextmanager
@@ -170,7 +170,7 @@ def stage_on(server_url: str, settings: Settings, *, on_sandbox: bool = False) -
         try:
             _furnish(stage)
         except MmloadError as error:
-            advice = "`mmload doctor` says what stands in the way, `mmload init` makes accounts and teams"
+            advice = "`mmload doctor` says what has to change, `mmload init` creates accounts and teams"
             raise ServerNotReady(f"{server_url}: the scenarios cannot be prepared: {error}; {advice}") from error
         yield stage
     finally:
@@ -223,7 +223,7 @@ def _furnish(stage: ScenarioStage) -> None:
     ann, bob, carol = stage.ann, stage.bob, stage.carol
     stage.team = ann.store.teams[ann.store.current_team_id]
     if not all(stage.team.id in person.store.teams for person in (bob, carol)):
-        raise ScenarioFailed("accounts 1 to 3 are not in one team")
+        raise ScenarioFailed("accounts 1 to 3 are not in the same team")
     for name in ("big", "prefetched", "unread", "quiet", "pictures", "linked", "other", "unjoined", "unknown"):
         _channel(stage, name)
     stage.channels["direct"] = bob.api.create_direct_channel(bob.id, ann.id)

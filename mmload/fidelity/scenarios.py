@@ -181,7 +181,7 @@ def _loses_socket(stage: ScenarioStage) -> None:
     sockets = stage.ann.context.recorder.sockets
     before = sockets.resumed + sockets.renewed
     stage.capture.cut()
-    stage.wait_until(lambda: sockets.resumed + sockets.renewed > before, "the WebSocket did not come back")
+    stage.wait_until(lambda: sockets.resumed + sockets.renewed > before, "the WebSocket did not reconnect")
 
 
 def _forgotten(stage: ScenarioStage) -> None:
@@ -197,10 +197,10 @@ def _offline(stage: ScenarioStage) -> None:
     sockets = stage.ann.context.recorder.sockets
     before, tried = sockets.resumed + sockets.renewed, stage.capture.tries
     stage.capture.cut()
-    stage.wait_until(lambda: stage.capture.tries > tried, "nobody tried to come back")
+    stage.wait_until(lambda: stage.capture.tries > tried, "no reconnect was attempted")
     stage.writes(stage.bob, "big")
     stage.capture.online = True
-    stage.wait_until(lambda: sockets.resumed + sockets.renewed > before, "the WebSocket did not come back")
+    stage.wait_until(lambda: sockets.resumed + sockets.renewed > before, "the WebSocket did not reconnect")
 
 
 def _one(
@@ -298,6 +298,6 @@ SCENARIOS: tuple[Scenario, ...] = (
 )
 # Steps of the recording that our person does not do, and why.
 NOT_PLAYED: dict[str, str] = {
-    "setup_close_dialogs": "once in a life: the accounts of a load test have no welcome list",
-    "unreachable_40s": "nothing but tries to connect, which offline_20s has as well",
+    "setup_close_dialogs": "it occurs once per account, and the accounts of a load test have no welcome list",
+    "unreachable_40s": "it consists of attempts to connect only, which offline_20s has as well",
 }

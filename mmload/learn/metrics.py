@@ -94,9 +94,9 @@ def whole_slots(start: float, end: float) -> tuple[int, int]:
     first = (math.ceil(start / SLOT_SECONDS) + 1) * SLOT_SECONDS
     last = math.floor(end / SLOT_SECONDS) * SLOT_SECONDS
     if last < first:
-        raise UsageError("--from and --to: expected five whole minutes between them at least")
+        raise UsageError("--from and --to: expected at least one whole interval of five minutes between them")
     if last - first > MOST_DAYS * DAY:
-        raise UsageError(f"--from and --to: expected {MOST_DAYS} days at most")
+        raise UsageError(f"--from and --to: expected at most {MOST_DAYS} days")
     return first, last
 
 
@@ -127,10 +127,10 @@ def _observed(sums: _Sums, first: int, last: int) -> Observed:
     total = found.handlers
     found.service_seconds = {name: sums.took[name] / count for name, count in total.items() if count}
     found.reconnects = round(sums.reconnects)
-    found.notes.append("bots and integrations are not told from people: their requests are in the mix")
+    found.notes.append("bots and integrations cannot be told from people, so their requests are in the mix")
     missing = (last - first) // SLOT_SECONDS + 1 - len(slots)
     if missing:
-        found.notes.append(f"Prometheus has nothing of {missing} spans of 5 min: not counted as time")
+        found.notes.append(f"Prometheus has no data for {missing} intervals of 5 min; they are left out")
     return found
 
 
@@ -145,11 +145,11 @@ def _of_proxy(ask: Ask, first: int, last: int, labels: str) -> Observed:
                 hour.seconds += SLOT_SECONDS
     if not hours:
         raise UsageError(
-            "Prometheus has no mattermost_api_time_count of this time: Mattermost has metrics with a licence and "
-            "MetricsSettings.Enable; --from, --to and --match must fit"
+            "Prometheus has no mattermost_api_time_count for this time: Mattermost needs a licence and "
+            "MetricsSettings.Enable to export it; check --from, --to and --match, too"
         )
-    found = Observed("an nginx' metrics in Prometheus", False, first - SLOT_SECONDS, last, hours=dict(hours))
-    found.notes.append("an nginx' metrics have no paths: what people do cannot be learnt from them")
+    found = Observed("metrics of nginx in Prometheus", False, first - SLOT_SECONDS, last, hours=dict(hours))
+    found.notes.append("metrics of nginx have no paths, so what people do cannot be learned from them")
     return found
 
 
@@ -172,16 +172,16 @@ def asking(monitor: Monitor) -> Ask:
         try:
             answer = session.post(f"{url}/api/v1/query_range", data=span, timeout=ANSWER_SECONDS).json()
             if answer["status"] != "success":
-                raise UsageError(f"Prometheus at {url} refuses a query: {answer.get('error', 'without a reason')}")
+                raise UsageError(f"Prometheus at {url} refused a query: {answer.get('error', 'no reason given')}")
             return [_series(each) for each in answer["data"]["result"]]
         except requests.ConnectionError as error:
             raise ServerNotReady(f"Prometheus at {url} cannot be reached: {transport_reason(error)}") from None
         except requests.Timeout:
-            raise ServerNotReady(f"Prometheus at {url} gave no answer in {ANSWER_SECONDS:g} s") from None
+            raise ServerNotReady(f"Prometheus at {url} did not answer within {ANSWER_SECONDS:g} s") from None
         except (requests.RequestException, *UNREADABLE, KeyError, TypeError, AttributeError) as error:
             raise ServerNotReady(
-                f"{url} does not answer as Prometheus does ({type(error).__name__}): expected its address, such as "
-                "http://localhost:9090"
+                f"{url} does not answer like Prometheus ({type(error).__name__}): expected the address of a "
+                "Prometheus, such as http://localhost:9090"
             ) from None
 
     return ask

@@ -59,7 +59,7 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
     with file:
         if not file.seekable():
-            raise UsageError(f"{path}: this is a pipe; a log is looked at twice: expected a file")
+            raise UsageError(f"{path}: this is a pipe, but logs are read twice: expected a file")
         if file.peek(2)[:2] != _GZIP:
             yield file
             return
@@ -74,7 +74,7 @@ def examined(path: Path, wanted: str = "") -> AccessLog:
     if not head:
         raise UsageError(f"{path}: the file is empty")
     if any(b"\0" in line for line in head):
-        raise UsageError(f"{path}: this is no text (it has zero bytes): expected an access log, plain or .gz")
+        raise UsageError(f"{path}: not a text file (it contains zero bytes): expected an access log, plain or .gz")
     # The last one may be cut off by the end of what was read.
     found = recognised(head[:-1] or head, wanted)
     if found is None:
@@ -92,7 +92,7 @@ def _refuse_packed(path: Path) -> None:
     for magic, packer in _OTHER_PACKERS.items():
         if begin.startswith(magic):
             raise UsageError(
-                f"{path}: this is packed with {packer}: expected an access log, plain or .gz; unpack it first"
+                f"{path}: compressed with {packer}: expected an access log, plain or .gz; decompress it first"
             )
 
 
@@ -108,7 +108,7 @@ def _head(path: Path) -> list[bytes]:
                     lines.append(line)
         except (EOFError, zlib.error, OSError) as error:
             if not lines:
-                raise UsageError(f"{path}: cannot be unpacked: {_damage(error)}") from None
+                raise UsageError(f"{path}: cannot be decompressed: {_damage(error)}") from None
     return lines
 
 
@@ -127,9 +127,9 @@ def _unknown(path: Path, head: Sequence[bytes], wanted: str) -> str:
         "Mattermost's server log; each of them also in syslog or a container's log"
     )
     shown = "\n".join(f"  {masked(line)}" for line in head[:_SHOWN_LINES])
-    advice = "" if wanted else "\nanother format can be given with --format; docs/learn.md names the fields of each"
-    begins = f"it begins (letters and digits masked):\n{shown}{advice}"
-    return f"{path}: the format of this log is not known; tried: {tried}; {begins}"
+    advice = "" if wanted else "\nuse --format to name another format; docs/learn.md lists the fields of each"
+    begins = f"it begins with (letters and digits masked):\n{shown}{advice}"
+    return f"{path}: unknown log format; tried: {tried}; {begins}"
 
 
 def masked(line: bytes) -> str:
@@ -159,7 +159,7 @@ def counted(
     observed = tally.observed(source, queries=queries, offset=in_order[0].offset)
     observed.as_counted = str if queries else route_of
     if not all(log.zoned for log in in_order):
-        notes.append("the times have no zone: taken for UTC")
+        notes.append("the times have no time zone, and were taken as UTC")
     observed.notes += [*notes, *_oddities(tally)]
     _refuse_others(observed, tally)
     return observed
@@ -179,7 +179,7 @@ def _lines(file: IO[bytes], path: Path, notes: list[str]) -> Iterator[bytes]:
 def _oddities(tally: LogTally) -> Iterator[str]:
     if tally.unreadable:
         share = tally.unreadable / max(1, tally.lines)
-        yield f"{tally.unreadable:,} of {tally.lines:,} lines ({share:.1%}) are of another form and were left out"
+        yield f"{tally.unreadable:,} of {tally.lines:,} lines ({share:.1%}) have another format and were left out"
     yield from jumps_told(tally.jumps)
 
 
@@ -187,12 +187,12 @@ def jumps_told(jumps: Jumps) -> Iterator[str]:
     """Sentences about a clock that jumped. Pure."""
     if jumps.back:
         yield (
-            f"the clock goes back {jumps.back} times by more than {JUMP_SECONDS // 60} min "
-            f"(by {_span(jumps.largest_back)} at most): people of those minutes are counted anew"
+            f"the clock went back {jumps.back} times by more than {JUMP_SECONDS // 60} min "
+            f"(at most {_span(jumps.largest_back)}), so people in those minutes are counted again"
         )
     if jumps.gaps:
         longest = _span(jumps.largest_gap)
-        yield f"there are {jumps.gaps} gaps of more than an hour (the longest {longest}): not counted as time"
+        yield f"there are {jumps.gaps} gaps of more than an hour (the longest {longest}); they are left out"
 
 
 def _span(seconds: float) -> str:
@@ -204,10 +204,10 @@ def _refuse_others(observed: Observed, tally: LogTally) -> None:
     requests = observed.handlers.total() + observed.integrations.total()
     if not requests:
         advice = (
-            ": Mattermost logs requests at level DEBUG only (LogSettings)" if "Mattermost" in observed.source else ""
+            ": Mattermost only logs requests at level DEBUG (LogSettings)" if "Mattermost" in observed.source else ""
         )
-        raise UsageError(f"{tally.lines:,} lines, and no request among them{advice}")
+        raise UsageError(f"{tally.lines:,} lines, but no requests{advice}")
     if not any(is_served(name) for name in observed.handlers | observed.integrations):
         raise UsageError(
-            f"{requests:,} requests, none of them to Mattermost's API (/api/v4/…): is this another application's log?"
+            f"{requests:,} requests, but none to Mattermost's API (/api/v4/…): is this another application's log?"
         )

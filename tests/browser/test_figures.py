@@ -91,10 +91,10 @@ def test_a_few_busy_moments_are_no_reason_to_doubt() -> None:
 def found(tmp_path: Path) -> RunFindings:
     """A run in its folder, with a failed step and its picture."""
     folder = RunFolder(tmp_path)
-    figures = _figures(_switched(120), StepDone("Search", failure="not in time: the found messages"))
+    figures = _figures(_switched(120), StepDone("Search", failure="not in time: the search results"))
     folder.write_facts(Facts())
     folder.write_totals(Totals(seconds=60, steady_seconds=60, whole=figures, steady=figures))
-    failure = BrowserFailure(1_700_000_000_000, "Search", "not in time: the found messages", "host-1", ("<b>500</b>",))
+    failure = BrowserFailure(1_700_000_000_000, "Search", "not in time: the search results", "host-1", ("<b>500</b>",))
     folder.add_browser_failure(failure, JPEG, "01.jpg")
     folder.close()
     return findings(read_run(tmp_path))
@@ -104,7 +104,7 @@ def test_all_forms_of_the_report_have_the_steps(found: RunFindings) -> None:
     forms = [terminal_report(found.run), markdown_report(found), html_of_folder(found), junit_report(found)]
 
     assert all("SwitchChannel" in form and "Search" in form for form in map(str, forms[:1]))
-    assert all("the found messages" in form for form in forms)
+    assert all("the search results" in form for form in forms)
     document = json.loads(json_report(found))["browser"]
     assert [step["name"] for step in document["steps"]] == ["SwitchChannel", "Search"] and document["trusted"]
     assert document["steps"][0]["times"]["p50_ms"] == pytest.approx(120, rel=0.01)

@@ -133,13 +133,13 @@ def test_the_doctor_tells_a_step_that_does_not_fit_from_one_that_was_slow() -> N
         StepDone("Search", failure=late, waiting=2),
         StepDone("React", failure=late, host_cpu=0.97),
         StepDone("Reply", failure=late, host_cpu=0.5),
-        StepDone("LogIn", failure="the log-in was refused", final=True, host_cpu=1.0),
+        StepDone("LogIn", failure="the login was refused", final=True, host_cpu=1.0),
     ]
     found = {done.step: done for done in told}
 
     assert set(dict(misfits(found))) == {"Reply", "LogIn"}
     assert list(laggards(found, 30.0)) == [
-        ("Open", True, "it fits, and took 31 s"),
-        ("Search", False, f"whether it fits is not known: {late}; requests not answered: 2"),
-        ("React", False, f"whether it fits is not known: {late}; this machine's CPUs were busy"),
+        ("Open", True, "it works, but took 31 s"),
+        ("Search", False, f"cannot tell whether it works: {late}; unanswered requests: 2"),
+        ("React", False, f"cannot tell whether it works: {late}; this machine's CPUs were busy"),
     ]

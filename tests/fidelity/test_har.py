@@ -109,13 +109,13 @@ def test_what_a_new_version_does_otherwise_is_told_and_nothing_secret(
 
 
 BAD: dict[str, tuple[bytes, str]] = {
-    "empty": (b"", "no HAR file: it is cut off"),
-    "text": (b"GET / HTTP/1.1", "no HAR file: it is no JSON"),
-    "binary": (bytes(range(256)), "no HAR file: it is no JSON"),
-    "truncated": (json.dumps({"log": {"entries": switch()}}).encode()[:700], "no HAR file: it is cut off"),
-    "other json": (b'{"posts": []}', "no HAR file: Object missing required field `log`"),
-    "a list": (b"[1, 2]", "no HAR file: Expected `object`, got `array`"),
-    "no requests": (b'{"log": {"entries": []}}', "no request of Mattermost's API (/api/v4) in it, only of nothing"),
+    "empty": (b"", "not a HAR file: it is cut off"),
+    "text": (b"GET / HTTP/1.1", "not a HAR file: it is not JSON"),
+    "binary": (bytes(range(256)), "not a HAR file: it is not JSON"),
+    "truncated": (json.dumps({"log": {"entries": switch()}}).encode()[:700], "not a HAR file: it is cut off"),
+    "other json": (b'{"posts": []}', "not a HAR file: Object missing required field `log`"),
+    "a list": (b"[1, 2]", "not a HAR file: Expected `object`, got `array`"),
+    "no requests": (b'{"log": {"entries": []}}', "it has no requests to Mattermost's API (/api/v4), only to nothing"),
 }
 
 
@@ -135,7 +135,7 @@ def test_a_file_that_is_no_use_is_refused_in_one_sentence(
 
 def test_a_file_of_another_site_or_server_is_refused(tmp_path: Path) -> None:
     other = har(tmp_path, entry("GET", "https://elsewhere.example/index.html?tok3n0fann", 1))
-    with pytest.raises(UsageError, match=r"only of https://elsewhere\.example$"):
+    with pytest.raises(UsageError, match=r"only to https://elsewhere\.example$"):
         har_step(other, "logout")
 
     ours = har(tmp_path, *switch())
@@ -143,7 +143,7 @@ def test_a_file_of_another_site_or_server_is_refused(tmp_path: Path) -> None:
         har_step(ours, "logout", "http://localhost:8065")
 
     two = har(tmp_path, *switch(), entry("GET", "https://b.example/api/v4/users/me", 1))
-    with pytest.raises(UsageError, match="of several servers"):
+    with pytest.raises(UsageError, match="requests to several servers"):
         har_step(two, "logout")
     assert har_step(two, "logout", "https://b.example/").requests[0].route == "GET /users/me"
 

@@ -118,7 +118,7 @@ def test_a_busy_machine_is_not_told_as_news_of_the_application() -> None:
     slow = StepComparison("post_message", 1, 1, 0, 0, (Departure("waits", "POST /posts"), Departure("order", "GET /x")))
     new = StepComparison("reload_warm", 1, 1, 0, 0, (Departure("extra", "GET /y"),))
 
-    assert live_news_of([slow]) == "Your application sends in these steps what 11.6 sends.\n"
+    assert live_news_of([slow]) == "In these steps your application sends the same as 11.6.\n"
     assert live_news_of([slow, new]).splitlines()[1:] == ["reload_warm:", "  GET /y — new: not in 11.6"]
 
 

@@ -141,15 +141,15 @@ def test_without_metrics_of_mattermost_it_is_said_what_they_need(capsys: pytest.
     with prometheus(None) as (url, _):
         assert learn(url) == ExitCode.USAGE
 
-    assert "no mattermost_api_time_count of this time: Mattermost has metrics with a licence" in capsys.readouterr().err
+    assert "no mattermost_api_time_count for this time: Mattermost needs a licence" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("body", "code", "complaint"),
     [
-        (b"<html>Grafana</html>", ExitCode.SERVER_NOT_READY, "does not answer as Prometheus does"),
-        (b'{"status": "error", "error": "parse error"}', ExitCode.USAGE, "refuses a query: parse error"),
-        (b"[]", ExitCode.SERVER_NOT_READY, "does not answer as Prometheus does"),
+        (b"<html>Grafana</html>", ExitCode.SERVER_NOT_READY, "does not answer like Prometheus"),
+        (b'{"status": "error", "error": "parse error"}', ExitCode.USAGE, "refused a query: parse error"),
+        (b"[]", ExitCode.SERVER_NOT_READY, "does not answer like Prometheus"),
     ],
 )
 def test_what_is_no_prometheus_is_named(
@@ -173,8 +173,11 @@ def test_nobody_at_that_address_is_named(capsys: pytest.CaptureFixture[str]) -> 
         ((), "expected access logs, or --prometheus URL --from TIME"),
         (("--prometheus", "http://127.0.0.1:9"), "--prometheus: expected --from TIME"),
         (("--prometheus", "http://127.0.0.1:9", "--from", "Monday"), "--from 'Monday': expected a time such as"),
-        (("--prometheus", "http://127.0.0.1:9", "--from", "0", "--to", "100"), "five whole minutes"),
-        (("--prometheus", "http://127.0.0.1:9", "--from", "0", "--to", "9999999"), "62 days at most"),
+        (
+            ("--prometheus", "http://127.0.0.1:9", "--from", "0", "--to", "100"),
+            "at least one whole interval of five minutes",
+        ),
+        (("--prometheus", "http://127.0.0.1:9", "--from", "0", "--to", "9999999"), "at most 62 days"),
     ],
 )
 def test_impossible_orders_are_refused(
@@ -198,7 +201,7 @@ def test_each_route_of_the_client_has_its_function_in_the_server() -> None:
 def test_a_span_is_asked_for_in_days_of_whole_slots() -> None:
     assert whole_slots(1000, 1900) == (1500, 1800)
     assert list(days(300, 300 + 86_400)) == [(300, 86_400), (86_700, 86_700)]
-    with pytest.raises(UsageError, match="five whole minutes"):
+    with pytest.raises(UsageError, match="at least one whole interval of five minutes"):
         whole_slots(1000, 1400)
 
 

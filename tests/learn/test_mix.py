@@ -98,7 +98,7 @@ def test_the_table_names_handler_share_production_and_causes(capsys: pytest.Capt
     [line] = [line for line in printed.splitlines() if line.startswith("deleteDraft ")]
     assert "1.4100" in line
     assert "CreatePost" in line
-    assert "grows" in printed
+    assert "grow with" in printed
 
 
 def test_frequencies_of_the_configuration_count(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -120,4 +120,4 @@ def test_without_posts_there_is_nothing_to_show(tmp_path: Path, capsys: pytest.C
 
     assert main(["mix", "--simulcontroller", str(settings)]) == ExitCode.USAGE
 
-    assert "nobody posts" in capsys.readouterr().err
+    assert "no user posts" in capsys.readouterr().err

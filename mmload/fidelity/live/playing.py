@@ -23,7 +23,7 @@ from mmload.fidelity.recording import recorded_step, recording, step_of
 from mmload.fidelity.scenario_stage import ScenarioStage
 from mmload.fidelity.traffic import StepTraffic
 
-_NOT_LIVE = "no browser is driven through it"
+_NOT_LIVE = "it cannot be done in a browser"
 
 
 @dataclass(slots=True)

@@ -37,7 +37,7 @@ async def _work(orders: asyncio.Queue[PageOrder], profile: Path) -> None:
             watch = NetworkWatch(session, opening.url)
             await _carry_out(WatchedPage(opening.url, context, page, watch), orders)
     except Error as error:
-        tell(PageAnswer(f"the browser ended: {problem_of(error)}"))
+        tell(PageAnswer(f"the browser exited: {problem_of(error)}"))
 
 
 async def _carry_out(page: WatchedPage, orders: asyncio.Queue[PageOrder]) -> None:
