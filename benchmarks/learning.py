@@ -1,8 +1,8 @@
 """How near `mmload learn` comes to the truth: people with a known, unusual mix on a sandbox behind a real nginx.
 
-Each seed makes a mix of its own (each frequency times a factor of 0.2 to 5). It is played, learnt from nginx' log
-alone, and what was learnt is played again, on a fresh sandbox. `--control` plays the given mix a second time, too: how
-far those two runs are apart is chance, and nothing that is learnt can be nearer.
+Each seed makes a mix of its own (each frequency times a factor of 0.2 to 5). It is played, learned from nginx' log
+alone, and what was learned is played again, on a fresh sandbox. `--control` plays the given mix a second time, too: how
+far those two runs are apart is chance, and nothing that is learned can be nearer.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ RETURN = "UnreadCheck"
 # The first minutes are of people who come in and get to know one another.
 COMING_IN_MINUTES = 3
 LOG, DONE, LEARNED = "access.log", "done.json", "learned"
-# The runs after the first: what was learnt, and what was given.
+# The runs after the first: what was learned, and what was given.
 AGAIN, CONTROL = "again", "control"
 
 
@@ -52,7 +52,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--seeds", type=whole, nargs="+", default=[1, 2, 3], help="of the mixes (default: 1 2 3)")
     add("--users", type=whole, default=200, help="simulated people (default: %(default)s)")
     add("--minutes", type=whole, default=12, help="of each run (default: %(default)s)")
-    add("--no-rerun", action="store_true", help="do not play what was learnt")
+    add("--no-rerun", action="store_true", help="do not play what was learned")
     add("--control", action="store_true", help="play the given mix a second time, too")
     add("--folder", type=Path, help="keep logs and counts here; those that are here are not made again")
 
@@ -127,7 +127,7 @@ def learn(folder: Path) -> dict[str, Any]:
 
 
 def judged(seed: int, folder: Path, args: argparse.Namespace) -> dict[str, Any]:
-    """One mix: played, learnt, and played again."""
+    """One mix: played, learned, and played again."""
     folder.mkdir(parents=True, exist_ok=True)
     mix = mix_of(seed)
     given = folder / "given.json"
@@ -165,7 +165,7 @@ def compared(
     again: Mapping[str, dict[str, Any]],
     bursts: Mapping[str, float],
 ) -> dict[str, Any]:
-    """The differences of what was learnt from the truth, in per cent. Pure."""
+    """The differences of what was learned from the truth, in per cent. Pure."""
     fit = found["fit"]
     people = [
         (seed, "people at once", truth.most_users, off(found["people"]["most"], truth.most_users)),
@@ -279,10 +279,10 @@ def measure(args: argparse.Namespace) -> Report:
     return Report(
         {"mixes": mixes},
         (
-            Table("People", ("mix", "figure", "truth", "learnt, off by %"), rows["people"]),
+            Table("People", ("mix", "figure", "truth", "learned, off by %"), rows["people"]),
             Table(
                 f"Actions done at least {OFTEN} times",
-                ("mix", "action", "done", "learnt, off by %", "frequency, off by %", "chance %", "skipped %"),
+                ("mix", "action", "done", "learned, off by %", "frequency, off by %", "chance %", "skipped %"),
                 rows["actions"],
             ),
             Table(

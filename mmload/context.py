@@ -27,7 +27,7 @@ class TestContext:
     Made when a test begins. `before` is the context whose place it takes in the middle of a test, when an agent is
     given other settings: active users keep theirs, and both share the accounts (no number is taken twice) and the
     delivery account (they write to each other). `shared`: other processes drive users on this server, too; `lines` of
-    the file of users are then those that the master dealt to this one. `kept`: sessions, which go to their own server
+    the users file are then those that the master dealt to this one. `kept`: sessions, which go to their own server
     only.
     """
 
@@ -90,11 +90,11 @@ class TestContext:
 
     @property
     def capabilities(self) -> Capabilities:
-        """What the server can do, as far as it has told us: the whole of it after the first log-in."""
+        """What the server can do, as far as it has told us: the whole of it after the first login."""
         return self.can if self.can is not None else self._foreseen
 
     def foresee(self, config: dict[str, str], license: dict[str, str]) -> None:
-        """Take in the little of the configuration that the log-in page gets: the version is in it."""
+        """Take in the little of the configuration that the login page gets: the version is in it."""
         if self.can is None:
             self._foreseen = capabilities(config, license, self.settings.config.controller.server_version)
 
@@ -125,7 +125,7 @@ def _admission(users: Users, seed: int) -> Admission:
 
 
 def _pool(users: Users, worker_index: int, lines: range) -> AccountPool:
-    """The accounts of a process; `lines` are its own of the file of users, if there is one."""
+    """The accounts of a process; `lines` are its own of the users file, if there is one."""
     if has_file_only(users):
         return AccountPool(lines[: users.max_active_users], f"add lines to {users.users_file_path}, or use fewer users")
     return AccountPool(own_numbers(worker_index, users.max_active_users))

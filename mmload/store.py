@@ -361,7 +361,7 @@ class Store:
     # -- what we know ----------------------------------------------------------------------------------------
 
     def my_channels(self) -> Iterator[Channel]:
-        """The channels we belong to, in the order in which we learnt of them."""
+        """The channels we belong to, in the order in which we learned of them."""
         members = self.members
         return (channel for channel in self.channels.values() if channel.id in members)
 

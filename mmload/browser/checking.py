@@ -24,7 +24,7 @@ _ORDER = (
 
 
 def try_steps(order: StartBrowser) -> dict[str, StepDone]:
-    """Each step's best outcome; only that of the log-in where it fails. BrowserGone: the browser ended."""
+    """Each step's best outcome; only that of the login where it fails. BrowserGone: the browser ended."""
     browser = BrowserProcess(order)
     try:
         return outcomes(browser.step)

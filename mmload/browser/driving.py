@@ -247,7 +247,7 @@ class Drive:
         return cookies.get("MMUSERID", ""), token
 
     async def forget_session(self) -> None:
-        """Whoever still had one would not see the log-in page."""
+        """Whoever still had one would not see the login page."""
         for name in _SESSION_COOKIES:
             await self._context.clear_cookies(name=name)
 

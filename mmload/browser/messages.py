@@ -83,7 +83,7 @@ class StepDone(msgspec.Struct, frozen=True, omit_defaults=True):
     waiting: int = 0  # requests that were under way when it failed
     console: tuple[str, ...] = ()
     screenshot: bytes = b""  # JPEG
-    # After a log-in by password: the session it brought.
+    # After a login by password: the session it brought.
     user_id: str = ""
     token: str = ""
     final: bool = False  # trying again is of no use

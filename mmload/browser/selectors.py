@@ -15,7 +15,7 @@ class Selectors:
     """The web application of one version family. All but the family's name are CSS."""
 
     family: str
-    # The log-in page.
+    # The login page.
     login_name: str
     login_password: str
     login_button: str

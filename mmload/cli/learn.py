@@ -125,7 +125,7 @@ def _fitted(observed: Observed, defaults: Mapping[str, float]) -> Fit:
 
 
 def _why_not(observed: Observed, *, anyway: bool) -> str:
-    """Why nothing can be learnt from this; empty if it can."""
+    """Why nothing can be learned from this; empty if it can."""
     from mmload.learn.reading import LEAST_SECONDS
 
     if not observed.mark:

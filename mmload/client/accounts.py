@@ -1,6 +1,6 @@
 """Which Mattermost account a simulated user acts as. No worker needs another to know its own.
 
-Worker `i` owns the numbers `i·stride + 1 … (i+1)·stride`; the lines of a file of users are dealt out by the master. A
+Worker `i` owns the numbers `i·stride + 1 … (i+1)·stride`; the lines of a users file are dealt out by the master. A
 leaving user gives its number back; the lowest free one is taken first, so that a test with fewer users uses the same
 people again.
 """
@@ -25,7 +25,7 @@ SHARED_AMONG = 8
 class Account:
     """A login. `number` decides everything about the person that is drawn by chance.
 
-    `in_file`: a line of the file of users; `username` is then a guess from the address, for who has to sign up.
+    `in_file`: a line of the users file; `username` is then a guess from the address, for who has to sign up.
     """
 
     number: int
@@ -39,7 +39,7 @@ class Account:
 
 
 def own_numbers(worker_index: int, stride: int) -> range:
-    """The account numbers of a worker, without a file of users. Pure."""
+    """The account numbers of a worker, without a users file. Pure."""
     return range(worker_index * stride + 1, (worker_index + 1) * stride + 1)
 
 
@@ -56,7 +56,7 @@ def connections(users: Users, count: int) -> int:
 
 
 def has_file_only(users: Users) -> bool:
-    """Whether the accounts are the lines of a file of users, and no others. Pure."""
+    """Whether the accounts are the lines of a users file, and no others. Pure."""
     return bool(users.users_file_path) and not users.accounts_beyond_file
 
 
@@ -153,7 +153,7 @@ def account(
 
 
 def accounts(users: Users, count: int, credentials: Sequence[tuple[str, str]]) -> tuple[Account, ...]:
-    """Those of that many users; fewer where a file of users has fewer lines and no others are to be made up. Pure."""
+    """Those of that many users; fewer where a users file has fewer lines and no others are to be made up. Pure."""
     last = min(count, len(credentials)) if has_file_only(users) else count
     return tuple(
         account(number, users.username_prefix, users.password, users.number_offset, credentials)

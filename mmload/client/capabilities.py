@@ -1,4 +1,4 @@
-"""What this server can do: read from its version, client configuration and licence, and learnt from its answers."""
+"""What this server can do: read from its version, client configuration and licence, and learned from its answers."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ def threads_collapsed(setting: str, preference: str | None) -> bool:
 
 
 class MissingFeatures:
-    """Features the server has said it lacks: learnt once for all users of the process, told once in the report."""
+    """Features the server has said it lacks: learned once for all users of the process, told once in the report."""
 
     def __init__(self, tell: Callable[[str, str], None] = lambda feature, reason: None) -> None:
         self._missing: set[str] = set()

@@ -1,7 +1,7 @@
 """The sessions with which users of one process come in without a password, as one who closed the tab yesterday.
 
 No method waits. A session is taken by one user at a time and given back when the user leaves. Whether it still holds is
-seen when it is used: a 401 leads to a log-in by password, and the new session takes its place.
+seen when it is used: a 401 leads to a login by password, and the new session takes its place.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class KeptSessions:
         return (self._ids[login], free.pop()) if free else None
 
     def began(self, login: str, user_id: str, token: str, instead_of: str = "") -> None:
-        """A log-in by password brought this session, perhaps in the place of one that had ended. It is in use."""
+        """A login by password brought this session, perhaps in the place of one that had ended. It is in use."""
         self._ids[login] = user_id
         self._tell(SessionChange(login, user_id, token, instead_of))
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from itertools import islice
 
-# What a browser without a cache was seen to fetch (11.6): for the log-in page, and with the application after it.
+# What a browser without a cache was seen to fetch (11.6): for the login page, and with the application after it.
 LOGIN_FILES = 52
 ALL_FILES = 97
 

@@ -12,7 +12,7 @@ from mmload.config.checking import join
 from mmload.config.fields import Key, keys
 from mmload.config.tables import Config, ConnectionSettings, Settings
 
-# A file of accounts has their passwords.
+# A users file has their passwords.
 _FILES_OF_PASSWORDS = ("UsersFilePath",)
 _PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
 

@@ -1,6 +1,6 @@
 """A configuration file's text as plain values: JSON or TOML. Each way to fail is one ConfigurationError.
 
-The file of accounts that `UsersFilePath` names.
+The users file that `UsersFilePath` names.
 """
 
 from __future__ import annotations

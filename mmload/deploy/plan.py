@@ -22,7 +22,7 @@ GB_PER_CPU = {"c": 2, "m": 4}
 class PersonCost:
     """What a person costs: `cpu_ms` each second and `memory_kb` of a worker; `*_login_s` of the server's CPU, once.
 
-    `process_mb` is a worker without people, `login_wait_s` what one log-in takes at least.
+    `process_mb` is a worker without people, `login_wait_s` what one login takes at least.
     """
 
     cpu_ms: float

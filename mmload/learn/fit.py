@@ -105,7 +105,7 @@ class Explained:
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """What was learnt. `unexplained`: requests whose handlers no action has. `replies`: their share, if it is known."""
+    """What was learned. `unexplained`: requests whose handlers no action has. `replies`: their share, if known."""
 
     actions: tuple[Learned, ...]
     handlers: tuple[Explained, ...]

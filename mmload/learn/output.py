@@ -1,4 +1,4 @@
-"""What was learnt as documents: simulcontroller.json, the load profile, and everything as JSON. Pure."""
+"""What was learned as documents: simulcontroller.json, the load profile, and everything as JSON. Pure."""
 
 from __future__ import annotations
 

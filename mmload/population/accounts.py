@@ -20,7 +20,7 @@ Ask = Callable[[str, str, Any], Any]
 def find_accounts(ask: Ask, wanted: Sequence[Account], stop: Event) -> dict[str, Mapping[str, Any]]:
     """The profiles of the accounts that exist, by what they log in with.
 
-    User names are looked up many in a call; those of a file of users are guesses, so what is not found of them that way
+    User names are looked up many in a call; those of a users file are guesses, so what is not found of them that way
     is looked up by address, one by one.
     """
     found: dict[str, Mapping[str, Any]] = {}

@@ -85,7 +85,7 @@ class InitSummary:
 
 
 def planned(settings: Settings) -> Plan:
-    """The plan for these settings; reads the file of accounts, if there is one."""
+    """The plan for these settings; reads the users file, if there is one."""
     users_file = settings.config.users.users_file_path
     credentials = read_credentials(users_file) if users_file else ()
     return plan(settings, settings.config.run.seed or DEFAULT_SEED, credentials)

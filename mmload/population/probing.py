@@ -147,7 +147,7 @@ class SessionFacts:
 
 @dataclass(slots=True)
 class ServerProbe:
-    """All that was learnt. What could not be asked is None or empty."""
+    """All that was learned. What could not be asked is None or empty."""
 
     contact: Contact
     client_config: Mapping[str, str] = field(default_factory=dict)
@@ -158,7 +158,7 @@ class ServerProbe:
     limits: Mapping[str, int] = field(default_factory=dict)
     accounts_there: int | None = None
     deactivated: int = 0
-    # Those of the file of users, where there are no others.
+    # Those of the users file, where there are no others.
     accounts_in_file: int | None = None
     # Of the `looked_at` accounts that were looked at one by one, where the server's settings make it necessary.
     looked_at: int = 0

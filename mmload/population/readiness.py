@@ -234,7 +234,7 @@ def _console(place: str, setting: str) -> str:
     return f"System Console > {place} ({setting})"
 
 
-def file_of_users(case: Case) -> Iterator[Finding]:
+def users_file(case: Case) -> Iterator[Finding]:
     """A file has an account for each user: none is made up beyond it unless told."""
     lines = case.facts.accounts_in_file
     if lines is not None and lines < case.users:
@@ -533,7 +533,7 @@ def missing_features(case: Case) -> Iterator[Finding]:
 
 RULES: tuple[Callable[[Case], Iterator[Finding]], ...] = (
     login,
-    file_of_users,
+    users_file,
     sign_up,
     addresses,
     account_limit,

@@ -80,7 +80,7 @@ def test_a_run_goes_on_without_the_machines_it_loses_and_leaves_nothing(desk: De
 
 
 def test_a_storm_and_a_search_run_on_the_hosts_as_a_run_does(desk: Desk, server: str) -> None:
-    """With the documents and the file of users of the desk, which are on no disk there; Ctrl-C ends it all in order.
+    """With the documents and the users file of the desk, which are on no disk there; Ctrl-C ends it all in order.
 
     A search waits for workers that come late, and its people are those of `mmload init`: nobody has to sign up.
     """

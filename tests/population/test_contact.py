@@ -69,7 +69,7 @@ MATTERMOST = {"X-Version-Id": "11.6.0.11.6.0.abc.false", **JSON}
         ((403, HTML, "<html>403</html>"), "a proxy in front of the server refuses the request (403", "log"),
         ((400, HTML, "<html>Bad Request</html>"), "a proxy in front of the server refuses the request (400", "log"),
         ((400, HTML, "The plain HTTP request was sent to HTTPS port"), "speaks HTTPS only (400", "https://"),
-        ((200, HTML, '<form><input name=p type="password">'), "asks for a log-in (200", "Headers"),
+        ((200, HTML, '<form><input name=p type="password">'), "requires a login (200", "Headers"),
         ((302, {"Location": "/oauth2/start?rd=secret"}, ""), "a login portal in front of the server", "Headers"),
         ((302, {"Location": "https://sso.example/login"}, ""), "redirects to https://sso.example/login", "Headers"),
         ((301, {"Location": "https://chat.example/"}, ""), "redirects to https://chat.example", "to https://chat.ex"),

@@ -1,4 +1,4 @@
-"""Accounts that were not made for a load test: a file of users, their own names and teams, verified addresses."""
+"""Accounts that were not made for a load test: a users file, their own names and teams, verified addresses."""
 
 from __future__ import annotations
 

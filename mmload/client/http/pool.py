@@ -70,7 +70,7 @@ class CallTimer:
             raise TimeoutError("timed out") from None
 
     def wait(self, watcher: Any) -> float:
-        """Until the watched socket is ready: when the loop learnt that (`time.perf_counter`; 0.0: it doesn't say)."""
+        """Until the watched socket is ready: when the loop learned that (`time.perf_counter`; 0.0: it doesn't say)."""
         waiter: Any = Waiter()
         watcher.start(waiter.switch, None)
         try:

@@ -79,7 +79,7 @@ def live_stage(stage: ScenarioStage) -> Iterator[LiveStage]:
 def play_live(
     live: LiveStage, scenarios: Sequence[LiveScenario], progress: Callable[[str], None] = lambda step: None
 ) -> LiveRecording:
-    """Do these scenarios, as far as they can be done. The log-in is always done, since nothing is without it."""
+    """Do these scenarios, as far as they can be done. The login is always done, since nothing is without it."""
     made = LiveRecording()
     follows = True
     for scenario in LIVE_SCENARIOS:
