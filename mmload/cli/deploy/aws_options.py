@@ -14,26 +14,26 @@ from mmload.deploy.aws_settings import DEFAULT_EXPIRE, AwsSettings, RentedFromAw
 
 # Options that are settings of the same meaning; all others are in the document of --settings.
 _TEXTS = {
-    "name": ("NAME", "beginning of the names of everything"),
-    "owner": ("NAME", "tag owner: who is asked when something is left (default: you)"),
+    "name": ("NAME", "prefix of all names"),
+    "owner": ("NAME", "tag owner: whom to ask about leftovers (default: you)"),
     "region": ("REGION", "AWS region"),
-    "profile": ("NAME", "profile of ~/.aws/config (default: what the environment says)"),
-    "agent-type": ("TYPE", "type of the machines for load"),
-    "package": ("URL", "Mattermost's archive for the server under test"),
-    "image": ("NAME", "a container image of Mattermost in place of the archive"),
+    "profile": ("NAME", "profile of ~/.aws/config (default: from the environment)"),
+    "agent-type": ("TYPE", "type of the load generators"),
+    "package": ("URL", "archive of Mattermost for the server under test"),
+    "image": ("NAME", "container image of Mattermost, instead of the archive"),
     "app-type": ("TYPE", "type of the machines with Mattermost"),
     "database": ("KIND", "rds or aurora"),
-    "database-type": ("TYPE", "type of the database's instances"),
+    "database-type": ("TYPE", "type of the database instances"),
 }
 _FILES = {
-    "ssh-key": "your public key (default: that of ~/.ssh)",
+    "ssh-key": "your public key (default: the first one in ~/.ssh)",
     "licence": "licence of the server under test",
-    "config-patch": "part of Mattermost's config.json that holds in place of ours",
+    "config-patch": "part of Mattermost's config.json, to override mmload's",
 }
 _COUNTS = {
-    "agents": "machines for load",
-    "apps": "machines with Mattermost; 0: the server under test is another one",
-    "database-instances": "instances of an Aurora cluster",
+    "agents": "number of load generators",
+    "apps": "number of machines with Mattermost; 0: test another server",
+    "database-instances": "number of instances of an Aurora cluster",
 }
 _FIELDS = {
     "agents": "agent_count",
@@ -59,13 +59,15 @@ def add_settings(part: argparse.ArgumentParser) -> None:
     for name, meaning in _COUNTS.items():
         told = f"{meaning} (default: {getattr(defaults, _field(name))})"
         part.add_argument(f"--{name}", metavar="N", type=whole_number(0), help=told)
-    part.add_argument("--expire", metavar="TIME", help=f"when machines end by themselves (default: {DEFAULT_EXPIRE})")
-    part.add_argument("--allow", metavar="CIDR", action="append", help="who may reach them (default: your address)")
-    part.add_argument("--subnet", metavar="ID", action="append", help="existing subnets (default: a VPC of its own)")
-    part.add_argument("--spot", action=argparse.BooleanOptionalAction, help="spot instances for load")
+    part.add_argument("--expire", metavar="TIME", help=f"when machines terminate (default: {DEFAULT_EXPIRE})")
+    part.add_argument("--allow", metavar="CIDR", action="append", help="who may connect (default: your address)")
+    part.add_argument(
+        "--subnet", metavar="ID", action="append", help="existing subnet, repeatable (default: a new VPC)"
+    )
+    part.add_argument("--spot", action=argparse.BooleanOptionalAction, help="use spot instances as load generators")
     part.add_argument("--workers", metavar="N", help="worker processes on each machine (default: one per CPU)")
     part.add_argument("--server", metavar="URL", help="check that the machines reach this server")
-    part.add_argument("--settings", metavar="FILE", type=Path, help="these and all others, JSON or TOML")
+    part.add_argument("--settings", metavar="FILE", type=Path, help="file with any settings, JSON or TOML")
 
 
 def _field(option: str) -> str:
