@@ -26,8 +26,8 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "agent",
         help="start an agent: Locust's web UI and an HTTP API that control the load while it runs",
-        description="Start an agent: Locust's web UI and the /loadagent API on one port. It starts no users until "
-        "it is told to. To listen on an interface other than loopback, it needs a token in MMLOAD_AGENT_TOKEN, and "
+        description="Start an agent: Locust's web UI and the /loadagent API on one port. It runs no users until a "
+        "test is started. To listen on an interface other than loopback, it needs a token in MMLOAD_AGENT_TOKEN, and "
         "workers on other machines need the same token (docs/distributed.md).",
     )
     add_server_option(parser)

@@ -242,9 +242,7 @@ def sandbox_options(args: argparse.Namespace, other_slots: int | None = None) ->
     slots = slots if other_slots is None else other_slots
     service_ms = DEMO_SERVICE_MS if args.service_ms is None else args.service_ms
     if slots < 1 or not 0 < service_ms < float("inf"):
-        raise UsageError(
-            "--slots, --compare-slots and --service-ms: expected numbers above 0, as the sandbox would have no limit"
-        )
+        raise UsageError("--slots, --compare-slots and --service-ms: expected numbers above 0; with 0, it has no limit")
     return ("--slots", str(slots), "--service-ms", f"{service_ms:g}", "--random-service")
 
 

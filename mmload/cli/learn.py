@@ -38,9 +38,9 @@ def add_parser(subparsers: Any) -> None:
     metrics = parser.add_argument_group("from metrics instead of logs")
     metrics.add_argument("--prometheus", metavar="URL", help="a Prometheus that scrapes the server (with a licence)")
     metrics.add_argument(
-        "--from", dest="start", metavar="TIME", help="start of the time: 2026-11-20T08:00 (local time)"
+        "--from", dest="start", metavar="TIME", help="start of the time range: 2026-11-20T08:00 (local time)"
     )
-    metrics.add_argument("--to", dest="end", metavar="TIME", default="now", help="end of the time (default: now)")
+    metrics.add_argument("--to", dest="end", metavar="TIME", default="now", help="end of the time range (default: now)")
     metrics.add_argument("--match", metavar="LABELS", default="", help="labels of the server: 'job=\"mattermost\"'")
     parser.add_argument(
         "--format", choices=_FORMATS, help="format of the logs (default: recognised by their first lines)"

@@ -39,7 +39,7 @@ _MEANINGS: Mapping[StormKind, str] = {
     StormKind.RECONNECT: "all users lose their WebSockets at once",
     StormKind.RESTART: "--command restarts the server",
     StormKind.LOGIN: "all users log out and log in again",
-    StormKind.SPIKE: "more users arrive at once, and stay (--more, default: twice the users)",
+    StormKind.SPIKE: "more users arrive at once, and stay (--more; by default the number of users doubles)",
     StormKind.MENTION_ALL: "a post mentions everybody, and all users open its channel",
     StormKind.CHANNEL_FLOOD: "all users post to one channel",
 }

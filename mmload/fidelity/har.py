@@ -118,7 +118,7 @@ def _read(path: Path) -> HarFile:
         if size > LARGEST_HAR_BYTES:
             limit = LARGEST_HAR_BYTES >> 20
             raise UsageError(
-                f"{path}: {size >> 20} MB, expected at most {limit}: record one step, and export it without content"
+                f"{path}: {size >> 20} MB, expected at most {limit} MB: record one step, and export it without content"
             )
         return msgspec.json.decode(path.read_bytes().removeprefix(b"\xef\xbb\xbf"), type=HarFile)
     except OSError as error:

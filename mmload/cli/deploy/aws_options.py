@@ -59,7 +59,7 @@ def add_settings(part: argparse.ArgumentParser) -> None:
     for name, meaning in _COUNTS.items():
         told = f"{meaning} (default: {getattr(defaults, _field(name))})"
         part.add_argument(f"--{name}", metavar="N", type=whole_number(0), help=told)
-    part.add_argument("--expire", metavar="TIME", help=f"when machines terminate (default: {DEFAULT_EXPIRE})")
+    part.add_argument("--expire", metavar="TIME", help=f"time until machines terminate (default: {DEFAULT_EXPIRE})")
     part.add_argument("--allow", metavar="CIDR", action="append", help="who may connect (default: your address)")
     part.add_argument(
         "--subnet", metavar="ID", action="append", help="existing subnet, repeatable (default: a new VPC)"
