@@ -42,7 +42,7 @@ def test_a_server_that_comes_back_is_waited_for(patience: Retrying, waits: list[
 
 def test_a_server_that_stays_away_is_given_up_with_advice(patience: Retrying, waits: list[float]) -> None:
     """The message names the step, the reason, and that nothing is lost."""
-    with pytest.raises(ServerNotReady, match=r"team members: connection refused; gave up .* continues where"):
+    with pytest.raises(ServerNotReady, match=r"team members: connection refused; gave up .* continue where"):
         patience.run("team members", Server(*[NoAnswer("connection refused")] * 50))
 
     assert len(waits) == MOST_FAILURES

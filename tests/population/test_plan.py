@@ -213,5 +213,5 @@ def test_no_account_is_made_up_beyond_the_file_of_users() -> None:
     beyond = plan(settings(instance={"num_users": 3}, users=users | {"accounts_beyond_file": True}), 1, lines)
 
     assert [account.email for account in of_file.accounts] == ["ann@corp.example", "bob@corp.example"]
-    assert of_file.notices[0] == "2 accounts instead of 3: users.txt has no more"
+    assert of_file.notices[0] == "2 accounts instead of 3: there are no more in users.txt"
     assert beyond.accounts[2].email == "testuser-3@example.com"

@@ -55,7 +55,7 @@ def test_a_run_begins_with_kept_sessions_and_writes_none_down(
     (folder,) = (tmp_path / "runs").iterdir()
     counted = read_run(folder).totals.whole.sessions
 
-    assert "sessions of 4 of 4 users are kept: they come in without a password" in done.stderr
+    assert "sessions of 4 of 4 users are kept: these users need no password login" in done.stderr
     assert (counted.logins, counted.kept_sessions, counted.relogins) == (revoked, 4, revoked), done.stdout
     assert "4 started with a kept session" in " ".join(done.stdout.split())
     after = file.read()

@@ -106,7 +106,7 @@ def test_a_pipe_by_that_name_holds_nobody_up(kept: SessionFile) -> None:
 
 def test_sessions_go_to_no_other_server(kept: SessionFile) -> None:
     """Whoever renames the file, or gives another server the old one's address."""
-    assert "of another server than http://else.example.com" in refused(
+    assert "for a server other than http://else.example.com" in refused(
         SessionFile(kept.path, "http://else.example.com")
     )
 
