@@ -107,7 +107,7 @@ def test_a_host_that_is_fit_lacks_nothing() -> None:
         ({"system": "Darwin"}, 0, "workers need CPython on Linux"),
         ({"implementation": "pypy"}, 0, "workers need CPython on Linux"),
         ({"venv": False}, 0, "python3-venv"),
-        ({"free_bytes": 12 << 20}, 0, "12 MB are free in its home folder: 250 MB are needed"),
+        ({"free_bytes": 12 << 20}, 0, "12 MB are free in its home folder, but 250 MB are needed"),
         ({}, 185.0, "its clock is 185 s ahead of this machine's"),
         ({}, -185.0, "its clock is 185 s behind this machine's"),
         ({"server": {"problem": "it cannot reach chat:443: timed out"}}, 0, "cannot reach"),

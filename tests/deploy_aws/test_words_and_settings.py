@@ -185,7 +185,7 @@ def test_only_what_is_done_is_told_of_what_terraform_says() -> None:
     plan = {"type": "change_summary", "@message": "Plan: 2 to add.", "changes": {"operation": "plan", "add": 2}}
     assert terraform.progress_of(plan) == "Plan: 2 to add."
     assert terraform.progress_of(plan | {"changes": {"operation": "plan", "add": 0}}) == ""
-    assert terraform.progress_of(made) == "module.agent[0].aws_instance.this made (12 s)"
+    assert terraform.progress_of(made) == "module.agent[0].aws_instance.this created (12 s)"
     assert terraform.progress_of(slow) == "module.agent[0].aws_instance.this: 120 s so far"
     assert terraform.progress_of(quick) == terraform.progress_of(read) == terraform.progress_of({"type": "log"}) == ""
 

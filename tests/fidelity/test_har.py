@@ -154,7 +154,7 @@ def test_a_file_that_is_not_there_or_too_large_is_refused(tmp_path: Path) -> Non
     large = tmp_path / "large.har"
     with large.open("wb") as file:
         file.truncate((128 << 20) + 1)
-    with pytest.raises(UsageError, match="128 at most"):
+    with pytest.raises(UsageError, match="at most 128 MB"):
         har_step(large, "logout")
 
 
