@@ -64,7 +64,7 @@ MATTERMOST = {"X-Version-Id": "11.6.0.11.6.0.abc.false", **JSON}
         ((404, MATTERMOST, "{}"), "not below this path", "remove the path"),
         ((502, {}, "bad gateway"), "a proxy in front of the server answers 502 Bad Gateway", "start Mattermost"),
         ((502, HTML, "<html>502</html>"), "answers 502 Bad Gateway: it cannot reach", "start Mattermost"),
-        ((503, HTML, "<html>503</html>"), "answers 503 Service Unavailable: it does not", "start Mattermost"),
+        ((503, HTML, "<html>503</html>"), "answers 503 Service Unavailable: it cannot", "start Mattermost"),
         ((401, HTML, "<html>401</html>"), "something in front of the server requires a login (401", "Headers"),
         ((403, HTML, "<html>403</html>"), "a proxy in front of the server refuses the request (403", "log"),
         ((400, HTML, "<html>Bad Request</html>"), "a proxy in front of the server refuses the request (400", "log"),

@@ -227,7 +227,7 @@ def test_an_ended_session_is_renewed(faulty: str) -> None:
 def test_too_many_accounts_are_refused_before_the_first_is_made() -> None:
     """A free server takes 250; half a population is of no use."""
     with running_sandbox("--account-limit", "5") as server:
-        with pytest.raises(ServerNotReady, match=r"takes 5 accounts .* has 1; 9 more .* \(--users\) by 5"):
+        with pytest.raises(ServerNotReady, match=r"allows 5 accounts .* has 1; 9 more .* \(--users\) by 5"):
             made(server, "few")
 
         assert Census(server, "few").users == {}

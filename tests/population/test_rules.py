@@ -95,7 +95,7 @@ def test_a_good_server_has_nothing_in_the_way() -> None:
         ),
         (
             {"limits": {"maxUsersHardLimit": 250, "activeUserCount": 245}, "accounts_there": 10},
-            "takes 250 accounts, has 245, and 10 more",
+            "allows 250 accounts, has 245, and 10 more",
             "at most 15 users",
         ),
         ({"admin_config": {"TeamSettings": {"RestrictCreationToDomains": "corp.example"}}, "accounts_there": 0},
@@ -143,7 +143,7 @@ def test_several_processes_share_the_users_and_what_they_need() -> None:
     ("fields", "what"),
     [
         ({"our_channels": 0}, "no channels of mmload init with the prefix 'testuser'"),
-        ({"contact": Contact(version_header="11.6.0", clock_ahead_seconds=-30)}, "30 seconds behind ours"),
+        ({"contact": Contact(version_header="11.6.0", clock_ahead_seconds=-30)}, "30 seconds behind this machine's"),
         ({"admin_config": {"ServiceSettings": {"MaximumLoginAttempts": 2}}}, "locked after 2 failed logins"),
         ({"admin_config": {"RateLimitSettings": {"Enable": True, "PerSec": 500}}}, "rate limiting is on"),
         (
