@@ -182,7 +182,7 @@ def test_a_threshold_may_name_a_stage_of_a_profile_that_is_picked_later() -> Non
     assert list(stage_problems(config.run.thresholds, of_profile([(540, 10), (1020, 2)], 1.0, 3600))) == []
     assert [each.partition(" (")[0] for each in stage_problems(config.run.thresholds, ())] == [
         "'p99(requests)[h09] < 2s': there is no stage h09; known: before, storm, after",
-        "'errors[peak] < 1%': no stage peak; known: before, storm, after",
+        "'errors[peak] < 1%': there is no stage peak; known: before, storm, after",
     ]
     [unknown] = stage_problems(config.run.thresholds, of_profile([(0, 10), (600, 2)], 1.0, 3600))
     assert unknown == "'p99(requests)[h09] < 2s': there is no stage h09; known: h00, h10, peak"
