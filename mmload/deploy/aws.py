@@ -118,7 +118,7 @@ def left(folder: Path, rented: RentedFromAws, tell: Tell) -> list[str]:
             break
         refused = _take_away(folder, rented, found | aws_lost.untagged(rented), tell)
         if looks:
-            tell(f"{len(names or refused)} things are still there; looking again in {_LOOK_PAUSE_SECONDS:.0f} s")
+            tell(f"{len(names or refused)} resources still exist; checking again in {_LOOK_PAUSE_SECONDS:.0f} s")
             time.sleep(_LOOK_PAUSE_SECONDS)
     return names or refused
 
@@ -176,7 +176,7 @@ def _not_ready(folder: Path, name: str) -> str | None:
         return None
     if done.stdout.strip():
         log = "/var/log/cloud-init-output.log"
-        raise MmloadError(f"{name}: its start-up script failed: {done.stdout.strip()} ({log} there says more)")
+        raise MmloadError(f"{name}: its start-up script failed: {done.stdout.strip()} (see {log} there)")
     if done.returncode == 255:
         return why_ssh_failed(done.stderr.splitlines(), done.returncode, name, str(folder / SSH_CONFIG))
     return "it is still being set up"
@@ -203,10 +203,12 @@ def wait_for_server(url: str, email: str, password: str, tell: Tell, seconds: fl
         if not session.post(f"{url}/api/v4/users/login", json=credentials, timeout=_SSH_SECONDS).ok:
             created = session.post(f"{url}/api/v4/users", json=account, timeout=_SSH_SECONDS)
             if not created.ok:
-                raise ServerNotReady(f"{url}: no administrator could be created: it answers {created.status_code}")
+                raise ServerNotReady(
+                    f"{url}: could not create an administrator: the server answers {created.status_code}"
+                )
             tell(f"{email} is the server's administrator")
     except requests.RequestException as error:
-        raise ServerNotReady(f"{url}: no administrator could be created: {type(error).__name__}") from None
+        raise ServerNotReady(f"{url}: could not create an administrator: {type(error).__name__}") from None
 
 
 @contextmanager

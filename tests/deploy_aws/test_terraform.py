@@ -133,7 +133,7 @@ def test_machines_are_rented_used_and_given_back(
     interrupted = ended(up)
     assert interrupted.code == 130, interrupted.err
     assert "Terraform finishes the operations that it has started" in interrupted.err
-    assert "`mmload deploy aws up` goes on, `mmload deploy aws down` takes all of it away" in interrupted.err
+    assert "`mmload deploy aws up` continues, `mmload deploy aws down` destroys everything" in interrupted.err
 
     # AWS may have made what was in flight: a key pair of that name would be in the way of an `up`.
     interrupted_id = json.loads((folder / "settings.json").read_text())["id"]
@@ -159,16 +159,16 @@ def test_machines_are_rented_used_and_given_back(
         desk, "run", "--", "run", "--users", "2", "--server", fresh_sandbox, "--run-time", "3s", **environ
     )
     assert run.code in (0, 6), run.err
-    assert "its machines end by themselves at" in run.err and "on agent1" in run.out
+    assert "its machines terminate at" in run.err and "on agent1" in run.out
     assert "Apply complete" in server.end(making)
     examine_the_server(played_aws, server)
 
     taking = server.start("destroy", "-auto-approve", "-no-color")
     other = played_aws.type(desk, "up", "--profile", "nobody")
-    assert other.code == 4 and "things stand, and may cost" in other.err
+    assert other.code == 4 and "resources exist, and may cost" in other.err
     down = played_aws.type(desk, "down", "--profile", "")
     assert down.code == 0, down.err
-    assert f"{deployment_id}: nothing is left in us-east-1 (AWS was asked)" in down.out
+    assert f"{deployment_id}: nothing is left in us-east-1, according to AWS" in down.out
     assert played_aws.everything(deployment_id) == [] and not folder.exists()
     server.end(taking)
     assert played_aws.everything("srv-0123abcd") == []
@@ -259,7 +259,7 @@ def test_what_aws_or_terraform_refuses_is_told_and_nothing_stands(
     up = played_aws.type(tmp_path, "up", *options)
 
     assert up.code == 4
-    assert "nobody" in up.err and "nothing stands, and mmload-aws is removed" in up.err
+    assert "nobody" in up.err and "nothing was created, and mmload-aws is removed" in up.err
     assert "Traceback" not in up.err and "Plan:" not in up.err
     again = played_aws.type(tmp_path, "up", *options[:-2], "--agent-type", "no.such")
     assert again.code == 4 and "nobody" not in again.err and "at least 0.01 USD" in again.err
@@ -340,7 +340,7 @@ def test_what_aws_has_and_the_state_has_not_is_taken_away(tmp_path: Path, played
     down = played_aws.type(tmp_path, "down")
 
     assert down.code == 0, down.out + down.err
-    assert re.search(r'aws_vpc\.lost\["vpc-\w+"\] removed', down.err), down.err
+    assert re.search(r'aws_vpc\.lost\["vpc-\w+"\] destroyed', down.err), down.err
     assert played_aws.everything("lost-0123abcd") == []
     assert not folder.exists()
     assert played_aws.everything("kept-0123abcd") == kept

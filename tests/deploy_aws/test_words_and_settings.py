@@ -159,7 +159,7 @@ def test_a_folder_with_something_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "main.tf").write_text("# mine\n")
     for part in ("up", "down"):
         done = processes.mmload(tmp_path.parent, "deploy", "aws", part, "--folder", str(tmp_path))
-        assert done.returncode == 2 and "files of something else" in done.stderr, done.stderr
+        assert done.returncode == 2 and "contains other files" in done.stderr, done.stderr
     assert (tmp_path / "main.tf").read_text() == "# mine\n"
     nothing = processes.mmload(tmp_path.parent, "deploy", "aws", "down", "--folder", str(tmp_path / "none"))
     assert nothing.returncode == 0 and "nothing is rented" in nothing.stderr
@@ -173,7 +173,7 @@ def test_without_terraform_it_is_said_where_to_get_it(tmp_path: Path) -> None:
     only = {"PATH": str(tmp_path / "programs")}
     up = processes.mmload(tmp_path, "deploy", "aws", "up", "--allow", "127.0.0.1", "--ssh-key", str(key), **only)
     assert up.returncode == 4
-    assert "terraform was not found" in up.stderr and "nothing stands" in up.stderr
+    assert "terraform was not found" in up.stderr and "nothing was created" in up.stderr
 
 
 def test_only_what_is_done_is_told_of_what_terraform_says() -> None:

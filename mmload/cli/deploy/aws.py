@@ -22,19 +22,19 @@ def add_parser(parts: Any) -> None:
     """`mmload deploy aws …`."""
     parser = parts.add_parser(
         "aws",
-        help="machines for load rented from AWS by Terraform, and optionally a server under test",
-        description="Machines rented from AWS by Terraform (docs/deploy-aws.md). All that is known of them, with "
+        help="rent load generators from AWS with Terraform, and optionally a server under test",
+        description="Rent machines from AWS with Terraform (docs/deploy-aws.md). Everything about them, including "
         f"Terraform's state, is in one folder, {FOLDER}.",
     )
     aws_parts = parser.add_subparsers(dest="aws_part", metavar="PART", required=True)
-    add_settings(_part(aws_parts, "estimate", "what it costs, before anything is made", _estimate))
-    add_settings(_part(aws_parts, "up", "make it, and set it up; again: what has changed", _up))
+    add_settings(_part(aws_parts, "estimate", "estimate the cost; creates nothing", _estimate))
+    add_settings(_part(aws_parts, "up", "create machines and set them up; run it again to apply changes", _up))
     run_part = _part(aws_parts, "run", "run a command on the machines: mmload deploy aws run -- run --users 2000", _run)
-    run_part.add_argument("rest", nargs=argparse.REMAINDER, metavar="-- COMMAND", help="as of mmload deploy run")
-    status = _part(aws_parts, "status", "what there is, by AWS's own word, and until when", _status)
+    run_part.add_argument("rest", nargs=argparse.REMAINDER, metavar="-- COMMAND", help="as for mmload deploy run")
+    status = _part(aws_parts, "status", "show what exists according to AWS, and when it expires", _status)
     status.add_argument("--json", action="store_true", help="as JSON")
-    down = _part(aws_parts, "down", "take all of it away, and look whether anything is left", _down)
-    down.add_argument("--profile", metavar="NAME", help="another profile of ~/.aws/config than `up` had")
+    down = _part(aws_parts, "down", "destroy everything, and check that nothing is left", _down)
+    down.add_argument("--profile", metavar="NAME", help="profile of ~/.aws/config, if not the one of `up`")
 
 
 def _part(parts: Any, name: str, meaning: str, run: Callable[[argparse.Namespace], int]) -> argparse.ArgumentParser:
@@ -74,9 +74,9 @@ def _up(args: argparse.Namespace) -> int:
         paid = list(costs(settings, prices()))
         about = "about" if all(each.each is not None for each in paid) else "at least"
         hourly = sum(each.total for each in paid)
-        _tell(f"{rented.id} in {settings.region}, {about} {hourly:.2f} USD per hour (`estimate` says more)")
-        _tell(f"machines end by themselves at {settings.expires_at}; what is known of them is kept in {args.folder}")
-        _tell(f"reached from {', '.join(settings.allow)}; their keys and passwords are in {args.folder} only")
+        _tell(f"{rented.id} in {settings.region}, {about} {hourly:.2f} USD per hour (see `estimate`)")
+        _tell(f"machines terminate at {settings.expires_at}; everything about them is in {args.folder}")
+        _tell(f"only {', '.join(settings.allow)} can connect; keys and passwords are in {args.folder} only")
         aws.prepare(args.folder, rented)
         with _telling_what_stands(args.folder, is_new=is_new):
             outputs = aws.made(args.folder, rented, _tell)
@@ -95,7 +95,7 @@ def _at_work(folder: Path) -> Iterator[None]:
     try:
         there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
         if there - {LOCK} and SETTINGS not in there:
-            raise UsageError(f"{folder}: this folder has files of something else; --folder names another one")
+            raise UsageError(f"{folder}: this folder contains other files; name another one with --folder")
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.chmod(0o700)
         with at_work(folder / LOCK):
@@ -122,13 +122,13 @@ def _telling_what_stands(folder: Path, *, is_new: bool = False) -> Iterator[None
         if is_new and not has_begun(folder):
             # What was typed, say the name of a profile, is not to hold for the next time.
             aws.forget(folder)
-            _tell(f"nothing stands, and {folder} is removed")
+            _tell(f"nothing was created, and {folder} is removed")
             raise
         count = standing(folder)
-        there = "what stands is not known" if count is None else f"{count} things stand, and may cost"
+        there = "it is not known what exists" if count is None else f"{count} resources exist, and may cost money"
         if count == 0:
-            there = "nothing stands that Terraform knows of"
-        _tell(f"{there}: `mmload deploy aws up` goes on, `mmload deploy aws down` takes all of it away")
+            there = "Terraform knows of no resources"
+        _tell(f"{there}: `mmload deploy aws up` continues, `mmload deploy aws down` destroys everything")
         raise
 
 
@@ -164,7 +164,7 @@ def _set_up(args: argparse.Namespace, outputs: dict[str, Any]) -> int:
             ssh_config=str(args.folder / aws.SSH_CONFIG), way="mmload deploy aws", or_else="",
         )
     )  # fmt: skip
-    _tell("`mmload deploy aws down` ends it")
+    _tell("`mmload deploy aws down` destroys everything")
     return code
 
 
@@ -175,7 +175,7 @@ def _run(args: argparse.Namespace) -> int:
     rented = aws_settings.existing(args.folder)
     _tell(until(rented, _now()))
     if not (args.folder / aws.HOSTS).exists():
-        raise UsageError("the machines are not set up: `mmload deploy aws up` goes on")
+        raise UsageError("the machines are not set up: continue with `mmload deploy aws up`")
     with aws.metrics_tunnel(args.folder) as more:
         for name, value in more.items():
             os.environ.setdefault(name, value)
@@ -187,8 +187,8 @@ def until(rented: RentedFromAws, now: datetime) -> str:
     at = rented.settings.expires_at
     minutes = int(rented.settings.remaining(now).total_seconds() // 60)
     if minutes <= 0:
-        return f"{rented.id}: its machines ended by themselves at {at}: `up` makes new ones, `down` removes the rest"
-    return f"{rented.id}: its machines end by themselves at {at}, in {minutes // 60} h {minutes % 60:02d} min"
+        return f"{rented.id}: its machines terminated at {at}: `up` creates new ones, `down` destroys the rest"
+    return f"{rented.id}: its machines terminate at {at}, in {minutes // 60} h {minutes % 60:02d} min"
 
 
 def _status(args: argparse.Namespace) -> int:
@@ -205,12 +205,14 @@ def _status(args: argparse.Namespace) -> int:
         print_json({"id": rented.id, "expires_at": rented.settings.expires_at, "machines": wanted, "found": found})
         return int(ExitCode.PASSED if there == wanted else ExitCode.CONFIGURATION_REFUSED)
     print(until(rented, _now()))
-    print(f"{there} of {wanted} machines run; {counted(found)}")
+    print(f"{there} of {wanted} machines running; {counted(found)}")
     if there > wanted:
-        _tell("more machines than are wanted, of an interrupted command: `mmload deploy aws down` takes all of it away")
+        _tell("more machines than expected, from an interrupted command: `mmload deploy aws down` destroys all of them")
         return int(ExitCode.CONFIGURATION_REFUSED)
     if there != wanted:
-        _tell("machines have ended (at their time, or AWS took them back): `mmload deploy aws up` makes them anew")
+        _tell(
+            "machines have terminated (they expired, or AWS reclaimed them): `mmload deploy aws up` creates them again"
+        )
         return int(ExitCode.CONFIGURATION_REFUSED)
     if not (args.folder / aws.HOSTS).exists():
         return int(ExitCode.PASSED)
@@ -242,8 +244,10 @@ def _down(args: argparse.Namespace) -> int:
             for name in names:
                 print(name)
             tag = f"mmload-deployment={rented.id}"
-            _tell(f"{len(names)} things with the tag {tag} are left: repeat `down`, or take them away in AWS's console")
+            _tell(
+                f"{len(names)} resources with the tag {tag} are left: repeat `down`, or delete them in the AWS console"
+            )
             return int(ExitCode.CONFIGURATION_REFUSED)
         aws.forget(args.folder)
-    print(f"{rented.id}: nothing is left in {rented.settings.region} (AWS was asked); {args.folder} is removed")
+    print(f"{rented.id}: nothing is left in {rented.settings.region}, according to AWS; removed {args.folder}")
     return int(ExitCode.PASSED)
