@@ -91,7 +91,7 @@ def restore_setting(person: Person, setting: bool) -> None:
             config[SECTION][SETTING] = setting
             person.api.replace_config(config)
     except MmloadError as error:
-        log.warning("%s.%s of the server could not be restored to %s: %s", SECTION, SETTING, setting, error)
+        log.warning("could not restore %s.%s of the server to %s: %s", SECTION, SETTING, setting, error)
 
 
 CONSOLE = (

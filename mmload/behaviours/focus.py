@@ -94,6 +94,6 @@ def unread_check(person: Person) -> None:
     window = person.window
     if window.long_returns:
         window.long_returns -= 1
-        raise NothingToDo("the window has come back after a long time already")
+        raise NothingToDo("the user has already returned to the window after a long time")
     mark_read(person, "")
     person.together(_on_focus(person, long=True))

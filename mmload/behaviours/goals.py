@@ -111,7 +111,7 @@ class Goals:
         """Reserve one of `name`; it counts as made when the block ends without an exception."""
         goal = self.goals[name]
         if goal.left <= 0:
-            raise NothingToDo(f"{name}: the goal is reached")
+            raise NothingToDo(f"{name}: the goal has been reached")
         goal.taken += 1
         made = False
         try:
@@ -133,7 +133,7 @@ class Goals:
         self._fruitless = 0
         for name, _ in self.open():
             pairs = f"{people} users form {people * (people - 1) // 2} pairs"
-            self.give_up(name, pairs if name == DIRECT_CHANNELS else "no objects are left for it")
+            self.give_up(name, pairs if name == DIRECT_CHANNELS else "there is nothing left to create it for")
 
     def give_up(self, name: str, reason: str) -> None:
         """This goal cannot be met; the others go on."""
@@ -148,7 +148,7 @@ class Goals:
             self._told = True
             made = ", ".join(f"{name} {goal.made}" for name, goal in self.goals.items() if goal.made)
             unmet = any(goal.given_up for goal in self.goals.values())
-            how = "finished, but not all goals could be met" if unmet else "all goals are met"
+            how = "finished, but not all goals could be met" if unmet else "all goals have been met"
             log.info("%s: %s", how, made or "no goals are configured")
 
 

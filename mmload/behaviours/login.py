@@ -153,7 +153,7 @@ def _log_in_or_sign_up(person: Person) -> None:
     try:
         _new_session(person)
     except SessionExpired as error:
-        raise EntryRefused("the account exists with another password") from error
+        raise EntryRefused("the account exists, with another password") from error
 
 
 def _new_session(person: Person) -> None:

@@ -42,7 +42,7 @@ def sign_up(person: Person) -> None:
 def log_in_once_more(person: Person) -> None:
     """Log in after a logout, and load the application."""
     if person.api.rest.token:
-        raise NothingToDo("logged in already")
+        raise NothingToDo("already logged in")
     log_in(person)
     start_application(person, LOG_IN_AGAIN)
 

@@ -93,8 +93,8 @@ class ProcessSettings:
         if origin(host) in (origin(given), origin(connection.server_url)) or not any(credentials(self.in_force.config)):
             return ""
         return (
-            f"host {host!r}: the credentials here are for {given}: start the agent for the other server (--host), or "
-            "use the agent's API: `create` takes a server with its credentials"
+            f"host {host!r}: this agent's credentials are for {given}: start an agent for the other server (--host), "
+            "or use the agent's API: `create` takes a server with its credentials"
         )
 
     def use_own(self, settings: Settings) -> None:
@@ -174,7 +174,7 @@ class ProcessSettings:
             return
         wanted = class_of(behaviour)
         if not all(is_ours(each) for each in self._own_classes):
-            log.warning("the user classes stay those of the locustfile: UserControllerConfiguration.Type is not used")
+            log.warning("the locustfile sets the user classes: UserControllerConfiguration.Type is not used")
             return
         wanted.weight = 1
         others = [each for each in environment.user_classes if each is not wanted]

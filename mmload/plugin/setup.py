@@ -254,7 +254,7 @@ def _refusal(environment: Any, user_count: UserCount, form: Mapping[str, str]) -
             settings.pick_profile(form)
             settings.check_stages()
     except ConfigurationError as error:
-        log.error("the test does not start: %s", error)
+        log.error("cannot start the test: %s", error)
         return str(error)
     return ""
 

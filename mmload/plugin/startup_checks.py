@@ -87,8 +87,9 @@ def _make_what_room_there_is(environment: Environment) -> None:
     possible = raise_as_far_as_allowed(open_files_needed(most))
     if possible < most and not isinstance(environment.runner, MasterRunner):
         log.warning(
-            "this process can open files for only %d connections, not for the %d of UsersConfiguration.MaxActiveUsers: "
-            "raise the limit (ulimit -n), or spread the users over more processes",
+            "this process can open files for only %d connections, not for the %d that "
+            "UsersConfiguration.MaxActiveUsers needs: raise the limit (ulimit -n), or spread the users over more "
+            "processes",
             possible,
             most,
         )

@@ -78,7 +78,7 @@ def _checked(fields: Document) -> dict[str, Any]:
     kinds = {name: type(getattr(Fault(), name)) for name in Fault.__slots__}
     for name, value in fields.items():
         if name not in kinds:
-            raise ValueError(f"a fault has no field {name!r}; it has {', '.join(kinds)}")
+            raise ValueError(f"a fault has no field {name!r}; its fields are {', '.join(kinds)}")
         wanted = kinds[name]
         if not isinstance(value, (int, float) if wanted is float else wanted):
             raise ValueError(f"{name} must be of type {wanted.__name__}, not {value!r}")

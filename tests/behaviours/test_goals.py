@@ -126,4 +126,4 @@ def test_the_end_is_said_before_the_users_begin_a_long_wait(caplog: pytest.LogCa
             assert GenerateBehaviour.wait_time(user) < POLL_SECONDS  # type: ignore[arg-type]
         assert GenerateBehaviour.wait_time(user) == POLL_SECONDS  # type: ignore[arg-type]
 
-    assert caplog.messages == ["all goals are met: CreatePost 2"]
+    assert caplog.messages == ["all goals have been met: CreatePost 2"]

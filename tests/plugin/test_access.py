@@ -191,7 +191,7 @@ def test_without_a_token_other_sites_can_drive_nothing(sandbox: str, tmp_path: P
 
 @pytest.mark.parametrize(
     ("settings", "said"),
-    [({}, "whoever reaches this address"), ({"MMLOAD_AGENT_TOKEN": "short"}, "MMLOAD_AGENT_TOKEN: expected")],
+    [({}, "anybody who reaches this address"), ({"MMLOAD_AGENT_TOKEN": "short"}, "MMLOAD_AGENT_TOKEN: expected")],
 )
 def test_an_agent_that_anybody_could_drive_does_not_start(
     sandbox: str, tmp_path: Path, settings: dict[str, str], said: str

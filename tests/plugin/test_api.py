@@ -102,7 +102,7 @@ def test_a_storm_is_raised_and_recorded(lt: Driven, server: str) -> None:
 
     answer = lt.ask("POST", "/loadagent/lt/storm?kind=spike&users=2")
 
-    assert (answer.status_code, answer.json()["message"]) == (200, "storm spike raised")
+    assert (answer.status_code, answer.json()["message"]) == (200, "storm spike triggered")
     await_that(lambda: connected(server).total() == 5, "two more are in")
     [told] = lt.ask("GET", "/mmload/actions").json()["storms"]
     assert "spike storm" in told[1]
@@ -111,9 +111,9 @@ def test_a_storm_is_raised_and_recorded(lt: Driven, server: str) -> None:
 @pytest.mark.parametrize(
     ("query", "error"),
     [
-        ("kind=rain", 'could not raise storm "rain": rain: no such storm; known are reconnect, restart, login'),
-        ("kind=login&users=some", "users and within_seconds: expected numbers"),
-        ("kind=spike&users=30000", 'could not raise storm "spike": max active users limit reached'),
+        ("kind=rain", 'could not trigger storm "rain": rain: no such storm; the storms are reconnect, restart, login'),
+        ("kind=login&users=some", "expected users of 0 or more, within_seconds of 0 to 3600"),
+        ("kind=spike&users=30000", 'could not trigger storm "spike": max active users limit reached'),
     ],
 )
 def test_storms_that_cannot_be_are_refused(lt: Driven, query: str, error: str) -> None:

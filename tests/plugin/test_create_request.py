@@ -74,7 +74,7 @@ def test_the_own_server_gets_them_though_they_are_not_posted(connection: dict[st
 @pytest.mark.parametrize("server", [{}, {"ServerURL": ELSEWHERE}])
 def test_a_posted_header_names_no_variable_of_this_process(server: dict[str, Any]) -> None:
     """Its value would go to whatever server the same call names."""
-    with pytest.raises(ConfigurationError, match="Headers: a variable is filled in from this agent's environment"):
+    with pytest.raises(ConfigurationError, match="Headers: a variable is taken from this agent's environment"):
         created(SERVER, {**server, "Headers": ["X-Token: ${MMLOAD_AGENT_TOKEN}"]})
 
 

@@ -107,7 +107,7 @@ def test_a_killed_workers_users_are_taken_up_and_given_back_when_it_returns(fres
         await_that(lambda: connected(fresh_sandbox).total() == 0, "all have left")
         assert faults_in(driven.said() + "".join(each.said() for each in workers)) == []
     told = report(next(tmp_path.glob("runs/*")))
-    assert "Verdict: inconclusive" in told and re.search(r"worker \d was lost, and with it its users", told)
+    assert "Verdict: inconclusive" in told and re.search(r"worker \d was lost, with its users", told)
 
 
 def accounts(admin: Admin) -> int:
@@ -145,7 +145,7 @@ def test_what_create_says_reaches_all_workers(fresh_sandbox: str, tmp_path: Path
             worker(tmp_path, port, "misfit", MMLOAD_SIMULCONTROLLER_AVGIDLETIMEMS="5000", MMLOAD_CHECKED="1")
         )
         assert misfit.process.wait(timeout=180) == 4
-        assert "the master refuses this worker: AvgIdleTimeMs is 5000 here, on the master it is an" in misfit.said()
+        assert "the master refuses this worker: AvgIdleTimeMs is 5000 here, but not on the master" in misfit.said()
         assert "is refused: AvgIdleTimeMs is 5000 there, 20000 here" in driven.said()
         await_that(lambda: on_workers(driven) == [5, 5], "the others have all users")
         await_that(lambda: set(connected(fresh_sandbox)) == crew, "and the same accounts")

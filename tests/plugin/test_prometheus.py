@@ -350,6 +350,8 @@ def test_an_address_that_cannot_be_had_is_refused_with_the_reason(sandbox: str, 
     )
 
     assert ran.returncode == 2, ran.stderr
-    said = f"mmload: RunConfiguration.MetricsAddress: {address} can't be served: Address already in use; choose another"
+    said = (
+        f"mmload: RunConfiguration.MetricsAddress: cannot listen on {address}: Address already in use; choose another"
+    )
     assert said in ran.stderr
     assert "Traceback" not in ran.stderr

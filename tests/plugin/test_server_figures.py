@@ -55,17 +55,17 @@ def refusing(*_: Any) -> Any:
 @pytest.mark.parametrize(
     ("document", "said"),
     [
-        ({"status": "success", "data": {"result": []}}, "Prometheus has nothing of this time"),
-        ({"status": "success"}, "the answer is not Prometheus's (KeyError)"),
-        ([], "the answer is not Prometheus's (TypeError)"),
-        (answer([(1.0, "many")]), "the answer is not Prometheus's (ValueError)"),
+        ({"status": "success", "data": {"result": []}}, "Prometheus has no data for this time"),
+        ({"status": "success"}, "this is not a Prometheus response (KeyError)"),
+        ([], "this is not a Prometheus response (TypeError)"),
+        (answer([(1.0, "many")]), "this is not a Prometheus response (ValueError)"),
     ],
 )
 def test_an_answer_that_is_none_becomes_a_sentence(document: Any, said: str) -> None:
     found, complaints = server_figures(Monitor(queries=(CPU,)), 0, 9, lambda *_: document)
 
     assert found == []
-    assert complaints == [f"no figures of the server for 'CPU': {said}"]
+    assert complaints == [f"no server metrics for 'CPU': {said}"]
 
 
 def test_one_bad_query_does_not_cost_the_others() -> None:
@@ -79,7 +79,7 @@ def test_one_bad_query_does_not_cost_the_others() -> None:
 
     assert [sample.name for sample in found] == ["CPU"]
     assert complaints == [
-        "no figures of the server for 'bad': Prometheus can't be reached (MonitorConfig.PrometheusURL): "
+        "no server metrics for 'bad': cannot reach Prometheus (MonitorConfig.PrometheusURL): "
         "network error ConnectionError"
     ]
 
@@ -98,7 +98,7 @@ def test_a_slow_prometheus_does_not_hold_up_the_end_of_a_run() -> None:
 
     assert now == 10.0
     assert len(complaints) == 9
-    assert complaints[-1].endswith("the queries before it took too long")
+    assert complaints[-1].endswith("the previous queries took too long")
 
 
 def test_the_queries_are_those_of_the_coordinators_document(tmp_path: Path) -> None:
@@ -138,7 +138,7 @@ def test_a_run_keeps_the_figures_of_its_time_and_its_page_draws_them(tmp_path: P
     assert run.facts.started_ms - 1000 <= metric.values[0][0] <= metric.values[-1][0] <= run.facts.ended_ms + 1000
     assert metric.limit == 1.0
     [note] = [note for note in read_notes(folder) if note.kind is NoteKind.SERVER]
-    assert "Prometheus refused it: " in note.text
+    assert "Prometheus refused the query: " in note.text
     assert "Server metrics" in html_of_folder(findings(run))
 
 
@@ -151,8 +151,7 @@ def test_a_prometheus_that_is_not_there_costs_a_run_nothing(tmp_path: Path) -> N
 
     assert ended.code == 0, ended.err
     assert notes == [
-        "no figures of the server for 'up': Prometheus can't be reached (MonitorConfig.PrometheusURL): "
-        "connection refused"
+        "no server metrics for 'up': cannot reach Prometheus (MonitorConfig.PrometheusURL): connection refused"
     ]
     assert time.monotonic() - began < 60
-    assert "no figures of the server for 'up'" in ended.out
+    assert "no server metrics for 'up'" in ended.out

@@ -103,7 +103,7 @@ def test_an_agent_neither_is_created_nor_runs_by_documents_with_a_typo(rig: Rig)
     assert call(rig, "create?id=a", json=wanted) == ""
     rig.write(**{TYPO: 50})
     refused = call(rig, "a/run")
-    assert refused.startswith("the test could not begin: ") and "config.json" in refused and TYPO in refused
+    assert refused.startswith("the test could not start: ") and "config.json" in refused and TYPO in refused
     assert rig.driven.status("a")["State"] == "stopped"
     assert rig.pages() == [200] * 5
 

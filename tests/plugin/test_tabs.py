@@ -90,7 +90,7 @@ def test_an_action_is_injected_by_a_click(driven: Driven, server: str, browser: 
     browser.type("Users", 2)
     browser.press("Trigger")
 
-    browser.reads("CreatePrivateChannel by 2 users")
+    browser.reads("CreatePrivateChannel triggered: 2 users")
     await_that(lambda: counts(server)["channels"].get("P", 0) >= teams + 2, "two private channels more")
     browser.find("//td[text()='CreatePrivateChannel']")
     driven.ask("POST", "/stop")
@@ -106,7 +106,7 @@ def test_a_storm_is_raised_by_a_click(driven: Driven, server: str, browser: Brow
     resumed = counts(server)["sockets_resumed"]
 
     browser.choose("Storm", "reconnect")
-    browser.press("Raise storm")
+    browser.press("Trigger storm")
 
     browser.reads("reconnect storm")
     await_that(lambda: counts(server)["sockets_resumed"] >= resumed + 3, "three sockets are back")
@@ -297,7 +297,7 @@ def _answers(driven: Driven) -> bool:
 @pytest.mark.parametrize(
     ("path", "sent", "status", "said"),
     [
-        ("users", {"amount": 0}, 400, "another number than 0"),
+        ("users", {"amount": 0}, 400, "a number other than 0"),
         ("users", {"amount": 40000}, 400, "amount"),
         ("users", {"amount": "many"}, 400, "Expected `int`"),
         ("users", {}, 400, "amount"),

@@ -110,7 +110,7 @@ def test_a_worker_that_lacks_a_password_is_refused_with_the_name_of_its_variable
     ours, theirs = (load_settings(environ=each)[0] for each in ({PASSWORD: "Of all users 1"}, {}))
 
     assert differences(hello(ours), hello(theirs)) == [
-        f"the worker has no {PASSWORD}, which the master has: passwords are not passed on"
+        f"the worker has no {PASSWORD}, but the master has: passwords are not passed on"
     ]
     assert differences(hello(theirs), hello(ours)) == []
 
@@ -202,7 +202,7 @@ def test_with_a_token_both_ends_prove_that_they_know_it(fresh_sandbox: str, tmp_
             await_that(lambda: connected(fresh_sandbox).total() == 2, "two are in")
             assert faults_in(driven.said() + joined.said()) == []
         assert heard(one) == set()
-        assert "a connection was refused: its MMLOAD_AGENT_TOKEN is not this one" in driven.said()
+        assert "a connection was refused: it has another MMLOAD_AGENT_TOKEN, or none" in driven.said()
         assert not any(token in driven.said() + joined.said() for token in TOKEN.values())
 
 
@@ -218,8 +218,8 @@ def test_a_worker_with_a_token_obeys_no_master_that_does_not_know_it(tmp_path: P
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (("--master", "--master-bind-host", "0.0.0.0"), "--master-bind-host 0.0.0.0: whoever reaches this address"),
-        (("--worker-of", "192.0.2.1"), "--master-host 192.0.2.1: a master on another machine has a token"),
+        (("--master", "--master-bind-host", "0.0.0.0"), "--master-bind-host 0.0.0.0: anybody who reaches this address"),
+        (("--worker-of", "192.0.2.1"), "--master-host 192.0.2.1: a master on another machine needs a token"),
     ],
 )
 def test_without_a_token_nobody_listens_to_other_machines_or_obeys_them(

@@ -68,9 +68,7 @@ def test_each_test_of_the_web_ui_has_its_own_folder(tmp_path: Path, port: int) -
     assert first.facts.ending is RunEnding.STOPPED
     assert first.totals.whole.actions["Look"].done == did_first
     assert first.totals.highest_active == 4
-    assert [note.text for note in first.notes if note.kind is NoteKind.USERS] == [
-        "target user count: 2 before, 4 from now on"
-    ]
+    assert [note.text for note in first.notes if note.kind is NoteKind.USERS] == ["target changed from 2 to 4 users"]
     last = read_run(Path(second.folder))
     assert last.totals.whole.actions["Look"].done == sum(truth(tmp_path)) - did_first
     assert last.totals.whole.unavailable == {"bookmarks": "no licence"}

@@ -19,7 +19,7 @@ from tests.support import Admin
 
 LOCUSTFILE = processes.ROOT / "locustfile.py"
 FAST = {"UserControllerConfiguration": {"RatesDistribution": [{"Rate": 0.02, "Percentage": 1.0}]}}
-MET = "all goals are met"
+MET = "all goals have been met"
 GOALS = {
     "NumTeams": 1,
     "NumChannelsDM": 2,

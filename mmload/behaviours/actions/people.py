@@ -70,7 +70,7 @@ def search_users(person: Person) -> None:
 def search_channels(person: Person) -> None:
     """Search for a channel or a user in the channel switcher."""
     channel = person.pick(
-        [channel for channel in person.store.channels.values() if channel.team_id], "no channel to look for"
+        [channel for channel in person.store.channels.values() if channel.team_id], "no channel to search for"
     )
     name = channel.display_name or channel.name
     for end in range(1, person.rng.randint(1, min(MOST_LETTERS, len(name))) + 1):

@@ -210,6 +210,6 @@ def get_drafts(person: Person) -> None:
 
 def mark_unread(person: Person) -> None:
     """Mark the channel as unread from a post on."""
-    post = person.pick(person.store.written_posts(), "no post to have unread")
+    post = person.pick(person.store.written_posts(), "no post to mark as unread")
     with forget_if_deleted(partial(person.store.forget_post, post.id)):
         person.api.set_unread(person.id, post.id, person.store.collapsed_threads)

@@ -32,5 +32,5 @@ def _meeting_place(person: Person) -> Channel:
     teams = {team.id: team.name for team in store.teams.values()}
     places = [each for each in store.channels.values() if each.name == DEFAULT_CHANNEL and each.team_id in teams]
     if not places:
-        raise NothingToDo("there is no channel that everybody is in")
+        raise NothingToDo("there is no channel that all users are in")
     return min(places, key=lambda each: teams[each.team_id])

@@ -213,7 +213,7 @@ class Recording:
             try:
                 self._files.add_browser_failure(failure, screenshot, name)
             except OSError as error:
-                log.error("the record of the run cannot be written: %s", error)
+                log.error("cannot write the record of the run: %s", error)
 
     def _tick_on(self) -> None:
         while True:
@@ -222,7 +222,7 @@ class Recording:
             try:
                 self._tick()
             except OSError as error:
-                log.error("the record of the run cannot be written: %s", error)
+                log.error("cannot write the record of the run: %s", error)
             if self._files.trouble != before:
                 log.error("%s", self._files.trouble)
 
@@ -247,7 +247,7 @@ class Recording:
         if stage is not None and stage.name != self._stage and not self._stopping:
             self._note(NoteKind.USERS, f"stage {stage.name}: {stage}")
         elif self._target and target != self._target and not (self._stopping or (stage and stage.is_ramp)):
-            self._note(NoteKind.USERS, f"target user count: {self._target} before, {target} from now on")
+            self._note(NoteKind.USERS, f"target changed from {self._target} to {target} users")
         self._stage = stage.name if stage is not None else ""
         # While users are leaving, the target stays on the record.
         self._target = self._target if self._stopping else target
@@ -259,10 +259,10 @@ class Recording:
     def _look_at_workers(self, workers: Workers) -> None:
         came, lost = workers.changes()
         for worker in came:
-            self._note(NoteKind.WORKER_CAME, f"{worker} came")
+            self._note(NoteKind.WORKER_CAME, f"{worker} connected")
         for worker, _client_id in lost:
             self._timeline.forget(worker)
-            self._note(NoteKind.WORKER_LOST, f"{worker} was lost, and with it its users and its last seconds' figures")
+            self._note(NoteKind.WORKER_LOST, f"{worker} was lost, with its users and the figures of its last seconds")
 
     def _write_seconds(self, now: float, *, last: bool) -> None:
         before, late = self._timeline.phase, self._timeline.late
@@ -279,7 +279,7 @@ class Recording:
             self._files.write_totals(self._timeline.totals, *(() if last else (_turns(),)))
             self._since_totals = 0
         if late == 0 and self._timeline.late:
-            self._note(NoteKind.LATE, "figures of a worker came late: they count in a later second than their own")
+            self._note(NoteKind.LATE, "figures of a worker arrived late: they count in a later second than their own")
 
     def _on_worker_report(self, client_id: str, data: dict[str, Any], **_: Any) -> None:
         shipment = data.pop(REPORT_KEY, None)
@@ -290,7 +290,7 @@ class Recording:
         assert self._workers is not None
         skipped = self._workers.skipped(client_id, shipment["number"])
         if skipped:
-            self._note(NoteKind.WORKER_LEFT_OUT, f"{self._workers.name(client_id)}: {skipped} reports never came")
+            self._note(NoteKind.WORKER_LEFT_OUT, f"{self._workers.name(client_id)}: {skipped} reports never arrived")
         self._relay.pass_on(client_id, shipment.get("sent", ()), self._workers.alive())
         self._timeline.clock_error_ms = self._relay.clocks.error_ms()
         now, worker = int(self._clock()), self._workers.name(client_id)
@@ -299,7 +299,7 @@ class Recording:
                 # A worker whose clock is ahead can't report the future.
                 self._timeline.add(min(second, now), worker, Delta.from_wire(wire))
             except msgspec.ValidationError as error:
-                self._note(NoteKind.WORKER_LEFT_OUT, f"{worker}: figures can't be read (another version?): {error}")
+                self._note(NoteKind.WORKER_LEFT_OUT, f"{worker}: cannot read its figures (another version?): {error}")
 
     def _on_last(self, msg: Any, **_: Any) -> None:
         if not self.running or self._workers is None:
@@ -326,11 +326,11 @@ class Recording:
         self._environment.runner.send_message(STOP_USERS)
         patience = (self._environment.stop_timeout or 0) + LONGEST_LOGOUT_SECONDS
         for worker in self._workers.wait_for_last(patience):
-            self._note(NoteKind.WORKER_LEFT_OUT, f"{worker}: its last figures never came")
+            self._note(NoteKind.WORKER_LEFT_OUT, f"{worker}: its last figures never arrived")
         # Only now has each of them been told of the others' last posts.
         self._environment.runner.send_message(SETTLE)
         for worker in self._workers.wait_for_settled(SETTLING_SECONDS):
-            self._note(NoteKind.WORKER_LEFT_OUT, f"{worker}: it did not close its account of messages")
+            self._note(NoteKind.WORKER_LEFT_OUT, f"{worker}: it did not report its last deliveries")
 
     def _on_test_stop(self, **_: Any) -> None:
         if not self.running:
@@ -341,7 +341,7 @@ class Recording:
         try:
             self._finish()
         except OSError as error:
-            log.error("the record of the run cannot be written: %s", error)
+            log.error("cannot write the record of the run: %s", error)
         self._files.close()
 
     def _finish(self) -> None:

@@ -48,26 +48,26 @@ def server_figures(
         samples, why = _asked(ask, query, (start, end), patience)
         found += samples
         if why:
-            complaints.append(f"no figures of the server for {query.description!r}: {why}")
+            complaints.append(f"no server metrics for {query.description!r}: {why}")
     return found, complaints
 
 
 def _asked(ask: Ask, query: Query, span: tuple[float, float], patience: float) -> tuple[list[ServerSample], str]:
     if patience <= 0:
-        return [], "the queries before it took too long"
+        return [], "the previous queries took too long"
     try:
         samples = samples_of(query, ask(query, *span, patience))
     except requests.Timeout:
-        return [], "Prometheus gave no answer in time"
+        return [], "Prometheus did not respond in time"
     except requests.ConnectionError as failed:
-        return [], f"Prometheus can't be reached (MonitorConfig.PrometheusURL): {transport_reason(failed)}"
+        return [], f"cannot reach Prometheus (MonitorConfig.PrometheusURL): {transport_reason(failed)}"
     except requests.exceptions.ContentDecodingError as error:
         return [], f"Prometheus: {transport_reason(error)}"
     except (requests.RequestException, *UNREADABLE, KeyError, TypeError) as error:
-        return [], f"the answer is not Prometheus's ({type(error).__name__})"
+        return [], f"this is not a Prometheus response ({type(error).__name__})"
     except ExpressionRefused as refused:
-        return [], f"Prometheus refused it: {refused}"
-    return samples, "" if samples else "Prometheus has nothing of this time"
+        return [], f"Prometheus refused the query: {refused}"
+    return samples, "" if samples else "Prometheus has no data for this time"
 
 
 class ExpressionRefused(Exception):
@@ -85,7 +85,7 @@ def asking(monitor: Monitor) -> Ask:
         )
         document = answer.json()
         if document["status"] != "success":
-            raise ExpressionRefused(str(document.get("error", "without a reason")))
+            raise ExpressionRefused(str(document.get("error", "no reason given")))
         return document
 
     return ask
@@ -118,7 +118,7 @@ def keep_server_figures(
             return
         samples, complaints = server_figures(monitor, start, end)
     except ConfigurationError as error:
-        complain(f"no figures of the server: {error}")
+        complain(f"no server metrics: {error}")
         return
     for text in complaints:
         complain(text)

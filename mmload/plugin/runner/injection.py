@@ -53,7 +53,7 @@ def action_named(name: str) -> Action:
         if known.lower() == wanted:
             return action
     near = difflib.get_close_matches(name, ACTIONS, n=1)
-    advice = f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(ACTIONS))}"
+    advice = f"did you mean {near[0]}?" if near else f"the actions are {', '.join(sorted(ACTIONS))}"
     raise UsageError(f"{name}: no such action; {advice}")
 
 
@@ -128,7 +128,7 @@ def raise_storm(environment: Environment, order: Order) -> Storm:
     """Have a storm now, and put it on record; one that has its time has been raised already."""
     recording = recording_of(environment)
     if order.storm is None or recording is None or not recording.running:
-        raise UsageError("no test is running that a storm could be raised in")
+        raise UsageError("no test is running in which a storm could be triggered")
     storm = order.storm
     if storm.ms:
         recording.add_storm(storm)
@@ -147,7 +147,7 @@ def _come(environment: Environment, order: Order) -> int:
     """So many users more, all of them within the span; 0 is as many as there are."""
     runner: Any = environment.runner
     if shape_of(environment):
-        raise UsageError("spike: the test runs in stages, which say how many users there are")
+        raise UsageError("spike: the test runs in stages, which set the number of users")
     users = order.users or runner.target_user_count
     runner.start(runner.target_user_count + users, users / max(1.0, order.within_seconds))
     return int(users)

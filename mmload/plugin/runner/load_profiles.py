@@ -29,13 +29,13 @@ def add_options(parser: Any, folder: Path) -> None:
         choices=[NO_PROFILE, *profile_names(folder)],
         default=NO_PROFILE,
         include_in_web_ui=True,
-        help=f"the users over a day, from {folder}/*.json, in place of the number of users (docs/stages.md)",
+        help=f"the number of users over a day, from {folder}/*.json, in place of a constant number (docs/stages.md)",
     )
     parser.add_argument(
-        "--load-profile-scale", default="1x", include_in_web_ui=True, help="times the profile's users: 3x, 0.5"
+        "--load-profile-scale", default="1x", include_in_web_ui=True, help="multiplies the profile's users: 3x, 0.5"
     )
     parser.add_argument(
-        "--load-profile-day", default=_WHOLE_DAY, include_in_web_ui=True, help="play its day in this time: 30m, 2h"
+        "--load-profile-day", default=_WHOLE_DAY, include_in_web_ui=True, help="compresses the day to this: 30m, 2h"
     )
 
 

@@ -263,7 +263,7 @@ class UserCount:
                 continue
             self._dispatcher = dispatcher_of(self._runner) or self._dispatcher
             if members != before:
-                log.info("%d workers, %d before: the users are redistributed", len(members), len(before))
+                log.info("%d workers instead of %d: redistributing the users", len(members), len(before))
                 self.renew()
             elif (
                 self.has_begun
@@ -271,6 +271,6 @@ class UserCount:
                 and self._respawn.is_due(time.monotonic(), self._runner.user_count, self._target.users)
             ):
                 log.warning(
-                    "%d users are running instead of %d: respawning them", self._runner.user_count, self._target.users
+                    "%d users are running instead of %d: respawning users", self._runner.user_count, self._target.users
                 )
                 self.renew()

@@ -135,7 +135,7 @@ def differences(ours: Hello, theirs: Hello, host: str | None = None, *, to_worke
     What the worker itself is told has no values of ours: whoever is refused may be a stranger. Pure.
     """
     found = [
-        f"it runs {name} {there}, the master {'another' if to_worker else here}"
+        f"it runs {name} {there}, the master {'another version' if to_worker else here}"
         for name, here, there in (("mmload", ours.mmload, theirs.mmload), ("Locust", ours.locust, theirs.locust))
         if here != there
     ]
@@ -145,11 +145,11 @@ def differences(ours: Hello, theirs: Hello, host: str | None = None, *, to_worke
     here, there = at(host, ours.settings), at(host, theirs.settings)
     wrong = [key for key in sorted(here.keys() | there.keys()) if here.get(key) != there.get(key)]
     for key in wrong:
-        places = "here, on the master it is another (see its log)" if to_worker else f"there, {here.get(key)!r} here"
+        places = "here, but not on the master (see its log)" if to_worker else f"there, {here.get(key)!r} here"
         found.append(f"{key.partition('.')[2]} is {there.get(key)!r:.{_LONGEST_VALUE}} {places}")
     found = found[:_MOST_NAMED] + ([f"and {len(wrong) - _MOST_NAMED} more"] if len(wrong) > _MOST_NAMED else [])
     lacking = [name for name in ours.passwords if name not in theirs.passwords]
-    return found + [f"the worker has no {name}, which the master has: passwords are not passed on" for name in lacking]
+    return found + [f"the worker has no {name}, but the master has: passwords are not passed on" for name in lacking]
 
 
 def admits(runner: Any, client_id: str, message: Message) -> bool:
@@ -217,7 +217,7 @@ class MasterSide:
         wanted = self._settings.in_force.config.browser.users
         if wanted and not self._with_browsers & self._welcomed:
             log.error(
-                "no worker has a browser, so the %d browser users cannot come in: install playwright (pip install "
+                "no worker has a browser, so the %d browser users cannot start: install playwright (pip install "
                 "'mmload[browser]') and Chromium on a worker's machine",
                 wanted,
             )
@@ -244,7 +244,7 @@ class MasterSide:
         if lines is not None and not lines:
             path = self._settings.in_force.config.users.users_file_path
             log.warning(
-                "worker %d takes no users: the lines of %s are dealt when a test begins, and none is left for it",
+                "worker %d takes no users: the lines of %s are distributed when a test starts, and none is left for it",
                 self._runner.get_worker_index(client_id),
                 path,
             )
@@ -312,7 +312,7 @@ class MasterSide:
             for client_id, since in list(self._waiting.items()):
                 if time.monotonic() - since > PATIENCE_SECONDS:
                     del self._waiting[client_id]
-                    self._refuse(client_id, ["it does not say what it is: it runs no mmload, or an older one"])
+                    self._refuse(client_id, ["it did not introduce itself: it runs no mmload, or an older version"])
                     self._runner.send_message("quit", client_id=client_id)
 
 
@@ -369,7 +369,7 @@ class WorkerSide:
             own.use_seed(msg.data)
         except ConfigurationError as error:
             problem = "; ".join(error.problems)
-            log.error("the settings cannot be read again: %s", problem)
+            log.error("cannot read the settings again: %s", problem)
         answer = {"problem": problem, "hello": msgspec.to_builtins(hello(own.settings))}
         self._runner.send_message(READ, answer)
 

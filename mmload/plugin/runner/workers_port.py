@@ -42,7 +42,7 @@ class WorkersPort:
         self._token = token_of(environ)
         self._key = self._token or (secrets.token_hex() if forks_its_workers(arguments, environ) else "")
         if self._key and not zmq.has("curve"):
-            raise ConfigurationError("this build of pyzmq has no CURVE: install its wheel from PyPI")
+            raise ConfigurationError("this build of pyzmq does not support CURVE: install its wheel from PyPI")
         self._dropped = self._failed_in_a_row = 0
 
     @property
@@ -62,10 +62,10 @@ class WorkersPort:
             return ""
         if is_master:
             return (
-                f"--master-bind-host {host}: whoever reaches this address could join as a worker; set {TOKEN_VARIABLE} "
-                f"to a secret of your own, here and for the workers, or leave the option out (then it is {LOOPBACK})"
+                f"--master-bind-host {host}: anybody who reaches this address could join as a worker; set "
+                f"{TOKEN_VARIABLE} to a secret, here and for the workers, or omit the option (default: {LOOPBACK})"
             )
-        return f"--master-host {host}: a master on another machine has a token: set {TOKEN_VARIABLE} to the same one"
+        return f"--master-host {host}: a master on another machine needs a token: set {TOKEN_VARIABLE} to the same one"
 
     def _check_host(self, host: str, is_master: bool) -> None:
         problem = self.host_problem(host, is_master=is_master)
@@ -86,7 +86,7 @@ class WorkersPort:
 
     def _on_worker(self, event: int, _address: str) -> None:
         if event & _FAILED:
-            self.dropped(f"a connection was refused: its {TOKEN_VARIABLE} is not this one")
+            self.dropped(f"a connection was refused: it has another {TOKEN_VARIABLE}, or none")
 
     def _on_master(self, event: int, address: str) -> None:
         self._failed_in_a_row = self._failed_in_a_row + 1 if event & _FAILED else 0
@@ -100,7 +100,7 @@ class WorkersPort:
         """Something that came to the port was not for us: counted, and logged ever more rarely."""
         self._dropped += 1
         if str(self._dropped).rstrip("0") == "1":
-            log.warning("%s (%d so far at the port of the workers)", what, self._dropped)
+            log.warning("%s (%d so far on the workers' port)", what, self._dropped)
 
 
 def _watch(monitor: Any, told: Callable[[int, str], None]) -> None:

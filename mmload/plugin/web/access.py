@@ -79,9 +79,8 @@ def access_for(given_host: str, token: str, *, web_login: bool) -> Access:
     host = given_host or LOOPBACK
     if not is_loopback(host) and not token and not web_login:
         raise ConfigurationError(
-            f"--web-host {host} (--host of mmload agent): whoever reaches this address could drive load tests from "
-            f"here; set {TOKEN_VARIABLE} to a secret of your own, or use --web-login, or leave --web-host out "
-            f"(the agent is then on {LOOPBACK})"
+            f"--web-host {host} (--host of mmload agent): anybody who reaches this address could run load tests from "
+            f"here; set {TOKEN_VARIABLE} to a secret, use --web-login, or omit --web-host (default: {LOOPBACK})"
         )
     return Access(host, token, web_login)
 
@@ -91,15 +90,13 @@ def refusal(access: Access, headers: Mapping[str, str], method: str) -> Refusal 
     host = headers.get("Host", "")
     unreadable = [name for name in ("Host", "Origin", "Referer") if not _is_readable(headers.get(name, ""), name)]
     if unreadable:
-        return Refusal(400, f"{unreadable[0]}: this header is no address")
+        return Refusal(400, f"{unreadable[0]}: this header is not an address")
     if not _is_our_site(headers, host, method):
         return Refusal(403, "requests from other sites are refused")
     if access.token and has_token(access.token, headers.get("Authorization", "")):
         return None
     if access.is_open and not is_our_name(access, host):
-        return Refusal(
-            403, f"this agent answers to its own machine's names only (set {TOKEN_VARIABLE} to reach it by others)"
-        )
+        return Refusal(403, f"this agent accepts only names of its own machine (to use others, set {TOKEN_VARIABLE})")
     if access.token and not access.web_login:
         return Refusal(401, f"expected the agent's token ({TOKEN_VARIABLE}): Authorization: Bearer …")
     return None

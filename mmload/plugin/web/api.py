@@ -74,7 +74,7 @@ class AgentRoutes:
         if unsendable := self._settings.unsendable(settings):
             return answer(400, error=f"could not validate config: {create_request.LOAD_TEST}.{unsendable}")
         if strangers:
-            log.warning("agent %s: keys that mmload does not know are not used: %s", name, ", ".join(strangers))
+            log.warning("agent %s: unknown keys are ignored: %s", name, ", ".join(strangers))
         agent = self._agent = self._new_agent(name)
         self._settings.replace(settings)
         problem = startup_checks.threshold_problem(self._environment, settings) or self._problem()
@@ -90,7 +90,7 @@ class AgentRoutes:
         if self._agent.name == name:
             return answer(409, error=f"load-test agent with id {name} already exists")
         other = self._agent.name
-        return answer(409, error=f"this process has the load-test agent with id {other}: delete it first")
+        return answer(409, error=f"this process already has the load-test agent with id {other}: delete it first")
 
     def _forget(self) -> None:
         self._agent = None
@@ -157,13 +157,13 @@ class AgentRoutes:
             if users < 0 or not 0 <= within <= LONGEST_SPAN_SECONDS:
                 raise ValueError
         except ValueError:
-            return answer(400, error=f"users and within_seconds: expected numbers, 0 to {LONGEST_SPAN_SECONDS:g} s")
+            return answer(400, error=f"expected users of 0 or more, within_seconds of 0 to {LONGEST_SPAN_SECONDS:g}")
         kind = given.get("kind", "")
         try:
             agent.raise_storm(kind, users, within)
         except MmloadError as error:
-            return answer(400, error=f'could not raise storm "{kind}": {_line(error)}')
-        return answer(200, message=f"storm {kind} raised", status=agent.status())
+            return answer(400, error=f'could not trigger storm "{kind}": {_line(error)}')
+        return answer(200, message=f"storm {kind} triggered", status=agent.status())
 
     def of_agent(self, call: Callable[[ApiAgent], flask.Response]) -> Callable[[str], flask.Response]:
         """The call as a route: it finds the agent that the path names."""
@@ -226,8 +226,8 @@ def not_found() -> flask.Response:
 
 
 def _broken(error: Exception) -> flask.Response:
-    log.error("a call of the agent's API failed", exc_info=error)
-    return answer(500, error="internal error; Locust's log has the details")
+    log.error("a call to the agent's API failed", exc_info=error)
+    return answer(500, error="internal error; see Locust's log for details")
 
 
 def _line(error: Exception) -> str:

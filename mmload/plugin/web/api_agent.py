@@ -42,7 +42,7 @@ NO_TIME = "0001-01-01T00:00:00Z"
 NOT_RUNNING = "LoadTester is not running"
 NOT_STOPPED = "LoadTester has not stopped"
 NOBODY_LEFT = "no active users left"
-IN_STAGES = "the test runs in stages (RunConfiguration.Stages), which say how many users there are"
+IN_STAGES = "the test runs in stages (RunConfiguration.Stages), which set the number of users"
 LIMIT_REACHED = "max active users limit reached"
 
 
@@ -130,7 +130,7 @@ class ApiAgent:
             self._user_count.prepare()
             process_settings(self._environment).check_stages()
         except ConfigurationError as error:
-            raise WrongState(f"the test could not begin: {'; '.join(error.problems)}") from error
+            raise WrongState(f"the test could not start: {'; '.join(error.problems)}") from error
         settings = self._settings.config
         users = settings.users.initial_active_users
         if shape_of(self._environment):
@@ -141,7 +141,7 @@ class ApiAgent:
         self._await_users()
         refusal = getattr(self._environment, "mmload_refusal", None)
         if refusal is not None:
-            raise WrongState(f"the test could not begin: {refusal}")
+            raise WrongState(f"the test could not start: {refusal}")
 
     def stop(self) -> None:
         """End the test; returns when everybody has left."""
@@ -181,12 +181,12 @@ class ApiAgent:
         if self.state is not State.RUNNING:
             raise WrongState(NOT_RUNNING)
         if kind not in list(StormKind):
-            raise UsageError(f"{kind}: no such storm; known are {', '.join(StormKind)}")
+            raise UsageError(f"{kind}: no such storm; the storms are {', '.join(StormKind)}")
         if kind == StormKind.SPIKE:
             target = self._user_count.target or 0
             users = users or target
             if target + users > self.most_users:
-                raise WrongState(f"{LIMIT_REACHED}: {target} and {users} more are over {self.most_users}")
+                raise WrongState(f"{LIMIT_REACHED}: {target} + {users} users are more than {self.most_users}")
         order = Order(users=users, within_seconds=within_seconds, storm=Storm(StormKind(kind)))
         return injection.raise_storm(self._environment, order)
 

@@ -113,7 +113,7 @@ def _use_profile(parts: dict[str, dict[str, Any]]) -> None:
     named = {name.lower(): value for name, value in profile.items()}
     run = parts[LOAD_TEST].setdefault("RunConfiguration", {})
     if not isinstance(run, dict) or any(name.lower() == "stages" for name in run):
-        raise ConfigurationError(f"{LOAD_PROFILE}: leave out {LOAD_TEST}.RunConfiguration.Stages: it says the same")
+        raise ConfigurationError(f"{LOAD_PROFILE}: cannot be combined with {LOAD_TEST}.RunConfiguration.Stages")
     try:
         points = profile_points(msgspec.json.encode({"Points": named.get("points")}).decode())
         day = seconds_of("Day", str(named.get("day", "24h")))
@@ -172,7 +172,7 @@ def prefix(agent: str) -> str:
 def _refuse_variables(known: dict[str, Any]) -> None:
     """A header of the body must not be filled in with what only this process's environment has."""
     if "${" in str(known.get("ConnectionConfiguration", {}).get("Headers", "")):
-        why = "a variable is filled in from this agent's environment: name it in the agent's own config.json instead"
+        why = "a variable is taken from this agent's environment: use it in the agent's own config.json instead"
         raise ConfigurationError(f"{LOAD_TEST}: ConnectionConfiguration.Headers: {why}")
 
 
@@ -180,7 +180,7 @@ def _need_credentials(known: dict[str, Any], own: Config) -> None:
     """Refuse another server than this process's without credentials of its own in the body."""
     missing = [path for path in credentials(own) if not _has(known, path)]
     if missing:
-        why = "missing: the credentials of this agent's process are for its own server, so another one needs its own"
+        why = "missing: the credentials of this agent are for its own server, so another server needs its own"
         raise ConfigurationError(*(f"{LOAD_TEST}: {path}: {why}" for path in missing))
 
 

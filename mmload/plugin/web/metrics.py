@@ -289,58 +289,58 @@ _TABLE: tuple[tuple[Kind, str, str, Samples, str], ...] = (
     (_GAUGE, "mmload_users_without_account", "", _one(_without_account),
      "Users that gave up because no account was left for them."),
     (_GAUGE, "mmload_workers", "state", _workers, "Worker processes by Locust's state."),
-    (_COUNTER, "mmload_requests_total", "kind route", _requests, "REST calls that ended, good or not."),
+    (_COUNTER, "mmload_requests_total", "kind route", _requests, "REST calls that ended, successful or not."),
     (_COUNTER, "mmload_request_failures_total", "kind route reason", _failures, "REST calls that failed, by reason."),
     (_COUNTER, "mmload_request_expected_refusals_total", "kind route reason", _expected,
-     "REST calls refused as a real client's are, too (somebody deleted the post meanwhile): no failures."),
+     "REST calls refused as a real client's would be (the post was deleted in the meantime); not failures."),
     (_HISTOGRAM, "mmload_request_seconds", "kind route outcome", _request_seconds,
-     "From the call (waiting for a connection and connecting are in it) to the last byte read."),
+     "From the call (including the wait for a connection, and connecting) to the last byte read."),
     (_COUNTER, "mmload_actions_total", "action outcome", _actions, "Actions of users that ended."),
     (_HISTOGRAM, "mmload_action_seconds", "action outcome", _action_seconds, "How long an action took."),
     (_COUNTER, "mmload_browser_steps_total", "step outcome", _browser_steps, "Steps of browser users that ended."),
     (_HISTOGRAM, "mmload_browser_step_seconds", "step", _browser_seconds,
-     "Until the person at the browser could go on (docs/measures.md)."),
+     "Time until the user could continue (docs/measures.md)."),
     (_HISTOGRAM, "mmload_browser_vital_seconds", "step vital", _browser_vitals,
      "What the page measured in a step: ttfb, lcp, inp."),
     (_COUNTER, "mmload_browser_busy_steps_total", "host", _browser_busy,
-     "Steps done while the browser's machine was busy: their times are its own."),
+     "Steps done while the browser's machine was busy: their times cannot be trusted."),
     (_HISTOGRAM, "mmload_delivery_seconds", "", _delivery_seconds,
      "From sending a post to its posted event on another user's WebSocket."),
     (_HISTOGRAM, "mmload_span_seconds", "span", _span_seconds,
-     "Other durations: reconnects, schedule lag, and what the generator measures of itself."),
+     "Other durations: reconnects, schedule lag, and measurements of the generator itself."),
     (_COUNTER, "mmload_deliveries_total", "outcome", _deliveries,
-     "Expected deliveries that came: in time, or later than LateDeliveryMs (late)."),
+     "Expected deliveries that were received: in time, or later than LateDeliveryMs (late)."),
     (_COUNTER, "mmload_extra_deliveries_total", "", _count(lambda run: run.deliveries.extra),
      "Deliveries to sockets that were not expected to get the post (just joined, or not connected)."),
     (_COUNTER, "mmload_resumed_deliveries_total", "", _count(lambda run: run.deliveries.resumed),
      "Deliveries, expected or extra, over a WebSocket that was resumed after the post was sent."),
     (_COUNTER, "mmload_duplicate_deliveries_total", "", _count(lambda run: run.deliveries.duplicated),
-     "Deliveries that had come before."),
+     "Deliveries that had been received before."),
     (_COUNTER, "mmload_out_of_order_deliveries_total", "", _count(lambda run: run.deliveries.out_of_order),
      "Deliveries after a later post of the same channel."),
     # No counters: what was expected, given up or unanswered may be taken back.
     (_GAUGE, "mmload_delivery_account", "part",
      _fields(lambda run: run.deliveries, "expected", "delivered", "missing", "withdrawn"),
-     "Expected deliveries (a post and another socket in its channel) by what became of them."),
+     "Expected deliveries (a post and another socket in its channel) by outcome."),
     (_GAUGE, "mmload_deliveries_missing", "reason", _missing, "Missing deliveries by reason."),
     (_COUNTER, "mmload_posts_total", "", _count(lambda run: run.deliveries.sent), "Posts that the server accepted."),
     (_GAUGE, "mmload_posts_uncertain", "", _count(lambda run: run.deliveries.uncertain),
-     "Posts without an answer that nobody has seen."),
+     "Posts without an answer that no user has received."),
     (_COUNTER, "mmload_logins_total", "outcome", _counted(ok=lambda run: run.sessions.logins,
      failed=lambda run: run.sessions.logins_failed),
      "Logins of users."),
     (_COUNTER, "mmload_kept_sessions_total", "", _count(lambda run: run.sessions.kept_sessions),
-     "Users that came in with a kept session, without a login."),
+     "Users that started with a kept session, without a login."),
     (_COUNTER, "mmload_sign_ups_total", "", _count(lambda run: run.sessions.sign_ups),
      "Accounts created by users that had none."),
     (_COUNTER, "mmload_relogins_total", "", _count(lambda run: run.sessions.relogins),
      "Logins after a session had expired."),
     (_COUNTER, "mmload_rate_limited_total", "", _count(lambda run: run.sessions.rate_limited),
-     "Answers 429 that were obeyed."),
+     "429 (rate limit) responses that were obeyed."),
     (_COUNTER, "mmload_users_stopped_total", "", _count(lambda run: run.sessions.logged_out),
-     "Users that stopped in order."),
+     "Users that stopped and logged out."),
     (_COUNTER, "mmload_events_total", "event", _events, "WebSocket events received."),
-    (_GAUGE, "mmload_sockets", "", _one(_sockets), "WebSockets open."),
+    (_GAUGE, "mmload_sockets", "", _one(_sockets), "Open WebSockets."),
     (_COUNTER, "mmload_socket_changes_total", "change",
      _fields(lambda run: run.sockets, "opened", "dropped", "resumed", "renewed", "given_up", "closed"),
      "WebSockets opened, dropped, resumed, renewed, given up and closed."),
@@ -357,7 +357,7 @@ _TABLE: tuple[tuple[Kind, str, str, Samples, str], ...] = (
      "WebSocket events that mmload could not handle: internal errors."),
     (_GAUGE, "mmload_feature_unavailable", "feature reason", _unavailable, "1 for each feature that the server lacks."),
     (_GAUGE, "mmload_generator_saturated", "", _one(lambda view: int(view.saturated)),
-     "1 if the generator was saturated lately: its latencies cannot be trusted."),
+     "1 if the generator was saturated recently: its latencies cannot be trusted."),
     (_GAUGE, "mmload_generator_cpu_ratio", "process", _health(lambda health: health.cpu),
      "CPU seconds per second; 1 is a whole core."),
     (_GAUGE, "mmload_generator_loop_lag_seconds", "process", _health(lambda health: _thousandth(health.lag_ms)),
@@ -371,11 +371,11 @@ _TABLE: tuple[tuple[Kind, str, str, Samples, str], ...] = (
      "Share of the machine's CPU time that its host took away (steal)."),
     (_GAUGE, "mmload_generator_throttled_seconds", "process", _health(lambda health: _thousandth(health.throttled_ms)),
      "Throttled by the CPU quota in one second."),
-    (_HISTOGRAM, "loadtest_http_request_time", "", _peer_time, "The time taken by all REST calls, good or not."),
+    (_HISTOGRAM, "loadtest_http_request_time", "", _peer_time, "Duration of all REST calls, successful or not."),
     (_COUNTER, "loadtest_http_errors_total", "path method status_code", _peer_errors,
-     "Answers with a status of 400 or more."),
+     "Responses with a status of 400 or more."),
     (_COUNTER, "loadtest_http_timeouts_total", "path method", _peer_timeouts, "Requests that timed out."),
-    (_GAUGE, "loadtest_websocket_connections_total", "", _one(_sockets), "WebSockets open."),
+    (_GAUGE, "loadtest_websocket_connections_total", "", _one(_sockets), "Open WebSockets."),
 )
 # fmt: on
 FAMILIES = tuple(
@@ -434,7 +434,7 @@ def serve(environment: Any, address: str) -> WSGIServer:
         # gevent adds the address to the text of the error.
         reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
         raise UsageError(
-            f"RunConfiguration.MetricsAddress: {address} can't be served: {reason}; choose another"
+            f"RunConfiguration.MetricsAddress: cannot listen on {address}: {reason}; choose another"
         ) from None
     log.info("metrics are on http://%s:%d%s", server.server_host, server.server_port, PATH)
     return server
@@ -444,7 +444,7 @@ def _application(environment: Any) -> Callable[..., Iterable[bytes]]:
     def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         if environ["PATH_INFO"] != PATH or environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
             start_response("404 Not Found", [("Content-Type", "text/plain")])
-            return [f"only GET {PATH} is here\n".encode()]
+            return [f"only GET {PATH} is available\n".encode()]
         start_response("200 OK", [("Content-Type", CONTENT_TYPE)])
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [in_turns(page(view_of(environment)))]
 

@@ -254,7 +254,7 @@ class Tabs:
         """Add or remove users."""
         amount = _body(Change).amount
         if amount == 0:
-            return _json(400, {"error": "amount: expected another number than 0"})
+            return _json(400, {"error": "amount: expected a number other than 0"})
         changed, why = self._agent.change(amount)
         said = f"{changed} {'user' if changed == 1 else 'users'} {'added' if amount > 0 else 'removed'}"
         if changed == 0:
@@ -270,7 +270,7 @@ class Tabs:
             return _json(409, {"error": str(error)})
         except UsageError as error:
             return _json(400, {"error": str(error)})
-        return _json(200, {"message": f"{name} by {users} {'user' if users == 1 else 'users'}"})
+        return _json(200, {"message": f"{name} triggered: {users} {'user' if users == 1 else 'users'}"})
 
     def storm(self) -> flask.Response:
         """Raise a storm."""
@@ -279,7 +279,7 @@ class Tabs:
             storm = self._agent.raise_storm(wanted.kind, wanted.users, wanted.within_seconds)
         except WrongState as error:
             return _json(409, {"error": str(error)})
-        return _json(200, {"message": f"{storm.kind} storm"})
+        return _json(200, {"message": f"{storm.kind} storm triggered"})
 
 
 def processes(runner: Any) -> dict[str, tuple[str, int | None]]:

@@ -60,7 +60,7 @@ async function look() {
     TABS[tab](JSON.parse(text));
   } catch (error) {
     latest = "";
-    if (tab === shown) complain(`Locust does not answer: ${error.message}`);
+    if (tab === shown) complain(`Locust does not respond: ${error.message}`);
   }
 }
 
@@ -207,17 +207,17 @@ function forms(found) {
     send("inject", { action: action.value, users: users.input.valueAsNumber, within_seconds: within.input.valueAsNumber });
   });
   const kind = el("select", { name: "kind" }, ...found.kinds.map((name) => el("option", {}, name)));
-  const hit = number("hit", "Users of the storm (0: all)", 0, 0, 32767);
-  const span = number("span", "All of it within (seconds)", 0, 0, 3600);
-  const storm = el("form", {}, el("label", {}, "Storm", kind), hit.label, span.label, el("button", {}, "Raise storm"));
+  const hit = number("hit", "Users affected (0: all)", 0, 0, 32767);
+  const span = number("span", "Spread over (seconds)", 0, 0, 3600);
+  const storm = el("form", {}, el("label", {}, "Storm", kind), hit.label, span.label, el("button", {}, "Trigger storm"));
   storm.addEventListener("submit", (event) => {
     event.preventDefault();
     send("storm", { kind: kind.value, users: hit.input.valueAsNumber, within_seconds: span.input.valueAsNumber });
   });
-  const hint = el("p", { class: "quiet" }, "restart: the server is restarted by you, now; its recovery is measured from this moment.");
+  const hint = el("p", { class: "quiet" }, "restart: restart the server yourself; its recovery is measured from the moment you press the button.");
   const state = el("p", { id: "mmload-state", class: "quiet" });
   const output = el("output", { id: "mmload-result", "aria-live": "polite" });
-  return [section("Change the load", state, change), section("Trigger an action", inject), section("Raise a storm", storm, hint), section("", output)];
+  return [section("Change the load", state, change), section("Trigger an action", inject), section("Trigger a storm", storm, hint), section("", output)];
 }
 
 function number(name, text, value, min, max) {
@@ -237,7 +237,7 @@ async function send(path, body) {
     if (answer.ok) result(`${when(Date.now())} ${JSON.parse(text).message}`);
     else result(said(text) || `HTTP ${answer.status}`, true);
   } catch (error) {
-    result(`Locust does not answer: ${error.message}`, true);
+    result(`Locust does not respond: ${error.message}`, true);
   }
   look();
 }
