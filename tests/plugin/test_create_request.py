@@ -107,7 +107,7 @@ def test_a_test_may_go_where_the_credentials_are_for(settings: ProcessSettings, 
 
 def test_a_test_that_is_sent_to_another_host_is_refused_as_it_has_no_credentials(settings: ProcessSettings) -> None:
     assert settings.host_problem(ELSEWHERE).startswith(
-        f"host '{ELSEWHERE}': the credentials here are for https://other"
+        f"host '{ELSEWHERE}': this agent's credentials are for https://other"
     )
 
 
@@ -177,7 +177,7 @@ def test_a_posted_load_profile_is_played_in_stages() -> None:
         ({"Points": []}, {}, "LoadProfile: expected Points with minutes of the day from 0 to 1440"),
         ({**DAY, "Day": "soon"}, {}, "LoadProfile: Day 'soon'"),
         ({**DAY, "Scale": 0}, {}, "LoadProfile: '0' is not a factor"),
-        (DAY, {"stages": "5 for 10s"}, "leave out LoadTestConfig.RunConfiguration.Stages"),
+        (DAY, {"stages": "5 for 10s"}, "cannot be combined with LoadTestConfig.RunConfiguration.Stages"),
     ],
 )
 def test_a_load_profile_that_is_none_is_refused(profile: object, run: dict[str, str], said: str) -> None:
