@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from mmload.deploy.aws_settings import RentedFromAws
 
 
-class Kind(NamedTuple):
+class ResourceKind(NamedTuple):
     """A type of Terraform's. `pattern`: how the look names it; its group is the id (by default the deployment's).
 
     `version` is that of the type's schema in the provider.
@@ -27,25 +27,27 @@ class Kind(NamedTuple):
 
 # In the order in which they go: what needs others is before them.
 KINDS = (
-    Kind(r"instances (.+)", "aws_instance", 1),
-    Kind(r"databases (.+-[0-9a-f]{8}-\d+)", "aws_rds_cluster_instance"),
-    Kind(r"databases (.+)", "aws_db_instance", 2, {"skip_final_snapshot": True, "delete_automated_backups": True}),
-    Kind(r"others arn:.*:rds:.*:cluster:(.+)", "aws_rds_cluster", 1, {"skip_final_snapshot": True}),
-    Kind(r"(?:untagged subnet-group/|others arn:.*:rds:.*:subgrp:)(.+)", "aws_db_subnet_group"),
-    Kind(r"disks (.+)", "aws_ebs_volume"),
-    Kind(r"addresses (.+)", "aws_eip"),
-    Kind(r"others arn:.*:security-group/(.+)", "aws_security_group", 1),
-    Kind(r"others arn:.*:internet-gateway/(.+)", "aws_internet_gateway"),
-    Kind(r"others arn:.*:route-table/(.+)", "aws_route_table"),
-    Kind(r"others arn:.*:subnet/(.+)", "aws_subnet", 1),
-    Kind(r"others arn:.*:vpc/(.+)", "aws_vpc", 1),
+    ResourceKind(r"instances (.+)", "aws_instance", 1),
+    ResourceKind(r"databases (.+-[0-9a-f]{8}-\d+)", "aws_rds_cluster_instance"),
+    ResourceKind(
+        r"databases (.+)", "aws_db_instance", 2, {"skip_final_snapshot": True, "delete_automated_backups": True}
+    ),
+    ResourceKind(r"others arn:.*:rds:.*:cluster:(.+)", "aws_rds_cluster", 1, {"skip_final_snapshot": True}),
+    ResourceKind(r"(?:untagged subnet-group/|others arn:.*:rds:.*:subgrp:)(.+)", "aws_db_subnet_group"),
+    ResourceKind(r"disks (.+)", "aws_ebs_volume"),
+    ResourceKind(r"addresses (.+)", "aws_eip"),
+    ResourceKind(r"others arn:.*:security-group/(.+)", "aws_security_group", 1),
+    ResourceKind(r"others arn:.*:internet-gateway/(.+)", "aws_internet_gateway"),
+    ResourceKind(r"others arn:.*:route-table/(.+)", "aws_route_table"),
+    ResourceKind(r"others arn:.*:subnet/(.+)", "aws_subnet", 1),
+    ResourceKind(r"others arn:.*:vpc/(.+)", "aws_vpc", 1),
     # Its name is the deployment's, what AWS calls its id is another thing.
-    Kind(r"(?:untagged |others arn:.*:)key-pair/.+", "aws_key_pair", 1),
-    Kind(r"others arn:.*:s3:::(.+)", "aws_s3_bucket", 0, {"force_destroy": True}),
-    Kind(r"others arn:.*:ssm:.*:parameter(/.+)", "aws_ssm_parameter"),
-    Kind(r"untagged schedule/(.+)", "aws_scheduler_schedule"),
-    Kind(r"(?:untagged |others arn:.*:)instance-profile/(.+)", "aws_iam_instance_profile"),
-    Kind(r"untagged role/(.+)", "aws_iam_role", 0, {"force_detach_policies": True}),
+    ResourceKind(r"(?:untagged |others arn:.*:)key-pair/.+", "aws_key_pair", 1),
+    ResourceKind(r"others arn:.*:s3:::(.+)", "aws_s3_bucket", 0, {"force_destroy": True}),
+    ResourceKind(r"others arn:.*:ssm:.*:parameter(/.+)", "aws_ssm_parameter"),
+    ResourceKind(r"untagged schedule/(.+)", "aws_scheduler_schedule"),
+    ResourceKind(r"(?:untagged |others arn:.*:)instance-profile/(.+)", "aws_iam_instance_profile"),
+    ResourceKind(r"untagged role/(.+)", "aws_iam_role", 0, {"force_detach_policies": True}),
 )
 
 
