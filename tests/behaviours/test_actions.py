@@ -77,16 +77,23 @@ def test_replies_answer_the_thread_of_a_message_on_the_screen(scene: Scene) -> N
     assert {post["root_id"] for post in replies} <= roots
 
 
+def show_the_newest_only(scene: Scene, channel_id: str, posts: int) -> list[Post]:
+    """Of so many posts that Bob writes, Ann has not read but the last."""
+    written = [send_post(scene.bob, channel_id, f"message {number}") for number in range(posts)]
+    scene.ann.store.posts.clear()
+    scene.ann.store.beginnings.discard(channel_id)
+    newest = Post(id=written[-1].id, channel_id=channel_id, create_at=written[-1].create_at)
+    scene.ann.store.remember_posts([newest])
+    return written
+
+
 def test_scrolling_goes_back_page_by_page_to_the_beginning(scene: Scene) -> None:
     """The peer reads the newest page again and again."""
     channel_id = scene.at(2)
-    sent = [send_post(scene.bob, channel_id, f"message {number}").id for number in range(70)]
-    scene.ann.store.posts.clear()
-    scene.ann.store.beginnings.discard(channel_id)
-    scene.ann.store.remember_posts([Post(id=sent[-1], channel_id=channel_id, create_at=scene.ann.now_ms())])
+    sent = show_the_newest_only(scene, channel_id, posts=70)
 
     pages = 0
-    while sent[0] not in scene.ann.store.posts and pages < 20:
+    while sent[0].id not in scene.ann.store.posts and pages < 20:
         pages += main_requests(scene.does("ScrollChannel")).count(POSTS)
 
     # 69 older posts in pages of 30; two in one millisecond at a page's edge are skipped by the server.
@@ -98,10 +105,7 @@ def test_scrolling_goes_back_page_by_page_to_the_beginning(scene: Scene) -> None
 def test_pages_that_a_channel_lacks_are_read_by_the_next_who_scroll(scene: Scene) -> None:
     """Else how much is read would depend on how long the channels of the server are."""
     channel_id, context = scene.at(0), scene.crowd.context
-    sent = [send_post(scene.bob, channel_id, f"message {number}") for number in range(35)]
-    scene.ann.store.posts.clear()
-    scene.ann.store.beginnings.discard(channel_id)
-    scene.ann.store.remember_posts([Post(id=sent[-1].id, channel_id=channel_id, create_at=sent[-1].create_at)])
+    show_the_newest_only(scene, channel_id, posts=35)
     context.pages_left_unread = 2
 
     assert main_requests(scene.does("ScrollChannel")).count(POSTS) == 2, "34 older posts, and no more"
@@ -110,10 +114,7 @@ def test_pages_that_a_channel_lacks_are_read_by_the_next_who_scroll(scene: Scene
 
 def test_pages_that_nobody_can_read_take_their_time_all_the_same(scene: Scene) -> None:
     channel_id, context = scene.at(0), scene.crowd.context
-    sent = [send_post(scene.bob, channel_id, f"message {number}") for number in range(35)]
-    scene.ann.store.posts.clear()
-    scene.ann.store.beginnings.discard(channel_id)
-    scene.ann.store.remember_posts([Post(id=sent[-1].id, channel_id=channel_id, create_at=sent[-1].create_at)])
+    show_the_newest_only(scene, channel_id, posts=35)
     # Five of them are taken: there is room for as many again.
     context.pages_left_unread = MOST_PAGES_LEFT
     before, chance = scene.ann.paused_seconds, random.Random()

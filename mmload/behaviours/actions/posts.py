@@ -38,7 +38,7 @@ def scroll_channel(person: Person) -> None:
     for missing in reversed(range(person.rng.randint(1, MOST_PAGES_SCROLLED) + others)):
         # In a function of its own: while somebody pauses, a page's texts (40 KB) are not held.
         _read_back(person)
-        person.pause(1, 10)
+        _look_at(person, 1)
         if store.current_channel_id in store.beginnings:
             taken = min(missing, MOST_PAGES_LEFT - context.pages_left_unread)
             context.pages_left_unread += taken
