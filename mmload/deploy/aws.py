@@ -92,10 +92,10 @@ def unmade(folder: Path, tell: Tell) -> None:
 
 def looked(folder: Path, rented: RentedFromAws) -> dict[str, list[str]]:
     """What AWS itself says is there with our tag, by its kind. Raises TerraformFailed."""
-    return _look(folder, rented, lambda _text: None).apply(below=LOOK)
+    return _looking(folder, rented, lambda _text: None).apply(below=LOOK)
 
 
-def _look(folder: Path, rented: RentedFromAws, tell: Tell) -> Terraform:
+def _looking(folder: Path, rented: RentedFromAws, tell: Tell) -> Terraform:
     settings = rented.settings
     told = {"deployment_id": rented.id, "region": settings.region} | (
         {"profile": settings.profile} if settings.profile else {}
@@ -110,24 +110,24 @@ def _look(folder: Path, rented: RentedFromAws, tell: Tell) -> Terraform:
 
 def left(folder: Path, rented: RentedFromAws, tell: Tell) -> list[str]:
     """What is still there when all is taken away that Terraform's state knew, and that it did not; names of AWS."""
+    works = _looking(folder, rented, tell)
     refused: list[str] = []
     for looks in range(LOOKS):
-        found = looked(folder, rented)
+        found = works.apply(below=LOOK)
         names = [each for names in found.values() for each in names]
         if looks == LOOKS - 1 or (looks and not names and not refused):
             break
-        refused = _take_away(folder, rented, found | aws_lost.untagged(rented), tell)
+        refused = _take_away(works, folder, aws_lost.state(rented.id, found | aws_lost.untagged(rented)), tell)
         if looks:
             tell(f"{len(names or refused)} resources still exist; checking again in {_LOOK_PAUSE_SECONDS:.0f} s")
             time.sleep(_LOOK_PAUSE_SECONDS)
     return names or refused
 
 
-def _take_away(folder: Path, rented: RentedFromAws, found: Mapping[str, Sequence[str]], tell: Tell) -> list[str]:
+def _take_away(works: Terraform, folder: Path, state: Mapping[str, Any], tell: Tell) -> list[str]:
     """By a state for this alone: no other look is to take anything away. What could not be."""
-    works = _look(folder, rented, tell)
     lost = folder / LOOK / LOST
-    lost.write_text(json.dumps(aws_lost.state(rented.id, found)))
+    lost.write_text(json.dumps(state))
     try:
         works.destroy(f"-state={LOST}", below=LOOK)
     except TerraformFailed as error:
