@@ -15,7 +15,7 @@ from mmload.results.comparison import Judgement
 from mmload.results.folder import FIGURES
 from mmload.results.model import TRAFFIC
 from tests.compare.simulated import changed, run
-from tests.run.processes import mmload
+from tests.run.processes import mmload, mmload_here
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def compare(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return mmload(place, "compare", *arguments)
+    return mmload_here(place, "compare", *arguments)
 
 
 def test_two_runs_of_one_server_show_no_difference(place: Path) -> None:
@@ -51,7 +51,7 @@ def test_two_runs_of_one_server_show_no_difference(place: Path) -> None:
 
 
 def test_a_slower_server_is_named_with_its_band_and_fails_a_ci_job(place: Path) -> None:
-    done = compare(place, "1-old", "3-slower", "--markdown")
+    done = mmload(place, "compare", "1-old", "3-slower", "--markdown")
 
     assert (done.returncode, done.stderr) == (3, "")
     assert done.stdout.startswith("## ❌ Slower by ")

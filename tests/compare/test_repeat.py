@@ -9,7 +9,7 @@ import pytest
 from mmload.cli.repeat import Made, Planned, conclusion, divided, plan, run_name, worst
 from mmload.results.folder import read_run
 from tests.conftest import running_sandbox
-from tests.run.processes import mmload
+from tests.run.processes import mmload, mmload_here
 from tests.run.test_end_to_end import FAST
 
 
@@ -88,7 +88,7 @@ def test_the_last_line_is_the_command_that_compares_them() -> None:
 def test_what_is_typed_wrongly_is_said_before_the_first_run(
     tmp_path: Path, arguments: tuple[str, ...], said: str
 ) -> None:
-    done = mmload(tmp_path, "repeat", *arguments)
+    done = mmload_here(tmp_path, "repeat", *arguments)
 
     assert (done.returncode, done.stdout) == (2, "")
     assert said in done.stderr

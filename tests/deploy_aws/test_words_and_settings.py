@@ -150,7 +150,7 @@ def test_an_estimate_says_what_it_does_not_know() -> None:
 
 def test_an_estimate_needs_no_aws_and_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "wanted.toml").write_text("agent_count = 3\n")
-    done = processes.mmload(tmp_path, "deploy", "aws", "estimate", "--settings", "wanted.toml", "--expire", "2h")
+    done = processes.mmload_here(tmp_path, "deploy", "aws", "estimate", "--settings", "wanted.toml", "--expire", "2h")
     assert done.returncode == 0 and "3 × c7i.xlarge (agents)" in done.stdout and "2 h" in done.stdout
     assert [path.name for path in tmp_path.iterdir()] == ["wanted.toml"]
 
@@ -158,10 +158,10 @@ def test_an_estimate_needs_no_aws_and_leaves_nothing(tmp_path: Path) -> None:
 def test_a_folder_with_something_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "main.tf").write_text("# mine\n")
     for part in ("up", "down"):
-        done = processes.mmload(tmp_path.parent, "deploy", "aws", part, "--folder", str(tmp_path))
+        done = processes.mmload_here(tmp_path.parent, "deploy", "aws", part, "--folder", str(tmp_path))
         assert done.returncode == 2 and "contains other files" in done.stderr, done.stderr
     assert (tmp_path / "main.tf").read_text() == "# mine\n"
-    nothing = processes.mmload(tmp_path.parent, "deploy", "aws", "down", "--folder", str(tmp_path / "none"))
+    nothing = processes.mmload_here(tmp_path.parent, "deploy", "aws", "down", "--folder", str(tmp_path / "none"))
     assert nothing.returncode == 0 and "nothing is rented" in nothing.stderr
 
 

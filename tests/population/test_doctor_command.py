@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import requests
@@ -19,6 +20,7 @@ from mmload.population.progress import InitProgress
 from mmload.population.readiness import Examination, Finding, examine, examine_quickly
 from tests.conftest import running_sandbox
 from tests.population.making_settings import settings
+from tests.run.processes import mmload_here
 
 
 def doctor(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -147,8 +149,8 @@ def test_more_users_than_the_configuration_has_are_our_own_fault(fresh_sandbox: 
 
 
 @pytest.mark.parametrize("users", ["0", "-1", "many", "²"])
-def test_a_number_of_users_is_a_number(users: str) -> None:
-    done = doctor("--users", users)
+def test_a_number_of_users_is_a_number(users: str, tmp_path: Path) -> None:
+    done = mmload_here(tmp_path, "doctor", "--users", users)
 
     assert done.returncode == 2
     assert "Traceback" not in done.stderr

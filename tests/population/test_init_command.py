@@ -13,6 +13,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,6 +26,7 @@ from mmload.population.plan import ChannelKind, plan
 from mmload.population.progress import InitProgress
 from tests.conftest import running_sandbox
 from tests.population.making_settings import settings
+from tests.run.processes import mmload_here
 
 SMALL = {"num_users": 8, "num_teams": 2, "num_channels": 20, "num_posts": 60, "num_reactions": 12, "num_admins": 1}
 
@@ -308,8 +310,10 @@ def test_ctrl_c_ends_it_in_order(server: str) -> None:
         (("--config", "there/is/none.json"), 4, "there/is/none.json"),
     ],
 )
-def test_bad_input_is_one_message_and_its_exit_code(arguments: tuple[str, ...], code: int, message: str) -> None:
-    done = command(*arguments)
+def test_bad_input_is_one_message_and_its_exit_code(
+    arguments: tuple[str, ...], code: int, message: str, tmp_path: Path
+) -> None:
+    done = mmload_here(tmp_path, "init", *arguments)
 
     assert done.returncode == code
     assert message in done.stderr

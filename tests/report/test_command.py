@@ -16,7 +16,7 @@ from mmload.errors import UsageError
 from mmload.results.folder import FACTS, newest, run_folder
 from mmload.results.model import SCHEMA, Facts
 from tests.report.made_up import rich, written
-from tests.run.processes import environ, mmload
+from tests.run.processes import environ, mmload, mmload_here
 
 
 @pytest.fixture(scope="module")
@@ -34,12 +34,12 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def report(place: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
-    return mmload(place, "report", *arguments, **more)
+    return mmload_here(place, "report", *arguments, **more)
 
 
 def test_the_newest_run_is_reported_on_the_terminal(place: Path) -> None:
     """No colour in a pipe; the exit code is that of the reporting, not of the run."""
-    done = report(place, "latest")
+    done = mmload(place, "report", "latest")
 
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("Load test rich · http://mm.example")

@@ -12,7 +12,7 @@ import pytest
 
 from mmload.results.folder import read_run, spare_folder
 from mmload.results.model import TRAFFIC, NoteKind, Run, RunEnding, RunPhase
-from tests.run.processes import distributed, end, locust, mmload, start, the_folder, truth, wait_for_seconds
+from tests.run.processes import distributed, end, locust, mmload_here, start, the_folder, truth, wait_for_seconds
 
 USERS = 6
 RUN_MADE_UP = str(Path(__file__).with_name("run_made_up.py"))
@@ -118,7 +118,7 @@ def test_a_killed_run_leaves_a_readable_folder(tmp_path: Path) -> None:
     os.killpg(process.pid, signal.SIGKILL)
     end(process)
 
-    done = mmload(tmp_path, "report", str(folder))
+    done = mmload_here(tmp_path, "report", str(folder))
 
     assert done.returncode == 0, done.stderr
     assert "the run was cut off" in done.stdout

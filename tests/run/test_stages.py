@@ -10,7 +10,7 @@ import pytest
 
 from mmload.results.folder import read_run
 from mmload.results.model import Run, RunEnding
-from tests.run.processes import end, mmload, start, wait_for_seconds
+from tests.run.processes import end, mmload, mmload_here, start, wait_for_seconds
 from tests.support import Admin
 
 # Each number of users stays for some seconds: a busy machine's record may leave a second of a ramp out.
@@ -46,7 +46,7 @@ def test_users_come_and_go_as_the_stages_say(fresh_sandbox: str, tmp_path: Path,
     assert targets(run)[-1] == 1
     assert list(run.stages) == ["stage1", "top", "stage3", "end"]
     assert "max(requests)[stage1] < 60s: holds" in ran.stdout.replace("\n    ", " ")
-    report = mmload(tmp_path, "report", "latest", "--json")
+    report = mmload_here(tmp_path, "report", "latest", "--json")
     assert [stage["name"] for stage in json.loads(report.stdout)["stages"]] == ["stage1", "top", "stage3", "end"]
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from mmload.results.folder import read_run
 from mmload.results.model import Run, RunEnding
-from tests.run.processes import PATIENCE_SECONDS, end, mmload, start
+from tests.run.processes import PATIENCE_SECONDS, end, mmload, mmload_here, start
 from tests.support import Admin
 
 IDLE = {"MMLOAD_USERCONTROLLERCONFIGURATION_TYPE": "idle"}
@@ -72,7 +72,7 @@ def test_a_known_restart_is_told_to_the_second(fresh_sandbox: str, tmp_path: Pat
     assert told.storm.ms / 1000 < began
     assert "recovered in" in ran.stdout
     assert list(run.stages) == ["before", "storm", "after"]
-    report = json.loads(mmload(tmp_path, "report", "latest", "--json").stdout)
+    report = json.loads(mmload_here(tmp_path, "report", "latest", "--json").stdout)
     assert report["storms"][0]["sockets_lowest"] == 0
 
 
@@ -139,7 +139,7 @@ def test_the_command_ends_with_us(fresh_sandbox: str, tmp_path: Path) -> None:
     ],
 )
 def test_options_that_do_not_fit_are_refused(tmp_path: Path, arguments: list[str], said: str) -> None:
-    ran = mmload(tmp_path, "storm", *arguments)
+    ran = mmload_here(tmp_path, "storm", *arguments)
 
     assert ran.returncode == 2
     assert said in ran.stderr

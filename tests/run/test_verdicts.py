@@ -13,7 +13,7 @@ import requests
 from mmload.results.folder import read_run
 from mmload.results.generator_health import generator
 from mmload.results.verdict import VerdictKind, verdict
-from tests.run.processes import ROOT, end, mmload, start, the_folder
+from tests.run.processes import ROOT, end, mmload, mmload_here, start, the_folder
 from tests.run.test_end_to_end import FAST
 
 USERS = 6
@@ -29,7 +29,7 @@ def filled(sandbox: str, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def reported(folder: Path, form: str) -> str:
-    done = mmload(folder, "report", "latest", form)
+    done = mmload_here(folder, "report", "latest", form)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -91,7 +91,7 @@ def test_a_good_server_passes_all_of_them(filled: str, tmp_path: Path) -> None:
 
 
 def test_a_misspelled_threshold_stops_a_run_before_it_begins(tmp_path: Path) -> None:
-    ran = mmload(tmp_path, "run", "--no-checks", *OPTIONS, "--threshold", "p99(CreatePost) < 2 parsecs")
+    ran = mmload_here(tmp_path, "run", "--no-checks", *OPTIONS, "--threshold", "p99(CreatePost) < 2 parsecs")
 
     assert ran.returncode == 4
     assert "--threshold: " in ran.stderr
@@ -108,7 +108,7 @@ def test_a_threshold_about_what_will_never_be_stops_a_run_before_it_begins(tmp_p
         (tmp_path / given).write_text(json.dumps({"RunConfiguration": {"Thresholds": [text]}}))
         options = ("--config", given)
 
-    ran = mmload(tmp_path, "run", "--sandbox", *OPTIONS, *options)
+    ran = mmload_here(tmp_path, "run", "--sandbox", *OPTIONS, *options)
 
     assert ran.returncode == 4
     said = f"{given}: RunConfiguration.Thresholds: '{text}', column 5: there is no action CreatPost; "
