@@ -7,13 +7,13 @@ import locust  # noqa: F401  # isort: skip
 
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 from hypothesis import settings
+
+from tests.sandboxes import Sandboxes
 
 # How long an example takes is up to a busy machine.
 settings.register_profile("mmload", deadline=None)
@@ -36,22 +36,22 @@ def own_state_folder(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
 
 
+_sandboxes = Sandboxes()
+
+
+def pytest_sessionfinish() -> None:
+    _sandboxes.close()
+
+
 @contextmanager
 def running_sandbox(*options: str) -> Iterator[str]:
-    """A fresh sandbox process; gives its address."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "mmload.sandbox", "--port", "0", *options], stdout=subprocess.PIPE, text=True
-    )
+    """A fresh sandbox process, on a free port; gives its address."""
+    pid, address = _sandboxes.start("--port", "0", *options)
     try:
-        assert process.stdout is not None
-        address = process.stdout.readline().strip()
         assert address.startswith("http://127.0.0.1:"), f"the sandbox did not start: {address!r}"
         yield address
     finally:
-        process.terminate()
-        process.wait(timeout=180)
-        assert process.stdout is not None
-        process.stdout.close()
+        _sandboxes.end(pid)
 
 
 @pytest.fixture(scope="module")
