@@ -6,6 +6,9 @@ SERVER ?=
 DEMO_USERS ?= 50
 DEMO_TIME ?= 30s
 
+# Tests start hundreds of processes: where nothing compiled is written, each of them compiles all of mmload again.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Each folder of tests is a part of `make test`; those that take longest come first.
 LONG := $(addprefix tests/,deploy_aws run coordinator deploy)
 FOLDERS := $(patsubst %/,%,$(sort $(dir $(wildcard tests/*/test_*.py))))
@@ -36,8 +39,8 @@ endif
 # done, where make can do that. (Not with the shell's `&`: what is started so does not hear Ctrl-C, which tests send.)
 ALL_OF_IT := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
-test: check
-	$(MAKE) --no-print-directory --keep-going --jobs=3 $(ALL_OF_IT) $(PARTS)
+test: install
+	$(MAKE) --no-print-directory --keep-going --jobs=3 $(ALL_OF_IT) check $(PARTS)
 
 $(PARTS): install
 	$(BIN)/python -m pytest -m "not real" $@
