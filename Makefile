@@ -10,7 +10,7 @@ DEMO_TIME ?= 30s
 unexport PYTHONDONTWRITEBYTECODE
 
 # Each folder of tests is a part of `make test`; those that take longest come first.
-LONG := $(addprefix tests/,deploy_aws run coordinator deploy)
+LONG := $(addprefix tests/,run deploy_aws plugin coordinator deploy browser truth behaviours population)
 FOLDERS := $(patsubst %/,%,$(sort $(dir $(wildcard tests/*/test_*.py))))
 PARTS := $(LONG) $(filter-out $(LONG),$(FOLDERS)) $(wildcard tests/test_*.py)
 
@@ -35,12 +35,12 @@ else
 	$(BIN)/mmload run --server $(SERVER) --users $(DEMO_USERS) --run-time $(DEMO_TIME) --name demo
 endif
 
-# In parts, three at a time: much of the time is spent waiting for processes that the tests start. Each is shown when it is
+# In parts, four at a time: most of the time is spent waiting for processes that the tests start. Each is shown when it is
 # done, where make can do that. (Not with the shell's `&`: what is started so does not hear Ctrl-C, which tests send.)
 ALL_OF_IT := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
 test: install
-	$(MAKE) --no-print-directory --keep-going --jobs=3 $(ALL_OF_IT) check $(PARTS)
+	$(MAKE) --no-print-directory --keep-going --jobs=4 $(ALL_OF_IT) check $(PARTS)
 
 $(PARTS): install
 	$(BIN)/python -m pytest -m "not real" $@
