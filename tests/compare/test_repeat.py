@@ -108,7 +108,7 @@ def test_two_servers_are_run_with_the_same_seed_and_can_be_compared(sandbox: str
     """Five seconds are too short to tell anything: what matters is that the printed command takes them."""
     with running_sandbox() as other:
         for server in (sandbox, other):
-            assert mmload(tmp_path, "init", "--server", server).returncode == 0
+            assert mmload_here(tmp_path, "init", "--server", server).returncode == 0
         options = ("--users", "3", "--run-time", "5s", "--spawn-rate", "0", "--name", "duel")
         done = mmload(tmp_path, "repeat", "1", "--servers", sandbox, other, "--", "run", *options, **FAST)
 
@@ -118,6 +118,6 @@ def test_two_servers_are_run_with_the_same_seed_and_can_be_compared(sandbox: str
     facts = [read_run(tmp_path / each).facts for each in (first, second)]
     assert [each.server.url for each in facts] == [sandbox, other]
     assert facts[0].seed == facts[1].seed
-    compared = mmload(tmp_path, *last.split()[1:])
+    compared = mmload_here(tmp_path, *last.split()[1:])
     assert compared.returncode == 6, compared.stderr
     assert "too short to compare" in compared.stdout

@@ -20,7 +20,7 @@ from mmload.errors import ExitCode
 from mmload.results.folder import read_run
 from tests.coordinator.processes import agent, await_that, run, start, takes_connections
 from tests.plugin import prometheus
-from tests.run.processes import Ended, end, the_folder
+from tests.run.processes import Ended, end, mmload_here, the_folder
 
 FOLDER = "found"
 MOST_PRESENT = 12
@@ -75,7 +75,7 @@ def test_a_search_sees_what_prometheus_sees_of_a_real_agent(sandbox: str, tmp_pa
     """It turns back where the query's limit is crossed, holds when Prometheus dies, and leaves the agent empty."""
     if not prometheus.is_installed():
         pytest.skip("the program `prometheus` is not installed")
-    assert run(tmp_path, "mmload", "init", "--server", sandbox).code == ExitCode.PASSED
+    assert mmload_here(tmp_path, "init", "--server", sandbox).returncode == ExitCode.PASSED
     with agent(sandbox, tmp_path / "agent") as url:
         ended = searched(tmp_path, url, sandbox)
         locust = SwarmAgent("lt0", url, 1.0, 100)
@@ -84,7 +84,7 @@ def test_a_search_sees_what_prometheus_sees_of_a_real_agent(sandbox: str, tmp_pa
             lambda: locust.status() == AgentStatus(0, running=False, most_users=100), "the agent was not left empty"
         )
     seen = cycles(tmp_path / FOLDER)
-    replayed = run(tmp_path, "mmload", "replay", FOLDER)
+    replayed = mmload_here(tmp_path, "replay", FOLDER)
 
     assert ended.code == ExitCode.INTERRUPTED, ended.err
     assert "all users of the agents have been stopped" in ended.err and "Traceback" not in ended.err
@@ -94,7 +94,7 @@ def test_a_search_sees_what_prometheus_sees_of_a_real_agent(sandbox: str, tmp_pa
     dark = [cycle for cycle in seen if "no data, holding" in cycle.reason]
     assert all("connection refused" in cycle.seen.readings[0].unknown for cycle in dark)
     assert len({cycle.users for cycle in dark}) == 1 and dark[0].users <= turned.users
-    assert replayed.code == ExitCode.PASSED, replayed.out
+    assert replayed.returncode == ExitCode.PASSED, replayed.stdout
 
 
 # -- a server that dies ------------------------------------------------------------------------------------------
@@ -107,7 +107,7 @@ def mortal_server(folder: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     try:
         assert process.stdout is not None
         url = process.stdout.readline().strip()
-        assert run(folder, "mmload", "init", "--server", url).code == ExitCode.PASSED
+        assert mmload_here(folder, "init", "--server", url).returncode == ExitCode.PASSED
         yield url, process
     finally:
         process.kill()
@@ -136,7 +136,7 @@ def test_a_server_that_dies_ends_the_search_in_order_and_is_no_limit_that_was_cr
     answer = json.loads((folder / "answer.json").read_text())
     journal = read(folder)
     [told] = json.loads((folder / "coordinator.json").read_text())["ClusterConfig"]["Agents"]
-    replayed = run(tmp_path, "mmload", "replay", str(folder))
+    replayed = mmload_here(tmp_path, "replay", str(folder))
 
     assert ended.code == ExitCode.SERVER_NOT_READY, ended.err
     assert (answer["ended_by"], answer["users"], answer["broke_first"]) == ("server lost", None, "")
@@ -144,7 +144,7 @@ def test_a_server_that_dies_ends_the_search_in_order_and_is_no_limit_that_was_cr
     assert re.fullmatch(said, answer["reason"]) and answer["reason"] in ended.out
     assert "all users of the agents have been stopped" in ended.err and "Traceback" not in ended.err
     assert journal.end is not None and journal.end.answer.ended_by == "server lost"
-    assert replayed.code == ExitCode.PASSED, replayed.out
+    assert replayed.returncode == ExitCode.PASSED, replayed.stdout
     assert "gave no answer" in (folder / "report.html").read_text()
     assert not takes_connections(int(told["ApiURL"].rpartition(":")[2]))
 
@@ -200,11 +200,11 @@ def test_two_servers_are_searched_in_turns_and_the_comparison_is_there_in_all_fo
     ended = end(process)
     [folder] = tmp_path.glob("runs/*")
     compared = json.loads((folder / "comparison.json").read_text())
-    shown = run(tmp_path, "mmload", "report", str(folder))
+    shown = mmload_here(tmp_path, "report", str(folder))
     sides = {name: read(folder / name) for name in ("base", "new")}
 
     assert ended.code == ExitCode.INTERRUPTED and "Traceback" not in ended.err, ended.err
-    assert ended.out.startswith("can't tell whether http://127.0.0.1:") and shown.out == ended.out
+    assert ended.out.startswith("can't tell whether http://127.0.0.1:") and shown.stdout == ended.out
     assert compared["outcome"] == "can't tell"
     assert compared["base"]["server"] != compared["new"]["server"]
     assert ended.err.count("all users of the agents have been stopped") == 2
@@ -212,6 +212,6 @@ def test_two_servers_are_searched_in_turns_and_the_comparison_is_there_in_all_fo
     for name, journal in sides.items():
         assert journal.end is not None and journal.end.answer.ended_by == "interrupted"
         assert (folder / name / "report.html").is_file()
-        assert run(tmp_path, "mmload", "replay", str(folder / name)).code == ExitCode.PASSED
+        assert mmload_here(tmp_path, "replay", str(folder / name)).returncode == ExitCode.PASSED
     # While the first one had its turn, the other one kept the fewest users, whatever its own search wanted.
     assert {cycle.seen.target for cycle in sides["new"].cycles} == {5}

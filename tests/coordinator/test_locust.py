@@ -12,14 +12,14 @@ from coordinator.agents import AgentBusy, AgentGroup, ready
 from coordinator.loop import Observer, Seen, have_measures
 from coordinator.prometheus import Prometheus
 from mmload.config.coordinator_tables import Measures, Monitor
-from tests.coordinator.processes import agent, run
-from tests.run.processes import PATIENCE_SECONDS
+from tests.coordinator.processes import agent
+from tests.run.processes import PATIENCE_SECONDS, mmload_here
 
 
 @pytest.fixture(scope="module")
 def two_agents(sandbox: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[SwarmAgent]]:
     folder = tmp_path_factory.mktemp("agents")
-    assert run(folder, "mmload", "init", "--server", sandbox).code == 0
+    assert mmload_here(folder, "init", "--server", sandbox).returncode == 0
     others = {"MMLOAD_USERSCONFIGURATION_NUMBEROFFSET": "1000"}  # accounts of its own
     with agent(sandbox, folder / "one") as one, agent(sandbox, folder / "two", **others) as two:
         yield [SwarmAgent("one", one, 10.0, 2000), SwarmAgent("two", two, 10.0, 1000)]

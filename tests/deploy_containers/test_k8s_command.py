@@ -16,7 +16,7 @@ import pytest
 from mmload.cli.locust_process import free_port
 from mmload.results.folder import read_run
 from tests.conftest import running_sandbox
-from tests.run.processes import PATIENCE_SECONDS, environ, mmload
+from tests.run.processes import PATIENCE_SECONDS, environ, mmload_here
 
 KUBECTL = Path(__file__).with_name("kubectl.py")
 PASSWORD, SECRET = "MMLOAD_USERSCONFIGURATION_PASSWORD", "never-told-to-anybody-1"
@@ -89,7 +89,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("init")
     with running_sandbox() as address:
         sizes = ("--users", "6", "--teams", "1", "--channels", "2", "--posts", "6")
-        made = mmload(folder, "init", "--server", address, *sizes, **{PASSWORD: SECRET})
+        made = mmload_here(folder, "init", "--server", address, *sizes, **{PASSWORD: SECRET})
         assert made.returncode == 0, made.stderr
         yield address
 

@@ -14,7 +14,7 @@ from mmload.cli.locust_process import LocustLoad
 from mmload.cli.run import account_ranges
 from mmload.results.folder import LOG, read_notes, read_run
 from mmload.results.model import RunEnding
-from tests.run.processes import PATIENCE_SECONDS, end, mmload, start, the_folder
+from tests.run.processes import PATIENCE_SECONDS, end, mmload, mmload_here, start, the_folder
 from tests.run.test_end_to_end import number, posts_at
 
 # Everybody posts within seconds.
@@ -39,7 +39,7 @@ def test_each_process_has_as_many_accounts_as_users() -> None:
 
 def test_two_processes_act_as_the_accounts_of_one_and_report_together(fresh_sandbox: str, tmp_path: Path) -> None:
     """Nobody is signed up, what the report says is what arrived, and the exit code is that of the whole."""
-    assert mmload(tmp_path, "init", "--server", fresh_sandbox, "--users", "7").returncode == 0
+    assert mmload_here(tmp_path, "init", "--server", fresh_sandbox, "--users", "7").returncode == 0
     before = posts_at(fresh_sandbox)
     options = ("--users", "7", "--processes", "2", "--run-time", "12s", "--threshold", "count(requests) < 1")
 
@@ -62,7 +62,7 @@ def test_two_processes_act_as_the_accounts_of_one_and_report_together(fresh_sand
 
 def test_ctrl_c_ends_all_processes_in_order(fresh_sandbox: str, tmp_path: Path) -> None:
     """Everybody says farewell; the one report tells of it."""
-    assert mmload(tmp_path, "init", "--server", fresh_sandbox, "--users", "4").returncode == 0
+    assert mmload_here(tmp_path, "init", "--server", fresh_sandbox, "--users", "4").returncode == 0
     run = ["-m", "mmload", "run", "--server", fresh_sandbox, "--users", "4", "--processes", "2", "--run-time", "10m"]
     process = start(run, tmp_path)
     wait_for_sockets(fresh_sandbox, 4)
@@ -78,7 +78,7 @@ def test_ctrl_c_ends_all_processes_in_order(fresh_sandbox: str, tmp_path: Path) 
 
 def test_the_users_of_a_lost_worker_are_taken_up_by_the_others(fresh_sandbox: str, tmp_path: Path) -> None:
     """With its accounts: each worker has as many of its own as it has users."""
-    assert mmload(tmp_path, "init", "--server", fresh_sandbox, "--users", "6").returncode == 0
+    assert mmload_here(tmp_path, "init", "--server", fresh_sandbox, "--users", "6").returncode == 0
     run = ["-m", "mmload", "run", "--server", fresh_sandbox, "--users", "6", "--processes", "3", "--run-time", "10m"]
     process = start(run, tmp_path)
     wait_for_sockets(fresh_sandbox, 6)

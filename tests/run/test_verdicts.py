@@ -24,7 +24,7 @@ SLOW_ROUTE = "POST /channels/members/{user_id}/view"
 @pytest.fixture(scope="module")
 def filled(sandbox: str, tmp_path_factory: pytest.TempPathFactory) -> str:
     """A sandbox with people and posts."""
-    assert mmload(tmp_path_factory.mktemp("init"), "init", "--server", sandbox).returncode == 0
+    assert mmload_here(tmp_path_factory.mktemp("init"), "init", "--server", sandbox).returncode == 0
     return sandbox
 
 
