@@ -87,6 +87,24 @@ def test_a_breach_that_was_false_leaves_no_number_behind() -> None:
 
 
 @BOTH
+@pytest.mark.parametrize("first_bad_second", [10, 90])
+def test_a_server_that_is_breached_again_and_again_by_the_same_users_gets_its_number(
+    first_bad_second: int, limits: Limits
+) -> None:
+    """Bad for 40 s of each 160 s, as a queue that builds up and drains: no reason to think that it was a spike."""
+
+    def moody(users: int, second: int) -> float:
+        bad = (second - first_bad_second) % 160 < 40
+        return 2.0 if users >= (100 if bad else 130) else 0.3
+
+    searched = search(limits, moody)
+
+    said = [step.reason for step in searched.steps if "had another cause" in step.reason]
+    assert len(said) <= 1, "the first breach may look like a spike, those that follow may not"
+    assert searched.answer.users is not None and 95 <= searched.answer.users <= 135
+
+
+@BOTH
 def test_without_a_breach_up_to_the_most_users_the_answer_is_at_least(limits: Limits) -> None:
     capped = dataclasses.replace(limits, highest_users=200)
 
