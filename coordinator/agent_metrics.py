@@ -14,6 +14,7 @@ from prometheus_client.samples import Sample
 from coordinator.search.sample import Reading
 from mmload.config.coordinator_tables import Measures
 from mmload.metrics.delta import answered
+from mmload.metrics.recorder import STARTING_REQUEST
 from mmload.results import generator_health
 from mmload.results.outages import FEWEST_UNANSWERED
 
@@ -50,10 +51,11 @@ _STATES = {
     ),
 }
 _REQUESTS, _FAILURES = "mmload_requests_total", "mmload_request_failures_total"
-_REQUEST, _ACTION, _DELIVERY = (
+_REQUEST, _ACTION, _DELIVERY, _SPAN = (
     "mmload_request_seconds_bucket",
     "mmload_action_seconds_bucket",
     "mmload_delivery_seconds_bucket",
+    "mmload_span_seconds_bucket",
 )
 # What is read of a page, and the labels that matter.
 _BY = {
@@ -67,6 +69,7 @@ _BY = {
     _REQUEST: ("kind", "le"),
     _ACTION: ("action", "le"),
     _DELIVERY: ("le",),
+    _SPAN: ("span", "le"),
 }
 # The name of a metric, and its labels' values.
 Labelled = tuple[str, ...]
@@ -127,7 +130,8 @@ Buckets = dict[float, float]
 class Snapshot:
     """All agents' counters at one moment, added up. `present` is None where no page tells it.
 
-    `ended` and `unanswered` (by reason) count log-ins, too; `requests` and `failures` do not.
+    `ended` and `unanswered` (by reason) count log-ins, too; `requests` and `failures` do not. `starting` are those of
+    `request` that were made by users who were still loading their first page.
     """
 
     seconds: float
@@ -141,6 +145,7 @@ class Snapshot:
     requests: float = 0.0
     failures: float = 0.0
     request: Buckets = field(default_factory=dict)
+    starting: Buckets = field(default_factory=dict)
     delivery: Buckets = field(default_factory=dict)
     actions: dict[str, Buckets] = field(default_factory=dict)
 
@@ -200,6 +205,9 @@ def _add(total: Snapshot, name: str, labels: Sequence[str], value: float) -> Non
         _count(total.actions.setdefault(labels[0], {}), labels[1], value)
     elif name == _DELIVERY:
         _count(total.delivery, labels[0], value)
+    elif name == _SPAN:
+        if labels[0] == STARTING_REQUEST:
+            _count(total.starting, labels[1], value)
     else:
         _add_requests(total, name, labels, value)
 
@@ -329,9 +337,7 @@ def measured(limits: Measures, earlier: Snapshot, later: Snapshot) -> tuple[Read
     """The readings of what happened between two snapshots. Pure."""
     found: list[Reading] = []
     if limits.request_p99_seconds:
-        found.append(
-            _p99("p99 of requests (s)", difference(later.request, earlier.request), limits.request_p99_seconds)
-        )
+        found.append(_p99("p99 of requests (s)", _of_active_users(earlier, later), limits.request_p99_seconds))
     if limits.failure_percent:
         found.append(_failures(later.requests - earlier.requests, later.failures - earlier.failures, limits))
     if limits.action_p99_seconds:
@@ -346,6 +352,19 @@ def measured(limits: Measures, earlier: Snapshot, later: Snapshot) -> tuple[Read
             _p99("p99 of delivery (s)", difference(later.delivery, earlier.delivery), limits.delivery_p99_seconds)
         )
     return tuple(found)
+
+
+def _of_active_users(earlier: Snapshot, later: Snapshot) -> Buckets:
+    """The requests between two snapshots without those of users who were starting; all of them, if there are no others.
+
+    A page load has the slowest requests of all. How many of them a search sees depends on how fast it adds users, and
+    says nothing about how many users the server holds.
+    """
+    every = difference(later.request, earlier.request)
+    starting = difference(later.starting, earlier.starting)
+    # A page is written bit by bit: a request that ends meanwhile may be in its last lines only.
+    active = {bound: max(0.0, count - starting.get(bound, 0.0)) for bound, count in every.items()}
+    return active if count_of(active) >= FEWEST_SAMPLES else every
 
 
 def _between(action: str, earlier: Snapshot, later: Snapshot) -> Buckets:

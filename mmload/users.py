@@ -40,7 +40,7 @@ from mmload.config import ConnectionSettings, Settings
 from mmload.context import TestContext
 from mmload.errors import NoAccountLeft, RequestFailed
 from mmload.locust_internals import sleep_as_between_tasks
-from mmload.metrics.recorder import process_recorder
+from mmload.metrics.recorder import STARTING_REQUEST, process_recorder
 from mmload.store import Store
 
 if TYPE_CHECKING:
@@ -163,7 +163,10 @@ class AccountUser(User):
         """One request's outcome, to our recorder and to Locust's tables (an expected refusal is no failure there)."""
         expected = failure is not None and failure.expected
         reason, request_id = (failure.reason, failure.request_id) if failure is not None else ("", "")
-        process_recorder().request(str(route), seconds, reason, route in LOGIN_ROUTES, request_id, expected)
+        login = route in LOGIN_ROUTES
+        process_recorder().request(str(route), seconds, reason, login, request_id, expected)
+        if "waiting" in self._gauges and not login:
+            process_recorder().span(STARTING_REQUEST, seconds)
         self.environment.events.request.fire(
             request_type=route.method,
             name=route.path,

@@ -107,7 +107,11 @@ class Measures(Table, frozen=True):
     """MeasuresConfiguration: limits for what the agents measure. 0: no limit."""
 
     request_p99_seconds: Annotated[
-        float, Ours("Limit of the p99 of all requests except logins, in seconds."), _COUNT
+        float,
+        Ours(
+            "Limit of the p99 of all requests except logins and the page loads of users who are starting, in seconds."
+        ),
+        _COUNT,
     ] = 2.0
     action_p99_seconds: Annotated[float, Ours("Limit of the p99 of all actions, in seconds."), _COUNT] = 0.0
     delivery_p99_seconds: Annotated[

@@ -24,6 +24,7 @@ DELIVERY = "delivery"  # from sending a post to its `posted` event on another so
 RECONNECT = "reconnect"  # from the loss of a socket to its being back
 SCHEDULE_LAG = "schedule_lag"  # by how much an action began later than planned (open model)
 LOOP_LAG = "loop_lag"  # by how much the event loop was late, 20 times a second
+STARTING_REQUEST = "starting_request"  # a request, not a login's, of a user who is still loading the first page
 HANDLING_DELAY = "handling_delay"  # from finding many sockets readable to the last one's being served
 
 

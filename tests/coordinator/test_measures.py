@@ -65,6 +65,19 @@ def test_log_ins_are_no_part_of_it() -> None:
     assert readings(page(), page([0.1] * 100, logins=[5.0] * 100))["p99 of requests (s)"] < 0.16  # type: ignore[operator]
 
 
+def test_the_page_loads_of_users_who_are_starting_are_no_part_of_it() -> None:
+    """They are slow on any small server, and a search would measure how fast it adds users."""
+    earlier = page([0.12] * 200 + [4.0] * 30, starting=[4.0] * 30)
+    later = page([0.12] * 1200 + [4.0] * 90, starting=[4.0] * 90)
+
+    assert readings(earlier, later)["p99 of requests (s)"] == pytest.approx(0.1245, abs=0.001)
+
+
+def test_as_long_as_there_are_only_users_who_are_starting_their_requests_count() -> None:
+    """A server that is too slow to let anybody in is breached, and not unknown."""
+    assert readings(page(), page([4.0] * 30, starting=[4.0] * 28))["p99 of requests (s)"] == pytest.approx(4.1, abs=0.2)
+
+
 def test_failures_are_a_share_of_the_requests() -> None:
     assert readings(page([0.1] * 100), page([0.1] * 300, failures=4))["failed requests (%)"] == 2.0
 

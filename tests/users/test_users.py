@@ -17,7 +17,7 @@ from mmload.client.http.client import Route
 from mmload.config import load_settings
 from mmload.errors import Refused
 from mmload.locust_internals import users_of
-from mmload.metrics.recorder import process_recorder
+from mmload.metrics.recorder import STARTING_REQUEST, process_recorder
 from mmload.users import MattermostUser, SimulatedUser, context_of, new_context
 from tests.support import Admin, settings_for
 
@@ -77,6 +77,21 @@ def test_users_come_in_act_and_leave_no_socket_behind(locust: Environment) -> No
     await_that(lambda: counts(locust)["sockets_open"] == 0, "all sockets are closed at the server")
     assert locust.stats.total.num_failures == 0
     assert not runner.exceptions
+
+
+def test_requests_are_those_of_a_starting_user_until_the_first_page_is_loaded(locust: Environment) -> None:
+    runner, recorder = locust.runner, process_recorder()
+    assert runner is not None
+    runner.start(1, spawn_rate=1)
+    await_that(lambda: recorder.users.active == 1, "the user is in")
+    loaded = recorder.take()
+    await_that(lambda: locust.stats.get("/channels/members/{user_id}/view", "POST").num_requests > 10, "it acts")
+
+    runner.stop()
+
+    page_load = sum(figures.count for figures in loaded.routes.values())
+    assert loaded.logins and 20 < loaded.spans[STARTING_REQUEST].count <= page_load
+    assert STARTING_REQUEST not in recorder.take().spans, "neither what it did nor its log-out is of its start"
 
 
 def test_fewer_users_then_more_use_the_lowest_accounts_again(locust: Environment) -> None:

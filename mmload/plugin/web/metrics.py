@@ -307,7 +307,7 @@ _TABLE: tuple[tuple[Kind, str, str, Samples, str], ...] = (
     (_HISTOGRAM, "mmload_delivery_seconds", "", _delivery_seconds,
      "From sending a post to its posted event on another user's WebSocket."),
     (_HISTOGRAM, "mmload_span_seconds", "span", _span_seconds,
-     "Other durations: reconnects, schedule lag, and measurements of the generator itself."),
+     "Other durations: reconnects, schedule lag, starting users' requests, and measurements of the generator itself."),
     (_COUNTER, "mmload_deliveries_total", "outcome", _deliveries,
      "Expected deliveries that were received: in time, or later than LateDeliveryMs (late)."),
     (_COUNTER, "mmload_extra_deliveries_total", "", _count(lambda run: run.deliveries.extra),
