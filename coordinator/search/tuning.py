@@ -98,7 +98,7 @@ class Tuning:
     ceiling_after_leave: float = 0.02  # ln users below it: never more, after a slow recovery
     false_above: float = 0.03  # ln users above the first breach, and fine: it was false
     false_users: int = 3  # users above it, at least
-    false_ratio: float = -1.4  # ratio: so fine: less is within reach of the steps around the limit
+    false_ratio: float = -0.7  # ratio: so fine
     false_seconds: float = 10.0  # s: for so long
     narrow: float = 0.03  # half of the interval at which the search ends
     least_seconds: float = 170.0  # s: not before, however narrow the interval: that picks lucky runs
