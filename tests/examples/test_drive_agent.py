@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.plugin.driven import agent, environ, faults_in
+from tests.plugin.driven import agent, assert_no_faults, environ
 from tests.run.processes import ROOT
 from tests.support import ADMIN, Admin
 
@@ -28,7 +28,7 @@ def test_the_seed_tools_calls_drive_a_test_and_the_servers_sockets_follow(server
             check=False,
         )
         assert ran.returncode == 0, ran.stderr
-        assert faults_in(driven.said()) == []
+        assert_no_faults(driven)
         assert driven.ask("GET", "/loadagent/lt0").status_code == 404
 
     rows = re.findall(r"^(\w+(?: \d+)?) +(\d+) +[\d.]+ s +(\d+) +[\d.]+ s$", ran.stdout, re.MULTILINE)

@@ -130,7 +130,10 @@ def body(server: str, **users: Any) -> dict[str, Any]:
     }
 
 
-def faults_in(text: str) -> list[str]:
-    """Lines of a log that speak of a fault of ours."""
+def assert_no_faults(*processes: Driven) -> None:
+    """No line of their logs speaks of a fault of ours; one that does is shown with all the others."""
     signs = ("Traceback", "CRITICAL", "Unhandled", "Error:")
-    return [line for line in text.splitlines() if any(sign in line for sign in signs)]
+    for process in processes:
+        said = process.said()
+        faults = [line for line in said.splitlines() if any(sign in line for sign in signs)]
+        assert not faults, f"{process.log.name}:\n{said}"

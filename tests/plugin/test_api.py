@@ -13,7 +13,7 @@ from urllib.parse import quote
 import pytest
 
 from mmload.plugin.web.api_agent import NO_TIME, amount_of
-from tests.plugin.driven import Driven, agent, await_that, body, connected, counts, faults_in
+from tests.plugin.driven import Driven, agent, assert_no_faults, await_that, body, connected, counts
 from tests.support import Admin
 
 RECORDING = Path(__file__).parent.parent / "recordings" / "agent-api.jsonl"
@@ -36,7 +36,7 @@ def driven(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dr
     """One agent for the tests of this module; each of them leaves it as it was."""
     with agent(tmp_path_factory.mktemp("api"), server) as one:
         yield one
-        assert faults_in(one.said()) == []
+        assert_no_faults(one)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import pytest
 from mmload.cli.locust_process import free_port
 from mmload.config import Settings, load_settings
 from mmload.plugin.runner.worker_handshake import Hello, alike, differences, passwords
-from tests.plugin.driven import Driven, agent, await_that, body, connected, counts, environ, faults_in, mmload
+from tests.plugin.driven import Driven, agent, assert_no_faults, await_that, body, connected, counts, environ, mmload
 from tests.support import Admin
 
 MOST = 100
@@ -105,7 +105,7 @@ def test_a_killed_workers_users_are_taken_up_and_given_back_when_it_returns(fres
         assert accounts(admin) >= 40 and counts(fresh_sandbox)["sessions"] - accounts(admin) == of_others
         driven.ask("POST", "/stop")
         await_that(lambda: connected(fresh_sandbox).total() == 0, "all have left")
-        assert faults_in(driven.said() + "".join(each.said() for each in workers)) == []
+        assert_no_faults(driven, *workers)
     told = report(next(tmp_path.glob("runs/*")))
     assert "Verdict: inconclusive" in told and re.search(r"worker \d was lost, with its users", told)
 
@@ -154,7 +154,7 @@ def test_what_create_says_reaches_all_workers(fresh_sandbox: str, tmp_path: Path
         assert (ended["State"], ended["NumUsersAdded"], ended["NumErrors"]) == ("stopped", 10, 0)
         driven.swarm(2)
         await_that(lambda: set(connected(fresh_sandbox)) == {"testuser-1", "testuser-101"}, "the own configuration")
-        assert faults_in(driven.said()) == []
+        assert_no_faults(driven)
 
 
 def test_a_test_waits_for_its_first_worker(fresh_sandbox: str, tmp_path: Path) -> None:
@@ -196,7 +196,7 @@ def test_the_lines_of_a_file_of_users_are_dealt_to_the_workers(fresh_sandbox: st
         await_that(lambda: on_workers(driven) == [1, 1, 1], "the lines are dealt anew to all")
         assert set(connected(fresh_sandbox)) == {"person-1", "person-2", "person-3"}
         assert accounts(admin) == 0
-        assert faults_in(driven.said() + "".join(each.said() for each in workers)) == []
+        assert_no_faults(driven, *workers)
 
 
 def hello(settings: Settings, mmload: str = "1", locust: str = "2") -> Hello:

@@ -8,7 +8,7 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.plugin.driven import Driven, agent, await_that, connected, counts, faults_in
+from tests.plugin.driven import Driven, agent, assert_no_faults, await_that, connected, counts
 from tests.plugin.test_distributed import Watch, master, on_workers, worker
 from tests.support import Admin
 
@@ -88,7 +88,7 @@ def test_four_clients_at_once_leave_the_right_number_no_socket_and_no_account(
         assert ended["NumUsersAdded"] == ended["NumUsersRemoved"] >= ended["NumUsersStopped"] > 100
         assert ended["NumErrors"] == 0
         await_that(lambda: counts(fresh_sandbox)["sockets_open"] == 0, "no socket is left")
-        assert faults_in(driven.said()) == []
+        assert_no_faults(driven)
 
 
 def test_the_same_with_a_master_and_workers(fresh_sandbox: str, tmp_path: Path) -> None:
@@ -115,5 +115,5 @@ def test_the_same_with_a_master_and_workers(fresh_sandbox: str, tmp_path: Path) 
         ended = driven.ask("POST", "/loadagent/crowd/stop").json()["status"]
         assert ended["NumUsersAdded"] == ended["NumUsersRemoved"] > 100
         await_that(lambda: counts(fresh_sandbox)["sockets_open"] == 0, "no socket is left")
-        said = driven.said() + "".join(each.said() for each in workers)
-        assert faults_in(said) == [] and "failed to send heartbeat" not in said
+        assert_no_faults(driven, *workers)
+        assert not any("failed to send heartbeat" in each.said() for each in (driven, *workers))

@@ -27,7 +27,7 @@ from mmload.results.generator_health import trust_in
 from mmload.results.model import Run
 from tests.conftest import running_sandbox
 from tests.plugin.prometheus import ROOT, Prometheus, is_installed, running_prometheus
-from tests.run.processes import distributed, mmload
+from tests.run.processes import distributed, mmload_here
 
 pytestmark = pytest.mark.skipif(not is_installed(), reason="prometheus is not installed (make system-packages)")
 
@@ -63,7 +63,7 @@ class Scraped:
 def scraped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scraped]:
     folder = tmp_path_factory.mktemp("scraped")
     with running_sandbox() as server:
-        assert mmload(folder, "init", "--server", server).returncode == 0
+        assert mmload_here(folder, "init", "--server", server).returncode == 0
         agent = f"127.0.0.1:{free_port()}"
         locust = start_locust(folder, server, agent)
         try:
@@ -298,7 +298,7 @@ def test_the_board_is_whole() -> None:
 
 def test_a_headless_run_is_scraped_at_an_address_of_its_own(fresh_sandbox: str, tmp_path: Path) -> None:
     """`mmload run` has no web UI."""
-    assert mmload(tmp_path, "init", "--server", fresh_sandbox).returncode == 0
+    assert mmload_here(tmp_path, "init", "--server", fresh_sandbox).returncode == 0
     address = f"127.0.0.1:{free_port()}"
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("MMLOAD_", "LOCUST_"))}
     process = subprocess.Popen(

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mmload.cli.locust_process import free_port
-from tests.plugin.driven import Driven, agent, await_that, body, connected, faults_in, mmload
+from tests.plugin.driven import Driven, agent, assert_no_faults, await_that, body, connected, mmload
 from tests.support import Admin
 
 DOCUMENT = {"MMLOAD_CONFIG": "config.json"}
@@ -58,7 +58,7 @@ def rig(request: pytest.FixtureRequest, fresh_sandbox: str, tmp_path: Path) -> I
             await_that(lambda: bool(driven.ask("GET", "/stats/requests").json().get("workers")), "the worker is there")
             made = Rig(driven, folders, fresh_sandbox)
         yield made
-        assert faults_in(made.driven.said()) == []
+        assert_no_faults(made.driven)
 
 
 def by_swarm(rig: Rig) -> str:

@@ -13,7 +13,7 @@ import pytest
 
 from mmload.cli.locust_process import free_port
 from tests.plugin.browser import Browser, chromium, is_installed
-from tests.plugin.driven import Driven, agent, await_that, connected, counts, faults_in, mmload
+from tests.plugin.driven import Driven, agent, assert_no_faults, await_that, connected, counts, mmload
 from tests.support import Admin
 
 in_a_browser = pytest.mark.skipif(
@@ -48,7 +48,7 @@ def driven(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dr
     """A single process; each test ends the test that it began."""
     with agent(tmp_path_factory.mktemp("tabs"), server, **HASTE) as one:
         yield one
-        assert faults_in(one.said()) == []
+        assert_no_faults(one)
 
 
 def gone(server: str) -> None:

@@ -19,7 +19,7 @@ from mmload.errors import ConfigurationError
 from mmload.locust_internals import readable
 from mmload.plugin.runner.worker_handshake import differences
 from mmload.plugin.runner.workers_port import LARGEST_MESSAGE_BYTES, WorkersPort, forks_its_workers, secret_of
-from tests.plugin.driven import agent, await_that, connected, faults_in, mmload
+from tests.plugin.driven import agent, assert_no_faults, await_that, connected, mmload
 from tests.plugin.test_distributed import hello, master, on_workers, worker
 from tests.support import Admin
 
@@ -181,7 +181,7 @@ def test_whatever_is_sent_to_the_port_workers_join_and_strangers_are_sent_nothin
             # One that stays silent is refused in the end: on a busy machine that is now.
             assert heard(one) == {"mmload_refused"} and heard(other) - {"mmload_refused", "quit"} == {"ack"}
             assert "a message that cannot be read was dropped" in driven.said()
-            assert faults_in(driven.said() + joined.said()) == []
+            assert_no_faults(driven, joined)
 
 
 def test_with_a_token_both_ends_prove_that_they_know_it(fresh_sandbox: str, tmp_path: Path) -> None:
@@ -195,12 +195,12 @@ def test_with_a_token_both_ends_prove_that_they_know_it(fresh_sandbox: str, tmp_
                     f"mmload: the master at 127.0.0.1:{port} has another MMLOAD_AGENT_TOKEN than this worker, or none"
                 )
                 assert said in refused.said()
-                assert faults_in(refused.said()) == []
+                assert_no_faults(refused)
         with worker(tmp_path, port, "worker", **TOKEN) as joined:
             await_that(lambda: len(on_workers(driven)) == 1, "the worker is there")
             driven.swarm(2)
             await_that(lambda: connected(fresh_sandbox).total() == 2, "two are in")
-            assert faults_in(driven.said() + joined.said()) == []
+            assert_no_faults(driven, joined)
         assert heard(one) == set()
         assert "a connection was refused: it has another MMLOAD_AGENT_TOKEN, or none" in driven.said()
         assert not any(token in driven.said() + joined.said() for token in TOKEN.values())
@@ -229,7 +229,7 @@ def test_without_a_token_nobody_listens_to_other_machines_or_obeys_them(
     with mmload(tmp_path, "agent", *options, *ports) as refused:
         assert refused.process.wait(timeout=180) == 4
         assert said in refused.said()
-        assert faults_in(refused.said()) == []
+        assert_no_faults(refused)
 
 
 def test_the_port_is_on_loopback_unless_told_otherwise(fresh_sandbox: str, tmp_path: Path) -> None:
