@@ -270,7 +270,14 @@ def in_turn(workers: Iterable[str], index_of: Callable[[str], int]) -> list[str]
 
 
 def sleep_as_between_tasks(user: Any, seconds: float) -> None:
-    """A pause in the middle of an action: Locust may stop the user in it as between two actions, at once."""
+    """A pause in the middle of an action: Locust may stop the user in it as between two actions, at once.
+
+    In other greenlets, where a page does something beside what its user does, it is a pause and no more: the state is
+    that of the user's own greenlet.
+    """
+    if gevent.getcurrent() is not user.greenlet:
+        gevent.sleep(seconds)
+        return
     before, user._state = user._state, LOCUST_STATE_WAITING
     gevent.sleep(seconds)
     if user._state == LOCUST_STATE_STOPPING:

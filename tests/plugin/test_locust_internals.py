@@ -17,6 +17,7 @@ from locust.env import Environment
 from locust.rpc import Message, zmqrpc
 from locust.runners import LocalRunner, MasterRunner, Runner, WorkerNode, WorkerRunner
 from locust.stats import RequestStats, StatsEntry
+from locust.user.task import LOCUST_STATE_RUNNING, LOCUST_STATE_STOPPING
 
 from mmload import locust_internals
 
@@ -225,6 +226,28 @@ def test_a_user_that_sleeps_in_a_task_is_stopped_as_between_two_tasks(runner: An
     greenlet.join(timeout=5)
 
     assert greenlet.ready() and Pausing.ended, "Locust no longer stops at once a user whose _state is `waiting`"
+
+
+def test_a_pause_beside_an_action_leaves_the_users_state_alone(runner: Any) -> None:
+    """It may go on while the user is told to stop: the action is not broken off, and nothing is raised beside it."""
+    states: list[Any] = []
+
+    class Busy(User):
+        host = "http://localhost"
+
+        @task
+        def act(self) -> None:
+            beside = gevent.spawn(locust_internals.sleep_as_between_tasks, self, 0.01)
+            gevent.sleep(0)
+            states.append(self._state)
+            self.stop()
+            beside.get()
+            states.append(self._state)
+
+    greenlet = Busy(runner.environment).start(Group())
+    greenlet.join(timeout=5)
+
+    assert greenlet.ready() and states == [LOCUST_STATE_RUNNING, LOCUST_STATE_STOPPING]
 
 
 def test_options_are_worked_out_by_a_function_that_can_be_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
