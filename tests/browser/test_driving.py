@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -38,14 +39,29 @@ def browser(place: Place, login: str) -> Iterator[BrowserProcess]:
 
 
 @pytest.fixture(scope="module")
-def steps(browser: BrowserProcess) -> Steps:
+def logged_in(browser: BrowserProcess) -> tuple[StepDone, float]:
+    """The first step, and how many seconds it took."""
+    began = time.monotonic()
+    done = browser.step(LOG_IN)
+    assert not done.failure, done.failure
+    return done, time.monotonic() - began
+
+
+@pytest.fixture(scope="module")
+def steps(browser: BrowserProcess, logged_in: tuple[StepDone, float]) -> Steps:
     """Each step; first all channels, so that the one with pictures is known, and the long one was on the screen."""
-    done: Steps = {}
-    for name in (LOG_IN, *["SwitchUnreadChannel", "ScrollBack"] * 4, *CYCLE, OPEN):
+    done: Steps = {LOG_IN: logged_in[0]}
+    for name in (*["SwitchUnreadChannel", "ScrollBack"] * 4, *CYCLE, OPEN):
         result = browser.step(name)
         if name not in done or done[name].skipped:
             done[name] = result
     return done
+
+
+@pytest.fixture(scope="module")
+def short_patience(logged_in: tuple[StepDone, float]) -> float:
+    """Seconds for what does not come: enough for all that does, however busy the machine is."""
+    return max(10.0, 2 * logged_in[1])
 
 
 def test_every_step_can_be_done(steps: Steps) -> None:
@@ -65,10 +81,10 @@ def test_a_step_is_measured_by_the_browser(steps: Steps) -> None:
     assert switched.ttfb is switched.lcp is None and switched.requests
 
 
-def test_a_picture_that_does_not_come_is_waited_for(place: Place) -> None:
+def test_a_picture_that_does_not_come_is_waited_for(place: Place, short_patience: float) -> None:
     """Drawn as a background, of which the page itself knows nothing."""
-    login, patience = place.person(), 10.0
-    browser = BrowserProcess(start_order(place.url, login, step_seconds=patience))
+    login = place.person()
+    browser = BrowserProcess(start_order(place.url, login, step_seconds=short_patience))
     channel = place.admin.channel(place.team["id"])
     person = place.admin.ask("GET", f"/users/email/{login}")
     place.admin.ask("POST", f"/channels/{channel['id']}/members", {"user_id": person["id"]})
@@ -77,19 +93,18 @@ def test_a_picture_that_does_not_come_is_waited_for(place: Place) -> None:
         assert not browser.step(LOG_IN).failure
         visited = [browser.step("SwitchUnreadChannel") for _ in range(len(place.channels) + 2)]
         assert not any(each.failure for each in visited) and visited[-1].skipped
-        switched = {(done.failure, done.waiting) for done in (browser.step("SwitchPictureChannel") for _ in range(4))}
+        switched = (browser.step("SwitchPictureChannel") for _ in range(4))
+        assert ("not in time: its pictures", 0) in ((done.failure, done.waiting) for done in switched)
     finally:
         browser.close()
 
-    assert ("not in time: its pictures", 0) in switched
 
-
-def test_a_step_that_failed_while_the_server_was_slow_says_so(place: Place) -> None:
-    browser = BrowserProcess(start_order(place.url, place.person(), step_seconds=10.0))
+def test_a_step_that_failed_while_the_server_was_slow_says_so(place: Place, short_patience: float) -> None:
+    browser = BrowserProcess(start_order(place.url, place.person(), step_seconds=short_patience))
     faults = f"{place.url}/sandbox/faults"
     try:
         assert not browser.step(LOG_IN).failure
-        slow = {"route": "POST /api/v4/teams/{team_id}/posts/search", "delay_ms": 60_000.0}
+        slow = {"route": "POST /api/v4/teams/{team_id}/posts/search", "delay_ms": 6000 * short_patience}
         place.admin.session.post(faults, json=slow, timeout=30).raise_for_status()
         searched = browser.step("Search")
     finally:
