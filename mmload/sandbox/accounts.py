@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import hashlib
 import re
-from typing import Any
 
 from mmload.sandbox import shapes
 from mmload.sandbox.errors import ApiError, session_expired
@@ -77,12 +76,8 @@ def sign_up(world: World, fields: Document, by: StoredUser | None) -> StoredUser
     _check_free(world, username, email)
     limit = world.options.account_limit
     if limit and len(world.state.users) >= limit:
-        raise ApiError(
-            400,
-            "api.user.create_user.user_limits.exceeded",
-            "Can't create user. Server exceeds safe user limit. "
-            "Contact your administrator with: ERROR_SAFETY_LIMITS_EXCEEDED.",
-        )
+        message = "Can't create user. Server exceeds safe user limit. Contact your administrator with: "
+        raise ApiError(400, "api.user.create_user.user_limits.exceeded", f"{message}ERROR_SAFETY_LIMITS_EXCEEDED.")
     user = _add_account(world, username, email, str(fields["password"]))
     user.nickname, user.first_name = str(fields.get("nickname", "")), str(fields.get("first_name", ""))
     user.last_name, user.position = str(fields.get("last_name", "")), str(fields.get("position", ""))
@@ -108,18 +103,11 @@ def _check_sign_up_open(world: World, email: str, by: StoredUser | None) -> None
     if by is not None and by.is_admin:
         return
     if not world.options.signup_open:
-        raise ApiError(
-            501,
-            "api.user.create_user.signup_email_disabled.app_error",
-            "User sign-up with email is disabled.",
-        )
+        message = "User sign-up with email is disabled."
+        raise ApiError(501, "api.user.create_user.signup_email_disabled.app_error", message)
     if not world.options.server_open and world.state.users:
-        raise ApiError(
-            403,
-            "api.user.create_user.no_open_server",
-            "This server does not allow open signups.  Please speak with your Administrator to receive an invitation.",
-            f"email={email}",
-        )
+        message = "This server does not allow open signups.  Please speak with your Administrator to receive an "
+        raise ApiError(403, "api.user.create_user.no_open_server", f"{message}invitation.", f"email={email}")
 
 
 def _check_fields(world: World, username: str, email: str, password: str) -> None:
@@ -133,28 +121,18 @@ def _check_fields(world: World, username: str, email: str, password: str) -> Non
     if not _EMAIL.fullmatch(email):
         raise ApiError(400, "model.user.is_valid.email.app_error", "Invalid email.", f"email={email}")
     if len(password) < MIN_PASSWORD_LENGTH:
-        error_id = "model.user.is_valid.pwd_min_length.app_error"
-        if not world.modern:
-            error_id = "model.user.is_valid.pwd.app_error"
-        raise ApiError(400, error_id, f"Your password must contain at least {MIN_PASSWORD_LENGTH} characters.")
+        what = "pwd_min_length" if world.modern else "pwd"
+        message = f"Your password must contain at least {MIN_PASSWORD_LENGTH} characters."
+        raise ApiError(400, f"model.user.is_valid.{what}.app_error", message)
 
 
 def _check_free(world: World, username: str, email: str) -> None:
-    taken = "invalid input: entity: User field: {} value: {}"
-    if username in world.state.users_by_name:
-        raise ApiError(
-            400,
-            "app.user.save.username_exists.app_error",
-            "An account with that username already exists.",
-            taken.format("username", username),
-        )
-    if email in world.state.users_by_email:
-        raise ApiError(
-            400,
-            "app.user.save.email_exists.app_error",
-            "An account with that email already exists.",
-            taken.format("email", email),
-        )
+    fields = (("username", username, world.state.users_by_name), ("email", email, world.state.users_by_email))
+    for field, value, known in fields:
+        if value in known:
+            message = f"An account with that {field} already exists."
+            detailed = f"invalid input: entity: User field: {field} value: {value}"
+            raise ApiError(400, f"app.user.save.{field}_exists.app_error", message, detailed)
 
 
 def log_in(world: World, login_id: str, password: str) -> tuple[StoredUser, str]:
@@ -164,17 +142,11 @@ def log_in(world: World, login_id: str, password: str) -> tuple[StoredUser, str]
     name = login_id.lower()
     user = world.state.users_by_email.get(name) or world.state.users_by_name.get(name)
     if user is None or user.password_hash != _hashed(password):
-        raise ApiError(
-            401,
-            "api.user.login.invalid_credentials_email_username",
-            "Enter a valid email or username and/or password.",
-        )
+        message = "Enter a valid email or username and/or password."
+        raise ApiError(401, "api.user.login.invalid_credentials_email_username", message)
     if world.setting("EmailSettings", "RequireEmailVerification") and not user.email_verified:
-        raise ApiError(
-            401,
-            "api.user.login.not_verified.app_error",
-            "Login failed because email address has not been verified.",
-        )
+        message = "Login failed because email address has not been verified."
+        raise ApiError(401, "api.user.login.not_verified.app_error", message)
     token = world.new_id()
     world.state.sessions[token] = user.id
     user.last_login = world.now()
@@ -258,20 +230,13 @@ def save_preferences(world: World, user: StoredUser, entries: list[Document]) ->
 
 
 def set_custom_status(world: World, user: StoredUser, status: Document) -> None:
-    user.props["customStatus"] = text(status)
-    user.update_at = world.now()
-    tell_profile_changed(world, user)
-    entry: dict[str, Any] = {
-        "user_id": user.id,
-        "category": "custom_status",
-        "name": "recent_custom_statuses",
-        "value": text([status]),
-    }
-    save_preferences(world, user, [entry])
+    change_custom_status(world, user, text(status))
+    entry = {"category": "custom_status", "name": "recent_custom_statuses", "value": text([status])}
+    save_preferences(world, user, [{"user_id": user.id, **entry}])
 
 
-def remove_custom_status(world: World, user: StoredUser) -> None:
-    user.props["customStatus"] = ""
+def change_custom_status(world: World, user: StoredUser, status: str) -> None:
+    user.props["customStatus"] = status
     user.update_at = world.now()
     tell_profile_changed(world, user)
 

@@ -133,18 +133,9 @@ class Application:
         try:
             token = _token(request)
             user = self._signed_in(route, token)
-            call = Call(
-                self.world,
-                checked_params(params, user),
-                request.query,
-                request.headers,
-                body,
-                token,
-                user,
-                uploads,
-                fields,
-            )
-            answer = route.handle(call)
+            found = checked_params(params, user)
+            call = Call(self.world, found, request.query, request.headers, body, token, user, uploads, fields)
+            answer = route.answer(call)
         except ApiError as error:
             answer = self._refusal(error, request_id)
             if error.status == 401 and token:
@@ -188,7 +179,8 @@ class Application:
         body = answer.payload()
         least = GZIP_FROM_BYTES if self.world.modern else GZIP_FROM_BYTES_OLD
         # JPEGs are not compressed: the newer server does not either.
-        if len(body) >= least and answer.content_type != "image/jpeg" and _takes_gzip(request):
+        taken = "gzip" in request.headers.get("Accept-Encoding", "")
+        if taken and len(body) >= least and answer.content_type != "image/jpeg":
             body = gzipped(body)
             headers["Content-Encoding"] = "gzip"
         if answer.content_type:
@@ -200,10 +192,6 @@ def gzipped(body: bytes) -> bytes:
     """Compressed with gzip's fastest level, to save CPU time."""
     packer = zlib.compressobj(1, zlib.DEFLATED, 31)
     return packer.compress(body) + packer.flush()
-
-
-def _takes_gzip(request: web.BaseRequest) -> bool:
-    return "gzip" in request.headers.get("Accept-Encoding", "")
 
 
 def _token(request: web.BaseRequest) -> str:

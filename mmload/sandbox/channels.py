@@ -26,9 +26,8 @@ def create_team(
 ) -> StoredTeam:
     """A team with its default channels, its creator in it as its admin."""
     if name in world.state.teams_by_name:
-        raise ApiError(
-            400, "store.sql_team.save_team.existing.app_error", "A team with this URL already exists.", f"name={name}"
-        )
+        message = "A team with this URL already exists."
+        raise ApiError(400, "store.sql_team.save_team.existing.app_error", message, f"name={name}")
     now = world.now()
     team = StoredTeam(
         world.new_id(), now, now, name, display_name, kind, is_open, email=creator.email, invite_id=world.new_id()
@@ -55,10 +54,7 @@ def join_team(world: World, team: StoredTeam, user: StoredUser, *, admin: bool =
     for name, _ in DEFAULT_CHANNELS:
         channel = team.channels[name]
         _enter(world, channel, user, admin=admin)
-        kind, what = ("system_join_team", "team") if name == TOWN_SQUARE else ("system_join_channel", "channel")
-        posting.system_post(
-            world, channel, user, kind, f"{user.username} joined the {what}.", {"username": user.username}
-        )
+        _tell_moved(world, channel, user, "team" if name == TOWN_SQUARE else "channel")
         world.publish("user_added", about, Audience(channel_id=channel.id))
     # Twice, as the real server does.
     world.publish("added_to_team", about, told)
@@ -89,18 +85,13 @@ def create_channel(
     world: World, creator: StoredUser, team: StoredTeam, kind: str, name: str, display_name: str
 ) -> StoredChannel:
     if name in team.channels:
-        raise ApiError(
-            400,
-            "store.sql_channel.save_channel.exists.app_error",
-            "A channel with that name already exists on the same team.",
-            f"name={name}",
-        )
+        message = "A channel with that name already exists on the same team."
+        raise ApiError(400, "store.sql_channel.save_channel.exists.app_error", message, f"name={name}")
     now = world.now()
     channel = StoredChannel(world.new_id(), now, now, team.id, kind, name, display_name, creator_id=creator.id)
     world.state.add_channel(channel)
     _enter(world, channel, creator, admin=True)
-    message = f"{creator.username} joined the channel."
-    posting.system_post(world, channel, creator, "system_join_channel", message, {"username": creator.username})
+    _tell_moved(world, channel, creator)
     about = {"channel_id": channel.id, "team_id": team.id}
     world.publish("channel_created", about, Audience(user_id=creator.id))
     return channel
@@ -119,18 +110,22 @@ def add_member(world: World, channel: StoredChannel, user: StoredUser, by: Store
     else:
         world.publish("user_added", about, Audience(channel_id=channel.id))
     if by is user:
-        message, props = f"{user.username} joined the channel.", {"username": user.username}
-        posting.system_post(world, channel, user, "system_join_channel", message, props)
+        _tell_moved(world, channel, user)
     else:
         message = f"{user.username} added to the channel by {by.username}."
-        props = {
-            "addedUserId": user.id,
-            "addedUsername": user.username,
-            "userId": by.id,
-            "username": by.username,
-        }
+        whom = {"addedUserId": user.id, "addedUsername": user.username}
+        props = {**whom, "userId": by.id, "username": by.username}
         posting.system_post(world, channel, by, "system_add_to_channel", message, props, frozenset({user.id}))
     return member
+
+
+def _tell_moved(
+    world: World, channel: StoredChannel, user: StoredUser, what: str = "channel", *, left: bool = False
+) -> None:
+    """The server's post about somebody who joined or left on their own."""
+    kind, moved = ("leave", f"@{user.username} left") if left else ("join", f"{user.username} joined")
+    about = {"username": user.username}
+    posting.system_post(world, channel, user, f"system_{kind}_{what}", f"{moved} the {what}.", about)
 
 
 def remove_member(world: World, channel: StoredChannel, user: StoredUser, by: StoredUser) -> None:
@@ -138,19 +133,15 @@ def remove_member(world: World, channel: StoredChannel, user: StoredUser, by: St
         message = "Unable to remove user from a channel."
         raise ApiError(400, "api.channel.remove_channel_member.type.app_error", message)
     if channel.name == TOWN_SQUARE:
-        raise ApiError(
-            400,
-            "api.channel.remove.default.app_error",
-            f"Unable to remove user from the default channel {TOWN_SQUARE}.",
-        )
+        message = f"Unable to remove user from the default channel {TOWN_SQUARE}."
+        raise ApiError(400, "api.channel.remove.default.app_error", message)
     if channel.members.pop(user.id, None) is None:
         raise ApiError(404, "app.channel.get_member.missing.app_error", "No channel member found for that user ID.")
     user.channels.pop(channel.id, None)
     world.publish("user_removed", {"remover_id": by.id, "user_id": user.id}, Audience(channel_id=channel.id))
     world.publish("user_removed", {"channel_id": channel.id, "remover_id": by.id}, Audience(user_id=user.id))
     if by is user:
-        message, props = f"@{user.username} left the channel.", {"username": user.username}
-        posting.system_post(world, channel, user, "system_leave_channel", message, props)
+        _tell_moved(world, channel, user, left=True)
     else:
         message = f"{user.username} was removed from the channel."
         props = {"removedUserId": user.id, "removedUsername": user.username}
@@ -213,10 +204,11 @@ def view(world: World, user: StoredUser, channel_ids: list[str], *, threads_apar
         if member is None or channel is None:
             continue
         had_unread = member.msg_count < channel.total_msg_count or member.mention_count > 0
-        times[channel_id] = mark_viewed(channel, member)
+        _mark_viewed(channel, member)
+        times[channel_id] = channel.last_post_at
         if had_unread or not world.modern:
             unread[channel_id] = times[channel_id]
-    tell_viewed(world, user, unread)
+    posting.tell_viewed(world, user, unread)
     if not threads_apart and unread and world.modern:
         _read_threads(world, user, unread)
     return times
@@ -233,22 +225,11 @@ def _read_threads(world: World, user: StoredUser, channel_ids: dict[str, int]) -
         world.publish("thread_read_changed", {"timestamp": now}, told)
 
 
-def mark_viewed(channel: StoredChannel, member: StoredChannelMember) -> int:
-    """Everything in the channel is read. Gives the time of its last post."""
+def _mark_viewed(channel: StoredChannel, member: StoredChannelMember) -> None:
+    """Everything in the channel is read."""
     member.msg_count, member.msg_count_root = channel.total_msg_count, channel.total_msg_count_root
     member.mention_count = member.mention_count_root = member.urgent_mention_count = 0
-    member.last_viewed_at = channel.last_post_at
-    member.last_update_at = channel.last_post_at
-    return channel.last_post_at
-
-
-def tell_viewed(world: World, user: StoredUser, times: dict[str, int]) -> None:
-    """Tells the user's other clients what was read; the older server sends one event per channel."""
-    if world.modern and times:
-        world.publish("multiple_channels_viewed", {"channel_times": times}, Audience(user_id=user.id))
-    if not world.modern:
-        for channel_id in times:
-            world.publish("channel_viewed", {"channel_id": channel_id}, Audience(user_id=user.id))
+    member.last_viewed_at = member.last_update_at = channel.last_post_at
 
 
 def require_readable(world: World, channel: StoredChannel, user: StoredUser, permission: str = "read_channel") -> None:

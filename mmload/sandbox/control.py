@@ -64,7 +64,7 @@ def _switch_on(application: Application, body: bytes) -> web.Response:
             application.world.hub.swallow = number
             return _json({"swallow_events": number}, 201)
         if "event" in fields:
-            return _json(application.world.hub.faults.add(fields).document(), 201)
-        return _json(application.faults.add(fields).document(), 201)
+            return _json(application.world.hub.faults.add(fields), 201)
+        return _json(application.faults.add(fields), 201)
     except (ValueError, TypeError) as error:
         return _json({"error": str(error)}, 400)

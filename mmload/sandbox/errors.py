@@ -15,33 +15,23 @@ class ApiError(Exception):
 
 
 def session_expired(detailed: str = "UserRequired") -> ApiError:
-    return ApiError(
-        401,
-        "api.context.session_expired.app_error",
-        "Invalid or expired session, please login again.",
-        detailed,
-    )
+    message = "Invalid or expired session, please login again."
+    return ApiError(401, "api.context.session_expired.app_error", message, detailed)
 
 
 def forbidden(user_id: str, permission: str) -> ApiError:
-    return ApiError(
-        403,
-        "api.context.permissions.app_error",
-        "You do not have the appropriate permissions.",
-        f"userId={user_id}, permission={permission}",
-    )
+    message = "You do not have the appropriate permissions."
+    return ApiError(403, "api.context.permissions.app_error", message, f"userId={user_id}, permission={permission}")
 
 
 def bad_body(what: str, detailed: str = "") -> ApiError:
-    return ApiError(
-        400, "api.context.invalid_body_param.app_error", f"Invalid or missing {what} in request body.", detailed
-    )
+    message = f"Invalid or missing {what} in request body."
+    return ApiError(400, "api.context.invalid_body_param.app_error", message, detailed)
 
 
 def bad_url_param(name: str) -> ApiError:
-    return ApiError(
-        400, "api.context.invalid_url_param.app_error", f"Invalid or missing {name} parameter in request URL."
-    )
+    message = f"Invalid or missing {name} parameter in request URL."
+    return ApiError(400, "api.context.invalid_url_param.app_error", message)
 
 
 def no_such_route(path: str) -> ApiError:
@@ -54,13 +44,17 @@ def no_such_route(path: str) -> ApiError:
     )
 
 
-def not_found(kind: str, error_id: str, message: str, found_by: str) -> ApiError:
-    return ApiError(404, error_id, message, f'resource "{kind}" not found, id: {found_by}')
+def not_found(kind: str, error_id: str, message: str, found_by: str, status: int = 404) -> ApiError:
+    return ApiError(status, error_id, message, f'resource "{kind}" not found, id: {found_by}')
 
 
-def no_licence(status: int = 501) -> ApiError:
+def no_such_emoji(name: str) -> ApiError:
+    return not_found("Emoji", "app.emoji.get_by_name.no_result", "We couldn’t find the emoji.", f"Name={name}")
+
+
+def no_licence() -> ApiError:
     return ApiError(
-        status,
+        501,
         "license_error.feature_unavailable",
         "Feature is not available for the current license",
         "feature is not available for the current license",

@@ -55,29 +55,15 @@ class ServerEvent:
         as seen on 11.6, which encodes the common part beforehand."""
         extra = self.personal.get(user_id)
         if extra is not None:
-            return self._whole({**self.data, **extra}, sequence)
+            return _encode({**self._parts({**self.data, **extra}), "seq": sequence}) + b"\n"
         if not self._common:
-            self._common = b"".join(
-                (
-                    b'{"event": ',
-                    _encode(self.name),
-                    b', "data": ',
-                    _encode(dict(sorted(self.data.items()))),
-                    b', "broadcast": ',
-                    _encode(self.audience.document(self.modern)),
-                    b', "seq": ',
-                )
-            )
-        return b"%b%d}" % (self._common, sequence)
+            parts = self._parts(self.data).items()
+            self._common = b"{%b" % b"".join(b'"%b": %b, ' % (name.encode(), _encode(part)) for name, part in parts)
+        return b'%b"seq": %d}' % (self._common, sequence)
 
-    def _whole(self, data: dict[str, Any], sequence: int) -> bytes:
-        document = {
-            "event": self.name,
-            "data": dict(sorted(data.items())),
-            "broadcast": self.audience.document(self.modern),
-            "seq": sequence,
-        }
-        return _encode(document) + b"\n"
+    def _parts(self, data: dict[str, Any]) -> dict[str, Any]:
+        broadcast = self.audience.document(self.modern)
+        return {"event": self.name, "data": dict(sorted(data.items())), "broadcast": broadcast}
 
 
 def hello(user_id: str, connection_id: str, version_id: str, modern: bool) -> ServerEvent:

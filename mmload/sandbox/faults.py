@@ -9,10 +9,9 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterator
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Generic, Protocol, TypeVar
 
 import msgspec
 
@@ -22,67 +21,66 @@ from mmload.sandbox.state import Document
 ANY_ROUTE = "*"
 
 
-@dataclass(slots=True)
-class Fault:
+class AnyFault(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """`share`: the share of what it is about that is affected; `times`: how often at most (-1: until cleared)."""
+
+    delay_ms: float = 0.0
+    share: float = 1.0
+    times: int = -1
+
+
+class Fault(AnyFault, kw_only=True):
     """What goes wrong with requests of a route ("POST /api/v4/posts", "GET /api/v4/websocket" or "*").
 
-    `share`: the share of them affected; `times`: how often at most (-1: until cleared). `after`: the request is carried
-    out, only its answer is lost.
+    `after`: the request is carried out, only its answer is lost.
     """
 
     route: str = ANY_ROUTE
     status: int = 0
     error_id: str = "sandbox.fault"
-    delay_ms: float = 0.0
-    share: float = 1.0
-    times: int = -1
     hang_up: bool = False
     after: bool = False
 
-    def document(self) -> Document:
-        return {name: getattr(self, name) for name in self.__slots__}
+
+F = TypeVar("F", bound=AnyFault)
 
 
-class Faults:
-    """The active faults."""
+class ActiveFaults(Generic[F]):
+    """The faults of one kind that are switched on."""
 
-    def __init__(self, rng: random.Random | None = None) -> None:
+    def __init__(self, kind: type[F], rng: random.Random | None = None) -> None:
+        self._kind = kind
         self._rng = rng or random.Random()
-        self._items: list[Fault] = []
+        self._items: list[F] = []
 
-    def add(self, fields: Document) -> Fault:
-        """Activate one. Raises ValueError if it is not a fault."""
-        fault = Fault(**_checked(fields))
+    def add(self, document: Document) -> Document:
+        """Activate one; what it is in full. Raises ValueError if it is no fault of this kind."""
+        fault = msgspec.convert(document, self._kind)
         self._items.append(fault)
-        return fault
+        return dict(msgspec.to_builtins(fault))
 
     def clear(self) -> None:
         self._items.clear()
 
     def documents(self) -> list[Document]:
-        return [fault.document() for fault in self._items]
+        return [msgspec.to_builtins(fault) for fault in self._items]
+
+    def _striking(self, concerns: Callable[[F], bool]) -> Iterator[F]:
+        for fault in self._items:
+            if concerns(fault) and fault.times != 0 and self._rng.random() < fault.share:
+                fault.times -= fault.times > 0
+                yield fault
+
+
+class Faults(ActiveFaults[Fault]):
+    """Those of requests."""
+
+    def __init__(self) -> None:
+        super().__init__(Fault)
 
     def strike(self, route: str) -> list[Fault]:
         """The faults that apply to this request."""
-        if not self._items:
-            return []
-        hits = []
-        for fault in self._items:
-            if fault.route in (ANY_ROUTE, route) and fault.times != 0 and self._rng.random() < fault.share:
-                fault.times -= fault.times > 0
-                hits.append(fault)
-        return hits
-
-
-def _checked(fields: Document) -> dict[str, Any]:
-    kinds = {name: type(getattr(Fault(), name)) for name in Fault.__slots__}
-    for name, value in fields.items():
-        if name not in kinds:
-            raise ValueError(f"a fault has no field {name!r}; its fields are {', '.join(kinds)}")
-        wanted = kinds[name]
-        if not isinstance(value, (int, float) if wanted is float else wanted):
-            raise ValueError(f"{name} must be of type {wanted.__name__}, not {value!r}")
-    return fields
+        return list(self._striking(lambda fault: fault.route in (ANY_ROUTE, route)))
 
 
 # An event held back to be overtaken is sent anyway when no other overtakes it within this time.
@@ -104,18 +102,11 @@ class Reader(Protocol):
     user_id: str
 
 
-@dataclass(slots=True)
-class EventFault:
-    """`share`: the share of that event's deliveries affected; `times`: how many at most (-1: until cleared)."""
+class EventFault(AnyFault, kw_only=True):
+    """Of the deliveries of an event."""
 
     event: str
     what: EventFaultKind
-    share: float = 1.0
-    times: int = -1
-    delay_ms: float = 0.0
-
-    def document(self) -> Document:
-        return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
 class _Author(msgspec.Struct):
@@ -126,42 +117,27 @@ class _Author(msgspec.Struct):
 _AUTHOR = msgspec.json.Decoder(_Author)
 
 
-class EventFaults:
-    """The active event faults. `done` counts the affected deliveries."""
+class EventFaults(ActiveFaults[EventFault]):
+    """Those of events. `done` counts the affected deliveries."""
 
     def __init__(
         self,
         later: Callable[[float, Callable[[], None]], object] | None = None,
         rng: random.Random | None = None,
     ) -> None:
-        self._later = later or _call_later
-        self._rng = rng or random.Random()
-        self._items: list[EventFault] = []
+        super().__init__(EventFault, rng)
+        self._later = later or (lambda seconds, do: asyncio.get_running_loop().call_later(seconds, do))
         self._held: dict[tuple[int, str], Callable[[], None]] = {}
         self.done: Counter[str] = Counter()
 
     def __bool__(self) -> bool:
         return bool(self._items or self._held)
 
-    def add(self, document: Document) -> EventFault:
-        """Activate one. Raises ValueError if it is not a fault."""
-        try:
-            fault = msgspec.convert(document, EventFault)
-        except msgspec.ValidationError as error:
-            raise ValueError(str(error)) from None
-        if unknown := document.keys() - {field.name for field in fields(EventFault)}:
-            raise ValueError(f"an event fault has no field {sorted(unknown)[0]!r}")
-        self._items.append(fault)
-        return fault
-
     def clear(self) -> None:
         """Deactivate all; events held back are sent."""
-        self._items.clear()
+        super().clear()
         for key in list(self._held):
             self._release(key)
-
-    def documents(self) -> list[Document]:
-        return [fault.document() for fault in self._items]
 
     def offer(self, reader: Reader, event: ServerEvent, send: Callable[[], None]) -> None:
         """Apply the active faults to this delivery; `send` delivers it."""
@@ -175,7 +151,7 @@ class EventFaults:
             self._release(key)
             self.done[EventFaultKind.REORDER] += 1
             return
-        fault = self._strike(event.name)
+        fault = next(self._striking(lambda fault: fault.event == event.name), None)
         if fault is None:
             send()
         else:
@@ -184,7 +160,7 @@ class EventFaults:
     def _do(self, fault: EventFault, key: tuple[int, str], send: Callable[[], None]) -> None:
         if fault.what is EventFaultKind.REORDER:
             self._held[key] = send
-            self._later(MAX_HELD_SECONDS, lambda: self._release_if(key, send))
+            self._later(MAX_HELD_SECONDS, lambda: self._release(key) if self._held.get(key) is send else None)
             return
         self.done[fault.what] += 1
         if fault.what is EventFaultKind.DELAY:
@@ -193,22 +169,7 @@ class EventFaults:
             send()
             send()
 
-    def _strike(self, event: str) -> EventFault | None:
-        for fault in self._items:
-            if fault.event == event and fault.times != 0 and self._rng.random() < fault.share:
-                fault.times -= fault.times > 0
-                return fault
-        return None
-
     def _release(self, key: tuple[int, str]) -> None:
         send = self._held.pop(key, None)
         if send is not None:
             send()
-
-    def _release_if(self, key: tuple[int, str], send: Callable[[], None]) -> None:
-        if self._held.get(key) is send:
-            self._release(key)
-
-
-def _call_later(seconds: float, do: Callable[[], None]) -> object:
-    return asyncio.get_running_loop().call_later(seconds, do)

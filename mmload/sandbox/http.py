@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
-from mmload.sandbox.errors import ApiError, bad_body, bad_url_param, forbidden
+from mmload.sandbox.errors import ApiError, bad_body, bad_url_param, forbidden, not_found
 from mmload.sandbox.state import Document, StoredChannel, StoredPost, StoredTeam, StoredUser, is_id
 from mmload.sandbox.world import World
 
+T = TypeVar("T")
 MAX_PER_PAGE = 200
 DEFAULT_PER_PAGE = 60
 
@@ -75,52 +76,63 @@ class Call:
     def page(self) -> tuple[int, int]:
         return self.number("page"), min(self.number("per_page", DEFAULT_PER_PAGE), MAX_PER_PAGE)
 
+    def paged(self, items: Sequence[T]) -> Sequence[T]:
+        """The page that is asked for."""
+        number, size = self.page()
+        return items[number * size : (number + 1) * size]
+
+    def require(self, allowed: bool, permission: str) -> None:
+        """403 unless it is allowed, or the caller is a system admin."""
+        if not allowed and not self.user.is_admin:
+            raise forbidden(self.user.id, permission)
+
     # What the path names, or the error of the real server if it does not exist.
 
     def self_or_admin(self) -> StoredUser:
         """The user of the path: oneself, or for a system admin anybody."""
-        user_id = self.params["user_id"]
-        if user_id != self.user.id and not self.user.is_admin:
-            raise forbidden(self.user.id, "edit_other_users")
+        self.require(self.params["user_id"] == self.user.id, "edit_other_users")
         return self.any_user()
 
     def any_user(self, user_id: str = "") -> StoredUser:
         wanted = user_id or self.params["user_id"]
         user = self.world.state.users.get(wanted)
         if user is None:
-            raise ApiError(
-                404,
-                "app.user.missing_account.const",
-                "Unable to find the user.",
-                f'resource "User" not found, id: {wanted}',
-            )
+            raise not_found("User", "app.user.missing_account.const", "Unable to find the user.", wanted)
         return user
 
     def team(self) -> StoredTeam:
         wanted = self.params["team_id"]
         team = self.world.state.teams.get(wanted)
         if team is None:
-            detailed = f'resource "Team" not found, id: {wanted}'
-            raise ApiError(404, "app.team.get.find.app_error", "Unable to find the existing team.", detailed)
+            raise not_found("Team", "app.team.get.find.app_error", "Unable to find the existing team.", wanted)
+        return team
+
+    def team_named(self) -> StoredTeam:
+        team = self.world.state.teams_by_name.get(self.params["team_name"])
+        if team is None:
+            raise ApiError(404, "app.team.get_by_name.missing.app_error", "Unable to find the existing team.")
+        return team
+
+    def own_team(self, permission: str) -> StoredTeam:
+        """The team of the path, if the caller is in it."""
+        team = self.team()
+        self.require(team.id in self.user.teams, permission)
         return team
 
     def channel(self, channel_id: str = "") -> StoredChannel:
         wanted = channel_id or self.params["channel_id"]
         channel = self.world.state.channels.get(wanted)
         if channel is None:
-            message = f"Unable to find the existing channel {wanted}."
-            if not self.world.modern:
-                message = "Unable to find the existing channel."
-            detailed = f'resource "Channel" not found, id: {wanted}'
-            raise ApiError(404, "app.channel.get.existing.app_error", message, detailed)
+            which = f" {wanted}" if self.world.modern else ""
+            message = f"Unable to find the existing channel{which}."
+            raise not_found("Channel", "app.channel.get.existing.app_error", message, wanted)
         return channel
 
     def post(self, post_id: str = "") -> StoredPost:
         wanted = post_id or self.params["post_id"]
         post = self.world.state.posts.get(wanted)
         if post is None or post.delete_at:
-            detailed = f'resource "Post" not found, id: {wanted}'
-            raise ApiError(404, "app.post.get.app_error", "Unable to get the post.", detailed)
+            raise not_found("Post", "app.post.get.app_error", "Unable to get the post.", wanted)
         return post
 
 
@@ -139,6 +151,7 @@ class ApiAnswer:
 
 
 OK: Document = {"status": "OK"}
+NEVER_STORED = {"Cache-Control": "no-cache, no-store, must-revalidate"}
 
 
 def unchanged(call: Call, etag: str) -> ApiAnswer | None:
@@ -149,11 +162,16 @@ def unchanged(call: Call, etag: str) -> ApiAnswer | None:
 
 
 Route_ = Callable[[Call], ApiAnswer]
+Refusal = tuple[int, str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class ApiRoute:
-    """One route of the API. `open_to_all`: needs no session; `hashes`: costs a password hash."""
+    """One route of the API. `open_to_all`: needs no session; `hashes`: costs a password hash.
+
+    `permission`: what a system admin has and nobody else; `unlicensed`: status, id and text of the refusal by a server
+    without a licence (empty: it takes none).
+    """
 
     method: str
     path: str
@@ -161,10 +179,20 @@ class ApiRoute:
     open_to_all: bool = False
     hashes: bool = False
     modern_only: bool = False
+    permission: str = ""
+    unlicensed: Refusal | None = None
 
     @property
     def name(self) -> str:
         return f"{self.method} {self.path}"
+
+    def answer(self, call: Call) -> ApiAnswer:
+        """Raises ApiError."""
+        if self.unlicensed is not None and not call.world.options.licensed:
+            raise ApiError(*self.unlicensed)
+        if self.permission:
+            call.require(False, self.permission)
+        return self.handle(call)
 
     @property
     def handler_name(self) -> str:
@@ -174,16 +202,17 @@ class ApiRoute:
 
 
 class Routes:
-    """The routes of one subject, collected by decorators."""
+    """The routes of one subject, collected by decorators. `common`: fields of `ApiRoute` that all of them have."""
 
-    def __init__(self) -> None:
+    def __init__(self, **common: Any) -> None:
+        self._common = common
         self.items: list[ApiRoute] = []
 
-    def add(
-        self, method: str, path: str, *, open_to_all: bool = False, hashes: bool = False, modern_only: bool = False
-    ) -> Callable[[Route_], Route_]:
+    def add(self, method: str, path: str, **fields: Any) -> Callable[[Route_], Route_]:
+        """`fields` are those of `ApiRoute`."""
+
         def collect(handle: Route_) -> Route_:
-            self.items.append(ApiRoute(method, f"/api/v4{path}", handle, open_to_all, hashes, modern_only))
+            self.items.append(ApiRoute(method, f"/api/v4{path}", handle, **self._common, **fields))
             return handle
 
         return collect
@@ -193,7 +222,15 @@ class Routes:
 class _Node:
     literal: dict[str, _Node] = field(default_factory=dict)
     wild: _Node | None = None
-    routes: dict[str, tuple[ApiRoute, tuple[str, ...]]] = field(default_factory=dict)
+    routes: dict[str, ApiRoute] = field(default_factory=dict)
+
+    def find(self, method: str, segments: list[str], at: int) -> ApiRoute | None:
+        if at == len(segments):
+            return self.routes.get(method)
+        for node in (self.literal.get(segments[at]), self.wild):
+            if node is not None and (found := node.find(method, segments, at + 1)) is not None:
+                return found
+        return None
 
 
 class Router:
@@ -202,46 +239,27 @@ class Router:
     def __init__(self, routes: list[ApiRoute]) -> None:
         self._root = _Node()
         for route in routes:
-            self._add(route)
-
-    def _add(self, route: ApiRoute) -> None:
-        node = self._root
-        names = []
-        for segment in route.path.strip("/").split("/"):
-            if segment.startswith("{"):
-                names.append(segment[1:-1])
-                node.wild = node.wild or _Node()
-                node = node.wild
-            else:
-                node = node.literal.setdefault(segment, _Node())
-        node.routes[route.method] = (route, tuple(names))
+            node = self._root
+            for segment in _segments(route.path):
+                if segment.startswith("{"):
+                    node.wild = node.wild or _Node()
+                    node = node.wild
+                else:
+                    node = node.literal.setdefault(segment, _Node())
+            node.routes[route.method] = route
 
     def find(self, method: str, path: str) -> tuple[ApiRoute, dict[str, str]] | None:
-        segments = path.strip("/").split("/")
-        values: list[str] = []
-        found = self._walk(self._root, method, segments, 0, values)
-        if found is None:
+        """The route, and what stands in the path for its parameters."""
+        segments = _segments(path)
+        route = self._root.find(method, segments, 0)
+        if route is None:
             return None
-        route, names = found
-        return route, dict(zip(names, values, strict=True))
+        pairs = zip(_segments(route.path), segments, strict=True)
+        return route, {name[1:-1]: value for name, value in pairs if name.startswith("{")}
 
-    def _walk(
-        self, node: _Node, method: str, segments: list[str], at: int, values: list[str]
-    ) -> tuple[ApiRoute, tuple[str, ...]] | None:
-        if at == len(segments):
-            return node.routes.get(method)
-        literal = node.literal.get(segments[at])
-        if literal is not None:
-            found = self._walk(literal, method, segments, at + 1, values)
-            if found is not None:
-                return found
-        if node.wild is None:
-            return None
-        values.append(segments[at])
-        found = self._walk(node.wild, method, segments, at + 1, values)
-        if found is None:
-            values.pop()
-        return found
+
+def _segments(path: str) -> list[str]:
+    return path.strip("/").split("/")
 
 
 def checked_params(params: dict[str, str], user: StoredUser | None) -> dict[str, str]:

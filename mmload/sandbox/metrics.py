@@ -45,7 +45,7 @@ class SandboxMetrics:
 
     def __init__(self) -> None:
         self.by_route: defaultdict[str, Counter[int]] = defaultdict(Counter)
-        self._api_time: dict[tuple[str, str, int], BucketHistogram] = {}
+        self._api_time: defaultdict[tuple[str, str, int], BucketHistogram] = defaultdict(BucketHistogram)
         self._login_attempts = Counter[bool]()
         self.sockets_resumed = 0
         self.sockets_opened = 0
@@ -58,11 +58,7 @@ class SandboxMetrics:
         self.by_route[route.name if route is not None else f"{method} (no route)"][status] += 1
         if route is None:
             return
-        key = (route.handler_name, method, status)
-        histogram = self._api_time.get(key)
-        if histogram is None:
-            histogram = self._api_time[key] = BucketHistogram()
-        histogram.add(seconds)
+        self._api_time[route.handler_name, method, status].add(seconds)
         if route.handler_name == "login":
             self._login_attempts[status == 200] += 1
 
@@ -89,7 +85,7 @@ class SandboxMetrics:
         requests = sum(sum(counts.values()) for counts in self.by_route.values())
         errors = sum(count for counts in self.by_route.values() for status, count in counts.items() if status >= 400)
         posts = sum(not post.type for post in world.state.posts.values())
-        values = (
+        yield from _lines(
             ("mattermost_http_requests_total", "counter", requests),
             ("mattermost_http_errors_total", "counter", errors),
             ("mattermost_http_websockets_total", "gauge", world.hub.open_sockets),
@@ -101,9 +97,6 @@ class SandboxMetrics:
             ("process_cpu_seconds_total", "counter", round(usage.ru_utime + usage.ru_stime, 3)),
             ("process_resident_memory_bytes", "gauge", usage.ru_maxrss * 1024),
         )
-        for name, kind, value in values:
-            yield f"# TYPE {name} {kind}"
-            yield f"{name} {value}"
 
     def counts(self, world: World) -> Document:
         """What the server received, for tests to compare a client's report with."""
@@ -134,11 +127,16 @@ class SandboxMetrics:
 
 def _pool_lines(load: SlotLoad) -> Iterator[str]:
     """The slots stand for Mattermost's connections to its database: what requests queue for."""
-    values = (
-        ("go_sql_max_open_connections", "gauge", load.slots),
-        ("go_sql_in_use_connections", "gauge", load.in_use),
-        ("go_sql_wait_duration_seconds_total", "counter", round(load.waited_seconds, 3)),
-    )
-    for name, kind, value in values if load.slots else ():
+    if load.slots:
+        yield from _lines(
+            ("go_sql_max_open_connections", "gauge", load.slots),
+            ("go_sql_in_use_connections", "gauge", load.in_use),
+            ("go_sql_wait_duration_seconds_total", "counter", round(load.waited_seconds, 3)),
+            labels='{db_name="master"}',
+        )
+
+
+def _lines(*metrics: tuple[str, str, float], labels: str = "") -> Iterator[str]:
+    for name, kind, value in metrics:
         yield f"# TYPE {name} {kind}"
-        yield f'{name}{{db_name="master"}} {value}'
+        yield f"{name}{labels} {value}"

@@ -45,16 +45,14 @@ class Options:
 
 def _not_negative(text: str) -> float:
     value = float(text)
-    if value < 0 or value != value or value == float("inf"):
+    if not 0 <= value < float("inf"):
         raise argparse.ArgumentTypeError(f"{text} is not a number of 0 or more")
     return value
 
 
 def _count(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"{text} is not a number of 0 or more")
-    return value
+    _not_negative(text)
+    return int(text)
 
 
 def _port(text: str) -> int:

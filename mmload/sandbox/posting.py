@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from mmload.sandbox import shapes
-from mmload.sandbox.errors import ApiError, bad_body, forbidden, no_licence
+from mmload.sandbox.errors import ApiError, bad_body, forbidden, no_licence, not_found
 from mmload.sandbox.events import Audience, ids_text, text
 from mmload.sandbox.state import Document, StoredChannel, StoredPost, StoredUser, ThreadMember
 from mmload.sandbox.world import World
@@ -64,21 +64,16 @@ def _check_message(world: World, message: str, post_id: str) -> None:
     if len(message) <= MAX_MESSAGE_RUNES:
         return
     if world.modern:
-        raise ApiError(
-            400,
-            "model.post.is_valid.message_length.app_error",
-            "Post Message property is longer than the maximum permitted length.",
-            f"id={post_id}",
-        )
+        text = "Post Message property is longer than the maximum permitted length."
+        raise ApiError(400, "model.post.is_valid.message_length.app_error", text, f"id={post_id}")
     raise ApiError(400, "model.post.is_valid.msg.app_error", "Invalid message.")
 
 
 def _priority_of(world: World, body: Document) -> Document | None:
     """The requested priority. It needs a licence on newer servers; the older one ignores it."""
-    asked = (body.get("metadata") or {}).get("priority") if isinstance(body.get("metadata"), dict) else None
-    if not isinstance(asked, dict) or not asked.get("priority"):
-        return None
-    if not world.modern:
+    metadata = body.get("metadata")
+    asked = metadata.get("priority") if isinstance(metadata, dict) else None
+    if not isinstance(asked, dict) or not asked.get("priority") or not world.modern:
         return None
     if not world.options.licensed:
         raise no_licence()
@@ -97,8 +92,8 @@ def _root_of(world: World, channel: StoredChannel, root_id: str) -> StoredPost |
         message = "Invalid ChannelId for RootId parameter."
         raise ApiError(400, "api.post.create_post.channel_root_id.app_error", message)
     if root is None or root.delete_at or root.root_id:
-        detailed = f'resource "Post" not found, id: {root_id}'
-        raise ApiError(400, "api.post.create_post.root_id.app_error", "Invalid RootId parameter.", detailed)
+        error_id = "api.post.create_post.root_id.app_error"
+        raise not_found("Post", error_id, "Invalid RootId parameter.", root_id, status=400)
     return root
 
 
@@ -211,11 +206,16 @@ def _tell_posted(
     member = channel.members[author.id]
     member.msg_count, member.msg_count_root = channel.total_msg_count, channel.total_msg_count_root
     member.last_viewed_at = member.last_update_at = post.create_at
-    told = Audience(user_id=author.id)
-    if world.modern:
-        world.publish("multiple_channels_viewed", {"channel_times": {channel.id: post.create_at}}, told)
-    else:
-        world.publish("channel_viewed", {"channel_id": channel.id}, told)
+    tell_viewed(world, author, {channel.id: post.create_at})
+
+
+def tell_viewed(world: World, user: StoredUser, times: dict[str, int]) -> None:
+    """Tells the user's other clients what was read; the older server sends one event per channel."""
+    if world.modern and times:
+        world.publish("multiple_channels_viewed", {"channel_times": times}, Audience(user_id=user.id))
+    if not world.modern:
+        for channel_id in times:
+            world.publish("channel_viewed", {"channel_id": channel_id}, Audience(user_id=user.id))
 
 
 def _publish_posted(
@@ -256,10 +256,8 @@ def _tell_thread(world: World, channel: StoredChannel, reply: StoredPost, root: 
     for user_id, thread in root.followers.items():
         if not thread.following:
             continue
-        before = {
-            "previous_unread_mentions": thread.unread_mentions,
-            "previous_unread_replies": thread.unread_replies,
-        }
+        mentions, replies = thread.unread_mentions, thread.unread_replies
+        before = {"previous_unread_mentions": mentions, "previous_unread_replies": replies}
         if user_id != reply.user_id:
             thread.unread_replies += 1
             thread.unread_mentions += user_id in reply.mentioned

@@ -238,10 +238,6 @@ class ServerState:
         self.users_by_email[user.email] = user
         insort(self.sorted_names, user.username)
 
-    def users_by_sorted_name(self, page: int, per_page: int) -> list[StoredUser]:
-        first = page * per_page
-        return [self.users_by_name[name] for name in self.sorted_names[first : first + per_page]]
-
     def add_team(self, team: StoredTeam) -> None:
         self.teams[team.id] = team
         self.teams_by_name[team.name] = team

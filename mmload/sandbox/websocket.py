@@ -17,7 +17,7 @@ from mmload.sandbox.errors import ApiError
 from mmload.sandbox.events import Audience, hello
 from mmload.sandbox.hub import ClientConnection
 from mmload.sandbox.metrics import SandboxMetrics
-from mmload.sandbox.state import Document, StoredUser, is_id
+from mmload.sandbox.state import Document, is_id
 from mmload.sandbox.world import World
 
 PATH = "/api/v4/websocket"
@@ -81,7 +81,8 @@ class WebSocketServer:
         if not _resumes_well(request):
             wire.close()
             return socket
-        connection = self._first_connection(request, wire, token)
+        user_id = self._world.state.sessions.get(token)
+        connection = None if user_id is None else self._open(user_id, token, wire, request)
         deadline = AUTHENTICATE_WITHIN_SECONDS if connection is None else None
         try:
             async with asyncio.timeout(deadline) as timer:
@@ -89,12 +90,6 @@ class WebSocketServer:
         except TimeoutError:
             wire.close()
         return socket
-
-    def _first_connection(self, request: web.BaseRequest, wire: SocketWire, token: str) -> ClientConnection | None:
-        user_id = self._world.state.sessions.get(token)
-        if user_id is None:
-            return None
-        return self._open(self._world.state.users[user_id], token, wire, request)
 
     async def _read(
         self,
@@ -132,18 +127,18 @@ class WebSocketServer:
         if user_id is None:
             wire.close()
             return None
-        connection = self._open(self._world.state.users[user_id], token, wire, request)
+        connection = self._open(user_id, token, wire, request)
         wire.send_text(msgspec.json.encode({"status": "OK", "seq_reply": action["seq"]}) + b"\n")
         return connection
 
-    def _open(self, user: StoredUser, token: str, wire: SocketWire, request: web.BaseRequest) -> ClientConnection:
+    def _open(self, user_id: str, token: str, wire: SocketWire, request: web.BaseRequest) -> ClientConnection:
         """Register the socket; resume the connection it names if that is still kept."""
         wanted = request.query.get("connection_id", "")
-        old = self._world.hub.take_absent(user.id, wanted) if wanted else None
+        old = self._world.hub.take_absent(user_id, wanted) if wanted else None
         self._measures.sockets_opened += 1
         if code := request.query.get("disconnect_err_code"):
             self._measures.close_codes[code] += 1
-        connection = old or ClientConnection(self._world.new_id(), user.id, token, None)
+        connection = old or ClientConnection(self._world.new_id(), user_id, token, None)
         connection.token, connection.wire, connection.muted = token, wire, False
         connection.wants_acks = request.query.get("posted_ack") == "true"
         connection.forget_presence()
@@ -154,7 +149,7 @@ class WebSocketServer:
             self._resume(connection, int(request.query["sequence_number"]))
         self._world.hub.add(connection)
         self._world.hub.flush(connection)
-        accounts.come_online(self._world, user)
+        accounts.come_online(self._world, self._world.state.users[user_id])
         return connection
 
     def _greet(self, connection: ClientConnection) -> None:

@@ -14,7 +14,7 @@ _SUBJECTS = (
     posts.api,
     threads.api,
     files.api,
-    licensed.api,
+    *(licensed.scheduling, licensed.bookmarks, licensed.attributes, licensed.acknowledgements),
 )
 
 

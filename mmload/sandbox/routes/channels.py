@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from mmload.sandbox import channels, shapes
-from mmload.sandbox.errors import ApiError, bad_body, forbidden
+from mmload.sandbox.errors import ApiError, bad_body, forbidden, not_found
 from mmload.sandbox.http import OK, ApiAnswer, Call, Routes, unchanged
 from mmload.sandbox.state import Document, StoredChannel, StoredChannelMember, StoredUser, is_id
 
@@ -34,9 +34,10 @@ def create_channel(call: Call) -> ApiAnswer:
     if not name:
         message = "Name must be 1 or more lowercase alphanumeric character."
         raise ApiError(400, "model.channel.is_valid.1_or_more.app_error", message)
-    if team is None or (team.id not in call.user.teams and not call.user.is_admin):
-        permission = "create_public_channel" if kind == "O" else "create_private_channel"
+    permission = "create_public_channel" if kind == "O" else "create_private_channel"
+    if team is None:
         raise forbidden(call.user.id, permission)
+    call.require(team.id in call.user.teams, permission)
     channel = channels.create_channel(call.world, call.user, team, kind, name, str(body.get("display_name") or name))
     document = shapes.channel(channel, call.world.modern)
     # As recorded: the answer is the channel as it was before its first post.
@@ -48,15 +49,11 @@ def create_direct_channel(call: Call) -> ApiAnswer:
     ids = call.texts("user_ids")
     if len(ids) != 2 and not (call.world.modern and len(ids) == 1):
         raise bad_body("user_ids")
-    if call.user.id not in ids and not call.user.is_admin:
-        raise forbidden(call.user.id, "manage_system")
+    call.require(call.user.id in ids, "manage_system")
     users = call.world.state.users
     if any(user_id not in users for user_id in ids):
-        raise ApiError(
-            400,
-            "api.channel.create_direct_channel.invalid_user.app_error",
-            "Invalid user ID for direct channel creation.",
-        )
+        message = "Invalid user ID for direct channel creation."
+        raise ApiError(400, "api.channel.create_direct_channel.invalid_user.app_error", message)
     # A single id: a direct channel with oneself.
     first, second = users[ids[0]], users[ids[-1]]
     channel = channels.direct_channel(call.world, first, second)
@@ -67,11 +64,8 @@ def create_direct_channel(call: Call) -> ApiAnswer:
 def create_group_channel(call: Call) -> ApiAnswer:
     ids = dict.fromkeys([*call.texts("user_ids"), call.user.id])
     if not MIN_GROUP <= len(ids) <= MAX_GROUP:
-        raise ApiError(
-            400,
-            "api.channel.create_group.bad_size.app_error",
-            "Group message channels must contain at least 3 and no more than 8 users.",
-        )
+        message = "Group message channels must contain at least 3 and no more than 8 users."
+        raise ApiError(400, "api.channel.create_group.bad_size.app_error", message)
     users = call.world.state.users
     if any(user_id not in users for user_id in ids):
         message = "One of the provided users does not exist."
@@ -100,8 +94,7 @@ def get_channel_by_name(call: Call) -> ApiAnswer:
 @api.add("DELETE", "/channels/{channel_id}")
 def delete_channel(call: Call) -> ApiAnswer:
     channel = call.channel()
-    if call.user.id not in channel.members and not call.user.is_admin:
-        raise forbidden(call.user.id, "delete_public_channel")
+    call.require(call.user.id in channel.members, "delete_public_channel")
     channel.delete_at = channel.update_at = call.world.now()
     return ApiAnswer(OK)
 
@@ -128,9 +121,7 @@ def get_channel_stats(call: Call) -> ApiAnswer:
 def get_channel_members(call: Call) -> ApiAnswer:
     channel = call.channel()
     channels.require_member(channel, call.user)
-    number, size = call.page()
-    members = [channel.members[user_id] for user_id in sorted(channel.members)]
-    return ApiAnswer([_member(call, member) for member in members[number * size : (number + 1) * size]])
+    return ApiAnswer([_member(call, channel.members[user_id]) for user_id in call.paged(sorted(channel.members))])
 
 
 def _member(call: Call, member: StoredChannelMember) -> Document:
@@ -143,10 +134,8 @@ def get_channel_member(call: Call) -> ApiAnswer:
     channels.require_member(channel, call.user)
     member = channel.members.get(call.params["user_id"])
     if member is None:
-        detailed = f'resource "ChannelMember" not found, id: {channel.id}, {call.params["user_id"]}'
-        raise ApiError(
-            404, "app.channel.get_member.missing.app_error", "No channel member found for that user ID.", detailed
-        )
+        message, wanted = "No channel member found for that user ID.", f"{channel.id}, {call.params['user_id']}"
+        raise not_found("ChannelMember", "app.channel.get_member.missing.app_error", message, wanted)
     return ApiAnswer(_member(call, member))
 
 
@@ -160,19 +149,13 @@ def add_channel_member(call: Call) -> ApiAnswer:
         raise bad_body("user_id or user_ids")
     users = [call.any_user(str(user_id)) for user_id in ids]
     if channel.is_personal:
-        raise ApiError(
-            400,
-            "api.channel.add_user_to_channel.type.app_error",
-            "Can not add user to this channel type.",
-        )
-    added = [_add(call, channel, user) for user in users]
+        message = "Can not add user to this channel type."
+        raise ApiError(400, "api.channel.add_user_to_channel.type.app_error", message)
+    added = []
+    for user in users:
+        _require_may_add(call, channel, user)
+        added.append(_member(call, channels.add_member(call.world, channel, user, call.user)))
     return ApiAnswer(added if isinstance(listed, list) else added[0], 201)
-
-
-def _add(call: Call, channel: StoredChannel, user: StoredUser) -> Document:
-    _require_may_add(call, channel, user)
-    member = channels.add_member(call.world, channel, user, call.user)
-    return shapes.channel_member(member, call.world.modern, mine=user is call.user)
 
 
 def _require_may_add(call: Call, channel: StoredChannel, user: StoredUser) -> None:
@@ -181,9 +164,8 @@ def _require_may_add(call: Call, channel: StoredChannel, user: StoredUser) -> No
     if user is call.user and channel.team_id not in user.teams:
         raise forbidden(user.id, "join_public_channels")
     if channel.team_id not in user.teams:
-        raise ApiError(
-            404, "app.team.get_member.missing.app_error", "No team member found for that user ID and team ID."
-        )
+        message = "No team member found for that user ID and team ID."
+        raise ApiError(404, "app.team.get_member.missing.app_error", message)
     if channel.type == "P" and call.user.id not in channel.members:
         raise forbidden(call.user.id, "manage_private_channel_members")
     if channel.type == "O" and user is not call.user and call.user.id not in channel.members:
@@ -193,9 +175,8 @@ def _require_may_add(call: Call, channel: StoredChannel, user: StoredUser) -> No
 @api.add("DELETE", "/channels/{channel_id}/members/{user_id}")
 def remove_channel_member(call: Call) -> ApiAnswer:
     channel, user = call.channel(), call.any_user()
-    if user is not call.user and call.user.id not in channel.members and not call.user.is_admin:
-        permission = "manage_public_channel_members" if channel.type == "O" else "manage_private_channel_members"
-        raise forbidden(call.user.id, permission)
+    kind = "public" if channel.type == "O" else "private"
+    call.require(user is call.user or call.user.id in channel.members, f"manage_{kind}_channel_members")
     channels.remove_member(call.world, channel, user, call.user)
     return ApiAnswer(OK)
 
@@ -233,8 +214,8 @@ def get_channel_unread(call: Call) -> ApiAnswer:
 
 def _own_team(user: StoredUser, team_id: str) -> str:
     if team_id not in user.teams:
-        detailed = f'resource "Channel" not found, id: userId={user.id}'
-        raise ApiError(404, "app.channel.get_channels.not_found.app_error", "No channels were found.", detailed)
+        error_id = "app.channel.get_channels.not_found.app_error"
+        raise not_found("Channel", error_id, "No channels were found.", f"userId={user.id}")
     return team_id
 
 
@@ -269,11 +250,10 @@ def get_channels_for_user(call: Call) -> ApiAnswer:
 def get_channel_members_for_user(call: Call) -> ApiAnswer:
     """A page of memberships; page -1 of a newer server is all of them, one a line."""
     user, state = call.self_or_admin(), call.world.state
-    number, size = call.page()
     members = list(user.channels.values())
     in_lines = call.world.modern and call.query.get("page") == "-1"
     answers = []
-    for member in members if in_lines else members[number * size : (number + 1) * size]:
+    for member in members if in_lines else call.paged(members):
         team = state.teams.get(state.channels[member.channel_id].team_id)
         document = shapes.channel_member(member, call.world.modern, mine=True)
         in_no_team = {"team_display_name": "", "team_name": "", "team_update_at": 0}
@@ -284,41 +264,38 @@ def get_channel_members_for_user(call: Call) -> ApiAnswer:
     return ApiAnswer(answers)
 
 
+@api.add("GET", "/channels", permission="get_all_channels")
+def get_all_channels(call: Call) -> ApiAnswer:
+    """Public and private channels of all teams, without the archived."""
+    found = [item for item in call.world.state.channels.values() if item.type in "OP" and not item.delete_at]
+    return ApiAnswer(call.paged(_shown(call, found, with_team=True)))
+
+
 @api.add("GET", "/teams/{team_id}/channels")
 def get_public_channels_for_team(call: Call) -> ApiAnswer:
-    team = call.team()
-    if team.id not in call.user.teams and not call.user.is_admin:
-        raise forbidden(call.user.id, "list_team_channels")
-    number, size = call.page()
+    team = call.own_team("list_team_channels")
     public = [channel for channel in team.channels.values() if channel.type == "O" and not channel.delete_at]
-    return ApiAnswer(_shown(call, public)[number * size : (number + 1) * size])
+    return ApiAnswer(call.paged(_shown(call, public)))
 
 
 @api.add("GET", "/teams/{team_id}/channels/deleted")
 def get_deleted_channels_for_team(call: Call) -> ApiAnswer:
     """Archived channels of one's own, and all public ones."""
-    team = call.team()
-    if team.id not in call.user.teams and not call.user.is_admin:
-        raise forbidden(call.user.id, "list_team_channels")
-    number, size = call.page()
     gone = [
         channel
-        for channel in team.channels.values()
+        for channel in call.own_team("list_team_channels").channels.values()
         if channel.delete_at and (channel.type == "O" or call.user.id in channel.members)
     ]
-    return ApiAnswer(_shown(call, gone)[number * size : (number + 1) * size])
+    return ApiAnswer(call.paged(_shown(call, gone)))
 
 
 @api.add("GET", "/teams/name/{team_name}/channels/name/{channel_name}")
 def get_channel_by_name_for_team_name(call: Call) -> ApiAnswer:
-    name = call.params["channel_name"]
-    team = next((team for team in call.world.state.teams.values() if team.name == call.params["team_name"]), None)
-    if team is None:
-        raise ApiError(404, "app.team.get_by_name.missing.app_error", "Unable to find the existing team.")
-    channel = next((channel for channel in team.channels.values() if channel.name == name), None)
+    name, team = call.params["channel_name"], call.team_named()
+    channel = team.channels.get(name)
     if channel is None or (channel.delete_at and not call.flag("include_deleted")):
-        detailed = f'resource "Channel" not found, id: TeamId={team.id}, Name={name}'
-        raise ApiError(404, "app.channel.get_by_name.missing.app_error", "Channel does not exist.", detailed)
+        error_id, wanted = "app.channel.get_by_name.missing.app_error", f"TeamId={team.id}, Name={name}"
+        raise not_found("Channel", error_id, "Channel does not exist.", wanted)
     channels.require_readable(call.world, channel, call.user)
     return ApiAnswer(_shown(call, [channel])[0])
 
@@ -349,9 +326,7 @@ def _matching(call: Call, candidates: list[StoredChannel], term: str, *, deleted
 def search_all_channels(call: Call) -> ApiAnswer:
     body = call.document("channel search")
     term = str(body.get("term", ""))
-    of_all_teams = call.query.get("system_console") != "false"
-    if of_all_teams and not call.user.is_admin:
-        raise forbidden(call.user.id, "sysconsole_read_user_management_channels")
+    call.require(call.query.get("system_console") == "false", "sysconsole_read_user_management_channels")
     teams = [team_id for team_id in call.user.teams if team_id in (body.get("team_ids") or call.user.teams)]
     candidates = [channel for team_id in teams for channel in call.world.state.teams[team_id].channels.values()]
     found = _matching(call, candidates, term, deleted=bool(body.get("include_deleted")))
@@ -360,18 +335,15 @@ def search_all_channels(call: Call) -> ApiAnswer:
 
 @api.add("POST", "/teams/{team_id}/channels/search")
 def search_channels_for_team(call: Call) -> ApiAnswer:
-    team = call.team()
+    team = call.own_team("list_team_channels")
     term = str(call.document("channel search").get("term", ""))
-    if team.id not in call.user.teams and not call.user.is_admin:
-        raise forbidden(call.user.id, "list_team_channels")
     public = [channel for channel in team.channels.values() if channel.type == "O"]
     return ApiAnswer(_shown(call, _matching(call, public, term)))
 
 
 @api.add("GET", "/teams/{team_id}/channels/search_autocomplete")
 def autocomplete_channels_for_team_for_search(call: Call) -> ApiAnswer:
-    team = call.team()
-    candidates = list(team.channels.values())
+    candidates = list(call.team().channels.values())
     return ApiAnswer(_shown(call, _matching(call, candidates, call.query.get("name", ""))))
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from mmload.sandbox import assets, shapes
-from mmload.sandbox.errors import ApiError, bad_body, forbidden
+from mmload.sandbox.errors import ApiError, bad_body, forbidden, no_such_emoji
 from mmload.sandbox.events import Audience, text
 from mmload.sandbox.http import ApiAnswer, Call, Routes
 from mmload.sandbox.state import Document, StoredFile
@@ -29,17 +31,8 @@ def upload_file(call: Call) -> ApiAnswer:
         # By its name, whatever the client declares: Go's library declares bytes for every file.
         kind = assets.guess_type(upload.name)
         width, height = assets.picture_size(upload.content) if kind.startswith("image/") else (0, 0)
-        file = StoredFile(
-            call.world.new_id(),
-            call.user.id,
-            channel.id,
-            now,
-            upload.name,
-            upload.content,
-            kind,
-            width,
-            height,
-        )
+        number, owner = call.world.new_id(), call.user.id
+        file = StoredFile(number, owner, channel.id, now, upload.name, upload.content, kind, width, height)
         call.world.state.files[file.id] = file
         infos.append(shapes.file_info(file, call.world.modern))
     return ApiAnswer({"file_infos": infos, "client_ids": []}, 201)
@@ -124,14 +117,13 @@ def search_emojis(call: Call) -> ApiAnswer:
 
 @api.add("POST", "/emoji")
 def create_emoji(call: Call) -> ApiAnswer:
-    document = _emoji_asked_for(call)
+    document = replace(call, body=call.fields.get("emoji", "").encode()).document("emoji")
+    if not document.get("name") or not call.uploads:
+        raise ApiError(400, "api.emoji.create.parse.app_error", "Unable to create emoji. Could not understand request.")
     name = str(document.get("name", ""))
     if name in call.world.state.emoji:
-        raise ApiError(
-            400,
-            "api.emoji.create.duplicate.app_error",
-            "Unable to create emoji. Another emoji with the same name already exists.",
-        )
+        message = "Unable to create emoji. Another emoji with the same name already exists."
+        raise ApiError(400, "api.emoji.create.duplicate.app_error", message)
     now = call.world.now()
     emoji: Document = {
         "id": call.world.new_id(),
@@ -146,20 +138,11 @@ def create_emoji(call: Call) -> ApiAnswer:
     return ApiAnswer(emoji)
 
 
-def _emoji_asked_for(call: Call) -> Document:
-    inner = Call(call.world, {}, {}, {}, call.fields.get("emoji", "").encode(), call.token, call.signed_in)
-    document = inner.document("emoji")
-    if not document.get("name") or not call.uploads:
-        raise ApiError(400, "api.emoji.create.parse.app_error", "Unable to create emoji. Could not understand request.")
-    return document
-
-
 @api.add("GET", "/emoji/name/{emoji_name}")
 def get_emoji_by_name(call: Call) -> ApiAnswer:
     emoji = call.world.state.emoji.get(call.params["emoji_name"])
     if emoji is None:
-        detailed = f'resource "Emoji" not found, id: Name={call.params["emoji_name"]}'
-        raise ApiError(404, "app.emoji.get_by_name.no_result", "We couldn’t find the emoji.", detailed)
+        raise no_such_emoji(call.params["emoji_name"])
     return ApiAnswer(emoji)
 
 

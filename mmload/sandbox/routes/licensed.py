@@ -11,35 +11,31 @@ from mmload.sandbox.events import Audience, text
 from mmload.sandbox.http import OK, ApiAnswer, Call, Routes
 from mmload.sandbox.state import Document, StoredChannel
 
-api = Routes()
+scheduling = Routes(
+    modern_only=True,
+    unlicensed=(400, "api.scheduled_posts.license_error", "Scheduled posts feature requires a license"),
+)
+bookmarks = Routes(
+    modern_only=True,
+    unlicensed=(
+        501,
+        "api.channel.bookmark.channel_bookmark.license.error",
+        "Your license does not support channel bookmarks.",
+    ),
+)
+attributes = Routes(
+    modern_only=True,
+    unlicensed=(
+        403,
+        "api.custom_profile_attributes.license_error",
+        "Your license does not support Custom Profile Attributes.",
+    ),
+)
+acknowledgements = Routes(modern_only=True)
 
 
-def _need_scheduling(call: Call) -> None:
-    if not call.world.options.licensed:
-        raise ApiError(400, "api.scheduled_posts.license_error", "Scheduled posts feature requires a license")
-
-
-def _need_bookmarks(call: Call) -> None:
-    if not call.world.options.licensed:
-        raise ApiError(
-            501,
-            "api.channel.bookmark.channel_bookmark.license.error",
-            "Your license does not support channel bookmarks.",
-        )
-
-
-def _need_attributes(call: Call) -> None:
-    if not call.world.options.licensed:
-        raise ApiError(
-            403,
-            "api.custom_profile_attributes.license_error",
-            "Your license does not support Custom Profile Attributes.",
-        )
-
-
-@api.add("POST", "/posts/schedule", modern_only=True)
+@scheduling.add("POST", "/posts/schedule")
 def create_schedule_post(call: Call) -> ApiAnswer:
-    _need_scheduling(call)
     body = call.document("scheduled_post")
     if str(body.get("channel_id", "")) not in call.user.channels:
         raise forbidden(call.user.id, "create_post")
@@ -70,14 +66,13 @@ def _tell_scheduled(call: Call, name: str, scheduled: Document) -> None:
 
 
 def _scheduled(call: Call) -> Document:
-    _need_scheduling(call)
     scheduled = call.user.scheduled.get(call.params["scheduled_post_id"])
     if scheduled is None:
         raise ApiError(404, "app.update_scheduled_post.existing_scheduled_post.not_exist", "Scheduled post not found.")
     return scheduled
 
 
-@api.add("PUT", "/posts/schedule/{scheduled_post_id}", modern_only=True)
+@scheduling.add("PUT", "/posts/schedule/{scheduled_post_id}")
 def update_scheduled_post(call: Call) -> ApiAnswer:
     scheduled = _scheduled(call)
     body = call.document("scheduled_post")
@@ -87,7 +82,7 @@ def update_scheduled_post(call: Call) -> ApiAnswer:
     return ApiAnswer(scheduled)
 
 
-@api.add("DELETE", "/posts/schedule/{scheduled_post_id}", modern_only=True)
+@scheduling.add("DELETE", "/posts/schedule/{scheduled_post_id}")
 def delete_scheduled_post(call: Call) -> ApiAnswer:
     scheduled = _scheduled(call)
     del call.user.scheduled[scheduled["id"]]
@@ -95,9 +90,8 @@ def delete_scheduled_post(call: Call) -> ApiAnswer:
     return ApiAnswer(scheduled)
 
 
-@api.add("GET", "/posts/scheduled/team/{team_id}", modern_only=True)
+@scheduling.add("GET", "/posts/scheduled/team/{team_id}")
 def get_team_scheduled_posts(call: Call) -> ApiAnswer:
-    _need_scheduling(call)
     team = call.team()
     channels = call.world.state.channels
     answer: dict[str, list[Document]] = {team.id: []}
@@ -112,23 +106,20 @@ def get_team_scheduled_posts(call: Call) -> ApiAnswer:
 
 
 def _bookmarked_channel(call: Call) -> StoredChannel:
-    _need_bookmarks(call)
     channel = call.channel()
     require_readable(call.world, channel, call.user)
     return channel
 
 
-@api.add("GET", "/channels/{channel_id}/bookmarks", modern_only=True)
+@bookmarks.add("GET", "/channels/{channel_id}/bookmarks")
 def list_channel_bookmarks_for_channel(call: Call) -> ApiAnswer:
     since = call.number("bookmarks_since")
-    bookmarks = _bookmarked_channel(call).bookmarks.values()
-    shown = [
-        bookmark for bookmark in bookmarks if bookmark["update_at"] >= since and (since or not bookmark["delete_at"])
-    ]
+    known = _bookmarked_channel(call).bookmarks.values()
+    shown = [each for each in known if each["update_at"] >= since and (since or not each["delete_at"])]
     return ApiAnswer(sorted(shown, key=lambda bookmark: bookmark["sort_order"]))
 
 
-@api.add("POST", "/channels/{channel_id}/bookmarks", modern_only=True)
+@bookmarks.add("POST", "/channels/{channel_id}/bookmarks")
 def create_channel_bookmark(call: Call) -> ApiAnswer:
     channel = _bookmarked_channel(call)
     body = call.document("channelBookmark")
@@ -168,7 +159,7 @@ def _bookmark(call: Call) -> Document:
     return bookmark
 
 
-@api.add("PATCH", "/channels/{channel_id}/bookmarks/{bookmark_id}", modern_only=True)
+@bookmarks.add("PATCH", "/channels/{channel_id}/bookmarks/{bookmark_id}")
 def update_channel_bookmark(call: Call) -> ApiAnswer:
     bookmark = _bookmark(call)
     body = call.document("channelBookmarkPatch")
@@ -179,7 +170,7 @@ def update_channel_bookmark(call: Call) -> ApiAnswer:
     return ApiAnswer(changed)
 
 
-@api.add("POST", "/channels/{channel_id}/bookmarks/{bookmark_id}/sort_order", modern_only=True)
+@bookmarks.add("POST", "/channels/{channel_id}/bookmarks/{bookmark_id}/sort_order")
 def update_channel_bookmark_sort_order(call: Call) -> ApiAnswer:
     bookmark = _bookmark(call)
     wanted = call.json("channelBookmarkSortOrder")
@@ -194,7 +185,7 @@ def update_channel_bookmark_sort_order(call: Call) -> ApiAnswer:
     return ApiAnswer(others)
 
 
-@api.add("DELETE", "/channels/{channel_id}/bookmarks/{bookmark_id}", modern_only=True)
+@bookmarks.add("DELETE", "/channels/{channel_id}/bookmarks/{bookmark_id}")
 def delete_channel_bookmark(call: Call) -> ApiAnswer:
     bookmark = _bookmark(call)
     bookmark["delete_at"] = bookmark["update_at"] = call.world.now()
@@ -202,17 +193,14 @@ def delete_channel_bookmark(call: Call) -> ApiAnswer:
     return ApiAnswer(bookmark)
 
 
-@api.add("GET", "/custom_profile_attributes/fields", modern_only=True)
+@attributes.add("GET", "/custom_profile_attributes/fields")
 def list_cpa_fields(call: Call) -> ApiAnswer:
-    _need_attributes(call)
     return ApiAnswer(list(call.world.state.profile_fields.values()))
 
 
-@api.add("POST", "/custom_profile_attributes/fields", modern_only=True)
+@attributes.add("POST", "/custom_profile_attributes/fields")
 def create_cpa_field(call: Call) -> ApiAnswer:
-    _need_attributes(call)
-    if not call.user.is_admin:
-        raise forbidden(call.user.id, "manage_system")
+    call.require(False, "manage_system")
     body = call.document("property_field")
     now = call.world.now()
     field: Document = {
@@ -232,9 +220,8 @@ def create_cpa_field(call: Call) -> ApiAnswer:
     return ApiAnswer(field, 201)
 
 
-@api.add("PATCH", "/custom_profile_attributes/values", modern_only=True)
+@attributes.add("PATCH", "/custom_profile_attributes/values")
 def patch_cpa_values(call: Call) -> ApiAnswer:
-    _need_attributes(call)
     values = call.document("values")
     if not values.keys() <= call.world.state.profile_fields.keys():
         raise bad_body("values")
@@ -244,13 +231,12 @@ def patch_cpa_values(call: Call) -> ApiAnswer:
     return ApiAnswer(values)
 
 
-@api.add("GET", "/users/{user_id}/custom_profile_attributes", modern_only=True)
+@attributes.add("GET", "/users/{user_id}/custom_profile_attributes")
 def list_cpa_values(call: Call) -> ApiAnswer:
-    _need_attributes(call)
     return ApiAnswer(call.any_user().attributes)
 
 
-@api.add("POST", "/users/{user_id}/posts/{post_id}/ack", modern_only=True)
+@acknowledgements.add("POST", "/users/{user_id}/posts/{post_id}/ack")
 def acknowledge_post(call: Call) -> ApiAnswer:
     user = call.self_or_admin()
     if not call.world.options.licensed:
@@ -264,7 +250,7 @@ def acknowledge_post(call: Call) -> ApiAnswer:
     return ApiAnswer(document)
 
 
-@api.add("DELETE", "/users/{user_id}/posts/{post_id}/ack", modern_only=True)
+@acknowledgements.add("DELETE", "/users/{user_id}/posts/{post_id}/ack")
 def unacknowledge_post(call: Call) -> ApiAnswer:
     user = call.self_or_admin()
     call.post().acknowledgements.pop(user.id, None)

@@ -24,14 +24,13 @@ def get_preferences(call: Call) -> ApiAnswer:
 def update_preferences(call: Call) -> ApiAnswer:
     user = call.self_or_admin()
     entries = call.json("preferences")
-    if not isinstance(entries, list) or not all(_is_preference(entry) for entry in entries):
+    keys = ("category", "name", "value")
+    if not isinstance(entries, list) or not all(
+        isinstance(entry, dict) and all(isinstance(entry.get(key), str) for key in keys) for entry in entries
+    ):
         raise bad_body("preferences", "json: cannot unmarshal object into Go value of type model.Preferences")
     accounts.save_preferences(call.world, user, entries)
     return ApiAnswer(OK)
-
-
-def _is_preference(entry: object) -> bool:
-    return isinstance(entry, dict) and all(isinstance(entry.get(key), str) for key in ("category", "name", "value"))
 
 
 @api.add("GET", "/users/{user_id}/status")
@@ -56,9 +55,7 @@ def _status(call: Call, user_id: str) -> Document:
 @api.add("POST", "/users/status/ids")
 def get_user_statuses_by_ids(call: Call) -> ApiAnswer:
     wanted = call.texts("user_ids")
-    if not wanted:
-        raise bad_body("user_ids")
-    if not all(is_id(user_id) for user_id in wanted):
+    if not wanted or not all(is_id(user_id) for user_id in wanted):
         raise bad_body("user_ids")
     wanted = wanted if _statuses_on(call) else []
     return ApiAnswer([_status(call, user_id) for user_id in sorted(set(wanted))])
@@ -86,7 +83,7 @@ def update_user_custom_status(call: Call) -> ApiAnswer:
 
 @api.add("DELETE", "/users/{user_id}/status/custom")
 def remove_user_custom_status(call: Call) -> ApiAnswer:
-    accounts.remove_custom_status(call.world, call.self_or_admin())
+    accounts.change_custom_status(call.world, call.self_or_admin(), "")
     return ApiAnswer(OK)
 
 
@@ -100,10 +97,8 @@ def set_post_reminder(call: Call) -> ApiAnswer:
     target = call.document("target_time").get("target_time")
     if not isinstance(target, int):
         raise bad_body("target_time")
-    ephemeral = _reminder(call, user, post, target)
-    world = call.world
     told = Audience(user_id=user.id, channel_id=post.channel_id)
-    world.publish("ephemeral_message", {"post": text(ephemeral)}, told)
+    call.world.publish("ephemeral_message", {"post": text(_reminder(call, user, post, target))}, told)
     return ApiAnswer(OK)
 
 
@@ -263,7 +258,6 @@ def _delete_draft(call: Call, root_id: str) -> ApiAnswer:
     user = call.self_or_admin()
     draft = user.drafts.pop((call.params["channel_id"], root_id), None)
     # Deleting a draft that does not exist is not an error.
-    if draft is None:
-        return ApiAnswer(OK)
-    _tell_draft(call, "draft_deleted", {key: value for key, value in draft.items() if key != "metadata"})
+    if draft is not None:
+        _tell_draft(call, "draft_deleted", {key: value for key, value in draft.items() if key != "metadata"})
     return ApiAnswer(OK)

@@ -6,11 +6,9 @@ import re
 
 from mmload.sandbox import accounts, posting, reactions, reading, shapes
 from mmload.sandbox.channels import require_readable
-from mmload.sandbox.errors import ApiError, bad_body, bad_url_param, forbidden
+from mmload.sandbox.errors import ApiError, bad_body, bad_url_param, forbidden, no_such_emoji
 from mmload.sandbox.events import Audience
-from mmload.sandbox.http import OK, ApiAnswer, Call, Routes, unchanged
-from mmload.sandbox.reactions import is_known_emoji
-from mmload.sandbox.reading import find_posts
+from mmload.sandbox.http import NEVER_STORED, OK, ApiAnswer, Call, Routes, unchanged
 from mmload.sandbox.state import Document, StoredChannel, StoredPost, is_id
 
 api = Routes()
@@ -103,8 +101,7 @@ def _own_post(call: Call, permission: str, permission_for_others: str) -> Stored
     post = call.world.state.posts.get(call.params["post_id"])
     if post is None or post.delete_at:
         raise forbidden(call.user.id, permission)
-    if post.user_id != call.user.id and not call.user.is_admin:
-        raise forbidden(call.user.id, permission_for_others)
+    call.require(post.user_id == call.user.id, permission_for_others)
     return post
 
 
@@ -147,9 +144,9 @@ def _readable_channel(call: Call) -> StoredChannel:
     channel = call.channel()
     if call.world.modern:
         require_readable(call.world, channel, call.user, "read_channel_content")
-    elif call.user.id not in channel.members and not call.user.is_admin:
+    else:
         # The older server shows the posts of an open channel to its members only.
-        raise forbidden(call.user.id, "read_channel")
+        call.require(call.user.id in channel.members, "read_channel")
     return channel
 
 
@@ -168,24 +165,23 @@ def get_posts_for_channel(call: Call) -> ApiAnswer:
         # No ETag: what has changed since then differs with every request.
         return ApiAnswer(reading.since(call.world, channel, call.user, since, collapsed=collapsed))
     etag = _etag(call, channel)
-    kept = unchanged(call, etag)
-    if kept is not None:
-        return kept
+    return unchanged(call, etag) or ApiAnswer(_page(call, channel, collapsed=collapsed), headers={"Etag": etag})
+
+
+def _page(call: Call, channel: StoredChannel, *, collapsed: bool) -> Document:
+    """Of the whole channel, or of the posts before or after one of them."""
     number, size = call.page()
-    for side in ("before", "after"):
-        anchor_id = call.query.get(side, "")
-        if anchor_id:
-            if not is_id(anchor_id):
-                raise bad_body(side)
-            anchor = call.world.state.posts.get(anchor_id)
-            if anchor is None:
-                return ApiAnswer(shapes.post_list([], {}, call.world.modern), headers={"Etag": etag})
-            shown = reading.beside(
-                call.world, channel, call.user, anchor, number, size, before=side == "before", collapsed=collapsed
-            )
-            return ApiAnswer(shown, headers={"Etag": etag})
-    shown = reading.page(call.world, channel, call.user, number, size, collapsed=collapsed)
-    return ApiAnswer(shown, headers={"Etag": etag})
+    side = next((name for name in ("before", "after") if call.query.get(name)), "")
+    if not side:
+        return reading.page(call.world, channel, call.user, number, size, collapsed=collapsed)
+    if not is_id(call.query[side]):
+        raise bad_body(side)
+    anchor = call.world.state.posts.get(call.query[side])
+    if anchor is None:
+        return shapes.post_list([], {}, call.world.modern)
+    return reading.beside(
+        call.world, channel, call.user, anchor, number, size, before=side == "before", collapsed=collapsed
+    )
 
 
 @api.add("GET", "/users/{user_id}/channels/{channel_id}/posts/unread")
@@ -232,10 +228,7 @@ def get_post_thread(call: Call) -> ApiAnswer:
 
 @api.add("POST", "/teams/{team_id}/posts/search")
 def search_posts_in_team(call: Call) -> ApiAnswer:
-    team = call.team()
-    if team.id not in call.user.teams and not call.user.is_admin:
-        raise forbidden(call.user.id, "view_team")
-    return _search(call, team.id)
+    return _search(call, call.own_team("view_team").id)
 
 
 @api.add("POST", "/posts/search")
@@ -250,13 +243,12 @@ def _search(call: Call, team_id: str) -> ApiAnswer:
     terms = body.get("terms")
     if not isinstance(terms, str) or not terms:
         raise bad_body("terms")
-    found = find_posts(call.world, call.user, terms, team_id, any_word=bool(body.get("is_or_search")))
-    if body.get("page"):
-        # A search in the database has one page.
-        found = []
+    any_word = bool(body.get("is_or_search"))
+    # A search in the database has one page.
+    found = [] if body.get("page") else reading.find_posts(call.world, call.user, terms, team_id, any_word=any_word)
     documents = {post.id: posting.post_document(call.world, post, reply_count=0) for post in found}
     shown = shapes.post_list([post.id for post in found], documents, call.world.modern, matches=None)
-    return ApiAnswer(shown, headers={"Cache-Control": "no-cache, no-store, must-revalidate"})
+    return ApiAnswer(shown, headers=NEVER_STORED)
 
 
 @api.add("POST", "/reactions")
@@ -266,9 +258,8 @@ def save_reaction(call: Call) -> ApiAnswer:
     if not is_id(body.get("user_id")) or not is_id(body.get("post_id")) or not name:
         raise ApiError(400, "api.reaction.save_reaction.invalid.app_error", "Reaction is not valid.")
     if body["user_id"] != call.user.id:
-        raise ApiError(
-            403, "api.reaction.save_reaction.user_id.app_error", "You cannot save reaction for the other user."
-        )
+        message = "You cannot save reaction for the other user."
+        raise ApiError(403, "api.reaction.save_reaction.user_id.app_error", message)
     post = call.world.state.posts.get(body["post_id"])
     if post is None or post.channel_id not in call.user.channels:
         raise forbidden(call.user.id, "add_reaction")
@@ -280,13 +271,8 @@ def _check_emoji(call: Call, name: str) -> None:
     """The older server looks at the name's form only, the newer one knows its emoji."""
     if not call.world.modern and not _EMOJI_NAME.fullmatch(name):
         raise ApiError(400, "model.reaction.is_valid.emoji_name.app_error", "Invalid emoji name.")
-    if call.world.modern and not is_known_emoji(name) and name not in call.world.state.emoji:
-        raise ApiError(
-            404,
-            "app.emoji.get_by_name.no_result",
-            "We couldn’t find the emoji.",
-            f'resource "Emoji" not found, id: Name={name}',
-        )
+    if call.world.modern and not reactions.is_known_emoji(name) and name not in call.world.state.emoji:
+        raise no_such_emoji(name)
 
 
 @api.add("GET", "/posts/{post_id}/reactions")

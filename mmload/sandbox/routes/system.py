@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 from mmload.sandbox import accounts, shapes
-from mmload.sandbox.errors import ApiError, bad_body, forbidden
-from mmload.sandbox.http import OK, ApiAnswer, Call, Routes
+from mmload.sandbox.errors import ApiError, bad_body
+from mmload.sandbox.http import NEVER_STORED, OK, ApiAnswer, Call, Routes
 from mmload.sandbox.state import Document
 from mmload.sandbox.world import World
 
@@ -85,17 +85,12 @@ def get_roles_by_names(call: Call) -> ApiAnswer:
     return ApiAnswer([role for role in call.world.documents["roles"] if role["name"] in wanted])
 
 
-def plugins_disabled() -> ApiError:
-    return ApiError(
-        501, "app.plugin.disabled.app_error", "Plugins have been disabled. Please check your logs for details."
-    )
-
-
 @api.add("GET", "/plugins/webapp", open_to_all=True)
 def get_webapp_plugins(call: Call) -> ApiAnswer:
     # The recorded 6.7 ran without plugins.
     if not call.world.modern:
-        raise plugins_disabled()
+        message = "Plugins have been disabled. Please check your logs for details."
+        raise ApiError(501, "app.plugin.disabled.app_error", message)
     return ApiAnswer([])
 
 
@@ -129,9 +124,8 @@ def get_product_notices(call: Call) -> ApiAnswer:
     return ApiAnswer([])
 
 
-@api.add("GET", "/trial-license/prev")
+@api.add("GET", "/trial-license/prev", permission="manage_license_information")
 def get_prev_trial_license(call: Call) -> ApiAnswer:
-    _admin_only(call, "manage_license_information")
     return ApiAnswer({"IsLicensed": "false"})
 
 
@@ -143,14 +137,6 @@ def get_agents(call: Call) -> ApiAnswer:
 @api.add("GET", "/agents/status", modern_only=True)
 def get_agents_status(call: Call) -> ApiAnswer:
     return ApiAnswer({"available": False})
-
-
-_NEVER_STORED = {"Cache-Control": "no-cache, no-store, must-revalidate"}
-
-
-def _admin_only(call: Call, permission: str) -> None:
-    if not call.user.is_admin:
-        raise forbidden(call.user.id, permission)
 
 
 def admin_config(call: Call) -> Document:
@@ -172,35 +158,27 @@ def admin_config(call: Call) -> Document:
     }
 
 
-@api.add("GET", "/config")
+@api.add("GET", "/config", permission="sysconsole_read_about_edition_and_license")
 def get_config(call: Call) -> ApiAnswer:
-    _admin_only(call, "sysconsole_read_about_edition_and_license")
-    return ApiAnswer(admin_config(call), headers=dict(_NEVER_STORED))
+    return ApiAnswer(admin_config(call), headers=NEVER_STORED)
 
 
-@api.add("PUT", "/config")
+@api.add("PUT", "/config", permission="sysconsole_write_environment_web_server")
 def update_config(call: Call) -> ApiAnswer:
-    _admin_only(call, "sysconsole_write_environment_web_server")
-    return _change_config(call)
-
-
-@api.add("PUT", "/config/patch")
-def patch_config(call: Call) -> ApiAnswer:
-    _admin_only(call, "sysconsole_write_environment_web_server")
-    return _change_config(call)
-
-
-def _change_config(call: Call) -> ApiAnswer:
     changes = call.world.state.config_changes
     for section, values in call.document("config").items():
         if isinstance(values, dict):
             changes[section] = {**changes.get(section, {}), **values}
-    return ApiAnswer(admin_config(call), headers=dict(_NEVER_STORED))
+    return get_config(call)
 
 
-@api.add("PUT", "/users/{user_id}/roles")
+@api.add("PUT", "/config/patch", permission="sysconsole_write_environment_web_server")
+def patch_config(call: Call) -> ApiAnswer:
+    return update_config(call)
+
+
+@api.add("PUT", "/users/{user_id}/roles", permission="manage_roles")
 def update_user_roles(call: Call) -> ApiAnswer:
-    _admin_only(call, "manage_roles")
     roles = call.document("roles").get("roles")
     if not isinstance(roles, str) or "system_user" not in roles.split():
         raise bad_body("roles")
@@ -208,9 +186,8 @@ def update_user_roles(call: Call) -> ApiAnswer:
     return ApiAnswer(OK)
 
 
-@api.add("GET", "/reports/users", modern_only=True)
+@api.add("GET", "/reports/users", modern_only=True, permission="sysconsole_read_user_management_users")
 def get_users_for_reporting(call: Call) -> ApiAnswer:
-    _admin_only(call, "sysconsole_read_user_management_users")
     size = call.number("page_size", 50)
     if not 0 < size <= 100:
         raise ApiError(400, "model.report_options.is_valid.invalid_page_size", "Page size must be between 1 and 100.")
@@ -220,30 +197,16 @@ def get_users_for_reporting(call: Call) -> ApiAnswer:
     return ApiAnswer([shapes.user_report(state.users_by_name[name], call.world.modern) for name in names])
 
 
-@api.add("GET", "/logs")
+@api.add("GET", "/logs", permission="get_logs")
 def get_logs(call: Call) -> ApiAnswer:
-    _admin_only(call, "get_logs")
     number, size = call.number("page"), call.number("logs_per_page", 100)
     lines = list(call.world.state.logs)
     end = max(0, len(lines) - number * size)
     return ApiAnswer(lines[max(0, end - size) : end])
 
 
-@api.add("GET", "/channels")
-def get_all_channels(call: Call) -> ApiAnswer:
-    """Public and private channels of all teams, without the archived."""
-    _admin_only(call, "get_all_channels")
-    state = call.world.state
-    found = [item for item in state.channels.values() if item.type in "OP" and not item.delete_at]
-    found.sort(key=lambda item: item.display_name.lower())
-    number, size = call.page()
-    page = found[number * size : (number + 1) * size]
-    return ApiAnswer([shapes.channel(item, call.world.modern, team_of=state.teams.get(item.team_id)) for item in page])
-
-
-@api.add("GET", "/analytics/old")
+@api.add("GET", "/analytics/old", permission="get_analytics")
 def get_analytics(call: Call) -> ApiAnswer:
-    _admin_only(call, "get_analytics")
     state = call.world.state
     kinds = [channel.type for channel in state.channels.values()]
     figures = {
@@ -264,15 +227,11 @@ def get_analytics(call: Call) -> ApiAnswer:
     return ApiAnswer([{"name": name, "value": value} for name, value in figures.items()])
 
 
-@api.add("GET", "/cluster/status")
+@api.add("GET", "/cluster/status", permission="sysconsole_read_environment_high_availability")
 def get_cluster_status(call: Call) -> ApiAnswer:
-    _admin_only(call, "sysconsole_read_environment_high_availability")
     return ApiAnswer([])
 
 
-@api.add("GET", "/plugins/statuses")
+@api.add("GET", "/plugins/statuses", permission="sysconsole_read_plugins")
 def get_plugin_statuses(call: Call) -> ApiAnswer:
-    _admin_only(call, "sysconsole_read_plugins")
-    if not call.world.modern:
-        raise plugins_disabled()
-    return ApiAnswer([])
+    return get_webapp_plugins(call)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from mmload.sandbox import channels, shapes
-from mmload.sandbox.errors import ApiError, bad_body, forbidden
+from mmload.sandbox.errors import ApiError, bad_body, not_found
 from mmload.sandbox.http import OK, ApiAnswer, Call, Routes
 from mmload.sandbox.state import StoredTeam
 
 api = Routes()
+_NO_MEMBER = "app.team.get_member.missing.app_error"
+_NO_MEMBER_MESSAGE = "No team member found for that user ID and team ID."
 
 
 @api.add("POST", "/teams")
@@ -32,20 +34,18 @@ def _shown(call: Call, team: StoredTeam) -> dict[str, object]:
 
 @api.add("GET", "/teams")
 def get_all_teams(call: Call) -> ApiAnswer:
-    number, size = call.page()
     visible = [
         team
         for team in call.world.state.teams.values()
         if call.user.is_admin or team.allow_open_invite or team.id in call.user.teams
     ]
     visible.sort(key=lambda team: team.display_name)
-    return ApiAnswer([_shown(call, team) for team in visible[number * size : (number + 1) * size]])
+    return ApiAnswer([_shown(call, team) for team in call.paged(visible)])
 
 
 def _readable(call: Call) -> StoredTeam:
     team = call.team()
-    if not (team.id in call.user.teams or team.allow_open_invite or call.user.is_admin):
-        raise forbidden(call.user.id, "view_team")
+    call.require(team.id in call.user.teams or team.allow_open_invite, "view_team")
     return team
 
 
@@ -58,8 +58,7 @@ def get_team(call: Call) -> ApiAnswer:
 def patch_team(call: Call) -> ApiAnswer:
     team = call.team()
     member = team.members.get(call.user.id)
-    if not call.user.is_admin and (member is None or not member.scheme_admin):
-        raise forbidden(call.user.id, "manage_team")
+    call.require(member is not None and member.scheme_admin, "manage_team")
     body = call.document("team")
     team.display_name = str(body.get("display_name", team.display_name))
     team.description = str(body.get("description", team.description))
@@ -68,10 +67,7 @@ def patch_team(call: Call) -> ApiAnswer:
 
 @api.add("GET", "/teams/name/{team_name}")
 def get_team_by_name(call: Call) -> ApiAnswer:
-    team = call.world.state.teams_by_name.get(call.params["team_name"])
-    if team is None:
-        raise ApiError(404, "app.team.get_by_name.missing.app_error", "Unable to find the existing team.")
-    call.params["team_id"] = team.id
+    call.params["team_id"] = call.team_named().id
     return ApiAnswer(_shown(call, _readable(call)))
 
 
@@ -129,48 +125,36 @@ def add_team_member(call: Call) -> ApiAnswer:
     if body.get("team_id") != team.id:
         raise bad_body("team_id")
     user = call.any_user(str(body.get("user_id", "")) or "-")
-    by_member = team.members.get(call.user.id)
+    by_member = call.user.id in team.members
     if user is call.user:
-        if not (team.allow_open_invite or call.user.is_admin or by_member is not None):
-            raise forbidden(call.user.id, "join_private_teams")
-    elif by_member is None and not call.user.is_admin:
-        raise forbidden(call.user.id, "add_user_to_team")
+        call.require(by_member or team.allow_open_invite, "join_private_teams")
+    else:
+        call.require(by_member, "add_user_to_team")
     return ApiAnswer(shapes.team_member(channels.join_team(call.world, team, user)), 201)
 
 
 @api.add("GET", "/teams/{team_id}/members/{user_id}")
 def get_team_member(call: Call) -> ApiAnswer:
-    team = call.team()
-    if call.user.id not in team.members and not call.user.is_admin:
-        raise forbidden(call.user.id, "view_team")
+    team = call.own_team("view_team")
     member = team.members.get(call.params["user_id"])
     if member is None:
-        detailed = f'resource "TeamMember" not found, id: teamId={team.id}, userId={call.params["user_id"]}'
-        raise ApiError(
-            404, "app.team.get_member.missing.app_error", "No team member found for that user ID and team ID.", detailed
-        )
+        wanted = f"teamId={team.id}, userId={call.params['user_id']}"
+        raise not_found("TeamMember", _NO_MEMBER, _NO_MEMBER_MESSAGE, wanted)
     return ApiAnswer(shapes.team_member(member))
 
 
 @api.add("GET", "/teams/{team_id}/members")
 def get_team_members(call: Call) -> ApiAnswer:
-    team = call.team()
-    if call.user.id not in team.members and not call.user.is_admin:
-        raise forbidden(call.user.id, "view_team")
-    number, size = call.page()
-    members = list(team.members.values())[number * size : (number + 1) * size]
+    members = call.paged(list(call.own_team("view_team").members.values()))
     return ApiAnswer([shapes.team_member(member) for member in members])
 
 
 @api.add("DELETE", "/teams/{team_id}/members/{user_id}")
 def remove_team_member(call: Call) -> ApiAnswer:
     team, user = call.team(), call.any_user()
-    if user is not call.user and not call.user.is_admin:
-        raise forbidden(call.user.id, "remove_user_from_team")
+    call.require(user is call.user, "remove_user_from_team")
     if user.id not in team.members:
-        raise ApiError(
-            404, "app.team.get_member.missing.app_error", "No team member found for that user ID and team ID."
-        )
+        raise ApiError(404, _NO_MEMBER, _NO_MEMBER_MESSAGE)
     channels.leave_team(call.world, team, user)
     return ApiAnswer(OK)
 

@@ -51,11 +51,8 @@ def _followed(call: Call, user: StoredUser, root: StoredPost) -> ThreadMember:
         raise ApiError(500, "app.user.get_threads_for_user.app_error", "Unable to get user threads")
     # What nobody has replied to is no thread yet.
     if thread is None or not thread.following or not root.replies:
-        raise ApiError(
-            404,
-            "app.user.get_threads_for_user.not_found",
-            "User thread doesn't exist or is not followed",
-        )
+        message = "User thread doesn't exist or is not followed"
+        raise ApiError(404, "app.user.get_threads_for_user.not_found", message)
     return thread
 
 

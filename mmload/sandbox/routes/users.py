@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from itertools import islice
 
 from mmload.sandbox import accounts, assets, shapes
@@ -79,26 +79,25 @@ def _members(call: Call, channel_id: str) -> Collection[str]:
     return channel.members
 
 
-def _selected(call: Call) -> list[StoredUser]:
+def _selected(call: Call) -> Sequence[StoredUser]:
     """The users a list asks for, in the order of their names, a page of them."""
-    number, size = call.page()
     state = call.world.state
     inside, team_id = call.query.get("in_channel", ""), call.query.get("in_team", "")
     outside = call.query.get("not_in_channel", "")
     if not (inside or team_id or outside):
-        return state.users_by_sorted_name(number, size)
+        return [state.users_by_name[name] for name in call.paged(state.sorted_names)]
     people: list[StoredUser] = []
     if inside:
         people = [state.users[user_id] for user_id in _members(call, inside)]
     elif team_id:
-        if team_id not in state.teams or (team_id not in call.user.teams and not call.user.is_admin):
+        if team_id not in state.teams:
             raise forbidden(call.user.id, "view_team")
+        call.require(team_id in call.user.teams, "view_team")
         people = [state.users[user_id] for user_id in state.teams[team_id].members]
     if outside:
         left_out = _members(call, outside)
         people = [user for user in people if user.id not in left_out]
-    people.sort(key=lambda user: user.username)
-    return people[number * size : (number + 1) * size]
+    return call.paged(sorted(people, key=lambda user: user.username))
 
 
 @api.add("GET", "/users")
@@ -203,10 +202,8 @@ def patch_user(call: Call) -> ApiAnswer:
     return ApiAnswer(shapes.own_profile(user, call.world.modern))
 
 
-@api.add("POST", "/users/{user_id}/email/verify/member")
+@api.add("POST", "/users/{user_id}/email/verify/member", permission="manage_system")
 def verify_email(call: Call) -> ApiAnswer:
-    if not call.user.is_admin:
-        raise forbidden(call.user.id, "manage_system")
     user = call.any_user()
     user.email_verified = True
     return ApiAnswer(shapes.own_profile(user, call.world.modern))
@@ -217,11 +214,8 @@ def get_profile_image(call: Call) -> ApiAnswer:
     user = call.any_user()
     # Made-up pictures have no time of their own: 0 stands for them, though no answer says so.
     etag = str(user.last_picture_update)
-    kept = unchanged(call, etag)
-    if kept is not None:
-        return kept
     headers = {**IMAGE_HEADERS, "Etag": etag} if user.picture else IMAGE_HEADERS
-    return ApiAnswer(
+    return unchanged(call, etag) or ApiAnswer(
         content=user.picture or assets.default_picture(user.username), content_type="image/png", headers=headers
     )
 
