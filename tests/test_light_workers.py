@@ -61,12 +61,13 @@ def _output(program: str, folder: pathlib.Path = PROJECT) -> list[str]:
 
 def test_the_command_line_loads_neither_requests_nor_locust() -> None:
     """Commands that start Locust in their own process must not have urllib3 before it patches ssl (RecursionError)."""
-    program = """
+    for command in (["agent"], ["fidelity"]):
+        program = f"""
 import sys, mmload.cli
-mmload.cli._parser()
+mmload.cli.parsed({command!r})
 print([name for name in ("requests", "urllib3", "locust", "gevent") if name in sys.modules])
 """
-    assert _output(program) == ["[]"]
+        assert _output(program) == ["[]"]
 
 
 def test_the_coordinator_imports_no_locust() -> None:

@@ -17,9 +17,8 @@ from playwright.async_api import BrowserContext, CDPSession, Error, Locator, Pag
 
 from mmload.browser.messages import PageMeasures, StartBrowser, StepDone
 from mmload.browser.opening import opened
-from mmload.browser.page_conditions import Condition
 from mmload.browser.selectors import Selectors, selectors_for
-from mmload.browser.steps import LOG_IN, OPEN, STEPS, StepFailed, StepSkipped
+from mmload.browser.steps import LOG_IN, OPEN, STEPS, Condition, StepFailed, StepSkipped
 from mmload.browser.traffic import PageTraffic
 from mmload.printable import harmless_line
 
@@ -76,9 +75,7 @@ class Drive:
     # -- for steps -----------------------------------------------------------------------------------------------
 
     def css(self, name: str) -> str:
-        """The CSS of a selector."""
-        css: str = getattr(self.selectors, name)
-        return css
+        return str(getattr(self.selectors, name))
 
     def shown(self, name: str) -> Condition:
         """The condition that this is on the screen."""

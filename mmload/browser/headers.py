@@ -13,11 +13,11 @@ import json
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
-from urllib.parse import urlsplit
 
 from playwright.async_api import CDPSession, Error, Page
 
-_PORTS = {"http": 80, "https": 443}
+from mmload.config.credentials import origin
+
 _OWN_SOCKETS_ONLY = """(server => {
   const own = new URL(server), scheme = own.protocol === "https:" ? "wss:" : "ws:";
   const Native = window.WebSocket;
@@ -67,9 +67,3 @@ def headers_of(url: str, sent: Mapping[str, str], server_url: str, headers: Mapp
     ours = {name.lower() for name in headers}
     others = {name: value for name, value in sent.items() if name.lower() not in ours}
     return {**others, **headers} if origin(url) == origin(server_url) else others
-
-
-def origin(url: str) -> tuple[str, str | None, int | None]:
-    """Scheme, host and port. Pure."""
-    parts = urlsplit(url)
-    return parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme)

@@ -73,7 +73,6 @@
     let found = [...document.querySelectorAll(condition.css)].filter(isShown);
     if (condition.text) found = found.filter((each) => (each.textContent + (each.value || "")).includes(condition.text));
     if (condition.id) found = found.filter((each) => new RegExp(condition.id).test(each.id));
-    if (condition.gone) return found.length === 0;
     if (condition.fresh) return found.every((each) => !known.has(each.id));
     if (condition.first_is_new && found.length && known.has(found[0].id)) return false;
     if (condition.pictures && !found.every(hasItsPictures)) return false;

@@ -48,7 +48,6 @@ class ServingProcess:
 
     @property
     def pid(self) -> int:
-        """Of the process."""
         return self._child.pid
 
     def ask(self, order: msgspec.Struct, answer: type[Answer]) -> Answer:
@@ -81,37 +80,28 @@ class ServingProcess:
         _pipe(self._child.stdout).close()
 
 
-class BrowserProcess:
-    """One browser in a process of its own, which ends when this side's end of its stdin is closed, for any reason."""
+class BrowserProcess(ServingProcess):
+    """The one that drives a browser."""
 
     def __init__(self, start: StartBrowser, niceness: int = 0) -> None:
-        self._process = ServingProcess("mmload.browser", niceness)
+        super().__init__("mmload.browser", niceness)
         try:
-            began = self._process.ask(start, StepDone)
+            began = self.ask(start, StepDone)
             if began.failure:
                 raise BrowserGone(began.failure)
         except BaseException:
             self.end()
             raise
 
-    @property
-    def pid(self) -> int:
-        """The process that drives the browser."""
-        return self._process.pid
-
     def step(self, name: str) -> StepDone:
         """Do a step. BrowserGone: the browser is not there any more."""
-        return self._process.ask(DoStep(name), StepDone)
+        return self.ask(DoStep(name), StepDone)
 
     def close(self, *, log_out: bool = False) -> None:
         """Close the browser in order, and wait until all of it is gone."""
         with suppress(OSError, ValueError):
-            self._process.send(CloseBrowser(log_out))
+            self.send(CloseBrowser(log_out))
         self.end()
-
-    def end(self) -> None:
-        """Wait until the process has cleaned up after itself; kill it if that takes long."""
-        self._process.end()
 
 
 def passed_on(environ: Mapping[str, str]) -> dict[str, str]:

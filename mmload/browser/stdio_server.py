@@ -30,7 +30,7 @@ _SHORT_FOLDERS = ("/tmp", "/var/tmp")
 Work = Callable[[asyncio.Queue[Any], Path], Coroutine[Any, Any, None]]
 
 
-def serve(orders: Any, work: Work) -> int:
+def serve(orders: Any, work: Work) -> None:
     """Let `work` carry out the orders of this type until it has done all, or stdin ends. It gets a folder to itself."""
     folder = profiles_folder(tempfile.gettempdir())
     remove_left_profiles(folder)
@@ -44,7 +44,6 @@ def serve(orders: Any, work: Work) -> int:
             with suppress(psutil.Error):
                 child.kill()
         _remove(profile)
-    return 0
 
 
 def profiles_folder(temporary: str, others: Sequence[str] = _SHORT_FOLDERS) -> Path:

@@ -13,9 +13,8 @@ touches in `selectors.py`. Nothing else knows the steps by name.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
-
-from mmload.browser.page_conditions import Condition, either
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mmload.browser.driving import Drive
@@ -41,6 +40,35 @@ ID = "[a-z0-9]{26}"
 _TYPING_MS = 30
 _WORDS = "the numbers of this week look better than expected and should be in the report".split()
 _EMOJI_WORDS = ("smile", "heart", "tada", "eyes", "rocket")
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What must be so before a person can go on: looked at in every frame, in the page (`page_measures.js`).
+
+    Something of this CSS is shown, and of those: one has the text, an id of this pattern, all their pictures.
+    `fresh`: none of those shown was there before. `first_is_new`: the first of them was not. `path`: the page's path
+    ends so. `any`: one of these lists holds, in place of all else. `name`: for the failure.
+    """
+
+    name: str
+    css: str = ""
+    text: str = ""
+    id: str = ""
+    path: str = ""
+    fresh: bool = False
+    first_is_new: bool = False
+    pictures: bool = False
+    any: tuple[tuple[Condition, ...], ...] = ()
+
+    def wire(self) -> dict[str, Any]:
+        """For the page."""
+        return asdict(self)
+
+
+def either(name: str, *alternatives: Condition) -> Condition:
+    """One of these holds."""
+    return Condition(name, any=tuple((each,) for each in alternatives))
 
 
 class StepSkipped(Exception):

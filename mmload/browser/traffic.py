@@ -28,8 +28,12 @@ class OpenRequests:
         """Something goes on now."""
         self._changed = time.monotonic()
 
-    def began(self, number: str) -> None:
-        self._open.add(number)
+    def began(self, event: dict[str, Any]) -> None:
+        """A request, as the browser tells of it."""
+        if event.get("type") == "Document":
+            # Of what the page before it had asked for nobody tells the end.
+            self._open.clear()
+        self._open.add(event["requestId"])
         self.stir()
 
     def ended(self, number: str) -> bool:
@@ -39,10 +43,6 @@ class OpenRequests:
             self._open.discard(number)
             self.stir()
         return was_open
-
-    def forget(self) -> None:
-        """Nobody tells the end of these."""
-        self._open.clear()
 
     async def quiet(self, seconds: float, longest: float) -> None:
         """Until nothing was under way for so long, at longest for the second: a request may never end."""
@@ -58,15 +58,14 @@ class PageTraffic:
     """
 
     def __init__(self, session: CDPSession) -> None:
-        self.requests = 0
-        self.bytes = 0
+        self.start_over()
         self._open = OpenRequests()
         session.on("Network.requestWillBeSent", self._began)
         session.on("Network.requestServedFromCache", self._from_cache)
         session.on("Network.responseReceived", self._answered)
         session.on("Network.loadingFinished", self._finished)
         session.on("Network.loadingFailed", self._finished)
-        session.on("Network.webSocketCreated", self._socket)
+        session.on("Network.webSocketCreated", self._opened)
 
     def start_over(self) -> None:
         """Count from zero; what is under way ends as before."""
@@ -84,12 +83,9 @@ class PageTraffic:
     def _began(self, event: dict[str, Any]) -> None:
         if not event["request"]["url"].startswith(("data:", "blob:")):
             self.requests += 1
-            if event.get("type") == "Document":
-                # Of what the page before it had asked for nobody tells the end.
-                self._open.forget()
-            self._open.began(event["requestId"])
+            self._open.began(event)
 
-    def _socket(self, event: dict[str, Any]) -> None:
+    def _opened(self, event: dict[str, Any]) -> None:
         self.requests += 1
 
     def _from_cache(self, event: dict[str, Any]) -> None:

@@ -22,10 +22,8 @@ LARGEST_PORT = 65535
 
 
 def add_parser(subparsers: Any) -> None:
-    """`mmload agent …`."""
     parser = subparsers.add_parser(
         "agent",
-        help="start an agent: Locust's web UI and an HTTP API that control the load while it runs",
         description="Start an agent: Locust's web UI and the /loadagent API on one port. It runs no users until a "
         "test is started. To listen on an interface other than loopback, it needs a token in MMLOAD_AGENT_TOKEN, and "
         "workers on other machines need the same token (docs/distributed.md).",

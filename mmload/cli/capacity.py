@@ -19,13 +19,15 @@ from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec.structs import replace
 
+from coordinator.agent_apis import SwarmAgent
 from coordinator.journal import NAME as JOURNAL
-from coordinator.settings import add_search_options, applied
+from coordinator.polling import Unanswered
+from coordinator.settings import add_search_options, applied, load
 from mmload.cli import locust_process, sandbox
 from mmload.cli.common import (
     SESSIONS_FOLDER,
@@ -47,15 +49,15 @@ from mmload.config.environment import variables as variables_of
 from mmload.config.fields import keys
 from mmload.config.tables import Table
 from mmload.deploy import expected
+from mmload.deploy.expected import ExpectedWorkers
+from mmload.deploy.fleet import Fleet
 from mmload.errors import ExitCode, MmloadError, ServerNotReady, UsageError
 from mmload.open_files import users_of_one
+from mmload.report.findings import findings
+from mmload.report.page import html_of_folder
 from mmload.results.folder import LOG, RunFolder, make_folder, read_run
 from mmload.results.model import Facts, Server, command
 from mmload.signals import child_setup, handling
-
-if TYPE_CHECKING:
-    from mmload.deploy.expected import ExpectedWorkers
-    from mmload.deploy.fleet import Fleet
 
 T = TypeVar("T", bound=Table)
 COORDINATOR = "coordinator.json"
@@ -80,10 +82,8 @@ _LOG_LINES = 20
 
 
 def add_parser(subparsers: Any) -> None:
-    """`mmload capacity …`."""
     parser = subparsers.add_parser(
         "capacity",
-        help="find out how many users the server holds",
         description="Vary the number of simulated users until it is known how many the server holds, with a confidence "
         "interval. Exit code: 0 a number was found, 5 the server is not ready, 6 no number can be given (the output "
         "says why). With --compare: 0 no difference seen or better, 3 worse, 6 can't tell.",
@@ -109,7 +109,6 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """The whole of a search; the answer is its exit code."""
     if args.compare is not None or args.compare_slots is not None:
         from mmload.cli.capacity_pair import run_pair
 
@@ -129,7 +128,7 @@ def run(args: argparse.Namespace) -> int:
             settings, _ = load_settings(environ=environ)
             environ |= reach_fleet(args.fleet, settings, settings.config.users.max_active_users)
         document, server = known(document, settings, args)
-        folder = _folder(settings)
+        folder = folder_for(settings)
         say("capacity", f"searching for the capacity of {server.url}; results in {folder}")
         ready_to_search(stack, document, settings, environ, server, folder, args.fleet)
         code = coordinated(folder, coordinators(environ), ["-c", str(folder / COORDINATOR), *told(args)])
@@ -154,7 +153,12 @@ def in_sandbox(
 
 def known(document: Coordinator, settings: Settings, args: argparse.Namespace) -> tuple[Coordinator, Server]:
     """The server, examined, and the document with what is known of it."""
-    server, pool = _examined(settings, document.search.lowest_users, checked=not args.no_checks)
+    users, pool = document.search.lowest_users, 0  # connections of the server to its database; 0: not known
+    if args.no_checks:
+        server = examined_server("capacity", settings, users, checked=False).server
+    else:
+        facts = examined("capacity", settings, users)
+        server, pool = facts.record, facts.max_open_conns
     kept = tell_sessions("capacity", settings, document.cluster.max_active_users)
     document = replace(document, search=arriving(document.search, kept))
     return observing(document, server.url, pool, sandbox=args.sandbox), replace(server, sandbox=args.sandbox)
@@ -185,7 +189,6 @@ def ready_to_search(
 
 def documents(args: argparse.Namespace, environ: Mapping[str, str]) -> tuple[Coordinator, Settings]:
     """What is configured, checked before anything is started."""
-    from coordinator.settings import load  # imports requests: only this command pays for it
 
     sandbox_options(args)
     loaded = load(args.coordinator, environ)
@@ -271,14 +274,6 @@ def coordinators(environ: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environ.items() if name not in names}
 
 
-def _examined(settings: Settings, users: int, *, checked: bool) -> tuple[Server, int]:
-    """The server, and how many connections it may have to its database (0: not known)."""
-    if not checked:
-        return examined_server("capacity", settings, users, checked=False).server, 0
-    known = examined("capacity", settings, users)
-    return known.record, known.max_open_conns
-
-
 def observing(document: Coordinator, server_url: str, pool: int, *, sandbox: bool = False) -> Coordinator:
     """The document with what is known of the server, where nothing was said. Pure."""
     observe = document.observe
@@ -289,7 +284,8 @@ def observing(document: Coordinator, server_url: str, pool: int, *, sandbox: boo
     return replace(document, observe=known)
 
 
-def _folder(settings: Settings) -> Path:
+def folder_for(settings: Settings) -> Path:
+    """A new one, for this search."""
     run = settings.config.run
     return make_folder(Path(run.runs_folder), datetime.now(), run.name or "capacity")
 
@@ -339,8 +335,6 @@ def _workers_are_there(process: subprocess.Popen[bytes], port: int, fleet: Fleet
 
     Raises ServerNotReady: they don't come; HostFailed: one can't.
     """
-    from coordinator.agent_apis import SwarmAgent
-    from coordinator.polling import Unanswered
 
     agent = SwarmAgent("here", f"http://127.0.0.1:{port}", spawn_rate=1, users_per_worker=1, token=token)
     deadline, there = time.monotonic() + fleet.wait_seconds, 0
@@ -395,8 +389,6 @@ def search_report(folder: Path) -> None:
     """The page with the search chart, if there was a search. What can't be written costs only the page."""
     if not (folder / JOURNAL).is_file():
         return
-    from mmload.report.findings import findings
-    from mmload.report.page import html_of_folder
 
     page = folder / HTML_NAME
     try:

@@ -9,7 +9,6 @@ import argparse
 import os
 from collections.abc import Mapping
 from contextlib import ExitStack
-from datetime import datetime
 from pathlib import Path
 
 import msgspec
@@ -22,6 +21,7 @@ from mmload.cli.capacity import (
     coordinators,
     demonstrating,
     documents,
+    folder_for,
     in_sandbox,
     known,
     ready_to_search,
@@ -33,7 +33,7 @@ from mmload.cli.common import overrides, say, server_variables
 from mmload.config import load_settings
 from mmload.config.coordinator_tables import Coordinator, Observe
 from mmload.errors import UsageError
-from mmload.results.folder import make_folder
+from mmload.report.capacities import FILES
 from mmload.results.model import without_credentials
 
 SIDES = ("base", "new")
@@ -48,8 +48,7 @@ def run_pair(args: argparse.Namespace) -> int:
     check(args, document, settings.config.connection.server_url)
     with ExitStack() as stack:
         environs = _servers(stack, args, environ, document)
-        run = settings.config.run
-        folder = make_folder(Path(run.runs_folder), datetime.now(), run.name or "capacity")
+        folder = folder_for(settings)
         for name, its, at_it in zip(SIDES, (document, of_the_other(document)), environs, strict=True):
             _prepare(stack, args, folder / name, its, at_it)
         first, second = (str(folder / name / COORDINATOR) for name in SIDES)
@@ -108,7 +107,6 @@ def _prepare(
 
 def _report(folder: Path) -> None:
     """The page of each search, and the comparison in all forms; what can't be written costs only that."""
-    from mmload.report.capacities import FILES
 
     for name in SIDES:
         search_report(folder / name)

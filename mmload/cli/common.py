@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmload.config import Settings, environment_name, load_settings
 from mmload.config.environment import DOCUMENT_VARIABLES
+from mmload.config.fields import seconds_of
 from mmload.errors import ConfigurationError, ExitCode, ServerNotReady, UsageError
 from mmload.printable import harmless
 from mmload.results.model import Facts, Server, without_credentials
@@ -44,14 +45,12 @@ _SHARED_OPTIONS = (*DOCUMENTS, "allow_unsupported_server", "seed", "name", "runs
 
 
 def add_server_option(parser: Any) -> None:
-    """`--server`, to a parser or to a group of one."""
     parser.add_argument(
         "--server", metavar="URL", help="address of the Mattermost server (ConnectionConfiguration.ServerURL)"
     )
 
 
 def add_document_options(parser: argparse.ArgumentParser, names: Iterable[str] = DOCUMENTS) -> None:
-    """`--config FILE` and the like."""
     for name in names:
         parser.add_argument(
             f"--{name}", metavar="FILE", help=f"the {name} document, JSON or TOML (default: config/{name}.json)"
@@ -59,14 +58,12 @@ def add_document_options(parser: argparse.ArgumentParser, names: Iterable[str] =
 
 
 def add_unsupported_server_option(parser: argparse.ArgumentParser) -> None:
-    """`--allow-unsupported-server`."""
     parser.add_argument(
         "--allow-unsupported-server", action="store_true", help="accept a server outside Mattermost 6.7 to 11.x"
     )
 
 
 def add_report_options(parser: argparse.ArgumentParser, forms: Mapping[str, str]) -> None:
-    """In which form, to which file, and where the runs are."""
     group = parser.add_mutually_exclusive_group()
     for name, meaning in forms.items():
         group.add_argument(f"--{name}", dest="form", action="store_const", const=name, help=meaning)
@@ -81,6 +78,11 @@ def runs_folder(environ: Mapping[str, str] = os.environ) -> Path:
     return Path(load_settings(environ)[0].config.run.runs_folder)
 
 
+def within_seconds(text: str) -> float:
+    """Of `--within`: seconds from the forms of `mmload run --run-time`, and 0. Pure."""
+    return 0.0 if text in ("0", "0s") else float(seconds_of("--within", text))
+
+
 def whole_number(least: int) -> Callable[[str], int]:
     """The argparse type of a number that is not below `least`."""
 
@@ -90,6 +92,12 @@ def whole_number(least: int) -> Callable[[str], int]:
         return int(text)
 
     return number
+
+
+def settings_of(command: str, args: argparse.Namespace, *more: str) -> Settings:
+    """The settings in force under the options of a command (`overrides`)."""
+    typed = overrides(args, *more)
+    return settings_in_force(command, {**os.environ, **typed}, typed)
 
 
 def overrides(args: argparse.Namespace, *more: str) -> dict[str, str]:
@@ -196,6 +204,24 @@ def say(command: str, text: str) -> None:
 def print_json(value: Any) -> None:
     """The result of a command for scripts, on stdout."""
     print(harmless(json.dumps(value, indent=2, ensure_ascii=False)), flush=True)
+
+
+def refuse_existing(paths: Iterable[Path], *, force: bool, otherwise: str = "") -> None:
+    """`UsageError` where a file would be overwritten unasked."""
+    there = [str(path) for path in paths if path.exists() or path.is_symlink()]
+    if there and not force:
+        raise UsageError(f"already exists: {', '.join(there)} (use --force to overwrite{otherwise})")
+
+
+def write_files(folder: Path, contents: Mapping[str, bytes], written: Callable[[Path], object]) -> None:
+    """Several files into a folder, which is made; `written` hears of each."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in contents.items():
+            (folder / name).write_bytes(content)
+            written(folder / name)
+    except OSError as error:
+        raise UsageError(f"{error.filename or folder}: cannot be written: {error.strerror}") from None
 
 
 def wants_colour() -> bool:

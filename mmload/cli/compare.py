@@ -8,17 +8,17 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mmload.cli.common import add_report_options, write_text
 from mmload.cli.report import folder_of
 from mmload.errors import ConfigurationError, UsageError
-
-if TYPE_CHECKING:
-    from mmload.report.comparison import Compared
-    from mmload.results.comparison import Judgement, Rules
-    from mmload.results.model import Run
-    from mmload.results.statistics import SteadyWindow
+from mmload.report.comparison import Compared, document, html_comparison, markdown_comparison, terminal_comparison
+from mmload.results.comparability import comparability, incomplete
+from mmload.results.comparison import EXIT_CODES, Judgement, Rules, compare
+from mmload.results.folder import read_run
+from mmload.results.model import Run
+from mmload.results.statistics import SteadyWindow, read_window
 
 FORMS = {
     "markdown": "as Markdown, for a comment in a CI system",
@@ -29,10 +29,8 @@ HTML_NAME = "comparison.html"
 
 
 def add_parser(subparsers: Any) -> None:
-    """`mmload compare …`."""
     parser = subparsers.add_parser(
         "compare",
-        help="compare runs: is the new server slower?",
         description="Compare runs that differ only in the server. Exit code: 0 no difference seen or better, "
         "3 worse, 6 can't tell, 4 the runs are not comparable.",
     )
@@ -68,9 +66,6 @@ class Recorded:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Compare, write, and answer with the outcome."""
-    from mmload.results.comparison import EXIT_CODES, Rules
-
     base_names, news_names = sides(args.runs, args.base or (), args.new or ())
     base, *news = _recorded([base_names, *news_names], args.runs_folder)
     notes = _comparability([each for side in (base, *news) for each in side], anyway=args.anyway)
@@ -101,7 +96,6 @@ def sides(
 
 def worst(outcomes: Sequence[Judgement]) -> Judgement:
     """Of several comparisons: worse, then can't tell; better only if all are. Pure."""
-    from mmload.results.comparison import Judgement
 
     order = (Judgement.WORSE, Judgement.UNKNOWN, Judgement.SAME, Judgement.BETTER)
     return min(outcomes, key=order.index)
@@ -109,8 +103,6 @@ def worst(outcomes: Sequence[Judgement]) -> Judgement:
 
 def _recorded(names: Sequence[Sequence[str]], runs_folder: Path | None) -> list[list[Recorded]]:
     """The runs of all sides; `UsageError` for what is none, or is named twice."""
-    from mmload.results.folder import read_run
-    from mmload.results.statistics import read_window
 
     folders = [[folder_of(name, runs_folder) for name in side] for side in names]
     flat = [folder.resolve() for side in folders for folder in side]
@@ -123,7 +115,6 @@ def _recorded(names: Sequence[Sequence[str]], runs_folder: Path | None) -> list[
 
 def _comparability(all_recorded: Sequence[Recorded], *, anyway: bool) -> tuple[str, ...]:
     """What is worth knowing; `ConfigurationError` for runs too unlike."""
-    from mmload.results.comparability import comparability, incomplete
 
     found = comparability([each.run for each in all_recorded])
     refusals = (*found.refusals, *(why for each in all_recorded for why in incomplete(each.run, each.window)))
@@ -133,8 +124,6 @@ def _comparability(all_recorded: Sequence[Recorded], *, anyway: bool) -> tuple[s
 
 
 def _compared(base: Sequence[Recorded], new: Sequence[Recorded], rules: Rules, notes: tuple[str, ...]) -> Compared:
-    from mmload.report.comparison import Compared
-    from mmload.results.comparison import compare
 
     comparison = compare([each.window for each in base], [each.window for each in new], rules)
     names = [tuple(Path(each.run.folder).name for each in side) for side in (base, new)]
@@ -142,7 +131,6 @@ def _compared(base: Sequence[Recorded], new: Sequence[Recorded], rules: Rules, n
 
 
 def _text(all_compared: Sequence[Compared], outcome: Judgement, form: str | None) -> str:
-    from mmload.report.comparison import document, html_comparison, markdown_comparison, terminal_comparison
 
     if form == "json":
         return json.dumps(document(all_compared, outcome), indent=2, ensure_ascii=False) + "\n"

@@ -6,17 +6,16 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from mmload.cli.common import print_json, say
+from mmload.cli.common import print_json, refuse_existing, say, write_files
 from mmload.config.documents import OURS, check_file, default_document, load
 from mmload.config.printing import description, shown
-from mmload.errors import ConfigurationError, ExitCode, UsageError
+from mmload.errors import ConfigurationError, ExitCode
 
 _COPIES = {f"{document.name}.json": f"{document.name}.default.json" for document in OURS}
 
 
 def add_parser(subparsers: Any) -> None:
-    """`mmload config …`."""
-    parser = subparsers.add_parser("config", help="check, create, show and describe configuration documents")
+    parser = subparsers.add_parser("config", description="Check, create, show and describe configuration documents.")
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     check = actions.add_parser("check", help="report errors in files, or print their values without secrets")
     check.add_argument("files", metavar="FILE", nargs="+", type=Path)
@@ -59,17 +58,8 @@ def _check(files: list[Path]) -> None:
 
 
 def _new(folder: Path, *, force: bool) -> None:
-    documents = {folder / copy: default_document(default) for copy, default in _COPIES.items()}
-    there = [str(path) for path in documents if path.exists() or path.is_symlink()]
-    if there and not force:
-        raise UsageError(f"already exists: {', '.join(there)} (use --force to overwrite)")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for path, text in documents.items():
-            path.write_bytes(text)
-            print(path)
-    except OSError as error:
-        raise UsageError(f"{error.filename or folder}: cannot be written: {error.strerror}") from None
+    refuse_existing([folder / name for name in _COPIES], force=force)
+    write_files(folder, {copy: default_document(default) for copy, default in _COPIES.items()}, print)
 
 
 def _show() -> None:

@@ -3,39 +3,37 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
-import os
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, replace
+from typing import Any
 
 from msgspec import structs
 
+from coordinator.settings import load
+from mmload.browser.checking import PATIENCE, laggards, misfits, try_steps
+from mmload.browser.process import BrowserGone
+from mmload.browser.start_order import start_order
 from mmload.cli.common import (
     add_document_options,
     add_server_option,
     add_unsupported_server_option,
-    overrides,
     print_json,
-    settings_in_force,
+    settings_of,
     wants_colour,
     whole_number,
 )
+from mmload.client.accounts import accounts
 from mmload.config import Settings, read_credentials
+from mmload.population.readiness import Examination, Finding, ServerFacts, examine, exit_code
 from mmload.printable import harmless, harmless_line
 from mmload.report.wording import plural
-
-if TYPE_CHECKING:
-    from mmload.population.readiness import Examination, Finding, ServerFacts
 
 # The sign of a finding, and its colour on a terminal.
 _SIGNS = {"error": ("✗", 31), "warning": ("!", 33), "info": ("✓", 32)}
 
 
 def add_parser(subparsers: Any) -> None:
-    """`mmload doctor …`."""
     parser = subparsers.add_parser(
         "doctor",
-        help="check whether the server is ready for a load test",
         description="Check everything that affects a load test: the server's version, licence, settings and accounts, "
         "the route to it, and this machine. Says what to change and where, but changes nothing. Exit code: 0 ready, "
         "5 the server is not ready, 4 mmload's configuration has to change.",
@@ -59,17 +57,12 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Examine the server; the answer is the exit code."""
-    from coordinator.settings import load
-    from mmload.population.readiness import examine, exit_code
-
-    typed = overrides(args)
-    settings = settings_in_force("doctor", {**os.environ, **typed}, typed)
+    settings = settings_of("doctor", args)
     users = args.users if args.users is not None else max(1, settings.config.users.initial_active_users)
     examination = examine(settings, users, load(None).document)
     if args.browser and not examination.errors:
         findings = (*examination.findings, *browser_findings(settings))
-        examination = dataclasses.replace(examination, findings=findings)
+        examination = replace(examination, findings=findings)
     if args.json:
         print_json(document(examination, settings.config.connection.server_url, users))
     else:
@@ -79,11 +72,6 @@ def run(args: argparse.Namespace) -> int:
 
 def browser_findings(settings: Settings) -> list[Finding]:
     """Which steps of browser users fit the server's web application, which do not, and which are too slow."""
-    from mmload.browser.checking import PATIENCE, laggards, misfits, try_steps
-    from mmload.browser.process import BrowserGone
-    from mmload.browser.start_order import start_order
-    from mmload.client.accounts import accounts
-    from mmload.population.readiness import Finding
 
     users = settings.config.users
     who = accounts(users, 1, read_credentials(users.users_file_path) if users.users_file_path else ())[0]

@@ -16,9 +16,9 @@ from mmload.cli.common import (
     OPTION_VARIABLES,
     add_document_options,
     add_server_option,
-    overrides,
+    say,
     server_variables,
-    settings_in_force,
+    settings_of,
     write_text,
 )
 from mmload.errors import ExitCode, UsageError
@@ -34,10 +34,8 @@ _PEOPLE, _POSTS = 6, 60
 
 
 def add_parser(subparsers: Any) -> None:
-    """`mmload fidelity …`."""
     parser = subparsers.add_parser(
         "fidelity",
-        help="compare the simulated user's requests with those of Mattermost's web application",
         description="A simulated user repeats each step of a recording of Mattermost's web application (11.6, in a "
         "browser). Requests and WebSocket frames are compared by method, route, query, fields of the body and order. "
         "Exit code: 0 equal, or only accepted differences; 3 other differences; 2 wrong command line or file; 5 the "
@@ -107,7 +105,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("--write FILE needs --live: there is nothing else to record")
     scenarios_of(args.step, args.server is None)
     with _stage(args) as stage:
-        judged = judged_steps(stage, args.step, _progress)
+        judged = judged_steps(stage, args.step, _telling("simulated user"))
     return _tell(judged, args)
 
 
@@ -127,12 +125,8 @@ def _compare_har(args: argparse.Namespace) -> int:
     judged: list[JudgedStep] = []
     if not unplayed_reason(step, args.server is None):
         with _stage(args) as stage:
-            played = [
-                each
-                for each in play(stage, scenarios_of([step], stage.on_sandbox))
-                if each.recorded.name == recorded.name
-            ]
-            judged = [judge(replace(each, recorded=seen)) for each in played]
+            played = play(stage, scenarios_of([step], stage.on_sandbox), _telling("simulated user"))
+            judged = [judge(replace(each, recorded=seen)) for each in played if each.recorded.name == recorded.name]
     return _tell(judged, args, [compare(recorded, seen)])
 
 
@@ -144,34 +138,39 @@ def _compare_live(args: argparse.Namespace) -> int:
 
     wanted = live_scenarios_of(args.step)
     with _stage(args) as stage, live_stage(stage) as live:
-        made = play_live(live, wanted, _progress)
+        made = play_live(live, wanted, _telling("browser"))
     if args.write is not None:
         write_text(made.text(), args.write)
     traffic = made.traffic()
     with _stage(args) as stage:
         scenarios = [each for each in scenarios_of(args.step, stage.on_sandbox) if driven(each.steps)]
-        played = [(each, beside(each, traffic, made.problems)) for each in play(stage, scenarios)]
-    news = [compare(ours.recorded, seen.recorded) for ours, seen in played if not seen.problem]
+        ours = play(stage, scenarios, _telling("simulated user"))
+        played = [(each, beside(each, traffic, made.problems)) for each in ours]
+    news = [compare(each.recorded, seen.recorded) for each, seen in played if not seen.problem]
     return _tell([judge(seen) for _, seen in played], args, news)
 
 
 def judged_steps(
-    stage: ScenarioStage, steps: list[str], progress: Callable[[str], None] = lambda step: None
+    stage: ScenarioStage, steps: list[str], progress: Callable[[str], object] = lambda told: None
 ) -> list[JudgedStep]:
     """Play these steps (all, if none is named) and judge them; tests use it, too."""
     from mmload.fidelity.playing import judge, play, scenarios_of, whole_run
 
-    played = []
-    for each in play(stage, scenarios_of(steps, stage.on_sandbox)):
-        progress(each.recorded.name)
-        played.append(each)
+    played = list(play(stage, scenarios_of(steps, stage.on_sandbox), progress))
     judged = [judge(each) for each in played]
     return judged if steps else [*judged, whole_run(played)]
 
 
-def _progress(step: str) -> None:
-    if sys.stderr.isatty():
-        print(f"\r\x1b[K{step}", end="", file=sys.stderr, flush=True)
+def _telling(who: str) -> Callable[[str], None]:
+    """What tells on stderr of the step that is done now: a line each, on a terminal one that changes."""
+
+    def tell(step: str) -> None:
+        if sys.stderr.isatty():
+            print(f"\r\x1b[K{who}: {step}", end="", file=sys.stderr, flush=True)
+        else:
+            say("fidelity", f"{who}: {step}")
+
+    return tell
 
 
 def _tell(judged: list[JudgedStep], args: argparse.Namespace, news: Sequence[StepComparison] = ()) -> int:
@@ -207,8 +206,7 @@ def _stage(args: argparse.Namespace) -> Iterator[ScenarioStage]:
         with sandbox_stage() as stage:
             yield stage
         return
-    typed = overrides(args)
-    settings = settings_in_force("fidelity", {**os.environ, **typed}, typed)
+    settings = settings_of("fidelity", args)
     with stage_on(settings.config.connection.server_url, settings) as stage:
         yield stage
 

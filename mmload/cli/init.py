@@ -3,33 +3,28 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mmload.cli.common import (
     add_document_options,
     add_server_option,
     add_unsupported_server_option,
-    overrides,
     print_json,
-    settings_in_force,
+    settings_of,
     whole_number,
 )
 from mmload.config import Settings
 from mmload.errors import ConfigurationError, ExitCode, UsageError
+from mmload.population.create import InitSummary, carry_out, planned
+from mmload.population.progress import progress_for
 from mmload.printable import harmless
 from mmload.session_file import SessionFile, session_file
 
-if TYPE_CHECKING:
-    from mmload.population.create import InitSummary
-
 
 def add_parser(subparsers: Any) -> None:
-    """`mmload init …`."""
     parser = subparsers.add_parser(
         "init",
-        help="create accounts, teams, channels and posts on the server",
         description="Create the data that a load test needs: accounts, teams, channels of all four types with their "
         "members, and a history of posts. Existing data is kept, so it can be run again at any time: after an "
         "interruption it creates what is missing. The same seed gives the same data. At the end every account logs in "
@@ -56,24 +51,17 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Create the data; returns the exit code."""
-    from mmload.population.create import carry_out, planned
-    from mmload.population.progress import progress_for
-
-    typed = overrides(args, "users", "teams", "channels", "posts")
-    settings = settings_in_force("init", {**os.environ, **typed}, typed)
+    settings = settings_of("init", args, "users", "teams", "channels", "posts")
     sessions = _session_file(settings, needed=args.sessions)
-    summary = carry_out(
-        planned(settings),
-        settings,
-        progress_for(sys.stderr, quiet=args.quiet),
-        sessions=sessions,
-        only_sessions=args.sessions,
-    )
+    progress = progress_for(sys.stderr, quiet=args.quiet)
+    summary = carry_out(planned(settings), settings, progress, sessions=sessions, only_sessions=args.sessions)
     if args.json:
         print_json(summary.to_document() | {"sessions_file": str(sessions.path) if sessions else ""})
     else:
-        print(harmless("\n".join([text_of(summary), *_about_sessions(sessions)])))
+        print(harmless(text_of(summary)))
+        if sessions is not None:
+            about = f"Sessions are kept in {sessions.path}. They are as good as passwords; only you can read them."
+            print(harmless(about))
     return int(ExitCode.PASSED)
 
 
@@ -89,12 +77,6 @@ def _session_file(settings: Settings, *, needed: bool) -> SessionFile | None:
     elif needed:
         raise ConfigurationError("there is no home folder to keep sessions in: set RunConfiguration.SessionsFolder")
     return file
-
-
-def _about_sessions(file: SessionFile | None) -> list[str]:
-    if file is None:
-        return []
-    return [f"Sessions are kept in {file.path}. They are as good as passwords; only you can read them."]
 
 
 def text_of(summary: InitSummary) -> str:

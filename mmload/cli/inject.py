@@ -7,20 +7,20 @@ import time
 from pathlib import Path
 from typing import Any
 
-from mmload.cli.common import say
-from mmload.config.fields import seconds_of
+from mmload.cli.common import say, within_seconds
 from mmload.errors import ExitCode, UsageError
+from mmload.plugin.runner.injection import action_named
 from mmload.printable import harmless_line
+from mmload.results.folder import FACTS, Order, add_order, read_facts, read_notes
+from mmload.results.model import NoteKind
 
 PATIENCE_SECONDS = 10.0
 _LOOK_SECONDS = 0.2
 
 
 def add_parser(subparsers: Any) -> None:
-    """`mmload inject …`."""
     parser = subparsers.add_parser(
         "inject",
-        help="trigger an action in a running test",
         description="Make some or all users of a running test do an action at once, as in a reconnect, reload or login "
         "storm.",
     )
@@ -39,8 +39,6 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the order to the run's folder, and wait until the run confirms it."""
-    from mmload.plugin.runner.injection import action_named  # imports locust: only this command pays for it
-    from mmload.results.folder import Order, add_order
 
     if args.users < 0:
         raise UsageError(f"--users {args.users}: expected a number of users, or 0 for all of them")
@@ -59,14 +57,8 @@ def run(args: argparse.Namespace) -> int:
     return int(ExitCode.USAGE)
 
 
-def within_seconds(text: str) -> float:
-    """Seconds from the forms of `mmload run --run-time`, and 0. Pure."""
-    return 0.0 if text in ("0", "0s") else float(seconds_of("--within", text))
-
-
 def running_folder(runs: Path) -> Path:
     """The newest folder of a run that has not ended."""
-    from mmload.results.folder import FACTS, read_facts
 
     for folder in sorted((path.parent for path in runs.glob(f"*/{FACTS}")), reverse=True):
         if not read_facts(folder).ended_ms:
@@ -76,7 +68,5 @@ def running_folder(runs: Path) -> Path:
 
 def injections(folder: Path) -> list[str]:
     """What the run has said about orders so far."""
-    from mmload.results.folder import read_notes
-    from mmload.results.model import NoteKind
 
     return [note.text for note in read_notes(folder) if note.kind is NoteKind.INJECTED]

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import os
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from mmload.cli.common import add_document_options, overrides, print_json, settings_in_force
+from mmload.behaviours.catalogue import SIMULATIVE, frequency
+from mmload.cli.common import add_document_options, print_json, settings_of
 from mmload.errors import ExitCode, UsageError
-
-if TYPE_CHECKING:
-    from mmload.learn.mix import PredictedHandler
+from mmload.learn.handler_table import measured_table
+from mmload.learn.mix import PredictedHandler, predicted
 
 # Causes that are named in a line; the JSON has them all.
 _MOST_CAUSES = 4
@@ -24,10 +23,8 @@ _BY_OTHERS = (
 
 
 def add_parser(subparsers: Any) -> None:
-    """`mmload mix …`."""
     parser = subparsers.add_parser(
         "mix",
-        help="show which requests the simulative users cause per post, and which actions cause them",
         description="For each handler of the server: requests per post, the figure of production servers if there is "
         "one, and the actions that cause the requests, with the ActionFrequencies of simulcontroller.json. What an "
         "action sends was measured on the sandbox.",
@@ -38,13 +35,7 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Predict and print."""
-    from mmload.behaviours.catalogue import SIMULATIVE, frequency
-    from mmload.learn.handler_table import measured_table
-    from mmload.learn.mix import predicted
-
-    typed = overrides(args)
-    simul = settings_in_force("mix", {**os.environ, **typed}, typed).simul
+    simul = settings_of("mix", args).simul
     frequencies = {action.name: frequency(simul, action) for action in SIMULATIVE}
     rows = predicted(frequencies, measured_table("licensed" if args.licensed else "free"), simul.percent_replies)
     if not rows:

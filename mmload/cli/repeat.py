@@ -55,10 +55,8 @@ class Made:
 
 
 def add_parser(subparsers: Any) -> None:
-    """`mmload repeat …`."""
     parser = subparsers.add_parser(
         "repeat",
-        help="repeat the same run, on one server or alternating between two",
         description="Repeat the same run N times on each server. Two servers take turns (A B B A A B …), so that a "
         "drift of the load generator affects both alike.",
         usage=USAGE,

@@ -8,15 +8,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from coordinator.journal import changes_of, document, read, replayed, same, text
+from coordinator.search.decide import Search
+from mmload import __version__
 from mmload.errors import ExitCode
 from mmload.printable import harmless, harmless_line
 
 
 def add_parser(subparsers: Any) -> None:
-    """`mmload replay …`."""
     parser = subparsers.add_parser(
         "replay",
-        help="repeat the decisions of a capacity search",
         description="Repeat the decisions of a capacity search from its journal. With the same limits they must be "
         "the same (exit code 3 if not); with other limits, the output shows where they would have differed. Exit code "
         "2: the journal cannot be read, or was written by a version that is too old.",
@@ -34,12 +35,6 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Read, decide again, tell; the answer is the exit code."""
-    # Imports numpy: only this command pays for it.
-    from coordinator.journal import changes_of, document, read, replayed, same, text
-    from coordinator.search.decide import Search
-    from mmload import __version__
-
     journal = read(args.journal)
     changes = changes_of(journal, args.limit, args.mode)
     replay = replayed(journal, changes, Search)

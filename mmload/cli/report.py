@@ -10,6 +10,9 @@ import msgspec
 
 from mmload.cli.common import add_report_options, runs_folder, wants_colour, write_text
 from mmload.errors import ExitCode, UsageError
+from mmload.report.findings import findings
+from mmload.report.terminal import terminal_report
+from mmload.results.folder import is_run, read_run, run_folder
 from mmload.results.model import Run
 
 FORMS = {
@@ -22,10 +25,8 @@ HTML_NAME = "report.html"
 
 
 def add_parser(subparsers: Any) -> None:
-    """`mmload report …`."""
     parser = subparsers.add_parser(
         "report",
-        help="show the report of a run again",
         description="Show the report of a run on the terminal, or write it in another format.",
     )
     parser.add_argument("run", metavar="RUN", help="the run's folder, its name among the runs, or `latest`")
@@ -34,7 +35,6 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Report; a torn folder is reported as far as it goes."""
-    from mmload.results.folder import read_run
 
     if (compared := _compared_capacities(args)) is not None:
         write_text(compared, args.output)
@@ -52,8 +52,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _compared_capacities(args: argparse.Namespace) -> str | None:
     """The report of two servers whose capacities were compared; None of a run."""
-    from coordinator.capacity_difference import NAME, read
-    from mmload.results.folder import is_run
+    from coordinator.capacity_difference import NAME, read  # imports numpy: those who make runs need none of it
 
     folder = Path(args.run)
     if not is_run(folder) and not (folder / NAME).is_file():
@@ -73,15 +72,12 @@ def _compared_capacities(args: argparse.Namespace) -> str | None:
 
 def folder_of(given: str, runs: Path | None) -> Path:
     """The run's folder; whoever gives its path needs no configuration."""
-    from mmload.results.folder import is_run, run_folder
 
     return Path(given) if is_run(Path(given)) else run_folder(given, runs or runs_folder())
 
 
 def _text(record: Run, form: str | None) -> str:
-    from mmload.report import document, junit, markdown, page
-    from mmload.report.findings import findings
-    from mmload.report.terminal import terminal_report
+    from mmload.report import document, junit, markdown, page  # imports jinja2 and numpy
 
     if form is None:
         return terminal_report(record)
@@ -94,6 +90,5 @@ def _text(record: Run, form: str | None) -> str:
 
 def print_report(run: Run) -> None:
     """The report on stdout, in colour where it is a terminal that wants it."""
-    from mmload.report.terminal import terminal_report
 
     print(terminal_report(run, colour=wants_colour()), end="", flush=True)

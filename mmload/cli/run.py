@@ -70,10 +70,8 @@ _LOG_LINES = 20
 
 
 def add_parser(subparsers: Any) -> None:
-    """`mmload run …`."""
     parser = subparsers.add_parser(
         "run",
-        help="run a load test and report the result",
         description="Run a load test and report the result. Options override the configuration.",
     )
     add_target(parser)

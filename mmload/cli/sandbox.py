@@ -22,16 +22,16 @@ from mmload.cli.common import OPTION_VARIABLES, SERVER_URL
 from mmload.client.accounts import account
 from mmload.config import environment_name, load_settings
 from mmload.errors import MmloadError
+from mmload.population.create import carry_out, planned
+from mmload.population.progress import InitProgress
+from mmload.sandbox.options import add_options, options_from
 from mmload.session_file import session_file
 from mmload.signals import child_setup
 
 
 def add_parser(subparsers: Any) -> None:
-    from mmload.sandbox.options import add_options
-
     parser = subparsers.add_parser(
         "sandbox",
-        help="run a stand-in Mattermost server, to try mmload out",
         description="A stand-in Mattermost server in one process, for demonstrations and tests: "
         "its performance says nothing about Mattermost. It prints its address on stdout when it is ready. SIGTERM or "
         "Ctrl-C stops it.",
@@ -40,8 +40,7 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from mmload.sandbox import app
-    from mmload.sandbox.options import options_from
+    from mmload.sandbox import app  # imports aiohttp: those who only start a sandbox need none of it
 
     return app.run(options_from(args), args.host, args.port)
 
@@ -63,7 +62,7 @@ def settle(
     sizes = tuple(sizes)
     for number, people in enumerate(sizes, start=1):
         seed = {OPTION_VARIABLES["seed"]: _SEED}
-        _init({**environ, SERVER_URL: url, **seed, **population(number, people)}, keeping=keeping)
+        populate(url, {**environ, **seed, **population(number, people)}, keeping=keeping)
     file.write_text("".join(f"{line}\n" for line in accounts(sizes)))
     return {environment_name("UsersConfiguration", "UsersFilePath"): str(file)}
 
@@ -129,23 +128,12 @@ def _address(stdout: IO[str], complaints: IO[str]) -> str:
     if address.startswith("http://"):
         return address
     complaints.seek(0)
-    raise MmloadError(f"the sandbox did not start: {_last_line(complaints.read())}")
+    said = [line for line in complaints.read().splitlines() if line.strip()] or ["it printed nothing"]
+    raise MmloadError(f"the sandbox did not start: {said[-1]}")
 
 
 def populate(server_url: str, environ: Mapping[str, str], *, keeping: bool = False) -> None:
     """Create teams, channels and accounts in the sandbox, as `mmload init` does on a real server."""
-    _init({**environ, SERVER_URL: server_url}, keeping=keeping)
-
-
-def _init(environ: Mapping[str, str], *, keeping: bool) -> None:
-    # Imports requests: only those who populate a server pay for it.
-    from mmload.population.create import carry_out, planned
-    from mmload.population.progress import InitProgress
-
-    settings, _ = load_settings(environ=environ)
+    settings, _ = load_settings(environ={**environ, SERVER_URL: server_url})
     sessions = session_file(settings.config, settings.config.connection.server_url) if keeping else None
     carry_out(planned(settings), settings, InitProgress(), sessions=sessions)
-
-
-def _last_line(text: str) -> str:
-    return next((line for line in reversed(text.splitlines()) if line.strip()), "it printed nothing")

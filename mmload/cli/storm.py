@@ -17,7 +17,7 @@ import msgspec
 from msgspec.structs import replace
 
 from mmload.cli import run as run_command
-from mmload.cli.common import settings_in_force
+from mmload.cli.common import settings_in_force, within_seconds
 from mmload.cli.locust_process import kill
 from mmload.cli.progress import Tail
 from mmload.config.fields import seconds_of
@@ -46,11 +46,9 @@ _MEANINGS: Mapping[StormKind, str] = {
 
 
 def add_parser(subparsers: Any) -> None:
-    """`mmload storm …`."""
     kinds = "\n".join(f"  {kind:14} {meaning}" for kind, meaning in _MEANINGS.items())
     parser = subparsers.add_parser(
         "storm",
-        help="measure how the server recovers from a sudden event: restart, reconnect, login storm",
         description="Put a steady load on the server, trigger an event, and measure how long it takes until all "
         f"WebSockets are back and p99 is back to normal (docs/storms.md).\n\n{kinds}",
         # A command must be known for one: it is left out of the record.
@@ -109,11 +107,8 @@ def _course(args: argparse.Namespace) -> StormCourse:
     patience = seconds_of("--patience", args.patience)
     if patience < QUIET_SECONDS:
         raise UsageError(f"--patience {args.patience}: expected at least {QUIET_SECONDS}s, to see a recovery")
-    within = args.within or _WITHIN.get(args.kind, "0")
-    order = Order(
-        within_seconds=0.0 if within in ("0", "0s") else float(seconds_of("--within", within)),
-        storm=Storm(args.kind, patience_seconds=float(patience)),
-    )
+    within = within_seconds(args.within or _WITHIN.get(args.kind, "0"))
+    order = Order(within_seconds=within, storm=Storm(args.kind, patience_seconds=float(patience)))
     raiser: Callable[[Path, str], StormRaiser] | None = None
     if args.kind is StormKind.RESTART and not args.sandbox:
         raiser = lambda folder, _: CommandRun(args.shell_command, folder / COMMAND_LOG)  # noqa: E731

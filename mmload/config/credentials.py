@@ -62,6 +62,7 @@ def is_same_server(one: ConnectionSettings, other: ConnectionSettings) -> bool:
 
 
 def origin(url: str) -> tuple[bool, str, int]:
-    """Where requests to a URL go, as http or its WebSocket: whether encrypted, host, port."""
+    """Where requests to a URL go, as http or its WebSocket: whether encrypted, host, port (0: another scheme's)."""
     parts = urlsplit(url)
-    return parts.scheme in ("https", "wss"), (parts.hostname or "").rstrip("."), parts.port or _PORTS[parts.scheme]
+    port = parts.port or _PORTS.get(parts.scheme, 0)
+    return parts.scheme in ("https", "wss"), (parts.hostname or "").rstrip("."), port

@@ -7,11 +7,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from mmload.deploy.aws_settings import AwsSettings
+from mmload.deploy.terraform import module_folder
 
 HOURS_OF_MONTH = 730
 # Disks of server.tf.
 APP_GIB, PROXY_GIB, METRICS_GIB = 20, 20, 30
+
+
+def prices() -> dict[str, Any]:
+    """The table of prices, with its date: of the installed package, else of the checkout."""
+    return dict(msgspec.json.decode((module_folder() / "prices.json").read_bytes()))
 
 
 @dataclass(frozen=True, slots=True)

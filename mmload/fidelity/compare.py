@@ -15,7 +15,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from operator import attrgetter
+from typing import Literal
 
 from mmload.client.http.client import CONNECTIONS_PER_USER
 from mmload.fidelity.kinds import Rule, rule_of
@@ -34,7 +35,6 @@ SENTENCES: dict[Way, str] = {
     "order": "sent in another order",
     "waits": "waits for an answer, where the web application asks at once",
 }
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +71,9 @@ def compare(recorded: StepTraffic, ours: StepTraffic) -> StepComparison:
     misplaced = {id(one) for one, _ in (*late, *waiting)}
     good = [pair for pair in pairs if pair[0].query == pair[1].query and id(pair[0]) not in misplaced]
     differences = [
-        *_unmatched(missing, extra),
-        *(_changed(*pair) for pair in pairs if pair[0].query != pair[1].query or not _same_body(*pair)),
+        *(Departure("missing", each.line) for each in missing),
+        *(Departure("extra", each.line) for each in extra),
+        *(change for pair in pairs if (change := _change(*pair)) is not None),
         *(Departure("order", pair[0].line) for pair in late),
         *(Departure("waits", pair[0].line) for pair in waiting),
         *_frames(recorded.frames, ours.frames, step),
@@ -103,27 +104,15 @@ def matched_pairs(
 ) -> tuple[list[Pair], list[SentRequest], list[SentRequest]]:
     """Pairs, those of theirs that nobody sent, and those of mine that are too many. The most alike are paired first."""
     pairs: list[Pair] = []
-    for likeness in (_exactly, _by_query, _by_route):
+    for likeness in (attrgetter("route", "query", "body"), attrgetter("route", "query"), attrgetter("route")):
         found, theirs, mine = _paired(theirs, mine, likeness)
         pairs += found
     return sorted(pairs, key=lambda pair: pair[1].at), list(theirs), list(mine)
 
 
-def _exactly(each: SentRequest) -> object:
-    return each.route, each.query, each.body
-
-
-def _by_query(each: SentRequest) -> object:
-    return each.route, each.query
-
-
-def _by_route(each: SentRequest) -> object:
-    return each.route
-
-
 def _paired(
-    theirs: Sequence[T], mine: Sequence[T], likeness: Callable[[T], object]
-) -> tuple[list[tuple[T, T]], list[T], list[T]]:
+    theirs: Sequence[SentRequest], mine: Sequence[SentRequest], likeness: Callable[[SentRequest], object]
+) -> tuple[list[Pair], list[SentRequest], list[SentRequest]]:
     waiting = list(mine)
     pairs, left = [], []
     for one in theirs:
@@ -137,21 +126,13 @@ def _paired(
     return pairs, left, waiting
 
 
-def _unmatched(missing: Iterable[SentRequest], extra: Iterable[SentRequest]) -> list[Departure]:
-    return [
-        *(Departure("missing", each.line) for each in missing),
-        *(Departure("extra", each.line) for each in extra),
-    ]
-
-
-def _same_body(one: SentRequest, other: SentRequest) -> bool:
-    return one.body is None or other.body is None or one.body == other.body
-
-
-def _changed(one: SentRequest, other: SentRequest) -> Departure:
+def _change(one: SentRequest, other: SentRequest) -> Departure | None:
+    """How one of a pair differs from the other in query or body, as far as bodies are known."""
     if one.query != other.query:
         return Departure("query", one.line, _versus(one.query, other.query))
-    return Departure("body", one.line, _versus(one.body or (), other.body or ()))
+    if one.body is None or other.body is None or one.body == other.body:
+        return None
+    return Departure("body", one.line, _versus(one.body, other.body))
 
 
 def _versus(one: Pairs, other: Pairs) -> str:
@@ -234,19 +215,18 @@ def _spoken(frames: Iterable[SentFrame], step: str) -> Counter[str]:
 
 def _sockets(theirs: Sequence[Pairs], mine: Sequence[Pairs]) -> list[Departure]:
     """How often a lost socket is tried is up to chance: each form once."""
-    one, other = ({_with_star(query) for query in sockets} for sockets in (theirs, mine))
+    one, other = (
+        {tuple((name, "*" if name == "connection_id" and value else value) for name, value in query) for query in each}
+        for each in (theirs, mine)
+    )
     if len(one) == len(other) == 1 and one != other:
         return [Departure("query", "WebSocket", _versus(one.pop(), other.pop()))]
-    lines = [("missing", query) for query in one - other], [("extra", query) for query in other - one]
-    return [Departure(way, _socket_line(query)) for each in lines for way, query in each]  # type: ignore[arg-type]
-
-
-def _with_star(query: Pairs) -> Pairs:
-    return tuple((name, "*" if name == "connection_id" and value else value) for name, value in query)
-
-
-def _socket_line(query: Pairs) -> str:
-    return "WebSocket" + "".join(f" {name}={value}" for name, value in query)
+    changed: tuple[tuple[Way, set[Pairs]], ...] = (("missing", one - other), ("extra", other - one))
+    return [
+        Departure(way, " ".join(["WebSocket", *(f"{name}={value}" for name, value in query)]))
+        for way, queries in changed
+        for query in queries
+    ]
 
 
 def _static(recorded: StepTraffic, ours: StepTraffic) -> list[Departure]:

@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
@@ -20,15 +19,15 @@ from mmload.errors import UNREADABLE_JSON, UsageError
 from mmload.fidelity.recording import route_table
 from mmload.fidelity.traffic import (
     PAGE,
-    Pairs,
     SentFrame,
     SentRequest,
     StepTraffic,
     below_api,
     fields,
+    file_kind,
     is_word,
     query_of,
-    static_kind,
+    value_of,
 )
 
 LARGEST_HAR_BYTES = 128 << 20
@@ -94,18 +93,18 @@ def har_step(path: Path, step: str, server_url: str = "") -> StepTraffic:
     """
     entries = [each for each in _read(path).log.entries if each.request.method not in _NOT_OURS]
     origin = _origin(path, entries, server_url)
-    ours = [each for each in entries if _origin_of(each.request.url) == origin and not _cached(each)]
+    ours = [each for each in entries if _origin_of(each.request.url) == origin and each.from_cache is None]
     plain = [each for each in ours if not _is_socket(each)]
     began = min((_ms(path, each) for each in ours), default=0.0)
     sockets = [each for each in ours if _is_socket(each)]
     # Firefox leaves them out, and so does a page whose socket was open before.
     shows_frames = any(each.messages for each in sockets)
     messages = [message for each in sockets for message in each.messages or () if message.type == "send"]
-    static = Counter(kind for each in plain if (kind := _file_kind(each.request.url)))
+    static = Counter(kind for each in plain if (kind := file_kind(each.request.url)))
     return StepTraffic(
         step,
         f"recorded in {path.name}",
-        tuple(_request(each, _ms(path, each) - began) for each in plain if not _file_kind(each.request.url)),
+        tuple(_request(each, _ms(path, each) - began) for each in plain if not file_kind(each.request.url)),
         tuple(frame for message in messages if (frame := _frame(message)) is not None) if shows_frames else None,
         tuple(query_of(each.request.url) for each in sockets),
         static,
@@ -160,14 +159,6 @@ def _is_socket(entry: HarEntry) -> bool:
     return urlsplit(entry.request.url).path.endswith(_SOCKET_PATH)
 
 
-def _cached(entry: HarEntry) -> bool:
-    return entry.from_cache is not None
-
-
-def _file_kind(url: str) -> str:
-    return static_kind(url) if below_api(url) is None else ""
-
-
 def _ms(path: Path, entry: HarEntry) -> float:
     try:
         return datetime.fromisoformat(entry.began).timestamp() * 1000
@@ -179,25 +170,13 @@ def _request(entry: HarEntry, at: float) -> SentRequest:
     url = entry.request.url
     path = below_api(url)
     route = PAGE if path is None else route_table().name_of(entry.request.method, path)
-    return SentRequest(route, query_of(url), _body(entry.request.post_data), at)
-
-
-def _body(posted: HarBody | None) -> Pairs | None:
-    if posted is None or not posted.text:
-        return ()
-    return fields(_json(posted.text))
+    posted = entry.request.post_data
+    body = fields(value_of(posted.text)) if posted is not None and posted.text else ()
+    return SentRequest(route, query_of(url), body, at)
 
 
 def _frame(message: HarMessage) -> SentFrame | None:
-    said = _json(message.data)
+    said = value_of(message.data)
     if not isinstance(said, dict) or not is_word(said.get("action")):
         return None
     return SentFrame(said["action"], fields(said.get("data") or {}) or (), message.time * 1000)
-
-
-def _json(text: str) -> Any:
-    """What a text says; None if it is no JSON."""
-    try:
-        return msgspec.json.decode(text)
-    except UNREADABLE_JSON:
-        return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mmload.behaviours.person import NothingToDo
@@ -74,15 +74,21 @@ def recorded_for(step: str) -> StepTraffic:
     return together(of.steps) if of else recorded_step(step)
 
 
-def play(stage: ScenarioStage, scenarios: Sequence[Scenario]) -> Iterator[PlayedStep]:
+# Hears which step is done now, of how many.
+Progress = Callable[[str], object]
+
+
+def play(
+    stage: ScenarioStage, scenarios: Sequence[Scenario], progress: Progress = lambda told: None
+) -> Iterator[PlayedStep]:
     """All scenarios up to the last of these, since each begins where the one before it ended; those asked for."""
     last = max(map(SCENARIOS.index, scenarios), default=-1)
-    for scenario in SCENARIOS[: last + 1]:
-        if scenario.sandbox_only and not stage.on_sandbox:
-            continue
-        played = _played(stage, scenario)
+    played = [each for each in SCENARIOS[: last + 1] if stage.on_sandbox or not each.sandbox_only]
+    for number, scenario in enumerate(played, start=1):
+        progress(f"{number}/{len(played)} {scenario.steps[0]}")
+        steps = _played(stage, scenario)
         if scenario in scenarios:
-            yield from played
+            yield from steps
 
 
 def _played(stage: ScenarioStage, scenario: Scenario) -> list[PlayedStep]:
@@ -143,10 +149,13 @@ def split(traffic: StepTraffic, route: str) -> tuple[StepTraffic, StepTraffic]:
 
 def judge(played: PlayedStep, accepted: Sequence[Accepted] = ACCEPTED) -> JudgedStep:
     """Compare, and say which differences are accepted."""
-    comparison = compare(played.recorded, played.ours)
+    return _judged(compare(played.recorded, played.ours), accepted, played.problem)
+
+
+def _judged(comparison: StepComparison, accepted: Sequence[Accepted], problem: str = "") -> JudgedStep:
     reasons = [(each, reason_for(comparison.step, each, accepted)) for each in comparison.differences]
     explained = tuple((each, reason) for each, reason in reasons if reason)
-    return JudgedStep(comparison, explained, tuple(each for each, reason in reasons if not reason), played.problem)
+    return JudgedStep(comparison, explained, tuple(each for each, reason in reasons if not reason), problem)
 
 
 def whole_run(played: Sequence[PlayedStep], accepted: Sequence[Accepted] = ACCEPTED) -> JudgedStep:
@@ -157,18 +166,15 @@ def whole_run(played: Sequence[PlayedStep], accepted: Sequence[Accepted] = ACCEP
             theirs = _occurs(kind.what, (each.recorded for each in played))
             if theirs and not _occurs(kind.what, (each.ours for each in played)):
                 differences.append(Departure("missing", kind.what))
-    comparison = StepComparison(WHOLE_RUN, 0, 0, 0, 0, tuple(differences))
-    reasons = [(each, reason_for(WHOLE_RUN, each, accepted)) for each in differences]
-    explained = tuple((each, reason) for each, reason in reasons if reason)
-    return JudgedStep(comparison, explained, tuple(each for each, reason in reasons if not reason))
+    return _judged(StepComparison(WHOLE_RUN, 0, 0, 0, 0, tuple(differences)), accepted)
 
 
 def _occurs(what: str, steps: Iterable[StepTraffic]) -> bool:
-    for step in steps:
-        lines = [*(sent.line for sent in step.requests), *(said.line for said in step.frames or ())]
-        if any(line.startswith(what) for line in lines):
-            return True
-    return False
+    return any(
+        any(sent.line.startswith(what) for sent in step.requests)
+        or any(said.line.startswith(what) for said in step.frames or ())
+        for step in steps
+    )
 
 
 def unneeded(judged: Iterable[JudgedStep], accepted: Sequence[Accepted] = ACCEPTED) -> list[Accepted]:

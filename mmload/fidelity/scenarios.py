@@ -17,7 +17,7 @@ from mmload.behaviours.actions.threads import open_thread
 from mmload.behaviours.channel_view import view_channel
 from mmload.behaviours.focus import blur, focus
 from mmload.behaviours.login import enter
-from mmload.behaviours.person import POLL_SECONDS
+from mmload.behaviours.person import POLL_SECONDS, Person
 from mmload.fidelity.scenario_stage import ScenarioStage
 
 LOGIN = "POST /users/login"
@@ -43,8 +43,8 @@ def _nothing(stage: ScenarioStage) -> None:
     """The step is to send nothing."""
 
 
-def _comes_in(stage: ScenarioStage) -> None:
-    enter(stage.ann)
+def _ann(do: Callable[[Person], object]) -> Callable[[ScenarioStage], object]:
+    return lambda stage: do(stage.ann)
 
 
 def _does(action: str) -> Callable[[ScenarioStage], object]:
@@ -139,14 +139,6 @@ def _idles(minutes: int) -> Callable[[ScenarioStage], object]:
     return act
 
 
-def _blurs(stage: ScenarioStage) -> None:
-    blur(stage.ann)
-
-
-def _gets_focus(stage: ScenarioStage) -> None:
-    focus(stage.ann)
-
-
 def _follows_link(name: str) -> Callable[[ScenarioStage], object]:
     def act(stage: ScenarioStage) -> None:
         links = stage.ann.store.permalinks
@@ -160,10 +152,6 @@ def _follows_link(name: str) -> Callable[[ScenarioStage], object]:
 def _mentions_and_clears(stage: ScenarioStage) -> None:
     with stage.habits(percent_posts_with_mention=1.0):
         stage.does("DeleteDraft")
-
-
-def _types_channel(stage: ScenarioStage) -> None:
-    type_channel(stage.ann, stage.channels["big"])
 
 
 def _reads_threads(stage: ScenarioStage) -> None:
@@ -210,8 +198,8 @@ def _one(
 
 
 SCENARIOS: tuple[Scenario, ...] = (
-    Scenario(("login_page_cold", "login_submit"), _comes_in, split=LOGIN),
-    _one("reload_warm", lambda stage: press_reload(stage.ann)),
+    Scenario(("login_page_cold", "login_submit"), _ann(enter), split=LOGIN),
+    _one("reload_warm", _ann(press_reload)),
     _one("switch_channel_unread_prefetched", _opens("prefetched")),
     _one("switch_channel_first_read", _opens("unread")),
     _one("switch_channel_pictures", _opens("pictures")),
@@ -247,7 +235,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     _one("switch_back_from_gm", _opens("big")),
     Scenario(("mention_autocomplete", "mention_clear"), _mentions_and_clears),
     _one("search_posts", _in_turn(_opens("quiet"), _lucky("SearchPosts", 0.9)), _opens("big")),
-    _one("search_in_channel_modifier", _types_channel),
+    _one("search_in_channel_modifier", lambda stage: type_channel(stage.ann, stage.channels["big"])),
     _one("channel_switcher_type", _does("SearchChannels")),
     Scenario(
         ("channel_switcher_pick_person", "write_dm"),
@@ -255,11 +243,11 @@ SCENARIOS: tuple[Scenario, ...] = (
         _in_turn(_posts(), _forgets_channels),
     ),
     _one("idle_180s", _idles(3)),
-    _one("blur", _blurs, _opens("big")),
+    _one("blur", _ann(blur), _opens("big")),
     _one("receive_post_current_blurred", _hears("big")),
     _one("blurred_130s", _idles(3)),
-    _one("focus_after_130s", _gets_focus),
-    _one("blur_focus_short", _in_turn(_blurs, _gets_focus)),
+    _one("focus_after_130s", _ann(focus)),
+    _one("blur_focus_short", _in_turn(_ann(blur), _ann(focus))),
     Scenario(
         (
             "global_threads_open",
@@ -282,7 +270,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     _one("create_category", _does("CreateSidebarCategory")),
     _one("favourite", _does("UpdateSidebarCategory")),
     _one("unfavourite", _does("UpdateSidebarCategory")),
-    _one("profile_popover", _in_turn(_gets_focus, _does("ClickUserProfile")), _in_turn(_opens("big"), _blurs)),
+    _one("profile_popover", _in_turn(_ann(focus), _does("ClickUserProfile")), _in_turn(_opens("big"), _ann(blur))),
     _one("draft_type_leave", _does("UpsertDraft"), _forgets_channels),
     _one("draft_send_from_list", _does("DeleteDraft")),
     _one("custom_status_set", _does("UpdateCustomStatus")),
@@ -293,7 +281,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     _one("offline_20s", _offline),
     _one("socket_cut", _loses_socket, _knows_no_threads),
     Scenario(("server_restart",), _forgotten, sandbox_only=True),
-    _one("close_and_open", lambda stage: close_and_open(stage.ann)),
+    _one("close_and_open", _ann(close_and_open)),
     Scenario(("logout", "login_again"), _does("LogoutLogin"), split=LOGIN),
 )
 # Steps of the recording that our person does not do, and why.

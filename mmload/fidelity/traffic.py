@@ -12,7 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+import msgspec
+
 from mmload.client.http.rules import API
+from mmload.errors import UNREADABLE_JSON
 
 PAGE = "GET site page"
 STATIC = "/static/"
@@ -168,6 +171,19 @@ def _kind(value: Any) -> str:
     if value is None:
         return "none"
     return "object" if isinstance(value, dict) else "list"
+
+
+def file_kind(url: str) -> str:
+    """The kind of a static file; "" for what is none."""
+    return static_kind(url) if below_api(url) is None else ""
+
+
+def value_of(text: str | None) -> Any:
+    """What a text says; None if it is no JSON."""
+    try:
+        return msgspec.json.decode(text) if text else None
+    except UNREADABLE_JSON:
+        return None
 
 
 def static_kind(path: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from mmload.cli.deploy.status import status_words
+from mmload.cli.deploy.hosts import status_words
 from mmload.config.environment import environment_name
 from mmload.deploy import ssh, wheels
 from mmload.deploy.checks import shortcomings, too_few_files

@@ -15,9 +15,8 @@ from typing import Any
 import pytest
 
 from mmload.deploy import aws, aws_lost, terraform
-from mmload.deploy.aws_prices import costs, machines
+from mmload.deploy.aws_prices import costs, machines, prices
 from mmload.deploy.aws_settings import AwsSettings, RentedFromAws, secret_variables
-from mmload.deploy.prices import prices
 from tests.deploy_aws.conftest import COMMAND_SECONDS, PlayedAws, ended
 from tests.deploy_aws.machine import Instance
 from tests.run import processes

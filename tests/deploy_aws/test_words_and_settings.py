@@ -13,9 +13,8 @@ import psutil
 import pytest
 
 from mmload.deploy import aws, aws_lost, aws_settings, terraform
-from mmload.deploy.aws_prices import costs, told
+from mmload.deploy.aws_prices import costs, prices, told
 from mmload.deploy.aws_settings import AwsSettings, RentedFromAws
-from mmload.deploy.prices import prices
 from mmload.errors import ConfigurationError, MmloadError, UsageError
 from tests.deploy.conftest import wait_until
 from tests.run import processes

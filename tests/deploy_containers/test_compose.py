@@ -13,7 +13,7 @@ import fastjsonschema
 import pytest
 import yaml
 
-from mmload.cli import _parser
+from mmload.cli import parsed
 from mmload.plugin.web.metrics import METRICS
 from tests.plugin.prometheus import is_installed
 
@@ -37,8 +37,8 @@ def test_it_is_what_compose_reads() -> None:
 def test_master_and_workers_have_commands_that_mmload_knows() -> None:
     master = [re.sub(r"\$\{.*\}", "http://chat.example.com", part) for part in SERVICES["master"]["command"]]
 
-    assert _parser().parse_args(master).master
-    assert _parser().parse_args(SERVICES["worker"]["command"].split()).worker_of == "master"
+    assert parsed(master).master
+    assert parsed(SERVICES["worker"]["command"].split()).worker_of == "master"
 
 
 def test_they_have_the_same_settings_and_no_secret_is_written_down() -> None:

@@ -14,7 +14,8 @@ import pytest
 import yaml
 
 from mmload import __version__
-from mmload.cli import _parser, main
+from mmload.cli import main
+from mmload.cli import parsed as options_of
 from mmload.cli.deploy.k8s import (
     file_options,
     found_words,
@@ -161,7 +162,7 @@ def test_files_of_the_desk_have_other_names_in_a_pod() -> None:
 
 def test_the_master_is_told_what_it_understands() -> None:
     for command in (RUN, ["storm", "reconnect", "--users", "10"], ["capacity", "--server", "http://chat.example.com"]):
-        args = _parser().parse_args(command_in_pod(command, 3, file_options()))
+        args = options_of(command_in_pod(command, 3, file_options()))
         assert (args.expect_workers, args.master_bind_host) == (3, "0.0.0.0")
 
 
@@ -192,7 +193,7 @@ def test_labels_and_taints_of_nodes() -> None:
     ],
 )
 def test_users_of_a_worker(command: list[str], workers: int, each: int) -> None:
-    _, most = users_of(_parser().parse_args(command), load_settings({})[0])
+    _, most = users_of(options_of(command), load_settings({})[0])
 
     assert users_each(most, workers) == each
 

@@ -73,6 +73,19 @@ def test_a_har_file_is_read_as_the_recording_is(tmp_path: Path) -> None:
     assert [each.what for each in comparison.differences] == ["WebSocket connection_id="]
 
 
+def test_the_progress_is_a_line_for_each_step(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """On stderr, where it is no terminal; with the steps before the one that is asked for, as they are done first."""
+    path = har(tmp_path, entry("GET", "/api/v4/users/me", 1))
+
+    main(["fidelity", "--sandbox", "--har", str(path), "--step", "reload_warm"])
+
+    told = [line for line in capsys.readouterr().err.splitlines() if "simulated user" in line]
+    assert told == [
+        "mmload fidelity: simulated user: 1/2 login_page_cold",
+        "mmload fidelity: simulated user: 2/2 reload_warm",
+    ]
+
+
 def test_a_file_without_frames_says_nothing_about_them(tmp_path: Path) -> None:
     """Firefox writes none."""
     entries = [{**each, "_webSocketMessages": None} for each in switch()]

@@ -23,9 +23,15 @@ def stage() -> Iterator[ScenarioStage]:
 
 
 @pytest.fixture(scope="module")
-def made(stage: ScenarioStage) -> LiveRecording:
+def told() -> list[str]:
+    """What is told of the steps while they are done."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def made(stage: ScenarioStage, told: list[str]) -> LiveRecording:
     with live_stage(stage) as live:
-        return play_live(live, live_scenarios_of(STEPS))
+        return play_live(live, live_scenarios_of(STEPS), told.append)
 
 
 def _routes(made: LiveRecording, step: str) -> list[str]:
@@ -39,6 +45,11 @@ def test_each_step_that_was_asked_for_is_recorded_and_the_log_in_before_it(made:
     ]
     assert "POST /users/login" in _routes(made, "login_submit")
     assert made.lines["login_submit"]["sockets"]
+
+
+def test_each_step_is_told_before_it_is_done(made: LiveRecording, told: list[str]) -> None:
+    """On a real server all of them take most of an hour."""
+    assert told == [f"{number}/{len(made.lines)} {name}" for number, name in enumerate(made.lines, start=1)]
 
 
 def test_what_the_page_sends_in_a_step_is_recorded_for_that_step(made: LiveRecording) -> None:

@@ -13,7 +13,7 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmload.cli.inject import within_seconds
+from mmload.cli.common import within_seconds
 from mmload.errors import UsageError
 from mmload.plugin.runner.injection import action_named, new_orders, shares
 from mmload.results.folder import ORDERS, Order, add_order

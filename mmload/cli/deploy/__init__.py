@@ -8,15 +8,13 @@ from typing import Any
 
 from mmload.deploy import state
 
-# Each module has add_parser(parts), which says what carries it out. They import their heavy parts when they do it.
-PARTS = ("up", "run_command", "status", "logs", "shell", "down", "aws", "k8s", "plan")
+# Each module has add_parser(parts), which says what carries it out.
+PARTS = ("up", "run_command", "hosts", "aws", "k8s", "plan")
 
 
 def add_parser(subparsers: Any) -> None:
-    """`mmload deploy …`."""
     parser = subparsers.add_parser(
         "deploy",
-        help="generate load from other machines: set them up, run tests on them, leave nothing behind",
         description="Generate load from other machines, reached by OpenSSH (docs/deploy.md). The deployment is "
         f"recorded in one file, {state.STATE}, in the current folder.",
     )
@@ -26,5 +24,4 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """One part."""
     return int(args.run(args))

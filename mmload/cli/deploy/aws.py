@@ -11,15 +11,20 @@ from pathlib import Path
 from typing import Any
 
 from mmload.cli.common import print_json, say, settings_in_force
+from mmload.cli.deploy import hosts, run_command, up
 from mmload.cli.deploy.aws_options import add_settings, wanted
+from mmload.cli.deploy.parts import add_part
+from mmload.deploy import aws, aws_settings, state
+from mmload.deploy.aws_prices import costs, machines, prices, told
 from mmload.deploy.aws_settings import FOLDER, SETTINGS, RentedFromAws
+from mmload.deploy.state import at_work
+from mmload.deploy.terraform import has_begun, standing
 from mmload.errors import ExitCode, MmloadError, UsageError
 
 LOCK = "lock"
 
 
 def add_parser(parts: Any) -> None:
-    """`mmload deploy aws …`."""
     parser = parts.add_parser(
         "aws",
         help="rent load generators from AWS with Terraform, and optionally a server under test",
@@ -38,8 +43,7 @@ def add_parser(parts: Any) -> None:
 
 
 def _part(parts: Any, name: str, meaning: str, run: Callable[[argparse.Namespace], int]) -> argparse.ArgumentParser:
-    part: argparse.ArgumentParser = parts.add_parser(name, help=meaning, description=meaning[0].upper() + meaning[1:])
-    part.set_defaults(run=run)
+    part = add_part(parts, name, meaning, run)
     part.add_argument("--folder", metavar="DIR", type=Path, default=FOLDER, help=f"default: {FOLDER}")
     return part
 
@@ -53,8 +57,6 @@ def _now() -> datetime:
 
 
 def _estimate(args: argparse.Namespace) -> int:
-    from mmload.deploy.aws_prices import told
-    from mmload.deploy.prices import prices
 
     settings = wanted(args, _now()).settings
     hours = settings.remaining(_now()).total_seconds() / 3600
@@ -63,9 +65,6 @@ def _estimate(args: argparse.Namespace) -> int:
 
 
 def _up(args: argparse.Namespace) -> int:
-    from mmload.deploy import aws, aws_settings
-    from mmload.deploy.aws_prices import costs
-    from mmload.deploy.prices import prices
 
     with _at_work(args.folder), aws.private_files():
         is_new = aws_settings.read(args.folder) is None
@@ -90,7 +89,6 @@ def _up(args: argparse.Namespace) -> int:
 @contextmanager
 def _at_work(folder: Path) -> Iterator[None]:
     """One command at a time in a folder, which nobody else may look into."""
-    from mmload.deploy.state import at_work
 
     try:
         there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
@@ -113,8 +111,6 @@ def _at_work(folder: Path) -> Iterator[None]:
 @contextmanager
 def _telling_what_stands(folder: Path, *, is_new: bool = False) -> Iterator[None]:
     """Whatever goes wrong, or is interrupted: what there is now, and how to go on."""
-    from mmload.deploy import aws
-    from mmload.deploy.terraform import has_begun, standing
 
     try:
         yield
@@ -134,7 +130,6 @@ def _telling_what_stands(folder: Path, *, is_new: bool = False) -> Iterator[None
 
 def _take_in_server(url: str) -> None:
     """The server under test, with the administrator that our settings name."""
-    from mmload.deploy import aws
 
     connection = settings_in_force("deploy aws", os.environ).config.connection
     aws.wait_for_server(url, connection.admin_email, connection.admin_password, _tell)
@@ -143,15 +138,13 @@ def _take_in_server(url: str) -> None:
 
 def _set_up(args: argparse.Namespace, outputs: dict[str, Any]) -> int:
     """The machines for load, as by `mmload deploy up`."""
-    from mmload.cli.deploy import up
-    from mmload.deploy import aws, state
 
     agents = [name for name in outputs["hosts"] if name.startswith("agent")]
-    hosts = args.folder / aws.HOSTS
-    if (before := state.read(hosts)) is not None:
+    known = args.folder / aws.HOSTS
+    if (before := state.read(known)) is not None:
         # What is rented no more is no host.
         before.hosts = [each for each in before.hosts if each.name in agents]
-        state.write(hosts, before)
+        state.write(known, before)
     if "metrics" in outputs["hosts"]:
         address = outputs["hosts"]["metrics"]
         _tell(f"Grafana: http://{address}:3000, Prometheus: http://{address}:9090")
@@ -160,7 +153,7 @@ def _set_up(args: argparse.Namespace, outputs: dict[str, Any]) -> int:
     server = args.server or outputs["server_url"] or None
     code = up.run(
         argparse.Namespace(
-            state=hosts, hosts=",".join(agents), workers=args.workers, server=server, python=None,
+            state=known, hosts=",".join(agents), workers=args.workers, server=server, python=None,
             ssh_config=str(args.folder / aws.SSH_CONFIG), way="mmload deploy aws", or_else="",
         )
     )  # fmt: skip
@@ -169,8 +162,6 @@ def _set_up(args: argparse.Namespace, outputs: dict[str, Any]) -> int:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from mmload.cli.deploy import run_command
-    from mmload.deploy import aws, aws_settings
 
     rented = aws_settings.existing(args.folder)
     _tell(until(rented, _now()))
@@ -192,31 +183,27 @@ def until(rented: RentedFromAws, now: datetime) -> str:
 
 
 def _status(args: argparse.Namespace) -> int:
-    from mmload.cli.deploy import status
-    from mmload.deploy import aws, aws_settings
-    from mmload.deploy.aws_prices import machines
 
     with _at_work(args.folder), aws.private_files():
         rented = aws_settings.existing(args.folder)
         found = aws.looked(args.folder, rented)
-    wanted = sum(count for count, _ in machines(rented.settings).values())
-    there = len(found["instances"])
+    number, there = sum(count for count, _ in machines(rented.settings).values()), len(found["instances"])
     if args.json:
-        print_json({"id": rented.id, "expires_at": rented.settings.expires_at, "machines": wanted, "found": found})
-        return int(ExitCode.PASSED if there == wanted else ExitCode.CONFIGURATION_REFUSED)
+        print_json({"id": rented.id, "expires_at": rented.settings.expires_at, "machines": number, "found": found})
+        return int(ExitCode.PASSED if there == number else ExitCode.CONFIGURATION_REFUSED)
     print(until(rented, _now()))
-    print(f"{there} of {wanted} machines running; {counted(found)}")
-    if there > wanted:
+    print(f"{there} of {number} machines running; {counted(found)}")
+    if there > number:
         _tell("more machines than expected, from an interrupted command: `mmload deploy aws down` destroys all of them")
         return int(ExitCode.CONFIGURATION_REFUSED)
-    if there != wanted:
+    if there != number:
         _tell(
             "machines have terminated (they expired, or AWS reclaimed them): `mmload deploy aws up` creates them again"
         )
         return int(ExitCode.CONFIGURATION_REFUSED)
     if not (args.folder / aws.HOSTS).exists():
         return int(ExitCode.PASSED)
-    return status.run(argparse.Namespace(state=args.folder / aws.HOSTS, json=False))
+    return hosts.status(argparse.Namespace(state=args.folder / aws.HOSTS, json=False))
 
 
 def counted(found: Mapping[str, Sequence[str]]) -> str:
@@ -225,8 +212,6 @@ def counted(found: Mapping[str, Sequence[str]]) -> str:
 
 
 def _down(args: argparse.Namespace) -> int:
-    from mmload.deploy import aws, aws_settings
-    from mmload.deploy.state import at_work
 
     if not args.folder.is_dir():
         _tell(f"nothing is rented (there is no {args.folder})")

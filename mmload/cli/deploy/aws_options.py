@@ -10,6 +10,7 @@ from typing import Any
 from mmload.cli.common import whole_number
 from mmload.config.fields import seconds_of
 from mmload.config.files import read_document
+from mmload.deploy import aws_settings
 from mmload.deploy.aws_settings import DEFAULT_EXPIRE, AwsSettings, RentedFromAws
 
 # Options that are settings of the same meaning; all others are in the document of --settings.
@@ -87,7 +88,6 @@ def options(args: argparse.Namespace) -> dict[str, Any]:
 
 def wanted(args: argparse.Namespace, now: datetime) -> RentedFromAws:
     """What is to be, by what stands, by the document and by the options. Raises ConfigurationError."""
-    from mmload.deploy import aws_settings
 
     before = aws_settings.read(args.folder)
     document = read_document(args.settings) if args.settings else {}

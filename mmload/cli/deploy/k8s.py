@@ -8,26 +8,32 @@ import os
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from mmload import __version__
-from mmload.cli.common import DOCUMENTS, overrides, print_json, say, whole_number
+from mmload.cli import capacity
+from mmload.cli import run as run_command
+from mmload.cli.common import DOCUMENTS, overrides, print_json, runs_folder, say, whole_number
+from mmload.cli.deploy.parts import WITH_WORKERS, add_part, inner_command
 from mmload.config import Settings, load_settings
 from mmload.config.environment import DOCUMENT_VARIABLES
 from mmload.config.fields import seconds_of
 from mmload.config.files import read_text
+from mmload.config.stages import most_users, parse_stages
+from mmload.deploy import manifests, pods
+from mmload.deploy.checks import server_address
+from mmload.deploy.k8s_run import ClusterRun, settings_of, wait_for_check
+from mmload.deploy.kubectl import KINDS, KubernetesCluster
+from mmload.deploy.manifests import FILES, MASTER, RESULTS, SETTINGS, ClusterDeployment
 from mmload.errors import ExitCode, UsageError
+from mmload.open_files import users_of_one
 from mmload.printable import harmless_line
 
-if TYPE_CHECKING:
-    from mmload.deploy.kubectl import KubernetesCluster
-    from mmload.deploy.manifests import ClusterDeployment
-
 NAMESPACE = "mmload"
-# With workers, and without.
-WITH_WORKERS, ALONE = ("run", "storm", "capacity"), ("doctor", "init")
+# Without workers.
+ALONE = ("doctor", "init")
 OF_USERS = ("run", "storm")
 # Files that options name, beside the documents.
 FILE_OPTIONS = ("profile", "coordinator")
@@ -50,7 +56,6 @@ print(json.dumps(found))
 
 
 def add_parser(parts: Any) -> None:
-    """`mmload deploy k8s …`."""
     meaning = "in a Kubernetes cluster, through kubectl"
     parser = parts.add_parser("k8s", help=meaning, description=f"Master and workers {meaning} (docs/deploy.md).")
     k8s_parts = parser.add_subparsers(dest="k8s_part", metavar="PART", required=True)
@@ -76,8 +81,7 @@ def add_parser(parts: Any) -> None:
 
 
 def _part(parts: Any, name: str, meaning: str, run: Callable[[argparse.Namespace], int]) -> argparse.ArgumentParser:
-    part: argparse.ArgumentParser = parts.add_parser(name, help=meaning, description=meaning[0].upper() + meaning[1:])
-    part.set_defaults(run=run)
+    part = add_part(parts, name, meaning, run)
     part.add_argument("--namespace", metavar="NAME", default=NAMESPACE, help=f"default: {NAMESPACE}")
     part.add_argument(
         "--context", metavar="NAME", default="", help="context of your kubeconfig (default: the current one)"
@@ -107,19 +111,12 @@ def _add_rest(part: argparse.ArgumentParser) -> None:
     part.add_argument("rest", nargs=argparse.REMAINDER, metavar="-- COMMAND", help=f"one of {commands}")
 
 
-def _cluster(args: argparse.Namespace) -> KubernetesCluster:
-    from mmload.deploy.kubectl import KubernetesCluster
-
-    return KubernetesCluster(args.namespace, args.context)
-
-
 def _tell(text: str) -> None:
     say("deploy", text)
 
 
 def _deployment(args: argparse.Namespace, before: ClusterDeployment | None = None) -> ClusterDeployment:
     """What was said; else what was said before. UsageError."""
-    from mmload.deploy.manifests import ClusterDeployment
 
     given: dict[str, Any] = {
         name: getattr(args, name)
@@ -158,9 +155,7 @@ def toleration(text: str) -> dict[str, str]:
 
 
 def _existing(cluster: KubernetesCluster) -> ClusterDeployment | None:
-    from mmload.deploy.manifests import NAME, ClusterDeployment
-
-    found = cluster.get("configmap", NAME)
+    found = cluster.get("configmap", manifests.NAME)
     return msgspec.json.decode(found["data"]["deployment.json"], type=ClusterDeployment) if found else None
 
 
@@ -173,11 +168,8 @@ def _deployed(cluster: KubernetesCluster) -> ClusterDeployment:
 
 
 def _up(args: argparse.Namespace) -> int:
-    from mmload.deploy import manifests
-    from mmload.deploy.checks import server_address
-    from mmload.deploy.k8s_run import wait_for_check
 
-    cluster, wait = _cluster(args), float(seconds_of("--wait", args.wait))
+    cluster, wait = KubernetesCluster(args.namespace, args.context), float(seconds_of("--wait", args.wait))
     server = server_address(args.server) if args.server else ()
     version = cluster.version()
     deployment = _deployment(args, _existing(cluster))
@@ -215,15 +207,11 @@ def shortcomings(found: Mapping[str, Any], server: str) -> list[str]:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from mmload.cli import capacity
-    from mmload.cli import run as run_command
-    from mmload.deploy import manifests
-    from mmload.deploy.k8s_run import ClusterRun, settings_of
 
     inner, rest = parsed(args.rest)
-    cluster = _cluster(args)
+    cluster = KubernetesCluster(args.namespace, args.context)
     deployment = _deployed(cluster)
-    if cluster.get("job", manifests.MASTER) is not None:
+    if cluster.get("job", MASTER) is not None:
         raise UsageError(
             "there is a run already: reconnect with `mmload deploy k8s fetch`, or end it with `down --discard`"
         )
@@ -252,14 +240,7 @@ def file_options() -> dict[str, str]:
 
 def parsed(rest: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     """The options of the command, and its words. UsageError: it can't run there."""
-    from mmload.cli import _parser
-
-    words = list(rest)[1:] if rest[:1] == ["--"] else list(rest)
-    if not words or words[0] not in (*WITH_WORKERS, *ALONE):
-        raise UsageError(
-            f"expected -- and one of {', '.join((*WITH_WORKERS, *ALONE))}: mmload deploy k8s run -- run --users 2000"
-        )
-    inner = _parser().parse_args(words)
+    inner, words = inner_command(rest, (*WITH_WORKERS, *ALONE), "mmload deploy k8s run")
     if getattr(inner, "sandbox", False):
         raise UsageError(
             "--sandbox: workers in other pods cannot reach a sandbox on the master's loopback; use --server"
@@ -273,7 +254,6 @@ def parsed(rest: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
 
 def _environment(inner: argparse.Namespace) -> tuple[dict[str, str], Settings]:
     """The settings in force here, as variables. Raises UsageError, ConfigurationError."""
-    from mmload.cli import run as run_command
 
     environ = {**os.environ, **(run_command.overrides if inner.command in OF_USERS else overrides)(inner)}
     settings, notices = load_settings(environ=environ)
@@ -284,7 +264,6 @@ def _environment(inner: argparse.Namespace) -> tuple[dict[str, str], Settings]:
 
 def users_of(inner: argparse.Namespace, settings: Settings) -> tuple[int, int]:
     """The users of a run, and the most that there will be. Pure."""
-    from mmload.config.stages import most_users, parse_stages
 
     stages = parse_stages(settings.config.run.stages)
     users = settings.config.users.initial_active_users if inner.users is None else inner.users
@@ -295,7 +274,6 @@ def users_of(inner: argparse.Namespace, settings: Settings) -> tuple[int, int]:
 
 def users_each(users: int, workers: int) -> int:
     """The most users of one worker. UsageError: there are more workers. Pure."""
-    from mmload.open_files import users_of_one
 
     if users < workers:
         raise UsageError(
@@ -305,22 +283,16 @@ def users_each(users: int, workers: int) -> int:
 
 
 def _fetch(args: argparse.Namespace) -> int:
-    from mmload.deploy import manifests
-    from mmload.deploy.k8s_run import ClusterRun
-
-    cluster = _cluster(args)
-    if cluster.get("job", manifests.MASTER) is None:
+    cluster = KubernetesCluster(args.namespace, args.context)
+    if cluster.get("job", MASTER) is None:
         raise UsageError(f"there is no run in the namespace {args.namespace}")
-    settings, _ = load_settings()
-    return ClusterRun(cluster, _tell, float(seconds_of("--wait", args.wait))).attend(
-        Path(settings.config.run.runs_folder)
-    )
+    running = ClusterRun(cluster, _tell, float(seconds_of("--wait", args.wait)))
+    return running.attend(runs_folder())
 
 
 def _status(args: argparse.Namespace) -> int:
-    from mmload.deploy import pods
 
-    cluster = _cluster(args)
+    cluster = KubernetesCluster(args.namespace, args.context)
     deployment = _deployed(cluster)
     rows = [pods.row(pod) for pod in cluster.pods()]
     if args.json:
@@ -334,11 +306,8 @@ def _status(args: argparse.Namespace) -> int:
 
 
 def _down(args: argparse.Namespace) -> int:
-    from mmload.deploy import manifests
-    from mmload.deploy.kubectl import KINDS
-
-    cluster = _cluster(args)
-    if not args.discard and cluster.get("job", manifests.MASTER) is not None:
+    cluster = KubernetesCluster(args.namespace, args.context)
+    if not args.discard and cluster.get("job", MASTER) is not None:
         raise UsageError(
             "a run is still running, or its results have not been copied: copy them with `mmload deploy k8s fetch`, "
             "or discard them with --discard"
@@ -356,8 +325,6 @@ def _down(args: argparse.Namespace) -> int:
 
 
 def _render(args: argparse.Namespace) -> int:
-    from mmload.deploy import manifests
-
     deployment = _deployment(args)
     inner, rest = parsed(args.rest)
     workers = deployment.workers if inner.command in WITH_WORKERS else 0
@@ -372,7 +339,6 @@ def _render(args: argparse.Namespace) -> int:
 
 def render_head(namespace: str) -> str:
     """What goes before manifests for use by hand. Pure."""
-    from mmload.deploy.manifests import FILES, MASTER, RESULTS, SETTINGS
 
     return f"""\
 # The settings are not in this file. Create the namespace, then (with the variables as lines VARIABLE=VALUE on stdin):

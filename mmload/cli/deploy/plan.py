@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mmload.cli.common import print_json, whole_number
+from mmload.cli.deploy.parts import add_part
+from mmload.deploy.aws_prices import prices
+from mmload.deploy.plan import HIGHEST_LOAD, MEASURED, LoadPlan, PersonCost, duration, plan, types_of
 from mmload.errors import ExitCode, UsageError
-
-if TYPE_CHECKING:
-    from mmload.deploy.plan import LoadPlan, PersonCost
 
 SERVER_CPUS = 8
 FAMILY = "c7i"
 
 
 def add_parser(parts: Any) -> None:
-    """`mmload deploy plan`."""
     meaning = "estimate the machines that a number of users needs, their cost, and how long the logins take"
-    part = parts.add_parser("plan", help=meaning, description=f"{meaning.capitalize()}. Creates nothing.")
-    part.set_defaults(run=run)
+    part = add_part(parts, "plan", meaning, run)
+    part.description = f"{meaning.capitalize()}. Creates nothing."
     add = part.add_argument
     add("--people", metavar="N", type=whole_number(1), required=True, help="number of simulated users")
     add(
@@ -44,8 +43,6 @@ def _positive(text: str) -> float:
 
 
 def run(args: argparse.Namespace) -> int:
-    from mmload.deploy.plan import MEASURED, plan, types_of
-    from mmload.deploy.prices import prices
 
     table = prices()
     kinds = [kind for kind in types_of(args.family) if kind in table["instance"]]
@@ -63,7 +60,6 @@ def run(args: argparse.Namespace) -> int:
 
 def told(found: LoadPlan, cost: PersonCost, server_cpus: int, priced: str) -> str:
     """The plan in words. Pure."""
-    from mmload.deploy.plan import HIGHEST_LOAD, duration
 
     lines = [
         f"{found.people:,} users: {found.workers} workers with {found.people_each:,} users each, a CPU that is at most "

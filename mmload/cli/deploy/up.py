@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from mmload.cli.common import say
-from mmload.cli.deploy.hosts import add_part, on_all
+from mmload.cli.deploy.parts import add_host_part, on_all
 from mmload.cli.locust_process import free_port
-from mmload.deploy import state
+from mmload.deploy import state, wheels
 from mmload.deploy.checks import description, server_address
+from mmload.deploy.fleet import examined
+from mmload.deploy.ssh import INSTALL_SECONDS, host_names
 from mmload.deploy.state import DeployedHost, Deployment
 from mmload.errors import ExitCode, UsageError
 from mmload.printable import harmless
@@ -24,8 +26,7 @@ _WHEELS: dict[Any, Any] = {}
 
 
 def add_parser(parts: Any) -> None:
-    """`mmload deploy up`."""
-    up = add_part(parts, "up", "set up hosts; run it again to apply changes", run)
+    up = add_host_part(parts, "up", "set up hosts; run it again to apply changes", run)
     up.add_argument("--hosts", metavar="NAMES", default="", help="names as ssh knows them: load1,user@load2")
     up.add_argument("--workers", metavar="N", help="worker processes on each host (default: auto, one per CPU)")
     up.add_argument("--server", metavar="URL", help="check that the hosts reach this server, and measure the latency")
@@ -36,7 +37,6 @@ def add_parser(parts: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from mmload.deploy.ssh import host_names
 
     wanted = _workers(args.workers)
     server = server_address(args.server) if args.server else None
@@ -123,9 +123,6 @@ def _prepared(
     keep: Callable[[], None],
 ) -> str:
     """One host, made ready; what it is, in words. Raises HostFailed."""
-    from mmload.deploy import wheels
-    from mmload.deploy.fleet import examined
-    from mmload.deploy.ssh import INSTALL_SECONDS
 
     found = examined(session, server)
     target = wheels.target_of(found)
@@ -149,7 +146,6 @@ def _prepared(
 
 def _wheels_for(target: Any) -> Any:
     """Made once for all hosts that are alike."""
-    from mmload.deploy import wheels
 
     with _MAKING_WHEELS:
         if target not in _WHEELS:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,7 +18,7 @@ from mmload.fidelity.live.messages import OpenPage
 from mmload.fidelity.live.page import QUIET_SECONDS, STAND_IN_QUIET_SECONDS, live_page
 from mmload.fidelity.live.recording_lines import line_of
 from mmload.fidelity.live.scenarios import LIVE_SCENARIOS, LiveScenario, LiveStage
-from mmload.fidelity.playing import PlayedStep, together
+from mmload.fidelity.playing import PlayedStep, Progress, together
 from mmload.fidelity.recording import recorded_step, recording, step_of
 from mmload.fidelity.scenario_stage import ScenarioStage
 from mmload.fidelity.traffic import StepTraffic
@@ -77,15 +77,18 @@ def live_stage(stage: ScenarioStage) -> Iterator[LiveStage]:
 
 
 def play_live(
-    live: LiveStage, scenarios: Sequence[LiveScenario], progress: Callable[[str], None] = lambda step: None
+    live: LiveStage, scenarios: Sequence[LiveScenario], progress: Progress = lambda told: None
 ) -> LiveRecording:
     """Do these scenarios, as far as they can be done. The login is always done, since nothing is without it."""
     made = LiveRecording()
     follows = True
+    done = [each for each in LIVE_SCENARIOS if each in scenarios or each is LIVE_SCENARIOS[0]]
+    steps = [step for each in done for step in each.steps]
     for scenario in LIVE_SCENARIOS:
-        wanted = scenario in scenarios or scenario is LIVE_SCENARIOS[0]
+        wanted = scenario in done
         if wanted:
-            _play(live, scenario, made, progress, begins="" if follows else scenario.begins)
+            begins = "" if follows else scenario.begins
+            _play(live, scenario, made, lambda step: progress(f"{steps.index(step) + 1}/{len(steps)} {step}"), begins)
         # One that failed leaves the page anywhere.
         follows = wanted and not set(scenario.steps) & set(made.problems)
         if LIVE_SCENARIOS[0].steps[-1] in made.problems:
@@ -93,9 +96,7 @@ def play_live(
     return made
 
 
-def _play(
-    live: LiveStage, scenario: LiveScenario, made: LiveRecording, progress: Callable[[str], None], begins: str = ""
-) -> None:
+def _play(live: LiveStage, scenario: LiveScenario, made: LiveRecording, progress: Progress, begins: str) -> None:
     step = scenario.steps[0]
     try:
         if begins:

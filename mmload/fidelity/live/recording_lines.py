@@ -8,30 +8,28 @@ from __future__ import annotations
 
 from collections import Counter
 from typing import Any
-from urllib.parse import urlsplit
 
-import msgspec
-
-from mmload.errors import UNREADABLE_JSON
 from mmload.fidelity.live.messages import SeenFrame, SeenRequest, SeenTraffic
 from mmload.fidelity.recording import route_table
-from mmload.fidelity.traffic import below_api, field_name, is_word, query_of, static_kind
+from mmload.fidelity.traffic import below_api, field_name, file_kind, is_word, query_of, value_of
 
 _NOT_RECORDED = "(not recorded)"
 
 
 def line_of(step: str, how: str, seen: SeenTraffic) -> dict[str, Any]:
     """One line of a recording."""
-    asked = [each for each in seen.requests if not _file_kind(each.url)]
+    asked = [each for each in seen.requests if not file_kind(each.url)]
     began = min([*(each.at for each in seen.requests), *(each.at for each in seen.frames)], default=0.0)
     frames = (frame for each in seen.frames if (frame := _frame(each, began)) is not None)
     return {
         "step": step,
         "how": how,
         "requests": [_request(each, began) for each in sorted(asked, key=lambda request: request.at)],
-        "sockets": [{"at": round(max(0.0, each.at - began)), "query": _query(each.url)} for each in seen.sockets],
+        "sockets": [
+            {"at": round(max(0.0, each.at - began)), "query": dict(query_of(each.url))} for each in seen.sockets
+        ],
         "frames": list(frames),
-        "static": dict(Counter(kind for each in seen.requests if (kind := _file_kind(each.url)))),
+        "static": dict(Counter(kind for each in seen.requests if (kind := file_kind(each.url)))),
     }
 
 
@@ -59,35 +57,19 @@ def _request(seen: SeenRequest, began: float) -> dict[str, Any]:
     if path is None:
         return {**line, "path": "/", "page": True}
     line["path"] = route_table().name_of(seen.method, path).partition(" ")[2]
-    more = {"query": _query(seen.url), "body": _body(seen.body)}
+    more = {"query": dict(query_of(seen.url)), "body": _body(seen.body)}
     return line | {name: value for name, value in more.items() if value}
 
 
 def _body(text: str | None) -> Any:
     if text == "":
         return None
-    body = _json(text)
+    body = value_of(text)
     return shape(body) if isinstance(body, dict | list) else _NOT_RECORDED
 
 
 def _frame(seen: SeenFrame, began: float) -> dict[str, Any] | None:
-    said = _json(seen.text)
+    said = value_of(seen.text)
     if not isinstance(said, dict) or not is_word(said.get("action")):
         return None
     return {"at": round(max(0.0, seen.at - began)), "action": said["action"], "data": shape(said.get("data") or {})}
-
-
-def _query(url: str) -> dict[str, str]:
-    return dict(query_of(url))
-
-
-def _file_kind(url: str) -> str:
-    """The kind of a static file; "" for what is none."""
-    return static_kind(urlsplit(url).path) if below_api(url) is None else ""
-
-
-def _json(text: str | None) -> Any:
-    try:
-        return msgspec.json.decode(text) if text else None
-    except UNREADABLE_JSON:
-        return None

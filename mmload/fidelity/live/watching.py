@@ -49,12 +49,8 @@ class NetworkWatch:
         body = request.get("postData", None if request.get("hasPostData") else "")
         seen = SeenRequest(request["method"], request["url"], event["timestamp"] * _MS, body)
         self._requests.append((event["requestId"], seen))
-        kind = event.get("type")
-        if kind == "Document":
-            # Of what the page before it had asked for nobody tells the end.
-            self._open.forget()
-        if kind != "Ping":
-            self._open.began(event["requestId"])
+        if event.get("type") != "Ping":
+            self._open.began(event)
         self._open.stir()
 
     def _from_cache(self, event: dict[str, Any]) -> None:
