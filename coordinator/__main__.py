@@ -22,11 +22,12 @@ from threading import Event, Thread
 from types import FrameType
 from typing import Any
 
+import msgspec
+
 from coordinator import answer
 from coordinator.agents import AgentGroup, ready
 from coordinator.answer import Decider, Limits, Mode, SearchOutcome, Step, clock_text
 from coordinator.capacity_difference import ComparedServer, difference
-from coordinator.capacity_difference import document as difference_document
 from coordinator.capacity_difference import exit_code as difference_exit_code
 from coordinator.capacity_difference import text as difference_text
 from coordinator.capacity_difference import write as write_difference
@@ -191,7 +192,7 @@ def _run_pair(base: Coordinator, new: Coordinator, settings: Settings, args: arg
     write_difference(folder, found)
     for name, outcome in zip(SIDES, outcomes, strict=True):
         log.info("%s: journal and result are in %s; %s", name, folder / name, outcome.left)
-    _print(difference_document(found) if args.json else difference_text(found))
+    _print(msgspec.to_builtins(found) if args.json else difference_text(found))
     return int(difference_exit_code(found))
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -158,11 +157,6 @@ def exit_code(found: CapacityDifference) -> ExitCode:
         if code in alone:
             return code
     return EXIT_CODES[found.outcome]
-
-
-def document(found: CapacityDifference) -> dict[str, Any]:
-    told: dict[str, Any] = msgspec.to_builtins(found)
-    return told
 
 
 def write(folder: Path, found: CapacityDifference) -> None:

@@ -257,12 +257,6 @@ def _answer(answer: Answer | None) -> str:
     return f"{capacity_text(answer)}; {answer.ended_by}: {answer.reason}"
 
 
-def document(replay: Replay) -> dict[str, Any]:
-    """For `--json`. Pure."""
-    told: dict[str, Any] = msgspec.to_builtins(replay)
-    return told
-
-
 def same(replay: Replay, changes: Changes) -> bool:
     """False where the journal's own limits lead to other decisions: another version, or a fault."""
     return bool(changes.limits or changes.thresholds) or not replay.differences

@@ -10,7 +10,7 @@ from typing import TextIO
 
 import msgspec
 
-from mmload.report.wording import count, milliseconds
+from mmload.report.wording import count, of_ms
 from mmload.results.folder import place_of
 from mmload.results.model import Second
 
@@ -42,11 +42,10 @@ def progress_line(second: Second, run_time_seconds: float, posts: int, events: i
     """How the run stands, in one line. Pure. `posts` and `events` are those of the whole run so far."""
     waiting = f", {second.waiting} waiting to log in" if second.waiting else ""
     gave_up = f", {second.gave_up} gave up" if second.gave_up else ""
-    p95 = milliseconds(None if second.p95_ms is None else second.p95_ms / 1000)
     return (
         f"{_clock(second.elapsed + 1)}/{_clock(run_time_seconds)} {second.phase}: "
         f"{second.active}/{second.target} users{waiting}{gave_up} · {second.requests + second.logins} req/s · "
-        f"{second.failures + second.login_failures} failed/s · p95 {p95} ms · "
+        f"{second.failures + second.login_failures} failed/s · p95 {of_ms(second.p95_ms)} ms · "
         f"{count(posts)} posts · {count(events)} events"
     )
 

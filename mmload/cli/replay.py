@@ -8,7 +8,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from coordinator.journal import changes_of, document, read, replayed, same, text
+import msgspec
+
+from coordinator.journal import changes_of, read, replayed, same, text
 from coordinator.search.decide import Search
 from mmload import __version__
 from mmload.errors import ExitCode
@@ -38,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     journal = read(args.journal)
     changes = changes_of(journal, args.limit, args.mode)
     replay = replayed(journal, changes, Search)
-    print(json.dumps(document(replay), indent=2) if args.json else harmless(text(replay, journal)))
+    print(json.dumps(msgspec.to_builtins(replay), indent=2) if args.json else harmless(text(replay, journal)))
     if same(replay, changes):
         return int(ExitCode.PASSED)
     if journal.head.mmload != __version__:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
-from coordinator.answer import Answer, capacity_text, minutes
-from coordinator.capacity_difference import CapacityDifference, ComparedServer, document, facts, text
+import msgspec
+
+from coordinator.answer import capacity_text, minutes
+from coordinator.capacity_difference import CapacityDifference, facts, text
 from mmload.report.comparison import KINDS
 from mmload.report.html import PageTable, rendered
-from mmload.report.junit import SUITE, writable
+from mmload.report.junit import SUITE, writable, xml_of
 from mmload.report.markdown import code, plain, rows
 from mmload.report.wording import SIGNS
 from mmload.results.comparison import Judgement
@@ -19,12 +20,8 @@ from mmload.results.comparison import Judgement
 HEADINGS = ("", "server", "users", "what broke first", "cause", "minutes", "ended by")
 
 
-def terminal_capacities(found: CapacityDifference) -> str:
-    return text(found) + "\n"
-
-
 def json_capacities(found: CapacityDifference) -> str:
-    return json.dumps(document(found), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(msgspec.to_builtins(found), indent=2, ensure_ascii=False) + "\n"
 
 
 def markdown_capacities(found: CapacityDifference) -> str:
@@ -58,19 +55,16 @@ def junit_capacities(found: CapacityDifference) -> str:
     if kind is not None:
         SubElement(case, kind, message=writable(found.said), type=str(found.outcome))
     SubElement(case, "system-out").text = writable(text(found))
-    ElementTree.indent(suite)
-    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(suite, encoding="unicode") + "\n"
+    return xml_of(suite)
 
 
 def _rows(found: CapacityDifference) -> list[list[str]]:
-    return [_row(name, each) for name, each in (("base", found.base), ("new", found.new))]
-
-
-def _row(name: str, each: ComparedServer) -> list[str]:
-    answer: Answer = each.answer
-    broke = answer.broke_first or "-"
-    cause = each.cause.splitlines()[-1] if each.cause else "-"
-    return [name, each.server, capacity_text(answer), broke, cause, minutes(answer.minutes), answer.ended_by]
+    table = []
+    for name, each in (("base", found.base), ("new", found.new)):
+        answer, cause = each.answer, each.cause.splitlines()[-1] if each.cause else "-"
+        broke, took = answer.broke_first or "-", minutes(answer.minutes)
+        table.append([name, each.server, capacity_text(answer), broke, cause, took, answer.ended_by])
+    return table
 
 
 # The forms by the names of their files in the folder of a comparison, beside comparison.json.
@@ -80,7 +74,7 @@ FILES: Mapping[str, Callable[[CapacityDifference], str]] = {
     "comparison.xml": junit_capacities,
 }
 FORMS: Mapping[str | None, Callable[[CapacityDifference], str]] = {
-    None: terminal_capacities,
+    None: lambda found: f"{text(found)}\n",
     "html": html_capacities,
     "json": json_capacities,
     "junit": junit_capacities,

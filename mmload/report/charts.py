@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
+from statistics import fmean
 
 from mmload.metrics.delta import ProcessHealth
 from mmload.metrics.histogram import Histogram
@@ -23,7 +25,7 @@ from mmload.report.svg import (
     percentile_axis,
     time_axis,
 )
-from mmload.report.wording import clock, milliseconds, span
+from mmload.report.wording import clock, milliseconds
 from mmload.results.generator_health import LIMITS
 from mmload.results.model import Note, NoteKind, RunPhase, Second
 from mmload.results.series import (
@@ -107,13 +109,6 @@ def note_texts(found: RunFindings) -> list[str]:
     return [f"{clock(note.ms / 1000)} {note.text}" for _, note in numbered(found.run.notes)]
 
 
-def outage_texts(found: RunFindings) -> list[str]:
-    return [
-        f"{outage.what}, {clock(outage.start_ms / 1000)} to {clock(outage.end_ms / 1000)} ({span(outage.seconds)})"
-        for outage in found.outages
-    ]
-
-
 _PERCENTILES = (50, 95, 99)
 _TABLED = (10, 50, 75, 90, 95, 99, 99.9)
 _SMALL = 110  # pixels: a chart among others of its kind
@@ -165,17 +160,10 @@ def storm_charts(found: RunFindings, time: Timeframe) -> list[Chart]:
     p99 = [Series("p99 per second", thinned(points(seconds, lambda second: second.p99_ms)))]
     limit = told[-1].p99_limit_ms
     band = (limit, f"band: up to {limit:,.0f} ms") if limit is not None else None
+    back, slow = linear_axis(_values(sockets), float(level)), logarithmic_axis([*_values(p99), limit or 1.0])
     return [
-        time.chart(
-            "WebSockets",
-            "",
-            sockets,
-            linear_axis(_values(sockets), float(level)),
-            limit=(level, f"all back ({level:,})"),
-        ),
-        time.chart(
-            "p99 and its band", "ms, log scale", p99, logarithmic_axis([*_values(p99), limit or 1.0]), limit=band
-        ),
+        time.chart("WebSockets", "", sockets, back, limit=(level, f"all back ({level:,})")),
+        time.chart("p99 and its band", "ms, log scale", p99, slow, limit=band),
     ]
 
 
@@ -195,32 +183,31 @@ def _values(lines: Iterable[Series]) -> list[float]:
 
 def answers_chart(found: RunFindings, time: Timeframe, parts: Sequence[ChartWindow]) -> Chart:
     """How long good answers took; without the histograms of the seconds, by the percentiles that each second has."""
-    lines = _percentile_lines(parts, lambda part: part.answers) if parts else _lines_of_seconds(found, "")
-    return time.chart("Response times", _window_unit(parts), lines, logarithmic_axis(_values(lines)))
+    return _times_chart("Response times", found, time, parts, attrgetter("answers"), "p{}_ms")
 
 
 def delivery_chart(found: RunFindings, time: Timeframe, parts: Sequence[ChartWindow]) -> Chart:
     """How long deliveries took."""
-    lines = _percentile_lines(parts, lambda part: part.deliveries) if parts else _lines_of_seconds(found, "delivery_")
-    return time.chart("Delivery times", _window_unit(parts), lines, logarithmic_axis(_values(lines)))
+    return _times_chart("Delivery times", found, time, parts, attrgetter("deliveries"), "delivery_p{}_ms")
 
 
-def _window_unit(parts: Sequence[ChartWindow]) -> str:
+def _times_chart(
+    title: str,
+    found: RunFindings,
+    time: Timeframe,
+    parts: Sequence[ChartWindow],
+    times: Callable[[ChartWindow], Histogram],
+    figure: str,
+) -> Chart:
+    """By the `times` of the parts; without parts, by that figure of each second."""
     width = parts[0].seconds if parts else 1
-    return f"ms, log scale, per {'second' if width == 1 else f'{width} s'}"
-
-
-def _percentile_lines(parts: Sequence[ChartWindow], times: Callable[[ChartWindow], Histogram]) -> list[Series]:
-    return [Series(f"p{percent}", thinned(percentile_points(parts, times, percent))) for percent in _PERCENTILES]
-
-
-def _lines_of_seconds(found: RunFindings, prefix: str) -> list[Series]:
-    return [
-        Series(
-            f"p{percent}", thinned([(s.elapsed + 0.5, getattr(s, f"{prefix}p{percent}_ms")) for s in found.run.seconds])
-        )
-        for percent in _PERCENTILES
-    ]
+    lines = []
+    for percent in _PERCENTILES:
+        of_second = attrgetter(figure.format(percent))
+        line = percentile_points(parts, times, percent) if parts else points(found.run.seconds, of_second)
+        lines.append(Series(f"p{percent}", thinned(line)))
+    unit = f"ms, log scale, per {'second' if width == 1 else f'{width} s'}"
+    return time.chart(title, unit, lines, logarithmic_axis(_values(lines)))
 
 
 def account_chart(found: RunFindings, time: Timeframe) -> Chart:
@@ -304,7 +291,8 @@ def _process_lines(found: RunFindings, figure: str) -> list[Series]:
     told = [[_figure(s.health.get(name), figure) for s in seconds] for name in names]
     if len(names) > STYLES:
         names = [f"highest of {len(told)} processes", "mean"]
-        told = [[_highest(values) for values in zip(*told, strict=True)], [_mean(v) for v in zip(*told, strict=True)]]
+        known = [[value for value in values if value is not None] for values in zip(*told, strict=True)]
+        told = [[max(each, default=None) for each in known], [fmean(each) if each else None for each in known]]
     at = [second.elapsed + 0.5 for second in seconds]
     shown = [label(name, names) for name in names]
     return [Series(name, thinned(list(zip(at, line, strict=True)))) for name, line in zip(shown, told, strict=True)]
@@ -313,15 +301,6 @@ def _process_lines(found: RunFindings, figure: str) -> list[Series]:
 def _figure(health: ProcessHealth | None, name: str) -> float | None:
     value = None if health is None else getattr(health, name)
     return None if value is None else value * _SCALES.get(name, 1)
-
-
-def _highest(values: Iterable[float | None]) -> float | None:
-    return max((value for value in values if value is not None), default=None)
-
-
-def _mean(values: Iterable[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None
 
 
 def server_charts(metrics: Sequence[ServerMetric], time: Timeframe) -> list[Chart]:

@@ -18,6 +18,7 @@ from mmload.results.browser_health import untrusted
 from mmload.results.model import StormRecovery
 from mmload.results.storms import storm_sentence
 from mmload.results.summary import FailureRow, Summary, actions_by_count, highest_users, routes_by_count
+from mmload.results.timeline import rounded_ms
 
 # Raised when a reader of the old form would misunderstand the new one; new keys alone do not raise it.
 SCHEMA = 2
@@ -147,7 +148,7 @@ def _browser_step(name: str, step: BrowserStep) -> dict[str, Any]:
         "skipped": step.skipped,
         "busy": step.busy,
         "times": times_document(step.times),
-        **{f"{key}_p75_ms": None if value is None else round(value * 1000, 3) for key, value in vitals.items()},
+        **{f"{key}_p75_ms": rounded_ms(value) for key, value in vitals.items()},
         "cls_p75": cls,
         "requests": step.requests,
         "bytes": step.bytes,
@@ -218,11 +219,7 @@ def times_document(times: Histogram) -> dict[str, Any]:
     percentiles = {"p50_ms": 50, "p90_ms": 90, "p95_ms": 95, "p99_ms": 99, "p99_9_ms": 99.9}
     return {
         "count": times.count,
-        "mean_ms": _ms(mean),
-        **{name: _ms(times.percentile(percent)) for name, percent in percentiles.items()},
-        "max_ms": _ms(times.maximum),
+        "mean_ms": rounded_ms(mean),
+        **{name: rounded_ms(times.percentile(percent)) for name, percent in percentiles.items()},
+        "max_ms": rounded_ms(times.maximum),
     }
-
-
-def _ms(seconds: float | None) -> float | None:
-    return None if seconds is None else round(seconds * 1000, 3)

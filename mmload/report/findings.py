@@ -11,9 +11,9 @@ import msgspec
 from mmload.metrics.counts import MISSING_REASONS, DeliveryCounts
 from mmload.metrics.delta import Delta, ProcessHealth, all_times
 from mmload.metrics.histogram import Histogram
-from mmload.report.wording import count, milliseconds, percent, plural, rate, span
+from mmload.report.wording import clock, count, milliseconds, of_ms, percent, plural, rate, span
 from mmload.results.folder import SERVER, lines
-from mmload.results.generator_health import LOCAL, GeneratorTrust, generator
+from mmload.results.generator_health import LOCAL, GeneratorTrust, trust_in
 from mmload.results.model import Run, Second, Server, ServerSample
 from mmload.results.outages import Outage, outages
 from mmload.results.storms import storm_name, storm_sentence
@@ -91,7 +91,7 @@ class RunFindings:
 
 def findings(run: Run) -> RunFindings:
     """What there is to tell of a run; of a torn one, as far as its record goes."""
-    return RunFindings(run, summary(run), verdict(run), generator(run), outages(run.seconds))
+    return RunFindings(run, summary(run), verdict(run), trust_in(run.seconds), outages(run.seconds))
 
 
 def title(run: Run) -> str:
@@ -125,6 +125,14 @@ def sentence(found: RunFindings) -> str:
     times = f", p99 {milliseconds(slow)} ms" if slow is not None else ""
     storms = "".join(f"{text}. " for text in storm_texts(found))
     return f"{said(found)}: {storms}{load} active at the end, {work}{times} ({found.window_name})."
+
+
+def outage_texts(found: RunFindings) -> list[str]:
+    """When the server did not answer, or with errors."""
+    return [
+        f"{outage.what}, {clock(outage.start_ms / 1000)} to {clock(outage.end_ms / 1000)} ({span(outage.seconds)})"
+        for outage in found.outages
+    ]
 
 
 def storm_texts(found: RunFindings) -> list[str]:
@@ -198,43 +206,32 @@ def delivery_text(figures: Summary) -> str:
     if deliveries.uncertain:
         text += f", {count(deliveries.uncertain)} without an answer (stored or not)"
     if times.p50_ms is not None:
-        text += f"; p50 {_ms(times.p50_ms)} ms, p95 {_ms(times.p95_ms)} ms, p99 {_ms(times.p99_ms)} ms"
+        text += f"; p50 {of_ms(times.p50_ms)} ms, p95 {of_ms(times.p95_ms)} ms, p99 {of_ms(times.p99_ms)} ms"
     if times.clock_error_ms is not None:
-        text += f" (clocks of several hosts: ± {_ms(times.clock_error_ms)} ms)"
+        text += f" (clocks of several hosts: ± {of_ms(times.clock_error_ms)} ms)"
     return f"{text}."
 
 
-def _ms(value: float | None) -> str:
-    return milliseconds(None if value is None else value / 1000)
-
-
-def unseen_text(deliveries: DeliveryCounts) -> str:
-    """What an account without a loss can't rule out. Rule of three: with 95 % confidence, a rate of 3 / n at most."""
-    if deliveries.missing or not deliveries.delivered:
-        return ""
-    if deliveries.delivered <= _THREE:
-        return "nothing is missing, but too few deliveries were made to say how often one is lost"
-    none = f"none of {count(deliveries.delivered)} deliveries is missing"
-    return f"{none}: a loss rate below {percent(_THREE / deliveries.delivered)} could have gone unnoticed"
-
-
 def loss_texts(deliveries: DeliveryCounts) -> list[str]:
-    """Why deliveries are missing; where none is, what that is worth."""
+    """Why deliveries are missing; where none is, what that is worth.
+
+    What can't be ruled out, by the rule of three: with 95 % confidence, a rate of 3 / n at most.
+    """
     reasons = [f"{count(number)} missing: {MISSING_REASONS[reason]}" for reason, number in deliveries.reasons.items()]
-    unseen = unseen_text(deliveries)
-    return [*reasons, *([unseen] if unseen else [])]
+    if deliveries.missing or not deliveries.delivered:
+        return reasons
+    if deliveries.delivered <= _THREE:
+        return [*reasons, "nothing is missing, but too few deliveries were made to say how often one is lost"]
+    none = f"none of {count(deliveries.delivered)} deliveries is missing"
+    return [*reasons, f"{none}: a loss rate below {percent(_THREE / deliveries.delivered)} could have gone unnoticed"]
 
 
 def generator_sentences(found: RunFindings) -> list[str]:
     """What is to be said of the generator."""
-    return list(found.trust.sentences) or [_kept_up(len(found.trust.saturated_seconds))]
-
-
-def _kept_up(seconds_beside: int) -> str:
-    """Charts and tables are of the whole run: what they show beside the seconds that count is not denied."""
-    if not seconds_beside:
-        return "The generator kept up: none of its limits was crossed."
-    return (
-        "The generator kept up in the steady state: a limit was crossed only during ramp-up or while "
-        f"users were stopping ({seconds_beside} s)."
-    )
+    if found.trust.sentences:
+        return list(found.trust.sentences)
+    # Charts and tables are of the whole run: what they show beside the seconds that count is not denied.
+    if beside := len(found.trust.saturated_seconds):
+        only = f"a limit was crossed only during ramp-up or while users were stopping ({beside} s)"
+        return [f"The generator kept up in the steady state: {only}."]
+    return ["The generator kept up: none of its limits was crossed."]

@@ -39,6 +39,11 @@ def junit_report(found: RunFindings, output: str = "") -> str:
     for kind in ("failure", "error", "skipped"):
         number = len(suite.findall(f"testcase/{kind}"))
         suite.set({"failure": "failures", "error": "errors"}.get(kind, kind), str(number))
+    return xml_of(suite)
+
+
+def xml_of(suite: Element) -> str:
+    """The document, with a line break at its end."""
     ElementTree.indent(suite)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(suite, encoding="unicode") + "\n"
 

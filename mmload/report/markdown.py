@@ -12,6 +12,7 @@ from mmload.report.findings import (
     delivery_text,
     generator_sentences,
     loss_texts,
+    outage_texts,
     said,
     sentence,
     storm_texts,
@@ -19,7 +20,7 @@ from mmload.report.findings import (
     title,
 )
 from mmload.report.tables import ReportTable, tables
-from mmload.report.wording import SIGNS, clock, count, milliseconds, percent, rate, span
+from mmload.report.wording import SIGNS, count, milliseconds, percent, rate
 
 MOST_ROWS = 10
 _SPECIAL = re.compile(r"([\\`*_\[\]|#])")
@@ -80,13 +81,7 @@ def _sections(found: RunFindings) -> Iterator[tuple[str, str]]:
     yield "Failures (whole run)", _joined(share, _table(made["failures"])) if made["failures"].rows else ""
     yield "Why users could not become active (whole run)", _table(made["kept_out"])
     yield "Expected refusals, not failures (whole run)", _table(made["expected"])
-    yield (
-        "Outages",
-        _items(
-            f"{outage.what}, {clock(outage.start_ms / 1000)} to {clock(outage.end_ms / 1000)} ({span(outage.seconds)})"
-            for outage in found.outages
-        ),
-    )
+    yield "Outages", _items(outage_texts(found))
     generator = _table(made["generator"])
     yield "Generator", _joined(_items(generator_sentences(found)), generator) if generator else ""
 

@@ -19,6 +19,7 @@ from mmload.report.findings import (
     delivery_text,
     generator_sentences,
     loss_texts,
+    outage_texts,
     read_server,
     said,
     sentence,
@@ -30,7 +31,18 @@ from mmload.report.html import PageTable, breakable, in_code, number, rendered
 from mmload.report.search_chart import SearchShown, read_search, search_shown
 from mmload.report.svg import Chart, shades
 from mmload.report.tables import Column, ReportTable, TooFew, tables
-from mmload.report.wording import NONE, SIGNS, count, megabytes, milliseconds, percent, population_text, rate, span
+from mmload.report.wording import (
+    NONE,
+    SIGNS,
+    count,
+    megabytes,
+    milliseconds,
+    of_ms,
+    percent,
+    population_text,
+    rate,
+    span,
+)
 from mmload.results.folder import read_figures
 from mmload.results.series import ChartWindow, sampled_width, shape, windows
 
@@ -75,7 +87,7 @@ def html_report(
         losses=loss_texts(found.figures.deliveries),
         lost_posts=f"Posts with missing deliveries ({count(len(found.run.totals.whole.losses))} recorded)",
         generator=generator_sentences(found) if made["generator"].rows else [],
-        outages=charts.outage_texts(found),
+        outages=outage_texts(found),
         notes=charts.note_texts(found),
         facts=_facts(found),
         settings=json.dumps(settings, indent=2, ensure_ascii=False) if settings else "",
@@ -108,8 +120,7 @@ def _tiles(found: RunFindings) -> list[tuple[str, str, str]]:
     users, deliveries, whole = found.figures.users, found.figures.deliveries, found.figures.whole
     share = percent(whole.failures / whole.requests) if whole.requests else "-"
     slow = milliseconds(found.times.percentile(99))
-    p99_ms = found.figures.delivery_times.p99_ms
-    late = milliseconds(None if p99_ms is None else p99_ms / 1000)
+    late = of_ms(found.figures.delivery_times.p99_ms)
     return [
         ("active users at the end", count(found.active), f"target {count(users.target)}"),
         ("requests per second", rate(found.throughput.requests_per_second), found.window_name),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 from mmload.report.html import PageTable, number
 from mmload.results.series import Point, nines
@@ -253,7 +254,7 @@ class Chart:
         width = -(-len(places) // _TABLE_ROWS)
         stretches = [places[start : start + width] for start in range(0, len(places), width)]
         values = [dict(line.points) for line in self.lines]
-        rows = [[moment(each[0]), *(_mean([points.get(at) for at in each]) for points in values)] for each in stretches]
+        rows = [[moment(each[0]), *(_mean(map(points.get, each)) for points in values)] for each in stretches]
         return PageTable(["time", *(line.name for line in self.lines)], rows, f"{self.title}, as figures")
 
 
@@ -288,6 +289,6 @@ def _at(point: tuple[float, float]) -> str:
     return f"{number(point[0])} {number(point[1])}"
 
 
-def _mean(values: Sequence[float | None]) -> str:
+def _mean(values: Iterable[float | None]) -> str:
     known = [value for value in values if value is not None]
-    return figure(_rounded(sum(known) / len(known))) if known else "-"
+    return figure(_rounded(fmean(known))) if known else "-"

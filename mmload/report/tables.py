@@ -11,7 +11,7 @@ from mmload.metrics.delta import Delta, RouteFigures, all_times
 from mmload.metrics.histogram import Histogram
 from mmload.metrics.recorder import DELIVERY, RECONNECT, SCHEDULE_LAG
 from mmload.report.findings import ProcessFigures, RunFindings, label, process_figures
-from mmload.report.wording import NONE, clock, count, megabytes, milliseconds, percent, rate
+from mmload.report.wording import NONE, clock, count, megabytes, milliseconds, of_ms, percent, rate
 from mmload.results.model import StormRecovery
 from mmload.results.summary import FailureRow, actions_by_count, highest_users, routes_by_count
 from mmload.results.thresholds import ThresholdResult
@@ -210,7 +210,6 @@ def _storms(found: RunFindings) -> ReportTable:
 
 def _storm_cells(each: StormRecovery) -> list[str]:
     spans = (each.recovered_seconds, each.sockets_seconds, each.p99_seconds, each.failures_seconds)
-    highest = None if each.p99_highest_ms is None else each.p99_highest_ms / 1000
     return [
         *(NONE if seconds is None else f"{seconds:,.0f} s" for seconds in spans),
         percent(each.failures / max(1, each.requests)),
@@ -218,7 +217,7 @@ def _storm_cells(each: StormRecovery) -> list[str]:
         count(each.peak_failures),
         count(each.missing),
         count(each.sockets_lowest),
-        f"{milliseconds(highest)} ms",
+        f"{of_ms(each.p99_highest_ms)} ms",
     ]
 
 
@@ -311,10 +310,10 @@ def _generator_cells(process: ProcessFigures) -> list[str]:
     return [
         percent(process.cpu_mean),
         percent(process.cpu_max),
-        milliseconds(process.lag_max_ms / 1000),
+        of_ms(process.lag_max_ms),
         count(process.backlog_max),
-        milliseconds(process.gc_max_ms / 1000),
+        of_ms(process.gc_max_ms),
         megabytes(process.rss_max_bytes),
         NONE if process.steal_max is None else percent(process.steal_max),
-        NONE if process.throttled_max_ms is None else milliseconds(process.throttled_max_ms / 1000),
+        of_ms(process.throttled_max_ms),
     ]

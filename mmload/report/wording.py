@@ -27,9 +27,13 @@ def rate(per_second: float) -> str:
 
 def milliseconds(seconds: float | None) -> str:
     """A duration as milliseconds: `0.8`, `12`, `1,234`; `-` if there is none."""
-    if seconds is None:
+    return of_ms(None if seconds is None else seconds * 1000)
+
+
+def of_ms(ms: float | None) -> str:
+    """The same of a duration that is in milliseconds."""
+    if ms is None:
         return NONE
-    ms = seconds * 1000
     return f"{ms:.1f}" if ms < 10 else f"{ms:,.0f}"
 
 

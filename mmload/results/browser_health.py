@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from mmload.metrics.browser import BrowserHost
 from mmload.metrics.delta import Delta
 
 # Of more steps than these done on a busy machine nothing can be told.
@@ -14,9 +13,5 @@ def untrusted(figures: Delta) -> str:
     busy = {name: host for name, host in figures.browser_hosts.items() if host.busy > MOST_BUSY_STEPS * host.steps}
     if not busy:
         return ""
-    hosts = "; ".join(_told(*each) for each in busy.items())
+    hosts = "; ".join(f"{name} in {host.busy} of {host.steps} steps" for name, host in busy.items())
     return f"the times of browser users cannot be trusted, as their host was busy ({hosts})"
-
-
-def _told(name: str, host: BrowserHost) -> str:
-    return f"{name} in {host.busy} of {host.steps} steps"

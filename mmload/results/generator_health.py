@@ -16,8 +16,8 @@ from dataclasses import dataclass
 import msgspec
 
 from mmload.metrics.delta import Delta, ProcessHealth
-from mmload.results.model import Figures, Part, Run, RunPhase, Second, StormRecovery, Undisturbed
-from mmload.results.outages import Outage, outages
+from mmload.results.model import Figures, Part, RunPhase, Second, StormRecovery, Undisturbed
+from mmload.results.outages import outages
 from mmload.results.storms import unforeseen
 
 # Measured (`python -m benchmarks truth`): up to 70 % of a core the process adds less than a millisecond to what it
@@ -75,13 +75,8 @@ class GeneratorTrust(msgspec.Struct, frozen=True):
     saturated_seconds: frozenset[int] = frozenset()
 
 
-def generator(run: Run) -> GeneratorTrust:
-    """What the health of a run's processes comes to."""
-    return trust_in(run.seconds)
-
-
 def trust_in(seconds: Sequence[Second]) -> GeneratorTrust:
-    """The same of seconds alone. The steady ones count; where there are none, all before the users are stopped."""
+    """What the health of the processes comes to. The steady seconds count, or all before the users are stopped."""
     makers = makers_of_load(seconds)
     silent = {name: _silent(seconds, name) for name in makers}
     bad = frozenset(second.elapsed for second in seconds if _is_bad(second, makers)).union(*silent.values())
@@ -154,14 +149,12 @@ def disturbed(seconds: Sequence[Second], storms: Sequence[StormRecovery] = ()) -
     A server is not itself again before its sockets are back: they all ask for what they missed.
     """
     bad = with_aftermath(trust_in(seconds).saturated_seconds)
-    away = unforeseen(outages(seconds), storms)
+    away = [
+        (each.start_ms, each.end_ms + each.back_after_seconds * 1000) for each in unforeseen(outages(seconds), storms)
+    ]
     return frozenset(
-        second.ms for second in seconds if second.elapsed in bad or any(_within(each, second.ms) for each in away)
+        each.ms for each in seconds if each.elapsed in bad or any(begin <= each.ms <= end for begin, end in away)
     )
-
-
-def _within(outage: Outage, ms: int) -> bool:
-    return outage.start_ms <= ms <= outage.end_ms + outage.back_after_seconds * 1000
 
 
 def undisturbed(figures: Iterable[Figures], without: frozenset[int]) -> Undisturbed:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 from mmload.metrics.delta import all_times
 from mmload.metrics.histogram import Histogram, middle_us
@@ -74,7 +75,7 @@ def averaged(line: Sequence[Point], width: int) -> list[Point]:
         stretch = line[start : start + width]
         known = [value for _, value in stretch if value is not None]
         middle = (stretch[0][0] + stretch[-1][0]) / 2
-        found.append((middle, sum(known) / len(known) if known else None))
+        found.append((middle, fmean(known) if known else None))
     return found
 
 
@@ -156,12 +157,10 @@ def curve(times: Histogram, most: int = 120) -> list[Point]:
     last = math.log10(times.count) if times.count > 1 else 0.0
     ranks = {max(1, math.ceil(times.count * (1 - 10 ** -(last * step / most)))) for step in range(most + 1)}
     ranks.add(times.count)  # the longest, which rounding may leave out
-    return [(_nines_of_rank(rank, times.count), us / 1000) for rank, us in at_ranks(times, sorted(ranks))]
-
-
-def _nines_of_rank(rank: int, count: int) -> float:
-    """A rank's place on the axis: the share of durations that are shorter."""
-    return math.log10(count / (count - rank + 1))
+    # A rank's place on the axis: the share of durations that are shorter.
+    return [
+        (math.log10(times.count / (times.count - rank + 1)), us / 1000) for rank, us in at_ranks(times, sorted(ranks))
+    ]
 
 
 def at_ranks(times: Histogram, ranks: Sequence[int]) -> Iterator[tuple[int, float]]:

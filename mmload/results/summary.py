@@ -12,6 +12,7 @@ from mmload.metrics.delta import ActionFigures, Delta, RouteFigures
 from mmload.metrics.histogram import Histogram
 from mmload.metrics.recorder import DELIVERY
 from mmload.results.model import Run, RunPhase, Second
+from mmload.results.timeline import percentiles_ms
 
 
 class UserSummary(msgspec.Struct, frozen=True):
@@ -120,13 +121,7 @@ def _users(run: Run) -> UserSummary:
 
 def _delivery_times(run: Run) -> DeliveryTimes:
     part = run.totals.steady if run.totals.steady_seconds else run.totals.whole
-    times = part.spans.get(DELIVERY) or Histogram()
-    p50, p95, p99 = (_ms(times.percentile(percent)) for percent in (50, 95, 99))
-    return DeliveryTimes(p50, p95, p99, run.totals.clock_error_ms)
-
-
-def _ms(seconds: float | None) -> float | None:
-    return None if seconds is None else round(seconds * 1000, 3)
+    return DeliveryTimes(*percentiles_ms(part.spans.get(DELIVERY) or Histogram()), run.totals.clock_error_ms)
 
 
 def highest_users(seconds: Iterable[Second]) -> dict[str, int]:

@@ -38,17 +38,8 @@ from mmload.results.browser_health import MOST_BUSY_STEPS
 from mmload.results.model import Part, Run, StormRecovery
 
 T = TypeVar("T")
+F = TypeVar("F", RouteFigures, ActionFigures)
 
-__all__ = [
-    "Threshold",
-    "ThresholdRefused",
-    "ThresholdResult",
-    "ThresholdWindow",
-    "evaluate",
-    "judge",
-    "parse",
-    "window",
-]
 
 # The samples that must lie beyond a percentile for it to be one: with ten, its place among them is known to a third
 # (1/sqrt(10)). So p99 takes 1,000 samples, p95 200, p50 20.
@@ -144,16 +135,18 @@ def judge(threshold: Threshold | str, over: ThresholdWindow) -> ThresholdResult:
 def _judged(threshold: Threshold, over: ThresholdWindow) -> ThresholdResult:
     if threshold.measure == RECOVERY:
         return _recovered(threshold, over.storms)
-    value, enough = _delivery_count(threshold, over) if _counts_deliveries(threshold) else _sampled(threshold, over)
+    value, lacks = _delivery_count(threshold, over) if _counts_deliveries(threshold) else _sampled(threshold, over)
     holds = _OPERATORS[threshold.operator](value, threshold.limit)
     shown = written(value, threshold.unit)
-    if enough and (holds or not _sure_breach(threshold, over)):
-        return ThresholdResult(
-            threshold.text, value, None, f"{threshold.text}: cannot be determined: it is {shown}, but {enough}"
-        )
-    return ThresholdResult(
-        threshold.text, value, holds, f"{threshold.text}: {'holds' if holds else 'crossed'}: {shown}"
-    )
+    if lacks and (holds or not _sure_breach(threshold, over)):
+        said = f"{threshold.text}: cannot be determined: it is {shown}, but {lacks}"
+        return ThresholdResult(threshold.text, value, None, said)
+    return _decided(threshold, value, shown, holds=holds)
+
+
+def _decided(threshold: Threshold, value: float, shown: str, *, holds: bool) -> ThresholdResult:
+    said = f"{threshold.text}: {'holds' if holds else 'crossed'}: {shown}"
+    return ThresholdResult(threshold.text, value, holds, said)
 
 
 def _recovered(threshold: Threshold, storms: tuple[StormRecovery, ...]) -> ThresholdResult:
@@ -167,8 +160,7 @@ def _recovered(threshold: Threshold, storms: tuple[StormRecovery, ...]) -> Thres
     shown = f"not within {written(value, Unit.SECONDS)}" if lasted else written(value, Unit.SECONDS)
     if lasted and (value < threshold.limit or threshold.operator in (">", ">=")):
         raise _Untold(f"{shown}, and then the load ended")
-    said = f"{threshold.text}: {'holds' if holds else 'crossed'}: {shown}"
-    return ThresholdResult(threshold.text, value, holds, said)
+    return _decided(threshold, value, shown, holds=holds)
 
 
 def _recovery_span(part: str, each: StormRecovery) -> tuple[float, bool]:
@@ -213,15 +205,12 @@ def _sampled(threshold: Threshold, over: ThresholdWindow) -> tuple[float, str]:
         return (sample.failed / sample.count if threshold.unit is Unit.SHARE else sample.failed), ""
     if not sample.times.count:
         raise _Untold("none succeeded in this window, so there are no times")
-    needed = fewest(threshold)
-    lacks = _lacks(sample.times.count, needed) if sample.times.count < needed else ""
-    return _time(threshold, sample.times), lacks
-
-
-def _lacks(count: int, needed: int) -> str:
-    """What to do about too small a sample, too."""
+    needed, count = fewest(threshold), sample.times.count
+    if count >= needed:
+        return _time(threshold, sample.times), ""
     samples = "1 sample" if count == 1 else f"{count:,} samples"
-    return f"from only {samples}; {needed:,} are needed: run about {math.ceil(needed / count)} times as long"
+    lacks = f"from only {samples}; {needed:,} are needed: run about {math.ceil(needed / count)} times as long"
+    return _time(threshold, sample.times), lacks
 
 
 def _time(threshold: Threshold, times: Histogram) -> float:
@@ -260,15 +249,15 @@ def _sure_breach(threshold: Threshold, over: ThresholdWindow) -> bool:
 def _sample(subject: str, over: ThresholdWindow) -> ThresholdSample:
     """What a subject names; `_Untold` if there is nothing of this name, or no window to look at."""
     if subject == LOGINS:
-        return _of_routes(over.whole.logins.values(), over.whole_seconds)
+        return _summed(RouteFigures(), over.whole.logins.values(), over.whole_seconds)
     if not over.steady_seconds:
         raise _Untold("there was no steady window")
     if subject in SPANS:
         return ThresholdSample(over.steady.spans.get(subject) or Histogram(), 0, over.steady_seconds)
     if subject == REQUESTS:
-        return _of_routes(over.steady.routes.values(), over.steady_seconds)
+        return _summed(RouteFigures(), over.steady.routes.values(), over.steady_seconds)
     if subject == ACTIONS:
-        return _of_actions(over.steady.actions.values(), over.steady_seconds)
+        return _summed(ActionFigures(), over.steady.actions.values(), over.steady_seconds)
     if subject.startswith(f"{BROWSER}."):
         return _of_browsers(subject, over)
     return _named(subject, over)
@@ -278,11 +267,11 @@ def _named(subject: str, over: ThresholdWindow) -> ThresholdSample:
     """An action, a route, or a class of them."""
     if " " not in subject:
         _check_known(subject, over.whole.actions)
-        return _of_actions(_matching(subject, over.steady.actions), over.steady_seconds)
-    if not _any(subject, over.whole.routes) and _any(subject, over.whole.logins):
-        return _of_routes(_matching(subject, over.whole.logins), over.whole_seconds)
+        return _summed(ActionFigures(), _matching(subject, over.steady.actions), over.steady_seconds)
+    if not _matching(subject, over.whole.routes) and (logins := _matching(subject, over.whole.logins)):
+        return _summed(RouteFigures(), logins, over.whole_seconds)
     _check_known(subject, over.whole.routes)
-    return _of_routes(_matching(subject, over.steady.routes), over.steady_seconds)
+    return _summed(RouteFigures(), _matching(subject, over.steady.routes), over.steady_seconds)
 
 
 def _of_browsers(subject: str, over: ThresholdWindow) -> ThresholdSample:
@@ -301,31 +290,20 @@ def _of_browsers(subject: str, over: ThresholdWindow) -> ThresholdSample:
 
 
 def _check_known(subject: str, table: Mapping[str, object], what: str = "") -> None:
-    if not _any(subject, table):
+    if not _matching(subject, table):
         what = what or ("route" if " " in subject else "action")
         resembled = nearest(subject, list(table))
         hint = f"; did you mean {resembled}?" if resembled and resembled != subject else ""
         raise _Untold(f"no such {what} in this run{hint}")
 
 
-def _any(subject: str, table: Mapping[str, object]) -> bool:
-    return bool(_matching(subject, table))
-
-
 def _matching(subject: str, table: Mapping[str, T]) -> list[T]:
     return [table[name] for name in matching(subject, table)]
 
 
-def _of_routes(routes: Iterable[RouteFigures], seconds: int) -> ThresholdSample:
-    whole = RouteFigures()
-    for figures in routes:
-        whole.merge(figures)
-    return ThresholdSample(whole.times, whole.failed_times.count, seconds)
-
-
-def _of_actions(actions: Iterable[ActionFigures], seconds: int) -> ThresholdSample:
-    whole = ActionFigures()
-    for figures in actions:
+def _summed(whole: F, parts: Iterable[F], seconds: int) -> ThresholdSample:
+    """`whole` is empty to begin with."""
+    for figures in parts:
         whole.merge(figures)
     return ThresholdSample(whole.times, whole.failed_times.count, seconds)
 

@@ -19,8 +19,6 @@ from mmload.metrics.histogram import Histogram
 from mmload.metrics.recorder import DELIVERY
 from mmload.results.model import Figures, RunPhase, Second, Totals
 
-__all__ = ["Load", "Timeline", "next_phase"]
-
 # How often the histograms of the totals are packed that have grown meanwhile.
 PACKED_EVERY_SECONDS = 10
 API = "/api/v4/"
@@ -166,8 +164,8 @@ def _together(levels: Iterable[UserGauges]) -> UserGauges:
 
 
 def _record(second: int, elapsed: int, phase: RunPhase, load: Load, users: UserGauges, delta: Delta) -> Second:
-    p50, p95, p99 = _percentiles(all_times(delta.routes))
-    delivery = _percentiles(delta.spans.get(DELIVERY) or Histogram())
+    p50, p95, p99 = percentiles_ms(all_times(delta.routes))
+    delivery = percentiles_ms(delta.spans.get(DELIVERY) or Histogram())
     return Second(
         ms=second * 1000,
         elapsed=elapsed,
@@ -205,13 +203,15 @@ def _record(second: int, elapsed: int, phase: RunPhase, load: Load, users: UserG
     )
 
 
-def _percentiles(times: Histogram) -> tuple[float | None, float | None, float | None]:
-    p50, p95, p99 = (_ms(times.percentile(percent)) for percent in (50, 95, 99))
-    return p50, p95, p99
-
-
-def _ms(seconds: float | None) -> float | None:
+def rounded_ms(seconds: float | None) -> float | None:
+    """Milliseconds, to the microsecond."""
     return None if seconds is None else round(seconds * 1000, 3)
+
+
+def percentiles_ms(times: Histogram) -> tuple[float | None, float | None, float | None]:
+    """The 50th, 95th and 99th."""
+    p50, p95, p99 = (rounded_ms(times.percentile(percent)) for percent in (50, 95, 99))
+    return p50, p95, p99
 
 
 def _groups(delta: Delta) -> dict[str, tuple[int, int]]:

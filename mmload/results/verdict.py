@@ -18,13 +18,11 @@ import msgspec
 from mmload.config.threshold_syntax import BROWSER, DELIVERY, DELIVERY_COUNTS, RECOVERY, parse
 from mmload.errors import ExitCode
 from mmload.results.browser_health import untrusted
-from mmload.results.generator_health import FEWEST_SECONDS, MOST_SHARE, GeneratorTrust, generator
+from mmload.results.generator_health import FEWEST_SECONDS, MOST_SHARE, GeneratorTrust, trust_in
 from mmload.results.model import NoteKind, Run, RunEnding, RunPhase
 from mmload.results.outages import Outage, frequent_drops, outages, restarts
 from mmload.results.storms import in_storm, lasted, storm_name, storm_sentence, unforeseen
 from mmload.results.thresholds import ThresholdResult, ThresholdWindow, judge, window
-
-__all__ = ["ThresholdResult", "Verdict", "VerdictKind", "exit_code", "verdict"]
 
 _DOUBTFUL = (NoteKind.WORKER_LOST, NoteKind.WORKER_LEFT_OUT, NoteKind.FAULT, NoteKind.RECORD)
 # One person alone hears no other, waits for nobody, and meets caches that are all its own.
@@ -54,7 +52,7 @@ class Verdict(msgspec.Struct, frozen=True):
 
 def verdict(run: Run) -> Verdict:
     """What this run says about the server."""
-    trust, away = generator(run), unforeseen(outages(run.seconds), run.storms)
+    trust, away = trust_in(run.seconds), unforeseen(outages(run.seconds), run.storms)
     results = tuple(judge(text, window(run)) for text in run.facts.thresholds)
     doubts = tuple(_doubts(run, trust, away))
     sure, unsure = _breaches(run, results, trust, away, doubts)
@@ -83,17 +81,9 @@ def _breaches(
     run: Run, results: Sequence[ThresholdResult], trust: GeneratorTrust, away: Sequence[Outage], doubts: Sequence[str]
 ) -> tuple[list[str], list[str]]:
     """The crossed thresholds: those that are crossed for sure, and those that may not be the server's doing."""
-    sure: list[str] = []
-    unsure: list[str] = []
-    for result in results:
-        if result.passed is not False:
-            continue
-        blame = _blame(run, result, trust, away, doubts)
-        if blame:
-            unsure.append(f"{result.said}, but {blame}")
-        else:
-            sure.append(result.said)
-    return sure, unsure
+    blames = [(each.said, _blame(run, each, trust, away, doubts)) for each in results if each.passed is False]
+    unsure = [f"{said}, but {blame}" for said, blame in blames if blame]
+    return [said for said, blame in blames if not blame], unsure
 
 
 def _blame(
@@ -129,7 +119,10 @@ def _doubts(run: Run, trust: GeneratorTrust, away: Sequence[Outage]) -> Iterator
     if not requests:
         yield "no request was made"
     yield from _doubts_about_users(run)
-    yield from _doubts_about_browsers(run)
+    # A figure of browser users is asked for, and their machine had no room for it.
+    asked = any(f"{BROWSER}." in text for text in run.facts.thresholds)
+    if asked and (why := untrusted(totals.whole)):
+        yield why
     if requests and not totals.steady_seconds:
         yield "there was no steady phase: the run ended before all users had been active for a whole second"
     elif requests and not any(route.count for route in totals.steady.routes.values()):
@@ -139,7 +132,12 @@ def _doubts(run: Run, trust: GeneratorTrust, away: Sequence[Outage]) -> Iterator
         yield from trust.sentences
     yield from map(_away, away)
     yield from _doubts_about_storms(run, trust)
-    yield from _doubts_about_restarts(run)
+    for ms in restarts(run.seconds):
+        if not any(in_storm(ms, storm) for storm in run.storms):
+            after = (ms - run.seconds[0].ms) // 1000
+            yield (
+                f"all WebSockets were lost at once after {after} s, and none could be resumed: the server was restarted"
+            )
     if unreadable := totals.whole.sockets.unreadable:
         yield f"{unreadable} WebSocket events could not be read: the server, or a proxy before it, sent malformed data"
     if errors := totals.whole.sockets.listener_errors:
@@ -167,22 +165,6 @@ def _doubts_about_storms(run: Run, trust: GeneratorTrust) -> Iterator[str]:
             yield f"{storm_name(storm)}: {storm_sentence(storm)}, which may not be the server's fault: " + (
                 "the generator was saturated" if trust.saturated else "the load ended early"
             )
-
-
-def _doubts_about_restarts(run: Run) -> Iterator[str]:
-    for ms in restarts(run.seconds):
-        if not any(in_storm(ms, storm) for storm in run.storms):
-            yield (
-                f"all WebSockets were lost at once after {(ms - run.seconds[0].ms) // 1000} s, and none could be "
-                "resumed: the server was restarted"
-            )
-
-
-def _doubts_about_browsers(run: Run) -> Iterator[str]:
-    """A figure of browser users is asked for, and their machine had no room for it."""
-    asked = any(f"{BROWSER}." in text for text in run.facts.thresholds)
-    if asked and (why := untrusted(run.totals.whole)):
-        yield why
 
 
 def _doubts_about_users(run: Run) -> Iterator[str]:

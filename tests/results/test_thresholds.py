@@ -6,13 +6,13 @@ import dataclasses
 
 import pytest
 
-from mmload.config.threshold_syntax import Unit
+from mmload.config.threshold_syntax import ThresholdRefused, Unit, parse
 from mmload.metrics.delta import Delta
 from mmload.metrics.histogram import Histogram, middle_us
 from mmload.metrics.recorder import ActionOutcome, Recorder
 from mmload.results.folder import stage_parts
 from mmload.results.model import Figures, Part, Totals
-from mmload.results.thresholds import ThresholdRefused, ThresholdWindow, evaluate, judge, parse, written
+from mmload.results.thresholds import ThresholdWindow, evaluate, judge, written
 from tests.results.records import figures, run, second
 
 

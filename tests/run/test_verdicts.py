@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from mmload.results.folder import read_run
-from mmload.results.generator_health import generator
+from mmload.results.generator_health import trust_in
 from mmload.results.verdict import VerdictKind, verdict
 from tests.run.processes import ROOT, end, mmload, mmload_here, start, the_folder
 from tests.run.test_end_to_end import FAST
@@ -55,7 +55,7 @@ def test_a_generator_starved_of_its_processor_is_inconclusive_and_blames_nobody(
     assert ended.code == 6, ended.err
     assert said.outcome is VerdictKind.INCONCLUSIVE
     assert [each.passed for each in said.thresholds] == [False, False], "they are crossed: the test would prove nothing"
-    assert generator(run).saturated
+    assert trust_in(run.seconds).saturated
     assert "the load generator was saturated" in " ".join(ended.out.split())
     assert "had an event-loop lag" in ended.out
     document = json.loads(reported(tmp_path, "--json"))
