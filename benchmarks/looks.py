@@ -20,7 +20,7 @@ from typing import Any
 from benchmarks.crowd import LONGEST_RAMP_SECONDS, Server, served, variables
 from benchmarks.measuring import Report, Table, spread, tell, whole
 from coordinator.agent_apis import SwarmAgent
-from coordinator.agent_metrics import Sums, agent_sums, snapshot
+from coordinator.agent_metrics import BY, Sums, snapshot
 from coordinator.observe.processes import Processes
 from coordinator.polling import Unanswered
 from mmload.cli import locust_process
@@ -43,7 +43,7 @@ def measure(args: argparse.Namespace) -> Report:
     with served("", args.users) as server, _agent(server, args.users) as agent:
         _wait_for(agent, args.users)
         tell(f"{args.looks} looks at {args.users} users")
-        sums, processes = agent_sums(), Processes(server.url)
+        sums, processes = Sums(BY), Processes(server.url)
         # The first one knows of none before it.
         costs = [_look(agent, server, sums, processes) for _ in range(args.looks + 1)][1:]
         return report(args.users, agent.page().count("\n"), costs)

@@ -133,7 +133,7 @@ def line(seen: Seen, step: Step) -> str:
 def run(args: argparse.Namespace) -> int:
     """The whole of a search, or of two that are compared; the answer is its exit code."""
     loaded = load(args.config)
-    document = applied(loaded.document, args)
+    document = applied(loaded.value, args)
     set_up_logs(document.log)
     named = {DOCUMENT_VARIABLES["config"]: str(args.agent_config)} if args.agent_config else {}
     settings, _ = load_settings({**os.environ, **named})
@@ -143,7 +143,7 @@ def run(args: argparse.Namespace) -> int:
         return _run_alone(document, settings, args)
     if document.search.mode == Mode.CLASSIC:
         raise UsageError("--compare: the classic rule gives no interval: omit --mode classic")
-    return _run_pair(document, applied(load(args.compare).document, args), settings, args)
+    return _run_pair(document, applied(load(args.compare).value, args), settings, args)
 
 
 def _run_alone(document: Coordinator, settings: Settings, args: argparse.Namespace) -> int:

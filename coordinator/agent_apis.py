@@ -21,27 +21,37 @@ _BUSY_PERCENT = 90.0
 _LEAVING_PER_SECOND = 20.0
 
 
-class SwarmAgent:
-    """One Locust master, or a single process, with its web UI."""
+class _HttpAgent:
+    """What both have in common: a session, and a page of metrics."""
 
-    def __init__(self, name: str, url: str, spawn_rate: float, users_per_worker: int, token: str = "") -> None:
-        self._name = name
+    def __init__(self, name: str, url: str, token: str) -> None:
+        self.name = name
         self._url = url.rstrip("/")
-        self._spawn_rate = spawn_rate
-        self._users_per_worker = users_per_worker
-        self._ordered = 0
         self._session = session(url, token)
-
-    @property
-    def name(self) -> str:
-        return self._name
-
-    def status(self) -> AgentStatus:
-        return status_of(self._json("GET", "/stats/requests"), self._users_per_worker)
 
     def page(self) -> str:
         answer = self._ask("GET", "/metrics")
         return answer.text if answer.status_code == 200 else ""
+
+    def _ask(self, method: str, path: str, *, seconds: float = REQUEST_SECONDS, **body: Any) -> requests.Response:
+        """`body`: `data` or `json`, as requests have it."""
+        try:
+            return self._session.request(method, self._url + path, timeout=seconds, allow_redirects=False, **body)
+        except requests.RequestException as error:
+            raise Unanswered(f"{self._url}: {transport_reason(error)}") from None
+
+
+class SwarmAgent(_HttpAgent):
+    """One Locust master, or a single process, with its web UI."""
+
+    def __init__(self, name: str, url: str, spawn_rate: float, users_per_worker: int, token: str = "") -> None:
+        super().__init__(name, url, token)
+        self._spawn_rate = spawn_rate
+        self._users_per_worker = users_per_worker
+        self._ordered = 0
+
+    def status(self) -> AgentStatus:
+        return status_of(self._json("GET", "/stats/requests"), self._users_per_worker)
 
     def prepare(self) -> None:
         """Nothing: the first order starts the test."""
@@ -62,7 +72,7 @@ class SwarmAgent:
     def _json(
         self, method: str, path: str, form: dict[str, str] | None = None, *, seconds: float = REQUEST_SECONDS
     ) -> Any:
-        answer = self._ask(method, path, form, seconds=seconds)
+        answer = self._ask(method, path, seconds=seconds, data=form)
         if answer.status_code != 200:
             raise Unanswered(refused(path, answer.status_code))
         try:
@@ -72,14 +82,6 @@ class SwarmAgent:
         if not isinstance(said, dict):
             raise Unanswered(f"{path} did not return what Locust returns")
         return said
-
-    def _ask(
-        self, method: str, path: str, form: dict[str, str] | None = None, *, seconds: float = REQUEST_SECONDS
-    ) -> requests.Response:
-        try:
-            return self._session.request(method, self._url + path, data=form, timeout=seconds, allow_redirects=False)
-        except requests.RequestException as error:
-            raise Unanswered(f"{self._url}: {transport_reason(error)}") from None
 
 
 def refused(path: str, status: int) -> str:
@@ -119,23 +121,18 @@ class NoSuchAgent(Unanswered):
     """The API answers, and knows no agent of this name."""
 
 
-class LoadAgent:
+class LoadAgent(_HttpAgent):
     """One agent behind the API. `documents` is what it is created with where it does not exist yet.
 
     What was created here is deleted in the end; what was there before is only stopped.
     """
 
     def __init__(self, name: str, url: str, documents: dict[str, Any], most_users: int, token: str = "") -> None:
-        self._name = name
-        self._url = url.rstrip("/")
+        super().__init__(name, url, token)
+        self._path = quote(name, safe="")
         self._documents = documents
         self._most_users = most_users
-        self._session = session(url, token)
         self._created = False
-
-    @property
-    def name(self) -> str:
-        return self._name
 
     def status(self) -> AgentStatus:
         """An agent that is not there yet has no users."""
@@ -144,15 +141,11 @@ class LoadAgent:
         except NoSuchAgent:
             return AgentStatus(0, False, self._most_users)
 
-    def page(self) -> str:
-        answer = self._ask("GET", f"{self._url}/metrics")
-        return answer.text if answer.status_code == 200 else ""
-
     def prepare(self) -> None:
         try:
             running = self._status().running
         except NoSuchAgent:
-            self._call("POST", "create", self._documents, query=f"?id={quote(self._name, safe='')}")
+            self._call("POST", "create", self._documents, query=f"?id={self._path}")
             self._created, running = True, False
         if not running:
             self._call("POST", f"{self._path}/run")
@@ -188,10 +181,6 @@ class LoadAgent:
         except NoSuchAgent:
             return
 
-    @property
-    def _path(self) -> str:
-        return quote(self._name, safe="")
-
     def _status(self) -> AgentStatus:
         said = self._call("GET", f"{self._path}/status")
         try:
@@ -204,21 +193,15 @@ class LoadAgent:
         self, method: str, path: str, body: Any = None, *, query: str = "", seconds: float = REQUEST_SECONDS
     ) -> dict[str, Any]:
         """One call. An `error` in the answer is a refusal, whatever the status."""
-        answer = self._ask(method, f"{self._url}/loadagent/{path}{query}", body, seconds=seconds)
+        answer = self._ask(method, f"/loadagent/{path}{query}", seconds=seconds, json=body)
         try:
             said = answer.json()
         except requests.JSONDecodeError:
             raise Unanswered(refused(f"/loadagent/{path}", answer.status_code)) from None
         error = str(said.get("error", "")) if isinstance(said, dict) else "an unexpected response"
         if answer.status_code == 404:
-            raise NoSuchAgent(error or f"no agent {self._name}")
+            raise NoSuchAgent(error or f"no agent {self.name}")
         if error or answer.status_code not in (200, 201):
             raise Unanswered(error or refused(f"/loadagent/{path}", answer.status_code))
         assert isinstance(said, dict)
         return said
-
-    def _ask(self, method: str, url: str, body: Any = None, *, seconds: float = REQUEST_SECONDS) -> requests.Response:
-        try:
-            return self._session.request(method, url, json=body, timeout=seconds, allow_redirects=False)
-        except requests.RequestException as error:
-            raise Unanswered(f"{self._url}: {transport_reason(error)}") from None

@@ -58,7 +58,7 @@ _REQUEST, _ACTION, _DELIVERY, _SPAN = (
     "mmload_span_seconds_bucket",
 )
 # What is read of a page, and the labels that matter.
-_BY = {
+BY = {
     **dict.fromkeys(_STATES, ("process",)),
     _SATURATED: (),
     _SOCKETS: (),
@@ -155,14 +155,9 @@ class Snapshot:
         return self.ended - sum(self.unanswered.values())
 
 
-def agent_sums() -> Sums:
-    """The reader of agents' pages."""
-    return Sums(_BY)
-
-
 def snapshot(pages: Mapping[str, str], seconds: float, sums: Sums | None = None) -> Snapshot:
     """The pages of the agents (by the agents' names) at one moment; `sums` has read those before."""
-    sums = sums or agent_sums()
+    sums = sums or Sums(BY)
     total = Snapshot(seconds, len(pages))
     for agent, page in pages.items():
         saturated, worst = False, dict[str, float]()
@@ -173,16 +168,12 @@ def snapshot(pages: Mapping[str, str], seconds: float, sums: Sums | None = None)
                 worst[name] = max(value * _STATES[name].scale, worst.get(name, 0.0))
             else:
                 _add(total, name, labels, value)
-        if saturated and _is_at_its_limit(worst):
+        # An agent calls itself saturated for minutes after a few bad seconds: for a run's figures that is right, but a
+        # search weighs each moment by itself. Without any word on its state its own judgement counts.
+        at_its_limit = not worst or any(value >= _STATES[name].most for name, value in worst.items())
+        if saturated and at_its_limit:
             total.saturated = f"agent {agent} is at its limit: {_told(worst)}"
     return total
-
-
-def _is_at_its_limit(worst: Mapping[str, float]) -> bool:
-    """Whether it is so now. An agent calls itself saturated for minutes after a few bad seconds: for a run's figures
-    that is right, but a search weighs each moment by itself. Without any word on its state its own judgement counts.
-    """
-    return not worst or any(value >= _STATES[name].most for name, value in worst.items())
 
 
 def _told(worst: Mapping[str, float]) -> str:
@@ -193,7 +184,7 @@ def _told(worst: Mapping[str, float]) -> str:
 
 
 def _add(total: Snapshot, name: str, labels: Sequence[str], value: float) -> None:
-    """`labels` are those of `_BY`."""
+    """`labels` are those of `BY`."""
     if name == _USERS:
         if labels[0] == "active":
             total.present = (total.present or 0) + int(value)

@@ -9,11 +9,12 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Protocol
+from typing import Protocol, TypeVar
 
 from coordinator.polling import Question, Unanswered, all_at_once
 from mmload.errors import ConfigurationError, ServerNotReady
 
+T = TypeVar("T")
 # Patience with one request to an agent; a stop lasts as long as its users' log-outs.
 REQUEST_SECONDS = 5.0
 STOP_SECONDS = 90.0
@@ -43,10 +44,9 @@ class AgentStatus:
 
 
 class Agent(Protocol):
-    """One agent. Every method but `name` asks it over the network and raises Unanswered."""
+    """One agent. Every method asks it over the network and raises Unanswered."""
 
-    @property
-    def name(self) -> str: ...
+    name: str
 
     def status(self) -> AgentStatus: ...
 
@@ -165,19 +165,11 @@ class AgentGroup:
 
     def release(self) -> dict[str, str]:
         """End the users of all agents; those that did not answer, and why."""
-        releases = [Question(_nothing(agent.release)) for agent in self._agents]
+        releases = [Question(agent.release) for agent in self._agents]
         outcomes = all_at_once(releases, STOP_SECONDS)
         return {
             name: str(each) for name, each in zip(self.names, outcomes, strict=True) if isinstance(each, Unanswered)
         }
-
-
-def _nothing(act: Callable[[], None]) -> Callable[[], bool]:
-    def acted() -> bool:
-        act()
-        return True
-
-    return acted
 
 
 def ready(
@@ -192,10 +184,10 @@ def ready(
 
     Raises ServerNotReady for one that does not answer or is busy, ConfigurationError for too high a ceiling.
     """
-    statuses = [_first_status(agent) for agent in agents]
+    statuses = [_asked(agent, agent.status) for agent in agents]
     if not take_up and any(status.busy for status in statuses):
         wait(REMEMBERED_SECONDS)
-        statuses = [_first_status(agent) for agent in agents]
+        statuses = [_asked(agent, agent.status) for agent in agents]
         _refuse_busy(agents, statuses)
     known = [limit or status.most_users for limit, status in zip(limits, statuses, strict=True)]
     _check_ceiling(most_users, agents, known)
@@ -212,12 +204,7 @@ def _refuse_busy(agents: Sequence[Agent], statuses: Sequence[AgentStatus]) -> No
             )
 
 
-def _first_status(agent: Agent) -> AgentStatus:
-    status: AgentStatus = _asked(agent, agent.status)
-    return status
-
-
-def _asked(agent: Agent, ask: Callable[[], Any]) -> Any:
+def _asked(agent: Agent, ask: Callable[[], T]) -> T:
     try:
         return ask()
     except Unanswered as error:

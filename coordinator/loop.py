@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from threading import Event
 from typing import Protocol
 
-from coordinator.agent_metrics import Answers, Recent, Snapshot, agent_sums, snapshot
+from coordinator.agent_metrics import BY, Answers, Recent, Snapshot, Sums, snapshot
 from coordinator.agents import AgentGroup, Look
 from coordinator.answer import Answer, Decider, Ending, Limits, SearchOutcome, Step
 from coordinator.journal import Cycle, End, JournalWriter
@@ -63,7 +63,7 @@ class Observer:
         self._prometheus = prometheus
         self._watch = watch
         self._recent = Recent(measures) if measures is not None else None
-        self._sums, self._answers = agent_sums(), Answers()
+        self._sums, self._answers = Sums(BY), Answers()
         self._clock, self._wall = clock, wall
         self._began: float | None = None
         self._users: dict[str, int] = {}
@@ -77,28 +77,22 @@ class Observer:
         answered = self._prometheus.readings(seconds, self._wall())
         self._users |= look.users
         latest = snapshot(look.pages, seconds, self._sums)
-        own = self._own(look, latest)
-        alerting = tuple(
-            answered[q.description] for q in self._prometheus.queries if q.alert and q.description in answered
-        )
-        readings = (*own, *alerting)
-        users, saturated = self._present(look, latest), latest.saturated or look.trouble
+        due = [(query.alert, answered.get(query.description)) for query in self._prometheus.queries]
+        readings = (*self._own(look, latest), *(each for alert, each in due if alert and each is not None))
         return Seen(
             Observation(
                 seconds,
                 target,
-                users,
+                self._present(look, latest),
                 readings,
-                saturated,
+                latest.saturated or look.trouble,
                 self._answers.add(latest),
                 latest.connections,
                 latest.without_account,
             ),
             dict(self._users),
             look.silent,
-            tuple(
-                answered[q.description] for q in self._prometheus.queries if not q.alert and q.description in answered
-            ),
+            tuple(each for alert, each in due if not alert and each is not None),
             self._recent.slowest() if self._recent is not None else "",
             "" if readings else "no query is due yet (MinIntervalSec)",
             self._watch.state() if self._watch is not None else None,
@@ -130,11 +124,6 @@ def have_measures(look: Look, names: tuple[str, ...]) -> bool:
 
 # An agent may be silent for so long: a restart, a pause of its machine. Longer, and the search has no load to speak of.
 AGENT_PATIENCE_SECONDS = 30.0
-
-
-def moment_of(seen: Observation, state: ObservedState | None) -> Moment:
-    """A cycle as evidence of why the limit was crossed. Pure."""
-    return Moment(seen.seconds, seen.users, weigh(seen).breached, bool(seen.saturated), state)
 
 
 class Looks(Protocol):
@@ -212,7 +201,9 @@ class Loop:
 
     def _cycle(self) -> tuple[Seen, Step]:
         seen = self._observer.look(self._target)
-        self._moments.append(moment_of(seen.observation, seen.server))
+        at = seen.observation
+        # A cycle as evidence of why the limit was crossed.
+        self._moments.append(Moment(at.seconds, at.users, weigh(at).breached, bool(at.saturated), seen.server))
         step = self._step(seen)
         self._target = step.users if step.ordered is None else step.ordered
         failed = {} if step.answer is not None else self._agents.set_users(self._target)

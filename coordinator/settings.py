@@ -9,9 +9,8 @@ import argparse
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 from msgspec.structs import replace
@@ -19,10 +18,9 @@ from msgspec.structs import replace
 from coordinator.answer import Limits, Today
 from mmload import __version__
 from mmload.config import Settings
-from mmload.config import coordinator_tables as tables
-from mmload.config.coordinator_tables import DEFAULT_LOWEST_USERS, MODES, Coordinator
-from mmload.config.documents import COORDINATOR, load_document
-from mmload.config.fields import seconds_of
+from mmload.config.coordinator_tables import DEFAULT_LOWEST_USERS, MODES, AgentAddress, Coordinator
+from mmload.config.documents import COORDINATOR, Checked, load_document
+from mmload.config.fields import FINITE, Check, at_least, more_than, seconds_of
 from mmload.errors import ConfigurationError, ServerNotReady, UsageError
 
 if TYPE_CHECKING:
@@ -30,6 +28,8 @@ if TYPE_CHECKING:
     from coordinator.agent_apis import LoadAgent, SwarmAgent
     from coordinator.agents import Agent
 
+T = TypeVar("T", bound=msgspec.Struct)
+N = TypeVar("N", int, float, int | None, float | None)
 DEFAULT_TOLERANCE = 0.05
 TOKEN_VARIABLE = "MMLOAD_AGENT_TOKEN"
 # An action takes a user about so long besides the wait before it (measured on the sandbox: 1.2 requests a second and
@@ -42,22 +42,12 @@ _UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w
 _LAST_TWO = ("irate", "idelta")
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """The document, where it came from, and what its reader should know of it."""
-
-    document: tables.Coordinator
-    source: str
-    notices: tuple[str, ...]
-
-
-def load(given: Path | None, environ: Mapping[str, str] = os.environ) -> Loaded:
+def load(given: Path | None, environ: Mapping[str, str] = os.environ) -> Checked[Coordinator]:
     """The document named on the command line, else by the environment, else in config/, else the defaults."""
-    checked = load_document(COORDINATOR, environ, given=given)
-    return Loaded(checked.value, checked.source, checked.notices)
+    return load_document(COORDINATOR, environ, given=given)
 
 
-def limits_of(document: tables.Coordinator, settings: Settings) -> Limits:
+def limits_of(document: Coordinator, settings: Settings) -> Limits:
     """What the search is to keep to. `settings` tell how often a user acts. Pure."""
     search = document.search
     action_seconds = settings.simul.avg_idle_time_ms / 1000 + _ACTION_SECONDS
@@ -80,15 +70,11 @@ def limits_of(document: tables.Coordinator, settings: Settings) -> Limits:
 
 def looks_back_seconds(query: str) -> float:
     """How far back a PromQL expression looks: its longest range, 0 without one. Pure."""
-    ranges = [found[2] for found in _RANGE.finditer(query) if found[1] not in _LAST_TWO]
-    return max((_range_seconds(each) for each in ranges), default=0.0)
+    ranges = [_RANGE_PART.findall(found[2]) for found in _RANGE.finditer(query) if found[1] not in _LAST_TWO]
+    return max((sum(int(count) * _UNIT_SECONDS[unit] for count, unit in parts) for parts in ranges), default=0.0)
 
 
-def _range_seconds(text: str) -> float:
-    return sum(int(count) * _UNIT_SECONDS[unit] for count, unit in _RANGE_PART.findall(text))
-
-
-def thresholds_of(document: tables.Coordinator, *, measured: bool) -> dict[str, float]:
+def thresholds_of(document: Coordinator, *, measured: bool) -> dict[str, float]:
     """The limits by the names of their readings. Pure."""
     from coordinator.agent_metrics import Recent
 
@@ -97,7 +83,7 @@ def thresholds_of(document: tables.Coordinator, *, measured: bool) -> dict[str, 
     return {reading.name: reading.limit for reading in own} | queries
 
 
-def agents_of(document: tables.Coordinator, settings: Settings, environ: Mapping[str, str] = os.environ) -> list[Agent]:
+def agents_of(document: Coordinator, settings: Settings, environ: Mapping[str, str] = os.environ) -> list[Agent]:
     """The configured agents, each by the API that it speaks. Raises ServerNotReady for one that speaks none."""
     configured = document.cluster.agents
     rate = document.search.spawn_rate / len(configured)
@@ -105,7 +91,7 @@ def agents_of(document: tables.Coordinator, settings: Settings, environ: Mapping
     return [_agent(agent, rate, settings, token) for agent in configured]
 
 
-def _agent(agent: tables.AgentAddress, spawn_rate: float, settings: Settings, token: str) -> Agent:
+def _agent(agent: AgentAddress, spawn_rate: float, settings: Settings, token: str) -> Agent:
     from coordinator.agent_apis import LoadAgent, SwarmAgent
 
     most = settings.config.users.max_active_users
@@ -118,7 +104,7 @@ def _agent(agent: tables.AgentAddress, spawn_rate: float, settings: Settings, to
     return _speaking(agent, swarm, load)
 
 
-def _speaking(agent: tables.AgentAddress, swarm: SwarmAgent, load: LoadAgent) -> Agent:
+def _speaking(agent: AgentAddress, swarm: SwarmAgent, load: LoadAgent) -> Agent:
     """Locust's API where it is there: it comes along with the spawn rate and with the state of the workers."""
     from coordinator.polling import Unanswered
 
@@ -217,41 +203,52 @@ def add_search_options(made: argparse.ArgumentParser) -> None:
 
 def applied(document: Coordinator, args: argparse.Namespace) -> Coordinator:
     """The document with the options in place of its own values. Raises UsageError. Pure."""
-    search, measures, cluster = document.search, document.measures, document.cluster
-    if args.mode is not None:
-        search = replace(search, mode=args.mode)
-    if args.lowest_users is not None:
-        search = replace(search, lowest_users=_at_least_one("--lowest-users", args.lowest_users))
-    if args.highest_users is not None:
-        cluster = replace(cluster, max_active_users=_at_least_one("--highest-users", args.highest_users))
-    if args.spawn_rate is not None:
-        search = replace(search, spawn_rate=_more_than_zero("--spawn-rate", args.spawn_rate))
-    if args.budget is not None:
-        search = replace(search, budget_minutes=seconds_of("--budget", args.budget) / 60)
-    if args.precision is not None:
-        search = replace(search, precision_percent=percent("--precision", args.precision, 50))
-    if args.p99 is not None:
-        measures = replace(measures, request_p99_seconds=_not_negative("--p99", args.p99))
-    if args.failures is not None:
-        measures = replace(measures, failure_percent=percent("--failures", args.failures, 100))
-    if getattr(args, "hold", False):
-        search = replace(search, at_end="hold")
+    highest = _checked("--highest-users", args.highest_users, at_least(1))
+    cluster = _under(document.cluster, max_active_users=highest)
+    search = _under(
+        document.search,
+        mode=args.mode,
+        lowest_users=_checked("--lowest-users", args.lowest_users, at_least(1)),
+        spawn_rate=_checked("--spawn-rate", args.spawn_rate, more_than(0)),
+        budget_minutes=None if args.budget is None else seconds_of("--budget", args.budget) / 60,
+        precision_percent=None if args.precision is None else percent("--precision", args.precision, 50),
+        at_end="hold" if getattr(args, "hold", False) else None,
+    )
+    measures = _under(
+        document.measures,
+        request_p99_seconds=_checked("--p99", args.p99, at_least(0)),
+        failure_percent=None if args.failures is None else percent("--failures", args.failures, 100),
+    )
     if search.lowest_users == DEFAULT_LOWEST_USERS and args.lowest_users is None:
         # Nobody asked for it: fewer are no contradiction.
         search = replace(search, lowest_users=min(search.lowest_users, cluster.max_active_users))
     today_of(args)
     tolerance_of(args)
-    _check_range(search.lowest_users, cluster.max_active_users)
+    if search.lowest_users > cluster.max_active_users:
+        raise ConfigurationError(
+            f"--lowest-users (SearchConfiguration.LowestUsers): expected at most --highest-users "
+            f"(ClusterConfig.MaxActiveUsers, {cluster.max_active_users}), found {search.lowest_users}"
+        )
     return replace(document, search=search, measures=measures, cluster=cluster)
+
+
+def _under(table: T, **typed: Any) -> T:
+    """The table with what was typed."""
+    return replace(table, **{name: value for name, value in typed.items() if value is not None})
+
+
+def _checked(option: str, value: N, *checks: Check) -> N:
+    """The value of an option; UsageError if it is given and refused."""
+    for check in (*checks, FINITE) if value is not None else ():
+        if not check.accepts(value):
+            raise UsageError(f"{option} {value:g}: expected {check.expected}")
+    return value
 
 
 def today_of(args: argparse.Namespace) -> Today:
     """Whom the answer's table is for. Raises UsageError. Pure."""
-    people = 0 if args.people is None else _at_least_one("--people", args.people)
-    factor = 1.0 if args.peak_factor is None else args.peak_factor
-    if not 1 <= factor < float("inf"):
-        raise UsageError(f"--peak-factor {factor:g}: expected 1 or more")
-    return Today(people, factor)
+    people = _checked("--people", args.people, at_least(1))
+    return Today(people or 0, _checked("--peak-factor", args.peak_factor, at_least(1)) or 1.0)
 
 
 def tolerance_of(args: argparse.Namespace) -> float:
@@ -264,14 +261,6 @@ def tolerance_of(args: argparse.Namespace) -> float:
     return tolerance
 
 
-def _check_range(lowest: int, highest: int) -> None:
-    if lowest > highest:
-        raise ConfigurationError(
-            f"--lowest-users (SearchConfiguration.LowestUsers): expected at most --highest-users "
-            f"(ClusterConfig.MaxActiveUsers, {highest}), found {lowest}"
-        )
-
-
 def percent(option: str, text: str, most: float) -> float:
     """A number of percent, with or without the sign. Pure."""
     try:
@@ -280,22 +269,4 @@ def percent(option: str, text: str, most: float) -> float:
         value = -1.0
     if not 0 <= value <= most:
         raise UsageError(f"{option} {text!r}: expected 0 to {most:g} percent, such as 2%")
-    return value
-
-
-def _at_least_one(option: str, value: int) -> int:
-    if value < 1:
-        raise UsageError(f"{option} {value}: expected 1 or more")
-    return value
-
-
-def _more_than_zero(option: str, value: float) -> float:
-    if not 0 < value < float("inf"):
-        raise UsageError(f"{option} {value:g}: expected more than 0")
-    return value
-
-
-def _not_negative(option: str, value: float) -> float:
-    if not 0 <= value < float("inf"):
-        raise UsageError(f"{option} {value:g}: expected 0 or more")
     return value

@@ -12,7 +12,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from coordinator.observe.state import ObservedState
+from coordinator.observe.state import ObservedState, Source
 from coordinator.polling import Unanswered
 from coordinator.prometheus import Prometheus
 from coordinator.search.sample import Reading
@@ -80,7 +80,7 @@ def state_of(readings: Mapping[str, Reading]) -> ObservedState:
     return state if state.server_cores is not None else replace(state, server_cores=state.machine_cores)
 
 
-class Exporters:
+class Exporters(Source):
     """The presets, asked all at once: some twenty, whose answers change with a scrape."""
 
     every_seconds = 5.0
@@ -89,7 +89,6 @@ class Exporters:
         queries = tuple(Query(name, query, math.inf) for name, query in presets(observe).items())
         self._prometheus = Prometheus(replace(monitor, queries=queries))
         self._wall = wall
-        self.notes: tuple[str, ...] = ()
 
     def look(self) -> ObservedState:
         """What they told last. Raises Unanswered if nothing is known."""
@@ -101,9 +100,6 @@ class Exporters:
             f"{name}: {each.unknown}" for name, each in readings.items() if each.value is None and name in _NEEDED
         )
         return state
-
-    def close(self) -> None:
-        return
 
 
 # Those whose absence is a wrong label rather than an exporter's age.

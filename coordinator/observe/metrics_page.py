@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import requests
 
 from coordinator.agent_metrics import Labelled, Sums
-from coordinator.observe.state import ObservedState
+from coordinator.observe.state import ObservedState, Source
 from coordinator.polling import Unanswered, session
 from mmload.errors import transport_reason
 
@@ -51,18 +51,15 @@ def state_between(before: Mapping[str, float], after: Mapping[str, float], secon
     )
 
 
-class MetricsPage:
+class MetricsPage(Source):
     """The page at an address."""
 
-    every_seconds = 1.0
-
-    def __init__(self, url: str, clock: Callable[[], float] = time.monotonic) -> None:
-        self._url, self._clock = url, clock
+    def __init__(self, url: str) -> None:
+        self._url = url
         self._session = session(url)
         self._sums = Sums(BY)
         self._before: dict[str, float] = {}
         self._last = 0.0
-        self.notes: tuple[str, ...] = ()
 
     def look(self) -> ObservedState:
         """What it told since the last look. Raises Unanswered."""
@@ -72,7 +69,7 @@ class MetricsPage:
             raise Unanswered(transport_reason(error)) from None
         if answer.status_code != 200:
             raise Unanswered(f"HTTP status {answer.status_code}")
-        now, after = self._clock(), figures(self._sums.of(answer.text))
+        now, after = time.monotonic(), figures(self._sums.of(answer.text))
         if not after:
             raise Unanswered("this is not Mattermost's metrics page")
         state = state_between(self._before, after, now - self._last)

@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from coordinator.observe.state import ObservedState, merged
+from msgspec.structs import replace
+
+from coordinator.observe.state import ObservedState, Source, merged
 from coordinator.polling import Unanswered
 from mmload.config.coordinator_tables import Observe
 
@@ -166,10 +168,8 @@ _NO_STATEMENTS = (
 )
 
 
-class PostgresServer:
+class PostgresServer(Source):
     """The PostgreSQL of the configuration; connects when it is looked at, and again after a loss."""
-
-    every_seconds = 1.0
 
     def __init__(
         self,
@@ -185,8 +185,6 @@ class PostgresServer:
         self._statements_at: float | None = None
         self._slowest = ObservedState()
         self._cache: tuple[int, int] | None = None
-        # What is lacking, for whoever sets it up.
-        self.notes: tuple[str, ...] = ()
 
     def look(self) -> ObservedState:
         """What it does now. Raises Unanswered."""
@@ -219,9 +217,8 @@ class PostgresServer:
             told = "other users' queries are hidden from this user: GRANT pg_monitor TO it"
             self.notes = tuple(dict.fromkeys([*self.notes, told]))
         else:
-            known = ObservedState(
-                connections=known.connections,
-                connections_most=known.connections_most,
+            known = replace(
+                known,
                 pool_in_use=float(in_use),
                 pool_most=float(self._observe.max_open_conns) or None,
                 backends_active=float(active),

@@ -15,7 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from coordinator.observe.state import ObservedState
+from msgspec.structs import replace
+
+from coordinator.observe.state import ObservedState, Source
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _LISTENS = "0A"
@@ -173,10 +175,8 @@ class _Group:
     throttling: str = ""
 
 
-class Processes:
+class Processes(Source):
     """Mattermost behind a URL, and its PostgreSQL, as processes of this machine."""
-
-    every_seconds = 1.0
 
     def __init__(
         self,
@@ -195,7 +195,6 @@ class Processes:
         self._machine: MachineTimes | None = None
         self._last = 0.0
         self._found_at: float | None = None
-        self.notes: tuple[str, ...] = ()
 
     def found(self) -> str:
         """Which processes are looked at, in words; "" without a server here."""
@@ -219,9 +218,6 @@ class Processes:
         told = {name: self._used(group, processes, seconds) for name, group in self._groups.items()}
         self._others |= processes.keys() - {pid for group in self._groups.values() for pid in group.cpu}
         return _together(state, told, self._groups)
-
-    def close(self) -> None:
-        return
 
     def _used(self, group: _Group, processes: Mapping[int, ProcessTimes], seconds: float) -> _Told:
         """Cores in use, and the share of periods held back, since the last look."""
@@ -352,14 +348,11 @@ def _together(machine: ObservedState, told: Mapping[str, _Told], groups: Mapping
     cpu, throttled = told[SERVER]
     database_cpu, database_throttled = told.get(DATABASE, (None, None))
     both = database is not None and server.quota is not None and database.quota is not None
-    return ObservedState(
+    return replace(
+        machine,
         server_cpu=cpu,
         server_cores=server.cores,
         server_throttled=throttled,
-        machine_cpu=machine.machine_cpu,
-        machine_cores=machine.machine_cores,
-        machine_io_wait=machine.machine_io_wait,
-        machine_disk=machine.machine_disk,
         database_cpu=database_cpu,
         database_cores=database.cores if database else None,
         database_throttled=database_throttled,

@@ -11,7 +11,7 @@ from coordinator.observe.exporters import Exporters, presets
 from coordinator.observe.metrics_page import MetricsPage
 from coordinator.observe.postgres import PostgresServer
 from coordinator.observe.processes import DATABASE, Processes
-from coordinator.observe.watching import Source
+from coordinator.observe.state import Source
 from coordinator.polling import Unanswered
 from mmload.config.coordinator_tables import Coordinator, Monitor, Observe
 from mmload.errors import UNREADABLE, ConfigurationError

@@ -58,6 +58,20 @@ class ObservedState(msgspec.Struct, frozen=True, omit_defaults=True):
     shared_quota: bool = False
 
 
+class Source:
+    """Where a part of the state comes from. `notes`: what it lacks, for whoever sets it up."""
+
+    every_seconds = 1.0
+    notes: tuple[str, ...] = ()
+
+    def look(self) -> ObservedState:
+        """The state as far as it tells. Raises Unanswered."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """It is looked at no more."""
+
+
 _NUMBERS = tuple(
     field.name for field in fields(ObservedState) if field.name not in ("query", "blocker") and field.default is None
 )

@@ -5,34 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from threading import Event, Lock, Thread
-from typing import Protocol
 
 from coordinator.observe.exporters import Exporters, presets
 from coordinator.observe.metrics_page import MetricsPage
 from coordinator.observe.postgres import PostgresServer
 from coordinator.observe.processes import Processes
-from coordinator.observe.state import ObservedState, merged
+from coordinator.observe.state import ObservedState, Source, merged
 from coordinator.polling import Unanswered
 from mmload.config.coordinator_tables import Monitor, Observe
 
 # A state so many looks old says nothing of now: the source hangs.
 STALE_LOOKS = 4
-
-
 _END_SECONDS = 1.0
-
-
-class Source(Protocol):
-    """One of them, and how often it is looked at."""
-
-    every_seconds: float
-    notes: tuple[str, ...]
-
-    def look(self) -> ObservedState:
-        """The state as far as it tells. Raises Unanswered."""
-        ...
-
-    def close(self) -> None: ...
 
 
 def sources(monitor: Monitor, observe: Observe) -> dict[str, Source]:

@@ -195,7 +195,7 @@ def documents(args: argparse.Namespace, environ: Mapping[str, str]) -> tuple[Coo
     settings, notices = load_settings(environ=environ)
     for notice in (*notices, *loaded.notices):
         say("capacity", notice)
-    return applied(loaded.document, args), settings
+    return applied(loaded.value, args), settings
 
 
 def demonstrating(args: argparse.Namespace, environ: Mapping[str, str]) -> dict[str, str]:

@@ -59,7 +59,7 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     settings = settings_of("doctor", args)
     users = args.users if args.users is not None else max(1, settings.config.users.initial_active_users)
-    examination = examine(settings, users, load(None).document)
+    examination = examine(settings, users, load(None).value)
     if args.browser and not examination.errors:
         findings = (*examination.findings, *browser_findings(settings))
         examination = replace(examination, findings=findings)

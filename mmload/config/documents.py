@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from mmload.config.checking import DocumentCheck, contradictions, table_values, with_derived_defaults
 from mmload.config.coordinator_tables import DOCUMENTS, Coordinator
@@ -18,6 +18,8 @@ from mmload.config.files import Object, read_credentials, read_document
 from mmload.config.tables import Config, Settings, Table
 from mmload.errors import ConfigurationError
 from mmload.network import unused_proxy
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +103,10 @@ class LoadedSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(Generic[T]):
     """One document after its check; `value` can be used only without problems."""
 
-    value: Any
+    value: T
     source: str
     problems: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
@@ -130,7 +132,7 @@ def load(environ: Mapping[str, str] = os.environ, folder: Path = Path("config"))
 
 def load_document(
     kind: DocumentKind, environ: Mapping[str, str], folder: Path = Path("config"), given: Path | None = None
-) -> Checked:
+) -> Checked[Any]:
     """One document: the file given, or named by the environment, or in the folder, or the defaults.
 
     Raises ConfigurationError.
@@ -141,7 +143,7 @@ def load_document(
     return checked
 
 
-def _checked(kind: DocumentKind, given: Path | None, environ: Mapping[str, str], folder: Path) -> Checked:
+def _checked(kind: DocumentKind, given: Path | None, environ: Mapping[str, str], folder: Path) -> Checked[Any]:
     """One document, from wherever it is. Of one that cannot be read the environment is checked all the same."""
     named = environ.get(DOCUMENT_VARIABLES[kind.name], "")
     try:
@@ -171,14 +173,13 @@ def _exists(path: Path) -> bool:
     return True
 
 
-def check_file(path: Path) -> Checked:
+def check_file(path: Path) -> Checked[Any]:
     """One file by itself, whichever document it is; the environment is left out."""
     values = read_document(path)
-    kind = recognised(values, path.name)
-    return check_values(kind, values, str(path), {})
+    return check_values(recognised(values, path.name), values, str(path), {})
 
 
-def check_values(kind: DocumentKind, values: Object, source: str, environ: Mapping[str, str]) -> Checked:
+def check_values(kind: DocumentKind, values: Object, source: str, environ: Mapping[str, str]) -> Checked[Any]:
     """A decoded document under the environment, with all that is wrong with it."""
     refusal = _wrong_document(kind, values, source)
     if refusal or kind.table is None:

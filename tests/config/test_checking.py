@@ -18,7 +18,7 @@ from mmload.errors import ConfigurationError, ExitCode
 CONFIG, SIMUL, SIMPLE, GENERATE = READ
 
 
-def checked(values: dict[str, Any], kind: Any = CONFIG) -> Checked:
+def checked(values: dict[str, Any], kind: Any = CONFIG) -> Checked[Any]:
     return check_values(kind, Object(values), "here.json", {})
 
 

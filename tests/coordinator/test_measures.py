@@ -12,7 +12,7 @@ from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from coordinator import agent_metrics
-from coordinator.agent_metrics import Answers, Recent, Sums, agent_sums, quantile, slowest_action, snapshot
+from coordinator.agent_metrics import BY, Answers, Recent, Sums, quantile, slowest_action, snapshot
 from mmload.config.coordinator_tables import ActionLimit, Measures
 from mmload.metrics.exposition import escaped
 from tests.coordinator.pages import page
@@ -274,7 +274,7 @@ def test_a_page_is_not_parsed_again_where_only_its_values_are_new(monkeypatch: p
         return text_string_to_metric_families(text)
 
     monkeypatch.setattr(agent_metrics, "text_string_to_metric_families", parse)
-    sums = agent_sums()
+    sums = Sums(BY)
     first = snapshot({"a": page([0.1] * 10, present=3)}, 0.0, sums)
     before = len(parsed)
     second = snapshot({"a": page([0.1] * 30, failures=1, present=7)}, 1.0, sums)

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from coordinator import settings as of
 from coordinator.agent_apis import LoadAgent, SwarmAgent
 from coordinator.answer import Limits
 from coordinator.settings import agents_of, applied, documents, limits_of, load, parser, percent, thresholds_of
 from mmload.config import Settings
 from mmload.config.coordinator_tables import AgentAddress, Cluster, Coordinator, Query, SearchSettings
+from mmload.config.documents import Checked
 from mmload.config.fields import seconds_of
 from mmload.config.tables import Users
 from mmload.errors import ConfigurationError, MmloadError, ServerNotReady, UsageError
@@ -32,7 +32,7 @@ def written(folder: Path, values: dict[str, Any]) -> Path:
 
 def test_the_peers_document_is_read_as_it_is() -> None:
     loaded = load(SAMPLE, {})
-    document = loaded.document
+    document = loaded.value
 
     assert document.cluster.agents == (AgentAddress(id="lt0", api_url="http://localhost:4000"),)
     assert document.cluster.max_active_users == 2000
@@ -46,7 +46,7 @@ def test_the_peers_document_is_read_as_it_is() -> None:
 
 
 def test_its_numbers_are_the_limits_of_the_search() -> None:
-    limits = limits_of(load(SAMPLE, {}).document, Settings())
+    limits = limits_of(load(SAMPLE, {}).value, Settings())
 
     assert (limits.mode, limits.highest_users) == ("search", 2000)
     assert (limits.users_increase, limits.users_decrease, limits.rest_seconds) == (8, 8, 2.0)
@@ -73,8 +73,8 @@ def test_without_a_document_the_defaults_are_used(tmp_path: Path, monkeypatch: p
 
     loaded = load(None, {})
 
-    assert loaded == of.Loaded(Coordinator(), "defaults", ())
-    assert isinstance(limits_of(loaded.document, Settings()), Limits)
+    assert loaded == Checked(Coordinator(), "defaults")
+    assert isinstance(limits_of(loaded.value, Settings()), Limits)
 
 
 def test_the_document_in_the_folder_config_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,7 +82,7 @@ def test_the_document_in_the_folder_config_is_found(tmp_path: Path, monkeypatch:
     (tmp_path / "config").mkdir()
     (tmp_path / "config" / "coordinator.toml").write_text("NumUsersInc = 4\n")
 
-    assert load(None, {}).document.num_users_inc == 4
+    assert load(None, {}).value.num_users_inc == 4
 
 
 def test_the_environment_overrides_the_document(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_the_environment_overrides_the_document(tmp_path: Path) -> None:
         "MMLOAD_MEASURESCONFIGURATION_REQUESTP99SEC": "0.5",
     }
 
-    document = load(None, environ).document
+    document = load(None, environ).value
 
     assert (document.num_users_inc, document.num_users_dec) == (4, 9)
     assert limits_of(document, Settings()).budget_seconds == 300.0
@@ -176,7 +176,7 @@ def test_a_number_at_the_start_that_nobody_asked_for_contradicts_nothing(tmp_pat
     file = tmp_path / "coordinator.json"
     file.write_text('{"ClusterConfig": {"MaxActiveUsers": 20, "Agents": [{"Id": "a", "ApiURL": "http://h:1"}]}}')
 
-    from_document = applied(load(file, {}).document, args())
+    from_document = applied(load(file, {}).value, args())
     from_options = applied(Coordinator(), args("--highest-users", "12"))
 
     assert from_document.search.lowest_users == 20

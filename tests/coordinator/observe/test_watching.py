@@ -5,15 +5,15 @@ from __future__ import annotations
 import time
 from threading import Event
 
-from coordinator.observe.state import ObservedState, mean, merged
-from coordinator.observe.watching import STALE_LOOKS, Source, Watch, sources
+from coordinator.observe.state import ObservedState, Source, mean, merged
+from coordinator.observe.watching import STALE_LOOKS, Watch, sources
 from coordinator.polling import Unanswered
 from mmload.config.coordinator_tables import Monitor, Observe
 
 PATIENCE_SECONDS = 60
 
 
-class Told:
+class Told(Source):
     """A source that says what it is told to, and counts."""
 
     every_seconds = 0.01
