@@ -21,9 +21,9 @@ import psutil
 
 from benchmarks.crowd import Crowd, Server, crowd, served
 from benchmarks.measuring import Report, Table, cpu_seconds, tell, whole
-from mmload.browser.executable import find_browser
 from mmload.browser.messages import StartBrowser
 from mmload.browser.process import BrowserGone, BrowserProcess
+from mmload.browser.start_order import find_browser
 from mmload.browser.stdio_server import PROFILE_PREFIX, profiles_folder
 from mmload.browser.steps import CYCLE, LOG_IN
 from mmload.results.model import Second

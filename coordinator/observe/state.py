@@ -121,7 +121,7 @@ class Moment:
 _SAME_LOAD = 0.97
 
 
-def at_the_limit(moments: Sequence[Moment], window_seconds: float, fewest_users: float = 1.0) -> list[Moment]:
+def at_the_limit(moments: Sequence[Moment], window_seconds: float, fewest_users: float) -> list[Moment]:
     """The moments that made the limit break: around the beginning of each breach, at that load or above. Pure.
 
     Half a window each way: a p99 over a window rises some seconds after the server is full, and shows for a whole

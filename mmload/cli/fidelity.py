@@ -6,7 +6,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -212,14 +212,14 @@ def _stage(args: argparse.Namespace) -> Iterator[ScenarioStage]:
 
 
 @contextmanager
-def sandbox_stage(environ: Mapping[str, str] = os.environ) -> Iterator[ScenarioStage]:
+def sandbox_stage() -> Iterator[ScenarioStage]:
     """A stage on a sandbox of its own, for the time of the context."""
     from mmload.cli.sandbox import populate, population, sandbox
     from mmload.config import load_settings
     from mmload.fidelity.scenario_stage import stage_on
 
     with sandbox() as url:
-        here = {**environ, **population(1, _PEOPLE), OPTION_VARIABLES["posts"]: str(_POSTS), **server_variables(url)}
+        here = {**os.environ, **population(1, _PEOPLE), OPTION_VARIABLES["posts"]: str(_POSTS), **server_variables(url)}
         populate(url, here)
         with stage_on(url, load_settings(environ=here)[0], on_sandbox=True) as stage:
             yield stage

@@ -14,7 +14,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from mmload.browser.executable import find_browser
+from mmload.browser.start_order import find_browser
 from mmload.cli import common, locust_process, sandbox
 from mmload.cli.common import (
     LOGIN_SHARE,

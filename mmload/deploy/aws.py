@@ -147,9 +147,9 @@ def forget(folder: Path) -> None:
     (folder / SETTINGS).unlink()
 
 
-def wait_for_hosts(folder: Path, names: Sequence[str], tell: Tell, seconds: float = READY_SECONDS) -> None:
+def wait_for_hosts(folder: Path, names: Sequence[str], tell: Tell) -> None:
     """Until all machines have done what they do first. Raises MmloadError."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + READY_SECONDS
     waiting = list(names)
     while waiting:
         name = waiting[0]
@@ -158,7 +158,7 @@ def wait_for_hosts(folder: Path, names: Sequence[str], tell: Tell, seconds: floa
             tell(f"{name} is ready")
             waiting.pop(0)
         elif time.monotonic() > deadline:
-            raise MmloadError(f"{name}: not ready within {seconds:.0f} s: {why}")
+            raise MmloadError(f"{name}: not ready within {READY_SECONDS:.0f} s: {why}")
         else:
             time.sleep(_PAUSE_SECONDS)
 
@@ -182,9 +182,9 @@ def _not_ready(folder: Path, name: str) -> str | None:
     return "it is still being set up"
 
 
-def wait_for_server(url: str, email: str, password: str, tell: Tell, seconds: float = READY_SECONDS) -> None:
+def wait_for_server(url: str, email: str, password: str, tell: Tell) -> None:
     """Until Mattermost answers and has its administrator, who is its first account. Raises ServerNotReady."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + READY_SECONDS
     session = requests.Session()
     while True:
         try:
@@ -195,7 +195,7 @@ def wait_for_server(url: str, email: str, password: str, tell: Tell, seconds: fl
         except requests.RequestException as error:
             why = type(error).__name__
         if time.monotonic() > deadline:
-            raise ServerNotReady(f"{url}: Mattermost is not ready within {seconds:.0f} s: {why}")
+            raise ServerNotReady(f"{url}: Mattermost is not ready within {READY_SECONDS:.0f} s: {why}")
         time.sleep(_PAUSE_SECONDS)
     credentials = {"login_id": email, "password": password}
     account = {"email": email, "password": password, "username": f"admin-{secrets.token_hex(4)}"}

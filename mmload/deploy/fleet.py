@@ -206,12 +206,12 @@ def _stop(session: SshSession) -> None:
         session.ask("stop")
 
 
-def wait_for_port(process: subprocess.Popen[bytes], port: int, seconds: float = MASTER_SECONDS) -> None:
+def wait_for_port(process: subprocess.Popen[bytes], port: int) -> None:
     """Until the process listens there, or has ended. Raises MmloadError.
 
     Nobody knocks: a connection that says nothing would be a stranger to the master.
     """
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + MASTER_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
         with suppress(psutil.Error):
             if any(
@@ -220,4 +220,4 @@ def wait_for_port(process: subprocess.Popen[bytes], port: int, seconds: float = 
                 return
         time.sleep(LOOK_SECONDS)
     if process.poll() is None:
-        raise MmloadError(f"the master did not listen for workers on port {port} within {seconds:.0f} s")
+        raise MmloadError(f"the master did not listen for workers on port {port} within {MASTER_SECONDS:.0f} s")

@@ -109,7 +109,8 @@ class ClusterRun:
             raise KeyboardInterrupt
         self._tell("interrupted; stopping all users (Ctrl-C again leaves them to the cluster)")
         with suppress(ClusterFailed, IndexError):
-            self._cluster.run_in(pods.name_of(self._master()), "master", ["sh", "-c", "kill -INT 1"])
+            master = pods.name_of(self._master())
+            self._cluster.ask("exec", master, "--container", "master", "--", "sh", "-c", "kill -INT 1")
 
     def _master(self) -> Manifest:
         return pods.of_component(self._cluster.pods(), MASTER)[-1]

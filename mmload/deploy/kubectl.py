@@ -6,7 +6,7 @@ import json
 import shutil
 import subprocess
 import tarfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import IO
 
@@ -104,8 +104,8 @@ class KubernetesCluster:
         labels: Mapping[str, str] = ((found or {}).get("metadata") or {}).get("labels") or {}
         return all(labels.get(name) == value for name, value in LABELS.items())
 
-    def follow(self, pod: str, container: str, since: str = "") -> subprocess.Popen[str]:
-        """What a container says, until it ends."""
+    def follow(self, pod: str, container: str, since: str) -> subprocess.Popen[str]:
+        """What a container says, until it ends; `since`: this time, if any."""
         options = (f"--since-time={since}",) if since else ()
         return subprocess.Popen(
             self.command("logs", pod, "--container", container, "--follow", "--timestamps", *options),
@@ -117,9 +117,6 @@ class KubernetesCluster:
             # A Ctrl-C is for the run, not for this.
             start_new_session=True,
         )
-
-    def run_in(self, pod: str, container: str, command: Sequence[str]) -> None:
-        self.ask("exec", pod, "--container", container, "--", *command)
 
     def fetch(self, pod: str, container: str, folder: str, to: Path) -> list[str]:
         """Copy what is in a folder of the container's home; the names. Raises MmloadError: not all of it came."""

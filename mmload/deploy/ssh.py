@@ -27,6 +27,7 @@ BEAT_SECONDS = 2.0
 SILENCE_SECONDS = 10.0
 CONNECT_SECONDS = 15
 ANSWER_SECONDS = 60.0
+_CLOCK_LOOKS = 3
 # Unpacking, and the first imports, on a slow disk.
 INSTALL_SECONDS = 300.0
 _OPTIONS = {
@@ -194,9 +195,9 @@ class SshSession:
             raise HostFailed(self.name, str(problem))
         return answer
 
-    def measure_clock(self, times: int = 3) -> None:
+    def measure_clock(self) -> None:
         """How far its clock is from ours: by the quickest of some exchanges."""
-        for _ in range(times):
+        for _ in range(_CLOCK_LOOKS):
             sent = time.time()
             there = float(self.ask("clock")["time"])
             taken = time.time() - sent

@@ -74,8 +74,8 @@ def _numbers(version: str) -> list[int]:
     return [int(each) for each in re.findall(r"\d+", version)]
 
 
-def cache_folder(environ: Mapping[str, str] = os.environ) -> Path:
-    return Path(environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mmload" / "wheels"
+def cache_folder() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mmload" / "wheels"
 
 
 def environment_name(wheels: Iterable[Wheel], target: HostPlatform) -> str:

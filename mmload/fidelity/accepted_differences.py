@@ -54,6 +54,6 @@ ACCEPTED: tuple[Accepted, ...] = (
 )
 
 
-def reason_for(step: str, difference: Departure, accepted: Iterable[Accepted] = ACCEPTED) -> str:
+def reason_for(step: str, difference: Departure, accepted: Iterable[Accepted]) -> str:
     """Why a difference is accepted; "" if it is not."""
     return next((each.reason for each in accepted if each.covers(step, difference)), "")

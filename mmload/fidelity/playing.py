@@ -158,7 +158,7 @@ def _judged(comparison: StepComparison, accepted: Sequence[Accepted], problem: s
     return JudgedStep(comparison, explained, tuple(each for each, reason in reasons if not reason), problem)
 
 
-def whole_run(played: Sequence[PlayedStep], accepted: Sequence[Accepted] = ACCEPTED) -> JudgedStep:
+def whole_run(played: Sequence[PlayedStep]) -> JudgedStep:
     """Kinds that are not compared by step: those that the web application sends at all, our person must."""
     differences = []
     for kind in DATA_DEPENDENT:
@@ -166,7 +166,7 @@ def whole_run(played: Sequence[PlayedStep], accepted: Sequence[Accepted] = ACCEP
             theirs = _occurs(kind.what, (each.recorded for each in played))
             if theirs and not _occurs(kind.what, (each.ours for each in played)):
                 differences.append(Departure("missing", kind.what))
-    return _judged(StepComparison(WHOLE_RUN, 0, 0, 0, 0, tuple(differences)), accepted)
+    return _judged(StepComparison(WHOLE_RUN, 0, 0, 0, 0, tuple(differences)), ACCEPTED)
 
 
 def _occurs(what: str, steps: Iterable[StepTraffic]) -> bool:
@@ -177,7 +177,7 @@ def _occurs(what: str, steps: Iterable[StepTraffic]) -> bool:
     )
 
 
-def unneeded(judged: Iterable[JudgedStep], accepted: Sequence[Accepted] = ACCEPTED) -> list[Accepted]:
+def unneeded(judged: Iterable[JudgedStep]) -> list[Accepted]:
     """Entries of the list of accepted differences that none of these needs."""
     found = [(each.step, difference) for each in judged for difference, _ in each.accepted]
-    return [entry for entry in accepted if not any(entry.covers(step, difference) for step, difference in found)]
+    return [entry for entry in ACCEPTED if not any(entry.covers(step, difference) for step, difference in found)]

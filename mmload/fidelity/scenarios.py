@@ -128,15 +128,13 @@ def _hears_typing(stage: ScenarioStage) -> None:
     )
 
 
-def _idles(minutes: int) -> Callable[[ScenarioStage], object]:
-    def act(stage: ScenarioStage) -> None:
-        for _ in range(minutes):
-            stage.time.sleep(POLL_SECONDS)
-            stage.ann.poll_due = stage.ann.clock()
-            stage.settle()
-        stage.ann.poll_due = float("inf")
-
-    return act
+def _idles(stage: ScenarioStage) -> None:
+    """For three minutes."""
+    for _ in range(3):
+        stage.time.sleep(POLL_SECONDS)
+        stage.ann.poll_due = stage.ann.clock()
+        stage.settle()
+    stage.ann.poll_due = float("inf")
 
 
 def _follows_link(name: str) -> Callable[[ScenarioStage], object]:
@@ -242,10 +240,10 @@ SCENARIOS: tuple[Scenario, ...] = (
         _does("CreateDirectChannel"),
         _in_turn(_posts(), _forgets_channels),
     ),
-    _one("idle_180s", _idles(3)),
+    _one("idle_180s", _idles),
     _one("blur", _ann(blur), _opens("big")),
     _one("receive_post_current_blurred", _hears("big")),
-    _one("blurred_130s", _idles(3)),
+    _one("blurred_130s", _idles),
     _one("focus_after_130s", _ann(focus)),
     _one("blur_focus_short", _in_turn(_ann(blur), _ann(focus))),
     Scenario(

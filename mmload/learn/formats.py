@@ -16,9 +16,8 @@ import msgspec
 
 from mmload.errors import UNREADABLE_JSON
 
-# One request: what each field is called, in order. `person`: what marks its user for certain (an id, or a hash of the
-# session), if the log has it.
-FIELDS = ("address", "time", "method", "target", "status", "agent", "seconds", "person")
+# One request: address, time, method, target, status, agent, seconds, person. The last is what marks its user for
+# certain (an id, or a hash of the session), if the log has it.
 Line = tuple[bytes, bytes, bytes, bytes, bytes, bytes, bytes, bytes]
 
 

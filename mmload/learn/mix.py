@@ -30,50 +30,47 @@ class ProductionRatio:
     routes: tuple[str, ...]
 
 
-def _ratio(handler: str, per_post: float, action: str, *routes: str) -> ProductionRatio:
-    return ProductionRatio(handler, per_post, action, routes)
-
-
 # Measured with mattermost_api_time_count in two busy hours, as the load-test tool of Mattermost does. Of views it has
 # two figures, of channels (6.5219) and of direct and group channels (0.9843), and one of returns to the window (1.0).
-PRODUCTION: tuple[ProductionRatio, ...] = (
-    _ratio("viewChannel", 8.5062, "SwitchChannel", "POST /channels/members/{user_id}/view"),
-    _ratio("deleteDraft", 1.41, "DeleteDraft", _DRAFTS, f"{_DRAFTS}/{{root_id}}"),
-    _ratio("getChannelsForTeamForUser", 1.0, "UnreadCheck", f"GET {_OWN_TEAM}/channels"),
-    _ratio("getThreadsForUser", 0.6023, "ViewGlobalThreads", f"GET {_OWN_TEAM}/threads"),
-    _ratio("upsertDraft", 0.504, "UpsertDraft", "POST /drafts"),
-    _ratio(
-        "updateReadStateThreadByUser",
-        0.3236,
-        "UpdateThreadRead",
-        f"PUT {_OWN_TEAM}/threads/{{thread_id}}/read/{{timestamp}}",
-    ),
-    _ratio("getPostThread", 0.2841, "ViewThread", "GET /posts/{post_id}/thread"),
-    _ratio("saveReaction", 0.1306, "AddReaction", "POST /reactions"),
-    _ratio("patchPost", 0.04, "EditPost", "PUT /posts/{post_id}/patch"),
-    _ratio("getDrafts", 0.037, "GetDrafts", f"GET {_OWN_TEAM}/drafts"),
-    _ratio("searchUsers", 0.032, "SearchUsers", "POST /users/search"),
-    _ratio("getTeamMember", 0.03, "ClickUserProfile", "GET /teams/{team_id}/members/{user_id}"),
-    _ratio(
-        "deleteReaction", 0.0261, "RemoveReaction", "DELETE /users/{user_id}/posts/{post_id}/reactions/{emoji_name}"
-    ),
-    _ratio("searchPostsInTeam", 0.0218, "SearchPosts", "POST /teams/{team_id}/posts/search"),
-    _ratio("searchGroupChannels", 0.0204, "SearchGroupChannels", "POST /channels/group/search"),
-    _ratio("searchAllChannels", 0.015, "SearchChannels", "POST /channels/search"),
-    _ratio("searchPostsInAllTeams", 0.0109, "SearchPostsAllTeams", "POST /posts/search"),
-    _ratio("createDirectChannel", 0.0055, "CreateDirectChannel", "POST /channels/direct"),
-    _ratio("unfollowThreadByUser", 0.005, "UnfollowThread", f"DELETE {_OWN_TEAM}/threads/{{thread_id}}/following"),
-    _ratio("addChannelMember", 0.0049, "JoinChannel", "POST /channels/{channel_id}/members"),
-    _ratio("deletePost", 0.0049, "DeletePost", "DELETE /posts/{post_id}"),
-    _ratio("updateCategoriesForTeamForUser", 0.004, "UpdateSidebarCategory", f"PUT {_OWN_TEAM}/channels/categories"),
-    _ratio("createGroupChannel", 0.0029, "CreateGroupChannel", "POST /channels/group"),
-    _ratio("updateUserCustomStatus", 0.0028, "UpdateCustomStatus", "PUT /users/{user_id}/status/custom"),
-    _ratio("removeUserCustomStatus", 0.0026, "RemoveCustomStatus", "DELETE /users/{user_id}/status/custom"),
-    _ratio("logout", 0.0006, "LogoutLogin", "POST /users/logout"),
-    _ratio("setPostReminder", 0.0005, "CreatePostReminder", "POST /users/{user_id}/posts/{post_id}/reminder"),
-    _ratio("followThreadByUser", 0.0005, "FollowThread", f"PUT {_OWN_TEAM}/threads/{{thread_id}}/following"),
+PRODUCTION = tuple(
+    ProductionRatio(handler, per_post, action, tuple(routes))
+    for handler, per_post, action, *routes in (
+        ("viewChannel", 8.5062, "SwitchChannel", "POST /channels/members/{user_id}/view"),
+        ("deleteDraft", 1.41, "DeleteDraft", _DRAFTS, f"{_DRAFTS}/{{root_id}}"),
+        ("getChannelsForTeamForUser", 1.0, "UnreadCheck", f"GET {_OWN_TEAM}/channels"),
+        ("getThreadsForUser", 0.6023, "ViewGlobalThreads", f"GET {_OWN_TEAM}/threads"),
+        ("upsertDraft", 0.504, "UpsertDraft", "POST /drafts"),
+        (
+            "updateReadStateThreadByUser",
+            0.3236,
+            "UpdateThreadRead",
+            f"PUT {_OWN_TEAM}/threads/{{thread_id}}/read/{{timestamp}}",
+        ),
+        ("getPostThread", 0.2841, "ViewThread", "GET /posts/{post_id}/thread"),
+        ("saveReaction", 0.1306, "AddReaction", "POST /reactions"),
+        ("patchPost", 0.04, "EditPost", "PUT /posts/{post_id}/patch"),
+        ("getDrafts", 0.037, "GetDrafts", f"GET {_OWN_TEAM}/drafts"),
+        ("searchUsers", 0.032, "SearchUsers", "POST /users/search"),
+        ("getTeamMember", 0.03, "ClickUserProfile", "GET /teams/{team_id}/members/{user_id}"),
+        ("deleteReaction", 0.0261, "RemoveReaction", "DELETE /users/{user_id}/posts/{post_id}/reactions/{emoji_name}"),
+        ("searchPostsInTeam", 0.0218, "SearchPosts", "POST /teams/{team_id}/posts/search"),
+        ("searchGroupChannels", 0.0204, "SearchGroupChannels", "POST /channels/group/search"),
+        ("searchAllChannels", 0.015, "SearchChannels", "POST /channels/search"),
+        ("searchPostsInAllTeams", 0.0109, "SearchPostsAllTeams", "POST /posts/search"),
+        ("createDirectChannel", 0.0055, "CreateDirectChannel", "POST /channels/direct"),
+        ("unfollowThreadByUser", 0.005, "UnfollowThread", f"DELETE {_OWN_TEAM}/threads/{{thread_id}}/following"),
+        ("addChannelMember", 0.0049, "JoinChannel", "POST /channels/{channel_id}/members"),
+        ("deletePost", 0.0049, "DeletePost", "DELETE /posts/{post_id}"),
+        ("updateCategoriesForTeamForUser", 0.004, "UpdateSidebarCategory", f"PUT {_OWN_TEAM}/channels/categories"),
+        ("createGroupChannel", 0.0029, "CreateGroupChannel", "POST /channels/group"),
+        ("updateUserCustomStatus", 0.0028, "UpdateCustomStatus", "PUT /users/{user_id}/status/custom"),
+        ("removeUserCustomStatus", 0.0026, "RemoveCustomStatus", "DELETE /users/{user_id}/status/custom"),
+        ("logout", 0.0006, "LogoutLogin", "POST /users/logout"),
+        ("setPostReminder", 0.0005, "CreatePostReminder", "POST /users/{user_id}/posts/{post_id}/reminder"),
+        ("followThreadByUser", 0.0005, "FollowThread", f"PUT {_OWN_TEAM}/threads/{{thread_id}}/following"),
+    )
 )
-_BY_ROUTE = {route: each for each in PRODUCTION for route in each.routes}
+_HANDLERS = {route: each.handler for each in PRODUCTION for route in each.routes}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,23 +93,15 @@ def predicted(frequencies: Mapping[str, float], table: ActionTable, replies: flo
         action = TOLD_AS.get(cause, cause)
         for purpose, count in table.requests.get(cause, {}).items():
             if frequency > 0:
-                causes = found.setdefault(_handler(route_of(purpose)), {})
+                route = route_of(purpose)
+                causes = found.setdefault(_HANDLERS.get(route, route), {})
                 causes[action] = causes.get(action, 0.0) + frequency * count
     posts = sum(found.get(POSTS, {}).values())
     if not posts:
         return []
     known = {each.handler: each for each in PRODUCTION}
-    rows = [_row(handler, causes, posts, known.get(handler)) for handler, causes in found.items()]
+    rows = []
+    for handler, causes in found.items():
+        shares = sorted(((action, count / posts) for action, count in causes.items()), key=lambda each: -each[1])
+        rows.append(PredictedHandler(handler, sum(causes.values()) / posts, tuple(shares), known.get(handler)))
     return sorted(rows, key=lambda row: (-row.per_post, row.handler))
-
-
-def _row(
-    handler: str, causes: Mapping[str, float], posts: float, production: ProductionRatio | None
-) -> PredictedHandler:
-    shares = sorted(((action, count / posts) for action, count in causes.items()), key=lambda each: -each[1])
-    return PredictedHandler(handler, sum(share for _, share in shares), tuple(shares), production)
-
-
-def _handler(route: str) -> str:
-    ratio = _BY_ROUTE.get(route)
-    return ratio.handler if ratio is not None else route

@@ -7,7 +7,7 @@ could name a person, a channel or a text is kept: what no route matches is count
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 API = b"/api/v4/"
@@ -97,8 +97,10 @@ class HandlerFinder:
     def __init__(self, routes: Iterable[str], *, queries: bool = True) -> None:
         """`queries`: whether the source has them; without, the purposes of a route are one."""
         self._root = _Branch()
-        for method, path in _api_routes(routes):
-            self._add(method, path)
+        for route in routes:
+            method, _, path = route.partition(" ")
+            if path.startswith("/"):
+                self._add(method, path)
         self._queries = queries
         self._handlers: dict[str, Handler] = {}
         self._found: dict[tuple[bytes, bytes], Handler] = {}
@@ -143,13 +145,6 @@ class HandlerFinder:
             return found
         subject = segments[0].decode("ascii", "replace")
         return f"{OTHER} API: {subject}" if subject in _SUBJECTS else f"{OTHER} API"
-
-
-def _api_routes(routes: Iterable[str]) -> Iterator[tuple[str, str]]:
-    for route in routes:
-        method, _, path = route.partition(" ")
-        if path.startswith("/"):
-            yield method, path
 
 
 def _site(method: bytes, path: bytes) -> str:

@@ -18,7 +18,7 @@ import psutil
 from locust.runners import MasterRunner, WorkerRunner
 
 from mmload.behaviours.catalogue import unknown_subjects
-from mmload.browser.executable import find_browser
+from mmload.browser.start_order import find_browser
 from mmload.client.accounts import connections
 from mmload.config import Settings
 from mmload.errors import ConfigurationError, MmloadError

@@ -14,7 +14,7 @@ from mmload.metrics.histogram import Histogram
 from mmload.report.findings import RunFindings
 from mmload.report.tables import Column, ReportTable, time_cells
 from mmload.report.wording import NONE, clock, count, megabytes, milliseconds, percent
-from mmload.results.browser_health import untrusted
+from mmload.results.generator_health import untrusted
 
 # Google's own percentile for these, of all visits; ours are of steps.
 VITAL_PERCENT = 75

@@ -14,7 +14,7 @@ from mmload.metrics.delta import Delta, RouteFigures, all_times
 from mmload.metrics.histogram import Histogram
 from mmload.metrics.recorder import RECONNECT, SCHEDULE_LAG
 from mmload.report.findings import RunFindings, process_figures
-from mmload.results.browser_health import untrusted
+from mmload.results.generator_health import untrusted
 from mmload.results.model import StormRecovery
 from mmload.results.storms import storm_sentence
 from mmload.results.summary import FailureRow, Summary, actions_by_count, highest_users, routes_by_count

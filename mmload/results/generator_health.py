@@ -1,10 +1,7 @@
 """Whether the load generator kept up, second by second: what it reports of a second in which it did not is its own.
 
-Limits with their reasons, and sentences for those that were crossed. Pure.
-
-The seconds in which neither the generator nor the server was out of order: to tell whose doing a breach is.
-
-Pure: figures come in, sums go out.
+Limits with their reasons, and sentences for those that were crossed. The seconds in which neither the generator nor the
+server was out of order: to tell whose doing a breach is. Whether the machines of browser users had room. Pure.
 """
 
 from __future__ import annotations
@@ -34,6 +31,8 @@ MOST_BACKLOG = 2000
 # Single seconds happen on every machine (a cron job is enough) and touch only the highest percentiles.
 MOST_SHARE = 0.05
 FEWEST_SECONDS = 3
+# Of more steps of browsers than these done on a busy machine nothing can be told.
+MOST_BUSY_STEPS = 0.1
 # What waited in one second may end in the next.
 _AFTERMATH = 1
 # The only process, or the master.
@@ -170,3 +169,12 @@ def undisturbed(figures: Iterable[Figures], without: frozenset[int]) -> Undistur
             steady_seconds += 1
             steady.merge(each.figures)
     return Undisturbed(Part(steady_seconds, steady), Part(seconds, whole))
+
+
+def untrusted(figures: Delta) -> str:
+    """Why the times of browser users say nothing, naming the busy hosts; "" they do."""
+    busy = {name: host for name, host in figures.browser_hosts.items() if host.busy > MOST_BUSY_STEPS * host.steps}
+    if not busy:
+        return ""
+    hosts = "; ".join(f"{name} in {host.busy} of {host.steps} steps" for name, host in busy.items())
+    return f"the times of browser users cannot be trusted, as their host was busy ({hosts})"

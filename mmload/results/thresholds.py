@@ -34,7 +34,7 @@ from mmload.config.threshold_syntax import (
 from mmload.metrics.browser import BrowserStep
 from mmload.metrics.delta import ActionFigures, Delta, RouteFigures
 from mmload.metrics.histogram import Histogram, middle_us
-from mmload.results.browser_health import MOST_BUSY_STEPS
+from mmload.results.generator_health import MOST_BUSY_STEPS
 from mmload.results.model import Part, Run, StormRecovery
 
 T = TypeVar("T")

@@ -17,8 +17,7 @@ import msgspec
 
 from mmload.config.threshold_syntax import BROWSER, DELIVERY, DELIVERY_COUNTS, RECOVERY, parse
 from mmload.errors import ExitCode
-from mmload.results.browser_health import untrusted
-from mmload.results.generator_health import FEWEST_SECONDS, MOST_SHARE, GeneratorTrust, trust_in
+from mmload.results.generator_health import FEWEST_SECONDS, MOST_SHARE, GeneratorTrust, trust_in, untrusted
 from mmload.results.model import NoteKind, Run, RunEnding, RunPhase
 from mmload.results.outages import Outage, frequent_drops, outages, restarts
 from mmload.results.storms import in_storm, lasted, storm_name, storm_sentence, unforeseen

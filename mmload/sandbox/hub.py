@@ -6,7 +6,6 @@ again, and a connection not resumed within five minutes is discarded.
 
 from __future__ import annotations
 
-import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -219,9 +218,9 @@ class Hub:
             if connection.token == token:
                 connection.muted = True
 
-    def forget_absent(self, now: float | None = None) -> None:
+    def forget_absent(self, now: float) -> None:
         """Discard connections that were dropped too long ago."""
-        limit = (time.monotonic() if now is None else now) - DROPPED_KEPT_SECONDS
+        limit = now - DROPPED_KEPT_SECONDS
         for connection in self.all_connections():
             if not connection.is_active and connection.left_at < limit:
                 self.remove(connection)

@@ -287,11 +287,10 @@ def thread_document(world: World, root: StoredPost, thread: ThreadMember, *, ext
 
 def participants(world: World, root: StoredPost, *, auth_data: bool, extended: bool = False) -> list[Document]:
     """The authors of replies, latest first, once each."""
-    authors = dict.fromkeys(reply.user_id for reply in reversed(root.replies))
-    return [
-        shapes.participant(world.state.users[user_id], auth_data=auth_data, modern=world.modern, extended=extended)
-        for user_id in authors
-    ]
+    authors = [world.state.users[each] for each in dict.fromkeys(reply.user_id for reply in reversed(root.replies))]
+    if extended:
+        return [shapes.profile(author, world.modern) for author in authors]
+    return [shapes.participant(author, auth_data=auth_data) for author in authors]
 
 
 def system_post(

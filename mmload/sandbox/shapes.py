@@ -242,10 +242,8 @@ def post(item: StoredPost, modern: bool, *, reply_count: int = 0, metadata: Docu
     return document
 
 
-def participant(user: StoredUser, *, auth_data: bool, modern: bool, extended: bool = False) -> Document:
-    """A participant of a thread: only the id unless `extended`."""
-    if extended:
-        return profile(user, modern)
+def participant(user: StoredUser, *, auth_data: bool) -> Document:
+    """A participant of a thread: only the id."""
     document: Document = {"id": user.id, "delete_at": 0, "username": ""}
     if auth_data:
         document["auth_data"] = ""

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from mmload.browser.executable import find_browser
 from mmload.browser.messages import StartBrowser
+from mmload.browser.start_order import find_browser
 from mmload.errors import ConfigurationError
 
 PASSWORD = "testPass123$"

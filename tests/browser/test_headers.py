@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from mmload.browser.executable import find_browser
 from mmload.browser.headers import headers_of
 from mmload.browser.messages import Opening
 from mmload.browser.opening import opened
+from mmload.browser.start_order import find_browser
 from tests.browser.support import needs_a_browser
 
 SECRET = {"X-Proxy-Secret": "let-me-in"}

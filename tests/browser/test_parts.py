@@ -11,10 +11,10 @@ import pytest
 
 from mmload.browser import stdio_server
 from mmload.browser.checking import laggards, misfits, outcomes
-from mmload.browser.executable import find_browser
 from mmload.browser.messages import StartBrowser, StepDone
 from mmload.browser.process import passed_on
 from mmload.browser.selectors import Selectors, selectors_for
+from mmload.browser.start_order import find_browser
 from mmload.browser.steps import CYCLE, STEPS
 from mmload.errors import ConfigurationError
 from mmload.fidelity.live.messages import OpenPage

@@ -22,13 +22,12 @@ class PageFailed(MmloadError):
 class LivePage:
     """What a person does on the page. Raises `PageFailed`."""
 
-    def __init__(self, process: ServingProcess, quiet_seconds: float = QUIET_SECONDS) -> None:
+    def __init__(self, process: ServingProcess, quiet_seconds: float) -> None:
         self._process = process
         self._quiet_seconds = quiet_seconds
 
     def do(self, deed: Deed, css: str = "", text: str = "", number: float = 0.0) -> None:
-        """One deed."""
-        self._ask(PageAct(deed, css, text, number))
+        self.ask(PageAct(deed, css, text, number))
 
     def go(self, path: str) -> None:
         """To a page of the server."""
@@ -44,7 +43,7 @@ class LivePage:
 
     def shows(self, css: str) -> bool:
         """Whether it is shown now."""
-        return self._ask(PageAct("shows", css)).shown
+        return self.ask(PageAct("shows", css)).shown
 
     def type(self, css: str, text: str, key_ms: float) -> None:
         """Click there and type."""
@@ -56,9 +55,9 @@ class LivePage:
 
     def take(self) -> SeenTraffic:
         """What was sent since the last time, as soon as there is quiet."""
-        return self._ask(TakeTraffic(self._quiet_seconds, LONGEST_QUIET_SECONDS)).traffic
+        return self.ask(TakeTraffic(self._quiet_seconds, LONGEST_QUIET_SECONDS)).traffic
 
-    def _ask(self, order: PageOrder) -> PageAnswer:
+    def ask(self, order: PageOrder) -> PageAnswer:
         try:
             answer = self._process.ask(order, PageAnswer)
         except BrowserGone as error:
@@ -67,18 +66,14 @@ class LivePage:
             raise PageFailed(answer.problem)
         return answer
 
-    def open(self, opening: OpenPage) -> None:
-        """To begin with."""
-        self._ask(opening)
-
 
 @contextmanager
-def live_page(opening: OpenPage, quiet_seconds: float = QUIET_SECONDS) -> Iterator[LivePage]:
+def live_page(opening: OpenPage, quiet_seconds: float) -> Iterator[LivePage]:
     """A page in a new browser, for the time of the context."""
     process = ServingProcess("mmload.fidelity.live")
     try:
         page = LivePage(process, quiet_seconds)
-        page.open(opening)
+        page.ask(opening)
         yield page
     finally:
         process.end()

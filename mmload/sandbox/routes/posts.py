@@ -26,8 +26,8 @@ def create_post(call: Call) -> ApiAnswer:
     return ApiAnswer(posting.post_document(call.world, post, pending=is_new), 201)
 
 
-def _readable_post(call: Call, post_id: str = "") -> StoredPost:
-    post = call.post(post_id)
+def _readable_post(call: Call) -> StoredPost:
+    post = call.post()
     require_readable(call.world, call.world.state.channels[post.channel_id], call.user, "read_channel_content")
     return post
 
