@@ -248,7 +248,6 @@ def _begun(document: Coordinator, settings: Settings, args: argparse.Namespace) 
 
 
 def _looped(begun: Begun, limits: Limits, search: Decider, folder: Path, stop: Event, tell: Progress) -> SearchOutcome:
-    """The search itself."""
     document, agents = begun.document, begun.agents
     journal = _journal(folder, limits, agents, begun.thresholds)
     kept = ", ".join(f"{name} ≤ {limit:g}" for name, limit in begun.thresholds.items())

@@ -28,8 +28,6 @@ class Mode(StrEnum):
 
 
 class Ending(StrEnum):
-    """Why a search ended."""
-
     FOUND = "found"
     WIDE = "wide"
     AT_LEAST = "at least"
@@ -251,7 +249,6 @@ def clock_text(seconds: float) -> str:
 
 
 def document(outcome: SearchOutcome, limits: Limits, thresholds: dict[str, float]) -> dict[str, Any]:
-    """answer.json."""
     answer: dict[str, Any] = msgspec.to_builtins(outcome.answer)
     return {
         "schema": SCHEMA,

@@ -51,7 +51,6 @@ class CapacityDifference(msgspec.Struct, frozen=True):
 
 
 def difference(base: ComparedServer, new: ComparedServer, ratio: Ratio | None, tolerance: float) -> CapacityDifference:
-    """Judge the ratio."""
     outcome = judged(ratio, tolerance)
     found = CapacityDifference(outcome, "", base, new, tolerance, CONFIDENCE)
     if ratio is not None:

@@ -83,7 +83,6 @@ class Drive:
 
     @property
     def path(self) -> str:
-        """The path of the page's address."""
         return re.sub(r"^\w+://[^/]*|[?#].*$", "", self.page.url)
 
     async def go_to(self, path: str) -> None:
@@ -97,7 +96,6 @@ class Drive:
             self.selectors = selectors_for(answer.headers.get("x-version-id", ""))
 
     async def is_shown(self, name: str) -> bool:
-        """Whether this is on the page now."""
         return bool(await self.page.locator(self.css(name)).filter(visible=True).count())
 
     async def is_in_sight(self, name: str) -> bool:
@@ -249,7 +247,6 @@ class Drive:
             await self._context.clear_cookies(name=name)
 
     async def log_out(self) -> None:
-        """End the session on the server."""
         with suppress(Error):
             await self.page.evaluate(
                 "() => fetch('/api/v4/users/logout', {method: 'POST', headers: {'X-Requested-With': 'XMLHttpRequest'}})"

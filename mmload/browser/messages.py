@@ -36,8 +36,6 @@ class StartBrowser(Opening, frozen=True, kw_only=True, tag="start"):
 
 
 class DoStep(msgspec.Struct, frozen=True, tag="step"):
-    """Do this step."""
-
     name: str
 
 

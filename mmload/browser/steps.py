@@ -62,7 +62,6 @@ class Condition:
     any: tuple[tuple[Condition, ...], ...] = ()
 
     def wire(self) -> dict[str, Any]:
-        """For the page."""
         return asdict(self)
 
 
@@ -84,7 +83,6 @@ class StepFailed(Exception):
 
 
 def step(name: str) -> Callable[[StepRun], StepRun]:
-    """Enter a step under this name."""
 
     def enter(run: StepRun) -> StepRun:
         STEPS[name] = run

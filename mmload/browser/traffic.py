@@ -29,7 +29,6 @@ class OpenRequests:
         self._changed = time.monotonic()
 
     def began(self, event: dict[str, Any]) -> None:
-        """A request, as the browser tells of it."""
         if event.get("type") == "Document":
             # Of what the page before it had asked for nobody tells the end.
             self._open.clear()

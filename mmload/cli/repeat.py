@@ -67,7 +67,6 @@ def add_parser(subparsers: Any) -> None:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """The options of `repeat` itself."""
     parser.add_argument("--servers", metavar="URL", nargs=2, help="the base, and the server to compare with it")
     parser.add_argument(
         "--pause", metavar="SECONDS", type=_pause, default=0.0, help="wait between two runs (default: 0)"

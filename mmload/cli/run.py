@@ -81,7 +81,6 @@ def add_parser(subparsers: Any) -> None:
 
 
 def add_target(parser: argparse.ArgumentParser) -> None:
-    """The server."""
     target = parser.add_mutually_exclusive_group()
     add_server_option(target)
     target.add_argument("--sandbox", action="store_true", help="test a stand-in server, started for this run")
@@ -90,7 +89,6 @@ def add_target(parser: argparse.ArgumentParser) -> None:
 
 
 def add_load(parser: argparse.ArgumentParser) -> None:
-    """Users and thresholds."""
     parser.add_argument(
         "--users", metavar="N", type=int, help="number of simulated users (UsersConfiguration.InitialActiveUsers)"
     )
@@ -126,7 +124,6 @@ def add_load(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_time(parser: argparse.ArgumentParser) -> None:
-    """How long, and with how many users when."""
     stages = parser.add_mutually_exclusive_group()
     stages.add_argument(
         "--stages", metavar="TEXT", help="stages of the load: '0>200 in 5m; peak: 200 for 10m; 200>50 in 2m'"

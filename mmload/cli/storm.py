@@ -167,7 +167,6 @@ class CommandRun(StormRaiser):
         return code is not None
 
     def wait(self) -> None:
-        """Until it has ended."""
         self._process.wait()
 
     def close(self) -> None:

@@ -78,7 +78,6 @@ def arguments(port: int, workers: int, user_classes: Iterable[str] = ()) -> list
 
 
 def session_with(deployment: Deployment, host: DeployedHost, tunnel_to: int = 0) -> SshSession:
-    """A connection to a host of a deployment."""
     folder = deployment.folder(host.name)
     return SshSession(host.name, folder, config=deployment.ssh_config, python=deployment.python, tunnel_to=tunnel_to)
 

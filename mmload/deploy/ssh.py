@@ -83,7 +83,6 @@ def remote_program(folder: str, python: str = "") -> str:
 
 
 def program() -> bytes:
-    """The program that runs there."""
     return Path(on_host.__file__).read_bytes()
 
 

@@ -112,7 +112,6 @@ class Capture:
         self._channels.remove(number)
 
     def said(self, text: bytes) -> None:
-        """Note a frame."""
         message = json.loads(text)
         self._frames.append(SentFrame(message["action"], fields(message.get("data") or {}) or (), self.now_ms()))
 

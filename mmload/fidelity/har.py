@@ -37,8 +37,6 @@ _NOT_OURS = ("OPTIONS", "CONNECT")
 
 
 class HarBody(msgspec.Struct):
-    """The body of a request."""
-
     text: str = ""
 
 
@@ -51,8 +49,6 @@ class HarRequest(msgspec.Struct, rename="camel"):
 
 
 class HarResponse(msgspec.Struct):
-    """An answer."""
-
     status: int = 0
 
 
@@ -65,8 +61,6 @@ class HarMessage(msgspec.Struct):
 
 
 class HarEntry(msgspec.Struct):
-    """A request with its answer."""
-
     request: HarRequest
     response: HarResponse
     began: str = msgspec.field(name="startedDateTime")
@@ -81,8 +75,6 @@ class HarLog(msgspec.Struct):
 
 
 class HarFile(msgspec.Struct):
-    """The file."""
-
     log: HarLog
 
 

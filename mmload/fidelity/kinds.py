@@ -17,8 +17,6 @@ IDLE = ("idle_180s", "blurred_130s")
 
 
 class Rule(Enum):
-    """How a kind is compared."""
-
     SOME = "whether there are any"
     ANY = "not by step: whether there are any in the whole run"
 

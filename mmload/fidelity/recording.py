@@ -40,7 +40,6 @@ def _lines() -> list[Any]:
 
 
 def step_of(line: dict[str, Any]) -> StepTraffic:
-    """A line of a recording."""
     return StepTraffic(
         line["step"],
         line["how"],

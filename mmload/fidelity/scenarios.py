@@ -90,7 +90,6 @@ def _posts(*, reply: bool = False, picture: bool = False) -> Callable[[ScenarioS
 
 
 def _hears(channel: str, *, mention: bool = False, times: int = 1, root: str = "") -> Callable[[ScenarioStage], object]:
-    """Bob writes into a channel."""
 
     def act(stage: ScenarioStage) -> None:
         text = f"@{stage.ann.store.me.username} look" if mention else ""

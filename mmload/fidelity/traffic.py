@@ -52,7 +52,6 @@ class SentRequest:
 
     @property
     def line(self) -> str:
-        """The route with its query, as it is shown."""
         query = "&".join(f"{name}={value}" for name, value in self.query)
         return f"{self.route}?{query}" if query else self.route
 

@@ -7,8 +7,6 @@ from functools import lru_cache
 
 
 class ClientKind(StrEnum):
-    """What sent a request."""
-
     BROWSER = "browser"
     DESKTOP = "desktop application"
     MOBILE = "mobile application"

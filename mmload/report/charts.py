@@ -68,7 +68,6 @@ class Timeframe:
         height: int = 200,
         limit: tuple[float, str] | None = None,
     ) -> Chart:
-        """A chart over time."""
         return Chart(title, unit, lines, self.axis, y, height=height, bands=self.bands, marks=self.marks, limit=limit)
 
 

@@ -265,7 +265,6 @@ class FigureDifference(msgspec.Struct, frozen=True):
 
     @property
     def spread(self) -> float:
-        """The width of the interval."""
         return self.high - self.low
 
     @property

@@ -124,7 +124,6 @@ class RunFolder:
         self._files: dict[str, Any] = {}
 
     def write_facts(self, facts: Facts) -> None:
-        """Write run.json anew."""
         content = msgspec.json.format(msgspec.json.encode(facts), indent=2)
         self._surely(lambda: _replace(self.path / FACTS, [content]))
 
@@ -133,19 +132,15 @@ class RunFolder:
         self._surely(lambda: _replace(self.path / TOTALS, _breathing(totals_parts(totals), breathe)))
 
     def add_second(self, second: Second) -> None:
-        """Add one line to seconds.jsonl."""
         self._add(SECONDS, msgspec.json.encode(second))
 
     def add_figures(self, figures: Figures) -> None:
-        """Add one line to figures.jsonl."""
         self._add(FIGURES, msgspec.json.encode(figures, enc_hook=plain))
 
     def add_note(self, note: Note) -> None:
-        """Add one line to notes.jsonl."""
         self._add(NOTES, msgspec.json.encode(note))
 
     def add_storm(self, storm: Storm) -> None:
-        """Add one line to storms.jsonl."""
         self._add(STORMS, msgspec.json.encode(storm))
 
     def add_browser_failure(self, failure: BrowserFailure, screenshot: bytes, name: str) -> None:
@@ -158,7 +153,6 @@ class RunFolder:
         self._add(BROWSER, msgspec.json.encode(failure))
 
     def write_server(self, samples: Iterable[ServerSample]) -> None:
-        """Write server.jsonl anew."""
         lines = [msgspec.json.encode(sample) + b"\n" for sample in samples]
         self._surely(lambda: _replace(self.path / SERVER, lines))
 

@@ -33,8 +33,6 @@ class RunPhase(StrEnum):
 
 
 class RunEnding(StrEnum):
-    """Why a run ended."""
-
     RUN_TIME_OVER = "run time over"
     INTERRUPTED = "interrupted"
     STOPPED = "stopped"  # by hand, in the web UI or by its API
@@ -189,8 +187,6 @@ class Note(msgspec.Struct, frozen=True):
 
 
 class StormKind(StrEnum):
-    """What happens to a steady load all at once."""
-
     RECONNECT = "reconnect"
     RESTART = "restart"
     LOGIN = "login"

@@ -47,7 +47,6 @@ class Outage:
 
     @property
     def seconds(self) -> int:
-        """How long it lasted."""
         return (self.end_ms - self.start_ms) // 1000
 
     @property
@@ -69,7 +68,6 @@ class OutageSpan:
 
 
 def outages(seconds: Sequence[Second]) -> tuple[Outage, ...]:
-    """The outages of a run, in order."""
     groups = sorted({group for second in seconds for group in second.groups})
     found = [*_without_answers(seconds), *_with_errors(seconds, "")]
     for group in groups:

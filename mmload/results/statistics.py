@@ -45,7 +45,6 @@ class SecondsOfTimes:
     count: int = 0
 
     def add(self, second: int, times: Histogram) -> None:
-        """Take in one second's histogram."""
         binned: dict[int, int] = {}
         for bucket, count in times.buckets.items():
             place = bin_of(bucket)
@@ -75,7 +74,6 @@ class SteadyWindow:
         return len(self.requests)
 
     def add(self, delta: Delta) -> None:
-        """One more second."""
         second = self.seconds
         for name, action in delta.actions.items():
             self.actions.setdefault(name, SecondsOfTimes()).add(second, action.times)
@@ -104,7 +102,6 @@ def log_seconds(position: float) -> float:
 
 
 def window_of(figures: Iterable[Figures], users: int) -> SteadyWindow:
-    """The window of a run's figures."""
     window = SteadyWindow(users)
     for second in figures:
         if second.phase is RunPhase.STEADY:
@@ -113,7 +110,6 @@ def window_of(figures: Iterable[Figures], users: int) -> SteadyWindow:
 
 
 def read_window(folder: Path, users: int) -> SteadyWindow:
-    """The window of a run's folder."""
     return window_of(read_figures(folder), users)
 
 

@@ -16,8 +16,6 @@ from mmload.results.timeline import percentiles_ms
 
 
 class UserSummary(msgspec.Struct, frozen=True):
-    """Who ran."""
-
     target: int  # the highest
     active_after_ramp: int | None  # None: the ramp-up never ended
     ramp_seconds: int | None
@@ -70,8 +68,6 @@ class FailureRow(msgspec.Struct, frozen=True):
 
 
 class Summary(msgspec.Struct, frozen=True):
-    """What a run comes to."""
-
     users: UserSummary
     sessions: SessionCounts
     kept_out: dict[str, int]  # tries to log in and load the application that failed, by reason
@@ -87,7 +83,6 @@ class Summary(msgspec.Struct, frozen=True):
 
 
 def summary(run: Run) -> Summary:
-    """The summary of a run; of a torn one, as far as its record goes."""
     whole = run.totals.whole
     return Summary(
         users=_users(run),

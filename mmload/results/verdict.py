@@ -33,8 +33,6 @@ MOST_AWAY_SHARE = 0.1
 
 
 class VerdictKind(StrEnum):
-    """The outcomes of a run."""
-
     PASSED = "passed"
     FAILED = "failed"
     INCONCLUSIVE = "inconclusive"

@@ -62,7 +62,6 @@ class Application:
             accounts.add_default_admin(self.world)
 
     async def serve(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Any request."""
         path = request.path
         if path == "/metrics":
             page = self.measures.page(self.world, self._capacity.load(asyncio.get_running_loop().time()))

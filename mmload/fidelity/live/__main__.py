@@ -62,7 +62,6 @@ class WatchedPage:
         self._page = page
 
     async def do(self, act: PageAct) -> Any:
-        """Do this."""
         deeds: dict[str, Callable[[PageAct], Awaitable[Any]]] = {
             "go": lambda act: self._page.goto(self._address(act.text), wait_until="commit"),
             "reload": lambda act: self._page.reload(wait_until="commit"),

@@ -30,7 +30,6 @@ class LivePage:
         self.ask(PageAct(deed, css, text, number))
 
     def go(self, path: str) -> None:
-        """To a page of the server."""
         self.do("go", text=path)
 
     def click(self, css: str) -> None:
@@ -46,7 +45,6 @@ class LivePage:
         return self.ask(PageAct("shows", css)).shown
 
     def type(self, css: str, text: str, key_ms: float) -> None:
-        """Click there and type."""
         self.do("type", css, text, key_ms)
 
     def press(self, key: str) -> None:

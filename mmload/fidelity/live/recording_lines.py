@@ -17,7 +17,6 @@ _NOT_RECORDED = "(not recorded)"
 
 
 def line_of(step: str, how: str, seen: SeenTraffic) -> dict[str, Any]:
-    """One line of a recording."""
     asked = [each for each in seen.requests if not file_kind(each.url)]
     began = min([*(each.at for each in seen.requests), *(each.at for each in seen.frames)], default=0.0)
     frames = (frame for each in seen.frames if (frame := _frame(each, began)) is not None)

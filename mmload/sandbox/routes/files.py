@@ -83,7 +83,6 @@ def get_file_info(call: Call) -> ApiAnswer:
 
 @api.add("POST", "/teams/{team_id}/files/search")
 def search_files(call: Call) -> ApiAnswer:
-    """Files by their names."""
     team, body = call.team(), call.document("search")
     terms = body.get("terms")
     if not isinstance(terms, str) or not terms:
