@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Any
 
 from playwright.async_api import CDPSession
 
 _LOOK_SECONDS = 0.05
+
+Event = dict[str, Any]
+Hear = Callable[[Event], None]
 
 
 class OpenRequests:
@@ -50,6 +54,21 @@ class OpenRequests:
             await asyncio.sleep(_LOOK_SECONDS)
 
 
+def listen(session: CDPSession, began: Hear, from_cache: Hear, finished: Hear, opened: Hear) -> None:
+    """Tell of requests: their beginning, that a cache of the browser answered them, their end; and of WebSockets."""
+
+    def answered(event: Event) -> None:
+        if event["response"].get("fromDiskCache"):
+            from_cache(event)
+
+    session.on("Network.requestWillBeSent", began)
+    session.on("Network.requestServedFromCache", from_cache)
+    session.on("Network.responseReceived", answered)
+    session.on("Network.loadingFinished", finished)
+    session.on("Network.loadingFailed", finished)
+    session.on("Network.webSocketCreated", opened)
+
+
 class PageTraffic:
     """Requests that went to the network since `start_over`, and their bytes (headers too, as compressed as they came).
 
@@ -59,12 +78,7 @@ class PageTraffic:
     def __init__(self, session: CDPSession) -> None:
         self.start_over()
         self._open = OpenRequests()
-        session.on("Network.requestWillBeSent", self._began)
-        session.on("Network.requestServedFromCache", self._from_cache)
-        session.on("Network.responseReceived", self._answered)
-        session.on("Network.loadingFinished", self._finished)
-        session.on("Network.loadingFailed", self._finished)
-        session.on("Network.webSocketCreated", self._opened)
+        listen(session, self._began, self._from_cache, self._finished, self._opened)
 
     def start_over(self) -> None:
         """Count from zero; what is under way ends as before."""
@@ -89,10 +103,6 @@ class PageTraffic:
 
     def _from_cache(self, event: dict[str, Any]) -> None:
         self.requests -= event["requestId"] in self._open
-
-    def _answered(self, event: dict[str, Any]) -> None:
-        if event["response"].get("fromDiskCache"):
-            self.requests -= event["requestId"] in self._open
 
     def _finished(self, event: dict[str, Any]) -> None:
         if self._open.ended(event["requestId"]):

@@ -74,7 +74,8 @@ def costs(settings: AwsSettings, prices: Mapping[str, Any]) -> Iterator[Cost]:
 def told(settings: AwsSettings, prices: Mapping[str, Any], hours: float) -> str:
     """The estimate as a table, in words. Pure."""
     items = [each for each in costs(settings, prices) if each.count]
-    lines = [f"{each.count:>6g} × {each.what:<44} {_price(each):>10}" for each in items]
+    priced = [(each, "?" if each.each is None else f"{each.total:.3f}") for each in items]
+    lines = [f"{each.count:>6g} × {each.what:<44} {price:>10}" for each, price in priced]
     hourly = sum(each.total for each in items)
     unknown = Counter(each.what for each in items if each.each is None)
     least = "at least " if unknown else ""
@@ -91,10 +92,6 @@ def told(settings: AwsSettings, prices: Mapping[str, Any], hours: float) -> str:
     if unknown:
         lines.append(f"Price not known: {', '.join(unknown)} (see https://aws.amazon.com/ec2/pricing/on-demand/)")
     return "\n".join(lines)
-
-
-def _price(cost: Cost) -> str:
-    return "?" if cost.each is None else f"{cost.total:.3f}"
 
 
 def _hours(hours: float) -> str:

@@ -44,12 +44,11 @@ _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 Tell = Callable[[str], None]
 
 
-class WorkersNeeds(dict[str, Any]):
-    """What a host is told to start workers with: `variables`, and `files` by the variables that name them."""
+def needs(environ: Mapping[str, str], token: str) -> tuple[dict[str, str], dict[str, str]]:
+    """The settings in force here as a host's workers need them: variables, and files by the variables that name them.
 
-
-def needs(environ: Mapping[str, str], token: str) -> WorkersNeeds:
-    """The settings in force here as a host's workers need them. Raises ConfigurationError. It has all secrets."""
+    They have all secrets. Raises ConfigurationError.
+    """
     loaded = load(environ)
     config = loaded.settings.config
     variables = {name: value for name, value in environ.items() if name.startswith("MMLOAD_") and name not in _OURS}
@@ -64,7 +63,7 @@ def needs(environ: Mapping[str, str], token: str) -> WorkersNeeds:
         files[USERS_FILE] = read_text(Path(config.users.users_file_path))
     if environ.get(AUTHORITIES):
         files[AUTHORITIES] = read_text(Path(environ[AUTHORITIES]))
-    return WorkersNeeds(variables={**variables, TOKEN: token}, files=files)
+    return {**variables, TOKEN: token}, files
 
 
 def arguments(port: int, workers: int, user_classes: Iterable[str] = ()) -> list[str]:
@@ -145,15 +144,15 @@ class Fleet:
     ) -> None:
         """Start all workers, when the master listens. Raises MmloadError."""
         wait_for_port(master, self.port)
-        told = needs(environ, self.token)
+        variables, files = needs(environ, self.token)
         for host in self._deployment.hosts:
             session = self._sessions[host.name]
             session.ask(
                 "start",
                 environment=host.environment,
                 arguments=arguments(session.tunnel_port, host.workers, user_classes),
-                variables={**told["variables"], HOST_NAME: host.name},
-                files=told["files"],
+                variables={**variables, HOST_NAME: host.name},
+                files=files,
             )
 
     def look(self, tell: Tell | None = None, *, has_begun: bool = True) -> None:

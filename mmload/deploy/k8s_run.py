@@ -33,9 +33,9 @@ Tell = Callable[[str], None]
 
 def settings_of(environ: Mapping[str, str], token: str, files: Mapping[str, str]) -> list[Manifest]:
     """The Secrets of a run: the settings that are in force here. Raises ConfigurationError."""
-    told = needs(environ, token)
-    variables = {name: value for name, value in told["variables"].items() if name != SESSIONS_FOLDER}
-    secrets = manifests.secrets({**variables, RUNS_FOLDER: RUNS}, {**told["files"], **files})
+    variables, documents = needs(environ, token)
+    variables.pop(SESSIONS_FOLDER, None)
+    secrets = manifests.secrets({**variables, RUNS_FOLDER: RUNS}, {**documents, **files})
     for secret in secrets:
         size = sum(len(value.encode()) for value in secret["stringData"].values())
         if size > LARGEST_SECRET_BYTES:

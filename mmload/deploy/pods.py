@@ -23,12 +23,8 @@ def name_of(pod: Manifest) -> str:
     return str(pod["metadata"]["name"])
 
 
-def component_of(pod: Manifest) -> str:
-    return str(pod["metadata"].get("labels", {}).get(COMPONENT, ""))
-
-
 def of_component(pods: Iterable[Manifest], component: str) -> list[Manifest]:
-    return [pod for pod in pods if component_of(pod) == component]
+    return [pod for pod in pods if pod["metadata"].get("labels", {}).get(COMPONENT) == component]
 
 
 def phase(pod: Manifest) -> str:

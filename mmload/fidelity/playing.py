@@ -175,9 +175,3 @@ def _occurs(what: str, steps: Iterable[StepTraffic]) -> bool:
         or any(said.line.startswith(what) for said in step.frames or ())
         for step in steps
     )
-
-
-def unneeded(judged: Iterable[JudgedStep]) -> list[Accepted]:
-    """Entries of the list of accepted differences that none of these needs."""
-    found = [(each.step, difference) for each in judged for difference, _ in each.accepted]
-    return [entry for entry in ACCEPTED if not any(entry.covers(step, difference) for step, difference in found)]

@@ -290,8 +290,11 @@ def _duration(table: ActionTable, action: str, service_seconds: Mapping[str, flo
 
 def _system(seen: Mapping[str, int], table: ActionTable, defaults: Mapping[str, float], replies: float) -> _System:
     actions = [name for name in defaults if name in table.requests]
-    loose = dict.fromkeys([*_LOOKED_UP, *table.requests.get(EVENTS, ()), *_looked_up(table)])
-    handlers = [name for name in table.handlers if name in seen or _expects(table, defaults, name)]
+    looked_up = (name for name in table.requests.get(LOOK_UP, ()) if name != WEB_SOCKET)
+    loose = dict.fromkeys([*_LOOKED_UP, *table.requests.get(EVENTS, ()), *looked_up])
+    handlers = [
+        name for name in table.handlers if name in seen or any(table.requests[each].get(name) for each in actions)
+    ]
     # Elsewhere, or not logged: files of another server, sockets that are still open.
     handlers = [name for name in handlers if name in seen or name not in NOTEWORTHY]
     others = [name for name in (*VARIANTS, *_FOLLOWING) if name in table.requests]
@@ -339,14 +342,6 @@ def _matrix(
             if handler in place:
                 matrix[place[handler], column] = value
     return matrix
-
-
-def _looked_up(table: ActionTable) -> list[str]:
-    return [handler for handler in table.requests.get(LOOK_UP, ()) if handler != WEB_SOCKET]
-
-
-def _expects(table: ActionTable, defaults: Mapping[str, float], handler: str) -> bool:
-    return any(table.requests[name].get(handler) for name in defaults if name in table.requests)
 
 
 def _expected(

@@ -14,8 +14,6 @@ from mmload.learn.handler_table import TOLD_AS, ActionTable
 from mmload.learn.routes import route_of
 
 POSTS = "POST /posts"
-# An action whose handler others cause often enough is done all the same, this share of its handler's ratio.
-LEAST_SHARE = 0.05
 _DRAFTS = "DELETE /users/{user_id}/channels/{channel_id}/drafts"
 _OWN_TEAM = "/users/{user_id}/teams/{team_id}"
 

@@ -107,14 +107,12 @@ def failed_steps(failures: Sequence[BrowserFailure], folder: Path | None = None)
     """The failures one by one, with pictures where a folder is given."""
     shown = []
     for place, each in enumerate(failures):
-        picture = _picture(folder / each.screenshot) if folder and place < MOST_PICTURES and _safe(each) else ""
+        picture = ""
+        if folder and place < MOST_PICTURES and _PICTURE.fullmatch(each.screenshot):
+            picture = _picture(folder / each.screenshot)
         heading = f"{clock(each.ms / 1000)} {each.step} on {each.host}: {each.reason}"
         shown.append(FailedStep(heading, each.console, picture))
     return shown
-
-
-def _safe(failure: BrowserFailure) -> bool:
-    return bool(_PICTURE.fullmatch(failure.screenshot))
 
 
 def _picture(path: Path) -> str:

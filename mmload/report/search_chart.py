@@ -53,7 +53,7 @@ def search_shown(search: Journal, time: Timeframe) -> SearchShown:
         _answer_text(search),
         _conclusions(search),
         [dataclasses.replace(chart, bands=(), marks=marks) for chart in charts],
-        [_decision_text(cycle) for cycle in decided],
+        [f"{moment(cycle.seen.seconds)} {cycle.users} users: {cycle.reason}" for cycle in decided],
     )
 
 
@@ -73,10 +73,6 @@ def decisions(cycles: Sequence[Cycle]) -> list[Cycle]:
 
 def _part(cycle: Cycle) -> str:
     return cycle.reason.partition(":")[0] if cycle.reason.startswith(("stairs:", "climb:", "measure:")) else "between"
-
-
-def _decision_text(cycle: Cycle) -> str:
-    return f"{moment(cycle.seen.seconds)} {cycle.users} users: {cycle.reason}"
 
 
 def _answer_text(search: Journal) -> str:

@@ -75,7 +75,8 @@ def logarithmic_axis(values: Iterable[float]) -> Axis:
     known = [value for value in values if value > 0] or [1.0]
     steps = _round_numbers(min(known), max(known))
     low, high = math.log10(steps[0]), math.log10(steps[-1])
-    labelled = steps if len(steps) <= 2 * _VALUE_TICKS else [step for step in steps if _is_power(step)]
+    powers = [step for step in steps if abs(math.log10(step) - round(math.log10(step))) < _EDGE]
+    labelled = steps if len(steps) <= 2 * _VALUE_TICKS else powers
     ticks = tuple(Tick((math.log10(step) - low) / (high - low), figure(step)) for step in labelled)
     return Axis(lambda value: max(0.0, (math.log10(max(value, steps[0])) - low) / (high - low)), ticks)
 
@@ -87,10 +88,6 @@ def _round_numbers(lowest: float, highest: float) -> list[float]:
     first = max(index for index, step in enumerate(every) if step <= lowest * (1 + _EDGE))
     last = min(index for index, step in enumerate(every) if step > highest and index > first)
     return every[first : last + 1]
-
-
-def _is_power(value: float) -> bool:
-    return abs(math.log10(value) - round(math.log10(value))) < _EDGE
 
 
 def percentile_axis(highest_nines: float) -> Axis:

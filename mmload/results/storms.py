@@ -189,11 +189,8 @@ def _stage(second: Second, storms: Sequence[StormRecovery]) -> str:
         return ""
     if second.ms + 1000 <= storms[0].storm.ms:
         return BEFORE if second.phase is RunPhase.STEADY else ""
-    return DURING if any(_during(each, second.ms) for each in storms) else AFTER
-
-
-def _during(each: StormRecovery, ms: int) -> bool:
-    return each.storm.ms < ms + 1000 and ms < each.end_ms
+    during = any(each.storm.ms < second.ms + 1000 and second.ms < each.end_ms for each in storms)
+    return DURING if during else AFTER
 
 
 def unforeseen(away: Iterable[Outage], storms: Sequence[StormRecovery]) -> tuple[Outage, ...]:

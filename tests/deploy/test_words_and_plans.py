@@ -146,17 +146,17 @@ def test_workers_are_given_the_settings_in_force_and_files_in_memory(tmp_path: P
         TOKEN: "the desk's own",
     }
 
-    told = needs(environ, "a token")
+    variables, files = needs(environ, "a token")
 
-    assert set(told["variables"]) == {
+    assert set(variables) == {
         environment_name("SimulController", "AvgIdleTimeMs"),
         environment_name("ConnectionConfiguration", "Headers"),
         "KEY",
         TOKEN,
     }
-    assert told["variables"][TOKEN] == "a token"
-    assert set(told["files"]) == {"MMLOAD_CONFIG", USERS_FILE}
-    assert json.loads(told["files"]["MMLOAD_CONFIG"]) == {"UsersConfiguration": {"Password": SECRET}}
+    assert variables[TOKEN] == "a token"
+    assert set(files) == {"MMLOAD_CONFIG", USERS_FILE}
+    assert json.loads(files["MMLOAD_CONFIG"]) == {"UsersConfiguration": {"Password": SECRET}}
 
 
 def test_the_command_line_of_workers_has_neither_token_nor_settings() -> None:

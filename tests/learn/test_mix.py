@@ -12,13 +12,15 @@ from mmload.cli import main
 from mmload.config import SimulController
 from mmload.errors import ExitCode
 from mmload.learn.handler_table import ActionTable, measured_table
-from mmload.learn.mix import LEAST_SHARE, POSTS, PRODUCTION, PredictedHandler, ProductionRatio, predicted
+from mmload.learn.mix import POSTS, PRODUCTION, PredictedHandler, ProductionRatio, predicted
 
 REPLIES = SimulController().percent_replies
 DEFAULTS = {action.name: action.frequency for action in SIMULATIVE}
 # The table is measured, and rare things by chance more or less often.
 TOLERANCE = 0.08
 LEAST = 0.0003
+# An action whose handler others cause often enough is done all the same, this share of its handler's ratio.
+LEAST_SHARE = 0.05
 # What other actions cause is more than on production servers already: people write there in other clients, too, which
 # delete no drafts, and find channels to join without the switcher.
 CAUSED_BY_OTHERS = {"deleteDraft", "getPostThread", "searchAllChannels"}

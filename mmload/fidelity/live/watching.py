@@ -7,7 +7,7 @@ from typing import Any
 from msgspec.structs import replace
 from playwright.async_api import CDPSession
 
-from mmload.browser.traffic import OpenRequests
+from mmload.browser.traffic import OpenRequests, listen
 from mmload.fidelity.live.messages import SeenFrame, SeenRequest, SeenSocket, SeenTraffic
 
 _MS = 1000.0
@@ -22,12 +22,7 @@ class NetworkWatch:
         self._sockets: list[SeenSocket] = []
         self._frames: list[SeenFrame] = []
         self._open = OpenRequests()
-        session.on("Network.requestWillBeSent", self._began)
-        session.on("Network.requestServedFromCache", self._from_cache)
-        session.on("Network.responseReceived", self._answered)
-        session.on("Network.loadingFinished", self._finished)
-        session.on("Network.loadingFailed", self._finished)
-        session.on("Network.webSocketCreated", self._socket)
+        listen(session, self._began, self._from_cache, self._finished, self._socket)
         session.on("Network.webSocketFrameSent", self._said)
 
     async def quiet(self, seconds: float, longest: float) -> None:
@@ -59,10 +54,6 @@ class NetworkWatch:
             if self._requests[place][0] == event["requestId"]:
                 del self._requests[place]
                 return
-
-    def _answered(self, event: dict[str, Any]) -> None:
-        if event["response"].get("fromDiskCache"):
-            self._from_cache(event)
 
     def _finished(self, event: dict[str, Any]) -> None:
         self._open.ended(event["requestId"])
