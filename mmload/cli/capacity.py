@@ -189,7 +189,6 @@ def ready_to_search(
 
 def documents(args: argparse.Namespace, environ: Mapping[str, str]) -> tuple[Coordinator, Settings]:
     """What is configured, checked before anything is started."""
-
     sandbox_options(args)
     loaded = load(args.coordinator, environ)
     settings, notices = load_settings(environ=environ)
@@ -335,7 +334,6 @@ def _workers_are_there(process: subprocess.Popen[bytes], port: int, fleet: Fleet
 
     Raises ServerNotReady: they don't come; HostFailed: one can't.
     """
-
     agent = SwarmAgent("here", f"http://127.0.0.1:{port}", spawn_rate=1, users_per_worker=1, token=token)
     deadline, there = time.monotonic() + fleet.wait_seconds, 0
     while process.poll() is None:

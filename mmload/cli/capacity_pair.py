@@ -107,7 +107,6 @@ def _prepare(
 
 def _report(folder: Path) -> None:
     """The page of each search, and the comparison in all forms; what can't be written costs only that."""
-
     for name in SIDES:
         search_report(folder / name)
     try:

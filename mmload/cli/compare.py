@@ -96,14 +96,12 @@ def sides(
 
 def worst(outcomes: Sequence[Judgement]) -> Judgement:
     """Of several comparisons: worse, then can't tell; better only if all are. Pure."""
-
     order = (Judgement.WORSE, Judgement.UNKNOWN, Judgement.SAME, Judgement.BETTER)
     return min(outcomes, key=order.index)
 
 
 def _recorded(names: Sequence[Sequence[str]], runs_folder: Path | None) -> list[list[Recorded]]:
     """The runs of all sides; `UsageError` for what is none, or is named twice."""
-
     folders = [[folder_of(name, runs_folder) for name in side] for side in names]
     flat = [folder.resolve() for side in folders for folder in side]
     for folder in flat:
@@ -115,7 +113,6 @@ def _recorded(names: Sequence[Sequence[str]], runs_folder: Path | None) -> list[
 
 def _comparability(all_recorded: Sequence[Recorded], *, anyway: bool) -> tuple[str, ...]:
     """What is worth knowing; `ConfigurationError` for runs too unlike."""
-
     found = comparability([each.run for each in all_recorded])
     refusals = (*found.refusals, *(why for each in all_recorded for why in incomplete(each.run, each.window)))
     if refusals and not anyway:
@@ -124,14 +121,12 @@ def _comparability(all_recorded: Sequence[Recorded], *, anyway: bool) -> tuple[s
 
 
 def _compared(base: Sequence[Recorded], new: Sequence[Recorded], rules: Rules, notes: tuple[str, ...]) -> Compared:
-
     comparison = compare([each.window for each in base], [each.window for each in new], rules)
     names = [tuple(Path(each.run.folder).name for each in side) for side in (base, new)]
     return Compared(comparison, names[0], names[1], notes)
 
 
 def _text(all_compared: Sequence[Compared], outcome: Judgement, form: str | None) -> str:
-
     if form == "json":
         return json.dumps(document(all_compared, outcome), indent=2, ensure_ascii=False) + "\n"
     if form == "markdown":

@@ -72,7 +72,6 @@ def run(args: argparse.Namespace) -> int:
 
 def browser_findings(settings: Settings) -> list[Finding]:
     """Which steps of browser users fit the server's web application, which do not, and which are too slow."""
-
     users = settings.config.users
     who = accounts(users, 1, read_credentials(users.users_file_path) if users.users_file_path else ())[0]
     url, limit = settings.config.connection.server_url.rstrip("/"), settings.config.browser.step_timeout_seconds

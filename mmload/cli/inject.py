@@ -39,7 +39,6 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the order to the run's folder, and wait until the run confirms it."""
-
     if args.users < 0:
         raise UsageError(f"--users {args.users}: expected a number of users, or 0 for all of them")
     order = Order(action_named(args.action).name, args.users, within_seconds(args.within))
@@ -59,7 +58,6 @@ def run(args: argparse.Namespace) -> int:
 
 def running_folder(runs: Path) -> Path:
     """The newest folder of a run that has not ended."""
-
     for folder in sorted((path.parent for path in runs.glob(f"*/{FACTS}")), reverse=True):
         if not read_facts(folder).ended_ms:
             return folder
@@ -68,5 +66,4 @@ def running_folder(runs: Path) -> Path:
 
 def injections(folder: Path) -> list[str]:
     """What the run has said about orders so far."""
-
     return [note.text for note in read_notes(folder) if note.kind is NoteKind.INJECTED]

@@ -73,7 +73,6 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _from_logs(args: argparse.Namespace) -> Observed:
-
     if not args.logs:
         raise UsageError("expected access logs, or --prometheus URL --from TIME")
     logs = [reading.examined(path, args.format or "") for path in args.logs]
@@ -81,7 +80,6 @@ def _from_logs(args: argparse.Namespace) -> Observed:
 
 
 def _from_metrics(args: argparse.Namespace) -> Observed:
-
     if args.logs or not args.start:
         raise UsageError("--prometheus: expected --from TIME, and no logs")
     now = time.time()
@@ -98,7 +96,6 @@ def _monitor(url: str) -> Monitor:
 
 
 def _fitted(observed: Observed, defaults: Mapping[str, float]) -> Fit:
-
     busy = merged(observed.busy_hours())
     table = measured_table(edition_of(busy.handlers))
     return fit(busy, table.counted(observed.as_counted), defaults, observed.service_seconds)
@@ -106,7 +103,6 @@ def _fitted(observed: Observed, defaults: Mapping[str, float]) -> Fit:
 
 def _why_not(observed: Observed, *, anyway: bool) -> str:
     """Why nothing can be learned from this; empty if it can."""
-
     if not observed.mark:
         return "no request identifies its sender (by a user id in the path or an address), so no rate per user is known"
     if not observed.user_hours:

@@ -35,7 +35,6 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Report; a torn folder is reported as far as it goes."""
-
     if (compared := _compared_capacities(args)) is not None:
         write_text(compared, args.output)
         return int(ExitCode.PASSED)
@@ -72,7 +71,6 @@ def _compared_capacities(args: argparse.Namespace) -> str | None:
 
 def folder_of(given: str, runs: Path | None) -> Path:
     """The run's folder; whoever gives its path needs no configuration."""
-
     return Path(given) if is_run(Path(given)) else run_folder(given, runs or runs_folder())
 
 
@@ -90,5 +88,4 @@ def _text(record: Run, form: str | None) -> str:
 
 def print_report(run: Run) -> None:
     """The report on stdout, in colour where it is a terminal that wants it."""
-
     print(terminal_report(run, colour=wants_colour()), end="", flush=True)

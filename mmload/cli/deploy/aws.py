@@ -57,7 +57,6 @@ def _now() -> datetime:
 
 
 def _estimate(args: argparse.Namespace) -> int:
-
     settings = wanted(args, _now()).settings
     hours = settings.remaining(_now()).total_seconds() / 3600
     print(told(settings, prices(), hours))
@@ -65,7 +64,6 @@ def _estimate(args: argparse.Namespace) -> int:
 
 
 def _up(args: argparse.Namespace) -> int:
-
     with _at_work(args.folder), aws.private_files():
         is_new = aws_settings.read(args.folder) is None
         rented = wanted(args, _now())
@@ -89,7 +87,6 @@ def _up(args: argparse.Namespace) -> int:
 @contextmanager
 def _at_work(folder: Path) -> Iterator[None]:
     """One command at a time in a folder, which nobody else may look into."""
-
     try:
         there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
         if there - {LOCK} and SETTINGS not in there:
@@ -111,7 +108,6 @@ def _at_work(folder: Path) -> Iterator[None]:
 @contextmanager
 def _telling_what_stands(folder: Path, *, is_new: bool = False) -> Iterator[None]:
     """Whatever goes wrong, or is interrupted: what there is now, and how to go on."""
-
     try:
         yield
     except (MmloadError, KeyboardInterrupt):
@@ -130,7 +126,6 @@ def _telling_what_stands(folder: Path, *, is_new: bool = False) -> Iterator[None
 
 def _take_in_server(url: str) -> None:
     """The server under test, with the administrator that our settings name."""
-
     connection = settings_in_force("deploy aws", os.environ).config.connection
     aws.wait_for_server(url, connection.admin_email, connection.admin_password, _tell)
     _tell(f"the server under test: {url} (mmload init --server {url})")
@@ -138,7 +133,6 @@ def _take_in_server(url: str) -> None:
 
 def _set_up(args: argparse.Namespace, outputs: dict[str, Any]) -> int:
     """The machines for load, as by `mmload deploy up`."""
-
     agents = [name for name in outputs["hosts"] if name.startswith("agent")]
     known = args.folder / aws.HOSTS
     if (before := state.read(known)) is not None:
@@ -162,7 +156,6 @@ def _set_up(args: argparse.Namespace, outputs: dict[str, Any]) -> int:
 
 
 def _run(args: argparse.Namespace) -> int:
-
     rented = aws_settings.existing(args.folder)
     _tell(until(rented, _now()))
     if not (args.folder / aws.HOSTS).exists():
@@ -183,7 +176,6 @@ def until(rented: RentedFromAws, now: datetime) -> str:
 
 
 def _status(args: argparse.Namespace) -> int:
-
     with _at_work(args.folder), aws.private_files():
         rented = aws_settings.existing(args.folder)
         found = aws.looked(args.folder, rented)
@@ -212,7 +204,6 @@ def counted(found: Mapping[str, Sequence[str]]) -> str:
 
 
 def _down(args: argparse.Namespace) -> int:
-
     if not args.folder.is_dir():
         _tell(f"nothing is rented (there is no {args.folder})")
         return int(ExitCode.PASSED)

@@ -88,7 +88,6 @@ def options(args: argparse.Namespace) -> dict[str, Any]:
 
 def wanted(args: argparse.Namespace, now: datetime) -> RentedFromAws:
     """What is to be, by what stands, by the document and by the options. Raises ConfigurationError."""
-
     before = aws_settings.read(args.folder)
     document = read_document(args.settings) if args.settings else {}
     settings = aws_settings.settings_from(before.settings if before else None, document, options(args))

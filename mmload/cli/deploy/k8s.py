@@ -117,7 +117,6 @@ def _tell(text: str) -> None:
 
 def _deployment(args: argparse.Namespace, before: ClusterDeployment | None = None) -> ClusterDeployment:
     """What was said; else what was said before. UsageError."""
-
     given: dict[str, Any] = {
         name: getattr(args, name)
         for name in ("image", "workers", "worker_cpu", "worker_memory", "pull_secret")
@@ -168,7 +167,6 @@ def _deployed(cluster: KubernetesCluster) -> ClusterDeployment:
 
 
 def _up(args: argparse.Namespace) -> int:
-
     cluster, wait = KubernetesCluster(args.namespace, args.context), float(seconds_of("--wait", args.wait))
     server = server_address(args.server) if args.server else ()
     version = cluster.version()
@@ -207,7 +205,6 @@ def shortcomings(found: Mapping[str, Any], server: str) -> list[str]:
 
 
 def _run(args: argparse.Namespace) -> int:
-
     inner, rest = parsed(args.rest)
     cluster = KubernetesCluster(args.namespace, args.context)
     deployment = _deployed(cluster)
@@ -254,7 +251,6 @@ def parsed(rest: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
 
 def _environment(inner: argparse.Namespace) -> tuple[dict[str, str], Settings]:
     """The settings in force here, as variables. Raises UsageError, ConfigurationError."""
-
     environ = {**os.environ, **(run_command.overrides if inner.command in OF_USERS else overrides)(inner)}
     settings, notices = load_settings(environ=environ)
     for notice in notices:
@@ -264,7 +260,6 @@ def _environment(inner: argparse.Namespace) -> tuple[dict[str, str], Settings]:
 
 def users_of(inner: argparse.Namespace, settings: Settings) -> tuple[int, int]:
     """The users of a run, and the most that there will be. Pure."""
-
     stages = parse_stages(settings.config.run.stages)
     users = settings.config.users.initial_active_users if inner.users is None else inner.users
     users = most_users(stages) if stages else users
@@ -274,7 +269,6 @@ def users_of(inner: argparse.Namespace, settings: Settings) -> tuple[int, int]:
 
 def users_each(users: int, workers: int) -> int:
     """The most users of one worker. UsageError: there are more workers. Pure."""
-
     if users < workers:
         raise UsageError(
             f"{users} users for {workers} workers: set fewer workers with `mmload deploy k8s up --workers`"
@@ -291,7 +285,6 @@ def _fetch(args: argparse.Namespace) -> int:
 
 
 def _status(args: argparse.Namespace) -> int:
-
     cluster = KubernetesCluster(args.namespace, args.context)
     deployment = _deployed(cluster)
     rows = [pods.row(pod) for pod in cluster.pods()]
@@ -339,7 +332,6 @@ def _render(args: argparse.Namespace) -> int:
 
 def render_head(namespace: str) -> str:
     """What goes before manifests for use by hand. Pure."""
-
     return f"""\
 # The settings are not in this file. Create the namespace, then (with the variables as lines VARIABLE=VALUE on stdin):
 #   kubectl create -n {namespace} secret generic {SETTINGS} --from-env-file=/dev/stdin   (MMLOAD_AGENT_TOKEN at least)

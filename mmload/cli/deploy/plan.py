@@ -43,7 +43,6 @@ def _positive(text: str) -> float:
 
 
 def run(args: argparse.Namespace) -> int:
-
     table = prices()
     kinds = [kind for kind in types_of(args.family) if kind in table["instance"]]
     if not kinds:
@@ -60,7 +59,6 @@ def run(args: argparse.Namespace) -> int:
 
 def told(found: LoadPlan, cost: PersonCost, server_cpus: int, priced: str) -> str:
     """The plan in words. Pure."""
-
     lines = [
         f"{found.people:,} users: {found.workers} workers with {found.people_each:,} users each, a CPU that is at most "
         f"{HIGHEST_LOAD:.0%} busy, {found.memory_mb} MB and {found.open_files:,} open files",

@@ -37,7 +37,6 @@ def add_parser(parts: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-
     wanted = _workers(args.workers)
     server = server_address(args.server) if args.server else None
     named = host_names(args.hosts) if args.hosts else []
@@ -123,7 +122,6 @@ def _prepared(
     keep: Callable[[], None],
 ) -> str:
     """One host, made ready; what it is, in words. Raises HostFailed."""
-
     found = examined(session, server)
     target = wheels.target_of(found)
     needed = _wheels_for(target)
@@ -146,7 +144,6 @@ def _prepared(
 
 def _wheels_for(target: Any) -> Any:
     """Made once for all hosts that are alike."""
-
     with _MAKING_WHEELS:
         if target not in _WHEELS:
             _WHEELS[target] = wheels.wheels_for(target, wheels.cache_folder())
