@@ -15,14 +15,13 @@ from mmload.config.coordinator_tables import Monitor
 from mmload.errors import UNREADABLE, ServerNotReady, UsageError, transport_reason
 from mmload.learn.observed import DAY, HOUR, SLOT_SECONDS, Hour, Observed, Slot
 from mmload.learn.routes import OTHER, PERFORMANCE_REPORT, SITE_ASSET, WEB_SOCKET, route_of
-from mmload.learn.server_names import DRAFTS, ROUTES
+from mmload.learn.server_names import DRAFT_ROUTES, DRAFTS, ROUTES
 from mmload.learn.user_agents import ClientKind
 from mmload.web_session import prometheus_session
 
 SOURCE = "Mattermost's metrics in Prometheus"
 ANSWER_SECONDS = 60.0
 MOST_DAYS = 62
-_PATH_OF_DRAFTS = "DELETE /users/{user_id}/channels/{channel_id}/drafts"
 _KINDS = {"web": ClientKind.BROWSER, "desktop": ClientKind.DESKTOP, "mobile": ClientKind.MOBILE}
 _QUERIES = {
     "requests": "sum by (handler, method, origin_client) (increase(mattermost_api_time_count{labels}[5m]))",
@@ -41,7 +40,7 @@ Ask = Callable[[str, int, int], "list[Series]"]
 def handler_of(function: str, method: str) -> str:
     """The handler that a function of the server serves. Pure."""
     if function == DRAFTS:
-        return _PATH_OF_DRAFTS
+        return DRAFT_ROUTES[0]
     route = ROUTES.get(function)
     if route is None:
         return f"{OTHER} API"
@@ -53,7 +52,7 @@ def as_counted(handler: str) -> str:
     route = route_of(handler)
     if route in (WEB_SOCKET, SITE_ASSET):
         return ""
-    return _PATH_OF_DRAFTS if route.startswith(_PATH_OF_DRAFTS) else route
+    return DRAFT_ROUTES[0] if route in DRAFT_ROUTES else route
 
 
 @dataclass(slots=True)

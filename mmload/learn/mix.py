@@ -12,10 +12,9 @@ from dataclasses import dataclass
 
 from mmload.learn.handler_table import TOLD_AS, ActionTable
 from mmload.learn.routes import route_of
+from mmload.learn.server_names import DRAFT_ROUTES, DRAFTS, ROUTES
 
 POSTS = "POST /posts"
-_DRAFTS = "DELETE /users/{user_id}/channels/{channel_id}/drafts"
-_OWN_TEAM = "/users/{user_id}/teams/{team_id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,48 +24,43 @@ class ProductionRatio:
     handler: str
     per_post: float
     action: str
-    routes: tuple[str, ...]
+
+    @property
+    def routes(self) -> tuple[str, ...]:
+        return DRAFT_ROUTES if self.handler == DRAFTS else (ROUTES[self.handler],)
 
 
 # Measured with mattermost_api_time_count in two busy hours, as the load-test tool of Mattermost does. Of views it has
 # two figures, of channels (6.5219) and of direct and group channels (0.9843), and one of returns to the window (1.0).
-PRODUCTION = tuple(
-    ProductionRatio(handler, per_post, action, tuple(routes))
-    for handler, per_post, action, *routes in (
-        ("viewChannel", 8.5062, "SwitchChannel", "POST /channels/members/{user_id}/view"),
-        ("deleteDraft", 1.41, "DeleteDraft", _DRAFTS, f"{_DRAFTS}/{{root_id}}"),
-        ("getChannelsForTeamForUser", 1.0, "UnreadCheck", f"GET {_OWN_TEAM}/channels"),
-        ("getThreadsForUser", 0.6023, "ViewGlobalThreads", f"GET {_OWN_TEAM}/threads"),
-        ("upsertDraft", 0.504, "UpsertDraft", "POST /drafts"),
-        (
-            "updateReadStateThreadByUser",
-            0.3236,
-            "UpdateThreadRead",
-            f"PUT {_OWN_TEAM}/threads/{{thread_id}}/read/{{timestamp}}",
-        ),
-        ("getPostThread", 0.2841, "ViewThread", "GET /posts/{post_id}/thread"),
-        ("saveReaction", 0.1306, "AddReaction", "POST /reactions"),
-        ("patchPost", 0.04, "EditPost", "PUT /posts/{post_id}/patch"),
-        ("getDrafts", 0.037, "GetDrafts", f"GET {_OWN_TEAM}/drafts"),
-        ("searchUsers", 0.032, "SearchUsers", "POST /users/search"),
-        ("getTeamMember", 0.03, "ClickUserProfile", "GET /teams/{team_id}/members/{user_id}"),
-        ("deleteReaction", 0.0261, "RemoveReaction", "DELETE /users/{user_id}/posts/{post_id}/reactions/{emoji_name}"),
-        ("searchPostsInTeam", 0.0218, "SearchPosts", "POST /teams/{team_id}/posts/search"),
-        ("searchGroupChannels", 0.0204, "SearchGroupChannels", "POST /channels/group/search"),
-        ("searchAllChannels", 0.015, "SearchChannels", "POST /channels/search"),
-        ("searchPostsInAllTeams", 0.0109, "SearchPostsAllTeams", "POST /posts/search"),
-        ("createDirectChannel", 0.0055, "CreateDirectChannel", "POST /channels/direct"),
-        ("unfollowThreadByUser", 0.005, "UnfollowThread", f"DELETE {_OWN_TEAM}/threads/{{thread_id}}/following"),
-        ("addChannelMember", 0.0049, "JoinChannel", "POST /channels/{channel_id}/members"),
-        ("deletePost", 0.0049, "DeletePost", "DELETE /posts/{post_id}"),
-        ("updateCategoriesForTeamForUser", 0.004, "UpdateSidebarCategory", f"PUT {_OWN_TEAM}/channels/categories"),
-        ("createGroupChannel", 0.0029, "CreateGroupChannel", "POST /channels/group"),
-        ("updateUserCustomStatus", 0.0028, "UpdateCustomStatus", "PUT /users/{user_id}/status/custom"),
-        ("removeUserCustomStatus", 0.0026, "RemoveCustomStatus", "DELETE /users/{user_id}/status/custom"),
-        ("logout", 0.0006, "LogoutLogin", "POST /users/logout"),
-        ("setPostReminder", 0.0005, "CreatePostReminder", "POST /users/{user_id}/posts/{post_id}/reminder"),
-        ("followThreadByUser", 0.0005, "FollowThread", f"PUT {_OWN_TEAM}/threads/{{thread_id}}/following"),
-    )
+PRODUCTION = (
+    ProductionRatio("viewChannel", 8.5062, "SwitchChannel"),
+    ProductionRatio("deleteDraft", 1.41, "DeleteDraft"),
+    ProductionRatio("getChannelsForTeamForUser", 1.0, "UnreadCheck"),
+    ProductionRatio("getThreadsForUser", 0.6023, "ViewGlobalThreads"),
+    ProductionRatio("upsertDraft", 0.504, "UpsertDraft"),
+    ProductionRatio("updateReadStateThreadByUser", 0.3236, "UpdateThreadRead"),
+    ProductionRatio("getPostThread", 0.2841, "ViewThread"),
+    ProductionRatio("saveReaction", 0.1306, "AddReaction"),
+    ProductionRatio("patchPost", 0.04, "EditPost"),
+    ProductionRatio("getDrafts", 0.037, "GetDrafts"),
+    ProductionRatio("searchUsers", 0.032, "SearchUsers"),
+    ProductionRatio("getTeamMember", 0.03, "ClickUserProfile"),
+    ProductionRatio("deleteReaction", 0.0261, "RemoveReaction"),
+    ProductionRatio("searchPostsInTeam", 0.0218, "SearchPosts"),
+    ProductionRatio("searchGroupChannels", 0.0204, "SearchGroupChannels"),
+    ProductionRatio("searchAllChannels", 0.015, "SearchChannels"),
+    ProductionRatio("searchPostsInAllTeams", 0.0109, "SearchPostsAllTeams"),
+    ProductionRatio("createDirectChannel", 0.0055, "CreateDirectChannel"),
+    ProductionRatio("unfollowThreadByUser", 0.005, "UnfollowThread"),
+    ProductionRatio("addChannelMember", 0.0049, "JoinChannel"),
+    ProductionRatio("deletePost", 0.0049, "DeletePost"),
+    ProductionRatio("updateCategoriesForTeamForUser", 0.004, "UpdateSidebarCategory"),
+    ProductionRatio("createGroupChannel", 0.0029, "CreateGroupChannel"),
+    ProductionRatio("updateUserCustomStatus", 0.0028, "UpdateCustomStatus"),
+    ProductionRatio("removeUserCustomStatus", 0.0026, "RemoveCustomStatus"),
+    ProductionRatio("logout", 0.0006, "LogoutLogin"),
+    ProductionRatio("setPostReminder", 0.0005, "CreatePostReminder"),
+    ProductionRatio("followThreadByUser", 0.0005, "FollowThread"),
 )
 _HANDLERS = {route: each.handler for each in PRODUCTION for route in each.routes}
 

@@ -121,3 +121,5 @@ ROUTES = {
 }
 # One function serves both routes: with and without a thread.
 DRAFTS = "deleteDraft"
+_DRAFTS_OF_A_CHANNEL = "DELETE /users/{user_id}/channels/{channel_id}/drafts"
+DRAFT_ROUTES = (_DRAFTS_OF_A_CHANNEL, f"{_DRAFTS_OF_A_CHANNEL}/{{root_id}}")
