@@ -16,6 +16,7 @@ import time
 from array import array
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import NamedTuple
 
@@ -56,38 +57,26 @@ class Announcement(NamedTuple):
     user_ids: Sequence[str] = ()
 
 
+@dataclass(slots=True, eq=False)
 class Message:
     """One post and its deliveries to the seats of this process. Times are monotonic, in seconds.
 
     `open` counts those that are due, `early` holds events that came before we knew what they were.
     """
 
-    __slots__ = (
-        "channel",
-        "create_at",
-        "early",
-        "open",
-        "pending_id",
-        "post_id",
-        "row",
-        "sent_at",
-        "settled_at",
-        "state",
-    )
+    pending_id: str
+    channel: ChannelSeats
+    sent_at: float
+    state: PostState
+    row: bytearray
+    open: int = 0
+    post_id: str = ""
+    create_at: int = 0
+    early: list[tuple[int, float]] = field(default_factory=list)
+    settled_at: float = field(init=False)  # when the server's answer came
 
-    def __init__(
-        self, pending_id: str, channel: ChannelSeats, sent_at: float, state: PostState, row: bytearray
-    ) -> None:
-        self.pending_id = pending_id
-        self.channel = channel
-        self.sent_at = sent_at
-        self.settled_at = sent_at  # when the server's answer came
-        self.state = state
-        self.row = row
-        self.open = 0
-        self.post_id = ""
-        self.create_at = 0
-        self.early: list[tuple[int, float]] = []
+    def __post_init__(self) -> None:
+        self.settled_at = self.sent_at
 
     def due(self) -> Iterator[int]:
         """The seats that still wait for it."""
@@ -97,7 +86,6 @@ class Message:
             seat = self.row.find(EXPECTED, seat + 1)
 
     def is_due(self, seat: int) -> bool:
-        """Whether a seat still waits for it."""
         return seat < len(self.row) and self.row[seat] == EXPECTED
 
     def missed(self, seat: int) -> str:
@@ -350,79 +338,7 @@ class Deliveries:
         number = self._tracker.take_seat(self._clock())
         while len(self._ledger.back_at) <= number:
             self._ledger.back_at.append(0.0)
-        return Seat(self, number)
-
-    def connected(self, seat: int, user_id: str, *, renewed: bool) -> None:
-        """A user's socket stands. `renewed`: what it missed meanwhile will not come."""
-        now = self._clock()
-        self._tracker.seat_person(now, seat, user_id)
-        self._ledger.back_at[seat] = now
-        self._tracker.note(now, SeatChange.RENEWED if renewed else SeatChange.UP, seat)
-        if renewed:
-            for message in self._ledger.waiting_at(seat):
-                self._ledger.lose(message, seat, SOCKET_LOST)
-
-    def dropped(self, seat: int, silent_seconds: float = 0.0) -> None:
-        """A socket was lost; it may be taken up again. It has been dead for `silent_seconds` already."""
-        now = self._clock()
-        self._tracker.note(now, SeatChange.DOWN, seat)
-        if silent_seconds:
-            self._ledger.blame_silence(seat, now - silent_seconds)
-
-    def closed(self, seat: int) -> None:
-        """A socket was closed in order: what was not yet due is withdrawn."""
-        now, was_up = self._clock(), self._tracker.is_up(seat)
-        self._tracker.note(now, SeatChange.CLOSED, seat)
-        for message in self._ledger.waiting_at(seat):
-            self._ledger.let_go(message, seat, now, was_up=was_up)
-
-    def free(self, seat: int) -> None:
-        """Nobody sits here any more."""
-        self.left_all(seat)
-        for message in self._ledger.waiting_at(seat):
-            self._ledger.withdraw(message, seat)
-        self._tracker.free_seat(self._clock(), seat)
-
-    def outstanding(self, seat: int) -> bool:
-        """Whether a delivery may still come that a user about to leave should wait for."""
-        since = self._clock() - DRAIN_SECONDS
-        return any(message.settled_at > since for message in self._ledger.waiting_at(seat))
-
-    # -- channels --------------------------------------------------------------------------------------------------
-
-    def joined(self, seat: int, channel_id: str) -> None:
-        """A user belongs to a channel; posts are due there after a moment."""
-        if not self._tracker.channel(channel_id).has(seat):
-            self._joining.setdefault((seat, channel_id), self._clock() + JOINING_SECONDS)
-
-    def met(self, seat: int, channel_id: str) -> None:
-        """A user knows a direct channel now, which may be new: nobody is due to hear the user there for a moment.
-
-        Whoever is connected hears its direct channels, known or not, so there is nothing else to remember.
-        """
-        self._fresh.setdefault((seat, channel_id), self._clock() + JOINING_SECONDS)
-
-    def left(self, seat: int, channel_id: str) -> None:
-        """A user belongs to a channel no longer."""
-        self._joining.pop((seat, channel_id), None)
-        channel = self._tracker.known(channel_id)
-        if channel is not None and channel.has(seat):
-            self._tracker.note(self._clock(), SeatChange.LEFT, seat, channel)
-            for message in self._ledger.waiting_at(seat):
-                if message.channel is channel:
-                    self._ledger.withdraw(message, seat)
-
-    def left_all(self, seat: int) -> None:
-        """A user's channels are not known any more, but for direct ones, which nobody can leave.
-
-        Takes as long as that user has channels, and messages are open.
-        """
-        channels = self._tracker.leave_all(self._clock(), seat)
-        for message in self._ledger.waiting_at(seat):
-            if message.channel in channels:
-                self._ledger.withdraw(message, seat)
-        for key in [key for key in self._joining if key[0] == seat]:
-            del self._joining[key]
+        return Seat(number, self._tracker, self._ledger, self._clock, self._joining, self._fresh)
 
     # -- messages of our own users -----------------------------------------------------------------------------------
 
@@ -599,47 +515,83 @@ def _pop_due(waiting: dict[tuple[int, str], float], now: float) -> list[tuple[in
     return due
 
 
+@dataclass(slots=True, eq=False)
 class Seat:
-    """One user's socket in the account."""
+    """One user's socket in the account, and the channels that the user belongs to."""
 
-    __slots__ = ("deliveries", "number")
-
-    def __init__(self, deliveries: Deliveries, number: int) -> None:
-        self.deliveries = deliveries
-        self.number = number
+    number: int
+    _tracker: SocketTracker
+    _ledger: Ledger
+    _clock: Callable[[], float]
+    _joining: dict[tuple[int, str], float]
+    _fresh: dict[tuple[int, str], float]
 
     def connected(self, user_id: str, *, renewed: bool) -> None:
-        """The socket stands, of this user."""
-        self.deliveries.connected(self.number, user_id, renewed=renewed)
+        """The socket stands, of this user. `renewed`: what it missed meanwhile will not come."""
+        now = self._clock()
+        self._tracker.seat_person(now, self.number, user_id)
+        self._ledger.back_at[self.number] = now
+        self._tracker.note(now, SeatChange.RENEWED if renewed else SeatChange.UP, self.number)
+        if renewed:
+            for message in self._ledger.waiting_at(self.number):
+                self._ledger.lose(message, self.number, SOCKET_LOST)
 
     def dropped(self, *, silent_seconds: float = 0.0) -> None:
         """The socket was lost; it may be taken up again. It has been dead for `silent_seconds` already."""
-        self.deliveries.dropped(self.number, silent_seconds)
+        now = self._clock()
+        self._tracker.note(now, SeatChange.DOWN, self.number)
+        if silent_seconds:
+            self._ledger.blame_silence(self.number, now - silent_seconds)
 
     def closed(self) -> None:
-        """The socket was closed in order."""
-        self.deliveries.closed(self.number)
+        """The socket was closed in order: what was not yet due is withdrawn."""
+        now, was_up = self._clock(), self._tracker.is_up(self.number)
+        self._tracker.note(now, SeatChange.CLOSED, self.number)
+        for message in self._ledger.waiting_at(self.number):
+            self._ledger.let_go(message, self.number, now, was_up=was_up)
 
     def free(self) -> None:
-        """The user is gone."""
-        self.deliveries.free(self.number)
+        """Nobody sits here any more."""
+        self.left_all()
+        for message in self._ledger.waiting_at(self.number):
+            self._ledger.withdraw(message, self.number)
+        self._tracker.free_seat(self._clock(), self.number)
+
+    def outstanding(self) -> bool:
+        """Whether a delivery may still come that a user about to leave should wait for."""
+        since = self._clock() - DRAIN_SECONDS
+        return any(message.settled_at > since for message in self._ledger.waiting_at(self.number))
 
     def joined(self, channel_id: str) -> None:
-        """The user belongs to a channel."""
-        self.deliveries.joined(self.number, channel_id)
+        """The user belongs to a channel; posts are due there after a moment."""
+        if not self._tracker.channel(channel_id).has(self.number):
+            self._joining.setdefault((self.number, channel_id), self._clock() + JOINING_SECONDS)
 
     def met(self, channel_id: str) -> None:
-        """The user knows a direct channel now."""
-        self.deliveries.met(self.number, channel_id)
+        """The user knows a direct channel now, which may be new: nobody is due to hear the user there for a moment.
+
+        Whoever is connected hears its direct channels, known or not, so there is nothing else to remember.
+        """
+        self._fresh.setdefault((self.number, channel_id), self._clock() + JOINING_SECONDS)
 
     def left(self, channel_id: str) -> None:
         """The user belongs to a channel no longer."""
-        self.deliveries.left(self.number, channel_id)
+        self._joining.pop((self.number, channel_id), None)
+        channel = self._tracker.known(channel_id)
+        if channel is not None and channel.has(self.number):
+            self._tracker.note(self._clock(), SeatChange.LEFT, self.number, channel)
+            for message in self._ledger.waiting_at(self.number):
+                if message.channel is channel:
+                    self._ledger.withdraw(message, self.number)
 
     def left_all(self) -> None:
-        """The user's channels are not known any more."""
-        self.deliveries.left_all(self.number)
+        """The user's channels are not known any more, but for direct ones, which nobody can leave.
 
-    def outstanding(self) -> bool:
-        """Whether something may still come that the user should wait for before it leaves."""
-        return self.deliveries.outstanding(self.number)
+        Takes as long as that user has channels, and messages are open.
+        """
+        channels = self._tracker.leave_all(self._clock(), self.number)
+        for message in self._ledger.waiting_at(self.number):
+            if message.channel in channels:
+                self._ledger.withdraw(message, self.number)
+        for key in [key for key in self._joining if key[0] == self.number]:
+            del self._joining[key]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
@@ -28,6 +29,7 @@ RECENT_POSTS = 64
 FEW_MEMBERS = 8
 
 
+@dataclass(slots=True, eq=False)
 class ChannelSeats:
     """A channel's members among the seats; `newest` and `recent`: its posts, by the server's time.
 
@@ -36,22 +38,13 @@ class ChannelSeats:
     only those with a post of late are remembered.
     """
 
-    __slots__ = ("id", "members", "newest", "people", "recent")
-
-    def __init__(self, channel_id: str) -> None:
-        self.id = channel_id
-        self.members: tuple[int, ...] | bytearray = ()
-        self.people: tuple[ChannelSeats, ...] = ()
-        self.newest = 0
-        self.recent: deque[Any] | tuple[()] = ()
-
-    @property
-    def is_forgettable(self) -> bool:
-        """Whether nothing is lost if it is made anew when it is next needed."""
-        return not self.members and not self.recent
+    id: str
+    members: tuple[int, ...] | bytearray = ()
+    people: tuple[ChannelSeats, ...] = ()
+    newest: int = 0
+    recent: deque[Any] | tuple[()] = ()
 
     def has(self, seat: int) -> bool:
-        """Whether the seat belongs to it."""
         members = self.members
         if isinstance(members, bytearray):
             return seat < len(members) and members[seat] == 1
@@ -89,7 +82,6 @@ class ChannelSeats:
         return place is self or place in self.people
 
     def add(self, post: Any) -> None:
-        """One more post of it."""
         if not isinstance(self.recent, deque):
             self.recent = deque(maxlen=RECENT_POSTS)
         self.recent.append(post)
@@ -119,11 +111,9 @@ class SocketTracker:
 
     @property
     def seats(self) -> int:
-        """How many seats there are."""
         return len(self._up)
 
     def take_seat(self, now: float) -> int:
-        """A free seat."""
         if self._free and self._free[0][0] + self._kept_seconds < now:
             return self._free.popleft()[1]
         self._up.append(0)
@@ -159,8 +149,8 @@ class SocketTracker:
         return self._channels.get(channel_id)
 
     def forget_channel(self, channel: ChannelSeats) -> None:
-        """Nothing is to be known of a channel any more but that it is there."""
-        if channel.is_forgettable and self._channels.get(channel.id) is channel:
+        """Nothing is to be known of a channel any more but that it is there, unless it has members or posts."""
+        if not channel.members and not channel.recent and self._channels.get(channel.id) is channel:
             del self._channels[channel.id]
 
     def leave_all(self, now: float, seat: int) -> list[ChannelSeats]:
@@ -172,7 +162,6 @@ class SocketTracker:
         return channels
 
     def is_up(self, seat: int) -> bool:
-        """Whether the seat's socket stands."""
         return self._up[seat] == 1
 
     def note(self, now: float, change: SeatChange, seat: int, channel: ChannelSeats | None = None) -> None:
@@ -225,11 +214,9 @@ class SocketTracker:
 
 
 def _entry(places: dict[str, ChannelSeats], key: str) -> ChannelSeats:
-    """The place of an id, made if new."""
-    found = places.get(key)
-    if found is None:
-        found = places[key] = ChannelSeats(key)
-    return found
+    if key not in places:
+        places[key] = ChannelSeats(key)
+    return places[key]
 
 
 def _both(one: bytearray, other: bytearray, size: int) -> bytearray:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 from mmload.browser.messages import BUSY_SHARE, PageMeasures, StepDone
@@ -39,7 +37,6 @@ class BrowserStep(msgspec.Struct, omit_defaults=True):
         return self.times.count + self.failed
 
     def count(self, step: StepDone) -> None:
-        """One step has ended."""
         if step.skipped:
             self.skipped += 1
             return
@@ -67,7 +64,6 @@ class BrowserStep(msgspec.Struct, omit_defaults=True):
         return self.vitals.setdefault(name, Histogram())
 
     def merge(self, other: BrowserStep) -> None:
-        """Take in the other's figures."""
         self.times.merge(other.times)
         for reason, count in other.failures.items():
             self.failures[reason] = self.failures.get(reason, 0) + count
@@ -92,12 +88,10 @@ class BrowserHost(msgspec.Struct, omit_defaults=True):
         return self.cpu_sum / self.steps if self.steps else 0.0
 
     def count(self, step: StepDone) -> None:
-        """One step has ended."""
         if not step.skipped:
             self.merge(BrowserHost(1, int(step.host_cpu >= BUSY_SHARE), step.host_cpu, step.host_cpu))
 
     def merge(self, other: BrowserHost) -> None:
-        """Take in the other's figures."""
         self.steps += other.steps
         self.busy += other.busy
         self.cpu_sum += other.cpu_sum
@@ -113,9 +107,3 @@ class BrowserFailure(msgspec.Struct, frozen=True, omit_defaults=True):
     host: str = ""
     console: tuple[str, ...] = ()
     screenshot: str = ""
-
-
-def merge_into(mine: dict[str, Any], theirs: dict[str, Any], make: type[Any]) -> None:
-    """Merge figures by name."""
-    for name, figures in theirs.items():
-        mine.setdefault(name, make()).merge(figures)

@@ -23,7 +23,6 @@ class Counts(msgspec.Struct, omit_defaults=True):
     """Numbers that add up, whatever they count."""
 
     def merge(self, other: Self) -> None:
-        """Add the other's numbers."""
         for name in self.__struct_fields__:
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
@@ -56,7 +55,6 @@ class DeliveryCounts(Counts):
 
     @property
     def missing(self) -> int:
-        """For whatever reason."""
         return sum(self.reasons.values())
 
     @property

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import msgspec
 
-from mmload.metrics.browser import BrowserHost, BrowserStep, merge_into
+from mmload.metrics.browser import BrowserHost, BrowserStep
 from mmload.metrics.counts import DeliveryCounts, SessionCounts, SocketCounts, UserGauges
 from mmload.metrics.histogram import Histogram, plain
 
@@ -33,7 +33,6 @@ class Failures(msgspec.Struct, omit_defaults=True):
     example: str = ""
 
     def add(self, count: int, first: float, last: float, example: str = "") -> None:
-        """Count more of them."""
         self.first = min(self.first, first) if self.count else first
         self.example = self.example or example
         self.last = max(self.last, last)
@@ -53,7 +52,6 @@ class ActionFigures(msgspec.Struct, omit_defaults=True):
         return self.times.count + self.failed_times.count
 
     def merge(self, other: ActionFigures) -> None:
-        """Take in the other's figures."""
         self.skipped += other.skipped
         self.times.merge(other.times)
         self.failed_times.merge(other.failed_times)
@@ -76,17 +74,14 @@ class RouteFigures(msgspec.Struct, omit_defaults=True):
         return self.times.count + self.failed_times.count
 
     def fail(self, seconds: float, reason: str, now: float, request_id: str = "") -> None:
-        """Count one failed request."""
         self.failed_times.record(seconds)
         entry(self.failures, reason, Failures).add(1, now, now, request_id)
 
     def refuse_as_expected(self, seconds: float, reason: str, now: float, request_id: str = "") -> None:
-        """Count one request whose refusal is no failure."""
         self.times.record(seconds)
         entry(self.expected, reason, Failures).add(1, now, now, request_id)
 
     def merge(self, other: RouteFigures) -> None:
-        """Take in the other's figures."""
         self.times.merge(other.times)
         self.failed_times.merge(other.failed_times)
         for mine, theirs in ((self.failures, other.failures), (self.expected, other.expected)):
@@ -149,23 +144,19 @@ class Delta(msgspec.Struct, omit_defaults=True):
 
     def merge(self, other: Delta) -> None:
         """Add the other's sums; `users` and `health` are left alone: those of different processes do not add up."""
-        for name, action in other.actions.items():
-            entry(self.actions, name, ActionFigures).merge(action)
-        for mine, theirs in ((self.routes, other.routes), (self.logins, other.logins)):
-            for route, figures in theirs.items():
-                entry(mine, route, RouteFigures).merge(figures)
-        for name, times in other.spans.items():
-            entry(self.spans, name, Histogram).merge(times)
+        for table, make in _TABLES.items():
+            mine = getattr(self, table)
+            for name, figures in getattr(other, table).items():
+                entry(mine, name, make).merge(figures)
         self.deliveries.merge(other.deliveries)
         self.sockets.merge(other.sockets)
         self.sessions.merge(other.sessions)
-        _add(self.events, other.events)
-        _add(self.kept_out, other.kept_out)
+        for sums, more in ((self.events, other.events), (self.kept_out, other.kept_out)):
+            for name, count in more.items():
+                count_one(sums, name, count)
         for feature, reason in other.unavailable.items():
             self.unavailable.setdefault(feature, reason)
         self.losses += other.losses[: MOST_LOSSES - len(self.losses)]
-        merge_into(self.browser, other.browser, BrowserStep)
-        merge_into(self.browser_hosts, other.browser_hosts, BrowserHost)
 
     def pack(self) -> None:
         """Let all histograms take as little memory as may be (`Histogram.pack`)."""
@@ -193,13 +184,23 @@ class Delta(msgspec.Struct, omit_defaults=True):
         return msgspec.convert(wire, cls, strict=False)
 
 
+# What a delta has by name, and is merged name by name.
+_TABLES: Mapping[str, type[Any]] = {
+    "actions": ActionFigures,
+    "routes": RouteFigures,
+    "logins": RouteFigures,
+    "spans": Histogram,
+    "browser": BrowserStep,
+    "browser_hosts": BrowserHost,
+}
+
+
 def answered(reason: str) -> bool:
     """Whether a failed request got an answer at all: its reason then begins with the status."""
     return reason[:3].isdigit()
 
 
 def is_server_error(reason: str) -> bool:
-    """Whether a failed request was answered with 5xx."""
     return answered(reason) and reason.startswith("5")
 
 
@@ -219,11 +220,6 @@ def entry(table: dict[str, Any], name: str, make: type[Any]) -> Any:
             name = OTHER
         found = table.setdefault(name, make())
     return found
-
-
-def _add(sums: dict[str, int], more: Mapping[str, int]) -> None:
-    for name, count in more.items():
-        count_one(sums, name, count)
 
 
 def count_one(sums: dict[str, int], name: str, count: int = 1) -> None:

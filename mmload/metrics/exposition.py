@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import accumulate
 
 from mmload.metrics.histogram import Histogram, bucket_of
 
@@ -47,7 +48,6 @@ class PrometheusMetric:
         return f"{self.name}{{{self._pairs(labels)}}} {number(value)}\n" if labels else f"{self.name} {number(value)}\n"
 
     def histogram(self, figures: Buckets, *labels: str, edges: tuple[float, ...] = EDGES_SECONDS) -> str:
-        """All lines of one histogram."""
         pairs = self._pairs(labels)
         comma = "," if pairs else ""
         lines = [
@@ -79,24 +79,16 @@ def buckets(times: Histogram) -> Buckets:
     counts = [0] * (len(EDGES_SECONDS) + 1)
     for bucket, count in times.buckets.items():
         counts[bisect_left(_EDGE_BUCKETS, bucket)] += count
-    return Buckets(tuple(_running(counts[:-1])), times.count, times.total_us)
+    return Buckets(tuple(accumulate(counts[:-1])), times.count, times.total_us)
 
 
 def together(many: Iterable[Buckets]) -> Buckets:
-    """Their sum."""
     sums, count, total = [0] * len(EDGES_SECONDS), 0, 0
     for one in many:
         sums = [mine + theirs for mine, theirs in zip(sums, one.cumulative, strict=True)]
         count += one.count
         total += one.total_us
     return Buckets(tuple(sums), count, total)
-
-
-def _running(counts: Iterable[int]) -> Iterator[int]:
-    total = 0
-    for count in counts:
-        total += count
-        yield total
 
 
 def number(value: float) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from gevent import get_hub
 
@@ -77,12 +77,10 @@ class Pauses:
         self._since = 0.0
 
     def start(self) -> None:
-        """Count from now on."""
         if self._on_collection not in gc.callbacks:
             gc.callbacks.append(self._on_collection)
 
     def stop(self) -> None:
-        """Count no more."""
         if self._on_collection in gc.callbacks:
             gc.callbacks.remove(self._on_collection)
 
@@ -156,18 +154,9 @@ def _text(path: str) -> str:
         return ""
 
 
-class Timer(Protocol):
-    """Something that calls back again and again."""
-
-    def start(self, callback: Callable[[], None]) -> None: ...
-
-    def close(self) -> None: ...
-
-
-def loop_timer() -> Timer:
+def loop_timer() -> Any:
     """Called by the loop itself: no greenlet to switch to. ref=False: it keeps no process alive."""
-    timer: Any = get_hub().loop.timer(WAKE_SECONDS, WAKE_SECONDS, ref=False)
-    return timer  # type: ignore[no-any-return]
+    return get_hub().loop.timer(WAKE_SECONDS, WAKE_SECONDS, ref=False)
 
 
 class Probe:
@@ -183,18 +172,17 @@ class Probe:
         *,
         read: Callable[[], Usage] = usage,
         clock: Callable[[], float] = time.perf_counter,
-        timer: Callable[[], Timer] = loop_timer,
+        timer: Callable[[], Any] = loop_timer,
     ) -> None:
         self._recorder = recorder
         self._sockets = sockets or process_sockets()
         self._read = read
         self._clock = clock
         self._make_timer = timer
-        self._timer: Timer | None = None
+        self._timer: Any = None
         self._pauses = Pauses(clock)
 
     def start(self) -> None:
-        """Begin anew."""
         self.stop()
         self._seen, self._seen_at = self._read(), self._clock()
         self._due = self._seen_at + WAKE_SECONDS
@@ -238,13 +226,10 @@ class Probe:
         # A wake-up that is due and does not come is late already.
         overdue = max(self._longest, now - self._due)
         before, self._seen, self._seen_at = self._seen, self._read(), now
-        health = condition(before, self._seen, wall, longest_seconds=overdue, backlog=self._backlog, gc=self._gc())
-        self._backlog, self._longest = 0, 0.0
+        collecting = self._pauses.seconds
+        health = condition(before, self._seen, wall, longest_seconds=overdue, backlog=self._backlog, gc=collecting)
+        self._backlog, self._longest, self._pauses.seconds = 0, 0.0, 0.0
         return health
-
-    def _gc(self) -> float:
-        seconds, self._pauses.seconds = self._pauses.seconds, 0.0
-        return seconds
 
 
 def condition(
@@ -267,9 +252,7 @@ def condition(
     )
 
 
-_sockets = SocketLoad()
-
-
+@cache
 def process_sockets() -> SocketLoad:
     """That of this process (a forked worker has its own copy)."""
-    return _sockets
+    return SocketLoad()

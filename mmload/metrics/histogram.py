@@ -10,7 +10,7 @@ import math
 from array import array
 from bisect import bisect_left
 from collections.abc import ItemsView, Iterator, Mapping, MutableMapping
-from typing import Any, Self
+from typing import Any
 
 import msgspec
 
@@ -89,24 +89,10 @@ class Histogram(msgspec.Struct, omit_defaults=True):
         """The sum of all durations, in seconds."""
         return self.total_us / 1e6
 
-    def copy(self) -> Histogram:
-        """One of its own with the same content."""
-        return Histogram(self.count, self.minimum_us, self.maximum_us, self.total_us, dict(self.buckets))
-
     def pack(self) -> None:
         """From now on, take as little memory as may be: for one that is kept for long and seldom added to."""
         if len(self.buckets) >= _PACKED_FROM and not isinstance(self.buckets, Packed):
             self.buckets = Packed(self.buckets)
-
-    def to_wire(self) -> dict[str, Any]:
-        """As plain dicts and ints, for msgpack and JSON."""
-        wire: dict[str, Any] = msgspec.to_builtins(self, enc_hook=plain)
-        return wire
-
-    @classmethod
-    def from_wire(cls, wire: Any) -> Self:
-        """What `to_wire` gave, also after JSON made texts of the keys. Raises `msgspec.ValidationError`."""
-        return msgspec.convert(wire, cls, strict=False)
 
 
 class Packed(MutableMapping[int, int]):
@@ -147,7 +133,6 @@ class Packed(MutableMapping[int, int]):
         return len(self._buckets)
 
     def add(self, more: Mapping[int, int]) -> None:
-        """Count what others have counted."""
         buckets = self._buckets
         for bucket, count in more.items():
             at = bisect_left(buckets, bucket)
@@ -165,7 +150,6 @@ class Packed(MutableMapping[int, int]):
         return self.plain().items()
 
     def plain(self) -> dict[int, int]:
-        """The same as a dict."""
         return dict(zip(self._buckets, self._counts, strict=True))
 
     def _put(self, at: int, count: int, *, new: bool) -> None:
@@ -191,7 +175,6 @@ def bucket_of(us: int) -> int:
 
 
 def edges_us(bucket: int) -> tuple[int, int]:
-    """The smallest and the greatest duration of a bucket."""
     shift = max(0, bucket // _BUCKETS_PER_POWER - 1)
     low = (bucket - shift * _BUCKETS_PER_POWER) << shift
     return low, low + (1 << shift) - 1

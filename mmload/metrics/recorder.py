@@ -9,6 +9,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 from enum import StrEnum
+from functools import cache
 from typing import Any, Protocol
 
 from msgspec.structs import replace
@@ -112,7 +113,6 @@ class Recorder:
         times.record(seconds)
 
     def browser_step(self, step: StepDone, host: str) -> None:
-        """One step of a browser user on this machine has ended."""
         entry(self._delta.browser, step.step, BrowserStep).count(step)
         entry(self._delta.browser_hosts, host, BrowserHost).count(step)
 
@@ -121,7 +121,6 @@ class Recorder:
         count_one(self._delta.kept_out, reason)
 
     def loss(self, loss: Loss) -> None:
-        """A post that did not reach all it should have."""
         if len(self._delta.losses) < MOST_LOSSES:
             self._delta.losses.append(loss)
 
@@ -132,7 +131,6 @@ class Recorder:
             self._delta.unavailable[feature] = reason
 
     def take(self) -> Delta:
-        """What came since the last take."""
         if self.account is not None:
             self.account.tick()
         delta, self._delta = self._delta, Delta()
@@ -152,9 +150,7 @@ class Recorder:
         self._unavailable.clear()
 
 
-_process_recorder = Recorder()
-
-
+@cache
 def process_recorder() -> Recorder:
     """The recorder of this process (a forked worker has its own copy)."""
-    return _process_recorder
+    return Recorder()

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mmload.metrics.delta import Delta
 from mmload.metrics.histogram import LONGEST_US, Histogram, bucket_of, edges_us
 
 MICROSECONDS = st.integers(0, 2**36 - 1)
@@ -90,10 +91,10 @@ def test_merging_is_the_same_as_recording_all_in_one(first: list[int], second: l
 @given(st.lists(MICROSECONDS, max_size=100))
 def test_the_wire_keeps_everything(samples: list[int]) -> None:
     """Through msgpack as Locust sends it, and through JSON as the run's folder keeps it."""
-    histogram = filled(samples)
+    delta = Delta(spans={"delivery": filled(samples)})
 
-    assert Histogram.from_wire(msgspec.msgpack.decode(msgspec.msgpack.encode(histogram.to_wire()))) == histogram
-    assert Histogram.from_wire(msgspec.json.decode(msgspec.json.encode(histogram.to_wire()))) == histogram
+    assert Delta.from_wire(msgspec.msgpack.decode(msgspec.msgpack.encode(delta.to_wire()))) == delta
+    assert Delta.from_wire(msgspec.json.decode(msgspec.json.encode(delta.to_wire()))) == delta
 
 
 def test_an_empty_histogram_has_no_percentile() -> None:
@@ -131,7 +132,7 @@ def test_memory_is_bounded() -> None:
 def test_nonsense_on_the_wire_is_refused() -> None:
     """A worker of another version must not be taken in half."""
     with pytest.raises(msgspec.ValidationError):
-        Histogram.from_wire({"count": "many"})
+        Delta.from_wire({"spans": {"delivery": {"count": "many"}}})
 
 
 def test_figures_are_in_seconds() -> None:
