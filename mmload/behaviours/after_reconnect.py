@@ -6,16 +6,13 @@ once more when the server then says that it is a new connection and events are l
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from functools import partial
 
 from mmload.behaviours.channel_view import Request, people_on_screen
-from mmload.behaviours.person import Person, outcome_of
-from mmload.behaviours.prefetching import fetch_new, unread_here
-from mmload.behaviours.unread import PREFETCHED_AT_ONCE, take_in, to_prefetch
-from mmload.errors import MmloadError, RequestFailed
-from mmload.metrics.recorder import ActionOutcome
+from mmload.behaviours.page_load import load_categories
+from mmload.behaviours.person import Person, carry_out, unless_refused
+from mmload.behaviours.prefetching import PREFETCHED_AT_ONCE, fetch_new, take_in, to_prefetch, unread_here
 from mmload.models import Channel, ChannelMember
 
 CATCH_UP = "CatchUp"
@@ -30,14 +27,8 @@ def say_where(person: Person) -> None:
 
 def catch_up(person: Person, lost_at_ms: int, *, renewed: bool = False) -> None:
     """Ask for what may have been missed since the socket was lost. A failure is counted under its name, once."""
-    began = time.perf_counter()
-    outcome = ActionOutcome.OK
     person.catch_ups += 1
-    try:
-        _ask(person, lost_at_ms, renewed)
-    except MmloadError as error:
-        outcome = outcome_of(error)
-    person.context.recorder.action(CATCH_UP, time.perf_counter() - began, outcome)
+    carry_out(person, CATCH_UP, partial(_ask, person, lost_at_ms, renewed))
 
 
 def _ask(person: Person, lost_at_ms: int, renewed: bool) -> None:
@@ -48,7 +39,7 @@ def _ask(person: Person, lost_at_ms: int, renewed: bool) -> None:
     if renewed:
         requests.append(person.api.client_config)
     before = set(person.store.members)
-    person.together(partial(_unless_expected, request) for request in requests)
+    person.together(partial(unless_refused, request) for request in requests)
     if renewed:
         # That we were taken out of a channel may be among what was lost.
         for channel_id in before.difference(channel.id for channel in channels):
@@ -89,7 +80,7 @@ def _of_team(person: Person, team_id: str, members: list[ChannelMember]) -> Iter
         yield partial(api.scheduled_posts, team_id)
     if can.member_stream:
         yield lambda: members.extend(api.all_own_channel_members(person.id))
-    yield partial(_load_categories, person, team_id)
+    yield partial(load_categories, person, team_id)
     if store.current_channel_id:
         yield partial(fetch_new, person, store.current_channel_id)
     yield partial(api.teams_unread, person.id, store.collapsed_threads)
@@ -98,19 +89,6 @@ def _of_team(person: Person, team_id: str, members: list[ChannelMember]) -> Iter
         yield partial(api.threads_since, person.id, team_id, newest)
 
 
-def _unless_expected(request: Request) -> None:
-    """A refusal that the application gets, too, does not end the catching up."""
-    try:
-        request()
-    except RequestFailed as error:
-        if not error.expected:
-            raise
-
-
 def _load_channels(person: Person, channels: list[Channel]) -> None:
     channels.extend(person.api.all_own_channels())
     person.store.remember_channels(channels, member=True)
-
-
-def _load_categories(person: Person, team_id: str) -> None:
-    person.store.categories = person.api.categories(person.id, team_id)

@@ -1,15 +1,22 @@
-"""What a web client does in the background: the 60-second polling, and looking up whom its socket told it of."""
+"""What a web client does in the background: the 60-second polling, and looking up whom its socket told it of.
+
+A person's other devices do nothing else: what the person and others do comes to them as events.
+"""
 
 from __future__ import annotations
 
+import logging
 import math
+from contextlib import suppress
 from functools import partial
 
 from mmload.behaviours.channel_view import fetch_faces, look_up_statuses, look_up_users, people_on_screen
 from mmload.behaviours.focus import BLUR, FOCUS, blur, focus
-from mmload.behaviours.login import open_socket
+from mmload.behaviours.login import EntryRefused, enter, enter_patiently, open_socket
 from mmload.behaviours.person import POLL_SECONDS, Person, carry_out
 from mmload.errors import NotAvailable, Refused
+
+log = logging.getLogger("mmload.users")
 
 POLL = "Poll"
 LOOK_UP = "LookUp"
@@ -100,13 +107,9 @@ def poll(person: Person) -> None:
         # A reload or a login that failed half-way left a person without one: a page without its socket tries again.
         open_socket(person)
     if person.context.capabilities.user_statuses:
-        _poll_statuses(person)
+        for status in person.api.statuses(people_on_screen(person)):
+            person.store.statuses.add(status.user_id)
     report_performance(person)
-
-
-def _poll_statuses(person: Person) -> None:
-    for status in person.api.statuses(people_on_screen(person)):
-        person.store.statuses.add(status.user_id)
 
 
 def report_performance(person: Person) -> None:
@@ -124,7 +127,18 @@ def report_performance(person: Person) -> None:
         "histograms": [{"metric": name, "value": value, "timestamp": when} for name, value, when in measured],
         "counters": [],
     }
-    try:
+    with suppress(NotAvailable):
         person.api.report_performance(report)
-    except NotAvailable:
+
+
+def be_connected(device: Person) -> None:
+    """The life of a further device: the application is opened there, in a second browser that nobody looks at."""
+    if not enter_patiently(device, _told_no, enter):
         return
+    carry_out(device, BLUR, partial(blur, device))
+    while True:
+        device.rest(POLL_SECONDS, run_background_tasks)
+
+
+def _told_no(refusal: EntryRefused) -> None:
+    log.warning("a further device cannot connect: %s", refusal)

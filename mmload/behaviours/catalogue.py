@@ -6,7 +6,6 @@ Imports no Locust: `mmload run` reads it before it starts one.
 
 from __future__ import annotations
 
-import bisect
 import itertools
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,7 +14,7 @@ from types import ModuleType
 from typing import Generic, TypeVar
 
 from mmload.behaviours import focus, goals
-from mmload.behaviours.actions import channels, licensed, people, posts, session, storms, threads
+from mmload.behaviours.actions import channels, licensed, people, posts, session, threads
 from mmload.behaviours.after_reconnect import CATCH_UP
 from mmload.behaviours.background import LOOK_UP, POLL
 from mmload.behaviours.events import VIEW_ON_ARRIVAL
@@ -46,64 +45,34 @@ class WeightedChoice(Generic[T]):
         self._cumulative = list(itertools.accumulate(weight for _, weight in kept))
 
     def draw(self, rng: random.Random) -> T:
-        return self._things[bisect.bisect_right(self._cumulative, rng.random() * self._cumulative[-1])]
+        return rng.choices(self._things, cum_weights=self._cumulative)[0]
 
 
-def _everywhere(can: Capabilities) -> bool:
-    return True
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """What an action needs of a server, in words, and whether a server has it."""
+
+    needs: str
+    has: Callable[[Capabilities], bool]
+
+    def __call__(self, can: Capabilities) -> bool:
+        return self.has(can)
 
 
-def _threads(can: Capabilities) -> bool:
-    """collapsed threads"""
-    return can.collapsed_threads != "disabled"
+def _since(major: int, minor: int) -> Offered:
+    return Offered(f"Mattermost {major}.{minor}", lambda can: can.at_least(major, minor))
 
 
-def _drafts(can: Capabilities) -> bool:
-    """synchronised drafts"""
-    return can.synced_drafts
-
-
-def _bookmarks(can: Capabilities) -> bool:
-    """a licence, channel bookmarks"""
-    return can.channel_bookmarks
-
-
-def _scheduled(can: Capabilities) -> bool:
-    """a licence, scheduled posts"""
-    return can.scheduled_posts
-
-
-def _attributes(can: Capabilities) -> bool:
-    """a licence, custom profile attributes"""
-    return can.custom_profile_attributes
-
-
-def _urgent(can: Capabilities) -> bool:
-    """a licence, message priority"""
-    return can.licensed and can.post_priority and can.at_least(8, 0)
-
-
-def _custom_statuses(can: Capabilities) -> bool:
-    """custom statuses"""
-    return can.custom_statuses
-
-
-def _statuses(can: Capabilities) -> bool:
-    """user statuses"""
-    return can.user_statuses
-
-
-def _editing(can: Capabilities) -> bool:
-    """a time limit for editing other than 0"""
-    return can.edit_limit_seconds != 0
-
-
-def _since(major: int, minor: int) -> Callable[[Capabilities], bool]:
-    def offered(can: Capabilities) -> bool:
-        return can.at_least(major, minor)
-
-    offered.__doc__ = f"Mattermost {major}.{minor}"
-    return offered
+_EVERYWHERE = Offered("", lambda can: True)
+_THREADS = Offered("collapsed threads", lambda can: can.collapsed_threads != "disabled")
+_DRAFTS = Offered("synchronised drafts", lambda can: can.synced_drafts)
+_BOOKMARKS = Offered("a licence, channel bookmarks", lambda can: can.channel_bookmarks)
+_SCHEDULED = Offered("a licence, scheduled posts", lambda can: can.scheduled_posts)
+_ATTRIBUTES = Offered("a licence, custom profile attributes", lambda can: can.custom_profile_attributes)
+_URGENT = Offered("a licence, message priority", lambda can: can.licensed and can.post_priority and can.at_least(8, 0))
+_CUSTOM_STATUSES = Offered("custom statuses", lambda can: can.custom_statuses)
+_STATUSES = Offered("user statuses", lambda can: can.user_statuses)
+_EDITING = Offered("a time limit for editing other than 0", lambda can: can.edit_limit_seconds != 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +87,7 @@ class Action:
     name: str
     run: Callable[[Person], None]
     frequency: float
-    offered: Callable[[Capabilities], bool] = _everywhere
+    offered: Offered = _EVERYWHERE
     at_once: bool = False
     passed_on: bool = True
     instead: Callable[[Person], None] | None = None
@@ -127,21 +96,21 @@ class Action:
 SIMULATIVE: tuple[Action, ...] = (
     Action("SwitchChannel", channels.switch_channel, 4.95),
     Action("ScrollChannel", posts.scroll_channel, 1.9873, instead=posts.read_screen),
-    Action("DeleteDraft", posts.delete_draft, 0.07, _drafts),
+    Action("DeleteDraft", posts.delete_draft, 0.07, _DRAFTS),
     # Who skips it has done it without being told.
     Action("UnreadCheck", focus.unread_check, 0.99, passed_on=False),
     Action("CreatePost", posts.create_post, 1.0),
     Action("OpenDirectOrGroupChannel", channels.open_direct_or_group_channel, 0.9843),
-    Action("ViewGlobalThreads", threads.view_global_threads, 0.097, _threads),
-    Action("UpsertDraft", posts.upsert_draft, 0.504, _drafts),
-    Action("UpdateThreadRead", threads.update_thread_read, 0.11, _threads),
+    Action("ViewGlobalThreads", threads.view_global_threads, 0.097, _THREADS),
+    Action("UpsertDraft", posts.upsert_draft, 0.504, _DRAFTS),
+    Action("UpdateThreadRead", threads.update_thread_read, 0.11, _THREADS),
     # One message in a hundred has a link (PercentPostsWithPermalink), and each is followed once.
     Action("ClickPermalink", session.click_permalink, 0.01),
-    Action("ViewThread", threads.view_thread, 0.0142, _threads),
+    Action("ViewThread", threads.view_thread, 0.0142, _THREADS),
     Action("ReconnectWebSocket", session.reconnect_web_socket, 0.144, at_once=True),
     Action("AddReaction", posts.add_reaction, 0.1306),
-    Action("EditPost", posts.edit_post, 0.04, _editing),
-    Action("GetDrafts", posts.get_drafts, 0.037, _drafts),
+    Action("EditPost", posts.edit_post, 0.04, _EDITING),
+    Action("GetDrafts", posts.get_drafts, 0.037, _DRAFTS),
     Action("SearchUsers", people.search_users, 0.0167),
     Action("ClickUserProfile", people.click_user_profile, 0.03),
     Action("SearchPosts", people.search_posts, 0.0109),
@@ -149,47 +118,47 @@ SIMULATIVE: tuple[Action, ...] = (
     Action("SearchChannels", people.search_channels, 0.0008),
     Action("SearchPostsAllTeams", people.search_posts_all_teams, 0.0109, _since(10, 7)),
     Action("CreateDirectChannel", channels.create_direct_channel, 0.0055),
-    Action("UnfollowThread", threads.unfollow_thread, 0.005, _threads),
+    Action("UnfollowThread", threads.unfollow_thread, 0.005, _THREADS),
     # Nobody knows that there is none to join before they have looked for it.
     Action("JoinChannel", channels.join_channel, 0.0043, passed_on=False),
     Action("DeletePost", posts.delete_post, 0.0049),
     Action("UpdateSidebarCategory", channels.update_sidebar_category, 0.004),
     Action("CreateGroupChannel", channels.create_group_channel, 0.0029),
-    Action("UpdateCustomStatus", people.update_custom_status, 0.0028, _custom_statuses),
-    Action("RemoveCustomStatus", people.remove_custom_status, 0.0026, _custom_statuses),
+    Action("UpdateCustomStatus", people.update_custom_status, 0.0028, _CUSTOM_STATUSES),
+    Action("RemoveCustomStatus", people.remove_custom_status, 0.0026, _CUSTOM_STATUSES),
     Action("FullReload", session.full_reload, 0.0008),
     Action("LogoutLogin", session.logout_login, 0.0006),
     Action("CreatePostReminder", posts.create_post_reminder, 0.0005, _since(7, 2)),
-    Action("FollowThread", threads.follow_thread, 0.0005, _threads),
+    Action("FollowThread", threads.follow_thread, 0.0005, _THREADS),
     Action("CreatePrivateChannel", channels.create_private_channel, 0.0002),
-    Action("CreateScheduledPost", licensed.create_scheduled_post, 0.001, _scheduled),
-    Action("UpdateScheduledPost", licensed.update_scheduled_post, 0.001, _scheduled),
-    Action("DeleteScheduledPost", licensed.delete_scheduled_post, 0.001, _scheduled),
-    Action("SendScheduledPost", licensed.send_scheduled_post, 0.001, _scheduled),
-    Action("UpdateCustomAttribute", licensed.update_custom_attribute, 0.004, _attributes),
-    Action("AddChannelBookmark", licensed.add_channel_bookmark, 0.0003, _bookmarks),
-    Action("UpdateChannelBookmark", licensed.update_channel_bookmark, 0.0002, _bookmarks),
-    Action("UpdateChannelBookmarkSortOrder", licensed.update_channel_bookmark_sort_order, 0.0002, _bookmarks),
-    Action("DeleteChannelBookmark", licensed.delete_channel_bookmark, 0.0001, _bookmarks),
-    Action("CreateAckPost", licensed.create_ack_post, 0.0001, _urgent),
-    Action("AckToPost", licensed.ack_to_post, 0.0001, _urgent),
-    Action("CreatePersistentNotificationPost", licensed.create_persistent_notification_post, 0.0001, _urgent),
+    Action("CreateScheduledPost", licensed.create_scheduled_post, 0.001, _SCHEDULED),
+    Action("UpdateScheduledPost", licensed.update_scheduled_post, 0.001, _SCHEDULED),
+    Action("DeleteScheduledPost", licensed.delete_scheduled_post, 0.001, _SCHEDULED),
+    Action("SendScheduledPost", licensed.send_scheduled_post, 0.001, _SCHEDULED),
+    Action("UpdateCustomAttribute", licensed.update_custom_attribute, 0.004, _ATTRIBUTES),
+    Action("AddChannelBookmark", licensed.add_channel_bookmark, 0.0003, _BOOKMARKS),
+    Action("UpdateChannelBookmark", licensed.update_channel_bookmark, 0.0002, _BOOKMARKS),
+    Action("UpdateChannelBookmarkSortOrder", licensed.update_channel_bookmark_sort_order, 0.0002, _BOOKMARKS),
+    Action("DeleteChannelBookmark", licensed.delete_channel_bookmark, 0.0001, _BOOKMARKS),
+    Action("CreateAckPost", licensed.create_ack_post, 0.0001, _URGENT),
+    Action("AckToPost", licensed.ack_to_post, 0.0001, _URGENT),
+    Action("CreatePersistentNotificationPost", licensed.create_persistent_notification_post, 0.0001, _URGENT),
     Action("GenerateUserReport", licensed.generate_user_report, 0.0001, _since(8, 0)),
     Action("RemoveReaction", posts.remove_reaction, 0.0261),
     Action("SwitchTeam", channels.switch_team, 0.0001),
     Action("CreateSidebarCategory", channels.create_sidebar_category, 0.0001),
     Action("CreatePublicChannel", channels.create_public_channel, 0.0001),
-    Action("MarkAllThreadsInTeamAsRead", threads.mark_all_threads_in_team_as_read, 0.0001, _threads),
+    Action("MarkAllThreadsInTeamAsRead", threads.mark_all_threads_in_team_as_read, 0.0001, _THREADS),
     # Nobody has measured these.
     Action("LeaveChannel", channels.leave_channel, 0.001),
     Action("BrowseChannels", channels.search_in_browser, 0.001),
     Action("MarkUnread", posts.mark_unread, 0.001),
-    Action("UpdateStatus", people.update_status, 0.001, _statuses),
+    Action("UpdateStatus", people.update_status, 0.001, _STATUSES),
     Action("Reload", session.reload, 0),
     # What all do together in a storm.
-    Action("MentionAll", storms.mention_all, 0),
-    Action("OpenTownSquare", storms.open_town_square, 0),
-    Action("PostInTownSquare", storms.post_in_town_square, 0),
+    Action("MentionAll", channels.mention_all, 0),
+    Action("OpenTownSquare", channels.open_town_square, 0),
+    Action("PostInTownSquare", channels.post_in_town_square, 0),
 )
 
 

@@ -8,13 +8,15 @@ from functools import partial
 
 from mmload.behaviours import drafts, pictures
 from mmload.behaviours.person import Person, unless_refused
-from mmload.behaviours.unread import fills_window
+from mmload.client.api.channels import FILLING_PAGE
 from mmload.errors import NoAnswer, RateLimited, ServerFault
 from mmload.models import DIRECT, Channel, Post, PostList, Preference
 
 _MENTION = re.compile(r"@([a-z0-9][a-z0-9._-]*)")
 _SPECIAL_MENTIONS = frozenset({"all", "channel", "here"})
 POSTS_ON_SCREEN = 60
+# So many messages fill the window of a laptop (768 pixels).
+FILLING = 10
 
 Request = Callable[[], object]
 
@@ -59,12 +61,12 @@ def show_channel(
     listed: list[PostList] = []
     if loaded_at is None:
         fetch = partial(person.api.posts_around_unread, person.id, channel.id, store.collapsed_threads)
-        person.together([*opening, partial(_keep, listed, fetch), *beside])
+        person.together([*opening, lambda: listed.append(fetch()), *beside])
     else:
         fetch = partial(person.api.posts_since, channel.id, loaded_at, store.collapsed_threads)
         person.together([*opening, *beside])
         shown = [*pictures.shown_again(person), *_waiting_to_be_shown(person, channel.id)]
-        person.together([partial(_keep, listed, fetch), *shown])
+        person.together([lambda: listed.append(fetch()), *shown])
     store.viewed_at[channel.id] = person.now_ms()
     posts = [post for each in listed for post in each.listed()]
     filled = loaded_at is not None or fills_window(post.type for post in posts)
@@ -78,9 +80,19 @@ def show_channel(
         person.api.user_count()
 
 
+def fills_window(types: Iterable[str]) -> bool:
+    """Whether posts of these types fill the window: who joined and left in a row is told in one line."""
+    lines, told = 0, False
+    for kind in types:
+        by_system = kind.startswith("system_")
+        lines += not (by_system and told)
+        told = by_system
+    return lines >= FILLING
+
+
 def _fill(person: Person, channel_id: str, post_id: str) -> None:
     """Older posts, where those that came leave the window empty; the application asks for them twice."""
-    older = person.api.posts_to_fill(channel_id, post_id, person.store.collapsed_threads)
+    older = person.api.posts_before(channel_id, post_id, person.store.collapsed_threads, FILLING_PAGE)
     note_beginning(person, channel_id, older)
     person.store.remember_posts(older.listed())
 
@@ -89,10 +101,6 @@ def note_beginning(person: Person, channel_id: str, listed: PostList) -> None:
     """Nothing was written in the channel before the posts of this list: nobody scrolls back from there."""
     if not listed.prev_post_id:
         person.store.beginnings.add(channel_id)
-
-
-def _keep(listed: list[PostList], fetch: Callable[[], PostList]) -> None:
-    listed.append(fetch())
 
 
 def _count_members(person: Person, channel_id: str) -> None:

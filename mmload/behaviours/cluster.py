@@ -26,11 +26,7 @@ WAIT_SECONDS = 1.0
 
 def enter_console(person: Person) -> None:
     """Log in and load the application. The console needs no team: the administrator may have none."""
-    enter(person, lambda start: (partial(load_account, start=start), open_socket, _load_server_config))
-
-
-def _load_server_config(person: Person) -> None:
-    person.api.server_config()
+    enter(person, lambda start: (partial(load_account, start=start), open_socket, lambda _: person.api.server_config()))
 
 
 def get_logs(person: Person) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
-from mmload.behaviours.person import Person
+from mmload.behaviours.person import Person, if_possible
 from mmload.errors import RequestFailed
 from mmload.models import Draft
 
@@ -20,12 +20,7 @@ def appeared(person: Person) -> list[Callable[[], object]]:
     api = person.api
     if not person.context.capabilities.agents:
         return []
-    return [partial(_optional, ask) for ask in (api.agents, api.agents_status, api.agents)]
-
-
-def _optional(ask: Callable[[], object]) -> None:
-    with suppress(RequestFailed):
-        ask()
+    return [partial(if_possible, ask) for ask in (api.agents, api.agents_status, api.agents)]
 
 
 def typed(person: Person, channel_id: str, root_id: str = "", text: str = "") -> None:

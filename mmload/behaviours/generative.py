@@ -16,14 +16,7 @@ from mmload.behaviours.actions.channels import new_name
 from mmload.behaviours.actions.posts import REMINDER_SECONDS
 from mmload.behaviours.catalogue import Action, WeightedChoice
 from mmload.behaviours.composing import compose, is_urgent, post_message, upload
-from mmload.behaviours.goals import (
-    FOLLOWED_THREADS,
-    REACTIONS,
-    REMINDERS,
-    GeneratedChannel,
-    Generation,
-    bucket,
-)
+from mmload.behaviours.goals import GeneratedChannel, Generation, bucket
 from mmload.behaviours.login import Step, enter, starting
 from mmload.behaviours.page_load import Start, load_joined_team
 from mmload.behaviours.person import POLL_SECONDS, NothingToDo, Person
@@ -158,14 +151,14 @@ def add_reaction(person: Person, made: Generation) -> None:
     """Add a reaction that the user has not given yet."""
     _, post_id = _root(person, made)
     emoji_name = person.rng.choice(text.REACTIONS)
-    with _first_time(made, REACTIONS, person.id, post_id, emoji_name):
+    with _first_time(made, names.REACTIONS, person.id, post_id, emoji_name):
         person.api.react(person.id, post_id, emoji_name)
 
 
 def create_post_reminder(person: Person, made: Generation) -> None:
     """Set a reminder for a post, in ten minutes."""
     _, post_id = _root(person, made)
-    with _first_time(made, REMINDERS, person.id, post_id):
+    with _first_time(made, names.REMINDERS, person.id, post_id):
         person.api.remind(person.id, post_id, person.now_ms() // 1000 + REMINDER_SECONDS)
 
 
@@ -178,7 +171,7 @@ def create_sidebar_category(person: Person, made: Generation) -> None:
 def follow_thread(person: Person, made: Generation) -> None:
     """Follow the thread of a post in a channel of a team."""
     channel, post_id = _root(person, made, in_team=True)
-    with _first_time(made, FOLLOWED_THREADS, person.id, post_id):
+    with _first_time(made, names.FOLLOWED_THREADS, person.id, post_id):
         person.api.follow_thread(person.id, channel.team_id, post_id)
 
 
@@ -198,13 +191,11 @@ def _first_time(made: Generation, *what: str) -> AbstractContextManager[None]:
 def _once(those: set[T], this: T) -> Iterator[None]:
     """`this` is entered before the request, so that nobody does it at the same time; taken out again if it failed."""
     those.add(this)
-    made = False
     try:
         yield
-        made = True
-    finally:
-        if not made:
-            those.discard(this)
+    except BaseException:
+        those.discard(this)
+        raise
 
 
 WAIT_SECONDS = 1.0
@@ -323,13 +314,11 @@ class GenerateBehaviour(Behaviour):
         made = self.generation
         if made.goals.phase() > 0 and not self.teams_joined:
             return _join_teams
-        wanted = [(name, weight) for name, weight in choices(made, self._readings()) if name in self._by_name]
+        readings = max(FEWEST_READINGS, self.person.context.settings.generate.num_posts / POSTS_A_READING)
+        wanted = [(name, weight) for name, weight in choices(made, readings) if name in self._by_name]
         if not wanted:
             return nothing  # all is made, or in the making
         return self._by_name[WeightedChoice(wanted).draw(self.person.rng)]
-
-    def _readings(self) -> float:
-        return max(FEWEST_READINGS, self.person.context.settings.generate.num_posts / POSTS_A_READING)
 
     def wait_time(self) -> float:
         if self.generation.goals.finished:

@@ -90,10 +90,8 @@ class Goals:
 
     def phase(self) -> int:
         """The first phase that is not settled yet; after the last one their number."""
-        for number, names in enumerate(PHASES):
-            if not all(self.goals[name].settled for name in names):
-                return number
-        return len(PHASES)
+        unsettled = (n for n, names in enumerate(PHASES) if not all(self.goals[name].settled for name in names))
+        return next(unsettled, len(PHASES))
 
     def open(self) -> list[tuple[str, float]]:
         """What can be begun now, weighted by what is wanted of it."""
@@ -113,17 +111,14 @@ class Goals:
         if goal.left <= 0:
             raise NothingToDo(f"{name}: the goal has been reached")
         goal.taken += 1
-        made = False
         try:
             yield
-            made = True
-        finally:
+        except BaseException:
             # Also when this user is stopped in the middle of it.
-            if made:
-                goal.made += 1
-                self._fruitless = 0
-            else:
-                goal.taken -= 1
+            goal.taken -= 1
+            raise
+        goal.made += 1
+        self._fruitless = 0
 
     def fruitless(self, people: int) -> None:
         """A user found nothing to create. When all have found nothing for long, the rest of this phase is given up."""

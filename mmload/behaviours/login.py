@@ -22,19 +22,14 @@ from mmload.behaviours.page_load import (
     open_application,
 )
 from mmload.behaviours.person import Person
-from mmload.behaviours.sessions import give_session_back, session_began, session_ended, take_up_session
 from mmload.behaviours.site import open_page
 from mmload.client.api.users import ACCOUNT_EXISTS, ACCOUNT_LIMIT, UNKNOWN_LOGIN
 from mmload.client.http.cookies import is_one_host
 from mmload.client.http.rules import retry_seconds
+from mmload.client.kept_sessions import KeptSessions, logs_in
 from mmload.client.websocket.client import WebSocket
-from mmload.errors import (
-    MmloadError,
-    Refused,
-    RequestFailed,
-    SessionExpired,
-    WebSocketFailed,
-)
+from mmload.errors import MmloadError, Refused, RequestFailed, SessionExpired, WebSocketFailed
+from mmload.models import User
 
 log = logging.getLogger("mmload.users")
 
@@ -91,7 +86,7 @@ def enter(person: Person, steps: Callable[[Start], Sequence[Step]] | None = None
 
 
 def _open_browser(person: Person) -> None:
-    person.returning = person.store.returns_to_page = take_up_session(person)
+    person.returning = person.store.returns_to_page = _take_up_session(person)
     if person.returning:
         open_page(person)
     else:
@@ -161,7 +156,8 @@ def _new_session(person: Person) -> None:
     before = person.api.rest.token
     person.api.rest.set_token(token)
     person.store.me = user
-    session_began(person, token, before)
+    if kept := _kept(person):
+        kept.began(person.account.email, person.id, token, before)
     person.failed_renewals = 0
     if person.socket is not None:
         person.socket.token = token
@@ -267,7 +263,7 @@ def log_out(person: Person) -> None:
     """Close the socket, end the session, forget what was loaded; the application shows the log-in page."""
     close_socket(person)
     person.api.logout()
-    session_ended(person)
+    _session_ended(person)
     person.store.clear(cached=True)
     for noted in (person.wants_users, person.wants_statuses, person.wants_channels):
         noted.clear()
@@ -292,13 +288,10 @@ def enter_patiently(
             return False
         except MmloadError as error:
             failures += 1
-            person.context.recorder.kept_out(_reason(error))
+            reason = f"{HANDSHAKE}: {error}" if isinstance(error, WebSocketFailed) else str(error)
+            person.context.recorder.kept_out(reason)
             log.info("account %d could not log in yet: %s", person.account.number, error)
             person.sleep(retry_seconds(failures, users.login_retry_min_seconds, users.login_retry_max_seconds, rng))
-
-
-def _reason(error: MmloadError) -> str:
-    return f"{HANDSHAKE}: {error}" if isinstance(error, WebSocketFailed) else str(error)
 
 
 def disconnect(person: Person) -> None:
@@ -313,7 +306,7 @@ def close_application(person: Person) -> None:
     if person.api.rest.token and person.context.settings.config.users.logout_when_stopped:
         try:
             person.api.logout()
-            session_ended(person)
+            _session_ended(person)
         except MmloadError as error:
             log.info("account %d could not log out: %s", person.account.number, error)
     release(person)
@@ -326,7 +319,48 @@ def release(person: Person) -> None:
     if socket is not None:
         socket.close()
     person.api.rest.close()
-    give_session_back(person)
+    _give_session_back(person)
     seat, person.seat = person.seat, None
     if seat is not None:
         seat.free()
+
+
+# -- sessions from the time before: nothing here waits ------------------------------------------------------------
+
+
+def _take_up_session(person: Person) -> bool:
+    """Come in as one who closed the tab yesterday. False: there is no session, or this person logs in all the same."""
+    kept, context = _kept(person), person.context
+    if kept is None or logs_in(person.account.number, context.settings.config.users.login_share, context.seed):
+        return False
+    found = kept.take(person.account.email)
+    if found is None:
+        return False
+    user_id, token = found
+    person.api.rest.set_token(token)
+    # The page says more of them when it is loaded.
+    person.store.me = User(user_id)
+    context.recorder.sessions.kept_sessions += 1
+    return True
+
+
+def _session_ended(person: Person) -> None:
+    """The person logged out."""
+    if kept := _kept(person):
+        kept.ended(person.account.email, person.api.rest.token)
+    person.api.rest.set_token("")
+
+
+def _give_session_back(person: Person) -> None:
+    """The person leaves, and the session goes on. May be called twice."""
+    if kept := _kept(person):
+        kept.give_back(person.account.email, person.api.rest.token)
+        person.api.rest.set_token("")
+
+
+def _kept(person: Person) -> KeptSessions | None:
+    """Where this person's sessions are kept. An administrator's are not."""
+    kept = person.context.kept
+    if kept is None or person.account.email == person.context.settings.config.connection.admin_email:
+        return None
+    return kept

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import bisect
-import itertools
 import math
 import random
 from collections.abc import Sequence
@@ -57,18 +55,13 @@ def rate_of(number: int, seed: int, distribution: Sequence[Rate]) -> float:
     """An account's rate: a function of its number and the seed, so that runs repeat. 1.0 without a distribution."""
     if not distribution:
         return 1.0
-    return distribution[_drawn([rate.percentage for rate in distribution], f"{seed}:rate:{number}")].rate
+    shares = [rate.percentage for rate in distribution]
+    return random.Random(f"{seed}:rate:{number}").choices(distribution, shares)[0].rate
 
 
 def devices_of(number: int, seed: int, distribution: Sequence[DeviceShare]) -> int:
     """How many devices the person of a number has: 1 without a distribution. Pure."""
     if not distribution:
         return 1
-    return distribution[_drawn([part.percentage for part in distribution], f"{seed}:devices:{number}")].devices
-
-
-def _drawn(percentages: Sequence[float], seed: str) -> int:
-    """The index of one of these parts, as likely as its percentage."""
-    shares = list(itertools.accumulate(percentages))
-    drawn = random.Random(seed).random() * shares[-1]
-    return min(bisect.bisect_right(shares, drawn), len(shares) - 1)
+    shares = [part.percentage for part in distribution]
+    return random.Random(f"{seed}:devices:{number}").choices(distribution, shares)[0].devices

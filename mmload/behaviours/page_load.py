@@ -7,10 +7,9 @@ load a server the more, the more it refuses. So a group that failed is repeated 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
 
 from mmload.behaviours import drafts
 from mmload.behaviours.channel_view import (
@@ -23,10 +22,9 @@ from mmload.behaviours.channel_view import (
     tell_channel,
     view_channel,
 )
-from mmload.behaviours.person import Person
-from mmload.behaviours.prefetching import unread_here
+from mmload.behaviours.person import Person, if_possible
+from mmload.behaviours.prefetching import PREFETCHED_AT_ONCE, take_in, to_prefetch, unread_here
 from mmload.behaviours.site import fetch_rest, optional
-from mmload.behaviours.unread import PREFETCHED_AT_ONCE, take_in, to_prefetch
 from mmload.client.api.calls import ME
 from mmload.client.capabilities import threads_collapsed
 from mmload.errors import RequestFailed
@@ -38,8 +36,6 @@ MEMBERS_PER_PAGE = 200
 MOST_MEMBER_PAGES = 50
 DEFAULT_CHANNEL = "town-square"
 TEAM_ROLES, CHANNEL_ROLES = ["team_user"], ["channel_user"]
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,19 +59,10 @@ RELOAD = Start(loads_page=True, at_channel=True, returning=False)
 
 def ask(person: Person, *requests: Request, essential: Request | None = None) -> None:
     """Make the requests of a group; only the failure of the essential one is raised, and it alone is repeated."""
-    others = [] if person.repeats else [partial(_if_possible, request) for request in requests]
+    others = [] if person.repeats else [partial(if_possible, request) for request in requests]
     person.together([essential, *others] if essential is not None else others)
     if essential is not None:
         person.repeats = False
-
-
-def _if_possible(request: Request) -> None:
-    with optional:
-        request()
-
-
-def _take(found: list[T], fetch: Callable[[], Iterable[T]]) -> None:
-    found.extend(fetch())
 
 
 # -- the account -------------------------------------------------------------------------------------------
@@ -83,31 +70,33 @@ def _take(found: list[T], fetch: Callable[[], Iterable[T]]) -> None:
 
 def load_account(person: Person, start: Start) -> None:
     """Who we are, our preferences and teams; the server's configuration, for a page of its own before them."""
-    own: list[Request] = [partial(_load_me, person), partial(_load_preferences, person)]
-    own.append(partial(person.api.own_team_members, ME))
-    teams = partial(_load_teams, person)
+    api, store = person.api, person.store
+    own: list[Request] = [
+        partial(_load_me, person),
+        lambda: store.remember_preferences(api.preferences(ME)),
+        partial(api.own_team_members, ME),
+    ]
+
+    def teams() -> None:
+        store.remember_teams(api.own_teams(ME))
+
     if start.loads_page:
         ask(person, *_settings(person))
         ask(person, *own, essential=teams)
     else:
-        roles = partial(person.api.roles, person.store.me.roles.split())
+        roles = partial(api.roles, store.me.roles.split())
         ask(person, *_limits(person), *_settings(person), *own, roles, essential=teams)
     fetch_rest(person)
-    person.store.collapsed_threads = threads_collapsed(
-        person.context.capabilities.collapsed_threads,
-        person.store.preferences.get(("display_settings", "collapsed_reply_threads")),
-    )
+    preference = store.preferences.get(("display_settings", "collapsed_reply_threads"))
+    store.collapsed_threads = threads_collapsed(person.context.capabilities.collapsed_threads, preference)
 
 
 def load_settings(person: Person) -> None:
     """What the log-in page asks of the server: how it is set up, and which plugins it has."""
     config: dict[str, str] = {}
     license: dict[str, str] = {}
-    ask(
-        person,
-        lambda: config.update(person.api.client_config()),
-        lambda: license.update(person.api.client_license()),
-    )
+    api = person.api
+    ask(person, lambda: config.update(api.client_config()), lambda: license.update(api.client_license()))
     if config:
         person.context.foresee(config, license)
     ask(person, *_plugins(person))
@@ -127,14 +116,6 @@ def _settings(person: Person) -> list[Request]:
 
 def _load_me(person: Person) -> None:
     person.store.me = person.api.me()
-
-
-def _load_preferences(person: Person) -> None:
-    person.store.remember_preferences(person.api.preferences(ME))
-
-
-def _load_teams(person: Person) -> None:
-    person.store.remember_teams(person.api.own_teams(ME))
 
 
 def _limits(person: Person) -> list[Request]:
@@ -206,10 +187,10 @@ def open_application(person: Person, start: Start) -> None:
     members: list[ChannelMember] = []
     group: list[Request] = [
         api.trial_license,
-        partial(_take, members, partial(all_own_channel_members, person)),
-        partial(_take, channels, api.all_own_channels),
+        lambda: members.extend(all_own_channel_members(person)),
+        lambda: channels.extend(api.all_own_channels()),
         partial(look_up_statuses, person, [person.id]),
-        partial(_load_categories, person, team_id),
+        partial(load_categories, person, team_id),
     ]
     if can.custom_profile_attributes:
         group.append(partial(_load_attributes, person))
@@ -224,7 +205,7 @@ def open_application(person: Person, start: Start) -> None:
     beside: list[Request] = [*_around_a_team(person), partial(_bring_into_sidebar, person, direct)]
     beside += _sidebar(person, twice=not start.at_channel)
     if start.at_channel:
-        beside.append(partial(_if_possible, partial(api.roles, CHANNEL_ROLES)))
+        beside.append(partial(if_possible, partial(api.roles, CHANNEL_ROLES)))
     beside += _prefetching(person, channel)
     with optional:
         show_channel(person, channel, beside, [partial(_bring_into_sidebar, person, groups)] if groups else ())
@@ -243,17 +224,13 @@ def all_own_channel_members(person: Person) -> list[ChannelMember]:
     return members
 
 
-def _load_categories(person: Person, team_id: str) -> None:
+def load_categories(person: Person, team_id: str) -> None:
     person.store.categories = person.api.categories(person.id, team_id)
 
 
 def _load_attributes(person: Person) -> None:
     fields = person.api.custom_profile_fields()
     person.store.attribute_ids = [field.id for field in fields if field.type == "text"]
-
-
-def _load_people(person: Person) -> None:
-    person.store.remember_users(person.api.users(0, 100))
 
 
 def _around_a_team(person: Person, *, notices: bool = True) -> list[Request]:
@@ -267,8 +244,8 @@ def _around_a_team(person: Person, *, notices: bool = True) -> list[Request]:
         requests.append(partial(api.thread_totals, person.id, team_id))
     if can.synced_drafts:
         requests.append(partial(api.drafts, team_id))
-    requests.append(partial(_load_people, person))
-    return [*(partial(_if_possible, request) for request in requests), *drafts.appeared(person)]
+    requests.append(lambda: store.remember_users(api.users(0, 100)))
+    return [*(partial(if_possible, request) for request in requests), *drafts.appeared(person)]
 
 
 def _sidebar(person: Person, *, twice: bool) -> list[Request]:
@@ -284,7 +261,7 @@ def _sidebar(person: Person, *, twice: bool) -> list[Request]:
     if groups:
         requests.append(partial(_meet_groups, person, groups))
     requests += [partial(_sidebar_face, person, user_id) for user_id in partners]
-    return [partial(_if_possible, request) for request in requests]
+    return [partial(if_possible, request) for request in requests]
 
 
 def _unread_outside_sidebar(person: Person, kind: str) -> list[Preference]:
@@ -340,7 +317,7 @@ def open_team(person: Person, team: Team) -> None:
         load_team_channels(person, team.id)
     tell_team(person, team.id)
     channel = first_channel(person)
-    categories = partial(_if_possible, partial(_load_categories, person, team.id))
+    categories = partial(if_possible, partial(load_categories, person, team.id))
     view_channel(person, channel, categories, *_around_a_team(person, notices=False), *_prefetching(person, channel))
     person.measured.append(("team_switch", (person.clock() - began) * 1000, person.now_ms()))
 

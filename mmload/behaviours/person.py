@@ -12,7 +12,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -21,7 +21,6 @@ from gevent import get_hub
 from gevent.event import AsyncResult
 from gevent.hub import Waiter
 
-from mmload.behaviours.window import BrowserWindow
 from mmload.client.accounts import Account
 from mmload.client.api import Api
 from mmload.client.websocket.client import WebSocket
@@ -73,6 +72,44 @@ class WakeableSleep:
             timer.close()
 
 
+@dataclass(slots=True, eq=False)
+class BrowserWindow:
+    """A person's window: in front (it has the focus) or behind others. `now` is the caller's clock.
+
+    `due`: when the present spell in front or behind others ends; infinite for who has no such spells. `long_returns`:
+    returns after a long time that no action of the load model has been counted for yet.
+    """
+
+    in_front: bool = True
+    due: float = math.inf
+    spells: int = 0
+    long_returns: int = 0
+    away_since: float = 0.0
+    away_seconds: float = 0.0
+
+    @property
+    def has_spells(self) -> bool:
+        return self.due < math.inf
+
+    @property
+    def can_act(self) -> bool:
+        """Whether the person does anything with their hands now."""
+        return self.in_front or not self.has_spells
+
+    def turn(self, now: float, *, in_front: bool) -> None:
+        """It comes to the front, or another one does."""
+        self.spells += 1
+        if in_front and not self.in_front:
+            self.away_seconds += now - self.away_since
+        elif self.in_front and not in_front:
+            self.away_since = now
+        self.in_front = in_front
+
+    def acting_clock(self, now: float) -> float:
+        """A clock that stands still while the person cannot act."""
+        return (now if self.can_act else self.away_since) - self.away_seconds
+
+
 POLL_SECONDS = 60.0
 MOST_ORDERS = 10
 # Spreads clients over an interval by their numbers, however many there are.
@@ -116,13 +153,19 @@ def forget_if_deleted(forget: Callable[[], object]) -> Iterator[None]:
         raise
 
 
-def unless_refused(fetch: Callable[[str], object], object_id: str) -> None:
-    """What was deleted meanwhile stays blank; the others are shown all the same."""
+def unless_refused(fetch: Callable[..., object], *ids: str) -> None:
+    """What the application is refused, too (it was deleted meanwhile), stays blank; the rest goes on."""
     try:
-        fetch(object_id)
+        fetch(*ids)
     except RequestFailed as refusal:
         if not refusal.expected:
             raise
+
+
+def if_possible(request: Callable[[], object]) -> None:
+    """A request whose failure is counted, and nothing more."""
+    with suppress(RequestFailed):
+        request()
 
 
 def next_look(now: float, every_seconds: float, number: int) -> float:
@@ -269,9 +312,9 @@ class Person:
 
     # -- beside the actions ------------------------------------------------------------------------------------
 
-    def start_job(self, do: Callable[[], object], after_seconds: float = 0.0) -> None:
+    def start_job(self, do: Callable[[], object]) -> None:
         """Have the page do something, whatever the person does. Never waits."""
-        job = gevent.spawn_later(after_seconds, do) if after_seconds else gevent.spawn(do)
+        job = gevent.spawn(do)
         self.jobs.add(job)
         job.rawlink(self.jobs.discard)
 

@@ -38,7 +38,7 @@ def fetch_rest(person: Person) -> None:
 
 
 def fetch_site(person: Person) -> None:
-    """The page and all its static files."""
+    """Load the application's page and static files, as a browser with an empty cache does."""
     open_page(person, cold=True)
     person.cold = True
     fetch_rest(person)

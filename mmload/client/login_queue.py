@@ -50,7 +50,8 @@ class Admission:
     def turn(self) -> Iterator[None]:
         """Hold a place while logging in; an overloaded server's failure closes the queue for a while."""
         with self._places:
-            self._wait_until_open()
+            while (rest := self._closed_until - self._clock()) > 0:
+                self._sleep(rest)
             try:
                 yield
             except RequestFailed as error:
@@ -58,10 +59,6 @@ class Admission:
                     self._close_for_a_while()
                 raise
             self._failures = 0
-
-    def _wait_until_open(self) -> None:
-        while (rest := self._closed_until - self._clock()) > 0:
-            self._sleep(rest)
 
     def _close_for_a_while(self) -> None:
         self._failures += 1

@@ -336,9 +336,8 @@ def _listed(routes: tuple[str, ...]) -> str:
 
 def _row(action: Action) -> str:
     said = " ".join((inspect.getdoc(action.run) or "").split())
-    needs = inspect.getdoc(action.offered) or ""
     requests = "<br>".join(f"`{route}`" for route in dict.fromkeys(REQUESTS[action.name]))
-    return f"| {action.name} | {said} | {action.frequency:g} | {needs} | {requests} |\n"
+    return f"| {action.name} | {said} | {action.frequency:g} | {action.offered.needs} | {requests} |\n"
 
 
 if __name__ == "__main__":

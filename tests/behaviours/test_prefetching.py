@@ -9,8 +9,7 @@ import pytest
 
 from mmload.behaviours.channel_view import view_channel
 from mmload.behaviours.composing import send_post
-from mmload.behaviours.prefetching import LONGEST_DELAY_SECONDS, became_unread, delay_seconds
-from mmload.behaviours.unread import MOST_UNREAD
+from mmload.behaviours.prefetching import LONGEST_DELAY_SECONDS, MOST_UNREAD, became_unread, delay_seconds
 from mmload.models import Channel
 from tests.behaviours.conftest import Scene, eventually, make_scene
 from tests.support import crowd

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mmload.behaviours.unread import MOST_MENTIONS, MOST_UNREAD, fills_window, take_in, to_prefetch, unread_channels
+from mmload.behaviours.channel_view import fills_window
+from mmload.behaviours.prefetching import MOST_MENTIONS, MOST_UNREAD, take_in, to_prefetch, unread_channels
 from mmload.models import Channel, ChannelMember, ChannelNotifications
 from mmload.store import SharedObjects, Store
 

@@ -1,4 +1,4 @@
-"""Switching teams and channels, joining and creating channels, sidebar categories."""
+"""Switching teams and channels, joining and creating channels, sidebar categories; what all do together in a storm."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from mmload.behaviours.channel_view import (
     tell_channel,
     view_channel,
 )
-from mmload.behaviours.composing import growing, send_post, write
-from mmload.behaviours.page_load import DEFAULT_CHANNEL, load_team_channels, open_team
+from mmload.behaviours.composing import compose, growing, send_post, write
+from mmload.behaviours.page_load import DEFAULT_CHANNEL, load_categories, load_team_channels, open_team
 from mmload.behaviours.person import NothingToDo, Person
 from mmload.client.api.calls import ME
 from mmload.errors import NotAvailable
@@ -241,7 +241,7 @@ def create_sidebar_category(person: Person) -> None:
     """Create a sidebar category."""
     team_id = person.store.current_team_id
     person.api.create_category(person.id, team_id, "category " + text.words(person.rng, 1)[0])
-    person.store.categories = person.api.categories(person.id, team_id)
+    load_categories(person, team_id)
 
 
 def update_sidebar_category(person: Person) -> None:
@@ -257,7 +257,7 @@ def update_sidebar_category(person: Person) -> None:
     target.channel_ids = [channel_id, *(target.channel_ids or ())]
     team_id = person.store.current_team_id
     person.api.update_categories(person.id, team_id, [source, target])
-    person.store.categories = person.api.categories(person.id, team_id)
+    load_categories(person, team_id)
 
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
@@ -267,3 +267,33 @@ def new_name(rng: random.Random, now_ms: int) -> str:
     """A unique name of 26 letters and digits; it ends with the time, so runs with the same seed do not collide."""
     time_part = f"{now_ms:x}"
     return "".join(rng.choices(_LETTERS, k=26 - len(time_part))) + time_part
+
+
+# -- in a storm, in the one channel that everybody is in --------------------------------------------------------
+
+
+def mention_all(person: Person) -> None:
+    """Post a message that mentions everybody in the default channel of the first team, which all users are in."""
+    channel = _meeting_place(person)
+    send_post(person, channel.id, f"@all {compose(person)}"[: person.context.capabilities.longest_message])
+
+
+def open_town_square(person: Person) -> None:
+    """Open the channel that all users are in, as after a notification."""
+    view_channel(person, _meeting_place(person))
+
+
+def post_in_town_square(person: Person) -> None:
+    """Post a message in the channel that all users are in, without opening it."""
+    channel = _meeting_place(person)
+    send_post(person, channel.id, compose(person))
+
+
+def _meeting_place(person: Person) -> Channel:
+    """The same for all who are in the same teams."""
+    store = person.store
+    teams = {team.id: team.name for team in store.teams.values()}
+    places = [each for each in store.channels.values() if each.name == DEFAULT_CHANNEL and each.team_id in teams]
+    if not places:
+        raise NothingToDo("there is no channel that all users are in")
+    return min(places, key=lambda each: teams[each.team_id])

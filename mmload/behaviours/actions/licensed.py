@@ -7,6 +7,7 @@ from functools import partial
 from mmload import text
 from mmload.behaviours.composing import send_post, write
 from mmload.behaviours.person import NothingToDo, Person, forget_if_deleted
+from mmload.client.api.licensed import REPORT_PAGE
 from mmload.models import Bookmark, ScheduledPost
 from mmload.store import pick
 
@@ -83,12 +84,8 @@ def delete_scheduled_post(person: Person) -> None:
 def send_scheduled_post(person: Person) -> None:
     """Send a scheduled post now: create the post and delete the scheduled one."""
     post = _scheduled_post(person)
-    send_post(
-        person,
-        post.channel_id,
-        text.message(person.rng, person.context.settings.simul.avg_words_per_post),
-        post.root_id,
-    )
+    message = text.message(person.rng, person.context.settings.simul.avg_words_per_post)
+    send_post(person, post.channel_id, message, post.root_id)
     del person.store.scheduled[post.id]
     person.api.unschedule_post(post.id)
 
@@ -133,7 +130,7 @@ def generate_user_report(person: Person) -> None:
     last_name = last_id = ""
     while page := person.api.report_users(last_name, last_id):
         last_name, last_id = page[-1].username, page[-1].id
-        if len(page) < 50:
+        if len(page) < REPORT_PAGE:
             return
 
 

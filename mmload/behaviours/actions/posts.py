@@ -1,7 +1,4 @@
-"""Reading on and writing.
-
-Messages begun and not sent.
-"""
+"""Reading on and writing; messages begun and not sent."""
 
 from __future__ import annotations
 

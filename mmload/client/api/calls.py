@@ -69,13 +69,7 @@ class Calls:
         return endpoint.read(self.rest.call(endpoint, endpoint.at(ids, _texts(query))))
 
     def _send(
-        self,
-        endpoint: Endpoint[T],
-        body: Any,
-        /,
-        *ids: str,
-        login: bool = False,
-        **query: str | int | bool | None,
+        self, endpoint: Endpoint[T], body: Any, /, *ids: str, login: bool = False, **query: str | int | bool | None
     ) -> T:
         """Send a JSON body and read a typed answer."""
         path = endpoint.at(ids, _texts(query))

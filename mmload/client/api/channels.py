@@ -31,12 +31,11 @@ _SEARCH_GROUPS = Endpoint("POST", "/channels/group/search", answer=list[Channel]
 _ALL_OWN = Endpoint("GET", "/users/{user_id}/channels", answer=list[Channel])
 _ALL_OWN_MEMBERS = Endpoint("GET", "/users/{user_id}/channel_members", answer=list[ChannelMember])
 _MEMBER_LINES = msgspec.json.Decoder(ChannelMember)
-_UNREAD = Route("GET", "/users/{user_id}/channels/{channel_id}/unread")
 _UNREAD_POSTS = Endpoint("GET", "/users/{user_id}/channels/{channel_id}/posts/unread", answer=PostList)
 _PINNED = Endpoint("GET", "/channels/{channel_id}/pinned", answer=PostList)
 _POSTS_OF = Endpoint("GET", "/channels/{channel_id}/posts", answer=PostList)
 
-# What web clients ask for around the first unread post, and per page when scrolling.
+# What web clients ask for around the first unread post, per page when scrolling, and to fill an empty window.
 UNREAD_WINDOW = 30
 PAGE = 30
 FILLING_PAGE = 200
@@ -66,8 +65,8 @@ class ChannelCalls(Calls):
     def channel_stats(self, channel_id: str) -> ChannelStats:
         return self._get(_GET_STATS, channel_id, exclude_files_count=True)
 
-    def channel_members(self, channel_id: str, per_page: int = 100) -> list[ChannelMember]:
-        return self._get(_GET_MEMBERS, channel_id, page=0, per_page=per_page)
+    def channel_members(self, channel_id: str) -> list[ChannelMember]:
+        return self._get(_GET_MEMBERS, channel_id, page=0, per_page=100)
 
     def is_channel_member(self, channel_id: str, user_id: str) -> bool:
         """Whether somebody is (still) in a channel; who has left it is a normal answer."""
@@ -127,9 +126,6 @@ class ChannelCalls(Calls):
             reason = "answer could not be read"
             raise RequestFailed(reason, route=str(_ALL_OWN_MEMBERS), status=answer.status) from error
 
-    def channel_unread(self, user_id: str, channel_id: str) -> None:
-        self._do(_UNREAD, user_id, channel_id)
-
     def posts_around_unread(self, user_id: str, channel_id: str, collapsed_threads: bool) -> PostList:
         return self._get(
             _UNREAD_POSTS,
@@ -144,14 +140,10 @@ class ChannelCalls(Calls):
         """Posts created, changed or deleted since a point in time (ms)."""
         return self._get(_POSTS_OF, channel_id, since=since, **_threads(collapsed_threads))
 
-    def posts_before(self, channel_id: str, post_id: str, collapsed_threads: bool) -> PostList:
+    def posts_before(self, channel_id: str, post_id: str, collapsed_threads: bool, per_page: int = PAGE) -> PostList:
         """The page of posts older than `post_id`."""
-        return self._get(_POSTS_OF, channel_id, before=post_id, page=0, per_page=PAGE, **_threads(collapsed_threads))
-
-    def posts_to_fill(self, channel_id: str, post_id: str, collapsed_threads: bool) -> PostList:
-        """The large page of posts older than `post_id` that fills a window which they leave empty."""
         query = _threads(collapsed_threads)
-        return self._get(_POSTS_OF, channel_id, before=post_id, page=0, per_page=FILLING_PAGE, **query)
+        return self._get(_POSTS_OF, channel_id, before=post_id, page=0, per_page=per_page, **query)
 
     def posts_after(self, channel_id: str, post_id: str, collapsed_threads: bool) -> PostList:
         """The page of posts newer than `post_id`."""

@@ -11,7 +11,7 @@ from mmload.models import AttributeField, Bookmark, ReportedUser, ScheduledPost
 BOOKMARKS = "channel bookmarks"
 SCHEDULED = "scheduled posts"
 ATTRIBUTES = "custom profile attributes"
-
+REPORT_PAGE = 50
 
 _LIST = Endpoint("GET", "/channels/{channel_id}/bookmarks", BOOKMARKS, answer=list[Bookmark])
 _CREATE = Endpoint("POST", "/channels/{channel_id}/bookmarks", BOOKMARKS, answer=Bookmark)
@@ -51,8 +51,7 @@ class LicensedCalls(Calls):
         self._do(_DELETE, channel_id, bookmark_id)
 
     def schedule_post(self, user_id: str, channel_id: str, root_id: str, message: str, at_ms: int) -> ScheduledPost:
-        body = _scheduled(user_id, channel_id, root_id, message, at_ms)
-        return self._send(_SCHEDULE, body)
+        return self._send(_SCHEDULE, _scheduled(user_id, channel_id, root_id, message, at_ms))
 
     def reschedule_post(self, user_id: str, post: ScheduledPost, message: str, at_ms: int) -> ScheduledPost:
         body = {"id": post.id, **_scheduled(user_id, post.channel_id, post.root_id, message, at_ms)}
@@ -74,18 +73,10 @@ class LicensedCalls(Calls):
         """Own values, by the field's id."""
         self._do(_SET_ATTRIBUTES, body=values)
 
-    def report_users(self, from_column_value: str, from_id: str, page_size: int = 50) -> list[ReportedUser]:
+    def report_users(self, from_column_value: str, from_id: str) -> list[ReportedUser]:
         """A page of the administrators' user report, after the given user."""
-        return (
-            self._get(
-                _REPORT_USERS,
-                sort_column="Username",
-                page_size=page_size,
-                from_column_value=from_column_value,
-                from_id=from_id,
-            )
-            or []
-        )
+        after = {"from_column_value": from_column_value, "from_id": from_id}
+        return self._get(_REPORT_USERS, sort_column="Username", page_size=REPORT_PAGE, **after)
 
 
 def _scheduled(user_id: str, channel_id: str, root_id: str, message: str, at_ms: int) -> dict[str, Any]:

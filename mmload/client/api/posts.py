@@ -40,8 +40,6 @@ _DELETE_DRAFT = Route("DELETE", "/users/{user_id}/channels/{channel_id}/drafts",
 _DELETE_THREAD_DRAFT = Route(
     "DELETE", "/users/{user_id}/channels/{channel_id}/drafts/{root_id}", "drafts", expected=DELETED
 )
-
-
 # What the application says of a message that mentions no group.
 _PROPS = {"disable_group_highlight": True}
 
@@ -50,7 +48,7 @@ def _priority(*, acknowledge: bool = False, persistent: bool = False) -> dict[st
     return {"priority": "urgent", "requested_ack": acknowledge, "persistent_notifications": persistent}
 
 
-def search_body(terms: str, page: int) -> dict[str, Any]:
+def search_body(terms: str, page: int = 0) -> dict[str, Any]:
     """How the application searches messages and files. Pure."""
     return {
         "terms": terms,
@@ -167,9 +165,9 @@ class PostCalls(Calls):
         """Have the channel unread from this message on."""
         self._do(_SET_UNREAD, user_id, post_id, body={"collapsed_threads_supported": collapsed_threads})
 
-    def search_posts(self, terms: str, page: int = 0) -> PostList:
+    def search_posts(self, terms: str) -> PostList:
         """Search in all teams."""
-        return self._send(_SEARCH, search_body(terms, page))
+        return self._send(_SEARCH, search_body(terms))
 
     def search_emoji(self, term: str) -> None:
         self._do(_SEARCH_EMOJI, body={"term": term})
@@ -179,8 +177,7 @@ class PostCalls(Calls):
         self._do(_EMOJI, page=0, per_page=200, sort="name")
 
     def react(self, user_id: str, post_id: str, emoji_name: str) -> Reaction:
-        body = {"user_id": user_id, "post_id": post_id, "emoji_name": emoji_name}
-        return self._send(_REACT, body)
+        return self._send(_REACT, {"user_id": user_id, "post_id": post_id, "emoji_name": emoji_name})
 
     def unreact(self, user_id: str, post_id: str, emoji_name: str) -> None:
         self._do(_UNREACT, user_id, post_id, emoji_name)

@@ -12,7 +12,7 @@ from mmload.client.http.client import Route, content_of
 
 _CLIENT_CONFIG = Endpoint("GET", "/config/client", answer=dict[str, str])
 _CLIENT_LICENSE = Endpoint("GET", "/license/client", answer=dict[str, str])
-_CONFIG = Route("GET", "/config")
+_CONFIG = Endpoint("GET", "/config", answer=dict[str, Any])
 _ROLES = Route("POST", "/roles/names")
 _WEBAPP_PLUGINS = Route("GET", "/plugins/webapp", "plugins")
 _CLIENT_PERFORMANCE = Route("POST", "/client_perf", "client performance reports")
@@ -24,6 +24,13 @@ _AGENTS = Route("GET", "/agents", "AI agents")
 _AGENTS_STATUS = Route("GET", "/agents/status", "AI agents")
 _SITE = Route("GET", "site page")
 _ASSET = Route("GET", "site asset")
+# Of the system console.
+_LOGS = Route("GET", "/logs")
+_ANALYTICS = Route("GET", "/analytics/old")
+_CLUSTER = Route("GET", "/cluster/status")
+_PLUGINS = Route("GET", "/plugins/statuses", "plugins")
+_PUT_CONFIG = Route("PUT", "/config")
+_JOBS = Route("POST", "/jobs", "jobs")
 
 
 class SystemCalls(Calls):
@@ -76,19 +83,8 @@ class SystemCalls(Calls):
         """A static file that nobody reads: how many bytes came."""
         return self.rest.fetch(_ASSET, path, keep=False).size
 
-
-_LOGS = Route("GET", "/logs")
-_ANALYTICS = Route("GET", "/analytics/old")
-_CLUSTER = Route("GET", "/cluster/status")
-_PLUGINS = Route("GET", "/plugins/statuses", "plugins")
-_GET_CONFIG = Endpoint("GET", "/config", answer=dict[str, Any])
-_PUT_CONFIG = Route("PUT", "/config")
-_JOBS = Route("POST", "/jobs", "jobs")
-
-
-class ConsoleCalls(Calls):
-    def logs(self, page: int = 0, per_page: int = 100) -> None:
-        self._do(_LOGS, page=page, logs_per_page=per_page)
+    def logs(self) -> None:
+        self._do(_LOGS, page=0, logs_per_page=100)
 
     def analytics(self) -> None:
         """The figures of the console's first page, of all teams together."""
@@ -102,7 +98,7 @@ class ConsoleCalls(Calls):
 
     def whole_config(self) -> dict[str, Any]:
         """The configuration as a document, to be changed and sent back; secrets in it are masked by the server."""
-        return self._get(_GET_CONFIG)
+        return self._get(_CONFIG)
 
     def replace_config(self, config: dict[str, Any]) -> None:
         self._do(_PUT_CONFIG, body=config)

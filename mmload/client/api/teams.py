@@ -21,7 +21,6 @@ from mmload.models import (
 
 NO_TEAM_MEMBER = "app.team.get_member.missing.app_error"
 
-
 _TEAMS = Endpoint("GET", "/teams", answer=list[Team])
 _CREATE_TEAM = Endpoint("POST", "/teams", answer=Team)
 _PATCH_TEAM = Endpoint("PUT", "/teams/{team_id}/patch", answer=Team)
@@ -56,9 +55,9 @@ _GET_DRAFTS = Endpoint("GET", "/users/{user_id}/teams/{team_id}/drafts", "drafts
 
 
 class TeamCalls(Calls):
-    def teams(self, per_page: int = 100) -> list[Team]:
+    def teams(self) -> list[Team]:
         """The teams this person may see: all open ones and their own."""
-        return self._get(_TEAMS, page=0, per_page=per_page)
+        return self._get(_TEAMS, page=0, per_page=100)
 
     def team_list(self) -> None:
         """The list of teams that the application loads when it starts."""
@@ -82,8 +81,7 @@ class TeamCalls(Calls):
         self._do(_UNREAD, user_id, include_collapsed_threads=collapsed_threads)
 
     def join_team(self, team_id: str, user_id: str) -> TeamMember:
-        body = {"team_id": team_id, "user_id": user_id}
-        return self._send(_JOIN, body, team_id)
+        return self._send(_JOIN, {"team_id": team_id, "user_id": user_id}, team_id)
 
     def is_team_member(self, team_id: str, user_id: str) -> bool:
         """Whether somebody is in a team; people of direct channels may not be: a normal answer."""
@@ -98,8 +96,8 @@ class TeamCalls(Calls):
     def team_stats(self, team_id: str) -> None:
         self._do(_STATS, team_id)
 
-    def public_channels(self, team_id: str, per_page: int = 100) -> list[Channel]:
-        return self._get(_PUBLIC_CHANNELS, team_id, page=0, per_page=per_page)
+    def public_channels(self, team_id: str) -> list[Channel]:
+        return self._get(_PUBLIC_CHANNELS, team_id, page=0, per_page=100)
 
     def autocomplete_channels(self, team_id: str, name: str) -> list[Channel]:
         return self._get(_SEARCH_CHANNELS, team_id, name=name)
@@ -115,7 +113,7 @@ class TeamCalls(Calls):
         return self._send(_SEARCH_POSTS, search_body(terms, page), team_id)
 
     def search_team_files(self, team_id: str, terms: str) -> None:
-        self._do(_SEARCH_FILES, team_id, body=search_body(terms, 0))
+        self._do(_SEARCH_FILES, team_id, body=search_body(terms))
 
     def own_channels(self, user_id: str, team_id: str, include_deleted: bool) -> list[Channel]:
         return self._get(_OWN_CHANNELS, user_id, team_id, include_deleted=include_deleted)
@@ -148,16 +146,8 @@ class TeamCalls(Calls):
 
     def threads_since(self, user_id: str, team_id: str, since: int) -> list[Thread]:
         """Followed threads with replies after a point in time (ms)."""
-        query: dict[str, str | int | bool] = {
-            "before": "",
-            "after": "",
-            "per_page": 20,
-            "extended": True,
-            "deleted": False,
-            "unread": False,
-        }
-        found = self._get(_GET_THREADS, user_id, team_id, **query, since=since, totalsOnly=False, threadsOnly=False)
-        return found.threads or []
+        query = {**_thread_query(per_page=20, extended=True, totals=False, since=since), "threadsOnly": False}
+        return self._get(_GET_THREADS, user_id, team_id, **query).threads or []
 
     def read_thread(self, user_id: str, team_id: str, thread_id: str, timestamp: int) -> Thread:
         return self._get(_READ_THREAD, user_id, team_id, thread_id, timestamp)
@@ -177,7 +167,7 @@ class TeamCalls(Calls):
 
 
 def _thread_query(
-    *, per_page: int, extended: bool, totals: bool, unread: bool = False, before: str = ""
+    *, per_page: int, extended: bool, totals: bool, unread: bool = False, before: str = "", since: int = 0
 ) -> dict[str, str | int | bool]:
     """The application always names all of them. Pure."""
     return {
@@ -187,7 +177,7 @@ def _thread_query(
         "extended": extended,
         "deleted": False,
         "unread": unread,
-        "since": 0,
+        "since": since,
         "totalsOnly": totals,
         "threadsOnly": not totals,
     }

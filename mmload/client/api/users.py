@@ -72,7 +72,7 @@ class UserCalls(Calls):
         return self._get(_USER_PAGE, in_channel=channel_id, page=0, per_page=per_page)
 
     def users_not_in_channel(self, team_id: str, channel_id: str, per_page: int) -> list[User]:
-        return self._get(_USER_PAGE, in_team=team_id, not_in_channel=channel_id, page=0, per_page=per_page) or []
+        return self._get(_USER_PAGE, in_team=team_id, not_in_channel=channel_id, page=0, per_page=per_page)
 
     def users_by_ids(self, user_ids: Iterable[str], since: int = 0) -> list[User]:
         """People by id; with `since` (ms) only those changed after it."""
@@ -89,15 +89,15 @@ class UserCalls(Calls):
         """How many people the server has: shown at the beginning of a channel."""
         self._do(_STATS)
 
-    def search_users(self, term: str, limit: int = 100) -> list[User]:
-        return self._send(_SEARCH, {"term": term, "limit": limit})
+    def search_users(self, term: str) -> list[User]:
+        return self._send(_SEARCH, {"term": term, "limit": 100})
 
-    def autocomplete_users(self, team_id: str, channel_id: str, name: str, limit: int = 25) -> Autocompletion:
+    def autocomplete_users(self, team_id: str, channel_id: str, name: str) -> Autocompletion:
         """People whose names begin with `name`; with a channel, its members apart from the others.
 
         Without a team (the channel switcher): of all teams.
         """
-        return self._get(_AUTOCOMPLETE, in_team=team_id, in_channel=channel_id, name=name, limit=limit)
+        return self._get(_AUTOCOMPLETE, in_team=team_id, in_channel=channel_id, name=name, limit=25)
 
     def profile_image(self, user_id: str, last_picture_update: int | None) -> HttpAnswer:
         """The picture; beside messages, the time of its last change is part of the URL, as in the web application."""

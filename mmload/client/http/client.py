@@ -22,13 +22,7 @@ import msgspec
 from mmload.client.capabilities import MissingFeatures
 from mmload.client.http.cookies import Cookies
 from mmload.client.http.pool import CallTimer, ConnectionPool
-from mmload.client.http.protocol import (
-    USER_AGENT,
-    HttpAnswer,
-    header_lines,
-    host_header,
-    request_bytes,
-)
+from mmload.client.http.protocol import USER_AGENT, HttpAnswer, header_lines, host_header, request_bytes
 from mmload.client.http.rules import API, is_expected, refusal
 from mmload.client.transport import ByteChannel, byte_channel, connect, time_limit
 from mmload.errors import (
@@ -175,34 +169,17 @@ class Rest:
         headers: dict[str, str] | None = None,
         login: bool = False,
     ) -> HttpAnswer:
-        """Send one request under `/api/v4`; a good answer, or a `RequestFailed`."""
+        """Send one request under `/api/v4`; a good answer, or a `RequestFailed`.
+
+        It has second chances: one after a renewed session, few after waits that the server asked for.
+        """
         if route.feature and self._unavailable.lacks(route.feature):
             raise NotAvailable("not on this server", route=str(route))
-        return self._obey(route, API + path, body, headers, login)
-
-    def fetch(self, route: Route, path: str, *, keep: bool = True) -> HttpAnswer:
-        """GET a path outside the API (the site's page and its static parts), without the token's rules.
-
-        A path may have that of the server's URL before it, as pages name them. Without `keep` the body of the answer is
-        thrown away.
-        """
-        return self._once(route, path.removeprefix(self._prefix), b"", None, keep=keep)
-
-    def _obey(
-        self,
-        route: Route,
-        path: str,
-        body: bytes,
-        headers: dict[str, str] | None,
-        login: bool,
-    ) -> HttpAnswer:
-        """One call with second chances: one after a renewed session, few after waits that the server asked for."""
-        renewed = login
-        waits = 0
+        renewed, waits = login, 0
         while True:
             token = self.token
             try:
-                return self._once(route, path, body, headers)
+                return self._once(route, API + path, body, headers)
             except SessionExpired:
                 if renewed or not (self.token != token or self.renew_session(token)):
                     raise
@@ -213,6 +190,14 @@ class Rest:
                     raise
                 self.rate_limited()
                 self._sleep(limited.retry_after_seconds)
+
+    def fetch(self, route: Route, path: str, *, keep: bool = True) -> HttpAnswer:
+        """GET a path outside the API (the site's page and its static parts), without the token's rules.
+
+        A path may have that of the server's URL before it, as pages name them. Without `keep` the body of the answer is
+        thrown away.
+        """
+        return self._once(route, path.removeprefix(self._prefix), b"", None, keep=keep)
 
     def _once(
         self, route: Route, path: str, body: bytes, headers: dict[str, str] | None, *, keep: bool = True
