@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import gevent
+from locust import task
 
 from mmload.behaviours.login import EntryRefused, log_in, log_out, release
 from mmload.behaviours.page_load import LOG_IN as START
@@ -37,15 +38,8 @@ log = logging.getLogger("mmload.browser_user")
 REQUEST_TYPE = "BROWSER"
 
 
-def do_next_step(user: BrowserUser) -> None:
-    """The task of browser users."""
-    user.do_next_step()
-
-
 class BrowserUser(AccountUser):
     """A person at the web application in a real browser, in a process of its own (`mmload.browser`)."""
-
-    tasks = [do_next_step]  # noqa: RUF012 — Locust's own form
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
@@ -60,7 +54,7 @@ class BrowserUser(AccountUser):
         """Take an account, open the browser and come in; sleeps for good if that never can be."""
         self.context = context_of(self.environment)
         self._take_account(self.context.accounts)
-        self._rng = random.Random(f"{self.context.seed}:browser:{self._number}")
+        self._rng = random.Random(f"{self.context.seed}:browser:{self.account_number}")
         self._coming = itertools.islice(itertools.cycle(CYCLE), self._rng.randrange(len(CYCLE)), None)
         self._take_up_session()
         self._held.callback(self._let_go)
@@ -68,7 +62,7 @@ class BrowserUser(AccountUser):
             self._come_in_patiently()
         except (EntryRefused, ConfigurationError) as refusal:
             self.context.recorder.kept_out(str(refusal))
-            log.error("browser user with account %d cannot become active: %s", self._number, refusal)
+            log.error("browser user with account %d cannot become active: %s", self.account_number, refusal)
             self._stay_outside()
         self._enter_gauges("active")
 
@@ -76,6 +70,7 @@ class BrowserUser(AccountUser):
         """The pause of a person who reads what came."""
         return self._rng.uniform(0.5, 1.5) * self.context.settings.config.browser.pause_seconds
 
+    @task
     def do_next_step(self) -> None:
         """One step; after the end of its browser, a new one is opened in its place."""
         try:
@@ -84,7 +79,7 @@ class BrowserUser(AccountUser):
                 return
             self._do(self._browser, next(self._coming))
         except BrowserGone as error:
-            log.warning("browser user with account %d: %s", self._number, error)
+            log.warning("browser user with account %d: %s", self.account_number, error)
             self._close()
 
     def on_stop(self) -> None:
@@ -110,7 +105,7 @@ class BrowserUser(AccountUser):
                 return
             failures += 1
             self.context.recorder.kept_out(f"browser: {why}")
-            log.warning("browser user with account %d could not log in yet: %s", self._number, why)
+            log.warning("browser user with account %d could not log in yet: %s", self.account_number, why)
             wait = retry_seconds(failures, users.login_retry_min_seconds, users.login_retry_max_seconds, self._rng)
             sleep_as_between_tasks(self, wait)
 
@@ -157,7 +152,7 @@ class BrowserUser(AccountUser):
 
     def _sign_up(self) -> None:
         """Nobody yet, or in no team: become what simulated users become at their first visit, by the API as they do."""
-        person = new_person(self.context, self._number, self._report)
+        person = new_person(self.context, self.account_number, self._report)
         person.account = self.account
         try:
             log_in(person)
@@ -168,17 +163,16 @@ class BrowserUser(AccountUser):
             release(person)
 
     def _order(self) -> StartBrowser:
-        context, seed = self.context, f"{self.context.seed}:steps:{self._number}"
+        context, seed = self.context, f"{self.context.seed}:steps:{self.account_number}"
         url, who = context.transport.server_url, self.account
         return start_order(context.settings.config, url, who.email, who.password, self._session, seed)
 
     # -- its session ---------------------------------------------------------------------------------------------
 
     def _take_up_session(self) -> None:
-        context, users = self.context, self.context.settings.config.users
-        credentials = context.credentials
-        self.account = account(self._number, users.username_prefix, users.password, users.number_offset, credentials)
-        if context.kept is None or logs_in(self._number, users.login_share, context.seed):
+        context, users, number = self.context, self.context.settings.config.users, self.account_number
+        self.account = account(number, users.username_prefix, users.password, users.number_offset, context.credentials)
+        if context.kept is None or logs_in(number, users.login_share, context.seed):
             return
         if found := context.kept.take(self.account.email):
             self._session = found
@@ -212,7 +206,7 @@ class BrowserUser(AccountUser):
             log.debug("%s skipped: %s", done.step, done.skipped)
             return
         if done.failure:
-            log.warning("browser user with account %d: %s failed: %s", self._number, done.step, done.failure)
+            log.warning("browser user with account %d: %s failed: %s", self.account_number, done.step, done.failure)
             failure = BrowserFailure(round(began * 1000), done.step, done.failure, host, done.console)
             self.environment.mmload_browser_failed(failure, done.screenshot)
         self.environment.events.request.fire(

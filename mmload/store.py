@@ -10,6 +10,7 @@ import random
 import re
 from array import array
 from collections.abc import Callable, Iterable, Iterator
+from operator import attrgetter
 from sys import intern
 from typing import Protocol, TypeVar
 
@@ -43,6 +44,7 @@ DIRECTORY_KEPT = 50_000
 POSTS_SHARED = 20_000
 
 _PERMALINK = re.compile(r"/pl/([a-z0-9]{26})")
+_created = attrgetter("create_at")
 
 
 class SharedObjects:
@@ -376,9 +378,7 @@ class Store:
     def written_posts(self) -> list[Post]:
         """The messages of people (not of the system) in the current channel, oldest first."""
         here = self.current_channel_id
-        posts = [post for post in self.posts.values() if post.channel_id == here and not post.type]
-        posts.sort(key=_created)
-        return posts
+        return sorted((post for post in self.posts.values() if post.channel_id == here and not post.type), key=_created)
 
     def oldest_post_id(self) -> str:
         """The oldest post we hold of the current channel, "" if none: where scrolling goes on from."""
@@ -402,10 +402,6 @@ class Store:
     def other_people(self) -> list[User]:
         """The people we know but ourselves."""
         return [user for user in self.users.values() if user.id != self.me.id and not user.delete_at]
-
-
-def _created(post: Post) -> int:
-    return post.create_at
 
 
 def pick(rng: random.Random, choices: list[V]) -> V | None:

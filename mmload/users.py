@@ -15,8 +15,8 @@ from gevent.pool import Group
 from locust import User
 from locust.runners import WorkerRunner
 
+from mmload.behaviours.background import be_connected
 from mmload.behaviours.cluster import ClusterBehaviour, enter_console
-from mmload.behaviours.devices import be_connected
 from mmload.behaviours.generative import GenerateBehaviour, enter_to_generate
 from mmload.behaviours.goals import Generation, Goals, targets
 from mmload.behaviours.login import (
@@ -58,12 +58,14 @@ _ACCOUNT_LOOK_SECONDS = 0.25
 def new_context(environment: Environment, settings: Settings) -> TestContext:
     """The context of the users who start from now on; until `forget_context`, accounts and deliveries go on."""
     runner = environment.runner
+    processes = getattr(environment.parsed_options, "processes", None) or 1
     context = TestContext(
         settings,
         (environment.host or settings.config.connection.server_url).rstrip("/"),
         process_recorder(),
         max(0, getattr(runner, "worker_index", 0) or 0),
-        workers_of(environment),
+        # As far as a process can know: those of `--processes`; else it counts as alone.
+        processes if processes > 0 else os.cpu_count() or 1,
         shared=isinstance(runner, WorkerRunner),
         before=getattr(environment, "mmload_context", None),
         lines=getattr(environment, "mmload_lines", None),
@@ -84,12 +86,6 @@ def context_of(environment: Environment) -> TestContext:
     return context
 
 
-def workers_of(environment: Environment) -> int:
-    """How many workers there are, as far as a process can know: those of `--processes`; else it counts as alone."""
-    asked = getattr(environment.parsed_options, "processes", None) or 1
-    return asked if asked > 0 else os.cpu_count() or 1
-
-
 class AccountUser(User):
     """A Locust user with an account of its own, which it gives back however it ends."""
 
@@ -99,15 +95,10 @@ class AccountUser(User):
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
-        self._number = 0
+        self.account_number = 0  # 0: none yet
         self._held = ExitStack()
         self._gauges: tuple[str, ...] = ()
         self._refusal: EntryRefused | None = None
-
-    @property
-    def account_number(self) -> int:
-        """The number of this user's account; 0 while it has none."""
-        return self._number
 
     def start(self, group: Group) -> gevent.Greenlet[..., Any]:
         """Begin the user's life. However it ends, the account, the seat, the WebSocket and the gauge go back.
@@ -124,9 +115,9 @@ class AccountUser(User):
         self._held.callback(self._enter_gauges)
         self._enter_gauges("waiting")
         looks = 0
-        while not self._number:
+        while not self.account_number:
             try:
-                self._number = accounts.take()
+                self.account_number = accounts.take()
                 self._held.callback(self._give_account_back, accounts)
             except NoAccountLeft as error:
                 looks += 1
@@ -137,12 +128,12 @@ class AccountUser(User):
         self._enter_gauges("waiting")
 
     def _give_account_back(self, accounts: AccountPool) -> None:
-        accounts.give_back(self._number)
-        self._number = 0
+        accounts.give_back(self.account_number)
+        self.account_number = 0
 
     def _told_no(self, refusal: EntryRefused) -> None:
         self._refusal = refusal
-        log.warning("account %d cannot become active: %s", self._number, refusal)
+        log.warning("account %d cannot become active: %s", self.account_number, refusal)
 
     def _stay_outside(self) -> None:
         self._enter_gauges("gave_up", *(("without_account",) if isinstance(self._refusal, AccountsUsedUp) else ()))
@@ -209,7 +200,7 @@ class MattermostUser(AccountUser):
         """Take an account and come in; returns when the person is in, or sleeps for good if it never will be."""
         context = context_of(self.environment)
         self._take_account(context.accounts)
-        self.person = self.new_person(context, self._number)
+        self.person = self.new_person(context, self.account_number)
         self._equip(self.person)
         self.person.sleep = functools.partial(sleep_as_between_tasks, self)
         if not enter_patiently(self.person, self._told_no, self.come_in):
@@ -225,10 +216,10 @@ class MattermostUser(AccountUser):
         person.api.rest.renew_session = functools.partial(log_in_again, person)
 
     def _connect_devices(self, context: TestContext) -> None:
-        """The person's other devices, each on its own."""
-        devices = devices_of(self._number, context.seed, context.settings.config.users.devices_per_user)
+        number = self.account_number
+        devices = devices_of(number, context.seed, context.settings.config.users.devices_per_user)
         for place in range(1, devices):
-            device = new_person(context, self._number, self._report, device=place)
+            device = new_person(context, number, self._report, device=place)
             self._equip(device)
             life = gevent.spawn(be_connected, device)
             self._held.callback(life.kill, block=False)

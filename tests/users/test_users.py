@@ -106,7 +106,7 @@ def test_fewer_users_then_more_use_the_lowest_accounts_again(locust: Environment
     runner.start(4, spawn_rate=100)
     await_that(lambda: recorder.users.active == 4, "two came back")
 
-    taken = [greenlet.args[0]._number for greenlet in runner.user_greenlets]
+    taken = [greenlet.args[0].account_number for greenlet in runner.user_greenlets]
     assert len(set(taken)) == len(taken) == 4
     assert max(taken) <= 6
     users = Admin(str(locust.host)).ask("GET", "/users?page=0&per_page=100")
