@@ -47,13 +47,12 @@ class PrometheusMetric:
         """One line; the labels' values in the order of their names."""
         return f"{self.name}{{{self._pairs(labels)}}} {number(value)}\n" if labels else f"{self.name} {number(value)}\n"
 
-    def histogram(self, figures: Buckets, *labels: str, edges: tuple[float, ...] = EDGES_SECONDS) -> str:
+    def histogram(self, figures: Buckets, *labels: str) -> str:
         pairs = self._pairs(labels)
         comma = "," if pairs else ""
         lines = [
             f'{self.name}_bucket{{{pairs}{comma}le="{number(edge)}"}} {seen}\n'
-            for edge, seen in zip(EDGES_SECONDS, figures.cumulative, strict=True)
-            if edge in edges
+            for edge, seen in zip(figures.edges, figures.cumulative, strict=True)
         ]
         braces = f"{{{pairs}}}" if pairs else ""
         lines.append(f'{self.name}_bucket{{{pairs}{comma}le="+Inf"}} {figures.count}\n')
@@ -67,11 +66,17 @@ class PrometheusMetric:
 
 @dataclass(frozen=True, slots=True)
 class Buckets:
-    """How many durations did not exceed each of `EDGES_SECONDS`, how many there are, and their sum."""
+    """How many durations did not exceed each of the edges, how many there are, and their sum."""
 
     cumulative: tuple[int, ...]
     count: int
     total_us: int
+    edges: tuple[float, ...] = EDGES_SECONDS
+
+    def at(self, edges: tuple[float, ...]) -> Buckets:
+        """The same with some of the edges only."""
+        kept = tuple(seen for edge, seen in zip(self.edges, self.cumulative, strict=True) if edge in edges)
+        return Buckets(kept, self.count, self.total_us, edges)
 
 
 def buckets(times: Histogram) -> Buckets:

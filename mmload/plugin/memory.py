@@ -9,9 +9,8 @@ Has the garbage collector leave alone what is there before the first user: modul
 collection of everything stops all users while it lasts, and half of it went through them (120,000 objects with 200
 users).
 
-Gives memory that is free back to the system: the C library keeps it, in pieces between what is in use.
-
-Measured with 500 users: 3 of 93 MB. Where the C library has no such call (it is glibc's), nothing is done.
+Gives memory that is free back to the system: the C library keeps it, in pieces between what is in use. Measured with
+500 users: 3 of 93 MB. Where the C library has no such call (it is glibc's), nothing is done.
 """
 
 from __future__ import annotations

@@ -20,8 +20,7 @@ from mmload.config.credentials import credentials, origin, other_passwords, with
 from mmload.config.fields import url
 from mmload.config.stages import Stage
 from mmload.errors import ConfigurationError
-from mmload.plugin.runner.load_profiles import picked
-from mmload.plugin.runner.staged_load import shape_of, staged_load
+from mmload.plugin.runner.staged_load import picked, shape_of, staged_load
 from mmload.user_classes import CLASSES
 
 if TYPE_CHECKING:

@@ -1,7 +1,5 @@
-"""Wires mmload into a Locust process: settings, the check of the server before a test, the record of the run.
-
-Wires the parts by which a Locust process is driven: those of a master, of a single process, of a worker.
-"""
+"""Wires mmload into a Locust process: settings, the check of the server before a test, the record of the run, and the
+parts by which a process is driven: those of a master, of a single process, of a worker."""
 
 from __future__ import annotations
 
@@ -28,9 +26,8 @@ from mmload.plugin import memory, shutdown, startup_checks
 from mmload.plugin.record import run_recorder
 from mmload.plugin.record.browser_failures import BrowserFailures
 from mmload.plugin.runner import injection
-from mmload.plugin.runner.load_profiles import add_options
 from mmload.plugin.runner.lost_accounts import LostAccounts, take_over_when_told
-from mmload.plugin.runner.staged_load import shape_of
+from mmload.plugin.runner.staged_load import add_options, shape_of
 from mmload.plugin.runner.user_count import UserCount
 from mmload.plugin.runner.user_stopping import REPORT_KEY, UserStopping, UserTurnover, WorkersUserTurnover
 from mmload.plugin.runner.worker_handshake import MasterSide, WorkerSide, admits
@@ -67,8 +64,8 @@ def wire(events: Any) -> Settings:
     run_recorder.register(events)
     # After the record, which it writes to.
     events.init.add_listener(lambda environment, **_: BrowserFailures(environment))
-    injection.register(events)
-    metrics.register(events)
+    events.init.add_listener(injection.follow_orders)
+    events.init.add_listener(metrics.offer)
     memory.register(events)
     # Last: at its beginning the record forgets the test before, and with it that test's delivery account.
     events.init.add_listener(_have_context)
@@ -134,18 +131,13 @@ def _stop(environment: Environment) -> None:
         environment.runner.stop()
 
 
-def _checks_here(environment: Environment) -> bool:
-    """Whether this process is the one that checks the server: a master or an only process, not yet checked for."""
-    return not isinstance(environment.runner, WorkerRunner) and not os.environ.get(CHECKED_VARIABLE)
-
-
 def problem_here(environment: Environment) -> MmloadError | None:
-    """The same as `server_problem`, where this process is the one to check."""
-    return server_problem(environment) if _checks_here(environment) else None
+    """What stands in the way of a load test on this server, or None; describes the server to the run's record.
 
-
-def server_problem(environment: Environment) -> MmloadError | None:
-    """What stands in the way of a load test on this server, or None; describes the server to the run's record."""
+    The process to check is a master or an only process, unless `mmload run` has checked for it.
+    """
+    if isinstance(environment.runner, WorkerRunner) or os.environ.get(CHECKED_VARIABLE):
+        return None
     from mmload.population.readiness import examine_quickly  # imports requests, and only one process asks
 
     settings = for_these_users(settings_of(environment), sys.argv[1:], os.environ)
@@ -169,24 +161,20 @@ def at(settings: Settings, url: str) -> Settings:
     connection = settings.config.connection
     if url == connection.server_url:
         return settings
-    moved = replace(
-        connection,
-        server_url=url,
-        websocket_url=websocket_url(connection.server_url, connection.websocket_url, url),
-    )
+    moved_socket = websocket_url(connection.server_url, connection.websocket_url, url)
+    moved = replace(connection, server_url=url, websocket_url=moved_socket)
     return replace(settings, config=replace(settings.config, connection=moved))
 
 
 def _have_context(environment: Any, **_: Any) -> None:
     """The users of each test have a context of their own; a master has no users."""
-    if isinstance(environment.runner, MasterRunner):
-        return
 
     def begin(**_: Any) -> None:
         forget_context(environment)
         new_context(environment, settings_of(environment))
 
-    environment.events.test_start.add_listener(begin)
+    if not isinstance(environment.runner, MasterRunner):
+        environment.events.test_start.add_listener(begin)
 
 
 def _wire_runner(environment: Any, **_: Any) -> None:
@@ -211,14 +199,19 @@ def _wire_runner(environment: Any, **_: Any) -> None:
         user_count.on_lost.append(LostAccounts(environment, keeper.take_over).lost)
     turnover = _turnover(environment, user_count)
     if environment.web_ui is not None:
-        _guard_or_exit(environment)
+        try:
+            # A web server that anybody could use is not started.
+            access.guard(environment.web_ui, environment.parsed_options)
+        except ConfigurationError as error:
+            refuse(environment, error)
         locust_internals.guard_swarm(environment.web_ui, functools.partial(_refusal, environment, user_count))
 
         def new_agent(name: str) -> ApiAgent:
             return ApiAgent(name, environment, user_count, turnover)
 
         agents = api.AgentRoutes(environment, new_agent, lambda: problem_here(environment))
-        api.register(agents, environment.web_ui, environment.parsed_options)
+        prefix = getattr(environment.parsed_options, "web_base_path", "") or ""
+        environment.web_ui.app.register_blueprint(api.blueprint(agents, prefix))
         tabs.register(environment, new_agent(""))
 
 
@@ -282,11 +275,3 @@ def _turnover(environment: Any, user_count: UserCount) -> Callable[[], UserTurno
     environment.events.worker_report.add_listener(lambda client_id, data, **_: workers.take_in(client_id, data))
     user_count.on_lost.append(workers.lost)
     return workers.turnover
-
-
-def _guard_or_exit(environment: Any) -> None:
-    """A web server that anybody could use is not started."""
-    try:
-        access.guard(environment.web_ui, environment.parsed_options)
-    except ConfigurationError as error:
-        refuse(environment, error)

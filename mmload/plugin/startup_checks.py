@@ -1,9 +1,5 @@
-"""How a process that may not begin ends: the reason in words, the exit code of the error, and nobody left behind.
-
-Room for the sockets of a Locust process's users, made or refused before the first of them comes.
-
-Whether the thresholds are about something that this Locust process's users will do; told before they begin.
-"""
+"""What is looked at before a Locust process begins (open files, browsers, thresholds), and how one ends that may not
+begin: the reason in words, the exit code of the error, and nobody left behind."""
 
 from __future__ import annotations
 

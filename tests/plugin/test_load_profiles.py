@@ -10,7 +10,7 @@ import pytest
 
 from mmload.config.stages import Stage
 from mmload.errors import ConfigurationError
-from mmload.plugin.runner.load_profiles import picked, profile_names
+from mmload.plugin.runner.staged_load import picked, profile_names
 from mmload.results.folder import read_run
 from mmload.results.thresholds import window
 from tests.plugin.driven import agent, await_that

@@ -24,7 +24,7 @@ def test_comers_and_goers_are_told_once() -> None:
     master.clients.all[0].state = STATE_MISSING
     master.clients.all.append(SimpleNamespace(id="c", state=STATE_RUNNING))
 
-    assert workers.changes() == (["worker 2"], [("worker 0", "a")])
+    assert workers.changes() == (["worker 2"], ["worker 0"])
     assert workers.changes() == ([], [])
 
 
@@ -53,6 +53,6 @@ def test_only_living_workers_are_waited_for() -> None:
     workers.finished.add("a")
     master.clients.all[1].state = STATE_MISSING
 
-    assert workers.wait_for_last(0.1) == ["worker 2"]
+    assert workers.wait_for(workers.finished, 0.1) == ["worker 2"]
     workers.finished.add("c")
-    assert workers.wait_for_last(0.1) == []
+    assert workers.wait_for(workers.finished, 0.1) == []

@@ -42,10 +42,9 @@ def offset(asked: float, answered: float, their_time: float) -> Offset:
 def host_id() -> str:
     """The same for processes that share a clock: a host's name alone may be the same everywhere."""
     try:
-        boot = _BOOT_ID.read_text().strip()
+        return _BOOT_ID.read_text().strip()
     except OSError:
-        boot = platform.node()
-    return boot
+        return platform.node()
 
 
 @dataclass(slots=True)
@@ -100,7 +99,7 @@ class Relay:
         for client_id in workers:
             if posts and client_id != sender:
                 shift = self.clocks.of(client_id).seconds - sent_by
-                moved = [post._replace(sent=post.sent + shift) for post in map(_announcement, posts)]
+                moved = [post._replace(sent=post.sent + shift) for post in announcements(posts)]
                 self._send(SENT, [list(post) for post in moved], client_id)
 
 
@@ -111,8 +110,4 @@ def answer(data: dict[str, Any], now: float, host: str) -> dict[str, Any]:
 
 def announcements(data: Sequence[Sequence[Any]]) -> list[Announcement]:
     """Posts as they travel."""
-    return [_announcement(post) for post in data]
-
-
-def _announcement(post: Sequence[Any]) -> Announcement:
-    return Announcement(*post)
+    return [Announcement(*post) for post in data]

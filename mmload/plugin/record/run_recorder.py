@@ -131,12 +131,10 @@ def _on_quitting(environment: Any, **_: Any) -> None:
 
         print(terminal_report(run, colour=sys.stdout.isatty() and not os.environ.get("NO_COLOR")), end="", flush=True)
     if environment.process_exit_code is None:
-        environment.process_exit_code = int(_our_code(exit_code(run)))
-
-
-def _our_code(code: ExitCode) -> ExitCode:
-    """A greenlet of ours that died is our bug, whatever the figures say."""
-    return ExitCode.INTERNAL_ERROR if code is ExitCode.PASSED and locust_log.unhandled_greenlet_exception else code
+        code = exit_code(run)
+        # A greenlet of ours that died is our bug, whatever the figures say.
+        is_bug = code is ExitCode.PASSED and locust_log.unhandled_greenlet_exception
+        environment.process_exit_code = int(ExitCode.INTERNAL_ERROR if is_bug else code)
 
 
 class Recording:
@@ -171,7 +169,7 @@ class Recording:
             self._relay = Relay(lambda message, data, client_id: runner.send_message(message, data, client_id))
             runner.register_message(LAST, self._on_last)
             runner.register_message(SETTLED, self._on_settled)
-            runner.register_message(CLOCK_ANSWER, self._on_clock_answer)
+            runner.register_message(CLOCK_ANSWER, lambda msg, **_: self._relay.on_answer(msg.node_id, msg.data))
 
     def _on_test_start(self, **_: Any) -> None:
         # An exit code is there already when a check refused the server: then there is no run to record.
@@ -186,9 +184,8 @@ class Recording:
             given = replace(given, server=_server, population=_population)
         if not given.command:
             given = replace(given, command=command(sys.argv))
-        self._facts = facts_of(self._environment, settings, now, given)
-        self._files.write_facts(self._facts)
-        self.facts = self._facts
+        self.facts = facts_of(self._environment, settings, now, given)
+        self._files.write_facts(self.facts)
         self.recent.clear()
         self.ending, self.storms = None, []
         self._timeline = Timeline(now, WORKER_DELAY_SECONDS if self._workers else 0)
@@ -245,9 +242,9 @@ class Recording:
         shape = shape_of(self._environment)
         stage = shape.now() if shape is not None else None
         if stage is not None and stage.name != self._stage and not self._stopping:
-            self._note(NoteKind.USERS, f"stage {stage.name}: {stage}")
+            self.note(NoteKind.USERS, f"stage {stage.name}: {stage}")
         elif self._target and target != self._target and not (self._stopping or (stage and stage.is_ramp)):
-            self._note(NoteKind.USERS, f"target changed from {self._target} to {target} users")
+            self.note(NoteKind.USERS, f"target changed from {self._target} to {target} users")
         self._stage = stage.name if stage is not None else ""
         # While users are leaving, the target stays on the record.
         self._target = self._target if self._stopping else target
@@ -259,10 +256,10 @@ class Recording:
     def _look_at_workers(self, workers: Workers) -> None:
         came, lost = workers.changes()
         for worker in came:
-            self._note(NoteKind.WORKER_CAME, f"{worker} connected")
-        for worker, _client_id in lost:
+            self.note(NoteKind.WORKER_CAME, f"{worker} connected")
+        for worker in lost:
             self._timeline.forget(worker)
-            self._note(NoteKind.WORKER_LOST, f"{worker} was lost, with its users and the figures of its last seconds")
+            self.note(NoteKind.WORKER_LOST, f"{worker} was lost, with its users and the figures of its last seconds")
 
     def _write_seconds(self, now: float, *, last: bool) -> None:
         before, late = self._timeline.phase, self._timeline.late
@@ -272,14 +269,14 @@ class Recording:
             self._files.add_figures(figures)
             if second.phase is not before:
                 before = second.phase
-                self._note(NoteKind.PHASE, _phase_text(before, second.active, second.target), second.ms)
+                self.note(NoteKind.PHASE, _phase_text(before, second.active, second.target), second.ms)
             self._since_totals += 1
         if last or self._since_totals >= TOTALS_EVERY_SECONDS:
             # At the end of a test there is nobody to let run.
             self._files.write_totals(self._timeline.totals, *(() if last else (_turns(),)))
             self._since_totals = 0
         if late == 0 and self._timeline.late:
-            self._note(NoteKind.LATE, "figures of a worker arrived late: they count in a later second than their own")
+            self.note(NoteKind.LATE, "figures of a worker arrived late: they count in a later second than their own")
 
     def _on_worker_report(self, client_id: str, data: dict[str, Any], **_: Any) -> None:
         shipment = data.pop(REPORT_KEY, None)
@@ -290,7 +287,7 @@ class Recording:
         assert self._workers is not None
         skipped = self._workers.skipped(client_id, shipment["number"])
         if skipped:
-            self._note(NoteKind.WORKER_LEFT_OUT, f"{self._workers.name(client_id)}: {skipped} reports never arrived")
+            self.note(NoteKind.WORKER_LEFT_OUT, f"{self._workers.name(client_id)}: {skipped} reports never arrived")
         self._relay.pass_on(client_id, shipment.get("sent", ()), self._workers.alive())
         self._timeline.clock_error_ms = self._relay.clocks.error_ms()
         now, worker = int(self._clock()), self._workers.name(client_id)
@@ -299,7 +296,7 @@ class Recording:
                 # A worker whose clock is ahead can't report the future.
                 self._timeline.add(min(second, now), worker, Delta.from_wire(wire))
             except msgspec.ValidationError as error:
-                self._note(NoteKind.WORKER_LEFT_OUT, f"{worker}: cannot read its figures (another version?): {error}")
+                self.note(NoteKind.WORKER_LEFT_OUT, f"{worker}: cannot read its figures (another version?): {error}")
 
     def _on_last(self, msg: Any, **_: Any) -> None:
         if not self.running or self._workers is None:
@@ -313,9 +310,6 @@ class Recording:
             self._take_in(msg.node_id, msg.data)
             self._workers.settled.add(msg.node_id)
 
-    def _on_clock_answer(self, msg: Any, **_: Any) -> None:
-        self._relay.on_answer(msg.node_id, msg.data)
-
     def _on_test_stopping(self, **_: Any) -> None:
         """The load ends: on a master, wait for the users' log-outs and the workers' last figures."""
         if not self.running or self._stopping:
@@ -325,12 +319,12 @@ class Recording:
             return
         self._environment.runner.send_message(STOP_USERS)
         patience = (self._environment.stop_timeout or 0) + LONGEST_LOGOUT_SECONDS
-        for worker in self._workers.wait_for_last(patience):
-            self._note(NoteKind.WORKER_LEFT_OUT, f"{worker}: its last figures never arrived")
+        for worker in self._workers.wait_for(self._workers.finished, patience):
+            self.note(NoteKind.WORKER_LEFT_OUT, f"{worker}: its last figures never arrived")
         # Only now has each of them been told of the others' last posts.
         self._environment.runner.send_message(SETTLE)
-        for worker in self._workers.wait_for_settled(SETTLING_SECONDS):
-            self._note(NoteKind.WORKER_LEFT_OUT, f"{worker}: it did not report its last deliveries")
+        for worker in self._workers.wait_for(self._workers.settled, SETTLING_SECONDS):
+            self.note(NoteKind.WORKER_LEFT_OUT, f"{worker}: it did not report its last deliveries")
 
     def _on_test_stop(self, **_: Any) -> None:
         if not self.running:
@@ -353,24 +347,21 @@ class Recording:
         now = self._clock()
         options = self._environment.parsed_options
         why = self.ending or ending(
-            self._facts.run_time_seconds,
-            now - self._facts.started_ms / 1000,
+            self.facts.run_time_seconds,
+            now - self.facts.started_ms / 1000,
             headless=bool(getattr(options, "headless", False)),
             workers_left=self._workers is None or bool(self._workers.finished),
         )
-        self._note(NoteKind.END, str(why))
-        self._files.write_facts(replace(self._facts, ended_ms=int(now * 1000), ended=timestamp(now), ending=why))
+        self.note(NoteKind.END, str(why))
+        self._files.write_facts(replace(self.facts, ended_ms=int(now * 1000), ended=timestamp(now), ending=why))
         keep_server_figures(
-            self._facts.started_ms / 1000,
-            now,
-            self._files.write_server,
-            lambda text: self._note(NoteKind.SERVER, text),
+            self.facts.started_ms / 1000, now, self._files.write_server, lambda text: self.note(NoteKind.SERVER, text)
         )
 
     def _note_faults(self) -> None:
         """Exceptions that ended a task of a simulated user: nobody foresaw them."""
         for fault in list(self._environment.runner.exceptions.values())[:MOST_FAULTS]:
-            self._note(NoteKind.FAULT, f"a simulated user raised {fault['msg']} ({fault['count']} times)")
+            self.note(NoteKind.FAULT, f"a simulated user raised {fault['msg']} ({fault['count']} times)")
 
     def add_storm(self, storm: Storm) -> None:
         """A storm was raised in this test, or is over."""
@@ -378,15 +369,12 @@ class Recording:
         self.storms = [*(each for each in self.storms if each.ms != storm.ms), storm]
         self._files.add_storm(storm)
         if began:
-            self._note(NoteKind.STORM, f"{storm.kind} storm", storm.ms)
+            self.note(NoteKind.STORM, f"{storm.kind} storm", storm.ms)
         elif storm.problem:
-            self._note(NoteKind.STORM, storm.problem)
+            self.note(NoteKind.STORM, storm.problem)
 
-    def note(self, kind: NoteKind, text: str) -> None:
-        """Something that happened to this test now."""
-        self._note(kind, text)
-
-    def _note(self, kind: NoteKind, text: str, ms: int = 0) -> None:
+    def note(self, kind: NoteKind, text: str, ms: int = 0) -> None:
+        """Something that happened to this test, at a moment or now."""
         self._files.add_note(Note(ms or int(self._clock() * 1000), kind, text))
 
 

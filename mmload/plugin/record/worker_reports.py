@@ -97,8 +97,7 @@ class Shipping:
         self._environment.runner.send_message(SETTLED, self._shipment())
 
     def _on_clock(self, msg: Any, **_: Any) -> None:
-        told = answer(msg.data, time.time(), host_id())
-        self._environment.runner.send_message(CLOCK_ANSWER, told)
+        self._environment.runner.send_message(CLOCK_ANSWER, answer(msg.data, time.time(), host_id()))
 
     def _on_stop_users(self, **_: Any) -> None:
         if self._ticker is None:

@@ -71,12 +71,8 @@ def shares(users: int, present: Mapping[str, int]) -> dict[str, int]:
     return taken
 
 
-def register(events: Any) -> None:
-    """Wire this into Locust; called once, where the locustfile is imported."""
-    events.init.add_listener(_on_init)
-
-
-def _on_init(environment: Environment, **_: Any) -> None:
+def follow_orders(environment: Environment, **_: Any) -> None:
+    """From the `init` event on."""
     runner = environment.runner
     if isinstance(runner, WorkerRunner):
         runner.register_message(MESSAGE, _on_message)
@@ -85,8 +81,7 @@ def _on_init(environment: Environment, **_: Any) -> None:
 
 
 def _on_message(environment: Environment, msg: Any, **_: Any) -> None:
-    order = msgspec.convert(msg.data, Order)
-    carry_out(people_of(environment), order, random.Random())
+    carry_out(people_of(environment), msgspec.convert(msg.data, Order), random.Random())
 
 
 def _watch(environment: Environment) -> None:
@@ -177,13 +172,11 @@ def give(environment: Environment, order: Order, rng: random.Random) -> int:
     action = action_named(order.action)
     runner = environment.runner
     if isinstance(runner, MasterRunner):
-        parts = shares(
-            order.users,
-            {worker.id: worker.user_count for worker in (*runner.clients.running, *runner.clients.spawning)},
-        )
+        workers = (*runner.clients.running, *runner.clients.spawning)
+        parts = shares(order.users, {worker.id: worker.user_count for worker in workers})
         for worker, count in parts.items():
             if count:
-                part = msgspec.structs.replace(order, users=count)
+                part = replace(order, users=count)
                 runner.send_message(MESSAGE, msgspec.to_builtins(part), client_id=worker)
         number = sum(parts.values())
     else:

@@ -40,16 +40,14 @@ class LostAccounts:
         alive = {each.id for each in runner.clients.all if each.state != STATE_MISSING and workers.takes_users(each.id)}
         own = workers.numbers_of(client_id)
         heirs = in_turn(alive, runner.get_worker_index)
-        has = [len(workers.numbers_of(heir)) + self._numbers_taken_over(heir) for heir in heirs]
+        taken_over = [sum(len(each.share) for each in self._taken_over.get(heir, ())) for heir in heirs]
+        has = [len(workers.numbers_of(heir)) + more for heir, more in zip(heirs, taken_over, strict=True)]
         shares = shared_out([LostNumbers(own, own), *self._taken_over.pop(client_id, ())], has)
         for heir, share in zip(heirs, shares, strict=True):
             self._taken_over.setdefault(heir, []).extend(share)
             told = [[_wire(each.share), _wire(each.of)] for each in share]
             runner.send_message(TAKE_OVER, told, client_id=heir)
             self._on_taken_over(heir, [number for each in share for number in each.share])
-
-    def _numbers_taken_over(self, client_id: str) -> int:
-        return sum(len(each.share) for each in self._taken_over.get(client_id, ()))
 
 
 def _wire(numbers: range) -> list[int]:

@@ -210,7 +210,8 @@ class UserCount:
         with self._ending:
             if self._target is not target:
                 return
-            self._keep_dispatcher()
+            if self.has_begun:
+                keep_dispatcher(self._runner, self._dispatcher)
             self._at_work = self._begin(target)
         gevent.wait([self._at_work, self._news], count=1)
         if not self._at_work.ready():
@@ -238,11 +239,6 @@ class UserCount:
             while not greenlet.ready() and not self.has_begun:
                 gevent.sleep(_POLL_SECONDS)
         greenlet.kill()
-
-    def _keep_dispatcher(self) -> None:
-        """When a lost worker is forgotten, a minute later, Locust would stop all users and start them anew."""
-        if self.has_begun:
-            keep_dispatcher(self._runner, self._dispatcher)
 
     def _present_workers(self) -> frozenset[str]:
         clients = getattr(self._runner, "clients", None)

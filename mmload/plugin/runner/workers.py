@@ -26,8 +26,8 @@ class Workers:
 
     def start_over(self) -> None:
         """A new test begins."""
-        self.finished: set[str] = set()
-        self.settled: set[str] = set()
+        self.finished: set[str] = set()  # have sent their last figures
+        self.settled: set[str] = set()  # have closed their account of messages
         self._known: dict[str, str] = {each.id: self.name(each.id) for each in self._alive()}
         self._numbers: dict[str, int] = {}
 
@@ -39,11 +39,11 @@ class Workers:
     def _alive(self) -> list[Any]:
         return [each for each in self._runner.clients.all if each.state != STATE_MISSING]
 
-    def changes(self) -> tuple[list[str], list[tuple[str, str]]]:
-        """The names of those that came since the last look, and (name, id) of those that went."""
+    def changes(self) -> tuple[list[str], list[str]]:
+        """The names of those that came since the last look, and of those that went."""
         alive = {each.id: self.name(each.id) for each in self._alive()}
         came = [name for client_id, name in alive.items() if client_id not in self._known]
-        lost = [(name, client_id) for client_id, name in self._known.items() if client_id not in alive]
+        lost = [name for client_id, name in self._known.items() if client_id not in alive]
         self._known = alive
         return came, lost
 
@@ -57,15 +57,8 @@ class Workers:
         """The ids of those that are there."""
         return [each.id for each in self._alive()]
 
-    def wait_for_last(self, patience_seconds: float) -> list[str]:
-        """Wait until each living worker has sent its last figures; the names of those that did not."""
-        return self._wait_for(self.finished, patience_seconds)
-
-    def wait_for_settled(self, patience_seconds: float) -> list[str]:
-        """Wait until each living worker has closed its account of messages; the names of those that did not."""
-        return self._wait_for(self.settled, patience_seconds)
-
-    def _wait_for(self, done: set[str], patience_seconds: float) -> list[str]:
+    def wait_for(self, done: set[str], patience_seconds: float) -> list[str]:
+        """Wait until each living worker is `done` (has `finished`, or `settled`); the names of those that are not."""
         deadline = time.monotonic() + patience_seconds
         while True:
             left = [each.id for each in self._alive() if each.id not in done]

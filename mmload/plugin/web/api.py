@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import flask
@@ -79,7 +80,8 @@ class AgentRoutes:
         self._settings.replace(settings)
         problem = startup_checks.threshold_problem(self._environment, settings) or self._problem()
         if problem is not None and self._agent is agent:
-            self._forget()
+            self._agent = None
+            self._settings.replace(None)
             reason = f"could not create agent: {_line(problem)}"
             return answer(400, id=name, message="load-test agent creation failed", error=reason)
         return answer(201, id=name, message="load-test agent created", status=agent.status())
@@ -92,23 +94,13 @@ class AgentRoutes:
         other = self._agent.name
         return answer(409, error=f"this process already has the load-test agent with id {other}: delete it first")
 
-    def _forget(self) -> None:
-        self._agent = None
-        self._settings.replace(None)
-
-    def run(self, agent: ApiAgent) -> flask.Response:
+    def turn(self, do: Callable[[ApiAgent], None], done: str, agent: ApiAgent) -> flask.Response:
+        """Start or stop the test."""
         try:
-            agent.run()
+            do(agent)
         except WrongState as error:
             return answer(200, error=str(error))
-        return answer(200, message="load-test agent started", status=agent.status())
-
-    def stop(self, agent: ApiAgent) -> flask.Response:
-        try:
-            agent.stop()
-        except WrongState as error:
-            return answer(200, error=str(error))
-        return answer(200, message="load-test agent stopped", status=agent.status())
+        return answer(200, message=f"load-test agent {done}", status=agent.status())
 
     def destroy(self, agent: ApiAgent) -> flask.Response:
         """End the test and the agent. From here on its id is unknown, so nobody adds users meanwhile."""
@@ -122,13 +114,8 @@ class AgentRoutes:
     def status(self, agent: ApiAgent) -> flask.Response:
         return answer(200, status=agent.status())
 
-    def add_users(self, agent: ApiAgent) -> flask.Response:
-        return self._change(agent, "added", 1)
-
-    def remove_users(self, agent: ApiAgent) -> flask.Response:
-        return self._change(agent, "removed", -1)
-
-    def _change(self, agent: ApiAgent, done: str, sign: int) -> flask.Response:
+    def change(self, sign: int, done: str, agent: ApiAgent) -> flask.Response:
+        """Add users, or remove some."""
         text = flask.request.args.get("amount")
         if text is None:
             return not_found()
@@ -185,14 +172,14 @@ def is_nameable(name: str) -> bool:
 def blueprint(agents: AgentRoutes, prefix: str) -> flask.Blueprint:
     """The routes. Whatever else is asked for under /loadagent is not there, by any method."""
     routes = flask.Blueprint("mmload_api", __name__, url_prefix=prefix or None)
-    calls = {
+    calls: dict[tuple[str, str], Callable[[ApiAgent], flask.Response]] = {
         ("GET", ""): agents.status,
         ("GET", "/status"): agents.status,
         ("DELETE", ""): agents.destroy,
-        ("POST", "/run"): agents.run,
-        ("POST", "/stop"): agents.stop,
-        ("POST", "/addusers"): agents.add_users,
-        ("POST", "/removeusers"): agents.remove_users,
+        ("POST", "/run"): partial(agents.turn, ApiAgent.run, "started"),
+        ("POST", "/stop"): partial(agents.turn, ApiAgent.stop, "stopped"),
+        ("POST", "/addusers"): partial(agents.change, 1, "added"),
+        ("POST", "/removeusers"): partial(agents.change, -1, "removed"),
         ("POST", "/inject"): agents.inject,
         ("POST", "/storm"): agents.storm,
     }
@@ -204,11 +191,6 @@ def blueprint(agents: AgentRoutes, prefix: str) -> flask.Blueprint:
     add("/loadagent/<path:_>", "unknown", lambda _: not_found(), methods=_METHODS)
     routes.register_error_handler(Exception, _broken)
     return routes
-
-
-def register(agents: AgentRoutes, web_ui: Any, options: Any) -> None:
-    """Put the routes on Locust's web server, below its own base path."""
-    web_ui.app.register_blueprint(blueprint(agents, getattr(options, "web_base_path", "") or ""))
 
 
 def answer(code: int, **fields: Any) -> flask.Response:

@@ -178,15 +178,11 @@ def _refuse_variables(known: dict[str, Any]) -> None:
 
 def _need_credentials(known: dict[str, Any], own: Config) -> None:
     """Refuse another server than this process's without credentials of its own in the body."""
-    missing = [path for path in credentials(own) if not _has(known, path)]
+    paths = (path.partition(".") for path in credentials(own))
+    missing = [f"{table}.{key}" for table, _, key in paths if key not in known.get(table, ())]
     if missing:
         why = "missing: the credentials of this agent are for its own server, so another server needs its own"
         raise ConfigurationError(*(f"{LOAD_TEST}: {path}: {why}" for path in missing))
-
-
-def _has(known: dict[str, Any], path: str) -> bool:
-    table, _, key = path.partition(".")
-    return key in known.get(table, ())
 
 
 def _merged(base: dict[str, Any], given: dict[str, Any]) -> Object:

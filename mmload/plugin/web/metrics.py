@@ -1,8 +1,7 @@
 """`/metrics` for Prometheus: one table of all metrics, each with how it follows from the record (docs/metrics.md).
 
-On Locust's web server, and on an address of its own if `RunConfiguration.MetricsAddress` names one.
-
-On the master, or on the only process; workers have none.
+On Locust's web server, and on an address of its own if `RunConfiguration.MetricsAddress` names one; on the master, or
+on the only process: workers have none.
 """
 
 from __future__ import annotations
@@ -11,8 +10,9 @@ import logging
 import os
 import re
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import gevent
 from flask import Blueprint, Response
@@ -21,8 +21,16 @@ from locust.runners import WorkerRunner
 
 from mmload.errors import UsageError
 from mmload.metrics.counts import MISSING_REASONS, Counts
-from mmload.metrics.delta import Delta, ProcessHealth, RouteFigures
-from mmload.metrics.exposition import CONTENT_TYPE, PEER_EDGES_SECONDS, Kind, PrometheusMetric, buckets, together
+from mmload.metrics.delta import ActionFigures, Delta, Failures, ProcessHealth, RouteFigures
+from mmload.metrics.exposition import (
+    CONTENT_TYPE,
+    PEER_EDGES_SECONDS,
+    Buckets,
+    Kind,
+    PrometheusMetric,
+    buckets,
+    together,
+)
 from mmload.metrics.histogram import Histogram
 from mmload.metrics.recorder import DELIVERY
 from mmload.plugin.settings import settings_of
@@ -33,9 +41,12 @@ from mmload.results.model import RunPhase
 if TYPE_CHECKING:
     from locust.env import Environment
 
+T = TypeVar("T")
+
 _GAUGE, _COUNTER, _HISTOGRAM = Kind.GAUGE, Kind.COUNTER, Kind.HISTOGRAM
 
-Samples: TypeAlias = Callable[[PrometheusMetric, View], Iterator[str]]
+# Values (numbers, or histograms in buckets), each with its labels' values.
+Samples: TypeAlias = Callable[[View], Iterable[tuple[Any, ...]]]
 
 # A scrape every 10 s or faster misses no bad second.
 HEALTH_SECONDS = 10
@@ -48,158 +59,95 @@ def page(view: View) -> Iterator[str]:
     """The text, a piece at a time, none longer than one histogram: others may have their turn in between."""
     for metric, samples in FAMILIES:
         yield metric.head()
-        yield from samples(metric, view)
+        for value, *labels in samples(view):
+            yield metric.histogram(value, *labels) if isinstance(value, Buckets) else metric.sample(value, *labels)
 
 
-def _info(metric: PrometheusMetric, view: View) -> Iterator[str]:
+def _info(view: View) -> Iterator[tuple[Any, ...]]:
     facts, server = view.facts, view.facts.server
-    yield metric.sample(1, facts.mmload, facts.locust, facts.python, server.url, server.version, facts.name)
+    yield 1, facts.mmload, facts.locust, facts.python, server.url, server.version, facts.name
 
 
-def _phase(metric: PrometheusMetric, view: View) -> Iterator[str]:
-    for phase in RunPhase:
-        yield metric.sample(int(view.last is not None and view.last.phase is phase), phase)
+def _users(view: View) -> Iterator[tuple[Any, ...]]:
+    yield view.target, "target"
+    yield view.spawned, "spawned"
+    for state in ("waiting", "active", "gave_up"):
+        yield getattr(view.last, state, 0), state
 
 
-def _users(metric: PrometheusMetric, view: View) -> Iterator[str]:
-    last = view.last
-    yield metric.sample(view.target, "target")
-    yield metric.sample(view.spawned, "spawned")
-    yield metric.sample(last.waiting if last else 0, "waiting")
-    yield metric.sample(last.active if last else 0, "active")
-    yield metric.sample(last.gave_up if last else 0, "gave_up")
-
-
-def _workers(metric: PrometheusMetric, view: View) -> Iterator[str]:
-    for state, count in sorted(view.workers.items()):
-        yield metric.sample(count, state)
-
-
-def _routes(whole: Delta) -> Iterator[tuple[str, str, RouteFigures]]:
+def _routes(view: View) -> Iterator[tuple[str, str, RouteFigures]]:
     """All routes with their kind."""
-    for kind, routes in (("load", whole.routes), ("login", whole.logins)):
+    for kind, routes in (("load", view.totals.whole.routes), ("login", view.totals.whole.logins)):
         # A copy: the record goes on while a long page is being made.
         for route, figures in list(routes.items()):
             yield kind, route, figures
 
 
-def _requests(metric: PrometheusMetric, view: View) -> Iterator[str]:
-    for kind, route, figures in _routes(view.totals.whole):
-        yield metric.sample(figures.count, kind, route)
+def _reasons(failures: Callable[[RouteFigures], dict[str, Failures]]) -> Samples:
+    return lambda view: (
+        (found.count, kind, route, reason)
+        for kind, route, figures in _routes(view)
+        for reason, found in list(failures(figures).items())
+    )
 
 
-def _failures(metric: PrometheusMetric, view: View) -> Iterator[str]:
-    for kind, route, figures in _routes(view.totals.whole):
-        for reason, failures in list(figures.failures.items()):
-            yield metric.sample(failures.count, kind, route, reason)
+def _request_seconds(view: View) -> Iterator[tuple[Any, ...]]:
+    for kind, route, figures in _routes(view):
+        yield from _both(view, figures, kind, route)
 
 
-def _expected(metric: PrometheusMetric, view: View) -> Iterator[str]:
-    for kind, route, figures in _routes(view.totals.whole):
-        for reason, refusals in list(figures.expected.items()):
-            yield metric.sample(refusals.count, kind, route, reason)
-
-
-def _request_seconds(metric: PrometheusMetric, view: View) -> Iterator[str]:
-    for kind, route, figures in _routes(view.totals.whole):
-        yield from _both(view, metric, figures.times, figures.failed_times, kind, route)
-
-
-def _actions(metric: PrometheusMetric, view: View) -> Iterator[str]:
+def _action_seconds(view: View) -> Iterator[tuple[Any, ...]]:
     for name, figures in list(view.totals.whole.actions.items()):
-        yield metric.sample(figures.times.count, name, "ok")
-        yield metric.sample(figures.failed_times.count, name, "failed")
-        yield metric.sample(figures.skipped, name, "skipped")
+        yield from _both(view, figures, name)
 
 
-def _action_seconds(metric: PrometheusMetric, view: View) -> Iterator[str]:
-    for name, figures in list(view.totals.whole.actions.items()):
-        yield from _both(view, metric, figures.times, figures.failed_times, name)
-
-
-def _both(view: View, metric: PrometheusMetric, good: Histogram, failed: Histogram, *labels: str) -> Iterator[str]:
+def _both(view: View, figures: ActionFigures | RouteFigures, *labels: str) -> Iterator[tuple[Any, ...]]:
     """The good ones always, the failed ones where there are any: most never fail, and each histogram is 28 lines."""
-    yield metric.histogram(view.buckets(good), *labels, "ok")
-    if failed.count:
-        yield metric.histogram(view.buckets(failed), *labels, "failed")
-
-
-def _delivery_seconds(metric: PrometheusMetric, view: View) -> Iterator[str]:
-    yield metric.histogram(buckets(view.totals.whole.spans.get(DELIVERY, Histogram())))
-
-
-def _span_seconds(metric: PrometheusMetric, view: View) -> Iterator[str]:
-    for name, times in list(view.totals.whole.spans.items()):
-        if name != DELIVERY:
-            yield metric.histogram(buckets(times), name)
-
-
-def _missing(metric: PrometheusMetric, view: View) -> Iterator[str]:
-    for reason in MISSING_REASONS:
-        yield metric.sample(getattr(view.totals.whole.deliveries, reason), reason)
+    yield view.buckets(figures.times), *labels, "ok"
+    if figures.failed_times.count:
+        yield view.buckets(figures.failed_times), *labels, "failed"
 
 
 def _counted(**counts: Callable[[Delta], int]) -> Samples:
     """A sample for each label, from the sums of the whole run."""
-
-    def samples(metric: PrometheusMetric, view: View) -> Iterator[str]:
-        for label, count in counts.items():
-            yield metric.sample(count(view.totals.whole), label)
-
-    return samples
+    return lambda view: ((count(view.totals.whole), label) for label, count in counts.items())
 
 
 def _fields(counts: Callable[[Delta], Counts], *names: str) -> Samples:
     """A sample for each of these fields, from the sums of the whole run."""
-    return _counted(**{name: lambda run, name=name: getattr(counts(run), name) for name in names})
+    return lambda view: ((getattr(counts(view.totals.whole), name), name) for name in names)
 
 
-def _browser_steps(metric: PrometheusMetric, view: View) -> Iterator[str]:
-    for name, step in list(view.totals.whole.browser.items()):
-        yield metric.sample(step.times.count, name, "ok")
-        yield metric.sample(step.failed, name, "failed")
-        yield metric.sample(step.skipped, name, "skipped")
+def _named(table: Callable[[Delta], dict[str, T]], *values: Callable[[T], tuple[Any, ...]]) -> Samples:
+    """Samples for each name of a table: its own label comes before those that `values` give."""
+
+    def samples(view: View) -> Iterator[tuple[Any, ...]]:
+        for name, found in list(table(view.totals.whole).items()):
+            for each in values:
+                value, *labels = each(found)
+                yield value, name, *labels
+
+    return samples
 
 
-def _browser_seconds(metric: PrometheusMetric, view: View) -> Iterator[str]:
-    for name, step in list(view.totals.whole.browser.items()):
-        yield metric.histogram(view.buckets(step.times), name)
-
-
-def _browser_vitals(metric: PrometheusMetric, view: View) -> Iterator[str]:
+def _browser_vitals(view: View) -> Iterator[tuple[Any, ...]]:
     for name, step in list(view.totals.whole.browser.items()):
         for vital, values in list(step.vitals.items()):
             if vital != "cls":
-                yield metric.histogram(view.buckets(values), name, vital)
-
-
-def _browser_busy(metric: PrometheusMetric, view: View) -> Iterator[str]:
-    for host, figures in list(view.totals.whole.browser_hosts.items()):
-        yield metric.sample(figures.busy, host)
-
-
-def _events(metric: PrometheusMetric, view: View) -> Iterator[str]:
-    for name, count in list(view.totals.whole.events.items()):
-        yield metric.sample(count, name)
-
-
-def _unavailable(metric: PrometheusMetric, view: View) -> Iterator[str]:
-    for feature, reason in list(view.totals.whole.unavailable.items()):
-        yield metric.sample(1, feature, reason)
+                yield view.buckets(values), name, vital
 
 
 def _health(value: Callable[[ProcessHealth], float | None]) -> Samples:
     """The worst of the last seconds, for each process that was there in them."""
 
-    def samples(metric: PrometheusMetric, view: View) -> Iterator[str]:
+    def samples(view: View) -> Iterator[tuple[Any, ...]]:
         worst: dict[str, float] = {}
         for second in view.recent[-HEALTH_SECONDS:]:
             for process, health in second.health.items():
                 found = value(health)
                 if found is not None:
                     worst[process] = max(found, worst.get(process, found))
-        for process in sorted(worst):
-            yield metric.sample(worst[process], process)
+        return ((worst[process], process) for process in sorted(worst))
 
     return samples
 
@@ -208,30 +156,28 @@ def _thousandth(milliseconds: float | None) -> float | None:
     return None if milliseconds is None else round(milliseconds / 1000, 9)
 
 
-def _peer_time(metric: PrometheusMetric, view: View) -> Iterator[str]:
-    parts = []
-    for _, _, figures in _routes(view.totals.whole):
-        parts += [view.buckets(figures.times), view.buckets(figures.failed_times)]
-        yield ""  # a turn for others
-    yield metric.histogram(together(parts), edges=PEER_EDGES_SECONDS)
+def _peer_time(view: View) -> Iterator[tuple[Any, ...]]:
+    times = (each for _, _, figures in _routes(view) for each in (figures.times, figures.failed_times))
+    yield (together(map(view.buckets, times)).at(PEER_EDGES_SECONDS),)
 
 
-def _peer_errors(metric: PrometheusMetric, view: View) -> Iterator[str]:
-    yield from _by_labels(metric, _failed(view, lambda reason: reason[:3] if reason[:3].isdigit() else None))
+def _peer_failures(status: Callable[[str], str | None]) -> Samples:
+    """Failures with the peer's labels; `status` of a reason is None where it does not count.
 
+    Different reasons, and routes, may have the same labels: their sum.
+    """
 
-def _peer_timeouts(metric: PrometheusMetric, view: View) -> Iterator[str]:
-    yield from _by_labels(metric, _failed(view, lambda reason: "" if reason == "timed out" else None))
+    def samples(view: View) -> Iterator[tuple[Any, ...]]:
+        sums: Counter[tuple[str, ...]] = Counter()
+        for _, route, figures in _routes(view):
+            method, _, path = route.partition(" ")
+            labels = (_path(path), method)
+            for reason, failures in list(figures.failures.items()):
+                if (found := status(reason)) is not None:
+                    sums[(*labels, found) if found else labels] += failures.count
+        return ((count, *labels) for labels, count in sums.items())
 
-
-def _failed(view: View, status: Callable[[str], str | None]) -> Iterator[tuple[tuple[str, ...], int]]:
-    """Failures with the peer's labels; `status` of a reason is None where it does not count."""
-    for _, route, figures in _routes(view.totals.whole):
-        method, _, path = route.partition(" ")
-        labels = (_path(path), method)
-        for reason, failures in list(figures.failures.items()):
-            if (found := status(reason)) is not None:
-                yield ((*labels, found) if found else labels), failures.count
+    return samples
 
 
 def _path(path: str) -> str:
@@ -239,40 +185,16 @@ def _path(path: str) -> str:
     return _API + _ID.sub("$ID", path) if path.startswith("/") else path
 
 
-def _by_labels(metric: PrometheusMetric, counts: Iterable[tuple[tuple[str, ...], int]]) -> Iterator[str]:
-    """Different reasons, and routes, may have the same labels: their sum."""
-    sums: dict[tuple[str, ...], int] = {}
-    for labels, count in counts:
-        sums[labels] = sums.get(labels, 0) + count
-    for labels, count in sums.items():
-        yield metric.sample(count, *labels)
-
-
 def _count(count: Callable[[Delta], int]) -> Samples:
     """One sum of the whole run."""
     return _one(lambda view: count(view.totals.whole))
 
 
-def _deliveries(metric: PrometheusMetric, view: View) -> Iterator[str]:
-    counts = view.totals.whole.deliveries
-    yield metric.sample(counts.delivered - counts.late, "in_time")
-    yield metric.sample(counts.late, "late")
+def _one(value: Callable[[View], float | Buckets]) -> Samples:
+    return lambda view: [(value(view),)]
 
 
-def _without_account(view: View) -> float:
-    return view.last.without_account if view.last else 0
-
-
-def _sockets(view: View) -> float:
-    return view.last.sockets if view.last else 0
-
-
-def _one(value: Callable[[View], float]) -> Samples:
-    def samples(metric: PrometheusMetric, view: View) -> Iterator[str]:
-        yield metric.sample(value(view))
-
-    return samples
-
+_open_sockets = _one(lambda view: view.last.sockets if view.last else 0)
 
 # Names once given stay. Type, name, labels, how its samples follow from the record, help.
 # fmt: off
@@ -284,31 +206,52 @@ _TABLE: tuple[tuple[Kind, str, str, Samples, str], ...] = (
      "Start of the last test, Unix time."),
     (_COUNTER, "mmload_test_seconds_total", "", _one(lambda view: view.totals.seconds),
      "Recorded seconds of the test."),
-    (_GAUGE, "mmload_test_phase", "phase", _phase, "1 for the phase of the last recorded second."),
+    (_GAUGE, "mmload_test_phase", "phase",
+     lambda view: ((int(view.last is not None and view.last.phase is phase), phase) for phase in RunPhase),
+     "1 for the phase of the last recorded second."),
     (_GAUGE, "mmload_users", "state", _users, "Simulated users by state."),
-    (_GAUGE, "mmload_users_without_account", "", _one(_without_account),
+    (_GAUGE, "mmload_users_without_account", "",
+     _one(lambda view: view.last.without_account if view.last else 0),
      "Users that gave up because no account was left for them."),
-    (_GAUGE, "mmload_workers", "state", _workers, "Worker processes by Locust's state."),
-    (_COUNTER, "mmload_requests_total", "kind route", _requests, "REST calls that ended, successful or not."),
-    (_COUNTER, "mmload_request_failures_total", "kind route reason", _failures, "REST calls that failed, by reason."),
-    (_COUNTER, "mmload_request_expected_refusals_total", "kind route reason", _expected,
+    (_GAUGE, "mmload_workers", "state",
+     lambda view: ((count, state) for state, count in sorted(view.workers.items())),
+     "Worker processes by Locust's state."),
+    (_COUNTER, "mmload_requests_total", "kind route",
+     lambda view: ((figures.count, kind, route) for kind, route, figures in _routes(view)),
+     "REST calls that ended, successful or not."),
+    (_COUNTER, "mmload_request_failures_total", "kind route reason",
+     _reasons(lambda route: route.failures), "REST calls that failed, by reason."),
+    (_COUNTER, "mmload_request_expected_refusals_total", "kind route reason",
+     _reasons(lambda route: route.expected),
      "REST calls refused as a real client's would be (the post was deleted in the meantime); not failures."),
     (_HISTOGRAM, "mmload_request_seconds", "kind route outcome", _request_seconds,
      "From the call (including the wait for a connection, and connecting) to the last byte read."),
-    (_COUNTER, "mmload_actions_total", "action outcome", _actions, "Actions of users that ended."),
+    (_COUNTER, "mmload_actions_total", "action outcome",
+     _named(lambda run: run.actions, lambda each: (each.times.count, "ok"),
+            lambda each: (each.failed_times.count, "failed"), lambda each: (each.skipped, "skipped")),
+     "Actions of users that ended."),
     (_HISTOGRAM, "mmload_action_seconds", "action outcome", _action_seconds, "How long an action took."),
-    (_COUNTER, "mmload_browser_steps_total", "step outcome", _browser_steps, "Steps of browser users that ended."),
-    (_HISTOGRAM, "mmload_browser_step_seconds", "step", _browser_seconds,
+    (_COUNTER, "mmload_browser_steps_total", "step outcome",
+     _named(lambda run: run.browser, lambda each: (each.times.count, "ok"),
+            lambda each: (each.failed, "failed"), lambda each: (each.skipped, "skipped")),
+     "Steps of browser users that ended."),
+    (_HISTOGRAM, "mmload_browser_step_seconds", "step",
+     _named(lambda run: run.browser, lambda each: (buckets(each.times),)),
      "Time until the user could continue (docs/measures.md)."),
     (_HISTOGRAM, "mmload_browser_vital_seconds", "step vital", _browser_vitals,
      "What the page measured in a step: ttfb, lcp, inp."),
-    (_COUNTER, "mmload_browser_busy_steps_total", "host", _browser_busy,
+    (_COUNTER, "mmload_browser_busy_steps_total", "host",
+     _named(lambda run: run.browser_hosts, lambda each: (each.busy,)),
      "Steps done while the browser's machine was busy: their times cannot be trusted."),
-    (_HISTOGRAM, "mmload_delivery_seconds", "", _delivery_seconds,
+    (_HISTOGRAM, "mmload_delivery_seconds", "",
+     _one(lambda view: buckets(view.totals.whole.spans.get(DELIVERY, Histogram()))),
      "From sending a post to its posted event on another user's WebSocket."),
-    (_HISTOGRAM, "mmload_span_seconds", "span", _span_seconds,
+    (_HISTOGRAM, "mmload_span_seconds", "span",
+     _named(lambda run: {name: times for name, times in run.spans.items() if name != DELIVERY},
+            lambda times: (buckets(times),)),
      "Other durations: reconnects, schedule lag, starting users' requests, and measurements of the generator itself."),
-    (_COUNTER, "mmload_deliveries_total", "outcome", _deliveries,
+    (_COUNTER, "mmload_deliveries_total", "outcome",
+     _counted(in_time=lambda run: run.deliveries.delivered - run.deliveries.late, late=lambda run: run.deliveries.late),
      "Expected deliveries that were received: in time, or later than LateDeliveryMs (late)."),
     (_COUNTER, "mmload_extra_deliveries_total", "", _count(lambda run: run.deliveries.extra),
      "Deliveries to sockets that were not expected to get the post (just joined, or not connected)."),
@@ -322,7 +265,8 @@ _TABLE: tuple[tuple[Kind, str, str, Samples, str], ...] = (
     (_GAUGE, "mmload_delivery_account", "part",
      _fields(lambda run: run.deliveries, "expected", "delivered", "missing", "withdrawn"),
      "Expected deliveries (a post and another socket in its channel) by outcome."),
-    (_GAUGE, "mmload_deliveries_missing", "reason", _missing, "Missing deliveries by reason."),
+    (_GAUGE, "mmload_deliveries_missing", "reason",
+     _fields(lambda run: run.deliveries, *MISSING_REASONS), "Missing deliveries by reason."),
     (_COUNTER, "mmload_posts_total", "", _count(lambda run: run.deliveries.sent), "Posts that the server accepted."),
     (_GAUGE, "mmload_posts_uncertain", "", _count(lambda run: run.deliveries.uncertain),
      "Posts without an answer that no user has received."),
@@ -339,8 +283,9 @@ _TABLE: tuple[tuple[Kind, str, str, Samples, str], ...] = (
      "429 (rate limit) responses that were obeyed."),
     (_COUNTER, "mmload_users_stopped_total", "", _count(lambda run: run.sessions.logged_out),
      "Users that stopped and logged out."),
-    (_COUNTER, "mmload_events_total", "event", _events, "WebSocket events received."),
-    (_GAUGE, "mmload_sockets", "", _one(_sockets), "Open WebSockets."),
+    (_COUNTER, "mmload_events_total", "event", _named(lambda run: run.events, lambda count: (count,)),
+     "WebSocket events received."),
+    (_GAUGE, "mmload_sockets", "", _open_sockets, "Open WebSockets."),
     (_COUNTER, "mmload_socket_changes_total", "change",
      _fields(lambda run: run.sockets, "opened", "dropped", "resumed", "renewed", "given_up", "closed"),
      "WebSockets opened, dropped, resumed, renewed, given up and closed."),
@@ -355,7 +300,8 @@ _TABLE: tuple[tuple[Kind, str, str, Samples, str], ...] = (
      "WebSocket events whose data could not be read."),
     (_COUNTER, "mmload_listener_errors_total", "", _count(lambda run: run.sockets.listener_errors),
      "WebSocket events that mmload could not handle: internal errors."),
-    (_GAUGE, "mmload_feature_unavailable", "feature reason", _unavailable, "1 for each feature that the server lacks."),
+    (_GAUGE, "mmload_feature_unavailable", "feature reason",
+     _named(lambda run: run.unavailable, lambda reason: (1, reason)), "1 for each feature that the server lacks."),
     (_GAUGE, "mmload_generator_saturated", "", _one(lambda view: int(view.saturated)),
      "1 if the generator was saturated recently: its latencies cannot be trusted."),
     (_GAUGE, "mmload_generator_cpu_ratio", "process", _health(lambda health: health.cpu),
@@ -372,10 +318,12 @@ _TABLE: tuple[tuple[Kind, str, str, Samples, str], ...] = (
     (_GAUGE, "mmload_generator_throttled_seconds", "process", _health(lambda health: _thousandth(health.throttled_ms)),
      "Throttled by the CPU quota in one second."),
     (_HISTOGRAM, "loadtest_http_request_time", "", _peer_time, "Duration of all REST calls, successful or not."),
-    (_COUNTER, "loadtest_http_errors_total", "path method status_code", _peer_errors,
+    (_COUNTER, "loadtest_http_errors_total", "path method status_code",
+     _peer_failures(lambda reason: reason[:3] if reason[:3].isdigit() else None),
      "Responses with a status of 400 or more."),
-    (_COUNTER, "loadtest_http_timeouts_total", "path method", _peer_timeouts, "Requests that timed out."),
-    (_GAUGE, "loadtest_websocket_connections_total", "", _one(_sockets), "Open WebSockets."),
+    (_COUNTER, "loadtest_http_timeouts_total", "path method",
+     _peer_failures(lambda reason: "" if reason == "timed out" else None), "Requests that timed out."),
+    (_GAUGE, "loadtest_websocket_connections_total", "", _open_sockets, "Open WebSockets."),
 )
 # fmt: on
 FAMILIES = tuple(
@@ -391,26 +339,17 @@ PATH = "/metrics"
 LONGEST_STRETCH_SECONDS = 0.005
 
 
-def register(events: Any) -> None:
-    """Wire this into Locust; called once, where the locustfile is imported."""
-    events.init.add_listener(_on_init)
-
-
-def _on_init(environment: Environment, **_: Any) -> None:
+def offer(environment: Environment, **_: Any) -> None:
+    """From the `init` event on. An address that can't be had ends Locust with one message and our exit code."""
     if isinstance(environment.runner, WorkerRunner):
         return
     if environment.web_ui is not None and environment.web_ui.app is not None:
         environment.web_ui.app.register_blueprint(blueprint(environment))
     if address := settings_of(environment).config.run.metrics_address:
-        _serve_or_exit(environment, address)
-
-
-def _serve_or_exit(environment: Any, address: str) -> None:
-    """An address that can't be had ends Locust with one message and our exit code, not with a traceback."""
-    try:
-        serve(environment, address)
-    except UsageError as error:
-        refuse(environment, error)
+        try:
+            serve(environment, address)
+        except UsageError as error:
+            refuse(environment, error)
 
 
 def blueprint(environment: Any) -> Blueprint:

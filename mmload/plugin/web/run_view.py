@@ -14,7 +14,7 @@ from locust.runners import STATE_INIT, STATE_MISSING, STATE_RUNNING, STATE_SPAWN
 from mmload import __version__
 from mmload.metrics.exposition import Buckets, buckets
 from mmload.metrics.histogram import Histogram
-from mmload.plugin.record.run_recorder import Recording, recording_of
+from mmload.plugin.record.run_recorder import recording_of
 from mmload.results.generator_health import trust_in
 from mmload.results.model import Facts, Second, Storm, Totals
 
@@ -64,7 +64,7 @@ def view_of(environment: Any) -> View:
         target=runner.target_user_count if recording.running else 0,
         spawned=runner.user_count,
         workers=_workers(runner),
-        saturated=is_saturated(recording),
+        saturated=trust_in(tuple(recording.recent)).saturated,
     )
 
 
@@ -77,8 +77,3 @@ def _workers(runner: Any) -> Mapping[str, int]:
 
 def _before_any_test() -> Facts:
     return Facts(mmload=__version__, locust=locust.__version__, python=platform.python_version())
-
-
-def is_saturated(recording: Recording) -> bool:
-    """Whether the figures of the last minutes, as far as they are at hand, can't be trusted."""
-    return trust_in(tuple(recording.recent)).saturated

@@ -1,11 +1,8 @@
-"""What the tabs of the web page show (mmload.plugin.web.tabs), as it follows from how the test stands. Pure.
-
-All times are milliseconds; the keys of the JSON are the names of the fields.
-
-Our tabs in Locust's web page: Delivery, Health and Actions, with the buttons that change the load.
+"""Our tabs in Locust's web page: Delivery, Health and Actions, with the buttons that change the load.
 
 Locust draws the tabs (its `extended_tabs`), but fills them with tables only. So a script of ours, added to its page,
-fills them from JSON routes. Who may read and press what, `mmload.plugin.web.access` says, as for all other routes.
+fills them from JSON routes. Who may read and press what, `mmload.plugin.web.access` says, as for all other routes. All
+times are milliseconds; the keys of the JSON are the names of the fields.
 """
 
 from __future__ import annotations
@@ -139,9 +136,7 @@ def _ms(seconds: float | None) -> float | None:
 def health(view: View, now: Mapping[str, tuple[str, int | None]]) -> Health:
     """The Health tab. `now`: state and users of each process that there is; others are gone."""
     trust, last = trust_in(view.recent), view.last
-    gauges = {"waiting": 0, "active": 0, "gave_up": 0}
-    if last is not None:
-        gauges = {name: getattr(last, name) for name in gauges}
+    gauges = {name: getattr(last, name, 0) for name in ("waiting", "active", "gave_up")}
     return Health(
         running=view.running,
         phase=last.phase if last is not None else "",
@@ -182,17 +177,10 @@ def _busiest(second: Second) -> Point:
 
 def actions(view: View, state: str, most_users: int, choices: list[str]) -> Actions:
     """The Actions tab; the most frequent action first."""
-    rows = [
-        ActionRow(
-            name,
-            figures.times.count,
-            figures.failed_times.count,
-            figures.skipped,
-            _ms(figures.times.percentile(50)),
-            _ms(figures.times.percentile(95)),
-        )
-        for name, figures in list(view.totals.whole.actions.items())
-    ]
+    rows = []
+    for name, figures in list(view.totals.whole.actions.items()):
+        p50, p95 = (_ms(figures.times.percentile(percent)) for percent in (50, 95))
+        rows.append(ActionRow(name, figures.times.count, figures.failed_times.count, figures.skipped, p50, p95))
     rows.sort(key=lambda row: (-row.done - row.failed, row.name))
     storms = [(each.storm.ms, so_far(each)) for each in recoveries(view.storms, view.recent)]
     return Actions(state, view.spawned, most_users, choices, rows, storms)
