@@ -1,9 +1,12 @@
-"""The accounts: existing ones are found by what they log in with, the others created by the administrator."""
+"""The accounts: existing ones are found by what they log in with, the others created by the administrator.
+
+In the end everybody logs in once, a few at a time, and the sessions are kept for load tests.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from threading import Event, Semaphore
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from threading import Event, Lock, Semaphore
 from typing import Any
 from urllib.parse import quote
 
@@ -11,8 +14,11 @@ from mmload.client.accounts import Account
 from mmload.client.api.users import ACCOUNT_EXISTS
 from mmload.errors import Refused, ServerNotReady
 from mmload.population.init_job import LOGINS_IN_FLIGHT, NO_ROUTE, InitJob, batches, in_parallel
+from mmload.session_file import KeptAccount, SessionChange, SessionFile
 
 NAMES_PER_CALL = 100
+# So many sessions are lost at most, if nobody is there any more to write them down.
+WRITTEN_TOGETHER = 25
 # (method, path, body) → the server's document, or None if it does not exist (404).
 Ask = Callable[[str, str, Any], Any]
 
@@ -50,7 +56,9 @@ def create_accounts(job: InitJob) -> None:
     missing = [account for account in planned if account.email not in ids]
     job.tally.found("accounts", len(planned) - len(missing))
     _require_room(job, len(missing))
-    verify = bool(missing) and _must_be_verified(job)
+    config = job.admin.call("GET", "/config", step="reading settings") if missing else {}
+    # Else the server lets in only who has answered its e-mail.
+    verify = bool((config.get("EmailSettings") or {}).get("RequireEmailVerification"))
     gate = Semaphore(LOGINS_IN_FLIGHT)  # the server hashes a password for each
 
     def create(account: Account) -> None:
@@ -84,12 +92,6 @@ def _known_accounts(job: InitJob, planned: Sequence[Account]) -> dict[str, str]:
                 "Users, or set another UsersConfiguration.UsernamePrefix"
             )
     return {login: user["id"] for login, user in found.items()}
-
-
-def _must_be_verified(job: InitJob) -> bool:
-    """Whether the server lets in only who has answered its e-mail, or was verified by the administrator."""
-    config = job.admin.call("GET", "/config", step="reading settings")
-    return bool((config.get("EmailSettings") or {}).get("RequireEmailVerification"))
 
 
 def _require_room(job: InitJob, missing: int) -> None:
@@ -132,3 +134,48 @@ def _promote(job: InitJob, account: Account, user_id: str) -> None:
         return
     job.admin.call("PUT", f"/users/{user_id}/roles", {"roles": "system_user system_admin"}, step=step)
     job.tally.new("administrators")
+
+
+def keep_sessions(job: InitJob, file: SessionFile, each: int) -> None:
+    """Have `each` sessions of every planned account in the file; those that still hold stay."""
+    kept = file.read()
+    changes: list[SessionChange] = []
+    lock = Lock()
+    job.progress.start("sessions", len(job.plan.accounts))
+
+    def write(least: int) -> None:
+        with lock:
+            if len(changes) >= least:
+                file.change(changes, each)
+                changes.clear()
+
+    def log_in(index: int) -> None:
+        job.patience.check()
+        login = job.plan.accounts[index].email
+        for change in _changes(job, index, kept.get(login, KeptAccount("", [])), each):
+            with lock:
+                changes.append(change)
+        write(WRITTEN_TOGETHER)
+        job.progress.advance()
+
+    try:
+        in_parallel(job.patience.stop, log_in, range(len(job.plan.accounts)))
+    finally:
+        write(1)
+
+
+def _changes(job: InitJob, index: int, before: KeptAccount, each: int) -> Iterator[SessionChange]:
+    """Look at an account's sessions, and log it in for those that are missing."""
+    login, good = job.plan.accounts[index].email, 0
+    for token in before.tokens:
+        if job.holds(token):
+            good += 1
+        else:
+            yield SessionChange(login, ended=token)
+    job.tally.found("sessions", good)
+    for number in range(each - good):
+        # Who wrote history has one already.
+        session = job.session(index) if number == 0 else job.another_session(index)
+        token = session.log_in()
+        job.tally.new("sessions")
+        yield SessionChange(login, session.user_id, token)

@@ -11,7 +11,7 @@ from typing import Any
 from mmload.client.accounts import sessions_each
 from mmload.client.capabilities import capabilities
 from mmload.config import Settings, read_credentials
-from mmload.population.accounts import create_accounts
+from mmload.population.accounts import create_accounts, keep_sessions
 from mmload.population.admin_api import ApiServer, Retrying, administrator
 from mmload.population.channels import create_channels, create_teams
 from mmload.population.history import write_history
@@ -20,7 +20,6 @@ from mmload.population.plan import Plan, plan
 from mmload.population.probing import first_facts
 from mmload.population.progress import InitProgress
 from mmload.population.readiness import require_mattermost
-from mmload.population.sessions import keep_sessions
 from mmload.session_file import SessionFile
 
 DEFAULT_SEED = 1

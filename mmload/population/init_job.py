@@ -10,6 +10,7 @@ from itertools import islice
 from threading import Event, Lock, Semaphore
 from typing import Any, TypeVar
 
+from mmload.client.http.rules import NO_SUCH_ROUTE
 from mmload.errors import Refused, RequestFailed, ServerNotReady, SessionExpired
 from mmload.population.admin_api import ApiServer, Retrying, Session
 from mmload.population.plan import Plan
@@ -20,8 +21,7 @@ T = TypeVar("T")
 THREADS = 4
 # Hashing a password costs the server a quarter of a second of CPU (11.6): two logins or new accounts at a time.
 LOGINS_IN_FLIGHT = 2
-# How a server says that it has no such route.
-NO_ROUTE = ("api.context.404.app_error",)
+NO_ROUTE = (NO_SUCH_ROUTE,)
 _MEMBERS_PER_PAGE = 200
 
 

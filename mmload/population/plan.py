@@ -55,9 +55,8 @@ def portions(total: int, shares: Sequence[float]) -> tuple[int, ...]:
     return tuple(parts)
 
 
-SMALLEST_GROUP, LARGEST_GROUP = 3, 8
 # Most group messages are small.
-_GROUP_SIZES = range(SMALLEST_GROUP, LARGEST_GROUP + 1)
+_GROUP_SIZES = range(3, 9)
 _GROUP_SIZE_WEIGHTS = (40, 25, 15, 10, 6, 4)
 # The first conversations are among the first accounts, and each further one lets in a few more: some people have many,
 # and more accounts do not change who the first ones were between.
@@ -241,16 +240,12 @@ def conversations(kind: ChannelKind, seed: int, wanted: int, accounts: int) -> I
     remaining = (members for size in sizes for members in combinations(range(accounts), size))
     taken: set[tuple[int, ...]] = set()
     for index in range(wanted if accounts >= sizes[0] else 0):
-        rng, partners = random.Random(f"{seed}:{kind}:{index}"), _partners(index, accounts)
+        rng = random.Random(f"{seed}:{kind}:{index}")
+        partners = min(accounts, _FIRST_PARTNERS + _FURTHER_PARTNERS * index)
         try:
             yield _untaken(rng, kind, partners, taken, remaining)
         except StopIteration:
             return
-
-
-def _partners(index: int, accounts: int) -> int:
-    """Among how many of the first accounts a conversation is."""
-    return min(accounts, _FIRST_PARTNERS + _FURTHER_PARTNERS * index)
 
 
 def _untaken(
@@ -365,14 +360,11 @@ def planned_reactions(
     for number in range(instance.num_reactions if posts else 0):
         rng = random.Random(f"{seed}:reaction:{number}")
         for _ in range(_HISTORY_DRAWS):
-            reaction = _reaction(rng, channels, posts)
+            post = posts[stable_choice(spawn(rng), len(posts))]
+            somebody = writer(spawn(rng), channels[post.channel])
+            reaction = PlannedReaction(post.number, somebody, rng.choice(REACTIONS))
             if reaction not in taken:
                 taken.add(reaction)
                 reactions.append(reaction)
                 break
     return tuple(reactions)
-
-
-def _reaction(rng: random.Random, channels: Sequence[PlannedChannel], posts: Sequence[PlannedPost]) -> PlannedReaction:
-    post = posts[stable_choice(spawn(rng), len(posts))]
-    return PlannedReaction(post.number, writer(spawn(rng), channels[post.channel]), rng.choice(REACTIONS))

@@ -9,7 +9,8 @@ import json
 import random
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -190,8 +191,7 @@ class ServerProbe:
 
 def probe(settings: Settings, users_wanted: int, *, quick: bool) -> ServerProbe:
     """Ask everything, or with `quick` only what decides whether a test can run at all."""
-    server = ApiServer(settings.config.connection)
-    try:
+    with closing(ApiServer(settings.config.connection)) as server:
         facts = first_facts(server)
         if not facts.contact.trouble:
             try:
@@ -202,20 +202,27 @@ def probe(settings: Settings, users_wanted: int, *, quick: bool) -> ServerProbe:
             if not quick and settings.config.users.login_share < 1:
                 facts.sessions = _look_at_sessions(server, settings, users_wanted)
         return facts
-    finally:
-        server.close()
 
 
-def first_facts(server: ApiServer, patience: Retrying | None = None) -> ServerProbe:
+def first_facts(server: ApiServer) -> ServerProbe:
     """What a server tells everybody."""
-    patience = patience or Retrying()
+    patience = Retrying()
     facts = ServerProbe(contact(server, patience), open_files_limit=allowed_open_files())
+
+    def get(path: str) -> Any:
+        return patience.run(path, lambda: server.call("GET", path), only_rate_limits=True).document
+
     if not facts.contact.trouble:
-        _ask_anonymously(server, patience, facts)
+        try:
+            # Without a format servers before 11 answer 501.
+            facts.client_config = get("/config/client?format=old")
+            facts.license = get("/license/client?format=old")
+        except RequestFailed as error:
+            facts.contact = Contact(f"its client configuration cannot be read: {error.reason}", "see the server's log")
     return facts
 
 
-def contact(server: ApiServer, patience: Retrying, clock: Callable[[], float] = time.time) -> Contact:
+def contact(server: ApiServer, patience: Retrying) -> Contact:
     """The first request: does a server answer, and is it Mattermost?"""
 
     def ping() -> requests.Response:
@@ -228,7 +235,7 @@ def contact(server: ApiServer, patience: Retrying, clock: Callable[[], float] = 
         response = patience.run("connecting", ping, only_rate_limits=True)
     except RequestFailed as error:
         return Contact(trouble=error.reason, advice=_connecting_advice(error.reason, server.url))
-    return recognised(response, clock())
+    return recognised(response, time.time())
 
 
 def _connecting_advice(reason: str, url: str) -> str:
@@ -252,7 +259,6 @@ def recognised(response: requests.Response, now: float) -> Contact:
     """Judge the answer to the first request. Pure."""
     status = response.status_code
     version = response.headers.get("X-Version-Id", "")
-    advice = _OTHER_SERVER
     if 300 <= status < 400:
         return _redirected(response)
     document = _json_object(response)
@@ -270,8 +276,9 @@ def recognised(response: requests.Response, now: float) -> Contact:
     if status != 404 and (between := _answered_between(response)):
         return between
     if response.headers.get("Content-Type", "").startswith("text/html"):
-        return Contact(f"this is not a Mattermost server: it sent a web page ({status})", advice)
-    return Contact(f"this is not a Mattermost server: it answered {status} without Mattermost's fields", advice)
+        return Contact(f"this is not a Mattermost server: it sent a web page ({status})", _OTHER_SERVER)
+    what = f"this is not a Mattermost server: it answered {status} without Mattermost's fields"
+    return Contact(what, _OTHER_SERVER)
 
 
 _LET_PAST = "exempt this machine from it, or send what it requires with ConnectionConfiguration.Headers"
@@ -334,18 +341,6 @@ def _ahead_seconds(date: str, now: float) -> float:
     return server - now if server > now else server + 1 - now
 
 
-def _ask_anonymously(server: ApiServer, patience: Retrying, facts: ServerProbe) -> None:
-    def get(path: str) -> Any:
-        return patience.run(path, lambda: server.call("GET", path), only_rate_limits=True).document
-
-    try:
-        # Without a format servers before 11 answer 501.
-        facts.client_config = get("/config/client?format=old")
-        facts.license = get("/license/client?format=old")
-    except RequestFailed as error:
-        facts.contact = Contact(f"its client configuration cannot be read: {error.reason}", "see the server's log")
-
-
 def _ask_as_administrator(
     server: ApiServer, settings: Settings, facts: ServerProbe, users_wanted: int, *, quick: bool
 ) -> None:
@@ -385,20 +380,15 @@ def sessions_lost(server: ApiServer, token: str, looks: int = SESSION_LOOKS) -> 
     for _ in range(looks):
         try:
             server.call("GET", "/users/me", token=token)
-        except SessionExpired:
-            lost += 1
-        except RequestFailed:
-            pass
+        except RequestFailed as error:
+            lost += isinstance(error, SessionExpired)
     return lost
 
 
 def _sessions_lost_elsewhere(connection: ConnectionSettings, token: str) -> int:
     """The same for one request that a load balancer takes for another client's: a new connection, no cookies."""
-    stranger = ApiServer(connection)
-    try:
+    with closing(ApiServer(connection)) as stranger:
         return sessions_lost(stranger, token, 1)
-    finally:
-        stranger.close()
 
 
 def _look_at_sessions(server: ApiServer, settings: Settings, users_wanted: int) -> SessionFacts:
