@@ -62,7 +62,6 @@ class Numbers:
         self.known: Callable[[Hashable, int], int] = self._numbers.get
 
     def of(self, key: Hashable) -> int:
-        """Its number, from now on if it had none."""
         number = self._numbers.get(key)
         if number is None:
             number = self._numbers[key] = self._given % self._numbers.limit

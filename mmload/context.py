@@ -129,7 +129,6 @@ def _pool(users: Users, worker_index: int, lines: range) -> AccountPool:
 
 
 def socket_route(connection: ConnectionSettings, url: str) -> SocketRoute:
-    """How its WebSockets reach a server."""
     return SocketRoute(own_headers(connection.headers), proxy_for(url) if connection.use_proxy else "")
 
 

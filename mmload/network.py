@@ -90,7 +90,6 @@ def _named_proxy(url: str, environ: Mapping[str, str]) -> tuple[str, str]:
 
 
 def _value(name: str, environ: Mapping[str, str]) -> tuple[str, str]:
-    """A variable, which is also known in capitals."""
     variable = name if name in environ else name.upper()
     return variable, environ.get(variable, "").strip()
 

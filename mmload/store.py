@@ -124,7 +124,6 @@ class KnownPeople(SeenKeys):
         self._met = array("H")
 
     def meet(self, user: User) -> None:
-        """Know somebody from now on."""
         if user.id in self:
             return
         if len(self._met) >= self._limit:
@@ -144,7 +143,6 @@ class KnownPeople(SeenKeys):
         return self._shared[self._numbers.known(user_id, -1)] if user_id in self else None
 
     def values(self) -> list[User]:
-        """All of them."""
         return list(map(self._shared.__getitem__, self._met))
 
 
@@ -368,11 +366,9 @@ class Store:
         return (channel for channel in self.channels.values() if channel.id in members)
 
     def team_channels(self) -> list[Channel]:
-        """Our public and private channels of the current team."""
         return [channel for channel in self.my_channels() if channel.team_id == self.current_team_id]
 
     def personal_channels(self) -> list[Channel]:
-        """Our direct and group channels."""
         return [channel for channel in self.my_channels() if channel.personal]
 
     def written_posts(self) -> list[Post]:
@@ -392,7 +388,6 @@ class Store:
         return next((user_id for user_id in channel.direct_user_ids if user_id != self.me.id), self.me.id)
 
     def shown_partners(self) -> list[str]:
-        """People whose direct channels are in our sidebar."""
         return [
             name
             for (category, name), value in self.preferences.items()
@@ -400,7 +395,6 @@ class Store:
         ]
 
     def other_people(self) -> list[User]:
-        """The people we know but ourselves."""
         return [user for user in self.users.values() if user.id != self.me.id and not user.delete_at]
 
 

@@ -47,7 +47,6 @@ def vocabulary() -> tuple[tuple[str, ...], tuple[float, ...]]:
 
 
 def words(rng: random.Random, count: int) -> list[str]:
-    """So many words of chat."""
     every, weights = vocabulary()
     return rng.choices(every, cum_weights=weights, k=count)
 

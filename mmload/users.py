@@ -188,12 +188,10 @@ class MattermostUser(AccountUser):
 
     @property
     def is_in(self) -> bool:
-        """Whether the person has come in and acts."""
         return "active" in self._gauges
 
     @property
     def further_devices(self) -> tuple[Person, ...]:
-        """The same person at their other devices."""
         return tuple(device for device, _ in self._devices)
 
     def on_start(self) -> None:

@@ -218,7 +218,6 @@ def look_up_statuses(person: Person, user_ids: list[str]) -> None:
 
 
 def fetch_faces(person: Person, user_ids: Iterable[str]) -> None:
-    """Profile pictures not in this browser's cache."""
     person.together(_face_requests(person, user_ids))
 
 

@@ -139,7 +139,6 @@ def create_reply_in_long_thread(person: Person, made: Generation) -> None:
 
 
 def _root(person: Person, made: Generation, *, in_team: bool = False) -> tuple[Channel, str]:
-    """A root post in one of this person's channels."""
     mine = [channel for channel in person.store.my_channels() if made.roots.get(channel.id)]
     channel = person.pick(
         [channel for channel in mine if channel.team_id or not in_team], "no post in this user's channels"

@@ -72,7 +72,6 @@ class Goal:
 
     @property
     def left(self) -> int:
-        """Slots that nobody has reserved."""
         return 0 if self.given_up else self.target - self.taken
 
     @property
@@ -138,7 +137,6 @@ class Goals:
             log.warning("%s: %d of %d created, the rest cannot be created: %s", name, goal.made, goal.target, reason)
 
     def tell_once(self) -> None:
-        """Say, once, that there is nothing left to make."""
         if self.finished and not self._told:
             self._told = True
             made = ", ".join(f"{name} {goal.made}" for name, goal in self.goals.items() if goal.made)

@@ -105,7 +105,6 @@ def starting(start: Start) -> tuple[Step, ...]:
 
 
 def start_application(person: Person, start: Start) -> None:
-    """All of them at once."""
     began = person.clock()
     for step in starting(start):
         step(person)
@@ -345,7 +344,6 @@ def _take_up_session(person: Person) -> bool:
 
 
 def _session_ended(person: Person) -> None:
-    """The person logged out."""
     if kept := _kept(person):
         kept.ended(person.account.email, person.api.rest.token)
     person.api.rest.set_token("")

@@ -52,7 +52,6 @@ class WakeableSleep:
             get_hub().loop.run_callback(waiter.switch, None)
 
     def clear(self) -> None:
-        """Forget earlier rings."""
         self._rung = False
 
     def sleep(self, seconds: float) -> None:
@@ -97,7 +96,6 @@ class BrowserWindow:
         return self.in_front or not self.has_spells
 
     def turn(self, now: float, *, in_front: bool) -> None:
-        """It comes to the front, or another one does."""
         self.spells += 1
         if in_front and not self.in_front:
             self.away_seconds += now - self.away_since

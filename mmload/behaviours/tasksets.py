@@ -109,7 +109,6 @@ class Behaviour(TaskSet):
         return action.frequency
 
     def act(self, action: Action) -> None:
-        """Do an action that was drawn."""
         self.outcome = perform(self.person, action)
 
     def get_next_task(self) -> Task:

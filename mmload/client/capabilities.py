@@ -60,7 +60,6 @@ class Capabilities:
 
     @property
     def server_limits(self) -> bool:
-        """Whether it tells its limits."""
         return self.at_least(10, 0)
 
     @property
@@ -130,7 +129,6 @@ def features(can: Capabilities) -> tuple[str, ...]:
 
 
 def _offered(can: Capabilities) -> dict[str, tuple[bool, str]]:
-    """Each feature: whether it is there, and why not."""
     licence = "" if can.licensed else "needs a licence"
     return {
         "scheduled posts": (can.scheduled_posts, licence or "switched off, or the server is older than 10.3"),

@@ -40,7 +40,6 @@ class KeptSessions:
         self.add(accounts)
 
     def add(self, accounts: Mapping[str, KeptAccount]) -> None:
-        """Sessions of further accounts."""
         self._free |= {login: list(account.tokens) for login, account in accounts.items()}
         self._ids |= {login: account.user_id for login, account in accounts.items()}
 

@@ -144,7 +144,6 @@ class Ledger:
             self.forget(next(iter(self.messages.values())))
 
     def expect(self, message: Message) -> None:
-        """Enter what is due of a message."""
         message.open = message.row.count(EXPECTED)
         self._counts.expected += message.open
         if message.open:
@@ -225,7 +224,6 @@ class Ledger:
                 return
 
     def _found(self, message: Message, seat: int, now: float) -> None:
-        """It was given up, and came."""
         reason = REASONS[message.row[seat] - MISSING]
         message.row[seat] = DELIVERED
         self._count_missing(reason, -1)

@@ -122,7 +122,6 @@ class SocketTracker:
         return len(self._up) - 1
 
     def free_seat(self, now: float, seat: int) -> None:
-        """Give a seat back."""
         self._up[seat] = 0
         if person := self._person_of[seat]:
             self._person_of[seat] = None

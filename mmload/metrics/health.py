@@ -62,7 +62,6 @@ class SocketLoad:
             self.carried = 0
 
     def take(self) -> tuple[int, float]:
-        """The greatest figures since the last time."""
         found = self.most_ready, self.longest_seconds
         self.most_ready, self.longest_seconds = 0, 0.0
         return found

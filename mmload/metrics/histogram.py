@@ -86,7 +86,6 @@ class Histogram(msgspec.Struct, omit_defaults=True):
 
     @property
     def total(self) -> float:
-        """The sum of all durations, in seconds."""
         return self.total_us / 1e6
 
     def pack(self) -> None:

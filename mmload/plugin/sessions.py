@@ -33,7 +33,6 @@ WRITE_SECONDS = 2.0
 
 
 def destination(environment: Any) -> Destination:
-    """Where the users of the next test go."""
     connection = process_settings(environment).in_force.config.connection
     url = (environment.host or connection.server_url).rstrip("/")
     return Destination(url, websocket_url(connection.server_url, connection.websocket_url, url))
@@ -155,7 +154,6 @@ class SessionKeeper:
             self.write()
 
     def write(self) -> None:
-        """Bring the file up to date."""
         self._news.clear()
         changes, self._changes = self._changes, []
         if self._file is None or not changes:

@@ -190,7 +190,6 @@ def process_settings(environment: Any) -> ProcessSettings:
 
 
 def settings_of(environment: Any) -> Settings:
-    """The settings in force in this process."""
     return process_settings(environment).in_force
 
 

@@ -165,7 +165,6 @@ def keep_sessions(job: InitJob, file: SessionFile, each: int) -> None:
 
 
 def _changes(job: InitJob, index: int, before: KeptAccount, each: int) -> Iterator[SessionChange]:
-    """Look at an account's sessions, and log it in for those that are missing."""
     login, good = job.plan.accounts[index].email, 0
     for token in before.tokens:
         if job.holds(token):

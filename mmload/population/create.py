@@ -65,11 +65,9 @@ class InitSummary:
 
     @property
     def made(self) -> int:
-        """How many objects were created, of all types."""
         return sum(row.made for row in self.rows)
 
     def to_document(self) -> dict[str, Any]:
-        """For `--json`."""
         return {
             "schema": 1,
             "server": self.server,

@@ -68,7 +68,6 @@ class InitJob:
             return self._sessions[index]
 
     def another_session(self, index: int) -> Session:
-        """A further session of a planned account."""
         return Session(self._server, self.plan.accounts[index], self.patience, self._gate)
 
     def holds(self, token: str) -> bool:

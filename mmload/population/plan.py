@@ -143,7 +143,6 @@ class Plan:
 
 
 def plan(settings: Settings, seed: int, credentials: Sequence[tuple[str, str]] = ()) -> Plan:
-    """The plan that the settings describe. Pure."""
     instance, users = settings.config.instance, settings.config.users
     people = accounts(users, instance.num_users, credentials)
     slug = team_prefix(users.username_prefix)

@@ -68,8 +68,6 @@ class InitLines(InitProgress):
 
 
 class InitBars(InitProgress):
-    """A bar per step with its count and the time left."""
-
     def __init__(self) -> None:
         from rich import progress
         from rich.console import Console

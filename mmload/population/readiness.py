@@ -43,7 +43,6 @@ class Finding:
 
     @property
     def sentence(self) -> str:
-        """What is wrong, why that matters and what to do, in one line."""
         why = f" ({self.why})" if self.why else ""
         return f"{self.what}{why}" + (f": {self.fix}" if self.fix else "")
 
@@ -102,7 +101,6 @@ class Case:
 
 
 def server_facts(facts: ServerProbe, settings: Settings) -> ServerFacts:
-    """The server's description. Pure."""
     override = settings.config.controller.server_version
     config, license = facts.client_config, facts.license
     can = capabilities(config, license, override)

@@ -65,13 +65,11 @@ class Calls:
         self.rest = rest
 
     def _get(self, endpoint: Endpoint[T], /, *ids: str | int, **query: str | int | bool | None) -> T:
-        """Ask, and read a typed answer."""
         return endpoint.read(self.rest.call(endpoint, endpoint.at(ids, _texts(query))))
 
     def _send(
         self, endpoint: Endpoint[T], body: Any, /, *ids: str, login: bool = False, **query: str | int | bool | None
     ) -> T:
-        """Send a JSON body and read a typed answer."""
         path = endpoint.at(ids, _texts(query))
         return endpoint.read(self.rest.call(endpoint, path, _encode(body), headers=_JSON, login=login))
 

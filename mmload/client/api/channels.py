@@ -141,12 +141,10 @@ class ChannelCalls(Calls):
         return self._get(_POSTS_OF, channel_id, since=since, **_threads(collapsed_threads))
 
     def posts_before(self, channel_id: str, post_id: str, collapsed_threads: bool, per_page: int = PAGE) -> PostList:
-        """The page of posts older than `post_id`."""
         query = _threads(collapsed_threads)
         return self._get(_POSTS_OF, channel_id, before=post_id, page=0, per_page=per_page, **query)
 
     def posts_after(self, channel_id: str, post_id: str, collapsed_threads: bool) -> PostList:
-        """The page of posts newer than `post_id`."""
         query = _threads(collapsed_threads)
         return self._get(_POSTS_OF, channel_id, after=post_id, page=0, per_page=PAGE, **query)
 

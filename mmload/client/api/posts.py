@@ -95,7 +95,6 @@ class PostCalls(Calls):
     def create_priority_post(
         self, channel_id: str, message: str, pending_post_id: str, *, acknowledge: bool, persistent: bool
     ) -> Post:
-        """Write an urgent message (licensed servers)."""
         body = {
             "channel_id": channel_id,
             "message": message,
@@ -162,11 +161,9 @@ class PostCalls(Calls):
         return self._get(_INFO, post_id)
 
     def set_unread(self, user_id: str, post_id: str, collapsed_threads: bool) -> None:
-        """Have the channel unread from this message on."""
         self._do(_SET_UNREAD, user_id, post_id, body={"collapsed_threads_supported": collapsed_threads})
 
     def search_posts(self, terms: str) -> PostList:
-        """Search in all teams."""
         return self._send(_SEARCH, search_body(terms))
 
     def search_emoji(self, term: str) -> None:

@@ -102,7 +102,6 @@ class Transport:
         return ConnectionPool(self._dial, self._timer, CONNECTIONS_PER_USER, largest_bytes=self.largest_answer_bytes)
 
     def _dial(self) -> ByteChannel:
-        """Connect; nothing stays open when that fails."""
         with ExitStack() as opened, time_limit(self.connect_timeout_seconds):
             channel = byte_channel(connect(self.server_url, self.tls_context, opened, self.proxy))
             opened.pop_all()
@@ -119,7 +118,6 @@ class Transport:
 
     @property
     def common_headers(self) -> bytes:
-        """The header lines of every request to this server."""
         by_proxy = proxy_headers(self.proxy) if self.proxy and self.server_url.startswith("http:") else {}
         return header_lines({"Host": host_header(self.server_url), **_COMMON_HEADERS, **self.headers, **by_proxy})
 

@@ -236,7 +236,6 @@ class ConnectionPool:
         self._idle.clear()
 
     def _take(self) -> tuple[HttpConnection, bool]:
-        """A connection, and whether it is a new one."""
         while self._idle:
             line = self._idle.pop()
             if line.quiet():

@@ -91,7 +91,6 @@ class NestedEpoll:
         self._timer.start(self._sweep)
 
     def _sweep(self) -> None:
-        """What is due by time, for all connections."""
         now = time.monotonic()
         for fd, watched in tuple(self._members.items()):
             # One that an earlier member's sweep ended is no longer asked.

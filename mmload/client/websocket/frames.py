@@ -220,8 +220,6 @@ class Reply(msgspec.Struct, gc=False):
 
 
 class HelloData(msgspec.Struct, gc=False):
-    """What the first event of a connection tells."""
-
     connection_id: str = ""
 
 

@@ -55,7 +55,6 @@ class Clocks:
     _measured: dict[str, list[Offset]] = field(default_factory=dict)
 
     def take(self, client_id: str, host: str, measured: Offset) -> None:
-        """One more measurement of a worker's clock."""
         known = self._measured.setdefault(client_id, [])
         known.append(Offset() if host == self.own_host else measured)
         del known[:-MEASUREMENTS_KEPT]
@@ -90,11 +89,9 @@ class Relay:
             self._send(CLOCK, {"asked": self._clock()}, client_id)
 
     def on_answer(self, client_id: str, data: dict[str, Any]) -> None:
-        """A worker's answer to `measure`."""
         self.clocks.take(client_id, data["host"], offset(data["asked"], self._clock(), data["time"]))
 
     def pass_on(self, sender: str, posts: Sequence[Sequence[Any]], workers: Sequence[str]) -> None:
-        """Tell all other workers of the posts of one."""
         sent_by = self.clocks.of(sender).seconds
         for client_id in workers:
             if posts and client_id != sender:
@@ -109,5 +106,4 @@ def answer(data: dict[str, Any], now: float, host: str) -> dict[str, Any]:
 
 
 def announcements(data: Sequence[Sequence[Any]]) -> list[Announcement]:
-    """Posts as they travel."""
     return [Announcement(*post) for post in data]

@@ -60,7 +60,6 @@ def versions() -> dict[str, str]:
 
 
 def machine() -> Machine:
-    """The machine this process runs on."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 0
     try:
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

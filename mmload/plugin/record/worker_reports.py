@@ -109,7 +109,6 @@ class Shipping:
         self._stopping = True
 
     def _on_test_stop(self, **_: Any) -> None:
-        """All users have left."""
         if self._ticker is None:
             return
         self._ticker.kill()

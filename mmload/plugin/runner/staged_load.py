@@ -44,7 +44,6 @@ class StagedLoad(LoadTestShape):
 
     @property
     def seconds(self) -> int:
-        """How long it takes in all."""
         return total_seconds(self.stages)
 
     def now(self) -> Stage | None:

@@ -38,7 +38,6 @@ class Respawn:
         self.forget()
 
     def forget(self) -> None:
-        """There is another target."""
         self._wrong_since: float | None = None
         self._pause = SHORTEST_PAUSE_SECONDS
         self._not_before = 0.0

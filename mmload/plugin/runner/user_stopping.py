@@ -37,7 +37,6 @@ class WorkersUserTurnover:
         self._of: dict[str, UserTurnover] = {}
 
     def start_over(self) -> None:
-        """A new test begins."""
         self._of.clear()
 
     def take_in(self, client_id: str, data: dict[str, Any]) -> None:
@@ -47,12 +46,10 @@ class WorkersUserTurnover:
             self._of[client_id] = msgspec.convert(reported, UserTurnover)
 
     def lost(self, client_id: str) -> None:
-        """This worker is lost, and its users with it."""
         known = self._of.get(client_id, UserTurnover())
         self._of[client_id] = UserTurnover(known.started, known.started)
 
     def turnover(self) -> UserTurnover:
-        """All of them together."""
         return sum(self._of.values(), UserTurnover())
 
 
@@ -71,11 +68,9 @@ class UserStopping:
         return len(self._stopping)
 
     def turnover(self) -> UserTurnover:
-        """Who came and who went since the test began."""
         return UserTurnover(self._started, self._ended)
 
     def start_over(self) -> None:
-        """A new test begins."""
         self._started = self._ended = 0
 
     def spawn_users(self, user_classes_spawn_count: Mapping[str, int], wait: bool = False) -> list[User]:

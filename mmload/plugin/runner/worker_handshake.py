@@ -198,7 +198,6 @@ class MasterSide:
         return self._hosts.get(client_id, "")
 
     def takes_users(self, client_id: str) -> bool:
-        """Whether a worker has accounts."""
         return self._lines is None or len(self._lines.get(client_id, ())) > 0
 
     def takes_class(self, client_id: str, user_class: str) -> bool:
@@ -206,7 +205,6 @@ class MasterSide:
         return user_class != BROWSER_USER or client_id in self._with_browsers
 
     def numbers_of(self, client_id: str) -> range:
-        """The account numbers of a worker."""
         users = self._settings.in_force.config.users
         if self._lines is not None:
             return self._lines.get(client_id, range(0))[: users.max_active_users]

@@ -25,7 +25,6 @@ class Workers:
         self.start_over()
 
     def start_over(self) -> None:
-        """A new test begins."""
         self.finished: set[str] = set()  # have sent their last figures
         self.settled: set[str] = set()  # have closed their account of messages
         self._known: dict[str, str] = {each.id: self.name(each.id) for each in self._alive()}
@@ -54,7 +53,6 @@ class Workers:
         return max(0, number - expected)
 
     def alive(self) -> list[str]:
-        """The ids of those that are there."""
         return [each.id for each in self._alive()]
 
     def wait_for(self, done: set[str], patience_seconds: float) -> list[str]:

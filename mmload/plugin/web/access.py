@@ -120,7 +120,6 @@ def _is_our_site(headers: Mapping[str, str], host: str, method: str) -> bool:
 
 
 def is_our_name(access: Access, host: str) -> bool:
-    """Whether a Host header names this machine. Pure."""
     name = urlsplit(f"//{host}").hostname or ""
     return is_loopback(name) or name == access.host.strip("[]").lower()
 

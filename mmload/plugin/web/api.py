@@ -95,7 +95,6 @@ class AgentRoutes:
         return answer(409, error=f"this process already has the load-test agent with id {other}: delete it first")
 
     def turn(self, do: Callable[[ApiAgent], None], done: str, agent: ApiAgent) -> flask.Response:
-        """Start or stop the test."""
         try:
             do(agent)
         except WrongState as error:
@@ -115,7 +114,6 @@ class AgentRoutes:
         return answer(200, status=agent.status())
 
     def change(self, sign: int, done: str, agent: ApiAgent) -> flask.Response:
-        """Add users, or remove some."""
         text = flask.request.args.get("amount")
         if text is None:
             return not_found()

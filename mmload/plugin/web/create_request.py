@@ -194,7 +194,6 @@ def _merged(base: dict[str, Any], given: dict[str, Any]) -> Object:
 
 
 def _secrets(environ: Mapping[str, str]) -> dict[str, str]:
-    """The passwords that the environment gives."""
     secret = {variable.name for variable in variables(Config) if variable.key.says.secret}
     return {name: value for name, value in environ.items() if name in secret}
 

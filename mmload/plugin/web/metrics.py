@@ -186,7 +186,6 @@ def _path(path: str) -> str:
 
 
 def _count(count: Callable[[Delta], int]) -> Samples:
-    """One sum of the whole run."""
     return _one(lambda view: count(view.totals.whole))
 
 

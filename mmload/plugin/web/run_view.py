@@ -46,12 +46,10 @@ class View:
 
     @property
     def last(self) -> Second | None:
-        """The last recorded second."""
         return self.recent[-1] if self.recent else None
 
 
 def view_of(environment: Any) -> View:
-    """How the test of this process stands."""
     runner, recording = environment.runner, recording_of(environment)
     if recording is None:
         return View(_before_any_test())

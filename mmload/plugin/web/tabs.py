@@ -83,8 +83,6 @@ class Health(msgspec.Struct, frozen=True):
 
 
 class ActionRow(msgspec.Struct, frozen=True):
-    """One kind of action, since the test began."""
-
     name: str
     done: int
     failed: int
@@ -106,7 +104,6 @@ class Actions(msgspec.Struct, frozen=True):
 
 
 def delivery(view: View) -> Delivery:
-    """The Delivery tab."""
     counts = view.totals.whole.deliveries
 
     def named(*names: str) -> dict[str, int]:
@@ -124,7 +121,6 @@ def delivery(view: View) -> Delivery:
 
 
 def times(histogram: Histogram) -> Times:
-    """A histogram of seconds, in milliseconds."""
     p50, p95, p99 = (_ms(histogram.percentile(percent)) for percent in PERCENTILES)
     return Times(histogram.count, p50, p95, p99, _ms(histogram.maximum))
 
@@ -239,7 +235,6 @@ class Tabs:
         return _json(200, actions(view, agent.state, agent.most_users, sorted(injection.ACTIONS)))
 
     def change(self) -> flask.Response:
-        """Add or remove users."""
         amount = _body(Change).amount
         if amount == 0:
             return _json(400, {"error": "amount: expected a number other than 0"})
@@ -250,7 +245,6 @@ class Tabs:
         return _json(200, {"message": f"{said}: {why}" if why else said})
 
     def inject(self) -> flask.Response:
-        """Trigger an action of users."""
         wanted = _body(Injection)
         try:
             name, users = self._agent.inject(wanted.action, wanted.users, wanted.within_seconds)
@@ -261,7 +255,6 @@ class Tabs:
         return _json(200, {"message": f"{name} triggered: {users} {'user' if users == 1 else 'users'}"})
 
     def storm(self) -> flask.Response:
-        """Raise a storm."""
         wanted = _body(StormWanted)
         try:
             storm = self._agent.raise_storm(wanted.kind, wanted.users, wanted.within_seconds)
