@@ -93,11 +93,7 @@ class ServerFault(RequestFailed):
 
 
 class Redirected(RequestFailed):
-    """3xx: what was asked for is elsewhere. Nobody follows: `location` may be anywhere, and would get our token."""
-
-    def __init__(self, reason: str, *, location: str, status: int, route: str = "", request_id: str = "") -> None:
-        super().__init__(reason, route=route, status=status, request_id=request_id)
-        self.location = location
+    """3xx: what was asked for is elsewhere. Nobody follows: that may be anywhere, and would get our token."""
 
 
 class RateLimited(RequestFailed):

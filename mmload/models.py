@@ -76,7 +76,6 @@ class ChannelMember(msgspec.Struct, gc=False):
 
     channel_id: str
     user_id: str = ""
-    roles: str = ""
     msg_count: int = 0
     msg_count_root: int = 0
     mention_count: int = 0
@@ -147,17 +146,15 @@ class PostList(msgspec.Struct):
 
 
 class PostInfo(msgspec.Struct, gc=False):
-    """Where a linked message is, and whether one is in there. A direct or group channel has no team."""
+    """Where a linked message is."""
 
     channel_id: str = ""
-    channel_type: str = PUBLIC
-    team_id: str = ""
-    has_joined_channel: bool = False
 
 
 class Status(msgspec.Struct, gc=False):
+    """Whose status it is; what it is, nobody reads."""
+
     user_id: str
-    status: str = "offline"
 
 
 class Preference(msgspec.Struct, gc=False):
@@ -206,7 +203,6 @@ class Category(msgspec.Struct):
 
 class Categories(msgspec.Struct):
     categories: list[Category] | None = None
-    order: list[str] | None = None
 
 
 class Draft(msgspec.Struct):

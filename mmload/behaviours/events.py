@@ -13,9 +13,8 @@ from mmload.behaviours.channel_view import mark_read
 from mmload.behaviours.person import Person, carry_out
 from mmload.behaviours.prefetching import became_unread
 from mmload.client.http.protocol import USER_AGENT
-from mmload.client.websocket.client import FELL_SILENT
+from mmload.client.websocket.client import FELL_SILENT, Timing
 from mmload.client.websocket.frames import WebSocketEvent
-from mmload.client.websocket.reconnect import Timing
 from mmload.errors import UNREADABLE_JSON
 from mmload.metrics.recorder import RECONNECT
 from mmload.models import Post, Reaction
@@ -57,7 +56,6 @@ class _Membership(msgspec.Struct):
 
     user_id: str = ""
     channel_id: str = ""
-    team_id: str = ""
 
 
 class _Viewed(msgspec.Struct):

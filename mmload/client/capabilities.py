@@ -47,8 +47,6 @@ class Capabilities:
     longest_message: int = 16383
     # So often a page looks up those it does not know; 0 = at once.
     look_up_seconds: float = 0.0
-    # How many different emoji one post may carry; 0 = the server names no limit.
-    reaction_limit: int = 0
 
     def at_least(self, major: int, minor: int) -> bool:
         return self.version >= (major, minor, 0)
@@ -107,7 +105,6 @@ def capabilities(config: Mapping[str, str], license: Mapping[str, str], version:
         edit_limit_seconds=_number(config.get("PostEditTimeLimit", ""), -1),
         longest_message=_number(config.get("MaxPostSize", ""), 16383),
         look_up_seconds=_number(config.get("UsersStatusAndProfileFetchingPollIntervalMilliseconds", ""), 0) / 1000,
-        reaction_limit=_number(config.get("UniqueEmojiReactionLimitPerPost", ""), 0),
     )
 
 

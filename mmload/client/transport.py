@@ -179,6 +179,13 @@ class ByteChannel:
     pending: Callable[[], int] | None
     close: Callable[[], None]
 
+    def send_some(self, data: bytes) -> int:
+        """How many bytes it takes now, 0 if none."""
+        try:
+            return self.send(data)
+        except NOT_NOW:
+            return 0
+
 
 def byte_channel(connection: Any) -> ByteChannel:
     """Take over a gevent socket.

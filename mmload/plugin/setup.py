@@ -152,7 +152,7 @@ def problem_here(environment: Environment) -> MmloadError | None:
     if examination.errors:
         return ServerNotReady("\n".join(f"{finding.what}. {finding.fix}" for finding in examination.errors))
     assert examination.server is not None, "a server that does not answer is an error"
-    run_recorder.describe_server(examination.server.record, examination.server.population)
+    environment.mmload_server = examination.server  # type: ignore[attr-defined] # for the record of the run
     return None
 
 

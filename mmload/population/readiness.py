@@ -57,7 +57,6 @@ class ServerFacts:
     record: Server
     accounts: int | None = None
     account_limit: int | None = None
-    left_out: Mapping[str, str] = field(default_factory=dict)
     population: dict[str, int] = field(default_factory=dict)
     max_open_conns: int = 0
 
@@ -118,7 +117,6 @@ def server_facts(facts: ServerProbe, settings: Settings) -> ServerFacts:
         record,
         accounts=facts.limits.get("activeUserCount"),
         account_limit=limit or None,
-        left_out=left_out(can) if facts.admin_roles else {},
         population=server_population(facts.analytics, facts.messages),
         max_open_conns=_max_open_conns(facts.admin_config),
     )

@@ -14,7 +14,7 @@ from mmload.behaviours.catalogue import SIMULATIVE, Action
 from mmload.behaviours.page_load import open_team
 from mmload.behaviours.person import Person
 from mmload.behaviours.tasksets import perform
-from mmload.client.websocket.reconnect import Timing
+from mmload.client.websocket.client import Timing
 from mmload.metrics.recorder import ActionOutcome
 from mmload.models import Team
 from tests.support import Crowd, crowd

@@ -9,7 +9,7 @@ import pytest
 from mmload.behaviours.actions.session import close_and_open, full_reload, press_reload
 from mmload.behaviours.login import enter
 from mmload.behaviours.person import Person
-from mmload.client.site_files import ALL_FILES, LOGIN_FILES
+from mmload.behaviours.site import ALL_FILES, LOGIN_FILES
 from mmload.sandbox.assets import SCRIPT_CHUNKS, STYLE_CHUNKS
 from mmload.users import new_person
 from tests.support import Admin, Crowd, crowd

@@ -8,12 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmload.client.websocket.reconnect import (
-    Timing,
-    handshake_url,
-    looks_refused,
-    retry_delay,
-)
+from mmload.client.websocket.client import Timing, looks_refused, retry_delay
+from mmload.client.websocket.handshake import handshake_url
 
 TIMING = Timing()
 

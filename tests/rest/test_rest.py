@@ -185,10 +185,9 @@ def test_a_redirect_is_a_failure_and_not_followed(scripted: Scripted, status: st
     client = Client(scripted.url)
     client.rest.set_token("secret")
 
-    with pytest.raises(Redirected) as redirected:
+    with pytest.raises(Redirected):
         client.rest.fetch(PLAIN, "/x") if outside_the_api else client.rest.call(PLAIN, "/things/1")
 
-    assert redirected.value.location == "http://elsewhere.example/login?then=secret"
     assert client.reports == [("GET /things/{id}", f"{status[:3]} redirect")]
     assert len(scripted.asked) == 1
 

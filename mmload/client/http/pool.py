@@ -144,18 +144,12 @@ class HttpConnection:
     def _send(self, data: bytes) -> None:
         """Nearly always at once. A server that hangs up meanwhile may have answered before: that is read next."""
         try:
-            sent = self._send_some(data)
+            sent = self._wire.send_some(data)
             while sent < len(data):
                 self._wait_writable()
-                sent += self._send_some(data[sent:])
+                sent += self._wire.send_some(data[sent:])
         except (BrokenPipeError, ConnectionResetError):
             return
-
-    def _send_some(self, data: bytes) -> int:
-        try:
-            return self._wire.send(data)
-        except NOT_NOW:
-            return 0
 
     def _receive(self) -> bytes:
         """What comes next; nothing when the server has ended the connection."""

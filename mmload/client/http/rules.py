@@ -48,8 +48,7 @@ def refusal(
     """
     request_id = header("x-request-id")
     if status < 400:
-        location = header("location")
-        return Redirected(f"{status} redirect", location=location, route=route, status=status, request_id=request_id)
+        return Redirected(f"{status} redirect", route=route, status=status, request_id=request_id)
     if status == 429:
         wait = rate_limit_wait_seconds(header("retry-after"), header("x-ratelimit-reset"), now)
         return RateLimited("429 rate limited", retry_after_seconds=wait, route=route, request_id=request_id)

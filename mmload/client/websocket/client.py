@@ -13,6 +13,7 @@ import ssl
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from enum import Enum, auto
 from functools import partial
 from typing import Any
@@ -25,8 +26,7 @@ from mmload.client.http.cookies import Cookies
 from mmload.client.websocket.connection import Listener, WebSocketConnection, tell_once
 from mmload.client.websocket.epoll import NestedEpoll, process_readiness
 from mmload.client.websocket.frames import CloseCode, WebSocketEvent, answered_number, decode_event, greeted_as
-from mmload.client.websocket.handshake import DIRECT, Caller, SocketRoute, shake_hands
-from mmload.client.websocket.reconnect import Timing, handshake_url, looks_refused, retry_delay
+from mmload.client.websocket.handshake import DIRECT, Caller, SocketRoute, handshake_url, shake_hands
 from mmload.errors import UNREADABLE_JSON, WebSocketFailed
 from mmload.metrics.counts import SocketCounts
 
@@ -37,6 +37,56 @@ log = logging.getLogger("mmload.websocket")
 # Why a connection ended over which nothing came any more, not even the answer to a ping.
 FELL_SILENT = "the server fell silent"
 _PING = "ping"
+
+
+# The web application's rule: up to so many failures in a row it waits the same, then with their square.
+PATIENT_FAILURES = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How patient a connection is. The defaults are the web application's where it has such a number.
+
+    `ping_interval_seconds`: how often a ping is sent; a connection on which one is not answered before the next is due
+    is dropped.
+    `good_after_seconds`: a connection that lived so long was a good one and clears the count of failures; one that is
+    accepted and dropped at once (a proxy without its server) must not.
+    `refused_from_seconds` to `refused_until_seconds`: a token that is not good is accepted at the handshake, and the
+    socket dropped without a word when the time to authenticate, five seconds, is over (seen on 11.6).
+    """
+
+    handshake_timeout_seconds: float = 10.0
+    ping_interval_seconds: float = 30.0
+    first_retry_seconds: float = 3.0
+    longest_retry_seconds: float = 300.0
+    jitter_seconds: float = 2.0
+    good_after_seconds: float = 30.0
+    refused_from_seconds: float = 4.0
+    refused_until_seconds: float = 10.0
+
+    @property
+    def unnoticed_seconds(self) -> float:
+        """How long a connection that ends by falling silent may have been dead: since the last answered ping."""
+        return 2 * self.ping_interval_seconds
+
+
+def retry_delay(failures: int, rng: random.Random, timing: Timing) -> float:
+    """Seconds to wait before the next try, after so many failed ones in a row.
+
+    first                      up to 7 failures
+    min(first · n², longest)   after n > 7 failures;     plus a jitter from [0, 2) s: users lost together, by a restart
+    of the server, come back one by one. Added, as the web application does: a shorter wait would reach the eighth
+    failure, and with it minutes of waiting, in an outage of 20 seconds.
+    """
+    seconds = timing.first_retry_seconds
+    if failures > PATIENT_FAILURES:
+        seconds = min(seconds * failures**2, timing.longest_retry_seconds)
+    return seconds + rng.uniform(0.0, timing.jitter_seconds)
+
+
+def looks_refused(lived_seconds: float, heard_anything: bool, timing: Timing) -> bool:
+    """Whether a connection ended as one does whose token the server does not know."""
+    return not heard_anything and timing.refused_from_seconds <= lived_seconds <= timing.refused_until_seconds
 
 
 class _SocketState(Enum):
@@ -92,7 +142,7 @@ class WebSocket:
         watcher: NestedEpoll | None = None,
         tls_context: ssl.SSLContext | None = None,
         route: SocketRoute = DIRECT,
-        timing: Timing = Timing(),  # noqa: B008 — frozen
+        timing: Timing = Timing(),
         cookies: Cookies | None = None,
     ) -> None:
         self.token = token

@@ -131,12 +131,8 @@ class WebSocketConnection:
                 self._digest(received)
             if self._pending is not None:
                 self._read_pending()
-        except NOT_NOW:
-            return
-        except ProtocolError as error:
+        except (ProtocolError, OSError) as error:
             self._fail(error)
-        except OSError as error:
-            self._end(CloseCode.ABNORMAL, transport_reason(error))
 
     # -- the hub calls ---------------------------------------------------------------------------------------
 
@@ -154,21 +150,15 @@ class WebSocketConnection:
                 self._end(CloseCode.ABNORMAL, CLOSED_BY_SERVER)
             if self._pending is not None:
                 self._read_pending()
-        except NOT_NOW:
-            return
-        except ProtocolError as error:
+        except (ProtocolError, OSError) as error:
             self._fail(error)
-        except OSError as error:
-            self._end(CloseCode.ABNORMAL, transport_reason(error))
 
     def on_writable(self) -> None:
         """The socket takes bytes again: send what waits."""
         try:
             self._flush()
-        except NOT_NOW:
-            return
         except OSError as error:
-            self._end(CloseCode.ABNORMAL, transport_reason(error))
+            self._fail(error)
 
     def on_sweep(self, now: float) -> None:
         if self._heard:
@@ -185,7 +175,7 @@ class WebSocketConnection:
         try:
             self._write(client_frame(TEXT, payload, os.urandom(4)))
         except OSError as error:
-            self._end(CloseCode.ABNORMAL, transport_reason(error))
+            self._fail(error)
             raise WebSocketFailed("connection lost") from error
 
     def close(self, code: int = CloseCode.NORMAL) -> None:
@@ -227,7 +217,13 @@ class WebSocketConnection:
         self._try_send(CLOSE, payload[:2])
         self._end(code, reason or "closed by the server")
 
-    def _fail(self, error: ProtocolError) -> None:
+    def _fail(self, error: ProtocolError | OSError) -> None:
+        """End, unless there was only nothing to read or write at the moment."""
+        if isinstance(error, NOT_NOW):
+            return
+        if isinstance(error, OSError):
+            self._end(CloseCode.ABNORMAL, transport_reason(error))
+            return
         log.warning("the server broke the WebSocket protocol: %s", error.reason)
         self._try_send(CLOSE, error.code.to_bytes(2, "big"))
         self._end(error.code, error.reason)
@@ -253,17 +249,10 @@ class WebSocketConnection:
                 raise BrokenPipeError("the server stopped reading")
             self._outgoing.append(frame)
             return
-        sent = self._send_some(frame)
+        sent = self._wire.send_some(frame)
         if sent < len(frame):
             self._outgoing = deque([frame[sent:]])
             self._readiness.want_write(self._wire.fd, True)
-
-    def _send_some(self, data: bytes) -> int:
-        assert self._wire is not None
-        try:
-            return self._wire.send(data)
-        except NOT_NOW:
-            return 0
 
     def _flush(self) -> None:
         waiting = self._outgoing

@@ -196,11 +196,9 @@ def close_payload(payload: bytes) -> tuple[int, str]:
 
 
 class Broadcast(msgspec.Struct, gc=False):
-    """Whom an event is for; "" where that does not matter. Who is left out is not read: it can be a long list."""
+    """In which channel an event is; "" where that does not matter. Nobody reads whom else it is for."""
 
-    user_id: str = ""
     channel_id: str = ""
-    team_id: str = ""
 
 
 class WebSocketEvent(msgspec.Struct, gc=False):

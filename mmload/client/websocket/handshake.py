@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlencode
 
 import websocket
 
@@ -42,6 +43,15 @@ class SocketRoute:
 
 
 DIRECT = SocketRoute()
+
+
+def handshake_url(base_url: str, connection_id: str, next_sequence: int, close_code: int = 0) -> str:
+    """Where to connect, as the web application does: fresh without a connection id, else to take that connection up
+    from the next number on. `close_code`: why the last one ended; 0: there was none."""
+    query = {"connection_id": connection_id, "sequence_number": next_sequence, "posted_ack": "true"}
+    if close_code:
+        query["disconnect_err_code"] = close_code
+    return f"{base_url.rstrip('/')}/api/v4/websocket?{urlencode(query)}"
 
 
 @dataclass(frozen=True, slots=True)

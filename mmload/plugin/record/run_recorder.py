@@ -49,7 +49,6 @@ from mmload.results.model import (
     RunEnding,
     RunPhase,
     Second,
-    Server,
     Storm,
     Totals,
     command,
@@ -76,21 +75,12 @@ MOST_FAULTS = 10
 RECENT_SECONDS = 600
 _LOCAL = "local"
 
-_server = Server()
-_population: dict[str, int] = {}
-
 
 def register(events: Any) -> None:
     """Wire the record into Locust; called once, where the locustfile is imported."""
     events.init.add_listener(_on_init)
     # At module level, not in init: so it is called when the master has collected the last figures.
     events.quitting.add_listener(_on_quitting)
-
-
-def describe_server(server: Server, population: dict[str, int]) -> None:
-    """What a check before the test found out about the server: it goes into the records of this process."""
-    global _server, _population
-    _server, _population = server, population
 
 
 def recording_of(environment: Any) -> Recording | None:
@@ -180,8 +170,8 @@ class Recording:
         self.folder = _folder(settings.config.run.runs_folder, settings.config.run.name, now, again=bool(self.folder))
         self._files = RunFolder(self.folder)
         given = read_facts(self.folder)
-        if _server.url:
-            given = replace(given, server=_server, population=_population)
+        if server := getattr(self._environment, "mmload_server", None):
+            given = replace(given, server=server.record, population=server.population)
         if not given.command:
             given = replace(given, command=command(sys.argv))
         self.facts = facts_of(self._environment, settings, now, given)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mmload.client.site_files import chunk_files, page_files
+from mmload.behaviours.site import chunk_files, page_files
 
 HASHES = '{17:"2f1c0a9b8c",23:"9ab0112233"}'
 RUNTIMES = {
