@@ -216,53 +216,6 @@ class StormWanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     within_seconds: Annotated[float, msgspec.Meta(ge=0, le=LONGEST_SPAN_SECONDS)] = 0.0
 
 
-class Tabs:
-    """The routes of the tabs. The agent is that of the page: whoever began the test."""
-
-    def __init__(self, environment: Environment, agent: ApiAgent) -> None:
-        self._environment = environment
-        self._agent = agent
-
-    def delivery(self) -> flask.Response:
-        return _json(200, delivery(view_of(self._environment)))
-
-    def health(self) -> flask.Response:
-        return _json(200, health(view_of(self._environment), processes(self._environment.runner)))
-
-    def actions(self) -> flask.Response:
-        agent = self._agent
-        view = view_of(self._environment)
-        return _json(200, actions(view, agent.state, agent.most_users, sorted(injection.ACTIONS)))
-
-    def change(self) -> flask.Response:
-        amount = _body(Change).amount
-        if amount == 0:
-            return _json(400, {"error": "amount: expected a number other than 0"})
-        changed, why = self._agent.change(amount)
-        said = f"{changed} {'user' if changed == 1 else 'users'} {'added' if amount > 0 else 'removed'}"
-        if changed == 0:
-            return _json(409, {"error": f"{said}: {why}"})
-        return _json(200, {"message": f"{said}: {why}" if why else said})
-
-    def inject(self) -> flask.Response:
-        wanted = _body(Injection)
-        try:
-            name, users = self._agent.inject(wanted.action, wanted.users, wanted.within_seconds)
-        except WrongState as error:
-            return _json(409, {"error": str(error)})
-        except UsageError as error:
-            return _json(400, {"error": str(error)})
-        return _json(200, {"message": f"{name} triggered: {users} {'user' if users == 1 else 'users'}"})
-
-    def storm(self) -> flask.Response:
-        wanted = _body(StormWanted)
-        try:
-            storm = self._agent.raise_storm(wanted.kind, wanted.users, wanted.within_seconds)
-        except WrongState as error:
-            return _json(409, {"error": str(error)})
-        return _json(200, {"message": f"{storm.kind} storm triggered"})
-
-
 def processes(runner: Any) -> dict[str, tuple[str, int | None]]:
     """State and users of each process, by the name that the record has for it."""
     if not isinstance(runner, MasterRunner):
@@ -282,21 +235,53 @@ def register(environment: Any, agent: ApiAgent) -> None:
     ours = [{"title": title, "key": title.lower()} for title in TABS]
     web_ui.template_args["extended_tabs"] = [*others, *ours]
     base = getattr(environment.parsed_options, "web_base_path", "") or ""
-    web_ui.app.register_blueprint(blueprint(Tabs(environment, agent), base + PATH))
+    web_ui.app.register_blueprint(blueprint(environment, agent, base + PATH))
     web_ui.app.after_request(_with_script)
 
 
-def blueprint(tabs: Tabs, prefix: str) -> flask.Blueprint:
-    """The routes of the tabs, and the files that draw them."""
+def blueprint(environment: Environment, agent: ApiAgent, prefix: str) -> flask.Blueprint:
+    """The routes of the tabs, and the files that draw them. The agent is that of the page: whoever began the test."""
     routes = flask.Blueprint("mmload_tabs", __name__, url_prefix=prefix)
-    for name, call in (("delivery", tabs.delivery), ("health", tabs.health), ("actions", tabs.actions)):
-        routes.add_url_rule(f"/{name}", name, call, methods=["GET"])
-    routes.add_url_rule("/users", "users", tabs.change, methods=["POST"])
-    routes.add_url_rule("/inject", "inject", tabs.inject, methods=["POST"])
-    routes.add_url_rule("/storm", "storm", tabs.storm, methods=["POST"])
+    for status, kind in ((400, UsageError), (409, WrongState)):
+        routes.register_error_handler(kind, lambda error, status=status: _json(status, {"error": str(error)}))
     for file in ("tabs.js", "parts.js", "tabs.css"):
         routes.add_url_rule(f"/{file}", file.replace(".", "_"), lambda file=file: flask.send_file(_FILES / file))
-    routes.register_error_handler(UsageError, lambda error: _json(400, {"error": str(error)}))
+
+    @routes.get("/delivery")
+    def show_delivery() -> flask.Response:
+        return _json(200, delivery(view_of(environment)))
+
+    @routes.get("/health")
+    def show_health() -> flask.Response:
+        return _json(200, health(view_of(environment), processes(environment.runner)))
+
+    @routes.get("/actions")
+    def show_actions() -> flask.Response:
+        return _json(200, actions(view_of(environment), agent.state, agent.most_users, sorted(injection.ACTIONS)))
+
+    @routes.post("/users")
+    def change() -> flask.Response:
+        amount = _body(Change).amount
+        if amount == 0:
+            raise UsageError("amount: expected a number other than 0")
+        changed, why = agent.change(amount)
+        said = f"{changed} {'user' if changed == 1 else 'users'} {'added' if amount > 0 else 'removed'}"
+        if changed == 0:
+            raise WrongState(f"{said}: {why}")
+        return _json(200, {"message": f"{said}: {why}" if why else said})
+
+    @routes.post("/inject")
+    def inject() -> flask.Response:
+        wanted = _body(Injection)
+        name, users = agent.inject(wanted.action, wanted.users, wanted.within_seconds)
+        return _json(200, {"message": f"{name} triggered: {users} {'user' if users == 1 else 'users'}"})
+
+    @routes.post("/storm")
+    def storm() -> flask.Response:
+        wanted = _body(StormWanted)
+        storm = agent.raise_storm(wanted.kind, wanted.users, wanted.within_seconds)
+        return _json(200, {"message": f"{storm.kind} storm triggered"})
+
     return routes
 
 
