@@ -8,9 +8,9 @@ import random
 import socket
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import gevent
+from locust.env import Environment
 from locust import task
 
 from mmload.behaviours.login import EntryRefused, log_in, log_out, release
@@ -29,9 +29,6 @@ from mmload.locust_internals import sleep_as_between_tasks
 from mmload.metrics.browser import BrowserFailure
 from mmload.metrics.recorder import process_recorder
 from mmload.users import AccountUser, context_of, new_person
-
-if TYPE_CHECKING:
-    from locust.env import Environment
 
 log = logging.getLogger("mmload.browser_user")
 # The kind of these steps in Locust's own tables.

@@ -36,16 +36,12 @@ class Bounded(dict[K, V], Generic[K, V]):
         del self[next(iter(self))]
         self._gaps += 1
         if self._gaps * 4 > self.limit:
-            self._close_gaps()
-
-    def _close_gaps(self) -> None:
-        """A dict never fills the places of deleted keys: it would grow to twice its size, and the oldest key be behind
-        ever more of them."""
-        # From a dict, all is taken over at once, into a table of the right size.
-        kept = dict(self)
-        self.clear()
-        self.update(kept)
-        self._gaps = 0
+            # A dict never fills the places of deleted keys: it would grow to twice its size, and the oldest key be
+            # behind ever more of them. From a dict, all is taken over at once, into a table of the right size.
+            kept = dict(self)
+            self.clear()
+            self.update(kept)
+            self._gaps = 0
 
 
 class Numbers:

@@ -8,10 +8,11 @@ import os
 import random
 import time
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import gevent
 from gevent.pool import Group
+from locust.env import Environment
 from locust import User
 from locust.runners import WorkerRunner
 
@@ -42,9 +43,6 @@ from mmload.errors import NoAccountLeft, RequestFailed
 from mmload.locust_internals import sleep_as_between_tasks
 from mmload.metrics.recorder import STARTING_REQUEST, process_recorder
 from mmload.store import Store
-
-if TYPE_CHECKING:
-    from locust.env import Environment
 
 log = logging.getLogger("mmload.users")
 

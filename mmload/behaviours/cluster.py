@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from weakref import WeakKeyDictionary
+
+from locust.env import Environment
 
 from mmload.behaviours.catalogue import Action
 from mmload.behaviours.login import enter, open_socket
@@ -14,9 +16,6 @@ from mmload.behaviours.page_load import load_account
 from mmload.behaviours.person import Person
 from mmload.behaviours.tasksets import Behaviour, task_of
 from mmload.errors import MmloadError
-
-if TYPE_CHECKING:
-    from locust.env import Environment
 
 log = logging.getLogger("mmload.behaviours")
 

@@ -21,7 +21,6 @@ from mmload.behaviours.login import Step, enter, starting
 from mmload.behaviours.page_load import Start, load_joined_team
 from mmload.behaviours.person import POLL_SECONDS, NothingToDo, Person
 from mmload.behaviours.tasksets import Behaviour, do_nothing, nothing, perform
-from mmload.client.capabilities import Capabilities
 from mmload.metrics.recorder import ActionOutcome
 from mmload.models import DIRECT, PRIVATE, PUBLIC, Channel
 from mmload.store import pick
@@ -234,17 +233,14 @@ def enter_to_generate(person: Person, made: Generation) -> None:
 
 
 def _first_team(made: Generation, person: Person) -> None:
-    _give_up_what_is_missing(made, person.context.capabilities)
-    if not person.store.teams and made.goals.goals[names.TEAMS].left > 0:
-        with made.goals.slot(names.TEAMS):
-            create_team(person, made)
-
-
-def _give_up_what_is_missing(made: Generation, can: Capabilities) -> None:
+    can = person.context.capabilities
     if can.collapsed_threads == "disabled":
         made.goals.give_up(names.FOLLOWED_THREADS, "collapsed threads are not available on this server")
     if not can.at_least(7, 2):
         made.goals.give_up(names.REMINDERS, "post reminders are not available on this server (before 7.2)")
+    if not person.store.teams and made.goals.goals[names.TEAMS].left > 0:
+        with made.goals.slot(names.TEAMS):
+            create_team(person, made)
 
 
 def choices(made: Generation, readings: float) -> list[tuple[str, float]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from locust import TaskSet
 
@@ -20,8 +20,7 @@ from mmload.behaviours.person import POLL_SECONDS, NothingToDo, Person, carry_ou
 from mmload.errors import MmloadError
 from mmload.metrics.recorder import SCHEDULE_LAG, ActionOutcome
 
-if TYPE_CHECKING:
-    Task = Callable[[Any], None]
+Task = Callable[[Any], None]
 
 log = logging.getLogger("mmload.behaviours")
 

@@ -56,11 +56,8 @@ class Admission:
                 yield
             except RequestFailed as error:
                 if shows_overload(error):
-                    self._close_for_a_while()
+                    self._failures += 1
+                    pause = retry_seconds(self._failures, self._shortest, self._longest, self._rng)
+                    self._closed_until = max(self._closed_until, self._clock() + pause)
                 raise
             self._failures = 0
-
-    def _close_for_a_while(self) -> None:
-        self._failures += 1
-        pause = retry_seconds(self._failures, self._shortest, self._longest, self._rng)
-        self._closed_until = max(self._closed_until, self._clock() + pause)

@@ -481,7 +481,9 @@ class Deliveries:
         """Once a second: see who has settled in a channel, what is overdue, and forget what is long past."""
         now = self._clock()
         self._tracker.forget_before(now)
-        self._settle_in(now)
+        for seat, channel_id in _pop_due(self._joining, now):
+            self._tracker.note(now, SeatChange.JOINED, seat, self._tracker.channel(channel_id))
+        _pop_due(self._fresh, now)
         # A copy: what is settled leaves the table in the middle.
         for message in list(self._ledger.open.values()):
             if message.state is PostState.ACCEPTED and now - message.settled_at > MISSING_AFTER_SECONDS:
@@ -493,11 +495,6 @@ class Deliveries:
             if age > KEPT_SECONDS or message.pending_id not in self._ledger.open:
                 self._ledger.forget(message)
         self._ledger.clear_channels(now - KEPT_SECONDS)
-
-    def _settle_in(self, now: float) -> None:
-        for seat, channel_id in _pop_due(self._joining, now):
-            self._tracker.note(now, SeatChange.JOINED, seat, self._tracker.channel(channel_id))
-        _pop_due(self._fresh, now)
 
     def finish(self) -> None:
         """The test is over: nothing more will come."""

@@ -6,9 +6,10 @@ import logging
 import random
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
+from locust.env import Environment
 from locust import User
 from locust.runners import MasterRunner, WorkerRunner
 from msgspec.structs import replace
@@ -22,9 +23,6 @@ from mmload.config.stages import Stage
 from mmload.errors import ConfigurationError
 from mmload.plugin.runner.staged_load import picked, shape_of, staged_load
 from mmload.user_classes import CLASSES
-
-if TYPE_CHECKING:
-    from locust.env import Environment
 
 log = logging.getLogger("mmload.settings")
 _HOST = url("http", "https")

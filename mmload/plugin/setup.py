@@ -9,11 +9,12 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import gevent
 import msgspec
 from gevent.event import Event
+from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
 from msgspec.structs import replace
 
@@ -40,9 +41,6 @@ from mmload.plugin.web.api_agent import ApiAgent
 from mmload.printable import HarmlessRecord, harmless
 from mmload.user_classes import for_these_users
 from mmload.users import AccountUser, forget_context, new_context
-
-if TYPE_CHECKING:
-    from locust.env import Environment
 
 log = logging.getLogger("mmload")
 # Set by `mmload run`, which has checked the server itself.

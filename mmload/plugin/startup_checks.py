@@ -8,9 +8,10 @@ import os
 import signal
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 import psutil
+from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
 
 from mmload.behaviours.catalogue import unknown_subjects
@@ -21,9 +22,6 @@ from mmload.errors import ConfigurationError, MmloadError
 from mmload.open_files import open_files_needed, raise_as_far_as_allowed, raise_open_files, users_of_one
 from mmload.plugin.settings import is_ours, settings_of
 from mmload.printable import harmless_line
-
-if TYPE_CHECKING:
-    from locust.env import Environment
 
 log = logging.getLogger("mmload")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from hashlib import sha1
 from typing import Any
 
@@ -79,15 +80,19 @@ class ServerChannel:
 def create_channels(job: InitJob, team_ids: Sequence[str]) -> list[ServerChannel]:
     """The planned channels as they are on the server, in the plan's order, with their members."""
     known = _known_channels(job, team_ids)
-    conversations = _Conversations(job)
     made: dict[int, ServerChannel] = {}
+
+    @cache
+    def known_to(member: int) -> dict[str, dict[str, Any]]:
+        listed = _listed(job, f"/users/{job.user_ids[member]}/channels")
+        return {channel["name"]: channel for channel in listed}
 
     def create(index: int) -> None:
         channel = job.plan.channels[index]
         if channel.kind.in_team:
             found = _team_channel(job, channel, team_ids[channel.team], known.get(channel.name))
         else:
-            found = conversations.create(channel)
+            found = _conversation(job, channel, known_to(channel.members[0]))
         made[index] = ServerChannel(found["id"], found["total_msg_count"])
 
     job.each("channels", range(len(job.plan.channels)), create)
@@ -129,33 +134,21 @@ def _team_channel(job: InitJob, channel: PlannedChannel, team_id: str, there: di
     return made
 
 
-class _Conversations:
-    """Direct and group messages. The server creates each only once; looking first tells what existed, and spares the
+def _conversation(job: InitJob, channel: PlannedChannel, known: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """A direct or group message. The server creates each only once; looking first tells what existed, and spares the
     login that creating a group takes (an administrator who creates one becomes a member of it)."""
-
-    def __init__(self, job: InitJob) -> None:
-        self._job = job
-        self._of_member: dict[int, dict[str, dict[str, Any]]] = {}
-
-    def create(self, channel: PlannedChannel) -> dict[str, Any]:
-        job, sort = self._job, f"{channel.kind} channels"
-        ids = [job.user_ids[member] for member in channel.members]
-        there = self._known_to(channel.members[0]).get(conversation_name(channel.kind, ids))
-        if there is not None:
-            job.tally.found(sort)
-            return there
-        direct = channel.kind is ChannelKind.DIRECT
-        creator = job.admin if direct else job.session(channel.members[0])
-        path = "/channels/direct" if direct else "/channels/group"
-        made: dict[str, Any] = creator.call("POST", path, ids, step=f"a {channel.kind} channel")
-        job.tally.new(sort)
-        return made
-
-    def _known_to(self, member: int) -> dict[str, dict[str, Any]]:
-        if member not in self._of_member:
-            found = _listed(self._job, f"/users/{self._job.user_ids[member]}/channels")
-            self._of_member[member] = {channel["name"]: channel for channel in found}
-        return self._of_member[member]
+    sort = f"{channel.kind} channels"
+    ids = [job.user_ids[member] for member in channel.members]
+    there = known.get(conversation_name(channel.kind, ids))
+    if there is not None:
+        job.tally.found(sort)
+        return there
+    direct = channel.kind is ChannelKind.DIRECT
+    creator = job.admin if direct else job.session(channel.members[0])
+    path = "/channels/direct" if direct else "/channels/group"
+    made: dict[str, Any] = creator.call("POST", path, ids, step=f"a {channel.kind} channel")
+    job.tally.new(sort)
+    return made
 
 
 def conversation_name(kind: ChannelKind, user_ids: Sequence[str]) -> str:

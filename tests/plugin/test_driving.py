@@ -146,13 +146,13 @@ def test_those_who_leave_are_not_counted_and_not_waited_for(
     Idler.farewell.clear()
 
     runner.start(4, 100)
-    await_that(lambda: stopping.stopping_users == 6, "six are saying farewell")
+    await_that(lambda: len(stopping.stopping) == 6, "six are saying farewell")
     runner.start(8, 100)
     await_that(lambda: runner.user_count == 8, "eight are there, six are still leaving")
 
-    assert stopping.stopping_users == 6
+    assert len(stopping.stopping) == 6
     Idler.farewell.set()
-    await_that(lambda: stopping.stopping_users == 0, "they have left")
+    await_that(lambda: len(stopping.stopping) == 0, "they have left")
     assert runner.user_count == 8
     assert stopping.turnover() == UserTurnover(started=14, ended=6)
 
@@ -179,15 +179,15 @@ def test_the_end_of_a_test_waits_for_all_farewells(
     gevent.sleep(0.05)
     Idler.farewell.clear()
     runner.start(2, 100)
-    await_that(lambda: stopping.stopping_users == 2, "two are leaving")
+    await_that(lambda: len(stopping.stopping) == 2, "two are leaving")
 
     end = gevent.spawn(runner.stop)
-    await_that(lambda: stopping.stopping_users == 4, "all are leaving")
+    await_that(lambda: len(stopping.stopping) == 4, "all are leaving")
     assert user_count.is_ending and user_count.target is None
     Idler.farewell.set()
 
     end.join(timeout=PATIENCE)
-    assert end.ready() and stopping.stopping_users == 0 and not user_count.is_ending
+    assert end.ready() and len(stopping.stopping) == 0 and not user_count.is_ending
 
 
 def test_a_start_during_the_end_of_a_test_begins_the_next(environment: Environment, user_count: UserCount) -> None:

@@ -212,19 +212,14 @@ def create_direct_channel(person: Person) -> None:
 
 def create_group_channel(person: Person) -> None:
     """Open a group channel with two other users and post a message."""
-    people = _people_dialog(person)
+    # The dialog that starts one: a page of users with their pictures.
+    people = [user for user in person.api.users(0, DIALOG_PAGE) if user.id != person.id and not user.delete_at]
+    person.store.remember_users(people)
+    fetch_faces(person, [user.id for user in people])
     if len(people) < 2:
         raise NothingToDo("fewer than two other users are known")
     chosen = person.rng.sample(people, 2)
     _write_into(person, person.api.create_group_channel([user.id for user in chosen]))
-
-
-def _people_dialog(person: Person) -> list[User]:
-    """The dialog that starts a direct or group channel: a page of users with their pictures."""
-    people = [user for user in person.api.users(0, DIALOG_PAGE) if user.id != person.id and not user.delete_at]
-    person.store.remember_users(people)
-    fetch_faces(person, [user.id for user in people])
-    return people
 
 
 def _write_into(person: Person, channel: Channel, *beside: Request) -> None:

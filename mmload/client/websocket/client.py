@@ -266,7 +266,8 @@ class WebSocket:
         connection, lived_seconds = self._connection, self._take_connection(WebSocketConnection.cut)
         refused = connection is not None and looks_refused(lived_seconds, connection.heard_anything, self._timing)
         if self._state is _SocketState.OPENING and self._first_hello is not None:
-            self._first_hello.set_exception(_ended_unopened(refused))
+            lost = WebSocketFailed("connection lost before the hello")
+            self._first_hello.set_exception(WebSocketFailed("token not accepted", status=401) if refused else lost)
         elif self._state in (_SocketState.UP, _SocketState.RETURNING):
             self._lost(code, reason, lived_seconds, refused=refused and self._state is _SocketState.RETURNING)
 
@@ -426,9 +427,3 @@ class WebSocket:
     def _blame(self, where: str, error: Exception) -> None:
         self._counts.listener_errors += 1
         tell_once(where, error)
-
-
-def _ended_unopened(refused: bool) -> WebSocketFailed:
-    if refused:
-        return WebSocketFailed("token not accepted", status=401)
-    return WebSocketFailed("connection lost before the hello")

@@ -113,10 +113,6 @@ class WebSocketConnection:
         self.started_at = time.monotonic()
 
     @property
-    def is_open(self) -> bool:
-        return self._wire is not None
-
-    @property
     def heard_anything(self) -> bool:
         return self._heard or self.heard_at > 0
 

@@ -289,11 +289,10 @@ class Recording:
                 self.note(NoteKind.WORKER_LEFT_OUT, f"{worker}: cannot read its figures (another version?): {error}")
 
     def _on_last(self, msg: Any, **_: Any) -> None:
-        if not self.running or self._workers is None:
-            return
-        if msg.data is not None:
-            self._take_in(msg.node_id, msg.data)
-        self._workers.finished.add(msg.node_id)
+        if self.running and self._workers is not None:
+            if msg.data is not None:
+                self._take_in(msg.node_id, msg.data)
+            self._workers.finished.add(msg.node_id)
 
     def _on_settled(self, msg: Any, **_: Any) -> None:
         if self.running and self._workers is not None:

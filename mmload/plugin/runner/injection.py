@@ -13,10 +13,11 @@ import time
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import gevent
 import msgspec
+from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
 from msgspec.structs import replace
 
@@ -29,9 +30,6 @@ from mmload.plugin.record.run_recorder import recording_of
 from mmload.plugin.runner.staged_load import shape_of
 from mmload.results.folder import ORDERS, Order
 from mmload.results.model import NoteKind, RunEnding, Storm, StormKind
-
-if TYPE_CHECKING:
-    from locust.env import Environment
 
 log = logging.getLogger("mmload.injection")
 

@@ -58,14 +58,9 @@ class UserStopping:
 
     def __init__(self, runner: Any) -> None:
         self._runner = runner
-        self._stopping = Group()
+        self.stopping = Group()  # told to, and not gone yet
         self._started = self._ended = 0
         self._spawn_users = replace_spawn_and_stop_users(runner, self.spawn_users, self.stop_users)
-
-    @property
-    def stopping_users(self) -> int:
-        """How many are stopping: told to, and not gone yet."""
-        return len(self._stopping)
 
     def turnover(self) -> UserTurnover:
         return UserTurnover(self._started, self._ended)
@@ -87,14 +82,14 @@ class UserStopping:
     def stop_users(self, user_classes_stop_count: Mapping[str, int]) -> None:
         """Stop so many of each class. Waits for them only where the whole test ends."""
         for user in list(self._chosen(user_classes_stop_count)):
-            move(user, self._stopping)
+            move(user, self.stopping)
             if user.greenlet is gevent.getcurrent():
                 # It ends the test itself: nobody can wait for it here.
                 user.group.killone(user.greenlet, block=False)
             else:
                 gevent.spawn(self._let_go, user, self._runner.environment.stop_timeout or 0.0)
         if ends_the_test(self._runner):
-            gevent.joinall([each for each in self._stopping if each is not gevent.getcurrent()])
+            gevent.joinall([each for each in self.stopping if each is not gevent.getcurrent()])
 
     def _chosen(self, counts: Mapping[str, int]) -> Iterator[User]:
         """Those without an account yet go first, then those with the highest numbers: the lowest stay in use."""
@@ -107,7 +102,7 @@ class UserStopping:
         """Who is in the middle of an action may finish it, if there is patience; then it has to go."""
         user.stop(force=not patience_seconds)
         user.greenlet.join(timeout=patience_seconds or None)
-        self._stopping.killone(user.greenlet)
+        self.stopping.killone(user.greenlet)
 
 
 def _account_number(user: Any) -> float:

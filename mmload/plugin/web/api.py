@@ -9,19 +9,17 @@ import logging
 import os
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import flask
 import msgspec
+from locust.env import Environment
 
 from mmload.errors import ConfigurationError, MmloadError, UsageError
 from mmload.plugin import startup_checks
 from mmload.plugin.settings import process_settings
 from mmload.plugin.web import create_request
 from mmload.plugin.web.api_agent import LONGEST_SPAN_SECONDS, ApiAgent, WrongState, amount_of
-
-if TYPE_CHECKING:
-    from locust.env import Environment
 
 log = logging.getLogger("mmload.api")
 

@@ -8,10 +8,11 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import gevent
 import msgspec
+from locust.env import Environment
 from locust.runners import MasterRunner
 
 from mmload.client.accounts import has_file_only
@@ -24,9 +25,6 @@ from mmload.plugin.runner.user_stopping import UserTurnover
 from mmload.plugin.settings import process_settings, settings_of
 from mmload.results.folder import Order
 from mmload.results.model import Storm, StormKind
-
-if TYPE_CHECKING:
-    from locust.env import Environment
 
 # A change is answered when it is accepted; one that takes no longer than this is answered when it is carried out.
 SHORT_CHANGE_SECONDS = 1.0

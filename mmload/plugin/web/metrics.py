@@ -12,11 +12,12 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import gevent
 from flask import Blueprint, Response
 from gevent.pywsgi import WSGIServer
+from locust.env import Environment
 from locust.runners import WorkerRunner
 
 from mmload.errors import UsageError
@@ -37,9 +38,6 @@ from mmload.plugin.settings import settings_of
 from mmload.plugin.startup_checks import refuse
 from mmload.plugin.web.run_view import View, view_of
 from mmload.results.model import RunPhase
-
-if TYPE_CHECKING:
-    from locust.env import Environment
 
 T = TypeVar("T")
 

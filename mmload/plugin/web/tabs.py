@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import flask
 import msgspec
+from locust.env import Environment
 from locust.runners import MasterRunner
 
 from mmload.errors import UsageError
@@ -27,9 +28,6 @@ from mmload.plugin.web.run_view import View, view_of
 from mmload.results.generator_health import LIMITS, LOCAL, trust_in
 from mmload.results.model import Second, StormKind
 from mmload.results.storms import recoveries, so_far
-
-if TYPE_CHECKING:
-    from locust.env import Environment
 
 # A chart is so long: five minutes of whole seconds.
 SERIES_SECONDS = 300
