@@ -10,8 +10,8 @@ import time
 from collections.abc import Iterator
 
 import gevent
-from locust.env import Environment
 from locust import task
+from locust.env import Environment
 
 from mmload.behaviours.login import EntryRefused, log_in, log_out, release
 from mmload.behaviours.page_load import LOG_IN as START

@@ -12,8 +12,8 @@ from typing import Any
 
 import gevent
 from gevent.pool import Group
-from locust.env import Environment
 from locust import User
+from locust.env import Environment
 from locust.runners import WorkerRunner
 
 from mmload.behaviours.background import be_connected

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from locust.env import Environment
 from locust import User
+from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
 from msgspec.structs import replace
 
