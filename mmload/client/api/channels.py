@@ -31,6 +31,7 @@ _SEARCH_GROUPS = Endpoint("POST", "/channels/group/search", answer=list[Channel]
 _ALL_OWN = Endpoint("GET", "/users/{user_id}/channels", answer=list[Channel])
 _ALL_OWN_MEMBERS = Endpoint("GET", "/users/{user_id}/channel_members", answer=list[ChannelMember])
 _MEMBER_LINES = msgspec.json.Decoder(ChannelMember)
+_UNREAD = Route("GET", "/users/{user_id}/channels/{channel_id}/unread")
 _UNREAD_POSTS = Endpoint("GET", "/users/{user_id}/channels/{channel_id}/posts/unread", answer=PostList)
 _PINNED = Endpoint("GET", "/channels/{channel_id}/pinned", answer=PostList)
 _POSTS_OF = Endpoint("GET", "/channels/{channel_id}/posts", answer=PostList)
@@ -125,6 +126,9 @@ class ChannelCalls(Calls):
         except UNREADABLE_JSON as error:
             reason = "answer could not be read"
             raise RequestFailed(reason, route=str(_ALL_OWN_MEMBERS), status=answer.status) from error
+
+    def channel_unread(self, user_id: str, channel_id: str) -> None:
+        self._do(_UNREAD, user_id, channel_id)
 
     def posts_around_unread(self, user_id: str, channel_id: str, collapsed_threads: bool) -> PostList:
         return self._get(
