@@ -118,8 +118,8 @@ class Posterior:
         now = self._capacities[:, None] + self._drifts * self._now
         values = np.broadcast_to(now[:, None, None, None, :], self._total.shape).ravel()[likely]
         total, blocks = self._total.ravel()[likely], [block.ravel()[likely] for block in self._blocks]
-        middle = float(_weights(total) @ values)
-        spread = math.sqrt(float(_weights(total) @ (values - middle) ** 2))
+        middle = _mean(_weights(total), values)
+        spread = math.sqrt(_mean(_weights(total), (values - middle) ** 2))
         groups = [_grouped(blocks, together) for together in self._tuning.groups]
         error = max(spread, *(self._block_error(total, each, values) for each in groups))
         return Estimate(middle, math.hypot(self._errors(weights) * error, self._tuning.widening))
@@ -159,7 +159,7 @@ class Posterior:
         count = len(groups)
         if count < self._tuning.fewest_blocks:
             return 0.0
-        without = [float(_weights(total - group) @ values) for group in groups]
+        without = [_mean(_weights(total - group), values) for group in groups]
         centre = math.fsum(without) / count
         return math.sqrt((count - 1) / count * math.fsum((each - centre) ** 2 for each in without))
 
@@ -179,6 +179,11 @@ def _grouped(blocks: list[Grid], together: int) -> list[Grid]:
 def _weights(logarithms: Grid) -> Grid:
     weights = np.exp(logarithms - logarithms.max())
     return np.asarray(weights / weights.sum())
+
+
+def _mean(weights: Grid, values: Grid) -> float:
+    """Not by `@`: for vectors as short as these its threads only wait for each other, and round by their number."""
+    return float((weights * values).sum())
 
 
 def _between(value: float, points: tuple[tuple[float, float], ...]) -> float:
