@@ -10,13 +10,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from playwright.async_api import CDPSession, Error, Page
 
 from mmload.config.credentials import origin
+
+# A browser that does not answer is ended without.
+_END_SECONDS = 5.0
 
 _OWN_SOCKETS_ONLY = """(server => {
   const own = new URL(server), scheme = own.protocol === "https:" ? "wss:" : "ws:";
@@ -35,31 +38,69 @@ _OWN_SOCKETS_ONLY = """(server => {
 })"""
 
 
-async def send_headers(page: Page, session: CDPSession, server_url: str, headers: Mapping[str, str]) -> None:
-    """From now on, with all that this page sends to the server: before it goes anywhere. `session` is the page's."""
+@asynccontextmanager
+async def headers_sent(
+    page: Page, session: CDPSession, server_url: str, headers: Mapping[str, str]
+) -> AsyncIterator[None]:
+    """Meanwhile, with all that this page sends to the server: before it goes anywhere. `session` is the page's.
+
+    A stopped request goes on as it is, with the headers, when the session ends. So none is left when this ends.
+    """
     if not headers:
+        yield
         return
-    under_way: set[asyncio.Task[None]] = set()
-
-    def stopped(event: dict[str, Any]) -> None:
-        task = asyncio.create_task(_go_on(session, server_url, headers, event))
-        under_way.add(task)
-        task.add_done_callback(under_way.discard)
-
-    session.on("Fetch.requestPaused", stopped)
+    stopped = _StoppedRequests(session, server_url, headers)
+    session.on("Fetch.requestPaused", stopped.take)
     await page.add_init_script(f"{_OWN_SOCKETS_ONLY}({json.dumps(server_url)})")
     await session.send("Fetch.enable", {"patterns": [{"urlPattern": "*"}]})
     await session.send("Network.enable")
     await session.send("Network.setExtraHTTPHeaders", {"headers": dict(headers)})
+    try:
+        yield
+    finally:
+        with suppress(Error, asyncio.TimeoutError):
+            await asyncio.wait_for(stopped.end(), _END_SECONDS)
 
 
-async def _go_on(session: CDPSession, server_url: str, headers: Mapping[str, str], event: dict[str, Any]) -> None:
-    request = event["request"]
-    sent = headers_of(request["url"], request["headers"], server_url, headers)
-    listed = [{"name": name, "value": value} for name, value in sent.items()]
-    # The page, or what it asked for, may be gone meanwhile.
-    with suppress(Error):
-        await session.send("Fetch.continueRequest", {"requestId": event["requestId"], "headers": listed})
+class _StoppedRequests:
+    """The page's requests that wait for a decision."""
+
+    def __init__(self, session: CDPSession, server_url: str, headers: Mapping[str, str]) -> None:
+        self._session, self._server_url, self._headers = session, server_url, headers
+        self._decisions: dict[asyncio.Task[None], str] = {}
+        self._ending = False
+
+    def take(self, event: dict[str, Any]) -> None:
+        """One more; called by the browser's events."""
+        request_id = event["requestId"]
+        decide = self._abort(request_id) if self._ending else self._go_on(request_id, event["request"])
+        decision = asyncio.create_task(decide)
+        self._decisions[decision] = request_id
+        decision.add_done_callback(self._decisions.pop)
+
+    async def end(self) -> None:
+        """No request has the headers from now on; those that have them and wait are aborted."""
+        self._ending = True
+        await self._session.send("Network.setExtraHTTPHeaders", {"headers": {}})
+        decisions = dict(self._decisions)
+        for decision in decisions:
+            decision.cancel()
+        await asyncio.gather(*decisions, return_exceptions=True)
+        for request_id in decisions.values():
+            await self._abort(request_id)
+
+    async def _go_on(self, request_id: str, request: dict[str, Any]) -> None:
+        sent = headers_of(request["url"], request["headers"], self._server_url, self._headers)
+        listed = [{"name": name, "value": value} for name, value in sent.items()]
+        await self._decide("Fetch.continueRequest", request_id, headers=listed)
+
+    async def _abort(self, request_id: str) -> None:
+        await self._decide("Fetch.failRequest", request_id, errorReason="Aborted")
+
+    async def _decide(self, method: str, request_id: str, **more: Any) -> None:
+        # The page, or what it asked for, may be gone meanwhile.
+        with suppress(Error):
+            await self._session.send(method, {"requestId": request_id, **more})
 
 
 def headers_of(url: str, sent: Mapping[str, str], server_url: str, headers: Mapping[str, str]) -> dict[str, str]:

@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 import psutil
 from playwright.async_api import BrowserContext, CDPSession, Error, Page, ProxySettings, ViewportSize, async_playwright
 
-from mmload.browser.headers import send_headers
+from mmload.browser.headers import headers_sent
 from mmload.browser.messages import Opening
 from mmload.signals import sessions_give_way
 
@@ -53,8 +53,8 @@ async def opened(
             page = context.pages[0] if context.pages else await context.new_page()
             session = await context.new_cdp_session(page)
             await session.send("Network.enable")
-            await send_headers(page, session, opening.url, opening.headers)
-            yield context, page, session
+            async with headers_sent(page, session, opening.url, opening.headers):
+                yield context, page, session
         finally:
             with suppress(Error, asyncio.TimeoutError):
                 await asyncio.wait_for(context.close(), _CLOSE_SECONDS)

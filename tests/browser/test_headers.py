@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -13,12 +13,13 @@ from typing import Any
 
 import pytest
 
-from mmload.browser.headers import headers_of
+from mmload.browser.headers import _StoppedRequests, headers_of
 from mmload.browser.messages import Opening
 from mmload.browser.opening import opened
 from mmload.browser.start_order import find_browser
 from tests.browser.support import needs_a_browser
 
+ICON_PATIENCE_SECONDS, PATIENCE_SECONDS = 5, 60
 SECRET = {"X-Proxy-Secret": "let-me-in"}
 # What a page can ask for; in the end it says whether it could open a socket elsewhere, or make a worker.
 PAGE = """async ([own, other]) => {
@@ -102,6 +103,11 @@ def test_a_page_sends_them_to_the_server_with_its_socket_and_to_nobody_else(
             await page.goto(own.url)
             said = await page.evaluate(PAGE, [own.url, other.url])
             await page.goto(own.url + "/away")
+            # The browser asks for a page's icon on its own, some time after the page is there.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(ICON_PATIENCE_SECONDS):
+                    while "/favicon.ico" not in [path for path, _ in other.seen]:
+                        await asyncio.sleep(0.05)
             return said
 
     assert asyncio.run(drive()) == "undefined"
@@ -110,6 +116,40 @@ def test_a_page_sends_them_to_the_server_with_its_socket_and_to_nobody_else(
     assert "/socket" in own.with_secret()
     assert other.with_secret() == []
     assert {"/asked", "/frame", "/beacon", "/from-afar"} <= set(other.without_secret())
+
+
+@needs_a_browser
+def test_what_waits_when_the_browser_is_closed_is_not_sent_with_them(
+    origins: tuple[Origin, Origin], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Left alone, it goes on with them as soon as nobody stops requests any more."""
+    own, other = origins
+    waiting: set[str] = set()
+
+    async def undecided(self: Any, request_id: str, request: dict[str, Any]) -> None:
+        if not request["url"].startswith(other.url):
+            await on_its_way(self, request_id, request)
+            return
+        waiting.add(request["url"])
+        await asyncio.Event().wait()
+
+    on_its_way = _StoppedRequests._go_on
+    monkeypatch.setattr(_StoppedRequests, "_go_on", undecided)
+
+    async def drive() -> None:
+        opening = Opening(url=own.url, executable=find_browser(""), headers=SECRET)
+        async with opened(opening, tmp_path / "profile") as (_, page, _session):
+            await page.goto(own.url)
+            await page.evaluate(
+                "other => { navigator.sendBeacon(other + '/beacon', ''); fetch(other).catch(() => 0); }", other.url
+            )
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while len(waiting) < 2:
+                    await asyncio.sleep(0.02)
+
+    asyncio.run(drive())
+
+    assert other.with_secret() == []
 
 
 def test_another_port_scheme_or_name_is_another_origin() -> None:
