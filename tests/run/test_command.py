@@ -102,7 +102,7 @@ def test_ctrl_c_before_locust_has_begun_is_no_fault_of_ours(tmp_path: Path) -> N
 def test_a_signal_while_the_command_is_still_being_loaded_leaves_no_traceback(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("mmload.cli._parser", lambda: os.kill(os.getpid(), signal.SIGINT))
+    monkeypatch.setattr("mmload.cli.parsed", lambda _: os.kill(os.getpid(), signal.SIGINT))
     assert main(["run"]) == 130
     assert capsys.readouterr().err == "mmload: interrupted\n"
 
