@@ -126,9 +126,9 @@ def beside(
 def around_unread(
     world: World, channel: StoredChannel, reader: StoredUser, before: int, after: int, *, collapsed: bool
 ) -> Document:
-    """The last read posts and the first unread ones."""
+    """The last read posts and the first unread ones; the newest, as if they were read, of a channel never viewed."""
     viewed_at = channel.members[reader.id].last_viewed_at
-    place = bisect_right(channel.posts, viewed_at, key=attrgetter("create_at"))
+    place = bisect_right(channel.posts, viewed_at, key=attrgetter("create_at")) if viewed_at else len(channel.posts)
     read, _, older = _split(_shown(_older(channel, place), collapsed=collapsed), 0, before)
     unread, _, newer = _split(_shown(_newer(channel, place), collapsed=collapsed), 0, after)
     document = _list(world, [*reversed(unread), *read], reader, collapsed=collapsed)

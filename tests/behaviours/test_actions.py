@@ -129,15 +129,26 @@ def test_pages_that_nobody_can_read_take_their_time_all_the_same(scene: Scene) -
     context.pages_left_unread = 0
 
 
-def test_who_opens_a_short_channel_has_nothing_to_scroll(scene: Scene) -> None:
-    """The application asks for nothing before the first post: the posts of a channel say that it is among them."""
-    # One of its own: what the other tests wrote is more than a screen shows at first.
+def open_new_channel(scene: Scene, posts: int) -> None:
+    """A channel that nobody has seen before, with so many posts of Bob's, is opened by Ann."""
     channel_id, ann = scene.crowd.admin.channel(scene.team.id)["id"], scene.ann
     for person in (ann, scene.bob):
         person.api.add_channel_member(channel_id, person.id)
     ann.store.remember_channels(ann.api.own_channels(ann.id, scene.team.id, True), member=True)
-    send_post(scene.bob, channel_id, "hello")
+    for number in range(posts):
+        send_post(scene.bob, channel_id, f"hello {number}")
     view_channel(ann, ann.store.channels[channel_id])
+
+
+def test_who_opens_a_long_channel_for_the_first_time_sees_its_newest_posts(scene: Scene) -> None:
+    open_new_channel(scene, posts=65)
+
+    assert main_requests(scene.does("ScrollChannel")).count(POSTS) >= 1, "there are older ones"
+
+
+def test_who_opens_a_short_channel_has_nothing_to_scroll(scene: Scene) -> None:
+    """The application asks for nothing before the first post: the posts of a channel say that it is among them."""
+    open_new_channel(scene, posts=1)
 
     assert scene.ann.store.oldest_post_id()
     assert scene.does("ScrollChannel", ActionOutcome.SKIPPED) == []
