@@ -30,8 +30,10 @@ _MENTION = ("GET /users/autocomplete",)
 # A thread opens; its box, if somebody typed in it, is saved when it closes.
 _OPEN_THREAD = ("GET /posts/{post_id}/thread", *_BOX, "POST /drafts", _THREAD_DRAFT)
 _READ_THREAD = "PUT /users/{user_id}/teams/{team_id}/threads/{thread_id}/read/{timestamp}"
-# So does the box of a channel that is left. What is fetched ahead is asked for what has changed since.
+# So does the box of a channel that is left. What is fetched ahead is asked for what has changed since. Behind what has
+# no box (all threads, an old message) a channel comes with a new one.
 _OPEN_CHANNEL = (
+    *_BOX,
     "POST /drafts",
     _CHANNEL_DRAFT,
     "GET /channels/{channel_id}/stats",
@@ -239,7 +241,7 @@ REQUESTS: dict[str, tuple[str, ...]] = {
         "PUT /users/{user_id}/teams/{team_id}/threads/read",
         "GET /users/{user_id}/teams/{team_id}/threads",
     ),
-    "LeaveChannel": ("DELETE /channels/{channel_id}/members/{user_id}", *_TEAM_CHANNELS, *_BOX, *_OPEN_CHANNEL),
+    "LeaveChannel": ("DELETE /channels/{channel_id}/members/{user_id}", *_TEAM_CHANNELS, *_OPEN_CHANNEL),
     "BrowseChannels": (*_BROWSE, "POST /channels/search"),
     "MarkUnread": ("POST /users/{user_id}/posts/{post_id}/set_unread",),
     "UpdateStatus": ("PUT /users/{user_id}/status",),
