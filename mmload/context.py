@@ -59,12 +59,7 @@ class TestContext:
         self.tls_context = tls_context(connection.verify_tls) if secure else None
         self.transport = _transport(connection, server_url, self.tls_context)
         self.socket_route = socket_route(connection, self.websocket_url)
-        self.admission = Admission(
-            users.max_logins_in_flight,
-            users.login_retry_min_seconds,
-            users.login_retry_max_seconds,
-            random.Random(f"{self.seed}:admission"),
-        )
+        self.admission = _admission(users, self.seed)
         self.missing = MissingFeatures(recorder.unavailable)
         self.shared_objects = SharedObjects()
         self.credentials = read_credentials(users.users_file_path) if users.users_file_path else ()
@@ -77,7 +72,10 @@ class TestContext:
         )
         # The recorder settles it every second.
         recorder.account = self.deliveries
-        # What the users find out about the server, and leave for one another.
+        self._begin()
+
+    def _begin(self) -> None:
+        """Before the first user: what they find out about the server, and leave for one another."""
         self.can: Capabilities | None = None
         # What it says of itself before anybody has logged in.
         self._foreseen = Capabilities()
@@ -119,6 +117,11 @@ def _transport(connection: ConnectionSettings, server_url: str, tls: ssl.SSLCont
         own_headers(connection.headers),
         proxy_for(server_url) if connection.use_proxy else "",
     )
+
+
+def _admission(users: Users, seed: int) -> Admission:
+    rng = random.Random(f"{seed}:admission")
+    return Admission(users.max_logins_in_flight, users.login_retry_min_seconds, users.login_retry_max_seconds, rng)
 
 
 def _pool(users: Users, worker_index: int, lines: range) -> AccountPool:

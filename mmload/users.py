@@ -152,10 +152,10 @@ class AccountUser(User):
         """One request's outcome, to our recorder and to Locust's tables (an expected refusal is no failure there)."""
         expected = failure is not None and failure.expected
         reason, request_id = (failure.reason, failure.request_id) if failure is not None else ("", "")
-        login = route in LOGIN_ROUTES
-        process_recorder().request(str(route), seconds, reason, login, request_id, expected)
+        login, recorder = route in LOGIN_ROUTES, process_recorder()
+        recorder.request(str(route), seconds, reason, login, request_id, expected)
         if "waiting" in self._gauges and not login:
-            process_recorder().span(STARTING_REQUEST, seconds)
+            recorder.span(STARTING_REQUEST, seconds)
         self.environment.events.request.fire(
             request_type=route.method,
             name=route.path,

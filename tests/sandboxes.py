@@ -34,8 +34,10 @@ class Sandboxes:
         self._ask(pid)
 
     def close(self) -> None:
+        """End all of them. By an order: who was forked from us meanwhile may hold our end of the pipe open."""
         if self._process is not None:
-            self._process.communicate(timeout=PATIENCE_SECONDS)
+            self._ask(None)
+            self._process.wait(timeout=PATIENCE_SECONDS)
             self._process = None
 
     def _ask(self, order: Any) -> Any:
@@ -57,10 +59,13 @@ class Sandboxes:
 
 
 def serve() -> None:
-    """Options: a sandbox is to begin; a number: it is to end."""
+    """Options: a sandbox is to begin; a number: it is to end; nothing: all of it is."""
     pipes: dict[int, int] = {}
     for line in sys.stdin:
         order = json.loads(line)
+        if order is None:
+            print("null", flush=True)
+            return
         if isinstance(order, int):
             _end(order)
             os.close(pipes.pop(order))

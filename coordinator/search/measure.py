@@ -71,11 +71,12 @@ class Measure:
             at = sight.sample.seconds - (self._begun or 0.0)
             self._posterior.add(window.credited(ratio), ratio, sight.elapsed, window.arrivals, at=at)
             self._learnt += sight.elapsed
-            self._above_seconds += sight.elapsed if ratio > 0.0 else 0.0
-            self._below_seconds += sight.elapsed if ratio <= 0.0 else 0.0
             if ratio > 0.0:
+                self._above_seconds += sight.elapsed
                 # A second breach, by users who were level: the first one was none that a pause of the server explains.
                 self._false_above = max(self._false_above, window.highest + self._tuning.false_above)
+            else:
+                self._below_seconds += sight.elapsed
 
     def _count(self, sight: Sight, ratio: float) -> None:
         """How long a clean window has shown what it shows."""

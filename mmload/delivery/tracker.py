@@ -213,9 +213,11 @@ class SocketTracker:
 
 
 def _entry(places: dict[str, ChannelSeats], key: str) -> ChannelSeats:
-    if key not in places:
-        places[key] = ChannelSeats(key)
-    return places[key]
+    # One look for each message that arrives.
+    found = places.get(key)
+    if found is None:
+        found = places[key] = ChannelSeats(key)
+    return found
 
 
 def _both(one: bytearray, other: bytearray, size: int) -> bytearray:
