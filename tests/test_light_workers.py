@@ -39,7 +39,7 @@ def test_a_worker_that_has_run_imports_no_server(sandbox: str, tmp_path: pathlib
     Admin(sandbox).channel(Admin(sandbox).team()["id"])
     program = f"""
 import sys
-sys.argv = ["locust", "-f", {str(PROJECT / "locustfile.py")!r}, "--headless", "-u", "1", "-t", "2s",
+sys.argv = ["locust", "-f", {str(PROJECT / "locustfile.py")!r}, "--headless", "-u", "1", "-t", "6s",
             "--host", {sandbox!r}, "--exit-code-on-error", "0"]
 import locust.main
 try:

@@ -415,7 +415,7 @@ def assert_effect(scene: Scene, name: str, before: dict[str, int]) -> None:
         part, change = EFFECTS[name]
         expected = before[part] + change
         # The socket's events of the action itself may still be on their way.
-        with gevent.Timeout(5, AssertionError(f"{name}: {part} never came to {expected}")):
+        with gevent.Timeout(60, AssertionError(f"{name}: {part} never came to {expected}")):
             while summary_of(scene)[part] != expected:
                 gevent.sleep(0.02)
     here = scene.ann.store.current_channel_id

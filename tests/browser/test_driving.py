@@ -61,7 +61,7 @@ def steps(browser: BrowserProcess, logged_in: tuple[StepDone, float]) -> Steps:
 @pytest.fixture(scope="module")
 def short_patience(logged_in: tuple[StepDone, float]) -> float:
     """Seconds for what does not come: enough for all that does, however busy the machine is."""
-    return max(10.0, 2 * logged_in[1])
+    return max(30.0, 3 * logged_in[1])
 
 
 def test_every_step_can_be_done(steps: Steps) -> None:
@@ -133,9 +133,10 @@ def test_a_browser_that_is_to_give_way_does_so_with_all_its_processes(steps: Ste
     all_of_it = [psutil.Process(browser.pid), *psutil.Process(browser.pid).children(recursive=True)]
 
     niceness = []
-    for thread in (thread.id for each in all_of_it for thread in each.threads()):
-        with suppress(ProcessLookupError):
-            niceness.append(os.getpriority(os.PRIO_PROCESS, thread))
+    for each in all_of_it:
+        # Some come and go.
+        with suppress(psutil.Error, ProcessLookupError):
+            niceness += [os.getpriority(os.PRIO_PROCESS, thread.id) for thread in each.threads()]
     assert len(niceness) > 20
     assert min(niceness) >= NICENESS
 
@@ -183,8 +184,9 @@ def test_what_is_written_is_on_the_server(steps: Steps, place: Place, login: str
 def test_secrets_are_on_no_command_line_and_in_no_variable(browser: BrowserProcess, steps: Steps) -> None:
     token = steps[LOG_IN].token
     for process in [psutil.Process(browser.pid), *psutil.Process(browser.pid).children(recursive=True)]:
-        told = " ".join(process.cmdline()) + str(process.environ())
-        assert PASSWORD not in told and token not in told
+        with suppress(psutil.NoSuchProcess):
+            told = " ".join(process.cmdline()) + str(process.environ())
+            assert PASSWORD not in told and token not in told
 
 
 def test_a_refused_log_in_is_told_with_a_picture_and_what_the_console_said(place: Place) -> None:

@@ -100,6 +100,7 @@ def test_a_page_sends_them_to_the_server_with_its_socket_and_to_nobody_else(
     async def drive() -> Any:
         opening = Opening(url=own.url, executable=find_browser(""), headers=SECRET)
         async with opened(opening, tmp_path / "profile") as (_, page, _session):
+            page.set_default_timeout(PATIENCE_SECONDS * 1000)
             await page.goto(own.url)
             said = await page.evaluate(PAGE, [own.url, other.url])
             await page.goto(own.url + "/away")
@@ -139,6 +140,7 @@ def test_what_waits_when_the_browser_is_closed_is_not_sent_with_them(
     async def drive() -> None:
         opening = Opening(url=own.url, executable=find_browser(""), headers=SECRET)
         async with opened(opening, tmp_path / "profile") as (_, page, _session):
+            page.set_default_timeout(PATIENCE_SECONDS * 1000)
             await page.goto(own.url)
             await page.evaluate(
                 "other => { navigator.sendBeacon(other + '/beacon', ''); fetch(other).catch(() => 0); }", other.url

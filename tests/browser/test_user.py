@@ -54,8 +54,12 @@ def _names(processes: list[psutil.Process]) -> set[str]:
 
 
 def _browser_processes(locust: psutil.Process) -> list[psutil.Process]:
-    found = [each for each in locust.children(recursive=True) if "mmload.browser" in each.cmdline()]
-    return [each for one in found for each in (one, *one.children(recursive=True))]
+    found = []
+    for each in locust.children(recursive=True):
+        with suppress(psutil.Error):
+            if "mmload.browser" in each.cmdline():
+                found += [each, *each.children(recursive=True)]
+    return found
 
 
 def test_a_browser_user_acts_beside_a_simulated_one_and_leaves_nothing_behind(

@@ -60,7 +60,9 @@ class Peer:
 
     def _request(self) -> tuple[str, dict[str, str], dict[str, str]]:
         while b"\r\n\r\n" not in self._data:
-            self._data += self._connection.recv(4096)
+            data = self._connection.recv(4096)
+            assert data, "the client hung up"
+            self._data += data
         head, _, self._data = self._data.partition(b"\r\n\r\n")
         first, *lines = head.decode().split("\r\n")
         url = urlsplit(first.split()[1])

@@ -373,6 +373,7 @@ def test_a_token_that_dies_in_silence_is_replaced_too(clients: Clients) -> None:
     _, peer, counts = clients.opened(ear)
     peer.hang_up()
     silent = returned(clients)
+    eventually(lambda: ear.reopened == 1)
     gevent.sleep(0.1)
     silent.hang_up()
     again = clients.server.accept()
@@ -485,7 +486,7 @@ def test_a_silent_server_that_answers_pings_is_kept(clients: Clients) -> None:
 def test_a_dead_server_is_noticed_when_the_next_ping_is_due(clients: Clients) -> None:
     """Cable pulled: nothing comes, not even an end."""
     ear = Ear()
-    clients.opened(ear, replace(QUICK, ping_interval_seconds=0.2))
+    clients.opened(ear, replace(QUICK, ping_interval_seconds=1.0))
 
     eventually(lambda: ear.dropped == [(4000, "the server fell silent")])
     assert returned(clients).query == back_to("c1", 1, 4000)
@@ -542,7 +543,7 @@ def test_what_a_full_socket_does_not_take_is_queued_in_order(clients: Clients) -
     for _ in range(count):
         client.send("presence", {"filler": filler})
     peer.send_frame(PING, b"behind")
-    with gevent.Timeout(5):
+    with gevent.Timeout(60):
         numbers = [peer.read_message()["seq"] for _ in range(count)]
         assert peer.read_frame() == (PONG, b"behind")
 
@@ -586,7 +587,7 @@ def test_nothing_stays_behind(clients: Clients) -> None:
 
     def come_and_go() -> None:
         up, _, _ = clients.opened(Ear())
-        down, peer, _ = clients.opened(Ear())
+        down, peer, _ = clients.opened(Ear(), replace(QUICK, first_retry_seconds=30.0))
         returning, other, _ = clients.opened(Ear(), replace(QUICK, first_retry_seconds=0.001))
         other.hang_up()
         clients.server.accept_bare()

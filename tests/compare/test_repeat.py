@@ -112,7 +112,7 @@ def test_two_servers_are_run_with_the_same_seed_and_can_be_compared(sandbox: str
         options = ("--users", "3", "--run-time", "5s", "--spawn-rate", "0", "--name", "duel")
         done = mmload(tmp_path, "repeat", "1", "--servers", sandbox, other, "--", "run", *options, **FAST)
 
-    assert done.returncode == 0, done.stderr
+    assert done.returncode in (0, 6), done.stderr
     first, second, _, last = done.stdout.splitlines()
     assert (first.endswith("-duel-a1"), second.endswith("-duel-b1")) == (True, True)
     facts = [read_run(tmp_path / each).facts for each in (first, second)]

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from coordinator.answer import minutes
 from coordinator.journal import NAME, read
 from mmload.cli.locust_process import free_port
 from mmload.errors import ExitCode
@@ -215,7 +216,8 @@ def test_time_that_is_over_before_a_breach_tells_what_was_fine_and_holds_it(tmp_
     answer = json.loads((tmp_path / FOLDER / "answer.json").read_text())
 
     assert ended.code == ExitCode.INCONCLUSIVE
-    assert ended.out == f"at least {answer['low']} users; 12 seconds\nended by: time over: {answer['reason']}\n"
+    answered = f"at least {answer['low']} users; {minutes(answer['minutes'])}"
+    assert ended.out == f"{answered}\nended by: time over: {answer['reason']}\n"
     assert (locust.users, locust.stops) == (answer["low"], 0)
     same = run(tmp_path, "mmload", "replay", FOLDER)
     other = run(tmp_path, "mmload", "replay", FOLDER, "--limit", "p99 of requests (s)=0.05")

@@ -93,7 +93,7 @@ def test_a_search_sees_what_prometheus_sees_of_a_real_agent(sandbox: str, tmp_pa
     assert turned.seen.users > MOST_PRESENT >= turned.users
     dark = [cycle for cycle in seen if "no data, holding" in cycle.reason]
     assert all("connection refused" in cycle.seen.readings[0].unknown for cycle in dark)
-    assert len({cycle.users for cycle in dark}) == 1 and dark[0].users <= turned.users
+    assert len({cycle.users for cycle in dark}) == 1 and dark[0].users <= MOST_PRESENT
     assert replayed.returncode == ExitCode.PASSED, replayed.stdout
 
 
@@ -165,12 +165,12 @@ def test_the_sandbox_of_the_demonstration_has_an_account_and_a_community_for_eve
         "--p99",
         "20",
         "--budget",
-        "30",
+        "60",
     )
     ended = run(tmp_path, "mmload", "capacity", "--sandbox", *options, **QUICK)
     found = read_run(the_folder(tmp_path))
 
-    # No limit was crossed, and 20 s are not enough to say more.
+    # No limit was crossed, and a minute is not enough to say more.
     assert ended.code == ExitCode.INCONCLUSIVE, ended.err
     assert ended.out.startswith(f"at least {most} users; ")
     assert "Traceback" not in ended.err

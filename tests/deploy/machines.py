@@ -139,6 +139,7 @@ class NetworkMachine:
     def kill_sshd(self) -> None:
         """Its sshd and all connections are gone; what runs there has to end by itself."""
         self.run("pkill", "-KILL", "sshd", check=False)
+        self._await(lambda: self.run("pgrep", "sshd", check=False).returncode, "its sshd is gone")
         self.path("/run/sshd.log").unlink(missing_ok=True)
 
     def let_in(self, public_key: Path) -> None:
@@ -148,6 +149,7 @@ class NetworkMachine:
     def empty(self) -> None:
         """Nothing runs there, and the home folder is empty; its sshd is a new one."""
         self.run("sh", "-c", "kill -KILL -1", check=False)
+        self._await(lambda: self.run("pgrep", "sshd", check=False).returncode, "its sshd is gone")
         self.path("/run/sshd.log").unlink(missing_ok=True)
         for left in self.home.iterdir():
             shutil.rmtree(left) if left.is_dir() else left.unlink()

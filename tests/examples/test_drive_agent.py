@@ -42,7 +42,7 @@ def test_an_agent_that_answers_with_an_error_ends_the_script_in_words(sandbox: s
             env=environ(),
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=180,
             check=False,
         )
 

@@ -29,7 +29,7 @@ def started(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         env=environ(folder, MMLOAD_CHECKED="1"),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         check=False,
         preexec_fn=limited,
     )

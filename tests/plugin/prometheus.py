@@ -58,13 +58,13 @@ class Prometheus:
 
 @contextmanager
 def running_prometheus(folder: Path, agent: str, mattermost: str) -> Iterator[Prometheus]:
-    """Prometheus with config/prometheus.yml, these targets (host:port) in place of its own, and a scrape a second."""
+    """Prometheus with config/prometheus.yml, these targets (host:port) in place of its own, asked every two seconds."""
     text = (ROOT / "config" / "prometheus.yml").read_text()
     for place, target in (("localhost:8089", agent), ("localhost:8067", mattermost)):
         assert place in text
         text = text.replace(place, target)
-    text = re.sub(r"scrape_interval: \S+", "scrape_interval: 1s", text)
-    text = re.sub(r"scrape_timeout: \S+", "scrape_timeout: 1s", text)
+    text = re.sub(r"scrape_interval: \S+", "scrape_interval: 2s", text)
+    text = re.sub(r"scrape_timeout: \S+", "scrape_timeout: 2s", text)
     (folder / "prometheus.yml").write_text(text)
     address = f"127.0.0.1:{free_port()}"
     options = ("--config.file=prometheus.yml", "--storage.tsdb.path=data", f"--web.listen-address={address}")

@@ -146,7 +146,7 @@ def test_an_answer_that_trickles_ends_in_time(whole_head: bool) -> None:
             with connection, suppress(OSError):
                 connection.recv(65536)
                 connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n" + (b"\r\n" if whole_head else b"X: "))
-                for _ in range(250):
+                for _ in range(1000):
                     connection.sendall(b"x")
                     time.sleep(0.02)
 
@@ -161,8 +161,8 @@ def test_an_answer_that_trickles_ends_in_time(whole_head: bool) -> None:
         server.close()
         thread.join()
 
-    # All that the server sends takes 5 s.
-    assert took < 3
+    # All that the server sends takes 20 s.
+    assert took < 15
 
 
 def test_a_call_answered_by_a_redirect_names_where_to_and_goes_nowhere() -> None:

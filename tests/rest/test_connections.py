@@ -206,7 +206,7 @@ def test_an_answer_that_never_comes_ends_in_time_and_gives_its_place_back() -> N
             connection.sendall(GOOD)
         connection.recv(65536)
 
-    with server(serve) as (url, _seen), closing(connections(url, timeout_seconds=0.2)) as mine:
+    with server(serve) as (url, _seen), closing(connections(url, timeout_seconds=0.5)) as mine:
         for _ in range(6):
             with pytest.raises(TimeoutError):
                 mine.ask("GET", ASK)

@@ -42,7 +42,7 @@ def test_above_the_rate_limit_it_answers_429(sandbox_process: SandboxProcess) ->
     """With the headers of the real one, from which a client learns how long to wait."""
     client = sandbox_process("--rate-limit", "1")
 
-    answers = [client("GET", "/system/ping") for _ in range(110)]
+    answers = [client("GET", "/system/ping") for _ in range(200)]
     refused = [answer for answer in answers if answer.status_code == 429]
 
     assert refused

@@ -33,9 +33,10 @@ def quiet(talk: SandboxTalk) -> None:
 
 
 def slow(talk: SandboxTalk) -> None:
-    """Six are held back for 1.5 s."""
-    talk.fault(event="posted", what="delay", times=6, share=0.2, delay_ms=1500)
+    """Six are held back for 4 s."""
+    talk.fault(event="posted", what="delay", times=6, share=0.2, delay_ms=4000)
     talk.wait_until_done(delay=6)
+    talk.go_on()
     talk.go_on()
 
 
@@ -110,7 +111,7 @@ RESTLESS = {
     "MMLOAD_SIMULCONTROLLER_PERCENTTIMEINFRONT": "0.6",
     "MMLOAD_SIMULCONTROLLER_AVGMINUTESINFRONT": "0.05",
 }
-LATE = {"MMLOAD_RUNCONFIGURATION_LATEDELIVERYMS": "1000"}
+LATE = {"MMLOAD_RUNCONFIGURATION_LATEDELIVERYMS": "3000"}
 # Name: what is done, how many workers (0: one process), settings.
 STORIES: dict[str, tuple[Callable[[SandboxTalk], None], int, dict[str, str]]] = {
     "lossy, two workers": (lossy, 2, {}),

@@ -37,7 +37,7 @@ def test_without_faults_every_message_is_delivered_everywhere_once(stories: Stor
 
 
 def test_late_messages_are_late_and_their_time_is_right(stories: Stories) -> None:
-    """Six are held back for 1.5 s; nothing else takes as long as a second."""
+    """Six are held back for 4 s; nothing else takes as long as three."""
     story = stories.of("slow")
     said = story.delivery
 

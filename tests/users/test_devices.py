@@ -106,7 +106,7 @@ def test_a_storm_of_reconnects_reaches_all_devices_and_what_people_do_only_the_f
     await_that(lambda: all(device.socket is not None for device in devices), "each of them knows its connection")
     before = [device.socket for device in devices]
     assert carry_out([devices], Order("ReconnectWebSocket"), Random(1)) == 1
-    await_that(lambda: counts(locust)["sockets_resumed"] == 3, "each of them has come back")
+    await_that(lambda: counts(locust)["sockets_resumed"] >= 3, "each of them has come back")
     assert [device.socket for device in devices] == before
 
     assert carry_out([devices], Order("LogoutLogin"), Random(1)) == 1

@@ -101,7 +101,7 @@ def requested(server: str, route: str) -> int:
 
 def test_idle_users_are_connected_and_write_nothing(populated: str, place: Path) -> None:
     """A run in whose few seconds they ask nothing once all are there is inconclusive (6)."""
-    said = locust(populated, place, "-u", "3", "-t", "3s", "IdleUser", codes=(0, 6))
+    said = locust(populated, place, "-u", "3", "-t", "8s", "IdleUser", codes=(0, 6))
 
     assert spawned(said) == {"IdleUser": 3}
     assert counts(populated)["sockets_opened"] == 3 + 1, "one of each user, one of the check before the run"
@@ -155,7 +155,7 @@ def test_consoles_act_as_the_administrator_and_leave_the_configuration_as_it_was
 def test_kinds_are_mixed_by_weight(populated: str, place: Path) -> None:
     weighted = [{"user_class_name": "IdleUser", "weight": 3}, {"user_class_name": "SimulatedUser", "weight": 1}]
     options = ["--config-users", *map(json.dumps, weighted), "-u", "8", "-t", "3s"]
-    said = locust(populated, place, *options, "IdleUser", "SimulatedUser")
+    said = locust(populated, place, *options, "IdleUser", "SimulatedUser", codes=(0, 6))
 
     assert spawned(said) == {"IdleUser": 6, "SimulatedUser": 2}
 

@@ -148,7 +148,7 @@ def test_the_cpu_of_whoever_listens_at_the_servers_address_is_seen() -> None:
         deadline = time.monotonic() + PATIENCE_SECONDS
         while not (state := watched.look()).server_cpu:
             assert time.monotonic() < deadline, "its CPU was never seen"
-            time.sleep(0.2)
+            time.sleep(2)
 
     assert state.server_cores is not None and 0 < state.server_cpu <= state.server_cores + 0.5
     assert state.machine_cpu is not None and 0 < state.machine_cpu <= 1
