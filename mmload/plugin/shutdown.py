@@ -2,7 +2,8 @@
 
 Locust heeds SIGTERM only when its runner is made: a worker that waits for its master would not hear it as PID 1, and
 the parent of forked workers would leave them behind. It does not know SIGHUP: workers went on when a terminal was
-closed.
+closed. And Ctrl-C would end the greenlet that happens to run, a user in the middle of a request, say, which then
+neither logs out nor leaves the figures in order.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ import signal
 import sys
 from contextlib import suppress
 from types import FrameType
+from typing import Any
 
+import gevent
 import psutil
 
 from mmload.errors import ExitCode
@@ -25,8 +28,29 @@ def heed_signals() -> None:
     signal.signal(signal.SIGTERM, _end_early)
     if not ignores_hangup():
         signal.signal(signal.SIGHUP, _end_on_hangup)
+    # Not where a shell that started us in the background has SIGINT ignored.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _MainInterrupt())
     # `mmload agent` as PID 1 has them wait until here.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
+
+
+class _MainInterrupt:
+    """Raises KeyboardInterrupt in the main greenlet, which waits for the end of the test.
+
+    Python calls it in whatever greenlet runs, or in the hub, in the middle of a WebSocket's callback.
+    """
+
+    def __init__(self) -> None:
+        self._coming: Any = None
+
+    def __call__(self, _number: int, _frame: FrameType | None) -> None:
+        hub = gevent.get_hub()
+        main = hub.parent
+        # Or somebody asks again, as a greenlet does not let go.
+        if main is None or gevent.getcurrent() is main or (self._coming is not None and self._coming.pending):
+            raise KeyboardInterrupt
+        self._coming = hub.loop.run_callback(main.throw, KeyboardInterrupt)
 
 
 def _end_early(number: int, _frame: FrameType | None) -> None:
