@@ -34,10 +34,23 @@ ACCEPTED_FILE = Path(__file__).with_name("mutation_accepted.json")
 TESTS: Mapping[str, tuple[str, ...]] = {
     "mmload/metrics/histogram.py": ("tests/metrics/test_histogram.py", "tests/metrics/test_packed.py"),
     "mmload/delivery/account.py": ("tests/metrics/test_delivery.py",),
-    "mmload/results/verdict.py": ("tests/results/test_verdict.py", "tests/results/test_verdict_on_thresholds.py"),
-    "mmload/results/thresholds.py": ("tests/results/test_thresholds.py",),
+    "mmload/results/verdict.py": (
+        "tests/results/test_verdict.py",
+        "tests/results/test_verdict_on_thresholds.py",
+        "tests/results/test_storms.py",
+        "tests/browser/test_figures.py",
+    ),
+    "mmload/results/thresholds.py": (
+        "tests/results/test_thresholds.py",
+        "tests/results/test_storms.py",
+        "tests/browser/test_figures.py",
+    ),
     "coordinator/search/estimate.py": ("tests/coordinator/test_estimate.py",),
-    "coordinator/search/decide.py": ("tests/coordinator/test_fold.py",),
+    "coordinator/search/decide.py": (
+        "tests/coordinator/test_fold.py",
+        "tests/coordinator/test_decide.py",
+        "tests/coordinator/test_people_and_connections.py",
+    ),
 }
 PROFILE = "mutation"
 _OPTIONS = ("-x", "-q", "--tb=no", "--assert=plain", "-p", "no:cacheprovider", f"--hypothesis-profile={PROFILE}")

@@ -447,6 +447,7 @@ class Deliveries:
         channel = self._tracker.channel(post.channel_id, post.user_ids)
         if message is None:
             message = Message(post.pending_id, channel, sent_at, PostState.FOREIGN, bytearray(self._tracker.seats))
+            channel.add(message)
             self._ledger.remember(message)
         message.post_id, message.create_at = post.post_id, post.create_at
         message.sent_at = message.settled_at = sent_at

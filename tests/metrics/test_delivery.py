@@ -18,6 +18,7 @@ from mmload.delivery.account import (
     NEVER_CAME,
     SOCKET_DOWN,
     SOCKET_LOST,
+    SOCKET_SILENT,
     Announcement,
     Deliveries,
     Seat,
@@ -211,6 +212,7 @@ def test_all_other_sockets_of_both_users_are_due_to_hear_a_direct_post() -> None
 def test_nobody_is_due_to_hear_a_direct_channel_that_was_made_a_moment_ago() -> None:
     room = Room()
     room.seats[0].met("direct")
+    room.wait(JOINING_SECONDS / 2)
     first = room.send("a", channel="direct", to=1)
     room.wait(JOINING_SECONDS + 1)
     second = room.send("b", channel="direct", to=1)
@@ -303,6 +305,22 @@ def test_the_order_of_a_channel_is_that_of_the_server() -> None:
     assert room.finish().out_of_order == 1
 
 
+def test_who_gets_an_earlier_post_first_gets_it_in_order_whatever_others_have() -> None:
+    room = Room()
+    first = room.send("a")
+    room.now += 0.001
+    second = room.send("b")
+    for post in (first, second):
+        room.accept(post)
+    newcomer = room.deliveries.seat()
+    newcomer.connected("somebody", renewed=False)
+    room.receive(second, 1)
+    room.receive(first, 2, newcomer.number)
+    room.receive(second, 2, newcomer.number)
+
+    assert not room.finish().out_of_order
+
+
 def test_a_post_may_be_overtaken_for_as_long_as_it_may_still_come() -> None:
     """The later one, whose account is closed long since, is remembered until then."""
     room = Room()
@@ -338,6 +356,30 @@ def test_channels_hold_no_posts_that_nothing_can_overtake_any_more() -> None:
 
     room.wait(11)
     assert [message.pending_id for message in recent] == ["new"]
+
+
+def test_channels_let_go_of_each_post_when_its_own_time_is_over() -> None:
+    room = Room()
+    for name in ("first", "second"):
+        post = room.send(name)
+        room.accept(post)
+        room.receive(post, 1, 2)
+        room.wait(CLOSED_KEPT_SECONDS + 1)
+    recent = room.deliveries._tracker.channel("channel").recent
+    room.wait(KEPT_SECONDS - 2 * CLOSED_KEPT_SECONDS)
+
+    assert [message.pending_id for message in recent] == ["second"]
+
+
+def test_no_more_messages_are_remembered_than_fit_into_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest is closed as at the end."""
+    monkeypatch.setattr("mmload.delivery.account.MOST_MESSAGES", 2)
+    room = Room()
+    for name in ("a", "b", "c"):
+        room.accept(room.send(name))
+
+    assert list(room.deliveries._ledger.messages) == ["b", "c"]
+    assert room.account().missing == 2
 
 
 def test_posts_of_the_same_instant_have_no_order() -> None:
@@ -417,7 +459,38 @@ def test_who_leaves_at_once_is_not_missed_and_who_leaves_later_is() -> None:
 
     account = room.finish()
     assert closes(account)
-    assert (account.withdrawn, account.missing) == (1, 1)
+    assert (account.withdrawn, account.never_came) == (1, 1)
+
+
+def test_all_who_leave_at_once_are_not_missed() -> None:
+    """Nor one who came after the post was sent."""
+    room = Room()
+    room.accept(room.send("a"))
+    newcomer = room.deliveries.seat()
+    newcomer.connected("somebody", renewed=False)
+    for seat in (newcomer, *room.seats):
+        seat.dropped(silent_seconds=1.0)
+        seat.connected(f"user-{seat.number}", renewed=False)
+        seat.closed()
+
+    assert room.finish() == DeliveryCounts(sent=1, expected=2, withdrawn=2)
+
+
+def test_what_is_due_at_a_seat_that_is_given_up_is_withdrawn() -> None:
+    """In a direct channel, too, and in the middle of joining a channel; whoever sits there later has none of it."""
+    room = Room()
+    room.accept(room.send("a"))
+    room.accept(room.send("direct", channel="direct", to=1))
+    room.seats[1].joined("elsewhere")
+    room.seats[1].free()
+    assert room.account().withdrawn == 2
+
+    room.wait(KEPT_SECONDS + 1)
+    next_one = room.deliveries.seat()
+    next_one.connected("somebody else", renewed=False)
+    expected = room.account().expected
+    room.send("b", channel="elsewhere")
+    assert (next_one.number, room.account().expected) == (1, expected)
 
 
 def test_who_leaves_with_a_lost_socket_has_missed_it_for_that_reason() -> None:
@@ -441,9 +514,31 @@ def test_who_leaves_the_channel_is_not_missed() -> None:
     room.receive(post, 1)
     room.seats[2].left("channel")
 
+    room.seats[1].left("a channel that nobody knows")
+
     account = room.finish()
     assert closes(account)
     assert account.withdrawn == 1
+
+
+def test_who_loads_the_page_anew_is_not_missed() -> None:
+    room = Room()
+    room.accept(room.send("a"))
+    room.seats[2].left_all()
+
+    assert room.account().withdrawn == 1
+
+
+def test_who_hears_of_a_post_that_was_not_due_twice_has_a_duplicate() -> None:
+    room = Room()
+    room.seats[2].dropped()
+    post = room.send("a")
+    room.accept(post)
+    room.seats[2].connected(f"user-{room.seats[2].number}", renewed=False)
+    room.receive(post, 2, 2)
+
+    account = room.account()
+    assert (account.extra, account.duplicated) == (1, 1)
 
 
 def test_who_has_just_joined_is_not_expected_yet() -> None:
@@ -493,6 +588,13 @@ def test_a_post_without_an_answer_that_somebody_saw_was_accepted() -> None:
     assert not account.uncertain
 
 
+def test_a_post_that_somebody_saw_is_sent_though_its_answer_never_comes() -> None:
+    room = Room()
+    room.receive(room.send("a"), 1, 2)
+
+    assert room.finish() == DeliveryCounts(sent=1, expected=2, delivered=2)
+
+
 def test_events_of_posts_that_nobody_of_the_test_wrote_are_not_accounted_for() -> None:
     room = Room()
     room.receive(room.post("stranger:1"), 1, 2)
@@ -517,6 +619,15 @@ def test_a_closed_account_is_forgotten_and_its_memory_freed() -> None:
     room.wait(CLOSED_KEPT_SECONDS + 1)
 
     assert room.deliveries._ledger.messages == {} and room.deliveries._ledger.open == {}
+
+
+def test_messages_of_the_server_itself_are_not_accounted_for() -> None:
+    """They have no pending id, and are not one message that comes again and again."""
+    room = Room(shared=True)
+    for _ in range(2):
+        room.receive(room.post(""), 1)
+
+    assert room.finish() == DeliveryCounts()
 
 
 # -- several processes ---------------------------------------------------------------------------------------------
@@ -585,9 +696,10 @@ def test_what_came_on_a_connection_taken_up_since_counts_as_resumed_also_before_
         (lambda seat: seat.dropped(), {SOCKET_DOWN: 1}),
         (lambda seat: (seat.dropped(), seat.connected(f"user-{seat.number}", renewed=False)), {NEVER_CAME: 1}),
         (lambda seat: (seat.closed(), seat.free()), {}),
+        (lambda seat: seat.closed(), {}),
         (lambda seat: seat.left("channel"), {}),
     ],
-    ids=["nothing", "renewed", "down", "resumed", "closed", "left"],
+    ids=["nothing", "renewed", "down", "resumed", "closed and freed", "closed", "left"],
 )
 def test_what_happened_to_a_socket_before_the_announcement_is_made_up_for(
     happens: Callable[[Seat], object], expected: dict[str, int]
@@ -624,6 +736,71 @@ def test_a_socket_that_was_lost_and_given_up_before_the_announcement_is_named_fo
     assert account.socket_down == 1
 
 
+def test_who_was_back_before_it_left_missed_what_never_came() -> None:
+    room = Room(2, shared=True)
+    post, sent = room.post("theirs:1"), room.now
+    room.now += 0.1
+    room.seats[1].dropped()
+    room.now += DRAIN_SECONDS
+    room.seats[1].connected(f"user-{room.seats[1].number}", renewed=False)
+    room.now += 0.1
+    room.seats[1].closed()
+    room.deliveries.announced([told(post, sent)])
+
+    account = room.finish()
+    assert closes(account)
+    assert account.reasons == {NEVER_CAME: 2}
+
+
+def test_who_left_a_channel_long_after_a_post_of_another_process_did_not_miss_it() -> None:
+    room = Room(2, shared=True)
+    post, sent = room.post("theirs:1"), room.now
+    room.now += DRAIN_SECONDS + 1
+    room.seats[1].left("channel")
+    room.deliveries.announced([told(post, sent)])
+
+    assert room.finish().withdrawn == 1
+
+
+@pytest.mark.parametrize("announced", ["before", "after", "never"])
+def test_a_post_of_another_process_is_overtaken_whether_or_not_it_is_announced(announced: str) -> None:
+    room = Room(1, shared=True)
+    first, sent = room.post("theirs:1"), room.now
+    room.now += 0.001
+    second = room.post("theirs:2")
+    both = [told(first, sent), told(second, room.now)]
+    if announced == "before":
+        room.deliveries.announced(both)
+    room.receive(second, 0)
+    room.receive(first, 0)
+    if announced == "after":
+        room.deliveries.announced(both)
+
+    assert room.account().out_of_order == 1
+
+
+def test_an_event_that_came_before_its_announcement_and_was_not_due_is_extra_once() -> None:
+    room = Room(1, shared=True)
+    room.seats[0].dropped()
+    room.now += 0.1
+    post, sent = room.post("theirs:1"), room.now
+    room.seats[0].connected("user-0", renewed=False)
+    room.receive(post, 0)
+    room.deliveries.announced([told(post, sent)])
+    room.receive(post, 0)
+
+    account = room.account()
+    assert (account.extra, account.duplicated) == (1, 1)
+
+
+def test_the_loss_of_another_processes_post_is_named_by_its_id() -> None:
+    room = Room(1, shared=True)
+    room.deliveries.announced([told(room.post("theirs:1"), room.now)])
+    room.finish()
+
+    assert [loss.post_id for loss in room.losses] == ["post-theirs:1"]
+
+
 def test_who_came_after_a_post_of_another_process_is_not_expected_to_have_it() -> None:
     room = Room(1, shared=True)
     post = room.post("theirs:1")
@@ -641,11 +818,19 @@ def test_who_came_after_a_post_of_another_process_is_not_expected_to_have_it() -
 
 def test_our_own_posts_are_announced_once() -> None:
     room = Room(2, shared=True)
-    post = room.send("ours:1")
+    post, sent = room.send("ours:1"), room.now
+    room.now += 3.0
     room.accept(post)
 
     [announcement] = room.deliveries.take_announcements()
-    assert announcement.pending_id == "ours:1" and announcement.sent == pytest.approx(WALL_AHEAD + room.now)
+    assert announcement.pending_id == "ours:1" and announcement.sent == pytest.approx(WALL_AHEAD + sent)
+    assert room.deliveries.take_announcements() == []
+
+
+def test_the_only_process_announces_nothing() -> None:
+    room = Room()
+    room.accept(room.send("ours:1"))
+
     assert room.deliveries.take_announcements() == []
 
 
@@ -756,9 +941,11 @@ def test_who_leaves_a_channel_at_once_never_belonged_to_it() -> None:
     late[0].left("channel")
     late[1].left_all()
     room.wait(JOINING_SECONDS + 1)
-    room.send("a")
+    post = room.send("a")
+    room.receive(post, 1, 2, late[2].number)
 
-    assert room.account().expected == 3
+    account = room.account()
+    assert account.expected == account.delivered == 3
 
 
 def test_a_loss_is_named_with_all_that_was_due() -> None:
@@ -788,9 +975,9 @@ def test_a_post_may_come_to_a_socket_that_is_younger_than_it() -> None:
     room.accept(post)
     for _ in range(3):
         room.deliveries.seat().connected("somebody", renewed=False)
-    room.receive(post, 5)
+    room.receive(post, 3, 5)
 
-    assert room.account().extra == 1
+    assert room.account().extra == 2
 
 
 def test_an_event_of_another_process_that_comes_twice_before_its_announcement_is_a_duplicate() -> None:
@@ -816,6 +1003,7 @@ def test_what_fell_into_a_dead_socket_is_named_so() -> None:
     account = room.finish()
     assert (account.never_came, account.socket_silent) == (3, 1)
     assert closes(account)
+    assert [loss.missing for loss in room.losses] == [{NEVER_CAME: 2}, {NEVER_CAME: 1, SOCKET_SILENT: 1}]
 
 
 def test_a_delivery_that_comes_after_all_is_taken_off_the_dead_socket() -> None:
@@ -831,4 +1019,4 @@ def test_a_delivery_that_comes_after_all_is_taken_off_the_dead_socket() -> None:
     room.receive(post, 1)
 
     account = room.finish()
-    assert (account.missing, account.delivered) == (0, 2) and closes(account)
+    assert (account.never_came, account.socket_silent, account.delivered) == (0, 0, 2) and closes(account)
