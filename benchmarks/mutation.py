@@ -45,10 +45,12 @@ TESTS: Mapping[str, tuple[str, ...]] = {
         "tests/results/test_storms.py",
         "tests/browser/test_figures.py",
     ),
-    "coordinator/search/estimate.py": ("tests/coordinator/test_estimate.py",),
+    "coordinator/search/estimate.py": (
+        "tests/coordinator/test_estimate.py",
+        "tests/coordinator/test_capacity_difference.py",
+    ),
     "coordinator/search/decide.py": (
         "tests/coordinator/test_fold.py",
-        "tests/coordinator/test_decide.py",
         "tests/coordinator/test_people_and_connections.py",
     ),
 }

@@ -149,6 +149,87 @@ def test_of_more_than_forty_blocks_each_two_become_one() -> None:
     assert np.allclose(posterior._total - np.sum(posterior._blocks, axis=0), Posterior(CENTRE, WINDOW)._total)
 
 
+def test_then_a_block_is_full_after_twice_the_time() -> None:
+    posterior = Posterior(CENTRE, WINDOW)
+    numbers = []
+    for _ in range(46):
+        posterior.add(CENTRE, 0.0, 30.0)
+        numbers.append(len(posterior._blocks))
+
+    assert numbers[38:] == [39, 40, 21, 21, 22, 22, 23, 23]
+
+
+def test_samples_of_one_load_are_taken_together_those_of_others_are_not() -> None:
+    same, other = Posterior(CENTRE, WINDOW), Posterior(CENTRE, WINDOW)
+    before = same._total.copy()
+    same.add(CENTRE, 0.1, 1.0, at=100.0)
+    same.add(CENTRE + 0.003, 0.3, 1.0, at=200.0)
+    other.add(CENTRE, 0.1, 1.0, at=100.0)
+    other.add(CENTRE + 0.005, 0.3, 1.0, at=200.0)
+    for each in (same, other):
+        each.moments()
+
+    mean = same._likelihood(CENTRE + 0.0015, 0.2, 0.0, 150.0)
+    both = same._likelihood(CENTRE, 0.1, 0.0, 100.0) + same._likelihood(CENTRE + 0.005, 0.3, 0.0, 200.0)
+    assert np.allclose(same._total - before, 2.0 / WINDOW * mean)
+    assert np.allclose(other._total - before, 1.0 / WINDOW * both)
+
+
+def test_samples_are_taken_together_for_five_seconds() -> None:
+    posterior = Posterior(CENTRE, WINDOW)
+    before = posterior._total.copy()
+    for number in range(1, 6):
+        assert np.array_equal(posterior._total, before), f"after {number - 1} s"
+        posterior.add(CENTRE, 0.1, 1.0)
+
+    assert not np.array_equal(posterior._total, before)
+
+
+def test_the_moments_are_those_of_the_capacity_now() -> None:
+    """By the sums of the textbook, over all of the grid: a capacity that falls."""
+    posterior = Posterior(CENTRE, WINDOW)
+    for second in range(0, 1200, 5):
+        load = CENTRE + 0.015 * (second // 30 % 3 - 1)
+        posterior.add(load, 4.0 * (load - CENTRE + 0.25 * second / 3600.0), 5.0, at=float(second))
+    middle, spread = posterior.moments()
+
+    now = posterior._capacities[:, None] + posterior._drifts * 1195.0
+    values = np.broadcast_to(now[:, None, None, None, :], posterior._total.shape)
+    weights = _weights(posterior._total)
+    mean = float((weights * values).sum())
+    assert middle == pytest.approx(mean)
+    assert spread == pytest.approx(math.sqrt(float((weights * values**2).sum()) - mean**2), rel=1e-6)
+
+
+def test_the_means_without_each_block_are_those_of_evidence_without_it() -> None:
+    found = fed(*NOISE).without_each()
+
+    expected = [fed(*NOISE[:at], *NOISE[at + 1 :]).moments()[0] for at in range(len(NOISE))]
+    assert found == pytest.approx(expected)
+
+
+def test_without_a_block_the_capacity_is_still_that_of_now() -> None:
+    posterior = Posterior(CENTRE, WINDOW)
+    for minute in range(10):
+        posterior.add(CENTRE - 0.1 * minute, 0.0, 30.0, at=60.0 * minute)
+    now = posterior._capacities[:, None] + posterior._drifts * 540.0
+    weights = _weights(posterior._total - posterior._blocks[3]).sum(axis=(1, 2, 3))
+
+    assert posterior.without_each()[3] == pytest.approx(float((weights * now).sum()))
+
+
+def test_a_block_can_begin_before_the_one_before_is_full() -> None:
+    posterior = Posterior(CENTRE, WINDOW)
+    posterior.add(CENTRE, 0.1, 2.0)
+    posterior.begin_block()
+    posterior.add(CENTRE, 0.3, 2.0)
+    posterior.moments()
+
+    first, second = posterior._blocks
+    assert np.allclose(first, 2.0 / WINDOW * posterior._likelihood(CENTRE, 0.1, 0.0, 0.0))
+    assert np.allclose(second, 2.0 / WINDOW * posterior._likelihood(CENTRE, 0.3, 0.0, 0.0))
+
+
 def test_the_interval_lies_evenly_around_the_middle() -> None:
     assert (Estimate(5.0, 0.25).low, Estimate(5.0, 0.25).high) == (4.75, 5.25)
 

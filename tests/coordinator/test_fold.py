@@ -111,6 +111,62 @@ def test_guards_come_before_the_phase_the_saturated_generator_first() -> None:
     assert len(made._phase.elapsed) == 1
 
 
+def test_accounts_that_run_out_end_no_search_whose_server_was_breached() -> None:
+    """Then it is known what the server holds, or soon will be."""
+    made = searching(Move(50, "on"))
+    made._shortage = Scripted(Move(40, "no accounts"))
+    assert made.next(seen(1.0)).reason == "no accounts"
+
+    made._findings.broke_first = "p99 4 of 1"
+    assert made.next(seen(2.0)).reason == "on"
+
+
+def test_a_search_whose_time_is_over_says_how_precise_it_has_become_if_that_was_asked() -> None:
+    over, wanted = "the time allowed (10 minutes) is over", dataclasses.replace(LIMITS, precision=0.02)
+
+    asked = measured(math.log(300), 0.05, limits=wanted)
+    assert asked._time_over == f"{over}: ±5.0% was reached, ±2.0% was requested"
+    assert measured(math.log(300), 0.05)._time_over == over
+    assert Searching(wanted)._time_over == over
+
+
+def test_where_nobody_was_ever_active_no_answer_tells_of_users() -> None:
+    made = measured(math.log(300), 0.01)
+    made._findings.anybody = False
+    answer = made.answer(Ending.TIME_OVER, "because", 120.0)
+
+    assert (answer.users, answer.low, answer.high, answer.confidence) == (None, None, None, 0.0)
+    assert (answer.ended_by, answer.broke_first, answer.minutes) == (Ending.USERS_MISSING, "", 2.0)
+    assert answer.reason.endswith("(because)")
+
+
+def test_before_anybody_is_active_there_are_no_connections_to_count() -> None:
+    made: Any = Search(LIMITS)
+    made.observe(seen(1.0, users=0))
+    assert made._connections_each == []
+
+    made.observe(seen(2.0, users=1, connections=2))
+    assert made._connections_each == [2.0]
+
+
+def test_the_level_is_that_of_the_measure_as_long_as_it_measures() -> None:
+    made: Any = Searching(LIMITS)
+    assert made.level is None
+
+    measure = made._measuring(70, slow=False)
+    assert made.level is None
+    made._phase = measure
+    assert made.level == measure.level > 0
+
+
+def test_a_search_has_the_level_of_its_rule_the_classic_one_has_none() -> None:
+    made: Any = Search(LIMITS)
+    made._rule._phase = made._rule._measuring(70, slow=False)
+
+    assert made.level == made._rule.level > 0
+    assert Search(dataclasses.replace(LIMITS, mode=Mode.CLASSIC)).level is None
+
+
 def test_an_answer_is_the_estimate_in_whole_users_with_its_interval_rounded_outwards() -> None:
     answer = measured(math.log(300.4), 0.0101).answer(Ending.FOUND, "done", 120.0)
 

@@ -588,6 +588,19 @@ def test_a_post_without_an_answer_that_somebody_saw_was_accepted() -> None:
     assert not account.uncertain
 
 
+def test_overdue_is_counted_from_when_no_answer_was_waited_for_any_more() -> None:
+    room = Room()
+    post = room.send("a")
+    room.wait(MISSING_AFTER_SECONDS - 5)
+    room.deliveries.unanswered("a")
+    room.receive(post, 1)
+    room.wait(MISSING_AFTER_SECONDS - 1)
+    assert not room.account().missing
+
+    room.wait(2)
+    assert room.account().missing == 1
+
+
 def test_a_post_that_somebody_saw_is_sent_though_its_answer_never_comes() -> None:
     room = Room()
     room.receive(room.send("a"), 1, 2)
@@ -823,7 +836,8 @@ def test_our_own_posts_are_announced_once() -> None:
     room.accept(post)
 
     [announcement] = room.deliveries.take_announcements()
-    assert announcement.pending_id == "ours:1" and announcement.sent == pytest.approx(WALL_AHEAD + sent)
+    assert announcement.pending_id == "ours:1"
+    assert announcement.sent == pytest.approx(WALL_AHEAD + sent, rel=0, abs=1e-3)
     assert room.deliveries.take_announcements() == []
 
 

@@ -16,7 +16,7 @@ from mmload.report.terminal import terminal_report
 from mmload.results.folder import RunFolder, read_run
 from mmload.results.model import Facts, Figures, Run, RunPhase, Second, Storm, StormKind, Totals
 from mmload.results.storms import in_stages, recoveries, recovery, storm_sentence
-from mmload.results.thresholds import evaluate
+from mmload.results.thresholds import evaluate, kept_stages
 from mmload.results.verdict import VerdictKind, verdict
 from tests.results.records import START, figures, run, second
 
@@ -173,8 +173,37 @@ def test_a_recovery_that_never_came_crosses_what_was_watched_for_long_enough() -
     assert evaluate("recovery(p99) < 10s", told).passed is True
 
 
+def test_a_recovery_that_never_came_crosses_a_limit_of_just_what_was_watched() -> None:
+    assert evaluate("recovery < 70s", stormy(outage(20, 26, 10_000))).passed is False
+
+
+def test_a_recovery_that_cannot_be_determined_holds_no_threshold_and_says_why() -> None:
+    cut_off = stormy(outage(85, 88, 88), began=storm(at=85))
+    no_requests = stormy(minutes(lambda at: {"requests": 0, "p99_ms": None} | ({"sockets": 0} if at == 20 else {})))
+
+    told = evaluate("recovery < 60s", cut_off)
+    assert told.passed is None and "cannot be determined: the load ended 5 s after it" in told.said
+    told = evaluate("recovery(p99) < 60s", no_requests)
+    assert told.passed is None and "too few requests before the storm for a p99" in told.said
+    assert evaluate("recovery(sockets) < 60s", no_requests).passed is True
+
+
+def test_a_storm_whose_recovery_cannot_be_determined_is_a_doubt() -> None:
+    said = verdict(stormy(outage(85, 88, 88), began=storm(at=85)))
+
+    assert said.outcome is VerdictKind.INCONCLUSIVE
+    assert said.reasons[0] == (
+        "restart storm: its recovery cannot be determined: the load ended 5 s after it: 10 s are needed"
+    )
+
+
 def test_without_a_storm_there_is_no_recovery() -> None:
-    assert evaluate("recovery < 60s", run()).passed is None
+    assert evaluate("recovery < 60s", run()).said.endswith("there was no storm in this run")
+
+
+@pytest.mark.parametrize("stages", ["", "what nobody can read"])
+def test_without_a_storm_or_readable_stages_a_run_has_none(stages: str) -> None:
+    assert kept_stages(run(facts=replace(run().facts, stages=stages))) == {}
 
 
 def test_an_outage_that_the_storm_brought_is_no_doubt() -> None:

@@ -259,6 +259,11 @@ def test_a_mean_takes_ten_samples_and_an_extreme_one(text: str, samples: int, pa
     assert judge(text, window(worked(samples))).passed is passed
 
 
+def test_how_many_samples_there_are_is_said() -> None:
+    assert "from only 1 sample; 10 are needed" in judge("avg(actions) < 9s", window(worked(1))).said
+    assert "from only 2 samples; 10 are needed" in judge("avg(actions) < 9s", window(worked(2))).said
+
+
 def test_how_much_longer_to_run_is_rounded_up() -> None:
     assert judge("p99(actions) < 9s", window(worked(300))).said.endswith("run about 4 times as long")
     assert judge("p99(actions) < 9s", window(worked(500))).said.endswith("run about 2 times as long")

@@ -259,3 +259,28 @@ def test_one_request_is_a_request() -> None:
     one = run(totals=replace(run().totals, whole=figures(1)))
 
     assert verdict(one).outcome is VerdictKind.PASSED
+
+
+@pytest.mark.parametrize(
+    ("logins", "said"),
+    [
+        (9, "only 6 of 10 users logged in: POST /users/login: 429 (4 of 7 failed attempts)"),
+        (10, "only 6 of 10 users became active: POST /users/login: 429 (4 of 7 failed attempts)"),
+    ],
+)
+def test_what_kept_most_users_out_is_said_and_whether_they_had_logged_in(logins: int, said: str) -> None:
+    whole = figures()
+    whole.kept_out = {"WebSocket: timed out": 3, "POST /users/login: 429": 4}
+    whole.sessions.logins = logins
+    kept_out = run(totals=replace(run().totals, highest_active=6, whole=whole))
+
+    assert verdict(kept_out).reasons[0] == said
+
+
+def test_events_that_could_not_be_read_are_a_doubt() -> None:
+    whole = figures()
+    whole.sockets.unreadable = 3
+
+    said = verdict(run(totals=replace(run().totals, whole=whole)))
+    assert said.outcome is VerdictKind.INCONCLUSIVE
+    assert said.reasons[0].startswith("3 WebSocket events could not be read")
