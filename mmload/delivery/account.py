@@ -422,9 +422,13 @@ class Deliveries:
 
     def _heard_of(self, post: Post) -> Message:
         channel = self._tracker.channel(post.channel_id)
-        row = bytearray(self._tracker.seats)
-        message = Message(post.pending_post_id, channel, self._clock(), PostState.FOREIGN, row)
+        message = self._remember_foreign(post.pending_post_id, channel, self._clock())
         message.post_id, message.create_at = post.id, post.create_at
+        return message
+
+    def _remember_foreign(self, pending_id: str, channel: ChannelSeats, sent_at: float) -> Message:
+        """A post of another process, whichever tells of it first: its event or its announcement."""
+        message = Message(pending_id, channel, sent_at, PostState.FOREIGN, bytearray(self._tracker.seats))
         channel.add(message)
         self._ledger.remember(message)
         return message
@@ -446,9 +450,7 @@ class Deliveries:
             return
         channel = self._tracker.channel(post.channel_id, post.user_ids)
         if message is None:
-            message = Message(post.pending_id, channel, sent_at, PostState.FOREIGN, bytearray(self._tracker.seats))
-            channel.add(message)
-            self._ledger.remember(message)
+            message = self._remember_foreign(post.pending_id, channel, sent_at)
         message.post_id, message.create_at = post.post_id, post.create_at
         message.sent_at = message.settled_at = sent_at
         message.state = PostState.ACCEPTED
