@@ -216,6 +216,7 @@ def test_time_that_is_over_before_a_breach_tells_what_was_fine_and_holds_it(tmp_
     answer = json.loads((tmp_path / FOLDER / "answer.json").read_text())
 
     assert ended.code == ExitCode.INCONCLUSIVE
+    assert answer["minutes"] >= 0.2
     answered = f"at least {answer['low']} users; {minutes(answer['minutes'])}"
     assert ended.out == f"{answered}\nended by: time over: {answer['reason']}\n"
     assert (locust.users, locust.stops) == (answer["low"], 0)

@@ -138,9 +138,7 @@ class NetworkMachine:
 
     def kill_sshd(self) -> None:
         """Its sshd and all connections are gone; what runs there has to end by itself."""
-        self.run("pkill", "-KILL", "sshd", check=False)
-        self._await(lambda: self.run("pgrep", "sshd", check=False).returncode, "its sshd is gone")
-        self.path("/run/sshd.log").unlink(missing_ok=True)
+        self._end_sshd("pkill", "-KILL", "sshd")
 
     def let_in(self, public_key: Path) -> None:
         """Whoever has this key gets in; other keys no more."""
@@ -148,12 +146,16 @@ class NetworkMachine:
 
     def empty(self) -> None:
         """Nothing runs there, and the home folder is empty; its sshd is a new one."""
-        self.run("sh", "-c", "kill -KILL -1", check=False)
-        self._await(lambda: self.run("pgrep", "sshd", check=False).returncode, "its sshd is gone")
-        self.path("/run/sshd.log").unlink(missing_ok=True)
+        self._end_sshd("sh", "-c", "kill -KILL -1")
         for left in self.home.iterdir():
             shutil.rmtree(left) if left.is_dir() else left.unlink()
         self.start_sshd()
+
+    def _end_sshd(self, *killing: str) -> None:
+        """By this command; when this returns, another one can take its port."""
+        self.run(*killing, check=False)
+        self._await(lambda: self.run("pgrep", "sshd", check=False).returncode, "its sshd is gone")
+        self.path("/run/sshd.log").unlink(missing_ok=True)
 
     def _await(self, true: Callable[[], object], what: str) -> None:
         deadline = time.monotonic() + PATIENCE_SECONDS

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
@@ -13,7 +12,7 @@ import requests
 from mmload.results.folder import read_run
 from mmload.results.model import RunEnding
 from tests.deploy.conftest import Desk, wait_until
-from tests.run.processes import end, the_folder
+from tests.run.processes import end, last_second, the_folder
 from tests.run.test_several_processes import wait_for_a_note, wait_for_sockets
 from tests.run.test_storm import IDLE
 from tests.support import Admin
@@ -39,12 +38,7 @@ def files_of(desk: Desk) -> list[Path]:
 
 def wait_for_users(folder: Path, number: int) -> None:
     """Until so many are active, by the run's own record: the server does not know who is behind a cut."""
-    wait_until(lambda: active(folder) == number, f"{number} users are active")
-
-
-def active(folder: Path) -> int | None:
-    seconds = [each for found in folder.glob("runs/*/seconds.jsonl") for each in found.read_text().splitlines()]
-    return json.loads(seconds[-1])["active"] if seconds else None
+    wait_until(lambda: last_second(folder).get("active") == number, f"{number} users are active")
 
 
 def test_a_run_goes_on_without_the_machines_it_loses_and_leaves_nothing(desk: Desk, server: str) -> None:
@@ -119,5 +113,7 @@ def test_a_storm_and_a_search_run_on_the_hosts_as_a_run_does(desk: Desk, server:
     assert ended.code == 130 and "Traceback" not in ended.err, ended.err
     [found] = desk.folder.glob("runs/*-found")
     assert read_run(found).totals.whole.sessions.sign_ups == 0
-    assert requests.get(f"{server}/sandbox/counts", timeout=10).json()["sockets_open"] == 0
+    wait_until(
+        lambda: requests.get(f"{server}/sandbox/counts", timeout=10).json()["sockets_open"] == 0, "no socket is open"
+    )
     assert [each.processes() for each in desk.hosts] == [[], [], []]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import pathlib
 import subprocess
 import sys
@@ -17,7 +16,7 @@ from mmload.cli.common import within_seconds
 from mmload.errors import UsageError
 from mmload.plugin.runner.injection import action_named, new_orders, shares
 from mmload.results.folder import ORDERS, Order, add_order
-from tests.run.processes import mmload
+from tests.run.processes import last_second, mmload
 from tests.support import Admin
 
 
@@ -65,12 +64,6 @@ def test_times_are_those_of_mmload_run() -> None:
         within_seconds("soon")
 
 
-def present(folder: pathlib.Path) -> int:
-    """How many people are in, by the record of the test that runs in this folder."""
-    seconds = [line for file in folder.glob("runs/*/seconds.jsonl") for line in file.read_bytes().splitlines()]
-    return int(json.loads(seconds[-1])["active"]) if seconds else 0
-
-
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_storm_of_reconnects_on_demand_reaches_the_server(
     fresh_sandbox: str, tmp_path: pathlib.Path, workers: int
@@ -84,7 +77,7 @@ def test_a_storm_of_reconnects_on_demand_reaches_the_server(
     test = subprocess.Popen([*command, *options], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 90
-        while present(tmp_path) < 6 and time.monotonic() < deadline:
+        while last_second(tmp_path).get("active", 0) < 6 and time.monotonic() < deadline:
             time.sleep(0.1)
         said = mmload(tmp_path, "inject", "ReconnectWebSocket", "--within", "1s")
         assert said.returncode == 0, said.stderr

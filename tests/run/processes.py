@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from collections.abc import Iterable
 from contextlib import chdir, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 from mmload.cli import main
@@ -120,6 +122,14 @@ def distributed(processes: int) -> list[str]:
 def the_folder(folder: Path) -> Path:
     """The one run's folder there is."""
     [found] = (folder / "runs").iterdir()
+    return found
+
+
+def last_second(folder: Path) -> dict[str, Any]:
+    """The latest second in the record of the run in this folder, if any; a line that is being written is none."""
+    lines = [line for file in folder.glob("runs/*/seconds.jsonl") for line in file.read_bytes().splitlines(True)]
+    whole = [line for line in lines if line.endswith(b"\n")]
+    found: dict[str, Any] = json.loads(whole[-1]) if whole else {}
     return found
 
 

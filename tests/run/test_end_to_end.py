@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.run.processes import PATIENCE_SECONDS, end, mmload, start, wait_for_seconds
+from tests.run.processes import PATIENCE_SECONDS, end, last_second, mmload, start, wait_for_seconds
 from tests.support import Admin
 
 FAST = {"MMLOAD_SIMULCONTROLLER_MINIDLETIMEMS": "100", "MMLOAD_SIMULCONTROLLER_AVGIDLETIMEMS": "1500"}
@@ -121,15 +121,9 @@ def wait_for_sockets(server: str, number: int) -> None:
 def wait_for_known_sockets(folder: pathlib.Path, number: int) -> None:
     """As the run itself knows them: a moment later than the server does."""
     deadline = time.monotonic() + PATIENCE_SECONDS
-    while known_sockets(folder) < number:
-        assert time.monotonic() < deadline, f"the run knows {known_sockets(folder)} of {number} sockets"
+    while (known := last_second(folder).get("sockets", 0)) < number:
+        assert time.monotonic() < deadline, f"the run knows {known} of {number} sockets"
         time.sleep(0.1)
-
-
-def known_sockets(folder: pathlib.Path) -> int:
-    lines = [line for file in folder.glob("runs/*/seconds.jsonl") for line in file.read_text().splitlines(True)]
-    whole = [line for line in lines if line.endswith("\n")]
-    return int(json.loads(whole[-1]).get("sockets", 0)) if whole else 0
 
 
 def test_lost_sockets_come_back_and_are_counted(fresh_sandbox: str, tmp_path: pathlib.Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -15,7 +14,7 @@ from mmload.results.folder import read_run
 from mmload.results.generator_health import trust_in
 from mmload.results.verdict import VerdictKind, verdict
 from tests.run.processes import ROOT, end, mmload, mmload_here, start, the_folder
-from tests.run.test_end_to_end import FAST, number
+from tests.run.test_end_to_end import FAST
 
 USERS = 6
 OPTIONS = ("--users", str(USERS), "--run-time", "14s", "--spawn-rate", "0", "--seed", "7")
@@ -74,11 +73,14 @@ def test_a_server_that_is_too_slow_fails_and_the_other_thresholds_hold(filled: s
 
     assert ran.returncode == 3, ran.stdout
     assert "Verdict: failed" in ran.stdout
-    assert number(rf"{re.escape(slow)}: crossed: ([\d,]+)", ran.stdout) >= 900
+    assert f"{slow}: crossed: " in ran.stdout
     suite = ElementTree.fromstring(reported(tmp_path, "--junit"))
     failed = {case.get("name"): case.find("failure") is not None for case in suite.iter("testcase")}
     assert failed == {slow: True, fine: False, "verdict": True}
-    assert json.loads(reported(tmp_path, "--json"))["verdict"]["outcome"] == "failed"
+    found = json.loads(reported(tmp_path, "--json"))["verdict"]
+    assert found["outcome"] == "failed"
+    # In seconds; a busy machine adds to it.
+    assert found["thresholds"][0]["text"] == slow and found["thresholds"][0]["value"] >= 0.9
 
 
 def test_a_good_server_passes_all_of_them(filled: str, tmp_path: Path) -> None:
