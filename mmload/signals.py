@@ -9,11 +9,14 @@ import ctypes
 import errno
 import os
 import signal
+import subprocess
 import sys
 import termios
+import threading
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -25,6 +28,8 @@ _PR_SET_PDEATHSIG, _PR_CAPBSET_DROP, _CAP_SYS_NICE = 1, 24, 23
 _MOST_TRIES, _NEXT_TRY_SECONDS = 10, 0.11
 # Loaded here: between fork and exec as little as possible happens.
 _libc: Any = ctypes.CDLL(None) if sys.platform == "linux" else None
+# Signals that came while a child is being started; None: none is.
+_held_back: list[int] | None = None
 
 
 def ignores_hangup() -> bool:
@@ -37,6 +42,9 @@ def handling(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]
     """This handler for all signals that end us, for a while; a hangup that is ignored stays so."""
 
     def handle(number: int, frame: FrameType | None) -> None:
+        if _held_back is not None:
+            _held_back.append(number)
+            return
         if number == signal.SIGHUP:
             # The system and the shell may both send one; and a second signal would end us less orderly.
             signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -74,6 +82,25 @@ def leave_lost_terminal() -> None:
                 null = os.open(os.devnull, os.O_WRONLY)
                 os.dup2(null, stream)
                 os.close(null)
+
+
+def start_child(command: Sequence[str | Path], **options: Any) -> subprocess.Popen[Any]:
+    """Start a child in a session of its own: a Ctrl-C at the terminal reaches only us. It is killed when we are gone.
+
+    The options are those of `Popen`. What a handler raises while we fork, Python drops: signals are handled afterwards.
+    """
+    global _held_back
+    start = partial(subprocess.Popen, command, start_new_session=True, preexec_fn=child_setup(), **options)
+    if threading.current_thread() is not threading.main_thread():
+        return start()  # handlers do not run here
+    came: list[int] = []
+    _held_back = came
+    try:
+        return start()
+    finally:
+        _held_back = None
+        for number in came:
+            signal.raise_signal(number)
 
 
 def child_setup() -> Callable[[], None]:

@@ -57,7 +57,7 @@ from mmload.report.findings import findings
 from mmload.report.page import html_of_folder
 from mmload.results.folder import LOG, RunFolder, make_folder, read_run
 from mmload.results.model import Facts, Server, command
-from mmload.signals import child_setup, handling
+from mmload.signals import handling, start_child
 
 T = TypeVar("T", bound=Table)
 COORDINATOR = "coordinator.json"
@@ -362,13 +362,10 @@ def told(args: argparse.Namespace) -> list[str]:
 
 def coordinated(folder: Path, environ: Mapping[str, str], options: list[str]) -> int:
     """Run the coordinator; it says what comes out. A signal to us is one to it."""
-    process = subprocess.Popen(
+    process = start_child(
         [sys.executable, "-m", "coordinator", "--folder", str(folder), *options],
         env=dict(environ),
         stdin=subprocess.DEVNULL,
-        # Not in our session: a Ctrl-C reaches it once, through us.
-        start_new_session=True,
-        preexec_fn=child_setup(),
     )
 
     def pass_on(number: int, _frame: FrameType | None) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 
 from mmload.cli.progress import RunProgress
 from mmload.errors import MmloadError
-from mmload.signals import child_setup
+from mmload.signals import start_child
 
 # How long users in the middle of an action may go on when the run ends.
 STOP_TIMEOUT_SECONDS = 10
@@ -100,16 +100,14 @@ def free_port() -> int:
 
 
 def start(arguments: Sequence[str], environ: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:
-    """Start it in its own session: a Ctrl-C at the terminal reaches only us, and we stop it gracefully."""
+    """Start it, with its output in the log. A Ctrl-C at the terminal reaches only us, and we stop it gracefully."""
     with log.open("ab") as output:
-        return subprocess.Popen(
+        return start_child(
             list(arguments),
             env=dict(environ),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            start_new_session=True,
-            preexec_fn=child_setup(),
         )
 
 

@@ -22,7 +22,7 @@ from mmload.cli.common import runs_folder, say
 from mmload.errors import ExitCode, UsageError
 from mmload.printable import harmless_line
 from mmload.results.model import without_credentials
-from mmload.signals import child_setup
+from mmload.signals import start_child
 
 # Ends of a run after which the others would come to the same.
 _ENDING = (
@@ -224,9 +224,7 @@ class RepeatedRuns:
 
 def _started(command: Sequence[str]) -> subprocess.Popen[bytes]:
     """In its own session: a Ctrl-C at the terminal reaches only us, and we pass it on."""
-    return subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=sys.stderr, start_new_session=True, preexec_fn=child_setup()
-    )
+    return start_child(command, stdin=subprocess.DEVNULL, stdout=sys.stderr)
 
 
 def _wait(process: subprocess.Popen[bytes]) -> int:

@@ -26,7 +26,7 @@ from mmload.population.create import carry_out, planned
 from mmload.population.progress import InitProgress
 from mmload.sandbox.options import add_options, options_from
 from mmload.session_file import session_file
-from mmload.signals import child_setup
+from mmload.signals import start_child
 
 
 def add_parser(subparsers: Any) -> None:
@@ -103,17 +103,17 @@ _END_SECONDS = 20
 
 @contextmanager
 def sandbox(*options: str) -> Iterator[str]:
-    """Start a sandbox on a free port, with these options, and give its address; stop it at the end."""
+    """Start a sandbox on a free port, with these options, and give its address; stop it at the end.
+
+    A Ctrl-C at the terminal does not reach it: it serves while the run is being stopped.
+    """
     with tempfile.TemporaryFile("w+") as complaints:
-        process = subprocess.Popen(
+        process = start_child(
             [sys.executable, "-m", "mmload.sandbox", "--port", "0", *options],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=complaints,
             text=True,
-            # Not in our session: a Ctrl-C must not stop the server while the run is being stopped.
-            start_new_session=True,
-            preexec_fn=child_setup(),
         )
         assert process.stdout is not None
         try:

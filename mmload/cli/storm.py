@@ -25,7 +25,7 @@ from mmload.errors import UsageError
 from mmload.results.folder import SECONDS, STORMS, Order, add_order, lines, place_of
 from mmload.results.model import RunPhase, Second, Storm, StormKind, StormRecovery
 from mmload.results.storms import QUIET_SECONDS, recovery, storm_sentence
-from mmload.signals import child_setup
+from mmload.signals import start_child
 
 COMMAND_LOG = "storm-command.log"
 # How long the users may take to come, besides what their spawn rate makes of it.
@@ -150,13 +150,11 @@ class CommandRun(StormRaiser):
     def __init__(self, command: str, log: Path) -> None:
         self._log = log
         with log.open("ab") as output:
-            self._process = subprocess.Popen(
+            self._process = start_child(
                 ["/bin/sh", "-c", command],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,
-                preexec_fn=child_setup(),
             )
 
     def over(self) -> bool:

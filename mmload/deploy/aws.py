@@ -32,7 +32,7 @@ from mmload.deploy.aws_settings import (
 from mmload.deploy.ssh import command, why_ssh_failed
 from mmload.deploy.terraform import Terraform, TerraformFailed
 from mmload.errors import MmloadError, ServerNotReady
-from mmload.signals import child_setup
+from mmload.signals import start_child
 
 HOSTS, SSH_CONFIG, KNOWN_HOSTS = "hosts.json", "ssh_config", "known_hosts"
 LOOK, LOST = "look", "lost.tfstate"
@@ -223,9 +223,7 @@ def metrics_tunnel(folder: Path) -> Iterator[Mapping[str, str]]:
         port = chosen.getsockname()[1]
     tunnel = ("-N", "-R", f"127.0.0.1:{METRICS_PORT}:127.0.0.1:{port}")
     line = command("metrics", str(config), "", tunnel)[:-1]
-    process = subprocess.Popen(
-        line, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True, preexec_fn=child_setup()
-    )
+    process = start_child(line, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         yield {"MMLOAD_RUNCONFIGURATION_METRICSADDRESS": f"127.0.0.1:{port}"}
     finally:

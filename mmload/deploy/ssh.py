@@ -17,7 +17,7 @@ from typing import Any
 
 from mmload.deploy import host as on_host
 from mmload.errors import ExitCode, MmloadError, UsageError
-from mmload.signals import child_setup
+from mmload.signals import start_child
 
 # Python 3.11 or newer, under whichever name.
 PYTHONS = ("python3", "python3.14", "python3.13", "python3.12", "python3.11")
@@ -139,13 +139,11 @@ class SshSession:
         self._writing, self._asked_at = threading.Lock(), 0.0
         self._heard = time.monotonic()
         tunnel = ("-R", f"127.0.0.1:0:127.0.0.1:{tunnel_to}") if tunnel_to else ()
-        self._process = subprocess.Popen(
+        self._process = start_child(
             command(name, config, remote_program(folder, python), tunnel),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            start_new_session=True,
-            preexec_fn=child_setup(),
         )
         self._threads = [
             threading.Thread(target=each, daemon=True) for each in (self._read, self._read_errors, self._write_beats)

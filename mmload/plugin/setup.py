@@ -70,6 +70,7 @@ def wire(events: Any) -> Settings:
     initialised = Event()
     locust_internals.hold_spawn_messages(initialised)
     locust_internals.guard_messages(admits, port.dropped)
+    events.init.add_listener(lambda **_: shutdown.let_users_leave())
     events.init.add_listener(lambda **_: initialised.set())
     return own.settings
 

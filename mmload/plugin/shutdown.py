@@ -4,6 +4,9 @@ Locust heeds SIGTERM only when its runner is made: a worker that waits for its m
 the parent of forked workers would leave them behind. It does not know SIGHUP: workers went on when a terminal was
 closed. And Ctrl-C would end the greenlet that happens to run, a user in the middle of a request, say, which then
 neither logs out nor leaves the figures in order.
+
+No handler here raises an exception in what happens to run: in the middle of a fork, a destructor or a callback Python
+drops it, and the process would go on as if nobody had told it anything.
 """
 
 from __future__ import annotations
@@ -23,20 +26,70 @@ from mmload.signals import ENDING, forks_end_with_us, ignores_hangup, leave_lost
 
 
 def heed_signals() -> None:
-    """From now on, before workers are forked. Locust's own handler of SIGTERM takes the place of this one later."""
+    """From now on, before workers are forked and before there are users: the process ends at once."""
     forks_end_with_us()
-    signal.signal(signal.SIGTERM, _end_early)
+    end_at_once = _EndAtOnce()
+    signal.signal(signal.SIGTERM, end_at_once)
     if not ignores_hangup():
         signal.signal(signal.SIGHUP, _end_on_hangup)
     # Not where a shell that started us in the background has SIGINT ignored.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, _MainInterrupt())
+        signal.signal(signal.SIGINT, end_at_once)
     # `mmload agent` as PID 1 has them wait until here.
+    _let_through()
+
+
+def let_users_leave() -> None:
+    """From now on there may be users: the test ends in order. Locust's own handler takes over SIGTERM later."""
+    interrupt_main = _InterruptMain()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        if isinstance(signal.getsignal(number), _EndAtOnce):
+            signal.signal(number, interrupt_main)
+
+
+class _EndAtOnce:
+    """Ends this process without a further step, or has its forked workers end and lets it wait for them.
+
+    Of workers without a master on this machine the parent has no runner: Locust has it wait for them.
+    """
+
+    def __init__(self) -> None:
+        self._order = 0
+        # Locust may be in the middle of forking them. What a child gets early in a fork, Python forgets.
+        os.register_at_fork(before=_hold_back, after_in_parent=self._after_fork, after_in_child=_let_through)
+
+    def __call__(self, number: int, _frame: FrameType | None) -> None:
+        self._order = number
+        if not self._pass_on() or "--worker" not in sys.argv:
+            os._exit(int(ExitCode.INTERRUPTED))
+
+    def _after_fork(self) -> None:
+        _let_through()
+        self._pass_on()
+
+    def _pass_on(self) -> bool:
+        """Whether there are workers."""
+        workers = psutil.Process().children() if self._order else []
+        for worker in workers:
+            with suppress(psutil.NoSuchProcess):
+                worker.send_signal(self._order)
+        return bool(workers)
+
+
+def _hold_back() -> None:
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+
+
+def _let_through() -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
 
 
-class _MainInterrupt:
-    """Raises KeyboardInterrupt in the main greenlet, which waits for the end of the test.
+class _Interrupted(SystemExit, KeyboardInterrupt):
+    """An end in order where Locust heeds Ctrl-C; elsewhere (it waits for its workers, say) one without a traceback."""
+
+
+class _InterruptMain:
+    """Interrupts the main greenlet when it waits, for the end of the test, say.
 
     Python calls it in whatever greenlet runs, or in the hub, in the middle of a WebSocket's callback.
     """
@@ -46,23 +99,11 @@ class _MainInterrupt:
 
     def __call__(self, _number: int, _frame: FrameType | None) -> None:
         hub = gevent.get_hub()
-        main = hub.parent
-        # Or somebody asks again, as a greenlet does not let go.
-        if main is None or gevent.getcurrent() is main or (self._coming is not None and self._coming.pending):
-            raise KeyboardInterrupt
-        self._coming = hub.loop.run_callback(main.throw, KeyboardInterrupt)
-
-
-def _end_early(number: int, _frame: FrameType | None) -> None:
-    # Of forked workers without a master on this machine the parent has no runner: it waits for them.
-    workers = psutil.Process().children() if "--worker" in sys.argv else []
-    for worker in workers:
-        with suppress(psutil.NoSuchProcess):
-            worker.send_signal(number)
-    if not workers:
-        # What is just being made (a socket of ZeroMQ) is left half made: its destructor's complaint helps nobody.
-        sys.unraisablehook = lambda _: None
-        sys.exit(int(ExitCode.INTERRUPTED))
+        interrupted = _Interrupted(int(ExitCode.INTERRUPTED))
+        # Somebody asks again, as a greenlet does not let go.
+        if hub.parent is None or (self._coming is not None and self._coming.pending):
+            raise interrupted
+        self._coming = hub.loop.run_callback(hub.parent.throw, interrupted)
 
 
 def _end_on_hangup(_number: int, _frame: FrameType | None) -> None:

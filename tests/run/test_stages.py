@@ -10,7 +10,7 @@ import pytest
 
 from mmload.results.folder import read_run
 from mmload.results.model import Run, RunEnding
-from tests.run.processes import end, mmload, mmload_here, start, wait_for_seconds
+from tests.run.processes import ROOT, end, mmload, mmload_here, start, wait_for_seconds
 from tests.support import Admin
 
 # Each number of users stays for some seconds: a busy machine's record may leave a second of a ramp out.
@@ -61,4 +61,20 @@ def test_a_load_in_stages_is_interrupted_like_any_other(fresh_sandbox: str, tmp_
 
     ended = end(process)
     assert ended.code == 130, ended.err
+    assert only_run(tmp_path).facts.ending is RunEnding.INTERRUPTED
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_so_is_one_that_plain_locust_runs(fresh_sandbox: str, tmp_path: Path, how: signal.Signals) -> None:
+    """Locust heeds SIGTERM only after its stages."""
+    Admin(fresh_sandbox).team()
+    options = ("-f", str(ROOT / "locustfile.py"), "--headless", "--only-summary", "--host", fresh_sandbox)
+    process = start(["-m", "locust", *options], tmp_path, MMLOAD_RUNCONFIGURATION_STAGES="3 for 10m", **IDLE)
+    wait_for_seconds(tmp_path, 2)
+
+    process.send_signal(how)
+
+    ended = end(process)
+    assert ended.code == 130, ended.err
+    assert "(interrupted)" in ended.out and "Traceback" not in ended.err
     assert only_run(tmp_path).facts.ending is RunEnding.INTERRUPTED
