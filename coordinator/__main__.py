@@ -54,7 +54,7 @@ from mmload.config import Settings, load_settings
 from mmload.config.coordinator_tables import Coordinator, LogSettings
 from mmload.config.environment import DOCUMENT_VARIABLES
 from mmload.errors import ConfigurationError, ExitCode, MmloadError, UsageError
-from mmload.printable import HarmlessRecord, harmless, harmless_line
+from mmload.printable import HarmlessRecord, harmless, harmless_line, significant
 from mmload.results.folder import make_folder
 from mmload.signals import handling, raising_interrupts
 
@@ -250,7 +250,7 @@ def _begun(document: Coordinator, settings: Settings, args: argparse.Namespace) 
 def _looped(begun: Begun, limits: Limits, search: Decider, folder: Path, stop: Event, tell: Progress) -> SearchOutcome:
     document, agents = begun.document, begun.agents
     journal = _journal(folder, limits, agents, begun.thresholds)
-    kept = ", ".join(f"{name} ≤ {limit:g}" for name, limit in begun.thresholds.items())
+    kept = ", ".join(f"{name} ≤ {significant(limit, 6)}" for name, limit in begun.thresholds.items())
     log.info("%ssearching up to %d users, with the limits %s", tell.whose, document.cluster.max_active_users, kept)
     with _watching(document) as watch:
         observer = Observer(agents, begun.prometheus, document.measures if begun.measured else None, watch)

@@ -1,8 +1,10 @@
-"""Text from a server, made harmless for whoever prints it: a terminal carries out what control characters say."""
+"""What can be printed: text from a server, made harmless (a terminal carries out what control characters say), and
+figures."""
 
 from __future__ import annotations
 
 import logging
+import math
 import re
 
 # C0 and C1 (an 8-bit terminal takes those as the beginning of a sequence), what turns the direction of a line around,
@@ -18,6 +20,16 @@ def harmless(text: str) -> str:
 def harmless_line(text: str) -> str:
     """The same on one line: a name must not look like a line of its own. Pure."""
     return harmless(text).replace("\n", "\\n")
+
+
+def significant(value: float, digits: int) -> str:
+    """The value to so many significant digits, in full: `0.12`, `100`, `1,230`. Pure."""
+    rounded = float(f"{value:.{digits - 1}e}")
+    if not rounded or not math.isfinite(rounded):
+        return f"{rounded:g}"
+    whole = math.floor(math.log10(abs(rounded))) + 1
+    text = f"{rounded:,.{max(0, digits - whole)}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 class HarmlessRecord(logging.LogRecord):

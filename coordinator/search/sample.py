@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from coordinator.search.tuning import DEFAULT, Tuning
+from mmload.printable import significant
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ class Sample:
         """The worst reading in words."""
         if self.ratio is None:
             return f"unknown: {self.unknown}"
-        return f"{self.worst} {self.value:.4g} of {self.limit:.4g}"
+        return f"{self.worst} {significant(self.value, 4)} of {significant(self.limit, 4)}"
 
 
 def ratio(reading: Reading) -> float | None:

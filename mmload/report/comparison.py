@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from markupsafe import Markup
 
+from mmload.printable import significant
 from mmload.report.html import PageTable, number, rendered
 from mmload.report.markdown import code, plain, rows
 from mmload.report.wording import SIGNS, plural, rate, span, table, wrapped
@@ -133,7 +134,7 @@ def signed(change: float, unit: Scale) -> str:
 
 def value(number: float, unit: Scale) -> str:
     if unit is Scale.SHARE:
-        return f"{number * 100:.2g} %"
+        return f"{significant(number * 100, 2)} %"
     if unit is Scale.TIME:
         return f"{number:,.1f} ms" if number < 100 else f"{number:,.0f} ms"
     return f"{rate(number)} {'/s' if unit is Scale.RATE else '/min'}"

@@ -9,6 +9,7 @@ from mmload.learn.fit import POLLS_PER_HOUR, Fit, Learned
 from mmload.learn.observed import HOUR, NOTEWORTHY, Observed
 from mmload.learn.output import iso, people_are_sure
 from mmload.learn.user_agents import ClientKind
+from mmload.printable import significant
 from mmload.report.wording import count, percent, span, table
 
 _HANDLERS_SHOWN = 40
@@ -105,7 +106,7 @@ def _load(observed: Observed) -> list[str]:
 
 
 def _per_user_hour(number: int, observed: Observed) -> str:
-    rate = f" ({number / observed.user_hours:.3g} per user and hour)" if observed.user_hours else ""
+    rate = f" ({significant(number / observed.user_hours, 3)} per user and hour)" if observed.user_hours else ""
     return f"{count(number)}{rate}"
 
 
@@ -131,7 +132,7 @@ def _actions(fit: Fit, defaults: Mapping[str, float]) -> list[str]:
 
 def _action(each: Learned, defaults: Mapping[str, float]) -> tuple[str, ...]:
     told = "yes" if each.told_apart else f"no: like {', '.join(each.like)}" if each.like else "no"
-    figures = (f"{each.per_user_hour:.3g}", f"{each.frequency:.3g}", f"{defaults[each.name]:.3g}")
+    figures = [significant(figure, 3) for figure in (each.per_user_hour, each.frequency, defaults[each.name])]
     return (each.name, *figures, percent(min(each.uncertainty, 9.99)), told)
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
+from mmload.printable import significant
+
 NONE = "-"
 # The signs of an outcome: on a page, and in Markdown.
 SIGNS = {"passed": ("✓", "✅"), "failed": ("✗", "❌"), "inconclusive": ("?", "❔")}
@@ -70,7 +72,7 @@ def percent(share: float) -> str:
     hundredths = share * 100
     if hundredths == 0 or hundredths >= 10:
         return f"{hundredths:,.0f} %"
-    return f"{hundredths:.1f} %" if hundredths >= 1 else f"{hundredths:.2g} %"
+    return f"{hundredths:.1f} %" if hundredths >= 1 else f"{significant(hundredths, 2)} %"
 
 
 def megabytes(size: int) -> str:

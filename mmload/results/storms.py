@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from mmload.config.stages import AFTER, BEFORE, DURING
+from mmload.printable import significant
 from mmload.results.model import RunPhase, Second, Storm, StormKind, StormRecovery
 from mmload.results.outages import Outage
 
@@ -249,7 +250,7 @@ def _parts(each: StormRecovery) -> list[str]:
 def _failures(each: StormRecovery) -> str:
     if not each.failures:
         return "nothing failed meanwhile"
-    return f"{each.failures / each.requests * 100:.2g} % failed meanwhile"
+    return f"{significant(each.failures / each.requests * 100, 2)} % failed meanwhile"
 
 
 def _lost(each: StormRecovery) -> str:

@@ -34,6 +34,7 @@ from mmload.config.threshold_syntax import (
 from mmload.metrics.browser import BrowserStep
 from mmload.metrics.delta import ActionFigures, Delta, RouteFigures
 from mmload.metrics.histogram import Histogram, middle_us
+from mmload.printable import significant
 from mmload.results.generator_health import MOST_BUSY_STEPS
 from mmload.results.model import Part, Run, StormRecovery
 
@@ -311,7 +312,7 @@ def _summed(whole: F, parts: Iterable[F], seconds: int) -> ThresholdSample:
 def written(value: float, unit: Unit) -> str:
     """A figure for a sentence: `340 ms`, `2.41 s`, `0.12 %`, `51.3/s`, `1,204`."""
     if unit is Unit.SECONDS:
-        return f"{value * 1000:,.3g} ms" if value < 1 else f"{value:,.2f} s"
+        return f"{significant(value * 1000, 3)} ms" if value < 1 else f"{value:,.2f} s"
     if unit is Unit.SHARE:
-        return f"{value * 100:.3g} %"
+        return f"{significant(value * 100, 3)} %"
     return f"{value:,.1f}/s" if unit is Unit.PER_SECOND else f"{value:,.0f}"
