@@ -102,7 +102,7 @@ def test_nothing_goes_on_after_the_command(
         wait_until(lambda: moment(tmp_path), lambda: (tmp_path / "log").read_text())
         process.send_signal(number)
 
-        process.wait(PATIENCE_SECONDS)
+        wait_until(lambda: process.poll() is not None, lambda: f"goes on: {(tmp_path / 'log').read_text()}")
         wait_until(lambda: not living(tmp_path), lambda: f"still there: {command_lines(tmp_path)}")
 
         assert "Traceback" not in (tmp_path / "log").read_text()
