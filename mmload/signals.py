@@ -53,6 +53,8 @@ def handling(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]
 
     heeded = [each for each in ENDING if each is not signal.SIGHUP or not ignores_hangup()]
     before = {each: signal.signal(each, handle) for each in heeded}
+    # Who started us may have them wait until here.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
     try:
         yield
     finally:
@@ -84,13 +86,15 @@ def leave_lost_terminal() -> None:
                 os.close(null)
 
 
-def start_child(command: Sequence[str | Path], **options: Any) -> subprocess.Popen[Any]:
+def start_child(command: Sequence[str | Path], *, is_ours: bool = False, **options: Any) -> subprocess.Popen[Any]:
     """Start a child in a session of its own: a Ctrl-C at the terminal reaches only us. It is killed when we are gone.
 
-    The options are those of `Popen`. What a handler raises while we fork, Python drops: signals are handled afterwards.
+    The options are those of `Popen`. Signals to one that is ours wait until it is `handling` them: they would end its
+    imports with a traceback. What a handler raises while we fork, Python drops: signals to us are handled afterwards.
     """
     global _held_back
-    start = partial(subprocess.Popen, command, start_new_session=True, preexec_fn=child_setup(), **options)
+    setup = child_setup(ENDING if is_ours else ())
+    start = partial(subprocess.Popen, command, start_new_session=True, preexec_fn=setup, **options)
     if threading.current_thread() is not threading.main_thread():
         return start()  # handlers do not run here
     came: list[int] = []
@@ -103,13 +107,17 @@ def start_child(command: Sequence[str | Path], **options: Any) -> subprocess.Pop
             signal.raise_signal(number)
 
 
-def child_setup() -> Callable[[], None]:
-    """The `preexec_fn` of a child that heeds Ctrl-C and is killed when we are gone; what it becomes stays so."""
+def child_setup(waiting: Collection[signal.Signals] = ()) -> Callable[[], None]:
+    """The `preexec_fn` of a child that heeds Ctrl-C and is killed when we are gone; what it becomes stays so.
+
+    `waiting`: it gets these signals only when it unblocks them.
+    """
     parent = os.getpid()
 
     def prepare() -> None:
         # A shell that starts us in the background ignores SIGINT, and so would the child.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_BLOCK, waiting)
         end_with(parent)
 
     return prepare

@@ -60,8 +60,9 @@ def run(args: argparse.Namespace) -> int:
         say("agent", waiting_for(args.worker_of, args.master_port or MEETING_PORT))
     sys.stdout.flush()
     sys.stderr.flush()
-    if os.getpid() == 1 and not args.locust:
-        # In a container a SIGTERM would be lost until our locustfile heeds it (`plugin/shutdown.py`).
+    if not args.locust:
+        # Until our locustfile heeds them (`plugin/shutdown.py`), Ctrl-C would end an import with a traceback; and in a
+        # container a SIGTERM would be lost. More options may be those of another locustfile, or --help.
         signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
     # In place of this process, not below it: signals, terminal and exit code are Locust's.
     os.execve(sys.executable, arguments, environ)

@@ -362,11 +362,8 @@ def told(args: argparse.Namespace) -> list[str]:
 
 def coordinated(folder: Path, environ: Mapping[str, str], options: list[str]) -> int:
     """Run the coordinator; it says what comes out. A signal to us is one to it."""
-    process = start_child(
-        [sys.executable, "-m", "coordinator", "--folder", str(folder), *options],
-        env=dict(environ),
-        stdin=subprocess.DEVNULL,
-    )
+    command = [sys.executable, "-m", "coordinator", "--folder", str(folder), *options]
+    process = start_child(command, is_ours=True, env=dict(environ), stdin=subprocess.DEVNULL)
 
     def pass_on(number: int, _frame: FrameType | None) -> None:
         process.send_signal(number)

@@ -224,7 +224,7 @@ class RepeatedRuns:
 
 def _started(command: Sequence[str]) -> subprocess.Popen[bytes]:
     """In its own session: a Ctrl-C at the terminal reaches only us, and we pass it on."""
-    return start_child(command, stdin=subprocess.DEVNULL, stdout=sys.stderr)
+    return start_child(command, is_ours=True, stdin=subprocess.DEVNULL, stdout=sys.stderr)
 
 
 def _wait(process: subprocess.Popen[bytes]) -> int:

@@ -35,7 +35,7 @@ def heed_signals() -> None:
     # Not where a shell that started us in the background has SIGINT ignored.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, end_at_once)
-    # `mmload agent` as PID 1 has them wait until here.
+    # `mmload agent` has them wait until here.
     _let_through()
 
 

@@ -67,6 +67,10 @@ def workers_are_there(folder: Path) -> bool:
     return sum("-m locust" in line for line in command_lines(folder)) == 3
 
 
+def coordinator_starts(folder: Path) -> bool:
+    return any("-m coordinator" in line for line in command_lines(folder))
+
+
 def users_act(folder: Path) -> bool:
     files = list(folder.glob("runs/*/seconds.jsonl"))
     return bool(files) and files[0].read_bytes().count(b"\n") > 1
@@ -74,14 +78,19 @@ def users_act(folder: Path) -> bool:
 
 Moment = Callable[[Path], bool]
 STOPPED = (signal.SIGTERM, signal.SIGHUP, signal.SIGKILL)
+IN_ORDER = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 CASES: list[tuple[Sequence[str], Moment, Sequence[signal.Signals]]] = [
     (RUN, sandbox_starts, STOPPED),
     (RUN, locust_starts, STOPPED),
     (WORKERS, users_act, (signal.SIGHUP, signal.SIGKILL)),
     (CAPACITY, sandbox_starts, STOPPED),
     (CAPACITY, locust_starts, (signal.SIGHUP, signal.SIGKILL)),
+    (CAPACITY, coordinator_starts, IN_ORDER),
+    (REPEAT, sandbox_starts, (signal.SIGINT,)),
     (REPEAT, locust_starts, STOPPED),
+    (AGENT, locust_starts, IN_ORDER),
     (AGENT, workers_are_there, STOPPED),
+    (LONELY, locust_starts, IN_ORDER),
     (LONELY, workers_are_there, STOPPED),
 ]
 TABLE = [
