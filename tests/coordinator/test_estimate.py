@@ -58,6 +58,10 @@ def test_fewer_than_three_groups_of_blocks_tell_no_error() -> None:
 
 
 def test_a_block_is_full_after_thirty_seconds() -> None:
+    nearly = Posterior(CENTRE, WINDOW)
+    for _ in range(2):
+        nearly.add(CENTRE, 0.0, 29.5)
+
     posterior = Posterior(CENTRE, WINDOW)
     for _ in range(7):
         posterior.add(CENTRE, 0.0, 10.0)
@@ -66,6 +70,7 @@ def test_a_block_is_full_after_thirty_seconds() -> None:
     for _ in range(60):
         second_by_second.add(CENTRE, 0.0, 1.0)
 
+    assert len(nearly._blocks) == 1
     assert len(second_by_second._blocks) == 2
     assert len(posterior._blocks) == 3
     assert np.allclose(posterior._blocks[0], 3 * posterior._blocks[2])
@@ -183,6 +188,16 @@ def test_samples_are_taken_together_for_five_seconds() -> None:
         posterior.add(CENTRE, 0.1, 1.0)
 
     assert not np.array_equal(posterior._total, before)
+
+
+def test_an_answer_has_the_latest_sample_in_it_and_is_for_its_moment() -> None:
+    posterior = Posterior(CENTRE, WINDOW)
+    before = posterior.estimate().middle
+    for second in range(4):
+        posterior.add(CENTRE, 0.5, 1.0, at=100.0 + second)
+
+    assert posterior.estimate().middle < before
+    assert posterior._now == 103.0
 
 
 def test_the_moments_are_those_of_the_capacity_now() -> None:
