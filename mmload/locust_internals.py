@@ -8,8 +8,10 @@ from __future__ import annotations
 import functools
 import heapq
 import logging
+import signal
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import flask
@@ -18,6 +20,7 @@ import zmq.green as zmq
 from gevent.event import Event
 from gevent.pool import Group
 from locust import User, argument_parser
+from locust import main as locust_main
 from locust.dispatch import UsersDispatcher
 from locust.exception import RPCError, StopUser
 from locust.rpc import Message, zmqrpc
@@ -26,6 +29,20 @@ from locust.user.task import LOCUST_STATE_STOPPING, LOCUST_STATE_WAITING
 
 log = logging.getLogger("mmload.locust_internals")
 _SWARM = "locust.swarm"
+
+
+# -- signals ---------------------------------------------------------------------------------------------------
+
+
+def leave_signals_to_us() -> None:
+    """Have Locust install no handlers of its own (`plugin/shutdown.py` has ours).
+
+    Its SIGTERM is heeded only after a load in stages, and shuts down twice at once where a signal comes twice. The
+    parent of forked workers ignores the first SIGINT, as if it always came from a terminal, which tells workers, too.
+    """
+    locusts: Any = locust_main
+    locusts.signal = SimpleNamespace(**signal.Signals.__members__, signal=lambda *_: None)
+    locusts.gevent.signal_handler = lambda *_: None
 
 
 # -- the number of users ---------------------------------------------------------------------------------------

@@ -50,6 +50,7 @@ CHECKED_VARIABLE = "MMLOAD_CHECKED"
 def wire(events: Any) -> Settings:
     """Called once, when Locust imports the locustfile (before it forks workers): the settings of this process."""
     shutdown.heed_signals()
+    locust_internals.leave_signals_to_us()
     logging.setLogRecordFactory(HarmlessRecord)
     own, port = _settings_or_exit()
     port.take_over(events)

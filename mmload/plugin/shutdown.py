@@ -1,9 +1,9 @@
 """How a Locust process ends when it is told to, or when the process that started it is gone.
 
 Locust heeds SIGTERM only when its runner is made: a worker that waits for its master would not hear it as PID 1, and
-the parent of forked workers would leave them behind. It does not know SIGHUP: workers went on when a terminal was
-closed. And Ctrl-C would end the greenlet that happens to run, a user in the middle of a request, say, which then
-neither logs out nor leaves the figures in order.
+the parent of forked workers would leave them behind; that one ignores a first SIGINT. It does not know SIGHUP: workers
+went on when a terminal was closed. And Ctrl-C would end the greenlet that happens to run, a user in the middle of a
+request, say, which then neither logs out nor leaves the figures in order. So all of these are handled here.
 
 No handler here raises an exception in what happens to run: in the middle of a fork, a destructor or a callback Python
 drops it, and the process would go on as if nobody had told it anything.
@@ -11,9 +11,11 @@ drops it, and the process would go on as if nobody had told it anything.
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import sys
+import time
 from contextlib import suppress
 from types import FrameType
 from typing import Any
@@ -23,6 +25,9 @@ import psutil
 
 from mmload.errors import ExitCode
 from mmload.signals import ENDING, forks_end_with_us, ignores_hangup, leave_lost_terminal
+
+# A signal that comes again so soon is the same: a terminal tells workers and their parent, which tells them, too.
+SAME_SECONDS = 1.0
 
 
 def heed_signals() -> None:
@@ -40,7 +45,7 @@ def heed_signals() -> None:
 
 
 def let_users_leave() -> None:
-    """From now on there may be users: the test ends in order. Locust's own handler takes over SIGTERM later."""
+    """From now on there may be users: the test ends in order."""
     interrupt_main = _InterruptMain()
     for number in (signal.SIGTERM, signal.SIGINT):
         if isinstance(signal.getsignal(number), _EndAtOnce):
@@ -96,12 +101,18 @@ class _InterruptMain:
 
     def __init__(self) -> None:
         self._coming: Any = None
+        self._came = -math.inf
 
     def __call__(self, _number: int, _frame: FrameType | None) -> None:
-        hub = gevent.get_hub()
+        now = time.monotonic()
+        if now - self._came < SAME_SECONDS:
+            return
+        self._came = now
+        hub: Any = gevent.get_hub()
         interrupted = _Interrupted(int(ExitCode.INTERRUPTED))
-        # Somebody asks again, as a greenlet does not let go.
-        if hub.parent is None or (self._coming is not None and self._coming.pending):
+        if self._coming is not None and self._coming.pending:
+            # Somebody asks again, as a greenlet does not let go: it is ended, and by that main is interrupted.
+            self._coming.stop()
             raise interrupted
         self._coming = hub.loop.run_callback(hub.parent.throw, interrupted)
 

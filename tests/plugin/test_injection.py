@@ -16,7 +16,7 @@ from mmload.cli.common import within_seconds
 from mmload.errors import UsageError
 from mmload.plugin.runner.injection import action_named, new_orders, shares
 from mmload.results.folder import ORDERS, Order, add_order
-from tests.run.processes import last_second, mmload
+from tests.run.processes import mmload, wait_for_figure
 from tests.support import Admin
 
 
@@ -76,9 +76,7 @@ def test_a_storm_of_reconnects_on_demand_reaches_the_server(
     options += ["--processes", str(workers)] if workers > 1 else []
     test = subprocess.Popen([*command, *options], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     try:
-        deadline = time.monotonic() + 90
-        while last_second(tmp_path).get("active", 0) < 6 and time.monotonic() < deadline:
-            time.sleep(0.1)
+        wait_for_figure(tmp_path, "active", 6)
         said = mmload(tmp_path, "inject", "ReconnectWebSocket", "--within", "1s")
         assert said.returncode == 0, said.stderr
         assert said.stdout.strip() == "ReconnectWebSocket by 6 users within 1 s"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -11,7 +12,7 @@ import gevent
 import pytest
 from gevent.event import Event
 from gevent.pool import Group
-from locust import User, argument_parser, task
+from locust import User, argument_parser, main, task
 from locust.dispatch import UsersDispatcher
 from locust.env import Environment
 from locust.rpc import Message, zmqrpc
@@ -70,6 +71,14 @@ def test_a_method_that_mmload_replaces_or_overrides_takes_the_same_arguments(
     function: Any, expected: list[str]
 ) -> None:
     assert parameters(function) == expected, f"Locust changed the parameters of {function.__qualname__}"
+
+
+def test_locust_installs_its_signal_handlers_by_what_can_be_replaced() -> None:
+    source = inspect.getsource(main)
+    installed = re.findall(r"(\w+\.signal\w*)\(", source)
+
+    assert sorted(installed) == ["gevent.signal_handler", "signal.signal"], "Locust has other signal handlers"
+    assert "import signal\n" in source and "import gevent\n" in source, "Locust has them from elsewhere"
 
 
 def test_the_runner_calls_its_methods_by_their_names_so_that_they_can_be_replaced() -> None:

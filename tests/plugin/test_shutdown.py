@@ -87,9 +87,9 @@ def test_a_signal_while_workers_are_forked_ends_those_too_that_come_after_it(mom
 
 
 LATE = """
-import os, signal
+import os, signal, time
 import gevent
-from mmload.plugin.shutdown import heed_signals, let_users_leave
+from mmload.plugin.shutdown import SAME_SECONDS, heed_signals, let_users_leave
 
 class Dropped:
     def __del__(self):
@@ -99,8 +99,13 @@ def interrupt():
     os.kill(os.getpid(), signal.{number})
     print("goes on")
 
+def interrupt_twice():
+    interrupt()
+    interrupt()
+
 def hold_on():
     os.kill(os.getpid(), signal.{number})
+    time.sleep(SAME_SECONDS)
     os.kill(os.getpid(), signal.{number})
     while True:
         pass
@@ -112,7 +117,10 @@ try:
     gevent.sleep(600)
 except {heeded}:
     print("main is interrupted")
+    gevent.sleep(0.1)
+    print("and shuts down")
 """
+SHUT_DOWN = "main is interrupted\nand shuts down\n"
 
 
 def interrupted(how: str, number: str, heeded: str = "KeyboardInterrupt") -> subprocess.CompletedProcess[str]:
@@ -127,7 +135,15 @@ def test_a_signal_interrupts_neither_a_user_nor_what_its_socket_does_but_main(ho
     """Who is in the middle of a request logs out, as all others do."""
     ended = interrupted(how, number)
 
-    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "goes on\nmain is interrupted\n", "")
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "goes on\n" + SHUT_DOWN, "")
+
+
+@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM"])
+def test_a_signal_that_comes_twice_at_once_is_one(number: str) -> None:
+    """A terminal tells workers and their parent, which tells them, too."""
+    ended = interrupted("gevent.spawn(interrupt_twice)", number)
+
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "goes on\ngoes on\n" + SHUT_DOWN, "")
 
 
 def test_where_locust_does_not_heed_ctrl_c_the_process_ends_without_a_traceback() -> None:
@@ -139,7 +155,7 @@ def test_where_locust_does_not_heed_ctrl_c_the_process_ends_without_a_traceback(
 def test_a_second_ctrl_c_ends_what_does_not_let_go() -> None:
     ended = interrupted("gevent.spawn(hold_on)", "SIGINT")
 
-    assert (ended.stdout, ended.stderr) == ("main is interrupted\n", "")
+    assert (ended.stdout, ended.stderr) == (SHUT_DOWN, "")
 
 
 def run(program: str) -> subprocess.CompletedProcess[str]:

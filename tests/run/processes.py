@@ -142,3 +142,11 @@ def wait_for_seconds(folder: Path, seconds: int) -> Path:
             return files[0].parent
         time.sleep(0.1)
     raise AssertionError(f"no record of {seconds} seconds came")
+
+
+def wait_for_figure(folder: Path, name: str, least: int) -> None:
+    """Wait until the latest second of the record has this figure ("active", say), or more."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while (known := last_second(folder).get(name, 0)) < least:
+        assert time.monotonic() < deadline, f"{name}: {known}, not {least}"
+        time.sleep(0.1)

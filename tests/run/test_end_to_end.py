@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.run.processes import PATIENCE_SECONDS, end, last_second, mmload, start, wait_for_seconds
+from tests.run.processes import PATIENCE_SECONDS, end, mmload, start, wait_for_figure, wait_for_seconds
 from tests.support import Admin
 
 FAST = {"MMLOAD_SIMULCONTROLLER_MINIDLETIMEMS": "100", "MMLOAD_SIMULCONTROLLER_AVGIDLETIMEMS": "1500"}
@@ -118,14 +118,6 @@ def wait_for_sockets(server: str, number: int) -> None:
         time.sleep(0.1)
 
 
-def wait_for_known_sockets(folder: pathlib.Path, number: int) -> None:
-    """As the run itself knows them: a moment later than the server does."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while (known := last_second(folder).get("sockets", 0)) < number:
-        assert time.monotonic() < deadline, f"the run knows {known} of {number} sockets"
-        time.sleep(0.1)
-
-
 def test_lost_sockets_come_back_and_are_counted(fresh_sandbox: str, tmp_path: pathlib.Path) -> None:
     Admin(fresh_sandbox).team()
     process = subprocess.Popen(
@@ -135,7 +127,7 @@ def test_lost_sockets_come_back_and_are_counted(fresh_sandbox: str, tmp_path: pa
         stderr=subprocess.DEVNULL,
         text=True,
     )
-    wait_for_known_sockets(tmp_path, 5)
+    wait_for_figure(tmp_path, "sockets", 5)
     requests.post(f"{fresh_sandbox}/sandbox/faults", json={"drop_sockets": True}, timeout=10).raise_for_status()
     report, _ = process.communicate(timeout=180)
 

@@ -91,7 +91,7 @@ CASES: list[tuple[Sequence[str], Moment, Sequence[signal.Signals]]] = [
     (AGENT, locust_starts, IN_ORDER),
     (AGENT, workers_are_there, STOPPED),
     (LONELY, locust_starts, IN_ORDER),
-    (LONELY, workers_are_there, STOPPED),
+    (LONELY, workers_are_there, (signal.SIGINT, *STOPPED)),
 ]
 TABLE = [
     pytest.param(
