@@ -41,8 +41,11 @@ def leave_signals_to_us() -> None:
     parent of forked workers ignores the first SIGINT, as if it always came from a terminal, which tells workers, too.
     """
     locusts: Any = locust_main
-    locusts.signal = SimpleNamespace(**signal.Signals.__members__, signal=lambda *_: None)
-    locusts.gevent.signal_handler = lambda *_: None
+
+    def without(module: Any, installs: str) -> Any:
+        return SimpleNamespace(**{**vars(module), installs: lambda *_: None})
+
+    locusts.signal, locusts.gevent = without(signal, "signal"), without(gevent, "signal_handler")
 
 
 # -- the number of users ---------------------------------------------------------------------------------------
