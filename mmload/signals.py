@@ -54,12 +54,22 @@ def handling(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]
     heeded = [each for each in ENDING if each is not signal.SIGHUP or not ignores_hangup()]
     before = {each: signal.signal(each, handle) for each in heeded}
     # Who started us may have them wait until here.
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
+    let_through()
     try:
         yield
     finally:
         for number, earlier in before.items():
             signal.signal(number, earlier)
+
+
+def hold_back() -> None:
+    """The signals that end us wait, also for what this process becomes or forks, until they are let through."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+
+
+def let_through() -> None:
+    """Get the signals that end us, those that waited first."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
 
 
 def raising_interrupts() -> Any:
@@ -93,7 +103,7 @@ def start_child(command: Sequence[str | Path], *, is_ours: bool = False, **optio
     imports with a traceback. What a handler raises while we fork, Python drops: signals to us are handled afterwards.
     """
     global _held_back
-    setup = child_setup(ENDING if is_ours else ())
+    setup = child_setup(holding_back=is_ours)
     start = partial(subprocess.Popen, command, start_new_session=True, preexec_fn=setup, **options)
     if threading.current_thread() is not threading.main_thread():
         return start()  # handlers do not run here
@@ -107,17 +117,18 @@ def start_child(command: Sequence[str | Path], *, is_ours: bool = False, **optio
             signal.raise_signal(number)
 
 
-def child_setup(waiting: Collection[signal.Signals] = ()) -> Callable[[], None]:
+def child_setup(*, holding_back: bool = False) -> Callable[[], None]:
     """The `preexec_fn` of a child that heeds Ctrl-C and is killed when we are gone; what it becomes stays so.
 
-    `waiting`: it gets these signals only when it unblocks them.
+    `holding_back`: signals that end it wait until it lets them through.
     """
     parent = os.getpid()
 
     def prepare() -> None:
         # A shell that starts us in the background ignores SIGINT, and so would the child.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_BLOCK, waiting)
+        if holding_back:
+            hold_back()
         end_with(parent)
 
     return prepare

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import socket
 import sys
 from collections.abc import Sequence
@@ -14,7 +13,7 @@ from mmload.cli.common import add_document_options, add_server_option, overrides
 from mmload.cli.locust_process import LOOPBACK, STOP_TIMEOUT_SECONDS, local_workers, locustfile
 from mmload.config import load_settings
 from mmload.errors import UsageError
-from mmload.signals import ENDING
+from mmload.signals import hold_back
 
 PORT = 4000  # the peer's
 MEETING_PORT = 5557  # Locust's
@@ -63,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     if not args.locust:
         # Until our locustfile heeds them (`plugin/shutdown.py`), Ctrl-C would end an import with a traceback; and in a
         # container a SIGTERM would be lost. More options may be those of another locustfile, or --help.
-        signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+        hold_back()
     # In place of this process, not below it: signals, terminal and exit code are Locust's.
     os.execve(sys.executable, arguments, environ)
 

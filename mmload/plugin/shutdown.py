@@ -24,7 +24,7 @@ import gevent
 import psutil
 
 from mmload.errors import ExitCode
-from mmload.signals import ENDING, forks_end_with_us, ignores_hangup, leave_lost_terminal
+from mmload.signals import forks_end_with_us, hold_back, ignores_hangup, leave_lost_terminal, let_through
 
 # A signal that comes again so soon is the same: a terminal tells workers and their parent, which tells them, too.
 SAME_SECONDS = 1.0
@@ -41,7 +41,7 @@ def heed_signals() -> None:
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, end_at_once)
     # `mmload agent` has them wait until here.
-    _let_through()
+    let_through()
 
 
 def let_users_leave() -> None:
@@ -61,7 +61,7 @@ class _EndAtOnce:
     def __init__(self) -> None:
         self._order = 0
         # Locust may be in the middle of forking them. What a child gets early in a fork, Python forgets.
-        os.register_at_fork(before=_hold_back, after_in_parent=self._after_fork, after_in_child=_let_through)
+        os.register_at_fork(before=hold_back, after_in_parent=self._after_fork, after_in_child=let_through)
 
     def __call__(self, number: int, _frame: FrameType | None) -> None:
         self._order = number
@@ -69,7 +69,7 @@ class _EndAtOnce:
             os._exit(int(ExitCode.INTERRUPTED))
 
     def _after_fork(self) -> None:
-        _let_through()
+        let_through()
         self._pass_on()
 
     def _pass_on(self) -> bool:
@@ -79,14 +79,6 @@ class _EndAtOnce:
             with suppress(psutil.NoSuchProcess):
                 worker.send_signal(self._order)
         return bool(workers)
-
-
-def _hold_back() -> None:
-    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
-
-
-def _let_through() -> None:
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
 
 
 class _Interrupted(SystemExit, KeyboardInterrupt):
