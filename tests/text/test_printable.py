@@ -6,9 +6,7 @@ import math
 
 import pytest
 
-from mmload.config.threshold_syntax import Unit
 from mmload.printable import significant
-from mmload.results.thresholds import written
 
 
 @pytest.mark.parametrize(
@@ -29,17 +27,3 @@ from mmload.results.thresholds import written
 )
 def test_a_figure_has_so_many_digits_and_no_exponent(value: float, digits: int, text: str) -> None:
     assert significant(value, digits) == text
-
-
-@pytest.mark.parametrize(
-    ("value", "unit", "text"),
-    [
-        (0.34, Unit.SECONDS, "340 ms"),
-        (0.9996, Unit.SECONDS, "1,000 ms"),
-        (1.0, Unit.SECONDS, "1.00 s"),
-        (0.0012, Unit.SHARE, "0.12 %"),
-        (0.9999, Unit.SHARE, "100 %"),
-    ],
-)
-def test_a_threshold_is_told_with_a_figure_that_people_read(value: float, unit: Unit, text: str) -> None:
-    assert written(value, unit) == text
